@@ -1,0 +1,47 @@
+package tenants
+
+import "strings"
+
+// MaxChannels is how many channels one connection may ask for.
+const MaxChannels = 50
+
+const maxChannelName = 200
+
+// ValidChannel tells whether name can name a channel: segments of [a-z0-9_-] (1 to 64 each) joined by dots, 200 bytes in all.
+// Names are compared byte for byte; there is no folding, so "Orders" is refused rather than taken for "orders".
+func ValidChannel(name string) bool {
+	if len(name) > maxChannelName {
+		return false
+	}
+	for seg := range strings.SplitSeq(name, ".") {
+		if len(seg) == 0 || len(seg) > 64 {
+			return false
+		}
+		for i := range len(seg) {
+			c := seg[i]
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// ValidChannelPattern tells whether p is a channel's name, or "*", or a name's first segments and ".*".
+func ValidChannelPattern(p string) bool {
+	if p == "*" {
+		return true
+	}
+	return ValidChannel(strings.TrimSuffix(p, ".*"))
+}
+
+// ChannelMatches tells whether the pattern p covers the channel name: "*" all, "a.b.*" what begins with "a.b.", else that name alone.
+func ChannelMatches(p, name string) bool {
+	if p == "*" {
+		return true
+	}
+	if prefix, ok := strings.CutSuffix(p, "*"); ok {
+		return strings.HasPrefix(name, prefix)
+	}
+	return p == name
+}

@@ -1,0 +1,186 @@
+package tenants
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Everything that an adapter fulfils is in this file. The interfaces are small because the rules are not here: they are in the
+// concrete types that stand on them (Log, Appender, Receiver, …), written once.
+//
+// Obligations of every method: safe for concurrent use; done with its arguments when it returns; returns an *Error, of
+// kind Unavailable for what may pass by itself (throttling, a lost connection, a full disk, a cancelled ctx). After
+// Unavailable the outcome is unknown: what was asked for may have happened or not, wholly, never in part. The adapter does
+// its engine's own retries; the caller decides on any other.
+
+// Kind names a sort of row. An ordered kind has a slash ("log/orders.42", "list/sources"): its rows are one sequence by
+// Sort and can be queried. A point kind has none ("evt", "head"): its rows are spread by Sort and can only be got.
+type Kind string
+
+// Ordered tells whether the kind's rows can be queried.
+func (k Kind) Ordered() bool { return strings.Contains(string(k), "/") }
+
+// Key names a row. The tenant is its first part, so that a read across tenants cannot be written down.
+type Key struct {
+	Tenant TenantID
+	Kind   Kind
+	Sort   string // bytes 0x20 to 0x7e; "" on point kinds with one row
+}
+
+// Row is a record as it is stored. Body is the domain's own encoding; an adapter may compress it, and never looks into it.
+type Row struct {
+	Key
+	Version int64     // set by the Table; grows with each put for as long as the row is physically there
+	Body    []byte    // at most 390 KB
+	Expires time.Time // zero: never. To the second. Past it the row does not exist
+}
+
+// Condition is what a Write expects of a row before it acts.
+type Condition struct {
+	kind    condition
+	version int64
+}
+
+type condition int
+
+const (
+	anything condition = iota
+	absent
+	atVersion
+)
+
+// Anything expects nothing.
+func Anything() Condition { return Condition{} }
+
+// Absent expects that there is no such row, or one past its expiry.
+func Absent() Condition { return Condition{kind: absent} }
+
+// At expects the row at version v, not past its expiry. A caller does not keep a version for longer than the row lives.
+func At(v int64) Condition { return Condition{kind: atVersion, version: v} }
+
+// IsAbsent tells whether the condition is Absent.
+func (c Condition) IsAbsent() bool { return c.kind == absent }
+
+// Version returns the version that At asked for.
+func (c Condition) Version() (v int64, ok bool) { return c.version, c.kind == atVersion }
+
+// Op is one step of a Write: a put, a delete or a check of one row.
+type Op struct {
+	Row    Row // its Version is ignored
+	If     Condition
+	Action Action
+}
+
+// Action is what an Op does where its condition holds.
+type Action int
+
+const (
+	ActionPut Action = iota
+	ActionDelete
+	ActionCheck
+)
+
+// Put writes body at k. The row's version becomes 1 under Absent, v+1 under At(v), and larger than before under Anything.
+func Put(k Key, body []byte, expires time.Time, c Condition) Op {
+	return Op{Row: Row{Key: k, Body: body, Expires: expires}, If: c}
+}
+
+// Delete removes the row at k. Deleting a row that is not there succeeds under Anything.
+func Delete(k Key, c Condition) Op { return Op{Row: Row{Key: k}, If: c, Action: ActionDelete} }
+
+// Check changes nothing and refuses the Write where c does not hold.
+func Check(k Key, c Condition) Op { return Op{Row: Row{Key: k}, If: c, Action: ActionCheck} }
+
+// RefusedError says which Op's condition did not hold. Nothing of that Write happened.
+type RefusedError struct{ Op int }
+
+func (e *RefusedError) Error() string { return "the row is not as the write expects" }
+
+// Range selects rows of one ordered kind by their Sort.
+type Range struct {
+	Tenant   TenantID
+	Kind     Kind
+	After    string // only rows whose Sort is greater; "" from the start
+	Before   string // only rows whose Sort is less; "" to the end
+	Backward bool   // greatest Sort first
+	Limit    int    // at most this many rows, 1 to 1,000
+}
+
+// Table is a tenant-scoped record store in DynamoDB's own terms.
+type Table interface {
+	// Get returns the row at k as the last completed Write left it. Absent, or past its expiry: kind NotFound, code row_not_found.
+	Get(ctx context.Context, k Key) (Row, error)
+
+	// Query returns rows in order of Sort (bytewise). Each row is as recent as Get's, yet the answer as a whole is no snapshot: a
+	// row committed meanwhile may be missing while a later one is there. Fewer rows than Limit means that the range ends.
+	Query(ctx context.Context, r Range) ([]Row, error)
+
+	// Write does all of ops or nothing: 1 to 100 ops, each on another key. An Op whose condition does not hold: *RefusedError with
+	// the first such Op. Durable when it returns nil.
+	Write(ctx context.Context, ops ...Op) error
+
+	// WriteEach does ops one after the other, each a Write of its own; an op begins only when the one before it is durable or
+	// commits together with it, and nothing is done behind the first that fails. It returns how many were done; after Unavailable
+	// more may have been, still without a hole. One engine pays a round trip each, another one commit for all.
+	WriteEach(ctx context.Context, ops ...Op) (done int, err error)
+}
+
+// Change is one row that was written or removed. Row is as it was then or later; Deleted rows have a Key only.
+type Change struct {
+	Row     Row
+	Deleted bool
+}
+
+// Feed is the change feed of a Table: every change at least once, in no order to rely on.
+type Feed interface {
+	// Next waits for changes and returns up to max. They come again unless done is called, which must be after they are dealt with.
+	Next(ctx context.Context, max int) (changes []Change, done func(context.Context) error, err error)
+}
+
+// Message is what a Queue carries.
+type Message struct {
+	Group  string        // messages of one group are received in order of Send, one batch at a time; "" in no order. At most 128 bytes
+	Dedupe string        // a second message with it within 5 minutes of the first is accepted and dropped, whatever its group; "" never. At most 128 bytes
+	Delay  time.Duration // not received before; 0 to 15 minutes, and 0 where there is a Group
+	Body   []byte        // 1 byte to 1,000,000
+}
+
+// Received is a Message in a receiver's hands: its own until the visibility time has passed.
+type Received struct {
+	Message
+	Receipt  string // the adapter's; valid until the message becomes visible again
+	Receives int    // 1 the first time
+	Sent     time.Time
+}
+
+// Queue is an at-least-once queue in SQS's own terms. Visibility time and the number of receives after which a message goes
+// to the dead letters belong to the adapter's configuration.
+type Queue interface {
+	// Send is durable when it returns nil. On error any of the messages may have been sent.
+	Send(ctx context.Context, ms ...Message) error
+
+	// Receive waits up to wait for messages and returns 1 to max of them, or none. Of a group it returns the oldest ones, in order, and
+	// none while another receiver holds a message of that group.
+	Receive(ctx context.Context, max int, wait time.Duration) ([]Received, error)
+
+	// Done removes messages for good. A receipt that has lapsed is no error and removes nothing that another receiver holds.
+	Done(ctx context.Context, rs ...Received) error
+
+	// Release gives messages back: they are visible again after delay, with the later ones of their group behind them.
+	Release(ctx context.Context, delay time.Duration, rs ...Received) error
+}
+
+// Vault seals small secrets (at most 4 KB) for storage. What was sealed for one tenant and purpose does not open for another.
+type Vault interface {
+	Seal(ctx context.Context, t TenantID, purpose string, plain []byte) ([]byte, error)
+	// Open fails with kind Internal, code unsealable, where sealed was not made by Seal with the same tenant and purpose.
+	Open(ctx context.Context, t TenantID, purpose string, sealed []byte) ([]byte, error)
+}
+
+// Inboxes carries notices to streaming nodes.
+type Inboxes interface {
+	// Send hands notices to node's inbox, in order. A node that is gone: kind NotFound. Delivery is at least once, and may fail after
+	// nil where the node dies: nodes read the log after themselves, so a lost notice delays and loses nothing.
+	Send(ctx context.Context, node string, ns ...Notice) error
+}
