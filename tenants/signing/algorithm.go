@@ -18,12 +18,13 @@ const (
 	HMACSHA256 Algorithm = "hmac-sha256"
 	HMACSHA512 Algorithm = "hmac-sha512"
 	HMACSHA1   Algorithm = "hmac-sha1"
+	Unverified Algorithm = "none" // no signature at all
 )
 
 // maxSum is the longest signature of any algorithm, in bytes.
 const maxSum = sha512.Size
 
-// size is the length of a signature in bytes; 0 for an algorithm that does not exist.
+// size is the length of a signature in bytes; 0 for Unverified and for what does not exist.
 func (a Algorithm) size() int {
 	switch a {
 	case HMACSHA256:

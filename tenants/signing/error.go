@@ -17,6 +17,7 @@ const (
 	TimestampMalformed  Code = "timestamp_malformed"        // not a plain decimal number of the scheme's unit
 	TimestampOutOfRange Code = "timestamp_out_of_tolerance" // signed, but too old or too far ahead; Skew says how much
 	DeliveryIDMissing   Code = "delivery_id_missing"        // the scheme signs the id and there is no usable one
+	UnknownScheme       Code = "unknown_scheme"             // the zero Scheme, or one with an algorithm that is not here
 	NoSecret            Code = "no_secret"                  // nothing to verify with
 	BadSecret           Code = "invalid_secret"             // from ParseSecret: the text cannot be this scheme's secret
 	BadTerms            Code = "invalid_terms"              // from Customize

@@ -9,7 +9,8 @@ type Scheme struct {
 	Title string // what people call it: "GitHub"
 	Docs  string // the provider's page that the row follows
 
-	// Mark is the signature that must be there. A scheme whose Mark has no algorithm verifies nothing ("none").
+	// Mark is the signature that must be there. Only the algorithm Unverified lets everything pass; the zero Scheme, which
+	// a failed Lookup gives, lets nothing pass.
 	Mark Mark
 	// Legacy are the deprecated signatures of the same request. They count only where Mark's header is absent
 	// altogether and the source opted in (Options.AllowLegacy).
@@ -125,7 +126,15 @@ func Lookup(name string) (Scheme, bool) {
 func Schemes() []Scheme { return table() }
 
 // None says whether the scheme verifies nothing. Events that came this way are to be flagged.
-func (s Scheme) None() bool { return s.Mark.Algorithm == "" }
+func (s Scheme) None() bool { return s.Mark.Algorithm == Unverified }
+
+// known says whether the scheme can verify; one that neither can nor is None refuses everything.
+func (s Scheme) known() *Error {
+	if s.Mark.Algorithm.size() == 0 {
+		return fail(UnknownScheme, "there is no such scheme")
+	}
+	return nil
+}
 
 // SignsID says whether the delivery id is covered by the signature. Where it is not, who can replay a request can
 // give it a new id.

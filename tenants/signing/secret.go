@@ -66,6 +66,9 @@ func (s Scheme) ParseSecret(text string) (Secret, error) {
 	if s.None() {
 		return Secret{}, fail(BadSecret, "the scheme "+s.Name+" takes no secret")
 	}
+	if err := s.known(); err != nil {
+		return Secret{}, err
+	}
 	if reason := s.Key.refuse(text); reason != "" {
 		return Secret{}, fail(BadSecret, reason)
 	}
@@ -151,7 +154,7 @@ func (k Key) bounds() string {
 // (Key.Ours) and for requests to a source of one's own. It is empty for the scheme "none" and where random ran dry.
 func (s Scheme) NewSecret(random io.Reader) (text string) {
 	var b [32]byte
-	if s.None() {
+	if s.None() || s.known() != nil {
 		return ""
 	}
 	if _, err := io.ReadFull(random, b[:]); err != nil {

@@ -19,6 +19,9 @@ func (s Scheme) Sign(secret Secret, r Request, id string, now time.Time) (map[st
 	if s.None() {
 		return headers, nil
 	}
+	if err := s.known(); err != nil {
+		return nil, err
+	}
 	if secret.IsZero() {
 		return nil, fail(NoSecret, "there is no secret to sign with")
 	}

@@ -123,6 +123,7 @@ func table() []Scheme {
 		{
 			Name:   "none",
 			Title:  "No verification",
+			Mark:   Mark{Algorithm: Unverified},
 			Custom: IdentityTerms,
 			Retry:  Retry{Note: "Whatever the sender does."},
 		},

@@ -40,6 +40,9 @@ func (s Scheme) Verify(r Request, secrets []Secret, now time.Time, o Options) (V
 		s.identify(r, &v)
 		return v, nil
 	}
+	if err := s.known(); err != nil {
+		return Verified{}, err
+	}
 	if !hasKey(secrets) {
 		return Verified{}, fail(NoSecret, "there is no secret to verify with")
 	}
