@@ -1,0 +1,257 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// maxDepth bounds how deep arrays and objects of a request nest, an event's data included.
+const maxDepth = 128
+
+// fields is a JSON object of a request, read member by member. Whatever is wrong with a member is collected, so that one
+// answer names all of them, and err refuses every member that nobody asked for.
+type fields struct {
+	pointer string
+	members map[string]json.RawMessage
+	order   []string
+	known   map[string]bool
+	refused *[]tenants.FieldError // shared with the objects inside
+}
+
+// parseFields reads a body that must be one JSON object. Errors: kind Invalid, codes invalid_json, json_too_deep and
+// duplicate_key.
+func parseFields(b []byte) (*fields, error) {
+	if !utf8.Valid(b) {
+		return nil, tenants.Errorf(tenants.Invalid, "invalid_json", "The body is not valid UTF-8.")
+	}
+	if tooDeep(b) {
+		return nil, tenants.Errorf(tenants.Invalid, "json_too_deep", "The body nests deeper than %d levels.", maxDepth)
+	}
+	return parseObject(b, "", new([]tenants.FieldError))
+}
+
+// tooDeep looks at brackets alone, without recursion, before any parser does.
+func tooDeep(b []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+func parseObject(b []byte, pointer string, refused *[]tenants.FieldError) (*fields, error) {
+	malformed := func() error {
+		return tenants.Errorf(tenants.Invalid, "invalid_json", "The body must be one JSON object and nothing else.")
+	}
+	f := &fields{pointer: pointer, members: make(map[string]json.RawMessage), known: make(map[string]bool), refused: refused}
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, malformed()
+	}
+	for d.More() {
+		t, err := d.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return nil, malformed()
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, malformed()
+		}
+		if _, twice := f.members[name]; twice {
+			return nil, &tenants.Error{Kind: tenants.Invalid, Code: "duplicate_key", Detail: "A member is given twice.",
+				Fields: []tenants.FieldError{{Pointer: f.at(name), Detail: "is given twice"}}}
+		}
+		f.members[name] = value
+		f.order = append(f.order, name)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, malformed()
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed()
+	}
+	return f, nil
+}
+
+// at is the JSON pointer (RFC 6901) of a member; a sender's own name is cut to a length that an answer can carry.
+func (f *fields) at(name string) string {
+	if len(name) > 64 {
+		name = strings.ToValidUTF8(name[:64], "") + "…"
+	}
+	return f.pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+func (f *fields) refuse(name, why string) {
+	*f.refused = append(*f.refused, tenants.FieldError{Pointer: f.at(name), Detail: why})
+}
+
+// has tells whether the member is there, and from then on takes it for known.
+func (f *fields) has(name string) bool {
+	f.known[name] = true
+	_, ok := f.members[name]
+	return ok
+}
+
+// require refuses the request where one of the members is missing.
+func (f *fields) require(names ...string) {
+	for _, n := range names {
+		if !f.has(n) {
+			f.refuse(n, "is required")
+		}
+	}
+}
+
+// readOnly refuses the request where one of the members is there: an answer has it, and a request cannot set it.
+func (f *fields) readOnly(names ...string) {
+	for _, n := range names {
+		if f.has(n) {
+			f.refuse(n, "is read-only")
+		}
+	}
+}
+
+// isNull tells whether the member is there and null, which clears what has a value by default.
+func (f *fields) isNull(name string) bool {
+	return f.has(name) && string(f.members[name]) == "null"
+}
+
+// raw returns the member's bytes as they came, nil where it is missing.
+func (f *fields) raw(name string) json.RawMessage {
+	f.has(name)
+	return f.members[name]
+}
+
+// text returns a string member, "" where it is missing. It is valid UTF-8 without control characters, and without the
+// U+FFFD that a lone surrogate decodes to.
+func (f *fields) text(name string) string {
+	if !f.has(name) {
+		return ""
+	}
+	s, why := textOf(f.members[name])
+	if why != "" {
+		f.refuse(name, why)
+	}
+	return s
+}
+
+func textOf(raw json.RawMessage) (s, why string) {
+	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return "", "must be a string"
+	}
+	for _, c := range s {
+		if unicode.IsControl(c) || c == utf8.RuneError {
+			return "", "must not hold control characters"
+		}
+	}
+	return s, ""
+}
+
+// texts returns an array of strings, at most limit of them; nil where it is missing.
+func (f *fields) texts(name string, limit int) []string {
+	if !f.has(name) {
+		return nil
+	}
+	var raws []json.RawMessage
+	if f.members[name][0] != '[' || json.Unmarshal(f.members[name], &raws) != nil {
+		f.refuse(name, "must be an array of strings")
+		return nil
+	}
+	if len(raws) > limit {
+		f.refuse(name, "must have at most "+strconv.Itoa(limit)+" elements")
+		return nil
+	}
+	list := make([]string, 0, len(raws))
+	for i, raw := range raws {
+		s, why := textOf(raw)
+		if why != "" {
+			*f.refused = append(*f.refused, tenants.FieldError{Pointer: f.at(name) + "/" + strconv.Itoa(i), Detail: why})
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// integer returns a whole number between low and high, 0 where it is missing.
+func (f *fields) integer(name string, low, high int64) int64 {
+	if !f.has(name) {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(f.members[name]), 10, 64)
+	if err != nil || n < low || n > high {
+		f.refuse(name, "must be a whole number from "+strconv.FormatInt(low, 10)+" to "+strconv.FormatInt(high, 10))
+		return 0
+	}
+	return n
+}
+
+// flag returns true or false, false where the member is missing.
+func (f *fields) flag(name string) bool {
+	if !f.has(name) {
+		return false
+	}
+	switch string(f.members[name]) {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	f.refuse(name, "must be true or false")
+	return false
+}
+
+// object returns an object member, nil where it is missing or no object. The caller reads its members and calls its
+// refuseUnknown; what is wrong with them is in the outer err.
+func (f *fields) object(name string) (*fields, error) {
+	if !f.has(name) {
+		return nil, nil
+	}
+	if f.members[name][0] != '{' {
+		f.refuse(name, "must be an object")
+		return nil, nil
+	}
+	return parseObject(f.members[name], f.at(name), f.refused)
+}
+
+// refuseUnknown refuses every member that was not asked for so far.
+func (f *fields) refuseUnknown() {
+	for _, name := range f.order {
+		if !f.known[name] {
+			f.refuse(name, "is unknown")
+		}
+	}
+}
+
+// err is to be called once all members were asked for: nil, or kind Unprocessable, code invalid_fields, with a pointer for
+// each member that is refused (the first 20).
+func (f *fields) err() error {
+	f.refuseUnknown()
+	if len(*f.refused) == 0 {
+		return nil
+	}
+	list := *f.refused
+	if len(list) > 20 {
+		list = list[:20]
+	}
+	return &tenants.Error{Kind: tenants.Unprocessable, Code: "invalid_fields", Detail: "Some members of the body are refused.", Fields: list}
+}
