@@ -15,23 +15,21 @@ import (
 // Secret is the key of one source. However it is printed, logged or encoded it shows as "[secret]". The zero Secret is
 // empty: it never verifies and never signs.
 type Secret struct {
-	// A pointer, because fmt cannot call a method on an unexported field of somebody's struct: it prints the fields
-	// instead, of a nested pointer only the address.
-	key *key
+	// A function, because fmt calls no method on an unexported field of somebody's struct, nor under a verb that does
+	// not fit: it then prints the fields and follows a pointer, but of a function it has only the address.
+	key func() []byte
 }
-
-type key struct{ bytes []byte }
 
 const redacted = "[secret]"
 
 // IsZero says whether the secret is empty.
-func (s Secret) IsZero() bool { return s.key == nil || len(s.key.bytes) == 0 }
+func (s Secret) IsZero() bool { return s.key == nil }
 
 // Weak says whether the key has fewer than 16 bytes, so that one captured request is enough to guess it offline. Such a
 // secret works; its owner should hear of it.
-func (s Secret) Weak() bool { return s.key == nil || len(s.key.bytes) < 16 }
+func (s Secret) Weak() bool { return s.key == nil || len(s.key()) < 16 }
 
-func (s Secret) bytes() []byte { return s.key.bytes }
+func (s Secret) bytes() []byte { return s.key() }
 
 // String hides the secret.
 func (s Secret) String() string { return redacted }
@@ -76,13 +74,13 @@ func (s Scheme) ParseSecret(text string) (Secret, error) {
 	if reason != "" {
 		return Secret{}, fail(BadSecret, reason)
 	}
-	if len(b) < s.Key.Min {
+	if len(b) == 0 || len(b) < s.Key.Min {
 		return Secret{}, fail(BadSecret, "the secret is too short: "+s.Key.bounds())
 	}
 	if len(b) > s.Key.Max {
 		return Secret{}, fail(BadSecret, "the secret is too long: "+s.Key.bounds())
 	}
-	return Secret{&key{b}}, nil
+	return Secret{func() []byte { return b }}, nil
 }
 
 // refuse looks at the text alone.

@@ -1,0 +1,154 @@
+package signing_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+func TestSecretThatCannotBeOneIsRefusedWithTheReason(t *testing.T) {
+	key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 7}, 16)) // ends with "="
+	for _, c := range []struct{ name, scheme, text, reason string }{
+		{"empty", "github", "", "empty"},
+		{"white space", "github", " \t ", "only white space"},
+		{"white space before", "github", " 0123456789", "white space"},
+		{"newline after", "github", "0123456789\n", "white space"},
+		{"newline inside", "github", "01234\n56789", "control character"},
+		{"zero-width space inside", "github", "01234\u200b56789", "invisible"},
+		{"broken UTF-8", "github", "01234\xff56789", "UTF-8"},
+		{"pasted signature", "github", "sha256=0123456789abcdef", `"sha256="`},
+		{"pasted version", "slack", "v0=0123456789abcdef", `"v0="`},
+		{"too short", "github", "12345", "too short: 6 to 512 bytes"},
+		{"too long", "github", strings.Repeat("x", 513), "too long: 6 to 512 bytes"},
+		{"an access token", "github", "ghp_0123456789", "something else"},
+		{"an API key", "stripe", "sk_live_0123456789", "something else"},
+		{"nothing after the prefix", "stripe", "whsec_", "nothing after whsec_"},
+		{"a bot token", "slack", "xoxb-0123456789", "something else"},
+		{"nothing after the prefix", "svix", "whsec_", "nothing after whsec_"},
+		{"pasted version", "svix", "v1,whsec_" + key, `"v1,"`},
+		{"a private key", "standard-webhooks", "whsk_" + key, "something else"},
+		{"a public key", "standard-webhooks", "whpk_" + key, "something else"},
+		{"without padding", "standard-webhooks", "whsec_" + strings.TrimRight(key, "="), "padding"},
+		{"base64 of the URL alphabet", "standard-webhooks", "whsec_" + strings.ReplaceAll(key, "+", "-"), "alphabet"},
+		{"not base64", "standard-webhooks", "whsec_!!!!", "valid base64"},
+		{"loose trailing bits", "standard-webhooks", "whsec_" + strings.Repeat("A", 42) + "B=", "valid base64"},
+		{"23 bytes", "standard-webhooks", "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 23)), "too short: 24 to 64 bytes"},
+		{"65 bytes", "standard-webhooks", "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 65)), "too long"},
+		{"76 bytes", "svix", base64.StdEncoding.EncodeToString(make([]byte, 76)), "too long"},
+		{"any secret where none is taken", "none", "0123456789", "takes no secret"},
+	} {
+		secret, err := scheme(t, c.scheme).ParseSecret(c.text)
+		if got := code(t, err); got != signing.BadSecret || !strings.Contains(err.Error(), c.reason) {
+			t.Errorf("%s, %s: %v, want a reason with %q", c.scheme, c.name, err, c.reason)
+		}
+		if !secret.IsZero() {
+			t.Errorf("%s, %s: refused and given", c.scheme, c.name)
+		}
+		if err != nil && len(c.text) > 12 && strings.Contains(err.Error(), c.text[len(c.text)-8:]) {
+			t.Errorf("%s, %s: the error repeats the text", c.scheme, c.name)
+		}
+	}
+}
+
+func TestSecretThatAProviderGivesIsTaken(t *testing.T) {
+	key := base64.StdEncoding.EncodeToString(make([]byte, 24))
+	for name, texts := range map[string][]string{
+		"github":            {"It's a Secret to Everybody", "schlüssel", strings.Repeat("x", 512)},
+		"stripe":            {"whsec_0123456789abcdef"},
+		"standard-webhooks": {"whsec_" + key, key},
+		"svix":              {"whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 75))},
+	} {
+		for _, text := range texts {
+			if _, err := scheme(t, name).ParseSecret(text); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestShortSecretIsTakenAndCalledWeak(t *testing.T) {
+	s := scheme(t, "github")
+	for text, weak := range map[string]bool{"secret": true, strings.Repeat("x", 15): true, strings.Repeat("x", 16): false} {
+		secret, err := s.ParseSecret(text)
+		if err != nil || secret.Weak() != weak {
+			t.Errorf("%d bytes: weak %v, %v", len(text), secret.Weak(), err)
+		}
+	}
+	if !(signing.Secret{}).Weak() {
+		t.Error("the empty secret is not weak")
+	}
+}
+
+func TestSecretShowsNowhere(t *testing.T) {
+	const text = "canary-0123456789"
+	secret, err := scheme(t, "github").ParseSecret(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type holder struct {
+		Name   string
+		Public signing.Secret
+		hidden signing.Secret // fmt cannot call its methods
+		list   []signing.Secret
+	}
+	values := []any{secret, &secret, []signing.Secret{secret}, map[string]signing.Secret{"a": secret},
+		holder{"x", secret, secret, []signing.Secret{secret}}, &holder{"x", secret, secret, nil}, errors.Join(fmt.Errorf("%v", secret))}
+	var out bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&out, nil))
+	plain := slog.New(slog.NewTextHandler(&out, nil))
+	for _, v := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%b", "%o", "%c", "%U", "%p", "%t", "%T"} {
+			fmt.Fprintf(&out, verb+"\n", v)
+		}
+		fmt.Fprintln(&out, v)
+		log.Info("x", "v", v)
+		plain.Info("x", "v", v)
+		if b, err := json.Marshal(v); err == nil {
+			out.Write(b)
+		}
+	}
+	fmt.Fprintln(&out, secret.String(), secret.GoString(), secret.LogValue())
+	shown := out.String()
+	for _, form := range []string{text, "canary", fmt.Sprintf("%x", text), fmt.Sprintf("%X", text),
+		"99 97 110 97 114 121", "0x63, 0x61, 0x6e", "63 61 6e", base64.StdEncoding.EncodeToString([]byte(text))} {
+		if strings.Contains(shown, form) {
+			t.Errorf("the secret shows as %q", form)
+		}
+	}
+	if !strings.Contains(shown, "[secret]") {
+		t.Error("nothing was printed")
+	}
+}
+
+func TestNewSecretIsOneThatItsSchemeTakes(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range signing.Schemes() {
+		text := s.NewSecret(rand.Reader)
+		if s.None() {
+			if text != "" {
+				t.Errorf("%s makes a secret", s.Name)
+			}
+			continue
+		}
+		secret, err := s.ParseSecret(text)
+		if err != nil || secret.Weak() || !strings.HasPrefix(text, s.Key.Prefix) || seen[text] {
+			t.Errorf("%s: %v, weak %v", s.Name, err, secret.Weak())
+		}
+		seen[text] = true
+	}
+}
+
+func TestNewSecretWithoutRandomnessIsEmpty(t *testing.T) {
+	if text := scheme(t, "github").NewSecret(io.LimitReader(rand.Reader, 31)); text != "" {
+		t.Error("a secret of too few random bytes")
+	}
+}
