@@ -1,0 +1,69 @@
+// Package embed holds Hookcast's browser snippet, embed.js, and its TypeScript types, embed.d.ts, as they are
+// served: hand-written, unminified, without dependencies, under 6 KB gzipped. A page includes it with
+//
+//	<script src="https://hooks.example.com/embed.js" crossorigin="anonymous"></script>
+//
+// and calls Hookcast.connect, or sets data attributes on that tag and writes no JavaScript at all; embed.d.ts
+// says what both can do. The package knows the bytes and the headers that make them usable on other people's
+// pages, and no web framework.
+package embed
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"crypto/sha512"
+	_ "embed" // for the two files
+	"encoding/base64"
+	"encoding/hex"
+	"sync"
+)
+
+// Version is the snippet's semantic version, Hookcast.version in the browser.
+const Version = "0.1.0"
+
+//go:embed embed.js
+var script []byte
+
+//go:embed embed.d.ts
+var types []byte
+
+// Script returns embed.js and its strong entity tag, quotes included (RFC 9110, section 8.8.3). The caller must
+// not change the bytes.
+func Script() (body []byte, etag string) { return script, tag(script, "") }
+
+// ScriptGzip returns embed.js gzipped, for a client that accepts it, with an entity tag of its own: strong tags
+// differ between encodings. Serve it with Content-Encoding: gzip. The caller must not change the bytes.
+func ScriptGzip() (body []byte, etag string) { return zipped(), tag(script, "-gzip") }
+
+// Types returns embed.d.ts. The caller must not change the bytes.
+func Types() []byte { return types }
+
+// Integrity returns the value for a script tag's integrity attribute: "sha384-" and the base64 of the digest of
+// embed.js (W3C Subresource Integrity). The tag needs crossorigin="anonymous" beside it. A page that pins a hash
+// stops loading the snippet when the deployment's version changes.
+func Integrity() string {
+	sum := sha512.Sum384(script)
+	return "sha384-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// zipped compresses once, on first use: the script never changes while the process lives.
+var zipped = sync.OnceValue(func() []byte {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err == nil {
+		_, err = z.Write(script)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		panic("embed: gzip into memory: " + err.Error()) // a bytes.Buffer refuses nothing
+	}
+	return b.Bytes()
+})
+
+func tag(body []byte, suffix string) string {
+	sum := sha256.Sum256(body)
+	return `"` + hex.EncodeToString(sum[:16]) + suffix + `"`
+}

@@ -1,0 +1,335 @@
+/* Hookcast embed 0.1.0 (Apache-2.0): a channel's events in the browser, in order, with nothing missed in silence.
+ * What every option and member means is in /embed.d.ts, beside this file. No eval, no innerHTML, no cookie. */
+(function (g) {
+  'use strict';
+  const doc = g.document, script = doc && doc.currentScript, none = () => {};
+  const home = script && script.src ? new URL('.', script.src).href : g.location.origin;
+  const NATIVE = 0, FETCH = 1, POLL = 2, NAMES = ['eventsource', 'fetch', 'poll'];
+  const STOP = '!stop'; // the id of a last frame: never a cursor, never asked for again
+  const LONGEST = 3e5; // no wait that a server asks for is longer
+  const TIMINGS = { // ms
+    open: 1e4, // no frame by then, twice: something on the way holds streams back
+    heartbeat: 4e4, slack: 1e4, // silence of two heartbeats and this: dead
+    min: 500, max: 3e4, // back-off, full jitter
+    tick: 5e3, drift: 3e4, // a tick late by so much: the machine slept
+    wait: 25, // seconds that a long poll may take
+    climb: 6e5 // how long to poll before streaming is tried again
+  };
+  // A handler's error is the page's to see (window.onerror), never the stream's to die of.
+  const report = (e) => { setTimeout(() => { throw e; }); };
+
+  // The event stream grammar of WHATWG HTML 9.2.6, fed with text cut anywhere. TextDecoder took the BOM.
+  function parser(frame, retry) {
+    let rest = '', cr = false, type = '', data = '', id = '', at;
+    const line = (s) => {
+      if (!s) {
+        if (data) frame(type, data.slice(0, -1), id);
+        else frame('', null, id);
+        type = data = '';
+        return;
+      }
+      at = s.indexOf(':');
+      const k = at < 0 ? s : s.slice(0, at), v = at < 0 ? '' : s.slice(at + (s[at + 1] === ' ' ? 2 : 1));
+      if (k === 'data') data += v + '\n';
+      else if (k === 'event') type = v;
+      else if (k === 'id' && !v.includes('\0')) id = v;
+      else if (k === 'retry' && /^\d+$/.test(v)) retry(+v);
+    };
+    return (s) => {
+      if (!s) return;
+      if (cr && s[0] === '\n') s = s.slice(1); // the second half of a CRLF
+      cr = s.endsWith('\r');
+      const lines = (rest + s).split(/\r\n?|\n/);
+      rest = lines.pop();
+      lines.forEach(line);
+    };
+  }
+
+  function connect(o) {
+    const channels = [].concat(o.channels || []), base = (o.url || home).replace(/\/+$/, '');
+    if (!channels.length) throw new TypeError('Hookcast.connect: no channels');
+    const t = Object.assign({}, TIMINGS, o.timings), handlers = new Map(), last = new Map(), undo = [];
+    const top = Math.max(NAMES.indexOf(o.transport), g.EventSource ? NATIVE : FETCH);
+    const key = ['hookcast', base, channels, o.resume].join(' '); // a cursor is bound to the channels' order
+    let state = 'connecting', reason, mode = top, heartbeat = t.heartbeat;
+    let life = 0; // which attempt may speak; what an older one still has to say is dropped
+    let end = none, timer, opener; // ends the attempt; the next attempt; the wait for a first frame
+    let seen, began, ticked = Date.now(), retry, tries = 0, blocked = 0, refusals = 0;
+    let token, stale; // stale: when to ask for another token
+
+    // Storage may be absent or forbidden (private mode, sandboxed frames): then a reload starts anew.
+    const stored = (v) => {
+      try {
+        if (o.resume === false) return;
+        if (v === undefined) return g.sessionStorage.getItem(key);
+        g.sessionStorage.setItem(key, v);
+      } catch (e) { none(); }
+    };
+    let cursor = stored() || (o.after === undefined ? '' : String(o.after));
+    const save = (id) => { if (id && id !== STOP) stored(cursor = id); };
+
+    const set = (s, why) => {
+      if (state === 'closed' || (s === state && why === reason)) return;
+      state = s;
+      reason = why;
+      if (o.onstate) try { o.onstate(s, why); } catch (e) { report(e); }
+    };
+    const emit = (e, all) => new Set(all ? [e.type, '*'] : [e.type]).forEach((k) =>
+      Array.from(handlers.get(k) || []).forEach((fn) => { try { fn(e); } catch (x) { report(x); } }));
+
+    // --- attempts: at most one at a time
+    const stop = () => {
+      life++;
+      clearTimeout(timer);
+      clearTimeout(opener);
+      timer = 0;
+      end();
+      end = none;
+    };
+    const again = (ms) => {
+      stop();
+      if (state !== 'closed') timer = setTimeout(attempt, Math.min(ms, LONGEST)); // onstate may have closed it
+    };
+    const backoff = () => t.min + Math.random() * (Math.min(t.max, t.min * 2 ** ++tries) - t.min);
+    const fail = (why, ms) => { set('waiting', why); again(ms === undefined ? retry || backoff() : ms); };
+    const finish = (why) => {
+      stop();
+      clearInterval(clock);
+      undo.splice(0).forEach((fn) => fn());
+      set('closed', why);
+    };
+    const wake = () => { tries = blocked = 0; mode = top; set('connecting'); again(0); };
+    // The token was refused or there is none: ask for another, at once the first time, then more and more slowly.
+    const refused = (why, most) => {
+      if (Date.now() - began > t.open) refusals = 0; // it served for a while
+      if (g.navigator.onLine !== false) refusals++;
+      token = '';
+      if (!o.getToken || refusals > most) return finish(why);
+      fail(why, refusals > 1 || why === 'token' ? backoff() : 0);
+    };
+
+    const learn = (k) => {
+      token = k;
+      stale = Infinity;
+      try { // exp and iat only say when to renew; iat spares us the clock of this machine
+        const c = JSON.parse(atob(k.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
+        const left = c.exp - (c.iat || Date.now() / 1e3);
+        if (c.exp) stale = Date.now() + (left > 0 ? left * 800 : 3e4);
+      } catch (e) { none(); }
+    };
+    const renew = () => {
+      const me = life;
+      stale = Infinity; // should this fail, the server will say when the token is over
+      Promise.resolve().then(() => o.getToken()).then((k) => {
+        if (k && me === life) { learn(k); again(0); }
+      }, none);
+    };
+
+    async function attempt() {
+      const me = life, live = () => me === life;
+      timer = retry = 0;
+      seen = began = Date.now();
+      if (!o.getToken) token = o.token;
+      else if (!token || Date.now() >= stale) {
+        let k;
+        try { k = await o.getToken(); } catch (e) { return live() && refused('token', 20); }
+        if (!live()) return;
+        if (!k) return finish('token'); // signed out
+        learn(k);
+      }
+      if (mode < POLL) opener = setTimeout(unopened, t.open);
+      try {
+        await [native, stream, poll][mode](live);
+      } catch (e) {
+        if (!live()) return;
+        // Where a poll fails too, it was not streaming that is blocked.
+        if (mode === POLL && top < POLL) { mode = top; blocked = 1; }
+        fail('network');
+      }
+    }
+    const unopened = () => {
+      if (++blocked > 1) mode = POLL;
+      fail('blocked', mode === POLL ? 0 : undefined);
+    };
+    const link = (path, more) => {
+      const q = new URLSearchParams(more);
+      channels.forEach((c) => q.append('channel', c));
+      if (cursor) q.append('after', cursor); // Last-Event-ID would cost a fetch a preflight
+      return base + path + '?' + q;
+    };
+    const get = (url, accept) => {
+      const ac = new AbortController(), headers = { Accept: accept };
+      end = () => ac.abort();
+      if (token) headers.Authorization = 'Bearer ' + token;
+      return fetch(url, { headers, signal: ac.signal, cache: 'no-store', credentials: 'omit' });
+    };
+    // True when the answer is none to read on from; then it has been dealt with.
+    const turned = (res) => {
+      const s = res.status, why = 'http-' + s, after = res.headers.get('Retry-After');
+      if (s === 200) return false;
+      if (s === 204) finish('stopped');
+      else if (s === 401) refused(why, 3);
+      else if (s === 400 && cursor) { // a cursor of another age: say so, start without
+        stored(cursor = '');
+        fail(why, backoff());
+        channels.forEach((channel) => control('gap', { channel, reset: true }));
+      } else if (s < 500 && ![408, 425, 429].includes(s)) finish(why);
+      else fail(why, backoff() + Math.max(0, after * 1e3 || Date.parse(after) - Date.now() || 0));
+      return true;
+    };
+
+    // --- the three transports
+    function native(live) {
+      const es = new EventSource(link('/v1/stream', token ? { types: 'off', token } : { types: 'off' }));
+      const take = (e) => live() && frame(e.type, e.data, e.lastEventId);
+      end = () => es.close();
+      es.onmessage = take;
+      'open heartbeat gap quota goodbye denied expired ended'.split(' ')
+        .forEach((k) => es.addEventListener('hookcast.' + k, take));
+      es.onopen = () => { if (live() && !opener) opener = setTimeout(unopened, t.open); };
+      es.onerror = () => {
+        if (!live()) return;
+        opener = clearTimeout(opener);
+        if (es.readyState === 2) { mode = FETCH; fail('network'); } // dead for good, and only fetch can see why
+        else if (state !== 'waiting') set('waiting', 'network'); // the browser reconnects by itself
+      };
+    }
+    async function stream(live) {
+      const res = await get(link('/v1/stream', { types: 'off' }), 'text/event-stream');
+      if (!live() || turned(res)) return;
+      if (!/^text\/event-stream/i.test(res.headers.get('Content-Type'))) return fail('http-200');
+      if (!res.body) { mode = POLL; return again(0); }
+      const reader = res.body.getReader(), text = new TextDecoder();
+      const feed = parser((type, data, id) => {
+        if (live()) data === null ? save(id) : frame(type, data, id);
+      }, (ms) => { retry = ms; });
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (!live()) return;
+        if (done) return fail('network');
+        seen = Date.now();
+        feed(text.decode(value, { stream: true }));
+      }
+    }
+    async function poll(live) {
+      const until = Date.now() + t.climb;
+      for (let wait = 0; ; wait = t.wait) { // the first returns at once and shows that it works
+        const res = await get(link('/v1/poll', { wait }), 'application/json');
+        if (!live() || turned(res)) return;
+        const page = await res.json();
+        if (!live()) return;
+        seen = Date.now();
+        refusals = 0;
+        up();
+        for (const e of page.data) {
+          if (!live()) return; // a handler closed it
+          e.type === 'hookcast.gap' ? control('gap', e) : deliver(e);
+        }
+        if (!live()) return;
+        save(page.next_cursor);
+        if (page.next_cursor === STOP) return finish('ended');
+        if (top < POLL && seen > until) { mode = top; blocked = 1; return again(0); }
+        if (wait && !page.data.length) await new Promise((done) => setTimeout(done, t.min));
+        if (!live()) return;
+      }
+    }
+
+    // --- what arrives
+    const up = () => { tries = blocked = 0; set('open'); return state === 'open'; };
+    const deliver = (e, id) => {
+      if (e.seq <= last.get(e.channel)) return; // had it
+      last.set(e.channel, e.seq);
+      save(id);
+      emit(e, true);
+    };
+    const frame = (type, text, id) => {
+      const name = /^hookcast\.(.*)/.exec(type);
+      let e;
+      seen = Date.now();
+      clearTimeout(opener);
+      try { e = JSON.parse(text); } catch (x) { if (!name) report(x); }
+      if (name) return control(name[1], e && typeof e === 'object' ? e : { data: text }, id);
+      refusals = 0;
+      if (up() && e) deliver(e, id);
+    };
+    const control = (name, e, id) => {
+      e.type = 'hookcast.' + name;
+      save(id);
+      if (name === 'open') {
+        if (e.heartbeat_ms > 0) heartbeat = e.heartbeat_ms;
+        return up();
+      }
+      if (name === 'heartbeat') { refusals = 0; return up(); }
+      if (name === 'gap' && e.reset) last.delete(e.channel);
+      const me = life;
+      emit(e, name === 'gap');
+      if (me !== life) return; // a handler closed it
+      if (name === 'expired') refused(name, 3);
+      else if (name === 'denied' || id === STOP) finish(name);
+      else if (name === 'quota' || name === 'goodbye') mode === NATIVE ? set('waiting', name) : fail(name);
+    };
+
+    // --- sleep, silence, networks that come and go
+    const clock = setInterval(() => {
+      const now = Date.now(), slept = now - ticked > t.tick + t.drift;
+      ticked = now;
+      if (slept && !(doc && doc.hidden)) wake(); // a hidden page's ticks are late anyway
+      else if (!timer && now - seen > 2 * heartbeat + t.slack) fail('silent');
+      else if (o.getToken && state === 'open' && now > stale) renew();
+    }, t.tick);
+    const listen = (to, type, fn) => {
+      to.addEventListener(type, fn);
+      undo.push(() => to.removeEventListener(type, fn));
+    };
+    listen(g, 'online', wake);
+    listen(g, 'pagehide', stop); // an open stream would keep the page out of the back/forward cache
+    listen(g, 'pageshow', (e) => { if (e.persisted) wake(); });
+    if (doc) listen(doc, 'visibilitychange', () => {
+      if (!doc.hidden && Date.now() - seen > heartbeat + t.slack) wake();
+    });
+    again(0); // later than the caller's first .on()
+
+    const self = {
+      on(type, fn) {
+        if (!handlers.has(type)) handlers.set(type, new Set());
+        handlers.get(type).add(fn);
+        return self;
+      },
+      off(type, fn) {
+        if (fn) (handlers.get(type) || new Set()).delete(fn);
+        else handlers.delete(type);
+        return self;
+      },
+      close() { finish('close'); },
+      get state() { return state; },
+      get reason() { return reason; },
+      get cursor() { return cursor; },
+      get transport() { return NAMES[mode]; }
+    };
+    return self;
+  }
+
+  // Loaded twice, the first stays; a second tag's attributes count all the same.
+  const H = g.Hookcast && g.Hookcast.connect ? g.Hookcast : (g.Hookcast = { version: '0.1.0', connect });
+
+  // --- <script src=".../embed.js" data-channels="orders" data-token="…" data-target="#feed">
+  const d = script && script.dataset;
+  const start = () => {
+    const target = d.target && doc.querySelector(d.target), lines = [];
+    const fire = (name, detail) =>
+      (target || doc).dispatchEvent(new CustomEvent('hookcast:' + name, { detail, bubbles: true }));
+    const ask = () => fetch(d.tokenUrl).then((r) => r.ok ? r.json() : Promise.reject(r.status)).then((b) => b.token);
+    script.hookcast = H.connect({
+      url: d.url, channels: d.channels.split(/[\s,]+/).filter(Boolean), token: d.token, getToken: d.tokenUrl && ask,
+      transport: d.transport, after: d.after, onstate: (state, reason) => fire('state', { state, reason })
+    }).on('*', (e) => {
+      fire('event', e);
+      if (!target) return;
+      const body = typeof e.data === 'string' ? e.data : JSON.stringify(e.data);
+      lines.push(doc.createTextNode([e.time, e.channel, e.type, body].filter(Boolean).join(' ') + '\n'));
+      target.appendChild(lines[lines.length - 1]);
+      if (lines.length > 500) lines.shift().remove();
+    });
+  };
+  if (d && d.channels) doc.readyState === 'loading' ? doc.addEventListener('DOMContentLoaded', start) : start();
+})(self);

@@ -1,0 +1,80 @@
+package embed
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Header is one response header.
+type Header struct{ Name, Value string }
+
+// Headers returns what goes out with embed.js besides its entity tag and Content-Encoding:
+//   - its type (RFC 9239) and nosniff;
+//   - leave to load it from any origin, with SRI or as a module (CORS), and from a cross-origin isolated page
+//     (Cross-Origin-Resource-Policy);
+//   - five minutes of caching, then a revalidation that the entity tag makes cheap: the address carries no
+//     version, so that a fix reaches every page within that time.
+func Headers() []Header { return headers("text/javascript; charset=utf-8") }
+
+// TypesHeaders returns the same for embed.d.ts.
+func TypesHeaders() []Header { return headers("text/plain; charset=utf-8") }
+
+func headers(contentType string) []Header {
+	return []Header{
+		{"Content-Type", contentType},
+		{"X-Content-Type-Options", "nosniff"},
+		{"Access-Control-Allow-Origin", "*"},
+		{"Cross-Origin-Resource-Policy", "cross-origin"},
+		{"Cache-Control", "public, max-age=300, must-revalidate"},
+		{"Vary", "Accept-Encoding"},
+	}
+}
+
+// Handler serves GET and HEAD of /embed.js and /embed.d.ts, answers a matching If-None-Match with 304, and
+// everything else with 404 or 405.
+func Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /embed.js", func(w http.ResponseWriter, r *http.Request) {
+		body, etag := Script()
+		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+			body, etag = ScriptGzip()
+			w.Header().Set("Content-Encoding", "gzip")
+		}
+		serve(w, r, Headers(), body, etag)
+	})
+	mux.HandleFunc("GET /embed.d.ts", func(w http.ResponseWriter, r *http.Request) {
+		serve(w, r, TypesHeaders(), types, tag(types, ""))
+	})
+	return mux
+}
+
+func serve(w http.ResponseWriter, r *http.Request, headers []Header, body []byte, etag string) {
+	for _, h := range headers {
+		w.Header().Set(h.Name, h.Value)
+	}
+	w.Header().Set("ETag", etag)
+	// No range of it is of use to anyone, and ServeContent leaves Content-Length to others where there is a
+	// Content-Encoding; it is asked for the conditional request only.
+	r.Header.Del("Range")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+// acceptsGzip tells whether an Accept-Encoding names gzip without refusing it by q=0 (RFC 9110, section 12.5.3).
+func acceptsGzip(values []string) bool {
+	for _, part := range strings.Split(strings.Join(values, ","), ",") {
+		coding, params, _ := strings.Cut(part, ";")
+		if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			continue
+		}
+		weight, given := strings.CutPrefix(strings.ToLower(strings.TrimSpace(params)), "q=")
+		if !given {
+			return true
+		}
+		q, err := strconv.ParseFloat(weight, 64)
+		return err == nil && q > 0
+	}
+	return false
+}
