@@ -1,0 +1,133 @@
+package api
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Bounds of ?limit=.
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+	maxCursor    = 1024 // bytes
+)
+
+// page is what a request asks of a list: rows after a position, "" from the start.
+type page struct {
+	after string
+	limit int
+}
+
+// cursors makes and reads the positions that lists hand out. A cursor is authenticated and holds for one tenant and one
+// route: another's, or an edited one, is refused before anything is read.
+type cursors struct{ key []byte }
+
+func (c cursors) seal(t tenants.TenantID, route, position string) string {
+	return base64.RawURLEncoding.EncodeToString(append(c.mac(t, route, position), position...))
+}
+
+func (c cursors) open(t tenants.TenantID, route, cursor string) (position string, err error) {
+	if len(cursor) > maxCursor {
+		cursor = ""
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	// The decoder skips line breaks, which would let one cursor be written in many ways.
+	if err != nil || len(b) <= cursorMAC || strings.ContainsAny(cursor, "\r\n") ||
+		subtle.ConstantTimeCompare(b[:cursorMAC], c.mac(t, route, string(b[cursorMAC:]))) == 0 {
+		return "", tenants.Errorf(tenants.Invalid, "invalid_cursor", "The cursor is not one that this list gave.")
+	}
+	return string(b[cursorMAC:]), nil
+}
+
+const cursorMAC = 16 // bytes of the truncated HMAC-SHA256
+
+func (c cursors) mac(parts ...any) []byte {
+	h := hmac.New(sha256.New, c.key)
+	for _, p := range parts {
+		var text string
+		switch p := p.(type) {
+		case tenants.TenantID:
+			text = string(p)
+		case string:
+			text = p
+		}
+		h.Write(binary.AppendUvarint(nil, uint64(len(text))))
+		h.Write([]byte(text))
+	}
+	return h.Sum(nil)[:cursorMAC]
+}
+
+// limitOf reads ?limit=. Errors: kind Invalid, code invalid_limit.
+func limitOf(q url.Values) (int, error) {
+	switch values := q["limit"]; len(values) {
+	case 0:
+		return defaultLimit, nil
+	case 1:
+		if n, err := strconv.Atoi(values[0]); err == nil && n >= 1 && n <= maxLimit && strconv.Itoa(n) == values[0] {
+			return n, nil
+		}
+	}
+	return 0, tenants.Errorf(tenants.Invalid, "invalid_limit", "The limit must be a whole number from 1 to %d, given once.", maxLimit)
+}
+
+// pageOf reads ?limit= and ?cursor= of a list.
+func (c cursors) pageOf(q url.Values, t tenants.TenantID, route string) (p page, err error) {
+	if p.limit, err = limitOf(q); err != nil {
+		return page{}, err
+	}
+	switch values := q["cursor"]; len(values) {
+	case 0:
+	case 1:
+		p.after, err = c.open(t, route, values[0])
+	default:
+		err = tenants.Errorf(tenants.Invalid, "invalid_cursor", "The cursor is given more than once.")
+	}
+	return p, err
+}
+
+// credentialParameters are names under which people put credentials into addresses, where every log on the way keeps them.
+var credentialParameters = [...]string{"key", "api_key", "apikey", "token", "access_token", "secret", "authorization"}
+
+// queryOf parses the query once, and refuses one that carries a credential.
+func queryOf(r *http.Request) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
+	if len(r.URL.RawQuery) > 8<<10 {
+		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "The query is longer than 8 KiB.")
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "The query is not well-formed.")
+	}
+	for name, values := range q {
+		if isCredential(name, values) {
+			return nil, tenants.Errorf(tenants.Invalid, "credential_in_query",
+				"A credential belongs into the Authorization header, never into an address; take this one for known and replace it.")
+		}
+	}
+	return q, nil
+}
+
+func isCredential(name string, values []string) bool {
+	for _, n := range credentialParameters {
+		if strings.EqualFold(name, n) {
+			return true
+		}
+	}
+	for _, v := range values {
+		if strings.HasPrefix(v, "hk_") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+func TestACursorHoldsForItsTenantAndRouteAlone(t *testing.T) {
+	c := cursors{bytes.Repeat([]byte{7}, 32)}
+	const ten, other = tenants.TenantID("ten_a"), tenants.TenantID("ten_b")
+	sealed := c.seal(ten, "GET /v1/keys", "key_1")
+	if got, err := c.open(ten, "GET /v1/keys", sealed); err != nil || got != "key_1" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	raw, _ := base64.RawURLEncoding.DecodeString(sealed)
+	edited := bytes.Clone(raw)
+	edited[len(edited)-1]++
+	for name, open := range map[string]func() (string, error){
+		"another tenant": func() (string, error) { return c.open(other, "GET /v1/keys", sealed) },
+		"another route":  func() (string, error) { return c.open(ten, "GET /v1/sources", sealed) },
+		"another key":    func() (string, error) { return cursors{[]byte("x")}.open(ten, "GET /v1/keys", sealed) },
+		"edited": func() (string, error) {
+			return c.open(ten, "GET /v1/keys", base64.RawURLEncoding.EncodeToString(edited))
+		},
+		"truncated": func() (string, error) { return c.open(ten, "GET /v1/keys", sealed[:20]) },
+		"MAC alone": func() (string, error) {
+			return c.open(ten, "GET /v1/keys", base64.RawURLEncoding.EncodeToString(raw[:16]))
+		},
+		"empty":         func() (string, error) { return c.open(ten, "GET /v1/keys", "") },
+		"no base64":     func() (string, error) { return c.open(ten, "GET /v1/keys", "%%%") },
+		"padded":        func() (string, error) { return c.open(ten, "GET /v1/keys", sealed+"=") },
+		"line break":    func() (string, error) { return c.open(ten, "GET /v1/keys", sealed[:8]+"\n"+sealed[8:]) },
+		"too long":      func() (string, error) { return c.open(ten, "GET /v1/keys", strings.Repeat("A", 1<<20)) },
+		"shifted parts": func() (string, error) { return c.open(ten+"G", "ET /v1/keys", sealed) },
+	} {
+		if got, err := open(); tenants.CodeOf(err) != "invalid_cursor" || tenants.KindOf(err) != tenants.Invalid {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestALimitIsAPlainNumberFromOneToAHundred(t *testing.T) {
+	for query, want := range map[string]int{
+		"": 20, "limit=1": 1, "limit=100": 100,
+		"limit=0": 0, "limit=-1": 0, "limit=101": 0, "limit=1e9": 0, "limit=NaN": 0, "limit=": 0, "limit=+5": 0, "limit=05": 0, "limit=%20 5": 0,
+		"limit=1&limit=2": 0, "limit=99999999999999999999": 0,
+	} {
+		q, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := limitOf(q)
+		if got != want || (err != nil) != (want == 0) || err != nil && tenants.CodeOf(err) != "invalid_limit" {
+			t.Errorf("%q: %d, %v; want %d", query, got, err, want)
+		}
+	}
+}
+
+func TestAQueryWithACredentialIsRefused(t *testing.T) {
+	for query, code := range map[string]string{
+		"a=b":                             "",
+		"after=hk":                        "",
+		"token=x":                         "credential_in_query",
+		"Token=x":                         "credential_in_query",
+		"api_key=x":                       "credential_in_query",
+		"access_token=x":                  "credential_in_query",
+		"anything=hk_live_x":              "credential_in_query",
+		"limit=1&x=a&x=hk_live_x":         "credential_in_query",
+		"a=%zz":                           "invalid_query",
+		"a;b":                             "invalid_query",
+		"a=" + strings.Repeat("b", 8<<10): "invalid_query",
+	} {
+		_, err := queryOf(httptest.NewRequest("GET", "/v1/keys?"+query, nil))
+		if tenants.CodeOf(err) != code || err != nil && tenants.KindOf(err) != tenants.Invalid {
+			t.Errorf("%.40q: %v, want %q", query, err, code)
+		}
+	}
+}
