@@ -170,7 +170,9 @@ func (s *scanner) scalar(limit int) (string, bool) {
 		if len(word) > limit {
 			return string(word[:limit+1]), true
 		}
-		return string(word), json.Valid(word)
+		if json.Valid(word) {
+			return string(word), true
+		}
 	}
 	return "", false
 }

@@ -94,8 +94,8 @@ func checkTemplate(template string) string {
 	if strings.ContainsAny(rest, "{}") {
 		return "knows only {id}, {timestamp}, {method}, {url} and {body}"
 	}
-	if !printable(rest) {
-		return "may hold printable ASCII only"
+	if !printable(strings.ReplaceAll(rest, "\n", "")) {
+		return "may hold printable ASCII and line feeds only"
 	}
 	return ""
 }

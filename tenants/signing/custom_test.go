@@ -1,0 +1,113 @@
+package signing_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+func TestTermsThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		scheme string
+		terms  signing.Custom
+		reason string
+	}{
+		{"another header for a provider", "github", signing.Custom{Header: "X-Mine"}, "fixed"},
+		{"an id header for a provider", "stripe", signing.Custom{IDHeader: "X-Mine"}, "fixed"},
+		{"a signature for none", "none", signing.Custom{Header: "X-Mine"}, "only where id and type"},
+		{"space in a header", "hmac", signing.Custom{Header: "X Mine"}, "header name"},
+		{"colon in a header", "hmac", signing.Custom{Header: "X-Mine:"}, "header name"},
+		{"line end in a header", "hmac", signing.Custom{Header: "X-Mine\r\nX"}, "header name"},
+		{"umlaut in a header", "hmac", signing.Custom{Header: "X-Größe"}, "header name"},
+		{"header of 129 bytes", "hmac", signing.Custom{Header: strings.Repeat("x", 129)}, "header name"},
+		{"transport's header", "hmac", signing.Custom{Header: "content-length"}, "transport"},
+		{"Host as the id", "hmac", signing.Custom{IDHeader: "host"}, "transport"},
+		{"md5", "hmac", signing.Custom{Algorithm: "md5"}, "sha256, sha512 or sha1"},
+		{"algorithm in upper case", "hmac", signing.Custom{Algorithm: "SHA256"}, "sha256, sha512 or sha1"},
+		{"algorithm none", "hmac", signing.Custom{Algorithm: "none"}, "sha256, sha512 or sha1"},
+		{"signature as text", "hmac", signing.Custom{Encoding: signing.Text}, "hex or base64"},
+		{"unknown secret encoding", "hmac", signing.Custom{SecretEncoding: "base32"}, "text, hex or base64"},
+		{"control character in the prefix", "hmac", signing.Custom{Prefix: "a\tb"}, "prefix"},
+		{"prefix that begins with a space", "hmac", signing.Custom{Prefix: " sig="}, "prefix"},
+		{"prefix of 33 bytes", "hmac", signing.Custom{Prefix: strings.Repeat("x", 33)}, "prefix"},
+		{"timestamp in the signature's header", "hmac", signing.Custom{Header: "X-A", TimestampHeader: "x-a"}, "different headers"},
+		{"id in the signature's header", "hmac", signing.Custom{Header: "X-A", IDHeader: "x-a"}, "different headers"},
+		{"id in the timestamp's header", "hmac", signing.Custom{TimestampHeader: "X-A", IDHeader: "x-a"}, "different headers"},
+		{"unit in minutes", "hmac", signing.Custom{TimestampHeader: "X-A", TimestampUnit: "m"}, "s or ms"},
+		{"unit without a timestamp", "hmac", signing.Custom{TimestampUnit: "ms"}, "no timestamp header"},
+		{"timestamp that is not signed", "hmac", signing.Custom{TimestampHeader: "X-A", Signed: "{body}"}, "unsigned"},
+		{"signed timestamp without a header", "hmac", signing.Custom{Signed: "{timestamp}.{body}"}, "unsigned"},
+		{"signed id without a header", "hmac", signing.Custom{Signed: "{id}.{body}"}, "id header"},
+		{"signed id in a field", "hmac", signing.Custom{Signed: "{id}.{body}", IDField: "id"}, "id header"},
+		{"body not signed", "hmac", signing.Custom{IDHeader: "X-Id", Signed: "{id}"}, "{body} exactly once"},
+		{"body signed twice", "hmac", signing.Custom{Signed: "{body}{body}"}, "{body} exactly once"},
+		{"url signed twice", "hmac", signing.Custom{Signed: "{url}{url}{body}"}, "more than once"},
+		{"unknown part", "hmac", signing.Custom{Signed: "{secret}{body}"}, "knows only"},
+		{"open brace", "hmac", signing.Custom{Signed: "{body}{"}, "knows only"},
+		{"control character in the template", "hmac", signing.Custom{Signed: "\x00{body}"}, "printable"},
+		{"template of 129 bytes", "hmac", signing.Custom{Signed: "{body}" + strings.Repeat("x", 123)}, "longer than 128"},
+		{"empty name in a field", "none", signing.Custom{IDField: "a..b"}, "member names"},
+		{"brackets in a field", "none", signing.Custom{TypeField: "a[0]"}, "member names"},
+		{"field of 129 bytes", "none", signing.Custom{TypeField: strings.Repeat("x", 129)}, "member names"},
+	} {
+		s, err := scheme(t, c.scheme).Customize(c.terms)
+		if got := code(t, err); got != signing.BadTerms || !strings.Contains(err.Error(), c.reason) {
+			t.Errorf("%s: %v, want a reason with %q", c.name, err, c.reason)
+		}
+		if s != (signing.Scheme{}) {
+			t.Errorf("%s: refused and given", c.name)
+		}
+	}
+}
+
+func TestNoTermsLeaveEverySchemeAsItIs(t *testing.T) {
+	for _, s := range signing.Schemes() {
+		if got, err := s.Customize(signing.Custom{}); err != nil || got != s {
+			t.Errorf("%s: %v", s.Name, err)
+		}
+	}
+}
+
+func TestTermsOfOneTenantLeaveTheTableAsItIs(t *testing.T) {
+	before := scheme(t, "hmac")
+	if _, err := before.Customize(signing.Custom{Header: "X-Mine", IDField: "id"}); err != nil {
+		t.Fatal(err)
+	}
+	all := signing.Schemes()
+	all[0].Mark.Header = "X-Changed"
+	if scheme(t, "hmac") != before || scheme(t, "github").Mark.Header != "X-Hub-Signature-256" {
+		t.Error("the table was changed")
+	}
+}
+
+func TestTermsAreWhatIsVerified(t *testing.T) {
+	s, err := scheme(t, "hmac").Customize(signing.Custom{
+		Header: "x-my-mac", Algorithm: "sha512", Encoding: signing.Base64, Prefix: "HMAC ", SecretEncoding: signing.Base64,
+		TimestampHeader: "x-my-time", Signed: "{method} {url}\n{id};{timestamp};{body}",
+		IDHeader: "x-my-id", IDField: "id", TypeHeader: "x-my-type", TypeField: "event.kind",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := signed(t, s, `{"event":{"kind":"made"}}`)
+	if got := r.Header["X-My-Mac"][0]; !strings.HasPrefix(got, "HMAC ") || len(got) != 5+88 {
+		t.Errorf("signed as %q", got)
+	}
+	v, err := s.Verify(r, []signing.Secret{secret(t, s, 0)}, clock, signing.Options{})
+	if err != nil || v.DeliveryID != "msg_1" || !v.IDSigned || v.Type != "made" || !v.Timestamp.Equal(clock) {
+		t.Errorf("%+v, %v", v, err)
+	}
+	for part, alter := range map[string]func(r *signing.Request){
+		"method": func(r *signing.Request) { r.Method = "PUT" },
+		"url":    func(r *signing.Request) { r.URL = "https://elsewhere.example/in/abc" },
+		"body":   func(r *signing.Request) { r.Body = append([]byte(" "), r.Body...) },
+	} {
+		altered := r
+		alter(&altered)
+		if got := verify(t, s, altered, signing.Options{}); got != signing.SignatureMismatch {
+			t.Errorf("%s altered: %q", part, got)
+		}
+	}
+}
