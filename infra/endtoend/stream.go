@@ -1,0 +1,109 @@
+package endtoend
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// Frame is one event of a stream, as a browser would dispatch it.
+type Frame struct{ ID, Event, Data string }
+
+// Stream is an open event stream. Its reader is the suite's own, so that a fault of the server's encoder is not hidden by a
+// decoder of the same hand.
+type Stream struct {
+	Cursor string // the id of the last frame that had one
+	lines  *bufio.Reader
+	res    *http.Response
+}
+
+// Subscribe opens a stream on channels with the query's further values. A cursor goes into Last-Event-ID.
+func (d Deployment) Subscribe(ctx context.Context, token, cursor string, query url.Values, channels ...string) (*Stream, *http.Response, error) {
+	q := url.Values{"channel": channels}
+	for k, v := range query {
+		q[k] = v
+	}
+	req, err := http.NewRequestWithContext(ctx, "GET", d.Stream+"/v1/stream?"+q.Encode(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Authorization", "Bearer "+token)
+	if cursor != "" {
+		req.Header.Set("Last-Event-ID", cursor)
+	}
+	res, err := d.HTTP.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Stream{cursor, bufio.NewReader(res.Body), res}, res, nil
+}
+
+// MustSubscribe is Subscribe for a test that cannot go on without. The stream has begun: its first frame was read.
+func (d Deployment) MustSubscribe(t testing.TB, token, cursor string, query url.Values, channels ...string) *Stream {
+	t.Helper()
+	s, res, err := d.Subscribe(t.Context(), token, cursor, query, channels...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if res.StatusCode != 200 {
+		t.Fatalf("stream: %s", res.Status)
+	}
+	f, err := s.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Event != "hookcast.open" {
+		t.Fatalf("the first frame is %+v", f)
+	}
+	return s
+}
+
+// Close leaves.
+func (s *Stream) Close() { s.res.Body.Close() }
+
+// Next reads a whole frame (WHATWG HTML section 9.2.6); one cut off by the end of the stream is none.
+func (s *Stream) Next() (Frame, error) {
+	f := Frame{ID: s.Cursor}
+	var data []string
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			return Frame{}, err
+		}
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+		if line == "" {
+			if data == nil && f.Event == "" {
+				s.Cursor = f.ID
+				continue
+			}
+			s.Cursor = f.ID
+			f.Data = strings.Join(data, "\n")
+			return f, nil
+		}
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch name {
+		case "id":
+			f.ID = value
+		case "event":
+			f.Event = value
+		case "data":
+			data = append(data, value)
+		}
+	}
+}
+
+// NextEvent skips what Hookcast itself has to say, but for a gap or an end.
+func (s *Stream) NextEvent() (Frame, error) {
+	for {
+		f, err := s.Next()
+		if err != nil || !strings.HasPrefix(f.Event, "hookcast.") || f.Event == "hookcast.gap" || f.Event == "hookcast.ended" {
+			return f, err
+		}
+	}
+}

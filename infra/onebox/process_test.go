@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
+)
+
+func TestMain(m *testing.M) {
+	endtoend.RunCrowd()
+	code := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// built is the program as a user runs it, built once for all tests that need a process.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func binary(t testing.TB) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "onebox"); built.err != nil {
+			return
+		}
+		var out []byte
+		if out, built.err = exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); built.err != nil {
+			t.Logf("%s", out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.dir, "onebox")
+}
+
+// process is a running onebox.
+type process struct {
+	endtoend.Deployment
+	addr, data string
+	cmd        *exec.Cmd
+	exited     chan error
+}
+
+// start runs onebox on data and waits until it serves. It ends with the test.
+func start(t testing.TB, addr, data string, args ...string) *process {
+	t.Helper()
+	p := &process{addr: addr, data: data, exited: make(chan error, 1)}
+	p.Deployment = endtoend.Deployment{API: "http://" + addr, Stream: "http://" + addr, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	p.cmd = exec.Command(binary(t), append([]string{"-addr", addr, "-data", data}, args...)...)
+	log, err := os.OpenFile(filepath.Join(filepath.Dir(data), "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.exited <- p.cmd.Wait() }()
+	t.Cleanup(p.kill)
+	p.ready(t)
+	return p
+}
+
+// ready polls: a process outside of ours has no other way to say that it serves.
+func (p *process) ready(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-p.exited:
+			p.exited <- err
+			log, _ := os.ReadFile(filepath.Join(filepath.Dir(p.data), "log"))
+			t.Fatalf("onebox ended: %v\n%s", err, log)
+		case <-ctx.Done():
+			t.Fatal("onebox is not ready after 30 s")
+		case <-tick.C:
+			if a, err := p.Do(ctx, "GET", "/readyz", "", nil); err == nil && a.Status == 200 {
+				return
+			}
+		}
+	}
+}
+
+// kill ends the process as kill -9 does, and waits until it is gone.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	err := <-p.exited
+	p.exited <- err
+}
+
+func (p *process) operatorKey(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(p.data, "operator.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// freeAddr returns an address that was free a moment ago.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

@@ -1,0 +1,104 @@
+package tenants_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hookcast/hookcast/"
+
+// importRules says who may import whom, a reason per row. A package's own row is the longest prefix of its path; what the row
+// does not name is refused. Third-party modules stand here once each: every library has one home.
+var importRules = []struct {
+	pkg    string   // a path below the module, or with a slash at its end all below it
+	ours   []string // packages of ours, likewise
+	theirs []string // third-party modules
+	why    string
+}{
+	{"tenants", []string{"tenants/signing"}, nil, "the domain stands on the standard library alone"},
+	{"tenants/signing", nil, nil, "pure: bytes in, a verdict out"},
+	{"tenants/envelope", []string{"tenants"}, nil, "the JSON form of an event"},
+	{"tenants/problem", []string{"tenants"}, nil, "error kinds to problem+json"},
+	{"tenants/access", []string{"tenants"}, []string{"github.com/casbin/casbin/v2"}, "the only package that knows Casbin"},
+	{"tenants/token", []string{"tenants"}, []string{"github.com/golang-jwt/jwt/v5"}, "the only package that knows JWT"},
+	{"tenants/api", []string{"tenants", "tenants/"}, nil, "the admin API serves everything that the domain has"},
+	{"tenants/tenantstest", []string{"tenants", "tenants/signing"}, nil, "suites and simulations of the ports"},
+	{"infra/sqlite", []string{"tenants"}, []string{"modernc.org/sqlite"}, "an adapter knows the ports and its engine"},
+	{"infra/keyfile", []string{"tenants"}, nil, "an adapter knows the ports and its engine"},
+	{"functions/", []string{"tenants", "tenants/", "functions/internal/"}, []string{"github.com/aws/aws-lambda-go"}, "a function is a transport: never an adapter, never another function"},
+	{"streamer", []string{"tenants", "tenants/", "streamer/hub", "streamer/sse", "streamer/embed"}, []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp", "golang.org/x/sys"}, "the only package that knows Fiber"},
+	{"streamer/hub", []string{"tenants", "tenants/envelope", "streamer/sse"}, []string{"golang.org/x/sys"}, "fan-out knows sockets and no Fiber"},
+	{"streamer/sse", []string{"tenants", "tenants/envelope"}, nil, "a wire format"},
+	{"streamer/embed", nil, nil, "files for the browser"},
+}
+
+// A main is the only place that knows everything, and nobody imports a main.
+type listed struct {
+	ImportPath, Name string
+	Imports          []string
+	Module           *struct{ Path string }
+	Standard         bool
+}
+
+func TestImports(t *testing.T) {
+	packages := goList(t, "./...")
+	dependencies := make(map[string]listed)
+	for _, p := range goList(t, "-deps", "./...") {
+		dependencies[p.ImportPath] = p
+	}
+	for _, p := range packages {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		rule := -1
+		for i, r := range importRules {
+			if covers(r.pkg, path) && (rule < 0 || len(r.pkg) > len(importRules[rule].pkg)) {
+				rule = i
+			}
+		}
+		if p.Name != "main" && rule < 0 {
+			t.Errorf("%s has no row in the import rules", path)
+			continue
+		}
+		for _, imported := range p.Imports {
+			d := dependencies[imported]
+			if own, ok := strings.CutPrefix(imported, module); ok {
+				if d.Name == "main" {
+					t.Errorf("%s imports the main %s", path, own)
+				}
+				if p.Name != "main" && !slices.ContainsFunc(importRules[rule].ours, func(o string) bool { return covers(o, own) }) {
+					t.Errorf("%s may not import %s: %s", path, own, importRules[rule].why)
+				}
+			} else if !d.Standard && d.Module != nil && p.Name != "main" && !slices.Contains(importRules[rule].theirs, d.Module.Path) {
+				t.Errorf("%s may not import %s: %s", path, d.Module.Path, importRules[rule].why)
+			}
+		}
+	}
+}
+
+func covers(row, path string) bool {
+	return row == path || strings.HasSuffix(row, "/") && strings.HasPrefix(path, row)
+}
+
+func goList(t *testing.T, args ...string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Imports,Module,Standard"}, args...)...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
