@@ -33,7 +33,7 @@ type Row struct {
 	Key
 	Version int64     // set by the Table; grows with each put for as long as the row is physically there
 	Body    []byte    // at most 390 KB
-	Expires time.Time // zero: never. To the second. Past it the row does not exist
+	Expires time.Time // zero: never. Rounded up to the second. Past it the row does not exist
 }
 
 // Condition is what a Write expects of a row before it acts.

@@ -1,0 +1,99 @@
+package tenantstest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Receive fulfils tenants.Queue.
+func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]tenants.Received, error) {
+	if max < 1 || wait < 0 {
+		breach("a Receive of %d messages, waiting %v", max, wait)
+	}
+	f, err := q.begin(ctx, Call{Method: "Receive"}, "")
+	if err != nil {
+		return nil, err
+	}
+	if f.unread {
+		return nil, errUnavailable
+	}
+	until := time.Now().Add(wait)
+	for {
+		got, next, news := q.take(f, max)
+		now := time.Now()
+		if len(got) > 0 || !now.Before(until) {
+			return got, f.end(ctx, nil)
+		}
+		if next.IsZero() || next.After(until) {
+			next = until
+		}
+		timer := time.NewTimer(next.Sub(now))
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if err := ended(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// take hands out what is visible. Where that is nothing it says when the next message becomes so by itself, and what to wait for otherwise.
+func (q *Queue) take(f *fate, max int) (got []tenants.Received, next time.Time, news <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	q.bury(now)
+	blocked := map[string]bool{}
+	for _, m := range q.messages {
+		if m.visible.After(now) {
+			blocked[m.Group] = m.Group != ""
+			if next.IsZero() || m.visible.Before(next) {
+				next = m.visible
+			}
+		}
+	}
+	visibility := q.visibility
+	if f.rng.Float64() < f.faults.Lapsed {
+		visibility = time.Duration(f.rng.Int64N(int64(visibility)))
+	}
+	for _, m := range q.messages {
+		if len(got) == max {
+			break
+		}
+		if m.visible.After(now) || blocked[m.Group] {
+			continue
+		}
+		m.visible, m.receipt = now.Add(visibility), q.newReceipt()
+		m.receives++
+		r := tenants.Received{Message: m.Message, Receipt: m.receipt, Receives: m.receives, Sent: m.sent}
+		r.Body = slices.Clone(m.Body)
+		got = append(got, r)
+	}
+	return got, next, q.news
+}
+
+// bury moves to the dead letters what is visible again and was received often enough.
+func (q *Queue) bury(now time.Time) {
+	if q.maxReceives == 0 || q.dead == nil {
+		return
+	}
+	q.messages = slices.DeleteFunc(q.messages, func(m *message) bool {
+		if m.visible.After(now) || m.receives < q.maxReceives {
+			return false
+		}
+		if m.again {
+			return true
+		}
+		q.dead.mu.Lock()
+		defer q.dead.mu.Unlock()
+		q.dead.messages = append(q.dead.messages, &message{Message: m.Message, sent: m.sent, visible: now})
+		q.dead.changed()
+		return true
+	})
+}
