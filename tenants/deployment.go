@@ -1,0 +1,130 @@
+package tenants
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"time"
+)
+
+// Deployment holds what one deployment keeps to itself: a random root secret, sealed in the table, made once by whichever
+// process starts first. From it follow the keys (HKDF, RFC 5869) that tell our own source tokens, kids and cursors from
+// junk without looking anything up. It never prints.
+type Deployment struct{ sources, kids, cursors []byte }
+
+type deploymentRecord struct{ Sealed []byte }
+
+const deploymentPurpose = "deployment-root"
+
+// OpenDeployment loads the deployment's root secret, or makes it.
+func OpenDeployment(ctx context.Context, t Table, v Vault) (*Deployment, error) {
+	at := Key{Tenant: System, Kind: rowDeployment}
+	row, err := t.Get(ctx, at)
+	if err != nil && KindOf(err) == NotFound {
+		root := make([]byte, 32)
+		rand.Read(root)
+		var sealed []byte
+		if sealed, err = v.Seal(ctx, System, deploymentPurpose, root); err != nil {
+			return nil, err
+		}
+		err = t.Write(ctx, Put(at, encodeRecord(deploymentRecord{sealed}), time.Time{}, Absent()))
+		if _, taken := errors.AsType[*RefusedError](err); err != nil && !taken {
+			return nil, err
+		}
+		row, err = t.Get(ctx, at) // ours, or that of a process that was quicker
+	}
+	if err != nil {
+		return nil, err
+	}
+	record, err := decodeRecord[deploymentRecord](row)
+	if err != nil {
+		return nil, err
+	}
+	root, err := v.Open(ctx, System, deploymentPurpose, record.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	d := &Deployment{}
+	for _, k := range []struct {
+		key  *[]byte
+		info string
+	}{
+		{&d.sources, "hookcast source token checksum"},
+		{&d.kids, "hookcast kid checksum"},
+		{&d.cursors, "hookcast list cursor"},
+	} {
+		if *k.key, err = hkdf.Key(sha256.New, root, nil, k.info, 32); err != nil {
+			return nil, Errorf(Internal, "hkdf", "%w", err)
+		}
+	}
+	return d, nil
+}
+
+// String hides the keys.
+func (d *Deployment) String() string { return "[deployment]" }
+
+// GoString hides the keys.
+func (d *Deployment) GoString() string { return "[deployment]" }
+
+// checksumChars of a keyed checksum are 50 bits: a guess passes once in 10^15.
+const checksumChars = 10
+
+func checksum(key []byte, text string) string {
+	return crockford.EncodeToString(mac(key, text))[:checksumChars]
+}
+
+// cutChecksum takes the checksum off the end of text, if it is right.
+func cutChecksum(key []byte, text string, chars int) (rest string, ok bool) {
+	if len(text) != chars+checksumChars {
+		return "", false
+	}
+	rest = text[:chars]
+	return rest, subtle.ConstantTimeCompare([]byte(text[chars:]), []byte(checksum(key, rest))) == 1
+}
+
+func mac(key []byte, parts ...string) []byte {
+	sum := hashParts(parts...)
+	h := hmac.New(sha256.New, key)
+	h.Write(sum[:])
+	return h.Sum(nil)
+}
+
+// Cursors makes the opaque cursors of lists. A cursor is bound to the tenant and the list it was made for; a changed or a
+// foreign one does not open.
+type Cursors struct{ key []byte }
+
+// Cursors returns the deployment's.
+func (d *Deployment) Cursors() Cursors { return Cursors{d.cursors} }
+
+const (
+	cursorMAC     = 16
+	maxListCursor = 1024
+)
+
+// Seal makes the cursor for position, which it does not hide. route names the list with everything that selects from it.
+func (c Cursors) Seal(t TenantID, route, position string) string {
+	tag := mac(c.key, string(t), route, position)[:cursorMAC]
+	return base64.RawURLEncoding.EncodeToString(append(tag, position...))
+}
+
+// Open is the inverse of Seal. What Seal did not make for this tenant and route: Invalid cursor_invalid.
+func (c Cursors) Open(t TenantID, route, cursor string) (position string, err error) {
+	bad := Errorf(Invalid, "cursor_invalid", "the cursor is not one that this list gave out")
+	if len(cursor) > maxListCursor {
+		return "", bad
+	}
+	b, derr := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if derr != nil || len(b) < cursorMAC {
+		return "", bad
+	}
+	position = string(b[cursorMAC:])
+	if !hmac.Equal(b[:cursorMAC], mac(c.key, string(t), route, position)[:cursorMAC]) {
+		return "", bad
+	}
+	return position, nil
+}

@@ -1,0 +1,234 @@
+package tenants
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"time"
+)
+
+// MaxKeys is how many keys a tenant can have at a time, expiring ones included.
+const MaxKeys = 100
+
+// MaxKeyOverlap is how long a rotated key may go on working.
+const MaxKeyOverlap = 7 * 24 * time.Hour
+
+// Keys keeps API keys. Of a key only its hash is stored.
+type Keys struct {
+	accounts *Accounts
+	signers  *Signers
+	found    *Cache[[sha256.Size]byte, Principal]
+}
+
+// NewKeys makes a Keys.
+func NewKeys(a *Accounts, s *Signers) *Keys {
+	return &Keys{accounts: a, signers: s, found: NewCache[[sha256.Size]byte, Principal](readTTL, 10_000, 1_000)}
+}
+
+// Create makes a key and returns its secret this once; with RoleSigner the secret is what the tenant's backend signs tokens
+// with (HS256, the text's own bytes), under the kid of the returned key. Too many: TooMany key_limit.
+func (k *Keys) Create(ctx context.Context, tenant TenantID, spec KeySpec) (APIKey, string, error) {
+	if err := checkName("/name", spec.Name); err != nil {
+		return APIKey{}, "", err
+	}
+	if !slices.Contains([]string{RoleOwner, RoleAdmin, RolePublisher, RoleViewer, RoleSigner}, spec.Role) {
+		return APIKey{}, "", refused("/role", "role_unknown", "the role must be owner, admin, publisher, viewer or signer")
+	}
+	var made APIKey
+	var secret string
+	err := k.accounts.Change(ctx, tenant, func(Tenant) (ops []Op, err error) {
+		have, err := k.all(ctx, tenant)
+		if err != nil {
+			return nil, err
+		}
+		if len(have) >= MaxKeys {
+			return nil, Errorf(TooMany, "key_limit", "there can be at most 100 keys; delete one first")
+		}
+		made, secret, ops, err = k.make(ctx, tenant, spec)
+		return ops, err
+	})
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	return made, secret, nil
+}
+
+func (k *Keys) make(ctx context.Context, tenant TenantID, spec KeySpec) (APIKey, string, []Op, error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	if spec.Role != RoleSigner {
+		made, secret := newAPIKey(tenant, spec, now)
+		return made, secret, made.puts(Absent()), nil
+	}
+	made := APIKey{ID: NewID(PrefixKey), Tenant: tenant, Name: spec.Name, Role: spec.Role, Created: now}
+	made.KID = k.signers.kid(tenant, made.ID)
+	secret := signerPrefix + randomText(keyRandom)
+	put, err := k.signers.put(ctx, tenant, made.KID, secret, Absent())
+	return made, secret, append(made.puts(Absent()), put), err
+}
+
+// all returns every key of the tenant: MaxKeys fit into one query.
+func (k *Keys) all(ctx context.Context, tenant TenantID) ([]APIKey, error) {
+	list, _, err := listRecords[APIKey](ctx, k.accounts.table, tenant, rowKeys, "", 1000)
+	return list, err
+}
+
+// List returns up to limit (1 to 100) keys behind the id after, oldest first, and where to go on: "" at the end.
+func (k *Keys) List(ctx context.Context, tenant TenantID, after string, limit int) ([]APIKey, string, error) {
+	return listRecords[APIKey](ctx, k.accounts.table, tenant, rowKeys, after, pageLimit(limit))
+}
+
+// Get returns one key: NotFound key_not_found.
+func (k *Keys) Get(ctx context.Context, tenant TenantID, id string) (APIKey, error) {
+	if !ValidID(PrefixKey, id) {
+		return APIKey{}, keyNotFound()
+	}
+	return readRecord[APIKey](ctx, k.accounts.table, Key{tenant, rowKeys, id}, "key_not_found", "there is no such key")
+}
+
+func keyNotFound() error { return Errorf(NotFound, "key_not_found", "there is no such key") }
+
+// Rotate makes a key of the same name and role, and lets the old one work for overlap longer (0 to MaxKeyOverlap). A key that
+// has been rotated already: Conflict key_rotated.
+func (k *Keys) Rotate(ctx context.Context, tenant TenantID, id string, overlap time.Duration) (APIKey, string, error) {
+	if overlap < 0 || overlap > MaxKeyOverlap {
+		return APIKey{}, "", refused("/overlap_seconds", "overlap_invalid", "the overlap must be 0 to 604800 seconds")
+	}
+	var made APIKey
+	var secret string
+	err := k.accounts.Change(ctx, tenant, func(Tenant) (ops []Op, err error) {
+		old, err := k.Get(ctx, tenant, id)
+		if err != nil {
+			return nil, err
+		}
+		if !old.Expires.IsZero() {
+			return nil, Errorf(Conflict, "key_rotated", "the key has been rotated already; its successor can be")
+		}
+		if made, secret, ops, err = k.make(ctx, tenant, KeySpec{old.Name, old.Role}); err != nil {
+			return nil, err
+		}
+		ending, err := k.end(ctx, old, overlap)
+		return append(ops, ending...), err
+	})
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	k.forget(tenant)
+	return made, secret, nil
+}
+
+// end gives the ops that let a key work for that much longer.
+func (k *Keys) end(ctx context.Context, old APIKey, left time.Duration) ([]Op, error) {
+	if left == 0 {
+		ops := old.deletes()
+		if old.KID != "" {
+			ops = append(ops, Delete(signerKey(old.Tenant, old.KID), Anything()))
+		}
+		return ops, nil
+	}
+	old.Expires = time.Now().UTC().Add(left).Truncate(time.Second)
+	ops := old.puts(Anything())
+	if old.KID != "" {
+		op, err := k.signers.expire(ctx, old.Tenant, old.KID, old.Expires)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
+}
+
+// Delete ends a key at once. The last owner's key that does not expire: Conflict last_owner_key.
+func (k *Keys) Delete(ctx context.Context, tenant TenantID, id string) error {
+	err := k.accounts.Change(ctx, tenant, func(Tenant) ([]Op, error) {
+		have, err := k.all(ctx, tenant)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(have, func(x APIKey) bool { return x.ID == id })
+		if i < 0 {
+			return nil, keyNotFound()
+		}
+		lasting := func(x APIKey) bool { return x.Role == RoleOwner && x.Expires.IsZero() }
+		others := slices.DeleteFunc(slices.Clone(have), func(x APIKey) bool { return x.ID == id || !lasting(x) })
+		if lasting(have[i]) && len(others) == 0 {
+			return nil, Errorf(Conflict, "last_owner_key", "this is the last owner's key; without it nobody could manage the account")
+		}
+		return k.end(ctx, have[i], 0)
+	})
+	if err == nil {
+		k.forget(tenant)
+	}
+	return err
+}
+
+// Authenticate returns whose key text is. What cannot be a key is refused without I/O: Unauthenticated api_key_malformed.
+// Unknown, deleted and expired ones are not told apart: Unauthenticated api_key_invalid. A suspended tenant: Forbidden
+// tenant_suspended. It may go on by what it read up to 5 s ago.
+func (k *Keys) Authenticate(ctx context.Context, text string) (Principal, error) {
+	if err := CheckKeyFormat(text); err != nil {
+		return Principal{}, err
+	}
+	invalid := Errorf(Unauthenticated, "api_key_invalid", "the API key is not known, or no longer valid")
+	sum := sha256.Sum256([]byte(text))
+	p, err := k.found.Get(ctx, sum, func(ctx context.Context) (Principal, error) {
+		found, err := readRecord[keyLookup](ctx, k.accounts.table, Key{System, rowKey, hex.EncodeToString(sum[:])}, "", "")
+		if err != nil {
+			return Principal{}, err
+		}
+		return Principal{
+			Tenant: found.Tenant, KeyID: found.ID, Roles: []string{found.Role}, Expires: found.Expires,
+			Operator: found.Tenant == System && found.Role == RoleOperator,
+		}, nil
+	})
+	if err == nil && !p.Operator {
+		_, err = k.accounts.Active(ctx, p.Tenant)
+	}
+	switch {
+	case err != nil && KindOf(err) == NotFound:
+		return Principal{}, invalid
+	case err != nil:
+		return Principal{}, err
+	case !p.Expires.IsZero() && !time.Now().Before(p.Expires):
+		return Principal{}, invalid
+	}
+	return p, nil
+}
+
+// EnsureOperator makes text (of NewOperatorKey) the deployment's operator key; any other that was it before no longer is.
+func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
+	if err := CheckKeyFormat(text); err != nil {
+		return err
+	}
+	if text[:len(operatorPrefix)] != operatorPrefix {
+		return Errorf(Invalid, "operator_key_invalid", "an operator's key begins with "+operatorPrefix)
+	}
+	have, err := k.all(ctx, System)
+	if err != nil {
+		return err
+	}
+	key := APIKey{
+		ID: PrefixKey + text[len(operatorPrefix):len(operatorPrefix)+idChars], Tenant: System, Name: "operator", Role: RoleOperator,
+		Hash: hashText(text), Created: time.Now().UTC().Truncate(time.Second),
+	}
+	if len(have) == 1 && have[0].Hash == key.Hash {
+		return nil
+	}
+	ops := key.puts(Anything())
+	for _, old := range have {
+		if old.Hash != key.Hash {
+			ops = append(ops, old.deletes()...)
+		}
+	}
+	err = k.accounts.table.Write(ctx, ops...)
+	k.forget(System)
+	return err
+}
+
+// Forget makes the next Authenticate of the tenant's keys read anew; for whoever receives news.
+func (k *Keys) Forget(tenant TenantID) { k.forget(tenant) }
+
+func (k *Keys) forget(tenant TenantID) {
+	k.found.ForgetWhere(func(_ [sha256.Size]byte, p Principal) bool { return p.Tenant == tenant })
+	k.signers.Forget(tenant)
+}

@@ -1,0 +1,57 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// News tells every live node that something about a tenant has changed: its policy, keys, tokens, limits, suspension. The
+// tenant's version row is what nodes fall back on: they look at it now and then, so that a notice lost delays and no more.
+type News struct {
+	table   Table
+	inboxes Inboxes
+}
+
+// NewNews makes a News over the table that holds the nodes' leases.
+func NewNews(t Table, to Inboxes) *News { return &News{t, to} }
+
+// Tell bumps the tenant's version and sends a notice to every live node. An error means that some node has not been told and
+// will find out by the version; where bumping failed, Unavailable.
+func (n *News) Tell(ctx context.Context, tenant TenantID) error {
+	if err := n.table.Write(ctx, Put(versionKey(tenant), emptyRecord, time.Time{}, Anything())); err != nil {
+		return err
+	}
+	return n.send(ctx, tenant)
+}
+
+// Version is the number that grows with every change of the tenant; 0 where there has been none.
+func (n *News) Version(ctx context.Context, tenant TenantID) (int64, error) {
+	row, err := n.table.Get(ctx, versionKey(tenant))
+	if KindOf(err) == NotFound && err != nil {
+		return 0, nil
+	}
+	return row.Version, err
+}
+
+// send hands the notice to the nodes alone; for changes that bumped the version in their own write.
+func (n *News) send(ctx context.Context, tenant TenantID) error {
+	var failed []error
+	for after := ""; ; {
+		rows, err := n.table.Query(ctx, Range{Tenant: System, Kind: rowNodes, After: after, Limit: 1000})
+		if err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+		for _, row := range rows {
+			if err := n.inboxes.Send(ctx, row.Sort, Notice{Tenant: tenant}); err != nil && KindOf(err) != NotFound {
+				failed = append(failed, err)
+			}
+		}
+		if len(rows) < 1000 {
+			return errors.Join(failed...)
+		}
+		after = rows[len(rows)-1].Sort
+	}
+}
+
+func versionKey(tenant TenantID) Key { return Key{Tenant: tenant, Kind: rowVersion} }

@@ -1,0 +1,129 @@
+package tenants
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Signers keeps the HS256 keys that tokens are signed with: one per tenant that is ours and made when first needed, and one
+// for each API key of RoleSigner, which the tenant's backend holds. They are sealed at rest.
+type Signers struct {
+	accounts   *Accounts
+	vault      Vault
+	deployment *Deployment
+	found      *Cache[signerID, Signer]
+}
+
+// Signer is a key that tokens are signed with.
+type Signer struct {
+	Tenant  TenantID
+	KID     string
+	Key     []byte
+	Own     bool      // the tenant's backend holds it too
+	Expires time.Time // zero: never
+}
+
+// String hides the key.
+func (s Signer) String() string { return "[signer " + s.KID + "]" }
+
+// GoString hides the key.
+func (s Signer) GoString() string { return s.String() }
+
+type signerID struct {
+	tenant TenantID
+	kid    string
+}
+
+type signerRecord struct {
+	Sealed  []byte
+	Expires time.Time
+}
+
+// NewSigners makes a Signers.
+func NewSigners(a *Accounts, v Vault, d *Deployment) *Signers {
+	return &Signers{accounts: a, vault: v, deployment: d, found: NewCache[signerID, Signer](readTTL, 10_000, 0)}
+}
+
+// A kid is the 26 characters of the tenant's id, those of the API key's (of ours: zeros) and a keyed checksum, so that it
+// names its row by itself and one that we did not make costs no look-up.
+func (s *Signers) kid(tenant TenantID, key string) string {
+	body := strings.TrimPrefix(string(tenant), PrefixTenant) + strings.TrimPrefix(key, PrefixKey)
+	return body + checksum(s.deployment.kids, body)
+}
+
+const ourKeyID = PrefixKey + "00000000000000000000000000"
+
+// Find returns the signer of that kid. One that this deployment did not make: Unauthenticated token_unknown_key, without I/O;
+// one that is gone or expired: likewise.
+func (s *Signers) Find(ctx context.Context, kid string) (Signer, error) {
+	unknown := Errorf(Unauthenticated, "token_unknown_key", "the token's kid names no key of this deployment")
+	body, ok := cutChecksum(s.deployment.kids, kid, 2*idChars)
+	if !ok {
+		return Signer{}, unknown
+	}
+	found, err := s.load(ctx, TenantID(PrefixTenant+body[:idChars]), kid)
+	if err != nil && KindOf(err) == NotFound || err == nil && !found.Expires.IsZero() && !time.Now().Before(found.Expires) {
+		return Signer{}, unknown
+	}
+	return found, err
+}
+
+// Ours returns the key that we sign the tenant's tokens with, and makes it where there is none.
+func (s *Signers) Ours(ctx context.Context, tenant TenantID) (Signer, error) {
+	kid := s.kid(tenant, ourKeyID)
+	found, err := s.load(ctx, tenant, kid)
+	if err == nil || KindOf(err) != NotFound {
+		return found, err
+	}
+	err = s.accounts.Change(ctx, tenant, func(Tenant) ([]Op, error) {
+		switch _, err := s.accounts.table.Get(ctx, signerKey(tenant, kid)); {
+		case err == nil: // somebody was quicker
+			return nil, nil
+		case KindOf(err) != NotFound:
+			return nil, err
+		}
+		put, err := s.put(ctx, tenant, kid, randomText(keyRandom), Absent())
+		return []Op{put}, err
+	})
+	if err != nil {
+		return Signer{}, err
+	}
+	return s.load(ctx, tenant, kid)
+}
+
+func (s *Signers) load(ctx context.Context, tenant TenantID, kid string) (Signer, error) {
+	return s.found.Get(ctx, signerID{tenant, kid}, func(ctx context.Context) (Signer, error) {
+		r, err := readRecord[signerRecord](ctx, s.accounts.table, signerKey(tenant, kid), "signer_not_found", "there is no such signer")
+		if err != nil {
+			return Signer{}, err
+		}
+		key, err := s.vault.Open(ctx, tenant, signerPurpose(kid), r.Sealed)
+		if err != nil {
+			return Signer{}, err
+		}
+		return Signer{Tenant: tenant, KID: kid, Key: key, Own: kid != s.kid(tenant, ourKeyID), Expires: r.Expires}, nil
+	})
+}
+
+// put gives the op that stores a signer whose key is text's bytes.
+func (s *Signers) put(ctx context.Context, tenant TenantID, kid, text string, c Condition) (Op, error) {
+	sealed, err := s.vault.Seal(ctx, tenant, signerPurpose(kid), []byte(text))
+	return Put(signerKey(tenant, kid), encodeRecord(signerRecord{Sealed: sealed}), time.Time{}, c), err
+}
+
+// expire gives the op that ends a signer at that time.
+func (s *Signers) expire(ctx context.Context, tenant TenantID, kid string, at time.Time) (Op, error) {
+	r, err := readRecord[signerRecord](ctx, s.accounts.table, signerKey(tenant, kid), "key_not_found", "there is no such key")
+	r.Expires = at
+	return Put(signerKey(tenant, kid), encodeRecord(r), at, Anything()), err
+}
+
+// Forget makes the next look at the tenant's signers read anew; for whoever receives news.
+func (s *Signers) Forget(tenant TenantID) {
+	s.found.ForgetWhere(func(id signerID, _ Signer) bool { return id.tenant == tenant })
+}
+
+func signerKey(tenant TenantID, kid string) Key { return Key{tenant, rowSigning, kid} }
+
+func signerPurpose(kid string) string { return "token-signing/" + kid }

@@ -1,0 +1,144 @@
+package tenants
+
+import (
+	"errors"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+// Source is a registration of webhooks that come in: a URL that a provider posts to, how it proves that it is the provider,
+// and the channel that its events go to.
+type Source struct {
+	ID          string
+	Tenant      TenantID
+	Name        string
+	Provider    string          // the name of a signing.Scheme; "none" verifies nothing, and its events say so
+	Channel     string          // a channel, or a template of one over payload and headers
+	Fallback    string          // the channel where a field of the template is missing; "": such a request is refused
+	Custom      *signing.Custom // the tenant's own terms; nil: the scheme's
+	AllowLegacy bool            // take the scheme's deprecated signatures
+	Tolerance   time.Duration   // how old a signature may be; 0: the scheme's own
+	Secrets     []SealedSecret  // 1 to MaxSecrets; none with "none"
+	Tokens      []SourceToken   // the URL's, the newest first: the others are being rotated out
+	Created     time.Time
+}
+
+// SealedSecret is a signing secret as it is stored.
+type SealedSecret struct {
+	ID       string
+	Sealed   []byte
+	Created  time.Time
+	NotAfter time.Time // zero: for as long as the source lives
+}
+
+// SourceToken is what stands in a source's URL. It is sealed so that the URL can be shown again, and hashed to be found.
+type SourceToken struct {
+	Hash    string // hex SHA-256
+	Sealed  []byte
+	Expires time.Time // zero: never
+}
+
+// SourceSpec is what a caller chooses of a new source.
+type SourceSpec struct {
+	Name        string
+	Provider    string
+	Secret      string // "" with a scheme whose secret is ours to make: then one is made
+	Channel     string
+	Fallback    string
+	Custom      *signing.Custom
+	AllowLegacy bool
+	Tolerance   time.Duration
+}
+
+// SourcePatch changes what it names and leaves the rest.
+type SourcePatch struct {
+	Name        *string
+	Channel     *string
+	Fallback    *string
+	Custom      *signing.Custom
+	AllowLegacy *bool
+	Tolerance   *time.Duration
+}
+
+// Bounds of a source.
+const (
+	MaxSecrets       = 8 // at a time, those being rotated out included
+	MaxTokens        = 4 // likewise
+	MinTolerance     = time.Second
+	MaxTolerance     = time.Hour
+	MaxSourceOverlap = 7 * 24 * time.Hour // how long a replaced secret or URL may go on working
+)
+
+// Scheme returns the source's scheme on its own terms. It fails where a stored source no longer fits its scheme.
+func (s Source) Scheme() (signing.Scheme, error) {
+	scheme, ok := signing.Lookup(s.Provider)
+	if !ok {
+		return signing.Scheme{}, refused("/provider", "provider_unknown", "there is no provider of that name; GET /v1/providers lists them")
+	}
+	if s.Custom == nil {
+		return scheme, nil
+	}
+	scheme, err := scheme.Customize(*s.Custom)
+	if err != nil {
+		return signing.Scheme{}, refused("/custom", "custom_invalid", signingDetail(err))
+	}
+	return scheme, nil
+}
+
+// check refuses a source that could not work, and returns its scheme.
+func (s Source) check() (signing.Scheme, error) {
+	if err := checkName("/name", s.Name); err != nil {
+		return signing.Scheme{}, err
+	}
+	scheme, err := s.Scheme()
+	if err != nil {
+		return signing.Scheme{}, err
+	}
+	if err := checkRoute(s.Channel, s.Fallback); err != nil {
+		return signing.Scheme{}, err
+	}
+	if s.Tolerance != 0 && (s.Tolerance < MinTolerance || s.Tolerance > MaxTolerance) {
+		return signing.Scheme{}, refused("/tolerance_seconds", "tolerance_invalid", "the tolerance must be 1 to 3600 seconds, or 0 for the provider's own")
+	}
+	return scheme, nil
+}
+
+// checkRoute holds channel to a channel's name or a template, and fallback to a name.
+func checkRoute(channel, fallback string) error {
+	if !ValidChannel(channel) {
+		return refused("/channel", "channel_invalid", "this is no channel's name")
+	}
+	if fallback != "" && !ValidChannel(fallback) {
+		return refused("/fallback", "channel_invalid", "the fallback must be a channel's name: segments of a-z, 0-9, _ and -, joined by dots")
+	}
+	return nil
+}
+
+// signingDetail is what package signing has to say to the tenant; its details hold no secret.
+func signingDetail(err error) string {
+	if e, ok := errors.AsType[*signing.Error](err); ok {
+		return e.Detail
+	}
+	return "it is not taken"
+}
+
+func (s Source) row() Key { return Key{s.Tenant, rowSources, s.ID} }
+
+// puts writes the source and the rows by which its URLs are found.
+func (s Source) puts() []Op {
+	ops := []Op{Put(s.row(), encodeRecord(s), time.Time{}, Anything())}
+	for _, t := range s.Tokens {
+		ops = append(ops, Put(t.lookup(), encodeRecord(sourceLookup{s.Tenant, s.ID, t.Expires}), t.Expires, Anything()))
+	}
+	return ops
+}
+
+// sourceLookup is how a URL that is posted to is found.
+type sourceLookup struct {
+	Tenant  TenantID
+	ID      string
+	Expires time.Time
+}
+
+func (t SourceToken) lookup() Key { return Key{System, rowSource, t.Hash} }

@@ -1,0 +1,79 @@
+package tenants
+
+import (
+	"net/mail"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Tenant is one customer of the deployment.
+type Tenant struct {
+	ID        TenantID
+	Name      string
+	Email     string // in lower case; not unique, and nobody is told whether another tenant has it
+	Plan      string
+	Overrides map[string]int64 // limits that the operator set over the plan's, by their names in the API
+	Origins   []string         // origins whose pages may open streams; empty: all
+	Suspended bool
+	Closing   bool // being deleted: nothing of it works any more, and nothing can be added
+	Created   time.Time
+}
+
+// Limits are the plan's, with the operator's overrides on top. A plan that no longer exists counts as the default one.
+func (t Tenant) Limits() Limits {
+	p, ok := LookupPlan(t.Plan)
+	if !ok {
+		p = DefaultPlan()
+	}
+	return p.Limits.with(t.Overrides)
+}
+
+// AllowsOrigin tells whether a page of origin (the Origin header as received) may open streams. A request without the
+// header comes from no page.
+func (t Tenant) AllowsOrigin(origin string) bool {
+	if origin == "" || len(t.Origins) == 0 {
+		return true
+	}
+	for _, o := range t.Origins {
+		if strings.EqualFold(o, origin) {
+			return true
+		}
+	}
+	return false
+}
+
+const maxOrigins = 50
+
+// checkOrigins holds each to a scheme and an authority, as a browser writes its Origin header (RFC 6454 section 6.2).
+func checkOrigins(origins []string) error {
+	if len(origins) > maxOrigins {
+		return refused("/origins", "origin_invalid", "there can be at most 50 origins")
+	}
+	for _, o := range origins {
+		u, err := url.Parse(o)
+		if err != nil || len(o) > 255 || o != strings.ToLower(o) || u.Scheme == "" || u.Hostname() == "" || u.Scheme+"://"+u.Host != o ||
+			strings.ContainsAny(u.Host, "*% ") {
+			return refused("/origins", "origin_invalid", "an origin is a scheme and a host in lower case, with a port where it is not the scheme's own: https://app.example.com")
+		}
+	}
+	return nil
+}
+
+// normalEmail gives the address in lower case, or refuses it. It is held to ASCII, so that two that look alike are alike.
+func normalEmail(email string) (string, error) {
+	bad := refused("/email", "email_invalid", "the email must be one plain address such as ops@example.com, at most 254 ASCII characters")
+	if len(email) > 254 {
+		return "", bad
+	}
+	for i := range len(email) {
+		if email[i] <= ' ' || email[i] > '~' {
+			return "", bad
+		}
+	}
+	a, err := mail.ParseAddress(email)
+	if err != nil || a.Name != "" || a.Address != email {
+		return "", bad
+	}
+	return strings.ToLower(email), nil
+}
