@@ -20,6 +20,7 @@ type Event struct {
 	End         bool   // the publisher's last: the channel has ended for as long as this is its last event
 	DuplicateOf string // the event with the same delivery id and another body
 	Provenance  *Provenance
+	Keep        time.Duration // how long the log keeps it at least; never less than 15 days, negative for good. Set by who enqueues it
 }
 
 // Provenance says how an event that came in by webhook was verified.

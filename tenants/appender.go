@@ -1,0 +1,149 @@
+package tenants
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	groupsAtOnce = 32
+	nodesAtOnce  = 16
+)
+
+// Appender takes queued events into the log, and tells the nodes that hold subscribers.
+type Appender struct {
+	log      *Log
+	interest *Interest
+	inboxes  Inboxes
+	queue    Queue
+
+	// Logger hears of what failed, never of what was in it. Nil: nobody does. Set it before Run.
+	Logger *slog.Logger
+}
+
+// NewAppender returns an Appender from q to l and to.
+func NewAppender(l *Log, in *Interest, to Inboxes, q Queue) *Appender {
+	return &Appender{log: l, interest: in, inboxes: to, queue: q}
+}
+
+// Append deals with a batch of messages and returns the indexes of those that failed, in ascending order: they are to become
+// visible again, the others are done. A message that fails takes the later ones of its group with it, so that a group's
+// order is kept. One that is dealt with twice does no harm, and one whose event is in the log while a node could not
+// be told has failed. What is no event fails each time, until the queue puts it with the dead letters.
+func (a *Appender) Append(ctx context.Context, rs []Received) (failed []int) {
+	batches, bad := batchesOf(rs)
+	ok := make([]int, len(batches)) // of each batch, how many of its messages are dealt with
+	inParallel(len(batches), groupsAtOnce, func(i int) error {
+		var err error
+		if ok[i], err = a.appendBatch(ctx, batches[i]); err != nil {
+			a.warn(ctx, "append failed", "tenant", batches[i].tenant, "channel", batches[i].name, "events", len(batches[i].events), "done", ok[i], "error", err)
+		}
+		return nil
+	})
+	lost := make([]bool, len(rs))
+	for i, err := range bad {
+		lost[i] = true
+		if err != nil {
+			a.warn(ctx, "a message is no event", "receives", rs[i].Receives, "error", err)
+		}
+	}
+	for i, b := range batches {
+		for _, index := range b.indexes[ok[i]:] {
+			lost[index] = true
+		}
+	}
+	for i := range lost {
+		if lost[i] {
+			failed = append(failed, i)
+		}
+	}
+	return failed
+}
+
+// batch is the events of one channel, in order, and where in the messages they came from.
+type batch struct {
+	channelKey
+	events  []Event
+	indexes []int
+}
+
+// batchesOf sorts messages by channel. In bad are the messages that cannot be used, with the error, and those behind them
+// in their group, without one.
+func batchesOf(rs []Received) (batches []batch, bad map[int]error) {
+	bad = make(map[int]error)
+	blocked := make(map[string]bool)
+	place := make(map[channelKey]int)
+	for i, r := range rs {
+		if blocked[r.Group] {
+			bad[i] = nil
+			continue
+		}
+		e, err := decodeQueued(r.Body)
+		if err != nil {
+			bad[i] = err
+			if r.Group != "" {
+				blocked[r.Group] = true
+			}
+			continue
+		}
+		ch := channelKey{e.Tenant, e.Channel}
+		at, known := place[ch]
+		if !known {
+			at = len(batches)
+			place[ch] = at
+			batches = append(batches, batch{channelKey: ch})
+		}
+		batches[at].events = append(batches[at].events, e)
+		batches[at].indexes = append(batches[at].indexes, i)
+	}
+	return batches, bad
+}
+
+// decodeQueued decodes an event that was enqueued, and refuses one that the log has no place for.
+func decodeQueued(body []byte) (Event, error) {
+	e, err := DecodeEvent(body)
+	if err == nil && (!ValidID(PrefixEvent, e.ID) || !ValidID(PrefixTenant, string(e.Tenant)) || !ValidChannel(e.Channel)) {
+		err = Errorf(Internal, "event_undecodable", "an event without a valid id, tenant and channel")
+	}
+	return e, err
+}
+
+// appendBatch appends a batch and tells the nodes. It returns how many of the events are dealt with.
+func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
+	events, err := a.log.Append(ctx, b.tenant, b.name, b.events)
+	if len(events) == 0 {
+		return 0, err
+	}
+	// From here on the rows are committed: a node whose interest is not read below reads these rows itself.
+	if err := a.tell(ctx, b.channelKey, events); err != nil {
+		return 0, err
+	}
+	return len(events), err
+}
+
+// tell sends events of a channel to every node that holds subscribers of it. A node whose inbox is gone has no subscribers any more.
+func (a *Appender) tell(ctx context.Context, ch channelKey, events []Event) error {
+	nodes, err := a.interest.Nodes(ctx, ch.tenant, ch.name)
+	if err != nil || len(nodes) == 0 {
+		return err
+	}
+	notices := noticesOf(ch, events)
+	return inParallel(len(nodes), nodesAtOnce, func(i int) error {
+		if err := a.inboxes.Send(ctx, nodes[i], notices...); err != nil && !notFound(err) {
+			return err
+		}
+		return nil
+	})
+}
+
+func (a *Appender) warn(ctx context.Context, msg string, args ...any) {
+	if a.Logger != nil {
+		a.Logger.WarnContext(ctx, msg, args...)
+	}
+}
+
+// retryDelay is how long a message that has failed for the n-th time stays away: 200 ms doubling up to 30 s.
+func retryDelay(n int) time.Duration {
+	return min(200*time.Millisecond<<min(max(n-1, 0), 10), 30*time.Second)
+}

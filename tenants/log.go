@@ -1,0 +1,181 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	keepAtLeast  = 15 * 24 * time.Hour // longer than a message lives in a queue and its dead letters (SQS: 14 days)
+	claimsAtOnce = 16
+	runAtMost    = 256
+)
+
+// Log keeps each channel's events as one dense sequence 1, 2, 3, … over a Table. Any number of Logs, in any number of
+// processes, may append to one channel at once: what keeps the sequence dense, free of duplicates and its numbers unused
+// twice is the conditions of the writes, never a lock or the hope to be alone.
+//
+// The log row at a number is the truth. An event's claim (row evt/{id}) says which number the event is to have; it is the
+// index by event id, and what a repeated delivery is known by. The head row is a lower bound of the last number.
+//
+// Two ways lead into the log. The fast one: claim the numbers behind the tail for the whole batch, then put the rows one
+// after the other, each where there is none yet, so that a batch that meets another writer's row stops there. The slow one,
+// for whatever the fast one stumbled over: read the tail, then the claim, then the row that the claim names; if that row is
+// not the event's, move the claim and put the row behind the tail in one write. DESIGN of why that holds: [Log.place].
+type Log struct {
+	table Table
+	tails *tailCache
+}
+
+// NewLog returns a Log over t.
+func NewLog(t Table) *Log {
+	return &Log{table: t, tails: newTailCache(tailsAtMost)}
+}
+
+// Append puts events at the end of the channel, in their order, and returns them as they are stored: with Tenant, Channel
+// and Seq set. An event that is in the log already keeps its number. An event whose id is there with another body (or in
+// another channel) is stored under an id derived from both, with DuplicateOf naming the first.
+//
+// On error the events returned, a prefix of the answer, are in the log for good; of the others some may be. Appending the same
+// events again, here or in another process, completes the work and repeats nothing.
+func (l *Log) Append(ctx context.Context, tenant TenantID, channel string, events []Event) ([]Event, error) {
+	ch := channelKey{tenant, channel}
+	placed := make([]Event, 0, len(events))
+	for len(events) > 0 {
+		run := make([]Event, distinctIDs(events))
+		for i := range run {
+			run[i] = events[i]
+			run[i].Tenant, run[i].Channel, run[i].Seq = tenant, channel, 0
+			if run[i].ID == "" {
+				return placed, Errorf(Internal, "event_without_id", "an event to append has no id")
+			}
+		}
+		stored, err := l.appendRun(ctx, ch, run)
+		placed = append(placed, stored...)
+		if err != nil {
+			return placed, err
+		}
+		events = events[len(run):]
+	}
+	return placed, nil
+}
+
+// distinctIDs returns how many of the first events have ids of their own, at most runAtMost. A batch is cut where an id comes
+// again: the second one then finds the first one's claim, as it would in a batch of its own.
+func distinctIDs(events []Event) int {
+	seen := make(map[string]struct{}, min(len(events), runAtMost))
+	for i, e := range events {
+		if _, again := seen[e.ID]; again || i == runAtMost {
+			return i
+		}
+		seen[e.ID] = struct{}{}
+	}
+	return len(events)
+}
+
+// appendRun appends a run of distinct ids the fast way, and goes on the slow way where that is refused.
+func (l *Log) appendRun(ctx context.Context, ch channelKey, run []Event) ([]Event, error) {
+	t, err := l.tail(ctx, ch)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	for i := range run {
+		run[i].Seq = t.seq + 1 + int64(i)
+	}
+
+	// One event alone: its claim goes ahead of its row in the same WriteEach, one commit where the engine has such.
+	var ops []Op
+	claims := 0
+	if len(run) == 1 {
+		ops, claims = append(ops, claimOp(run[0], now)), 1
+	} else if fresh, err := l.claimAll(ctx, run, now); err != nil {
+		return nil, err
+	} else if !fresh {
+		return l.placeEach(ctx, ch, run)
+	}
+	for _, e := range run {
+		ops = append(ops, Put(ch.row(e.Seq), EncodeEvent(e), expiry(e, now), Absent()))
+	}
+	last := run[len(run)-1].Seq
+	ops = append(ops, t.headOp(ch, last))
+	if !t.listed {
+		ops = append(ops, newChannelOp(ch, now))
+	}
+
+	done, err := l.table.WriteEach(ctx, ops...)
+	rows := min(max(done-claims, 0), len(run))
+	t.seq += int64(rows)
+	if err == nil {
+		t.advanceHead(last)
+		t.listed = true
+		l.tails.put(ch, t)
+		return run, nil
+	}
+	if rows > 0 {
+		l.tails.put(ch, t)
+	}
+	switch {
+	case !wasRefused(err):
+		return l.salvage(ctx, ch, run[:rows], err)
+	case rows == len(run):
+		if err := l.keepBooks(ctx, ch, last); err != nil {
+			return nil, err
+		}
+		return run, nil
+	default:
+		rest, err := l.placeEach(ctx, ch, run[rows:])
+		if err != nil && len(rest) == 0 {
+			return l.salvage(ctx, ch, run[:rows], err)
+		}
+		return append(run[:rows:rows], rest...), err
+	}
+}
+
+// salvage answers for a run that ended with err behind the rows of placed. They are reported as appended only with the head row
+// past them: a caller never comes back for what it believes done, and a head left behind for the rows' lifetime would give
+// their numbers away again. Where the table is unavailable there is no point in trying.
+func (l *Log) salvage(ctx context.Context, ch channelKey, placed []Event, err error) ([]Event, error) {
+	if len(placed) == 0 || KindOf(err) == Unavailable {
+		return nil, err
+	}
+	if l.keepBooks(ctx, ch, placed[len(placed)-1].Seq) != nil {
+		return nil, err
+	}
+	return placed, err
+}
+
+// claimAll claims for each event the number that it carries. It reports whether every claim is fresh, that is, no event had one.
+func (l *Log) claimAll(ctx context.Context, run []Event, now time.Time) (fresh bool, err error) {
+	taken := make([]bool, len(run))
+	err = inParallel(len(run), claimsAtOnce, func(i int) error {
+		err := l.table.Write(ctx, claimOp(run[i], now))
+		if wasRefused(err) {
+			taken[i] = true
+			return nil
+		}
+		return err
+	})
+	for _, t := range taken {
+		if t {
+			return false, err
+		}
+	}
+	return true, err
+}
+
+// expiry returns when the row of e, appended now, may go.
+func expiry(e Event, now time.Time) time.Time {
+	if e.Keep < 0 {
+		return time.Time{}
+	}
+	return now.Add(max(e.Keep, keepAtLeast))
+}
+
+func wasRefused(err error) bool {
+	_, ok := errors.AsType[*RefusedError](err)
+	return ok
+}
+
+func notFound(err error) bool { return err != nil && KindOf(err) == NotFound }

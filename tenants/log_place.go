@@ -1,0 +1,94 @@
+package tenants
+
+import (
+	"context"
+	"time"
+)
+
+// placeTries bounds the slow way. Each try that is refused means that another writer got further, and a channel has one
+// writer but for the moments in which a message is handed from one to the next.
+const placeTries = 64
+
+// placeEach appends the slow way, one event after the other.
+func (l *Log) placeEach(ctx context.Context, ch channelKey, run []Event) ([]Event, error) {
+	placed := make([]Event, 0, len(run))
+	var last int64
+	for _, e := range run {
+		e, err := l.place(ctx, ch, e)
+		if err != nil {
+			return l.salvage(ctx, ch, placed, err)
+		}
+		placed = append(placed, e)
+		last = max(last, e.Seq)
+	}
+	if err := l.keepBooks(ctx, ch, last); err != nil {
+		return nil, err
+	}
+	return placed, nil
+}
+
+// place appends e whatever has been tried with it before: reads the tail, then e's claim, then the row that the claim names, in
+// this order. If the row is e's, that is all. Otherwise one write moves the claim (at the version read) to the number behind the
+// tail and puts the row there (where there is none).
+//
+// Why e cannot end up at two numbers. Whoever comes this way is fenced by the claim's version. Whoever comes the fast way
+// puts e, unfenced, at the number s of e's first claim and nowhere else; so the question is whether that can still happen once
+// the write here has put e at t.
+//   - s < t: then s was at or below the tail before the row at s was read, so it was there and was not e's. A taken
+//     number stays taken: the put at s is refused.
+//   - s = t: the second of the two puts is refused.
+//   - s > t: the fast way puts t before s, in one WriteEach that stops where it is refused. Had it put t before, this write would
+//     have been refused; after it, the put at t is, and s is never reached.
+//
+// Why there is no hole: t is the number behind a tail that was read, here and (as the first of a run) there.
+func (l *Log) place(ctx context.Context, ch channelKey, e Event) (Event, error) {
+	t, err := l.tail(ctx, ch)
+	if err != nil {
+		return e, err
+	}
+	for range placeTries {
+		if t.seq, err = l.seek(ctx, ch, t.seq); err != nil {
+			return e, err
+		}
+		c, err := l.claimOf(ctx, ch.tenant, e.ID)
+		if err != nil && !notFound(err) {
+			return e, err
+		}
+		now := time.Now()
+		e.Seq = t.seq + 1
+		move := claimOp(e, now)
+		if err == nil {
+			if e.stray(c) {
+				e = e.derived(c)
+				continue
+			}
+			stored, err := l.at(ctx, ch, c.Seq)
+			if err == nil && stored.ID == e.ID {
+				return stored, nil
+			}
+			if err != nil && !notFound(err) {
+				return e, err
+			}
+			move.If = At(c.version)
+		}
+		err = l.table.Write(ctx, move, Put(ch.row(e.Seq), EncodeEvent(e), expiry(e, now), Absent()))
+		if err == nil {
+			t.seq = e.Seq
+			l.tails.put(ch, t)
+			return e, nil
+		}
+		if !wasRefused(err) {
+			return e, err
+		}
+	}
+	return e, Errorf(Unavailable, "channel_contended", "the channel is written to from too many sides at once")
+}
+
+// at returns the event at seq.
+func (l *Log) at(ctx context.Context, ch channelKey, seq int64) (Event, error) {
+	row, err := l.table.Get(ctx, ch.row(seq))
+	if err != nil {
+		return Event{}, err
+	}
+	return DecodeEvent(row.Body)
+}

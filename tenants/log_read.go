@@ -1,0 +1,149 @@
+package tenants
+
+import "context"
+
+// pageBytes is the size of payloads at which a page ends before its limit.
+const pageBytes = 4 << 20
+
+// firstRows is how many rows of unknown size are asked for at once.
+const firstRows = 32
+
+// Page is what Log.Read found behind a cursor.
+type Page struct {
+	Events []Event // consecutive numbers
+	Gap    *Gap    // what is lost between the cursor and Events, or the tail where there are none; nil: nothing
+	Tail   int64   // the channel's last number when the page was read
+	Ended  bool    // the channel's last event has End, and the page (or the cursor) reaches it
+}
+
+// Gap is a range of a channel that a reader cannot have any more: the stream says so, and the reader reloads its state.
+type Gap struct {
+	Channel  string
+	From, To int64 // first and last number that is lost
+	Reset    bool  // the cursor was beyond the tail (the table was restored): whatever the reader holds is in doubt. It goes on behind To
+}
+
+// Cursor returns the position behind the page for a reader that was at after.
+func (p Page) Cursor(after int64) int64 {
+	if n := len(p.Events); n > 0 {
+		return p.Events[n-1].Seq
+	}
+	if p.Gap != nil {
+		return p.Gap.To
+	}
+	return after
+}
+
+// Read returns up to limit (1 to 1,000) events behind the number after, at most some 4 MiB of payloads, as of a moment within
+// the call. It never skips a number silently: what is below the floor of retention r comes back as the page's Gap, and a number
+// that is missing above it is waited for, up to 5 s, before it is given up as a Gap. A page without events whose Cursor
+// is its Tail is the end, for now.
+func (l *Log) Read(ctx context.Context, tenant TenantID, channel string, after int64, limit int, r Retention) (Page, error) {
+	ch := channelKey{tenant, channel}
+	after, limit = max(after, 0), min(max(limit, 1), 1000)
+	end, err := l.Tail(ctx, tenant, channel)
+	if err != nil {
+		return Page{}, err
+	}
+	if after > end {
+		return Page{Tail: end, Gap: &Gap{Channel: channel, From: min(1, end), To: end, Reset: true}}, nil
+	}
+	page := Page{Tail: end}
+	if after == end {
+		page.Ended, err = l.endedAt(ctx, ch, end)
+		return page, err
+	}
+	start, err := l.floor(ctx, ch, end, r)
+	if err != nil {
+		return Page{}, err
+	}
+	for start = min(max(start, after+1), end+1); start <= end; {
+		if page.Events, err = l.rowsFrom(ctx, ch, start, limit); err != nil {
+			return Page{}, err
+		}
+		if len(page.Events) > 0 {
+			break
+		}
+		if start, err = l.settle(ctx, ch, start, end); err != nil {
+			return Page{}, err
+		}
+	}
+	if start > after+1 {
+		page.Gap = &Gap{Channel: channel, From: after + 1, To: start - 1}
+	}
+	if n := len(page.Events); n == 0 {
+		page.Ended, err = l.endedAt(ctx, ch, end)
+	} else if last := page.Events[n-1]; last.Seq >= end {
+		page.Tail, page.Ended = last.Seq, last.End
+	}
+	return page, err
+}
+
+// rowsFrom returns the events from the number start on that follow one another without a hole; none where start is missing.
+func (l *Log) rowsFrom(ctx context.Context, ch channelKey, start int64, limit int) ([]Event, error) {
+	var events []Event
+	size := 0
+	for want := min(limit, firstRows); ; {
+		next := start + int64(len(events))
+		rows, err := l.table.Query(ctx, Range{Tenant: ch.tenant, Kind: ch.kind(), After: seqSort(next - 1), Limit: want})
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			e, err := DecodeEvent(row.Body)
+			if err != nil {
+				return nil, err
+			}
+			if seq, err := rowSeq(row); err != nil || seq != start+int64(len(events)) {
+				return events, err
+			}
+			events = append(events, e)
+			size += len(row.Body)
+		}
+		if len(rows) < want || len(events) == limit || size >= pageBytes {
+			return events, nil
+		}
+		average := size/len(events) + 1
+		want = min(limit-len(events), max(1, (pageBytes-size)/average))
+	}
+}
+
+// endedAt tells whether the event at end, the channel's last, is its publisher's last.
+func (l *Log) endedAt(ctx context.Context, ch channelKey, end int64) (bool, error) {
+	if end == 0 {
+		return false, nil
+	}
+	e, err := l.at(ctx, ch, end)
+	if notFound(err) {
+		return false, nil
+	}
+	return e.End, err
+}
+
+// Event returns the event of that id. Kind NotFound, code event_not_found: it is not in the log (yet), has expired, or was purged.
+func (l *Log) Event(ctx context.Context, tenant TenantID, id string) (Event, error) {
+	none := Errorf(NotFound, "event_not_found", "there is no such event")
+	c, err := l.claimOf(ctx, tenant, id)
+	if err != nil {
+		if notFound(err) {
+			err = none
+		}
+		return Event{}, err
+	}
+	ch := channelKey{tenant, c.Channel}
+	e, err := l.at(ctx, ch, c.Seq)
+	if notFound(err) || err == nil && e.ID != id {
+		return Event{}, none
+	}
+	if err != nil {
+		return Event{}, err
+	}
+	record, err := l.Channel(ctx, tenant, c.Channel)
+	if err != nil && !notFound(err) {
+		return Event{}, err
+	}
+	if e.Seq <= record.PurgedTo {
+		return Event{}, none
+	}
+	return e, nil
+}

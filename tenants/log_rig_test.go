@@ -1,0 +1,133 @@
+package tenants_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+// logTenant is a tenant for tests of the log, which asks nobody whether it exists.
+var logTenant = tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, "log"))
+
+// made returns n events whose data tell them apart: "a1", "a2", …
+func made(sender string, n int) []tenants.Event {
+	events := make([]tenants.Event, n)
+	for i := range events {
+		data := fmt.Sprintf("%s%d", sender, i+1)
+		events[i] = tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Type: "test", Data: []byte(data)}
+	}
+	return events
+}
+
+// whole reads a channel from its first number to its end.
+func whole(t *testing.T, l *tenants.Log, channel string) []tenants.Event {
+	t.Helper()
+	var all []tenants.Event
+	for after := int64(0); ; {
+		p, err := l.Read(context.Background(), logTenant, channel, after, 100, tenants.Retention{})
+		if err != nil {
+			t.Fatalf("Read after %d: %v", after, err)
+		}
+		if p.Gap != nil {
+			t.Fatalf("Read after %d: gap from %d to %d", after, p.Gap.From, p.Gap.To)
+		}
+		all = append(all, p.Events...)
+		if after = p.Cursor(after); after == p.Tail {
+			return all
+		}
+	}
+}
+
+// faultsOfLog tells what is wrong with a channel that is to hold each of sent exactly once, whatever their order.
+func faultsOfLog(t *testing.T, table tenants.Table, channel string, sent []tenants.Event) (faults []string) {
+	t.Helper()
+	ctx, l := context.Background(), tenants.NewLog(table)
+	rows, err := table.Query(ctx, tenants.Range{Tenant: logTenant, Kind: tenants.Kind("log/" + channel), Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := make(map[string]int)
+	for i, row := range rows {
+		e, err := tenants.DecodeEvent(row.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("%019d", i+1); row.Sort != want || e.Seq != int64(i+1) {
+			faults = append(faults, fmt.Sprintf("row %d has sort %s and number %d", i+1, row.Sort, e.Seq))
+		}
+		times[string(e.Data)]++
+		if by, err := l.Event(ctx, logTenant, e.ID); err != nil || by.Seq != e.Seq {
+			faults = append(faults, fmt.Sprintf("row %d is %s, by whose id one finds number %d (%v)", i+1, e.Data, by.Seq, err))
+		}
+	}
+	for _, e := range sent {
+		if n := times[string(e.Data)]; n != 1 {
+			faults = append(faults, fmt.Sprintf("%s is in the log %d times", e.Data, n))
+		}
+	}
+	if len(rows) != len(sent) {
+		faults = append(faults, fmt.Sprintf("%d rows for %d events", len(rows), len(sent)))
+	}
+	if seq := headSeq(t, table, channel); seq != int64(len(rows)) {
+		faults = append(faults, fmt.Sprintf("the head is at %d of %d", seq, len(rows)))
+	}
+	return faults
+}
+
+// checkLog fails the test where faultsOfLog finds any.
+func checkLog(t *testing.T, table tenants.Table, channel string, sent []tenants.Event) {
+	t.Helper()
+	if faults := faultsOfLog(t, table, channel, sent); faults != nil {
+		t.Errorf("%q\nthe log is %q", faults, dataOf(whole(t, tenants.NewLog(table), channel)))
+	}
+}
+
+func headSeq(t *testing.T, table tenants.Table, channel string) int64 {
+	t.Helper()
+	row, err := table.Get(context.Background(), tenants.Key{Tenant: logTenant, Kind: "head", Sort: channel})
+	if err != nil {
+		if tenants.KindOf(err) == tenants.NotFound {
+			return 0
+		}
+		t.Fatal(err)
+	}
+	var head struct{ Seq int64 }
+	if err := json.Unmarshal(row.Body, &head); err != nil {
+		t.Fatal(err)
+	}
+	return head.Seq
+}
+
+func dataOf(events []tenants.Event) []string {
+	data := make([]string, len(events))
+	for i, e := range events {
+		data[i] = string(e.Data)
+	}
+	return data
+}
+
+func wantData(t *testing.T, events []tenants.Event, want ...string) {
+	t.Helper()
+	if got := dataOf(events); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func mustAppend(t *testing.T, l *tenants.Log, channel string, events ...tenants.Event) []tenants.Event {
+	t.Helper()
+	placed, err := l.Append(context.Background(), logTenant, channel, events)
+	if err != nil {
+		t.Fatalf("Append: %v", err)
+	}
+	if len(placed) != len(events) {
+		t.Fatalf("Append of %d events returned %d", len(events), len(placed))
+	}
+	return placed
+}
+
+func newTable() *tenantstest.Table { return tenantstest.NewTable(tenantstest.Faults{}) }
