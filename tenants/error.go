@@ -24,6 +24,7 @@ const (
 	Unprocessable                         // well-formed, and a field's value is refused
 	TooMany                               // over a limit of rate or number; see RetryAfter
 	Unavailable                           // passing: the same call may succeed later; its outcome may be unknown
+	HeadersTooLarge                       // a request's headers are over the limit in bytes; only a transport says so
 )
 
 // Error is an error with a kind, a stable code for programs and a sentence for people. Detail is shown to the caller and

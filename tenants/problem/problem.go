@@ -127,6 +127,8 @@ func answerTo(k tenants.ErrorKind) answer {
 		return answer{http.StatusConflict, "conflict", "The state has changed meanwhile: read it and try again."}
 	case tenants.TooLarge:
 		return answer{http.StatusRequestEntityTooLarge, "too_large", "The body is larger than what is taken."}
+	case tenants.HeadersTooLarge:
+		return answer{http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The request's headers are larger than what is taken."}
 	case tenants.UnsupportedMediaType:
 		return answer{http.StatusUnsupportedMediaType, "unsupported_media_type", "The body's type or encoding is not taken."}
 	case tenants.Unprocessable:

@@ -35,6 +35,7 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 		{tenants.Unprocessable, 422, "unprocessable"},
 		{tenants.TooMany, 429, "too_many_requests"},
 		{tenants.Unavailable, 503, "unavailable"},
+		{tenants.HeadersTooLarge, 431, "headers_too_large"},
 		{tenants.ErrorKind(99), 500, "internal"},
 	} {
 		status, header, b := problem.Body(&tenants.Error{Kind: c.kind}, "req_1")
