@@ -33,7 +33,8 @@ func TestHandshakeThatIsNotSignedGetsNoAnswer(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted under a wrong secret")
 	}
-	for name, v := range map[string]signing.Verified{"zero": {}, "refused": refused, "verified as none": unsigned} {
+	for name, v := range map[string]signing.Verified{"zero": {}, "refused": refused, "verified as none": unsigned,
+		"under no secret": {Scheme: "slack", Secret: -1}} {
 		if _, ok := s.Challenge(v, r); ok {
 			t.Errorf("%s: answered", name)
 		}

@@ -1,6 +1,9 @@
 package signing_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -79,6 +82,26 @@ func TestTermsOfOneTenantLeaveTheTableAsItIs(t *testing.T) {
 	all[0].Mark.Header = "X-Changed"
 	if scheme(t, "hmac") != before || scheme(t, "github").Mark.Header != "X-Hub-Signature-256" {
 		t.Error("the table was changed")
+	}
+}
+
+// The bytes under the signature, spelt out and computed without this package.
+func TestSignatureCoversExactlyTheTemplate(t *testing.T) {
+	s, err := scheme(t, "hmac").Customize(signing.Custom{
+		IDHeader: "X-Id", TimestampHeader: "X-Time", Signed: "a:{method}{url};{id};b{body}c{timestamp}\nd",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(sha256.New, []byte(secretText(s, 0)))
+	mac.Write([]byte("a:POSThttps://in.example/in/abc;msg_1;b{\"n\":1}c1700000000\nd"))
+	r := signed(t, s, `{"n":1}`)
+	if got, want := r.Header["X-Signature"][0], hex.EncodeToString(mac.Sum(nil)); got != want {
+		t.Errorf("signed %s, want %s", got, want)
+	}
+	r.Header["X-Time"] = []string{"1700000001"}
+	if got := verify(t, s, r, signing.Options{}); got != signing.SignatureMismatch {
+		t.Errorf("timestamp behind the body altered: %q", got)
 	}
 }
 

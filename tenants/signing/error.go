@@ -13,7 +13,7 @@ const (
 	SignatureDuplicate  Code = "signature_duplicate"        // a header of the scheme, or the timestamp, given twice
 	TooManySignatures   Code = "too_many_signatures"        // over MaxSignatures, or a list over MaxHeader bytes
 	LegacySignature     Code = "legacy_signature"           // only a deprecated signature, and the source did not opt in
-	TimestampMissing    Code = "timestamp_missing"          //
+	TimestampMissing    Code = "timestamp_missing"          // no timestamp, or an empty one
 	TimestampMalformed  Code = "timestamp_malformed"        // not a plain decimal number of the scheme's unit
 	TimestampOutOfRange Code = "timestamp_out_of_tolerance" // signed, but too old or too far ahead; Skew says how much
 	DeliveryIDMissing   Code = "delivery_id_missing"        // the scheme signs the id and there is no usable one

@@ -46,6 +46,9 @@ func TestFactsOfADelivery(t *testing.T) {
 		if v.DeliveryID != c.id || v.Type != c.kind || v.IDSigned != c.idSigned || v.Attempt != c.attempt || v.Scheme != c.scheme {
 			t.Errorf("%s, %s: %+v", c.scheme, c.name, v)
 		}
+		if signs := scheme(t, c.scheme).SignsID(); c.id != "" && signs != c.idSigned {
+			t.Errorf("%s: signs its id: %v", c.scheme, signs)
+		}
 		if len(v.Notes) != 0 {
 			t.Errorf("%s, %s: notes %q", c.scheme, c.name, v.Notes)
 		}

@@ -1,6 +1,9 @@
 package signing
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Scheme is one provider's way to sign its webhooks: a row of the table, plain comparable data with nothing to share or
 // to change behind a copy. Get one from [Lookup] or [Schemes]; for terms of a tenant's own, [Scheme.Customize].
@@ -114,16 +117,16 @@ const (
 // Lookup finds a scheme by its name. An unknown name is an unknown scheme: a caller must refuse it, never fall back to
 // a scheme that verifies less.
 func Lookup(name string) (Scheme, bool) {
-	for _, s := range table() {
-		if s.Name == name {
-			return s, true
+	for i := range table {
+		if table[i].Name == name {
+			return table[i], true
 		}
 	}
 	return Scheme{}, false
 }
 
 // Schemes gives every scheme, in the table's order, as a slice of the caller's own.
-func Schemes() []Scheme { return table() }
+func Schemes() []Scheme { return slices.Clone(table[:]) }
 
 // None says whether the scheme verifies nothing. Events that came this way are to be flagged.
 func (s Scheme) None() bool { return s.Mark.Algorithm == Unverified }

@@ -116,6 +116,11 @@ func TestSecretShowsNowhere(t *testing.T) {
 			out.Write(b)
 		}
 	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
+		if got := fmt.Sprintf(verb, secret); got != "[secret]" {
+			t.Errorf("%s shows it as %q", verb, got)
+		}
+	}
 	fmt.Fprintln(&out, secret.String(), secret.GoString(), secret.LogValue())
 	shown := out.String()
 	for _, form := range []string{text, "canary", fmt.Sprintf("%x", text), fmt.Sprintf("%X", text),
