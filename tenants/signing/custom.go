@@ -8,11 +8,11 @@ import (
 // Custom is a tenant's own terms for the scheme "hmac"; for "none" only the last four. An empty field leaves the
 // scheme's own, except Prefix, whose empty value is a value.
 type Custom struct {
-	Header         string   // of the signature; "X-Signature" if empty
-	Algorithm      string   // "sha256" (default), "sha512" or "sha1"
-	Encoding       Encoding // of the signature: Hex (default) or Base64
-	Prefix         string   // what stands before the signature: "sha256="
-	SecretEncoding Encoding // how the secret's text gives the key: Text (default), Hex or Base64
+	Header         string // of the signature; "X-Signature" if empty
+	Algorithm      string // "sha256" (default), "sha512" or "sha1"
+	Encoding       string // of the signature: "hex" (default) or "base64"
+	Prefix         string // what stands before the signature: "sha256="
+	SecretEncoding string // how the secret's text gives the key: "text" (default), "hex" or "base64"
 
 	TimestampHeader string // Unix time; signed, or it would prove nothing
 	TimestampUnit   string // "s" (default) or "ms"
@@ -104,17 +104,17 @@ func (s *Scheme) mark(c Custom) error {
 	default:
 		return terms("the algorithm must be sha256, sha512 or sha1")
 	}
-	switch c.Encoding {
+	switch e := Encoding(c.Encoding); e {
 	case "":
 	case Hex, Base64:
-		s.Mark.Encoding = c.Encoding
+		s.Mark.Encoding = e
 	default:
 		return terms("the encoding must be hex or base64")
 	}
-	switch c.SecretEncoding {
+	switch e := Encoding(c.SecretEncoding); e {
 	case "":
 	case Text, Hex, Base64:
-		s.Key.Encoding = c.SecretEncoding
+		s.Key.Encoding = e
 	default:
 		return terms("the secret's encoding must be text, hex or base64")
 	}

@@ -30,7 +30,7 @@ func TestTermsThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 		{"md5", "hmac", signing.Custom{Algorithm: "md5"}, "sha256, sha512 or sha1"},
 		{"algorithm in upper case", "hmac", signing.Custom{Algorithm: "SHA256"}, "sha256, sha512 or sha1"},
 		{"algorithm none", "hmac", signing.Custom{Algorithm: "none"}, "sha256, sha512 or sha1"},
-		{"signature as text", "hmac", signing.Custom{Encoding: signing.Text}, "hex or base64"},
+		{"signature as text", "hmac", signing.Custom{Encoding: "text"}, "hex or base64"},
 		{"unknown secret encoding", "hmac", signing.Custom{SecretEncoding: "base32"}, "text, hex or base64"},
 		{"control character in the prefix", "hmac", signing.Custom{Prefix: "a\tb"}, "prefix"},
 		{"prefix that begins with a space", "hmac", signing.Custom{Prefix: " sig="}, "prefix"},
@@ -107,7 +107,7 @@ func TestSignatureCoversExactlyTheTemplate(t *testing.T) {
 
 func TestTermsAreWhatIsVerified(t *testing.T) {
 	s, err := scheme(t, "hmac").Customize(signing.Custom{
-		Header: "x-my-mac", Algorithm: "sha512", Encoding: signing.Base64, Prefix: "HMAC ", SecretEncoding: signing.Base64,
+		Header: "x-my-mac", Algorithm: "sha512", Encoding: "base64", Prefix: "HMAC ", SecretEncoding: "base64",
 		TimestampHeader: "x-my-time", Signed: "{method} {url}\n{id};{timestamp};{body}",
 		IDHeader: "x-my-id", IDField: "id", TypeHeader: "x-my-type", TypeField: "event.kind",
 	})

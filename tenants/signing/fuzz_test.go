@@ -15,9 +15,9 @@ func every(t testing.TB) (schemes []Scheme, secrets []Secret) {
 	schemes = Schemes()
 	hmac, _ := Lookup("hmac")
 	for _, c := range []Custom{
-		{Header: "x-mac", Algorithm: "sha512", Encoding: Base64, Prefix: "sig=", IDHeader: "x-id", TypeField: "a.b"},
-		{Algorithm: "sha1", SecretEncoding: Base64, TimestampHeader: "x-time", IDField: "id"},
-		{TimestampHeader: "X-Time", TimestampUnit: "ms", Signed: "{method}\n{url}\n{body}.{timestamp}", SecretEncoding: Hex},
+		{Header: "x-mac", Algorithm: "sha512", Encoding: "base64", Prefix: "sig=", IDHeader: "x-id", TypeField: "a.b"},
+		{Algorithm: "sha1", SecretEncoding: "base64", TimestampHeader: "x-time", IDField: "id"},
+		{TimestampHeader: "X-Time", TimestampUnit: "ms", Signed: "{method}\n{url}\n{body}.{timestamp}", SecretEncoding: "hex"},
 		{IDHeader: "X-Id", TimestampHeader: "X-Time", Signed: "a{id}:{timestamp}b{body}c", TypeHeader: "X-Type"},
 	} {
 		s, err := hmac.Customize(c)

@@ -32,7 +32,7 @@ func (v vector) scheme(t *testing.T) (signing.Scheme, string) {
 	case "generic-hmac":
 		name, custom = "hmac", signing.Custom{Header: "X-Signature", Prefix: "sha256="}
 	case "hmac-primitive":
-		name, secret, custom = "hmac", v.SecretHex, signing.Custom{Header: "X-Mac", SecretEncoding: signing.Hex}
+		name, secret, custom = "hmac", v.SecretHex, signing.Custom{Header: "X-Mac", SecretEncoding: "hex"}
 	}
 	s, ok := signing.Lookup(name)
 	if !ok {
