@@ -1,0 +1,248 @@
+package tenantstest
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Order within a group, and deduplication.
+var groupCases = map[string]func(*queueCase){
+	"a group comes in the order of Send": func(c *queueCase) {
+		a, b := numbered("a", 25), numbered("b", 25)
+		for i := range a {
+			c.send(append(in("a", a[i]), in("b", b[i])...)...)
+		}
+		got := map[string][]string{}
+		for _, r := range c.drain(50) {
+			got[r.Group] = append(got[r.Group], string(r.Body))
+		}
+		if !slices.Equal(got["a"], a) || !slices.Equal(got["b"], b) {
+			c.Errorf("received %q", got)
+		}
+	},
+	"a receive returns the oldest of a group": func(c *queueCase) {
+		c.send(in("g", "1", "2", "3")...)
+		c.done(c.gets(2, "1", "2")...)
+		c.gets(10, "3")
+	},
+	"a group is blocked while one of it is held, and others are not": func(c *queueCase) {
+		c.send(in("g", "1", "2", "3")...)
+		held := c.gets(2, "1", "2")
+		c.getsNone()
+		c.send(in("other", "x")...)
+		c.done(c.gets(10, "x")...)
+		c.done(held[0])
+		c.getsNone()
+		c.done(held[1])
+		c.gets(10, "3")
+	},
+	"a group that was blocked wakes its receiver": func(c *queueCase) {
+		c.send(in("g", "1", "2")...)
+		held := c.gets(1, "1")
+		got := make(chan []tenants.Received, 1)
+		go func() {
+			rs, err := c.q.Receive(c.ctx, 10, patience)
+			if err != nil {
+				c.Error(err)
+			}
+			got <- rs
+		}()
+		if c.Bubble != nil {
+			time.Sleep(time.Second)
+		}
+		start := time.Now()
+		c.done(held...)
+		if rs := <-got; !slices.Equal(bodiesOf(rs), []string{"2"}) || time.Since(start) > patience/2 {
+			c.Errorf("received %q after %v", bodiesOf(rs), time.Since(start))
+		}
+	},
+	"what is released keeps its place": func(c *queueCase) {
+		c.send(in("g", "1", "2", "3")...)
+		c.release(0, c.gets(2, "1", "2")...)
+		rs := c.gets(10, "1", "2", "3")
+		for i, want := range []int{2, 2, 1} {
+			if rs[i].Receives != want {
+				c.Errorf("%s was received %d times, want %d", rs[i].Body, rs[i].Receives, want)
+			}
+		}
+		c.done(rs[0])
+		c.release(0, rs[1:]...)
+		c.gets(10, "2", "3")
+	},
+	"what is released with a delay holds back the later ones of its group alone": func(c *queueCase) {
+		c.send(in("g", "1", "2")...)
+		start := time.Now()
+		c.release(time.Second, c.gets(1, "1")...)
+		c.send(in("g", "3")...)
+		c.send(in("other", "x")...)
+		c.done(c.gets(10, "x")...)
+		c.gets(10, "1", "2", "3")
+		if took := time.Since(start); took < time.Second/2 {
+			c.Errorf("it came after %v", took)
+		}
+	},
+	"a group that lapses comes again in order": func(c *queueCase) {
+		c.send(in("g", "1", "2", "3")...)
+		c.gets(2, "1", "2")
+		rs := c.receive(10, 3*c.Visibility)
+		if !slices.Equal(bodiesOf(rs), []string{"1", "2", "3"}) {
+			c.Errorf("received %q", bodiesOf(rs))
+		}
+	},
+	"a group goes on behind its dead letter": func(c *queueCase) {
+		c.send(in("g", "poison", "next")...)
+		for range c.MaxReceives {
+			c.release(0, c.gets(1, "poison")...)
+		}
+		c.done(c.gets(10, "next")...)
+		rs, err := c.dead.Receive(c.ctx, 10, patience)
+		if err != nil || !slices.Equal(bodiesOf(rs), []string{"poison"}) {
+			c.Errorf("dead letters %q, %v", bodiesOf(rs), err)
+		}
+	},
+	"no two receivers hold one group": func(c *queueCase) {
+		const groups, each = 5, 20
+		var ms []tenants.Message
+		for _, b := range numbered("", each) {
+			for g := range groups {
+				ms = append(ms, in(string(rune('a'+g)), b)...)
+			}
+		}
+		c.send(ms...)
+		var (
+			mu   sync.Mutex
+			held = map[string]int{} // by whom, from 1
+			got  = map[string][]string{}
+			left = groups * each
+			wg   sync.WaitGroup
+		)
+		for me := 1; me <= 4; me++ {
+			wg.Go(func() {
+				for {
+					rs, err := c.q.Receive(c.ctx, 3, time.Second)
+					if err != nil {
+						c.Error(err)
+						return
+					}
+					mu.Lock()
+					for _, r := range rs {
+						if by := held[r.Group]; by != 0 && by != me {
+							c.Errorf("%d has group %s while %d holds it", me, r.Group, by)
+						}
+						held[r.Group] = me
+						got[r.Group] = append(got[r.Group], string(r.Body))
+					}
+					mu.Unlock()
+					time.Sleep(time.Millisecond) // work: another one that is let in is noticed
+					mu.Lock()
+					for _, r := range rs {
+						held[r.Group] = 0
+					}
+					left -= len(rs)
+					finished := left <= 0
+					mu.Unlock()
+					if err := c.q.Done(c.ctx, rs...); err != nil {
+						c.Error(err)
+						return
+					}
+					if finished {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for g, bodies := range got {
+			if !slices.Equal(bodies, numbered("", each)) {
+				c.Errorf("group %s came as %q", g, bodies)
+			}
+		}
+	},
+	"a deduplication id counts over all groups, and after Done": func(c *queueCase) {
+		id := tenants.NewID("dup_")
+		first := tenants.Message{Group: "a", Dedupe: id, Body: []byte("first")}
+		c.send(first)
+		c.send(tenants.Message{Group: "a", Dedupe: id, Body: []byte("second")})
+		c.send(tenants.Message{Group: "b", Dedupe: id, Body: []byte("third")})
+		c.done(c.gets(10, "first")...)
+		c.send(first)
+		c.send(tenants.Message{Group: "a", Dedupe: id + "x", Body: []byte("other id")})
+		c.done(c.gets(10, "other id")...)
+		c.send(in("a", "no id")...)
+		c.send(in("a", "no id")...)
+		c.done(c.gets(10, "no id", "no id")...)
+		c.getsNone()
+	},
+	"a deduplication id counts within one Send": func(c *queueCase) {
+		id := strings.Repeat("d", 101) + tenants.NewID("")
+		c.send(
+			tenants.Message{Group: "a", Dedupe: id, Body: []byte("1")},
+			tenants.Message{Group: "a", Dedupe: id, Body: []byte("2")},
+			tenants.Message{Group: "a", Body: []byte("3")},
+		)
+		c.done(c.gets(10, "1", "3")...)
+		c.getsNone()
+	},
+	"a group's name has up to 128 bytes": func(c *queueCase) {
+		long := strings.Repeat("g", 127)
+		c.send(in(long+"1", "1")...)
+		c.send(in(long+"2", "2")...)
+		got := map[string]string{}
+		for _, r := range c.drain(2) {
+			got[r.Group] = string(r.Body)
+		}
+		if got[long+"1"] != "1" || got[long+"2"] != "2" {
+			c.Errorf("received %q", got)
+		}
+	},
+}
+
+// Order is not promised without groups; delays are.
+var looseCases = map[string]func(*queueCase){
+	"a delayed message comes after its delay, and holds nobody up": func(c *queueCase) {
+		start := time.Now()
+		c.send(tenants.Message{Body: []byte("late"), Delay: time.Second}, tenants.Message{Body: []byte("now")})
+		c.done(c.gets(10, "now")...)
+		c.gets(10, "late")
+		if took := time.Since(start); took < time.Second/2 {
+			c.Errorf("it came after %v", took)
+		}
+	},
+	"a held message holds nobody up": func(c *queueCase) {
+		c.send(tenants.Message{Body: []byte("a")})
+		c.gets(1, "a")
+		c.send(tenants.Message{Body: []byte("b")})
+		c.gets(1, "b")
+	},
+}
+
+// Cases that wait for minutes, where waiting takes no time.
+var waitingQueueCases = map[string]func(*queueCase){
+	"a deduplication id counts for five minutes from the first": func(c *queueCase) {
+		m := tenants.Message{Group: "g", Dedupe: "id", Body: []byte("b")}
+		c.send(m)
+		c.done(c.gets(10, "b")...)
+		time.Sleep(4 * time.Minute)
+		c.send(m)
+		c.getsNone()
+		time.Sleep(59 * time.Second)
+		c.send(m)
+		c.getsNone()
+		time.Sleep(2 * time.Second)
+		c.send(m)
+		c.done(c.gets(10, "b")...)
+		c.send(m)
+		c.getsNone()
+	},
+	"a message waits for days": func(c *queueCase) {
+		c.send(in("g", "b")...)
+		time.Sleep(100 * time.Hour)
+		if r := c.gets(10, "b")[0]; time.Since(r.Sent).Round(time.Hour) != 100*time.Hour {
+			c.Errorf("sent at %v", r.Sent)
+		}
+	},
+}

@@ -1,0 +1,168 @@
+package tenantstest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// QueueHarness is how TestQueue gets at the Queue under test.
+type QueueHarness struct {
+	// New returns an empty queue and its dead letters, of a kind that takes groups or of one that takes delays.
+	New func(t *testing.T, grouped bool) (q, dead tenants.Queue)
+
+	Visibility  time.Duration // as the queue is configured: whole seconds
+	MaxReceives int           // as the queue is configured: at least 2
+	MaxBody     int           // bytes; 0 means 1,000,000
+
+	// Bubble is as in TableHarness.
+	Bubble func(t *testing.T, f func(t *testing.T))
+}
+
+// TestQueue holds a Queue to its contract.
+func TestQueue(t *testing.T, h QueueHarness) {
+	if h.MaxBody == 0 {
+		h.MaxBody = maxMessage
+	}
+	run := func(cases map[string]func(*queueCase), grouped bool) {
+		for name, f := range cases {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, h.Bubble, func(t *testing.T) {
+					q, dead := h.New(t, grouped)
+					f(&queueCase{T: t, QueueHarness: h, ctx: t.Context(), q: q, dead: dead, grouped: grouped})
+				})
+			})
+		}
+	}
+	run(prefixed("grouped: ", messageCases), true)
+	run(prefixed("loose: ", messageCases), false)
+	run(groupCases, true)
+	run(looseCases, false)
+	if h.Bubble != nil {
+		run(waitingQueueCases, true)
+	}
+}
+
+func prefixed(p string, cases map[string]func(*queueCase)) map[string]func(*queueCase) {
+	m := make(map[string]func(*queueCase), len(cases))
+	for name, f := range cases {
+		m[p+name] = f
+	}
+	return m
+}
+
+// queueCase is what one case of TestQueue works with.
+type queueCase struct {
+	*testing.T
+	QueueHarness
+	ctx     context.Context
+	q, dead tenants.Queue
+	grouped bool
+}
+
+// patience is how long a case waits for what must come.
+const patience = 20 * time.Second
+
+// moment is how long it waits for what must not.
+const moment = 100 * time.Millisecond
+
+// message returns one in a group of its own, where the queue takes groups.
+func (c *queueCase) message(body string) tenants.Message {
+	m := tenants.Message{Body: []byte(body)}
+	if c.grouped {
+		m.Group = tenants.NewID("grp_")
+	}
+	return m
+}
+
+func in(group string, bodies ...string) []tenants.Message {
+	ms := make([]tenants.Message, len(bodies))
+	for i, b := range bodies {
+		ms[i] = tenants.Message{Group: group, Body: []byte(b)}
+	}
+	return ms
+}
+
+func (c *queueCase) send(ms ...tenants.Message) {
+	c.Helper()
+	if err := c.q.Send(c.ctx, ms...); err != nil {
+		c.Fatalf("Send: %v", err)
+	}
+}
+
+func (c *queueCase) receive(max int, wait time.Duration) []tenants.Received {
+	c.Helper()
+	rs, err := c.q.Receive(c.ctx, max, wait)
+	if err != nil {
+		c.Fatalf("Receive: %v", err)
+	}
+	if len(rs) > max {
+		c.Fatalf("%d messages, at most %d were asked for", len(rs), max)
+	}
+	return rs
+}
+
+// gets receives up to max, waiting, and wants exactly bodies.
+func (c *queueCase) gets(max int, bodies ...string) []tenants.Received {
+	c.Helper()
+	rs := c.receive(max, patience)
+	if got := bodiesOf(rs); !slices.Equal(got, bodies) {
+		c.Fatalf("received %q, want %q", got, bodies)
+	}
+	return rs
+}
+
+func (c *queueCase) getsNone() {
+	c.Helper()
+	if rs := c.receive(10, moment); len(rs) != 0 {
+		c.Fatalf("received %q, want none", bodiesOf(rs))
+	}
+}
+
+func (c *queueCase) done(rs ...tenants.Received) {
+	c.Helper()
+	if err := c.q.Done(c.ctx, rs...); err != nil {
+		c.Fatalf("Done: %v", err)
+	}
+}
+
+func (c *queueCase) release(delay time.Duration, rs ...tenants.Received) {
+	c.Helper()
+	if err := c.q.Release(c.ctx, delay, rs...); err != nil {
+		c.Fatalf("Release: %v", err)
+	}
+}
+
+// drain receives n messages in all and is done with each batch.
+func (c *queueCase) drain(n int) (all []tenants.Received) {
+	c.Helper()
+	for len(all) < n {
+		rs := c.receive(10, patience)
+		if len(rs) == 0 {
+			c.Fatalf("%d of %d messages came", len(all), n)
+		}
+		c.done(rs...)
+		all = append(all, rs...)
+	}
+	return all
+}
+
+func bodiesOf(rs []tenants.Received) []string {
+	b := make([]string, len(rs))
+	for i, r := range rs {
+		b[i] = string(r.Body)
+	}
+	return b
+}
+
+func numbered(prefix string, n int) []string {
+	s := make([]string, n)
+	for i := range s {
+		s[i] = fmt.Sprintf("%s%03d", prefix, i)
+	}
+	return s
+}

@@ -1,0 +1,57 @@
+package tenantstest_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+func TestSimulatedTableKeepsItsContract(t *testing.T) {
+	tenantstest.TestTable(t, tenantstest.TableHarness{
+		New:    func(*testing.T) tenants.Table { return tenantstest.NewTable(tenantstest.Faults{}) },
+		Bubble: synctest.Test,
+	})
+}
+
+// Latency lets callers interleave; what a suite expects must hold all the same.
+func TestSlowSimulatedTableKeepsItsContract(t *testing.T) {
+	tenantstest.TestTable(t, tenantstest.TableHarness{
+		New: func(*testing.T) tenants.Table {
+			return tenantstest.NewTable(tenantstest.Faults{Latency: 50 * time.Microsecond, Torn: 0.5, Frozen: 0.05, FrozenFor: 100 * time.Microsecond})
+		},
+		Bubble: synctest.Test,
+	})
+}
+
+func TestSimulatedFeedKeepsItsContract(t *testing.T) {
+	tenantstest.TestFeed(t, tenantstest.FeedHarness{
+		New: func(*testing.T) (tenants.Table, tenants.Feed) {
+			table := tenantstest.NewTable(tenantstest.Faults{})
+			return table, table.Feed()
+		},
+		Bubble: synctest.Test,
+	})
+}
+
+func TestSimulatedQueueKeepsItsContract(t *testing.T) {
+	for _, latency := range []time.Duration{0, time.Millisecond} {
+		t.Run(latency.String(), func(t *testing.T) {
+			tenantstest.TestQueue(t, tenantstest.QueueHarness{
+				New: func(*testing.T, bool) (q, dead tenants.Queue) {
+					s := tenantstest.NewQueue(tenantstest.QueueOptions{
+						Visibility: 5 * time.Second, MaxReceives: 3, Faults: tenantstest.Faults{Latency: latency},
+					})
+					return s, s.DeadLetters()
+				},
+				Visibility: 5 * time.Second, MaxReceives: 3, Bubble: synctest.Test,
+			})
+		})
+	}
+}
+
+func TestSimulatedVaultKeepsItsContract(t *testing.T) {
+	tenantstest.TestVault(t, func(*testing.T) tenants.Vault { return tenantstest.NewVault() })
+}
