@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -130,10 +131,20 @@ func (p *page) want(expression string, want any) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if got := get(p, expression); got != string(b) {
-		p.t.Fatalf("%s is %s, want %s", expression, got, b)
+	text := get(p, expression)
+	var got any
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		p.t.Fatalf("%s is %s", expression, text)
+	}
+	if sorted, err := json.Marshal(got); err != nil || !bytes.Equal(sorted, b) {
+		p.t.Fatalf("%s is %s, want %s", expression, text, b)
 	}
 }
 
 // reload is the browser's reload button.
 var reload = chromedp.Reload()
+
+// evaluate runs a script whose declarations stay.
+func evaluate(script string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](script)
+}

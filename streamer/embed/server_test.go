@@ -48,6 +48,7 @@ func newServer(t *testing.T) *server {
 			"default-src 'none'; script-src 'unsafe-inline' "+s.url+"; connect-src 'self' "+s.url)
 		io.WriteString(w, s.html)
 	})
+	site.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"token":"from the site"}`) })
 	site.HandleFunc("/ping", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") })
 	pages := httptest.NewServer(site)
 	s.url, s.site = streams.URL, pages.URL

@@ -1,0 +1,171 @@
+package embed
+
+import (
+	"encoding/base64"
+	"fmt"
+	"testing"
+)
+
+// counted is a getToken that gives t1, t2, …
+const counted = "getToken: () => 't' + (self.minted = (self.minted || 0) + 1)"
+
+// bearer checks the token that a request carries, in the query or in a header.
+func (c *call) bearer(want string) {
+	c.t.Helper()
+	got := c.query.Get("token")
+	if got == "" {
+		got = c.header.Get("Authorization")
+		want = "Bearer " + want
+	}
+	if got != want {
+		c.t.Fatalf("token %q, want %q", got, want)
+	}
+}
+
+func TestExpiredAsksForAnotherTokenAndResumes(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := newServer(t)
+		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted + `, timings: {min: 1e6, max: 1e6}}`)
+		c := s.next("/v1/stream")
+		c.bearer("t1")
+		c.send(first("1") + event(2) + named("expired", "!stop", "{}"))
+		c.gone()
+		c = s.next("/v1/stream")
+		c.bearer("t2")
+		c.wants("after", "2")
+		if got := c.header.Get("Last-Event-ID"); got != "" {
+			t.Fatalf("Last-Event-ID: %q", got)
+		}
+		c.send(first("2") + event(3))
+		p.wait("events.length === 2")
+		p.want("[states, c.cursor]", []any{[]string{"open", "waiting:expired", "open"}, "3"})
+	})
+}
+
+func TestExpiredAgainAndAgainCloses(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := newServer(t)
+		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted + `, ` + fast + `}`)
+		for i := range 4 {
+			c := s.next("/v1/stream")
+			c.bearer(fmt.Sprintf("t%d", i+1))
+			c.send(first("1") + named("expired", "!stop", "{}"))
+		}
+		p.wait("c.state === 'closed'")
+		p.want("c.reason", "expired")
+		s.quiet(p)
+	})
+}
+
+func TestStatus401AsksForAnotherToken(t *testing.T) {
+	s := newServer(t)
+	p := s.connect(`{channels: 'orders', transport: 'fetch', ` + counted + `, ` + fast + `}`)
+	s.next("/v1/stream").answer(401, `{"code":"token_expired"}`, "Content-Type", "application/problem+json")
+	c := s.next("/v1/stream")
+	c.bearer("t2")
+	c.send(first("1") + event(2))
+	p.wait("events.length === 1")
+	c.end() // refusals count in a row only
+	for range 4 {
+		s.next("/v1/stream").answer(401, "{}")
+	}
+	p.wait("c.state === 'closed'")
+	p.want("[c.reason, minted]", []any{"http-401", 5})
+	s.quiet(p)
+}
+
+func TestStatus401WithAFixedTokenCloses(t *testing.T) {
+	s := newServer(t)
+	p := s.connect(`{channels: 'orders', transport: 'fetch', token: 'old', ` + fast + `}`)
+	s.next("/v1/stream").answer(401, "{}")
+	p.wait("c.state === 'closed'")
+	p.want("c.reason", "http-401")
+	s.quiet(p)
+}
+
+func TestAGetTokenThatFailsIsAskedAgainAndAgain(t *testing.T) {
+	s := newServer(t)
+	p := s.connect(`{channels: 'orders', ` + fast + `, getToken() {
+		self.asked = (self.asked || 0) + 1;
+		if (asked === 1) throw new Error('offline');
+		return asked === 2 ? Promise.reject(new Error('503')) : 'tok';
+	}}`)
+	c := s.next("/v1/stream")
+	c.bearer("tok")
+	p.want("[c.state, c.reason]", []any{"waiting", "token"})
+	c.send(first("1"))
+	p.wait("c.state === 'open'")
+	p.run("c.close(); connect({url: '" + s.url + "', channels: 'orders', " + fast + ", getToken() { asked++; throw 0; }}); asked = 0")
+	p.wait("c.state === 'closed'")
+	p.want("[c.reason, asked]", []any{"token", 21})
+	p.run("connect({url: '" + s.url + "', channels: 'orders', getToken: () => null})")
+	p.wait("c.state === 'closed'")
+	p.want("c.reason", "token")
+	s.quiet(p)
+}
+
+// jwt is a token whose claims can be read; nothing in a browser checks the rest.
+func jwt(claims string) string {
+	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+}
+
+// clock lets a test move the page's clock: add(ms). Ticks follow each other every 2 ms.
+const clock = "var add = ((real, off) => { Date.now = () => real() + off; return (ms) => { off += ms; }; })(Date.now.bind(Date), 0);"
+
+// ticked returns when the snippet has looked at the clock a few times more.
+func (p *page) ticked() {
+	p.t.Helper()
+	get(p, "(async () => { for (let i = 0; i < 5; i++) await new Promise((done) => setTimeout(done, 4)); })()")
+}
+
+func TestTokenIsRenewedAtFourFifthsOfItsLife(t *testing.T) {
+	for name, claims := range map[string]string{
+		"by iat, whatever the clock says": `{"iat":1000,"exp":2000,"sub":"äöü?>"}`,
+		"by the clock":                    `{"exp":EXP}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
+				s := newServer(t)
+				p := s.open()
+				p.run(clock + `var claims = '` + claims + `'.replace('EXP', Math.round(Date.now() / 1e3) + 1000), minted = 0;
+					connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport + `',
+						timings: {tick: 2, drift: 1e9, slack: 1e9, min: 1e6, max: 1e6},
+						getToken: async () => 'e30.' + btoa(unescape(encodeURIComponent(claims))).replace(/\+/g, '-')
+							.replace(/\//g, '_').replace(/=/g, '') + '.' + ++minted});`)
+				c := s.next("/v1/stream")
+				c.send(first("1") + event(2))
+				p.wait("c.state === 'open' && c.cursor === '2'")
+				p.run("add(790e3)")
+				p.ticked()
+				p.want("minted", 1)
+				p.run("add(20e3)")
+				next := s.next("/v1/stream")
+				next.wants("after", "2")
+				c.gone()
+				p.want("[minted, c.state]", []any{2, "open"})
+				next.send(event(3))
+				p.wait("events.length === 2")
+				p.want("states", []string{"open"})
+			})
+		})
+	}
+}
+
+func TestAFailedRenewalLeavesTheStreamAlone(t *testing.T) {
+	s := newServer(t)
+	p := s.open()
+	p.run(clock + `var asked = 0; connect({url: '` + s.url + `', channels: 'orders',
+		timings: {tick: 2, drift: 1e9, slack: 1e9}, getToken() {
+			if (++asked === 2) throw new Error('no');
+			return '` + jwt(`{"iat":1000,"exp":2000}`) + `';
+		}});`)
+	c := s.next("/v1/stream")
+	c.send(first("1"))
+	p.wait("c.state === 'open'")
+	p.run("add(900e3)")
+	p.wait("asked === 2")
+	p.ticked()
+	c.send(event(2))
+	p.wait("events.length === 1")
+	p.want("[asked, states, errors]", []any{2, []string{"open"}, []string{}})
+}
