@@ -106,8 +106,8 @@ func (s Source) check() (signing.Scheme, error) {
 
 // checkRoute holds channel to a channel's name or a template, and fallback to a name.
 func checkRoute(channel, fallback string) error {
-	if !ValidChannel(channel) {
-		return refused("/channel", "channel_invalid", "this is no channel's name")
+	if _, err := ParseTemplate(channel); err != nil {
+		return err
 	}
 	if fallback != "" && !ValidChannel(fallback) {
 		return refused("/fallback", "channel_invalid", "the fallback must be a channel's name: segments of a-z, 0-9, _ and -, joined by dots")

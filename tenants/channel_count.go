@@ -1,0 +1,108 @@
+package tenants
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	countTrust    = 5 * time.Second
+	begunTrust    = time.Minute // a channel that was admitted and has no record by then never came about
+	begunAtMost   = 10_000      // tenants that begin channels at once; past it new ones are let in uncounted
+	existingTrust = 10 * time.Minute
+)
+
+// channelCount keeps tenants from beginning more channels than they may have. A channel begins when its first event is
+// appended, a while after it was admitted here, so those admitted count besides those stored. The count is this process's: n
+// processes that begin channels at once may pass the limit by what each admits within 5 s.
+type channelCount struct {
+	log    *Log
+	exists *Cache[channelKey, struct{}]
+	stored *Cache[TenantID, int]
+
+	mu    sync.Mutex
+	begun map[TenantID]map[string]time.Time // admitted here, and not seen in the table since
+}
+
+func newChannelCount(l *Log) *channelCount {
+	return &channelCount{
+		log:    l,
+		exists: NewCache[channelKey, struct{}](existingTrust, 20_000, 0),
+		stored: NewCache[TenantID, int](countTrust, 10_000, 0),
+		begun:  make(map[TenantID]map[string]time.Time),
+	}
+}
+
+// admit lets an event into a channel that exists, or that may begin: else TooMany channel_limit. Where the table cannot be
+// read it lets it in.
+func (c *channelCount) admit(ctx context.Context, ch channelKey, limit int) error {
+	if limit <= 0 {
+		return nil
+	}
+	_, err := c.exists.Get(ctx, ch, func(ctx context.Context) (struct{}, error) {
+		_, err := c.log.Channel(ctx, ch.tenant, ch.name)
+		return struct{}{}, err
+	})
+	if !notFound(err) {
+		return nil
+	}
+	stored, err := c.stored.Get(ctx, ch.tenant, func(ctx context.Context) (int, error) { return c.count(ctx, ch.tenant) })
+	if err != nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	begun := c.begun[ch.tenant]
+	if _, again := begun[ch.name]; again {
+		return nil
+	}
+	if stored+len(begun) >= limit {
+		return Errorf(TooMany, "channel_limit", "there can be %d channels, and this would be one more", limit)
+	}
+	if begun == nil {
+		if len(c.begun) >= begunAtMost {
+			return nil
+		}
+		begun = make(map[string]time.Time)
+		c.begun[ch.tenant] = begun
+	}
+	begun[ch.name] = time.Now()
+	return nil
+}
+
+// count counts the tenant's channels in the table, and takes what it sees, and what is too old, out of those begun.
+func (c *channelCount) count(ctx context.Context, tenant TenantID) (int, error) {
+	const page = 1000
+	n := 0
+	for after := ""; ; {
+		channels, err := c.log.Channels(ctx, tenant, after, page)
+		if err != nil {
+			return 0, err
+		}
+		n += len(channels)
+		c.forget(tenant, channels)
+		if len(channels) < page {
+			return n, nil
+		}
+		after = channels[page-1].Name
+	}
+}
+
+func (c *channelCount) forget(tenant TenantID, stored []Channel) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ch := range stored {
+		delete(c.begun[tenant], ch.Name)
+	}
+	for owner, begun := range c.begun {
+		for name, at := range begun {
+			if time.Since(at) > begunTrust {
+				delete(begun, name)
+			}
+		}
+		if len(begun) == 0 {
+			delete(c.begun, owner)
+		}
+	}
+}

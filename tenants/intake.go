@@ -1,0 +1,117 @@
+package tenants
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+// LimitLookup tells a tenant's limits; Accounts is one. A tenant that may not act: Forbidden tenant_suspended, or NotFound.
+type LimitLookup interface {
+	Limits(ctx context.Context, tenant TenantID) (Limits, error)
+}
+
+// Intake is the way into the ingest queue, for Receiver and Publisher alike: limits, duplicates, and the queue.
+type Intake struct {
+	limits   LimitLookup
+	log      *Log
+	queue    Queue
+	rate     *Rate
+	channels *channelCount
+}
+
+// NewIntake returns an Intake to q. The rate of events is counted per Intake: a process needs one.
+func NewIntake(limits LimitLookup, l *Log, q Queue) *Intake {
+	return &Intake{limits: limits, log: l, queue: q, rate: NewRate(10_000), channels: newChannelCount(l)}
+}
+
+// Accepted is the answer to a webhook or a publish.
+type Accepted struct {
+	ID, Channel string
+	Duplicate   bool           // the event is in its channel already; nothing was enqueued
+	Reply       *signing.Reply // the answer to a provider's handshake, to be sent as it is; there is no event then
+}
+
+// admit holds size bytes against the tenant's limits, and returns them.
+func (in *Intake) admit(ctx context.Context, tenant TenantID, size int) (Limits, error) {
+	limits, err := in.limits.Limits(ctx, tenant)
+	if err != nil {
+		return limits, err
+	}
+	most := MaxEventBytes
+	if limits.EventBytes > 0 {
+		most = min(most, limits.EventBytes)
+	}
+	if size > most {
+		return limits, Errorf(TooLarge, "event_too_large", "the event has %d bytes, and may have %d", size, most)
+	}
+	return limits, nil
+}
+
+// take counts one event against the tenant's rate.
+func (in *Intake) take(tenant TenantID, limits Limits) error {
+	wait, ok := in.rate.Take(tenant, limits.EventsPerSecond, 1)
+	if ok {
+		return nil
+	}
+	err := Errorf(TooMany, "event_rate", "more than %d events per second", limits.EventsPerSecond)
+	err.RetryAfter = max(wait, time.Second)
+	return err
+}
+
+// enqueue hands e to the appender. It is accepted for good when this returns nil.
+//
+// What is read of the table here only saves work: the log knows duplicates by itself. So a table that cannot be read costs no
+// acknowledgement; the queue holds what comes until it can be.
+func (in *Intake) enqueue(ctx context.Context, e Event, limits Limits) (Accepted, error) {
+	e, known := in.recognise(ctx, e)
+	if known {
+		return Accepted{ID: e.ID, Channel: e.Channel, Duplicate: true}, nil
+	}
+	if err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, limits.Channels); err != nil {
+		return Accepted{}, err
+	}
+	e.Keep = keep(limits)
+	group := hashParts(string(e.Tenant), e.Channel)
+	dedupe := hashParts(e.ID, string(e.Data))
+	m := Message{Group: hex.EncodeToString(group[:]), Dedupe: hex.EncodeToString(dedupe[:]), Body: EncodeEvent(e)}
+	if err := in.queue.Send(ctx, m); err != nil {
+		return Accepted{}, err
+	}
+	return Accepted{ID: e.ID, Channel: e.Channel}, nil
+}
+
+// recognise tells whether e is in the log: known then, with its id and channel there. Where its id is claimed for another body, e comes
+// back as the event that the log would make of it. A claim alone does not count: its event may wait among the dead letters.
+func (in *Intake) recognise(ctx context.Context, e Event) (_ Event, known bool) {
+	hash := sha256.Sum256(e.Data)
+	for range 2 { // the id as sent, and the one derived from it and the body
+		c, err := in.log.claimOf(ctx, e.Tenant, e.ID)
+		if err != nil {
+			return e, false
+		}
+		if !bytes.Equal(c.BodyHash, hash[:]) {
+			e = e.derived(c)
+			continue
+		}
+		stored, err := in.log.at(ctx, channelKey{e.Tenant, c.Channel}, c.Seq)
+		if err != nil || stored.ID != e.ID {
+			return e, false
+		}
+		return stored, true
+	}
+	return e, false
+}
+
+// keep is how long the log keeps an event under these limits.
+func keep(limits Limits) time.Duration {
+	if limits.RetentionSeconds <= 0 || limits.RetentionSeconds > math.MaxInt64/int64(time.Second) {
+		return -1
+	}
+	return time.Duration(limits.RetentionSeconds) * time.Second
+}

@@ -1,0 +1,71 @@
+package tenants
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Publication is an event that a tenant's own program sends.
+type Publication struct {
+	Channel     string
+	Type        string
+	Data        []byte // taken as it is
+	ContentType string // "" where the sender does not say
+	ID          string // the sender's own id of the event, by which a repeat is known; "": each call is an event of its own
+	End         bool   // the channel's last event, for as long as no other follows
+}
+
+// Publisher takes events from tenants' own programs.
+type Publisher struct{ intake *Intake }
+
+// NewPublisher returns a Publisher into in.
+func NewPublisher(in *Intake) *Publisher { return &Publisher{in} }
+
+const maxPublishID = 128
+
+// Publish enqueues p for the tenant. Refused: Unprocessable invalid_channel, invalid_type, reserved_type, invalid_id; TooLarge
+// event_too_large; TooMany event_rate, channel_limit; Unavailable: try again with the same ID, if repeats matter.
+func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publication) (Accepted, error) {
+	if !ValidChannel(pub.Channel) {
+		return Accepted{}, refused("/channel", "invalid_channel", "a channel is segments of a-z, 0-9, _ and - (1 to 64 each), joined by dots, at most 200 in all")
+	}
+	if err := ValidType(pub.Type); err != nil {
+		return Accepted{}, err
+	}
+	if !printable(pub.ID, maxPublishID) {
+		return Accepted{}, refused("/id", "invalid_id", "the id must be at most 128 bytes of printable text")
+	}
+	limits, err := p.intake.admit(ctx, tenant, len(pub.Data))
+	if err != nil {
+		return Accepted{}, err
+	}
+	if err := p.intake.take(tenant, limits); err != nil {
+		return Accepted{}, err
+	}
+	e := Event{
+		Tenant: tenant, Channel: pub.Channel, Type: pub.Type, Data: pub.Data, ContentType: contentType(pub.ContentType),
+		Time: time.Now().UTC(), End: pub.End,
+	}
+	if pub.ID == "" {
+		e.ID = NewID(PrefixEvent)
+	} else {
+		e.ID = DerivedID(PrefixEvent, string(tenant), "publish", pub.Channel, pub.ID)
+	}
+	return p.intake.enqueue(ctx, e, limits)
+}
+
+// printable tells whether s is at most max bytes of text that shows, or empty.
+func printable(s string, max int) bool {
+	return len(s) <= max && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
+}
+
+// contentType is what to remember of a sender's Content-Type; one that is no header value, or overlong, is left out.
+func contentType(s string) string {
+	if !printable(s, 255) {
+		return ""
+	}
+	return s
+}

@@ -1,0 +1,112 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+// SourceLookup finds the source whose URL holds a token, and its secrets in the order of Source.Secrets; Sources is one. No such
+// source: NotFound. The answer is shared, to be read only.
+type SourceLookup interface {
+	ByToken(ctx context.Context, token string) (Source, []signing.Secret, error)
+}
+
+// Inbound is a webhook as it arrived.
+type Inbound struct {
+	Token    string // the last part of the path
+	Method   string
+	URL      string              // the public address that the provider was told, from configuration
+	Header   map[string][]string // with canonical keys
+	Body     []byte              // raw, and whole
+	Received time.Time
+}
+
+// Receiver takes webhooks in: finds the source, verifies the signature, and enqueues the event.
+type Receiver struct {
+	sources SourceLookup
+	intake  *Intake
+}
+
+// NewReceiver returns a Receiver for the sources into in.
+func NewReceiver(sources SourceLookup, in *Intake) *Receiver { return &Receiver{sources, in} }
+
+// Receive enqueues a webhook. Once it has returned nil without a Reply, the event is durable. Refused: NotFound source_not_found;
+// Forbidden tenant_suspended; MethodNotAllowed; TooLarge event_too_large; Unauthenticated with the code of package signing;
+// Unprocessable channel_field_missing; TooMany event_rate, channel_limit; Unavailable.
+//
+// Nothing of the request is believed before its signature has passed, and nothing of it counts against the tenant's rate.
+func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
+	src, secrets, err := r.sources.ByToken(ctx, in.Token)
+	if err != nil {
+		return Accepted{}, err
+	}
+	if in.Method != http.MethodPost {
+		return Accepted{}, Errorf(MethodNotAllowed, "method_not_allowed", "webhooks are posted")
+	}
+	limits, err := r.intake.admit(ctx, src.Tenant, len(in.Body))
+	if err != nil {
+		return Accepted{}, err
+	}
+	scheme, err := src.Scheme()
+	if err != nil {
+		return Accepted{}, Errorf(Internal, "source_unusable", "%w", err)
+	}
+	request := signing.Request{Method: in.Method, URL: in.URL, Header: in.Header, Body: in.Body}
+	v, err := scheme.Verify(request, secrets, in.Received, signing.Options{Tolerance: src.Tolerance, AllowLegacy: src.AllowLegacy})
+	if err != nil {
+		return Accepted{}, unverified(err)
+	}
+	if reply, ok := scheme.Challenge(v, request); ok {
+		return Accepted{Reply: &reply}, nil
+	}
+	if err := r.intake.take(src.Tenant, limits); err != nil {
+		return Accepted{}, err
+	}
+	e, err := event(in, src, scheme, v)
+	if err != nil {
+		return Accepted{}, err
+	}
+	return r.intake.enqueue(ctx, e, limits)
+}
+
+// event makes the event of a verified webhook.
+func event(in Inbound, src Source, scheme signing.Scheme, v signing.Verified) (Event, error) {
+	e := Event{
+		ID: NewID(PrefixEvent), Tenant: src.Tenant, Type: typeOf(v.Type), Data: in.Body, Source: src.ID, Time: in.Received.UTC(),
+		Provenance: &Provenance{Scheme: v.Scheme, Verified: !scheme.None(), Signed: v.Timestamp, DeliveryID: v.DeliveryID, Attempt: v.Attempt},
+	}
+	if v.DeliveryID != "" {
+		e.ID = DerivedID(PrefixEvent, string(src.Tenant), src.ID, v.DeliveryID)
+	}
+	if v.Secret >= 0 && v.Secret < len(src.Secrets) {
+		e.Provenance.SecretID = src.Secrets[v.Secret].ID
+	}
+	if types := in.Header["Content-Type"]; len(types) == 1 {
+		e.ContentType = contentType(types[0])
+	}
+	template, err := ParseTemplate(src.Channel)
+	if err != nil {
+		return e, Errorf(Internal, "source_unusable", "%w", err)
+	}
+	channel, missing := template.Channel(Routed{Header: in.Header, Body: in.Body, Type: e.Type, Source: src.ID})
+	if missing != "" {
+		if channel = src.Fallback; channel == "" {
+			return e, Errorf(Unprocessable, "channel_field_missing", "the source's channel needs %s, and this webhook has no such text or number", missing)
+		}
+	}
+	e.Channel = channel
+	return e, nil
+}
+
+// unverified is the answer to a request that signing did not believe. Its details hold nothing that the request brought.
+func unverified(err error) error {
+	e, ok := errors.AsType[*signing.Error](err)
+	if !ok {
+		return Errorf(Internal, "signing_failed", "%w", err)
+	}
+	return Errorf(Unauthenticated, e.Code, "%s", e.Detail)
+}
