@@ -102,33 +102,36 @@ func (c *Cache[K, V]) lead(ctx context.Context, k K, f *flight[V], began time.Ti
 func (c *Cache[K, V]) keep(k K, e kept[V]) {
 	delete(c.answers, k)
 	delete(c.refusals, k)
+	now := time.Now()
 	switch kind := KindOf(e.err); {
 	case e.err == nil:
-		makeRoom(c.answers, c.maxAnswers)
+		makeRoom(c.answers, c.maxAnswers, now)
 		c.answers[k] = e
 	case (kind == NotFound || kind == Unauthenticated) && c.maxRefusals > 0:
-		makeRoom(c.refusals, c.maxRefusals)
+		makeRoom(c.refusals, c.maxRefusals, now)
 		c.refusals[k] = e
 	}
 }
 
-// makeRoom drops the oldest of a few entries where the map is full: Go starts to range at a random one.
-func makeRoom[K comparable, V any](m map[K]kept[V], limit int) {
-	if len(m) < limit {
-		return
-	}
+// makeRoom looks at a few entries (Go starts to range at a random one): it drops those that are over, so that a cache shrinks to
+// what is in use, and the oldest where the map is full.
+func makeRoom[K comparable, V any](m map[K]kept[V], limit int, now time.Time) {
 	var oldest K
 	var until time.Time
-	n := 0
+	seen := 0
 	for k, e := range m {
-		if n == 0 || e.until.Before(until) {
+		if !now.Before(e.until) {
+			delete(m, k)
+		} else if until.IsZero() || e.until.Before(until) {
 			oldest, until = k, e.until
 		}
-		if n++; n == 8 {
+		if seen++; seen == 8 {
 			break
 		}
 	}
-	delete(m, oldest)
+	if len(m) >= limit {
+		delete(m, oldest)
+	}
 }
 
 // Forget drops what is kept under k. A load under way is not kept either.

@@ -24,3 +24,22 @@ type Principal struct {
 	Expires  time.Time // zero: never
 	Operator bool
 }
+
+// ValidTokenRole tells whether a token may carry the role: RolePublisher, RoleViewer, or a name of the tenant's own, a letter and up
+// to 63 of a-z, 0-9, _ and -. The other roles come with an API key alone.
+func ValidTokenRole(role string) bool {
+	switch role {
+	case RoleOwner, RoleAdmin, RoleSigner, RoleOperator, "":
+		return false
+	}
+	if len(role) > 64 || role[0] < 'a' || role[0] > 'z' {
+		return false
+	}
+	for i := range len(role) {
+		c := role[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}

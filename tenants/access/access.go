@@ -1,0 +1,84 @@
+// Package access decides who may do what. It is the only package that knows Casbin.
+//
+// The model is RBAC with the tenant as the domain, and denials override (https://casbin.org/docs/rbac-with-domains,
+// https://casbin.org/docs/effector). A subject is a role ("role:viewer") or the subject of a token ("user:alice"), so that
+// no end user can be named into a role. An object is a kind and a name ("channel:orders.42"). Actions are few and fixed.
+//
+// Every tenant has the rows of rights.go; it can add rows of its own for its own domain, each field held to a strict
+// grammar (rule.go). There is no regular expression and no eval in the model, and none can be brought in by a row.
+//
+// The objects, and who has them by default; the owner has everything of the tenant:
+//
+//	channel:<name>      viewer: subscribe, read; publisher: publish; admin: everything
+//	channels            the list of channels: viewer, publisher: read; admin: everything
+//	source:* event:* connection:* token policy limits usage audit
+//	                    admin: everything
+//	tenant              admin: read, write; deleting it is manage, and the owner's
+//	key:<role>          keys of that role, key:* their list: admin: everything but key:owner
+//	operator:<what>     the operator alone, who has nothing else
+package access
+
+import (
+	"strings"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Actions.
+const (
+	Read      = "read"
+	Write     = "write"
+	Publish   = "publish"
+	Subscribe = "subscribe"
+	Manage    = "manage"
+)
+
+// Objects that have no name besides their kind, and the kinds of those that have.
+const (
+	Channels = "channels" // the list of them
+	Tenant   = "tenant"
+	Token    = "token"
+	Policy   = "policy"
+	Limits   = "limits"
+	Usage    = "usage"
+	Audit    = "audit"
+
+	channelKind  = "channel:"
+	keyKind      = "key:"
+	operatorKind = "operator:"
+)
+
+// Channel is the object of that channel; of all of them with "*".
+func Channel(name string) string { return channelKind + name }
+
+// Key is the object of keys of that role.
+func Key(role string) string { return keyKind + role }
+
+// Operator is an object of the operator's.
+func Operator(what string) string { return operatorKind + what }
+
+func validAction(action string) bool {
+	switch action {
+	case Read, Write, Publish, Subscribe, Manage:
+		return true
+	}
+	return false
+}
+
+// narrowed tells whether the principal's own channels leave the object out, whatever its roles give. The list of channels
+// holds names beyond them.
+func narrowed(p tenants.Principal, object string) bool {
+	if p.Channels == nil {
+		return false
+	}
+	name, ok := strings.CutPrefix(object, channelKind)
+	if !ok {
+		return object == Channels
+	}
+	for _, pattern := range p.Channels {
+		if tenants.ChannelMatches(pattern, name) {
+			return false
+		}
+	}
+	return true
+}

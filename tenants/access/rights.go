@@ -1,0 +1,33 @@
+package access
+
+import "github.com/hookcast/hookcast/tenants"
+
+// anyAction stands in the rows below for every action. No request and no tenant's row can name it.
+const anyAction = "*"
+
+// rights are the rows that every tenant has.
+func rights() []Rule {
+	const owner, admin, publisher, viewer = rolePrefix + tenants.RoleOwner, rolePrefix + tenants.RoleAdmin, rolePrefix + tenants.RolePublisher, rolePrefix + tenants.RoleViewer
+	rows := []Rule{
+		{Subject: owner, Object: "*", Action: anyAction, Effect: Allow},
+
+		{Subject: viewer, Object: "channel:*", Action: Subscribe, Effect: Allow},
+		{Subject: viewer, Object: "channel:*", Action: Read, Effect: Allow},
+		{Subject: viewer, Object: Channels, Action: Read, Effect: Allow},
+
+		{Subject: publisher, Object: "channel:*", Action: Publish, Effect: Allow},
+		{Subject: publisher, Object: Channels, Action: Read, Effect: Allow},
+
+		{Subject: admin, Object: Tenant, Action: Read, Effect: Allow},
+		{Subject: admin, Object: Tenant, Action: Write, Effect: Allow},
+		{Subject: admin, Object: Key("*"), Action: anyAction, Effect: Allow},
+		{Subject: admin, Object: Key(tenants.RoleOwner), Action: anyAction, Effect: Deny},
+	}
+	for _, object := range []string{
+		"channel:*", Channels, "source:*", "event:*", "connection:*", "endpoint:*", "delivery:*", "proxy:*", "job:*",
+		Token, Policy, Limits, Usage, Audit,
+	} {
+		rows = append(rows, Rule{Subject: admin, Object: object, Action: anyAction, Effect: Allow})
+	}
+	return rows
+}
