@@ -130,4 +130,25 @@ func mustAppend(t *testing.T, l *tenants.Log, channel string, events ...tenants.
 	return placed
 }
 
+// patient reads again what could not be read.
+type patient struct{ tenants.Table }
+
+func (p patient) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
+	for {
+		row, err := p.Table.Get(ctx, k)
+		if err == nil || tenants.KindOf(err) != tenants.Unavailable {
+			return row, err
+		}
+	}
+}
+
+func (p patient) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, error) {
+	for {
+		rows, err := p.Table.Query(ctx, r)
+		if err == nil || tenants.KindOf(err) != tenants.Unavailable {
+			return rows, err
+		}
+	}
+}
+
 func newTable() *tenantstest.Table { return tenantstest.NewTable(tenantstest.Faults{}) }
