@@ -106,6 +106,9 @@ func (a *Accounts) account(ctx context.Context, id TenantID) (account, error) {
 	return acc, nil
 }
 
+// Version is a number that grows with every change of the tenant that goes through Change.
+func (a *Accounts) Version(ctx context.Context, id TenantID) (int64, error) { return a.news.Version(ctx, id) }
+
 // Forget makes the next Active and Limits read anew; for whoever receives news.
 func (a *Accounts) Forget(id TenantID) { a.active.Forget(id) }
 

@@ -104,13 +104,16 @@ func (s Source) check() (signing.Scheme, error) {
 	return scheme, nil
 }
 
-// checkRoute holds channel to a channel's name or a template, and fallback to a name.
+// checkRoute holds channel to a channel's name or a template, and fallback to a name, which only a template can need.
 func checkRoute(channel, fallback string) error {
-	if _, err := ParseTemplate(channel); err != nil {
+	route, err := ParseTemplate(channel)
+	switch {
+	case err != nil:
 		return err
-	}
-	if fallback != "" && !ValidChannel(fallback) {
+	case fallback != "" && !ValidChannel(fallback):
 		return refused("/fallback", "channel_invalid", "the fallback must be a channel's name: segments of a-z, 0-9, _ and -, joined by dots")
+	case fallback != "" && route.Fixed():
+		return refused("/fallback", "channel_invalid", "the channel has no placeholder that could be missing, so that a fallback would never be used")
 	}
 	return nil
 }
