@@ -39,7 +39,7 @@ func (a *Accounts) Signup(ctx context.Context, name, email string) (Tenant, APIK
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	t := Tenant{ID: TenantID(NewID(PrefixTenant)), Name: name, Email: email, Plan: DefaultPlan().Name, Created: now}
-	key, secret := newAPIKey(t.ID, KeySpec{Name: "first", Role: RoleOwner}, now)
+	key, secret := newAPIKey(t.ID, KeySpec{Name: "owner", Role: RoleOwner}, now)
 	ops := []Op{
 		Put(tenantKey(t.ID), encodeRecord(t), time.Time{}, Absent()),
 		Put(Key{System, rowTenants, string(t.ID)}, emptyRecord, time.Time{}, Absent()),
@@ -53,6 +53,9 @@ func (a *Accounts) Signup(ctx context.Context, name, email string) (Tenant, APIK
 
 // Get returns the tenant as it is now; one that is being deleted too. No such tenant: NotFound tenant_not_found.
 func (a *Accounts) Get(ctx context.Context, id TenantID) (Tenant, error) {
+	if !ValidID(PrefixTenant, string(id)) {
+		return Tenant{}, tenantNotFound()
+	}
 	return readRecord[Tenant](ctx, a.table, tenantKey(id), "tenant_not_found", "there is no such tenant")
 }
 
@@ -99,7 +102,7 @@ func (a *Accounts) account(ctx context.Context, id TenantID) (account, error) {
 	case err != nil:
 		return account{}, err
 	case acc.Closing:
-		return account{}, Errorf(NotFound, "tenant_not_found", "there is no such tenant")
+		return account{}, tenantNotFound()
 	case acc.Suspended:
 		return account{}, Errorf(Forbidden, "tenant_suspended", "the account is suspended")
 	}
@@ -107,7 +110,9 @@ func (a *Accounts) account(ctx context.Context, id TenantID) (account, error) {
 }
 
 // Version is a number that grows with every change of the tenant that goes through Change.
-func (a *Accounts) Version(ctx context.Context, id TenantID) (int64, error) { return a.news.Version(ctx, id) }
+func (a *Accounts) Version(ctx context.Context, id TenantID) (int64, error) {
+	return a.news.Version(ctx, id)
+}
 
 // Forget makes the next Active and Limits read anew; for whoever receives news.
 func (a *Accounts) Forget(id TenantID) { a.active.Forget(id) }
@@ -154,10 +159,8 @@ func (p OperatorPatch) apply(t *Tenant) error {
 		}
 		t.Plan = *p.Plan
 	}
-	overrides := maps.Clone(t.Overrides)
-	if overrides == nil {
-		overrides = make(map[string]int64)
-	}
+	overrides := make(map[string]int64)
+	maps.Copy(overrides, t.Overrides)
 	for name, n := range p.Limits {
 		if n == nil {
 			delete(overrides, name)
@@ -206,7 +209,7 @@ func (a *Accounts) edit(ctx context.Context, id TenantID, change func(*Tenant) e
 func (a *Accounts) Change(ctx context.Context, id TenantID, f func(Tenant) ([]Op, error)) error {
 	return a.change(ctx, id, func(t Tenant) ([]Op, error) {
 		if t.Closing {
-			return nil, Errorf(NotFound, "tenant_not_found", "there is no such tenant")
+			return nil, tenantNotFound()
 		}
 		return f(t)
 	})
@@ -222,14 +225,7 @@ func (a *Accounts) change(ctx context.Context, id TenantID, f func(Tenant) ([]Op
 				return err
 			}
 		}
-		was := Absent()
-		switch row, err := a.table.Get(ctx, versionKey(id)); {
-		case err == nil:
-			was = At(row.Version)
-		case KindOf(err) != NotFound:
-			return err
-		}
-		t, err := a.Get(ctx, id)
+		t, was, err := a.look(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -252,6 +248,23 @@ func (a *Accounts) change(ctx context.Context, id TenantID, f func(Tenant) ([]Op
 	return Errorf(Conflict, "changed_meanwhile", "others are changing the same account; try again")
 }
 
+// look reads the version that the tenant is at, then the tenant: whatever changes from then on makes a write at that version fail.
+func (a *Accounts) look(ctx context.Context, id TenantID) (Tenant, Condition, error) {
+	was := Absent()
+	if !ValidID(PrefixTenant, string(id)) {
+		return Tenant{}, was, tenantNotFound()
+	}
+	row, err := a.table.Get(ctx, versionKey(id))
+	switch {
+	case err == nil:
+		was = At(row.Version)
+	case KindOf(err) != NotFound:
+		return Tenant{}, was, err
+	}
+	t, err := a.Get(ctx, id)
+	return t, was, err
+}
+
 // pause waits, or fails when ctx ends first.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
@@ -263,5 +276,7 @@ func pause(ctx context.Context, d time.Duration) error {
 		return Errorf(Unavailable, "cancelled", "%w", ctx.Err())
 	}
 }
+
+func tenantNotFound() *Error { return Errorf(NotFound, "tenant_not_found", "there is no such tenant") }
 
 func tenantKey(id TenantID) Key { return Key{Tenant: id, Kind: rowTenant} }
