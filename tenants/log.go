@@ -135,12 +135,16 @@ func (l *Log) appendRun(ctx context.Context, ch channelKey, run []Event) ([]Even
 
 // salvage answers for a run that ended with err behind the rows of placed. They are reported as appended only with the head row
 // past them: a caller never comes back for what it believes done, and a head left behind for the rows' lifetime would give
-// their numbers away again. Where the table is unavailable there is no point in trying.
+// their numbers away again. Without this a long run on a table that fails now and then would start over for ever.
 func (l *Log) salvage(ctx context.Context, ch channelKey, placed []Event, err error) ([]Event, error) {
-	if len(placed) == 0 || KindOf(err) == Unavailable {
+	if len(placed) == 0 {
 		return nil, err
 	}
-	if l.keepBooks(ctx, ch, placed[len(placed)-1].Seq) != nil {
+	var last int64
+	for _, e := range placed {
+		last = max(last, e.Seq)
+	}
+	if l.keepBooks(ctx, ch, last) != nil {
 		return nil, err
 	}
 	return placed, err

@@ -75,6 +75,7 @@ func raceAppenders(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.
 							found("%s came back as %s, number %d", run[i].Data, e.Data, e.Seq)
 						}
 					}
+					run = run[len(placed):]
 					if err == nil {
 						break
 					}
