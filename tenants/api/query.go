@@ -1,11 +1,6 @@
 package api
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
-	"encoding/binary"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,52 +13,12 @@ import (
 const (
 	defaultLimit = 20
 	maxLimit     = 100
-	maxCursor    = 1024 // bytes
 )
 
 // page is what a request asks of a list: rows after a position, "" from the start.
 type page struct {
 	after string
 	limit int
-}
-
-// cursors makes and reads the positions that lists hand out. A cursor is authenticated and holds for one tenant and one
-// route: another's, or an edited one, is refused before anything is read.
-type cursors struct{ key []byte }
-
-func (c cursors) seal(t tenants.TenantID, route, position string) string {
-	return base64.RawURLEncoding.EncodeToString(append(c.mac(t, route, position), position...))
-}
-
-func (c cursors) open(t tenants.TenantID, route, cursor string) (position string, err error) {
-	if len(cursor) > maxCursor {
-		cursor = ""
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	// The decoder skips line breaks, which would let one cursor be written in many ways.
-	if err != nil || len(b) <= cursorMAC || strings.ContainsAny(cursor, "\r\n") ||
-		subtle.ConstantTimeCompare(b[:cursorMAC], c.mac(t, route, string(b[cursorMAC:]))) == 0 {
-		return "", tenants.Errorf(tenants.Invalid, "invalid_cursor", "The cursor is not one that this list gave.")
-	}
-	return string(b[cursorMAC:]), nil
-}
-
-const cursorMAC = 16 // bytes of the truncated HMAC-SHA256
-
-func (c cursors) mac(parts ...any) []byte {
-	h := hmac.New(sha256.New, c.key)
-	for _, p := range parts {
-		var text string
-		switch p := p.(type) {
-		case tenants.TenantID:
-			text = string(p)
-		case string:
-			text = p
-		}
-		h.Write(binary.AppendUvarint(nil, uint64(len(text))))
-		h.Write([]byte(text))
-	}
-	return h.Sum(nil)[:cursorMAC]
 }
 
 // limitOf reads ?limit=. Errors: kind Invalid, code invalid_limit.
@@ -79,15 +34,15 @@ func limitOf(q url.Values) (int, error) {
 	return 0, tenants.Errorf(tenants.Invalid, "invalid_limit", "The limit must be a whole number from 1 to %d, given once.", maxLimit)
 }
 
-// pageOf reads ?limit= and ?cursor= of a list.
-func (c cursors) pageOf(q url.Values, t tenants.TenantID, route string) (p page, err error) {
+// pageOf reads ?limit= and ?cursor= of a list, whose cursors open makes positions of.
+func pageOf(q url.Values, open func(cursor string) (string, error)) (p page, err error) {
 	if p.limit, err = limitOf(q); err != nil {
 		return page{}, err
 	}
 	switch values := q["cursor"]; len(values) {
 	case 0:
 	case 1:
-		p.after, err = c.open(t, route, values[0])
+		p.after, err = open(values[0])
 	default:
 		err = tenants.Errorf(tenants.Invalid, "invalid_cursor", "The cursor is given more than once.")
 	}

@@ -1,0 +1,167 @@
+// Package ingest takes webhooks in at /in/{token}: it turns an HTTP request into a tenants.Inbound and the receiver's verdict
+// into an answer. What a webhook is, and whether it is believed, is the receiver's to say.
+//
+// The bytes that a provider signed are the bytes on the wire, so nothing is decoded: a request with a Content-Encoding other than
+// identity is refused (415) rather than verified over one form and stored in another. The token is matched against the path as
+// it was sent, with no cleaning and no unescaping: "/in/x/", "/in/%78" and "/in//x" are not "/in/x".
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/problem"
+)
+
+// Prefix is what every path of this handler begins with.
+const Prefix = "/in/"
+
+const maxToken = 128 // bytes; longer ones are refused before anything looks at them
+
+// Receiver is what a webhook is handed to: *tenants.Receiver. It returns nil only once the event is durable.
+type Receiver interface {
+	Receive(ctx context.Context, in tenants.Inbound) (tenants.Accepted, error)
+}
+
+// Options are a Handler's dependencies and bounds.
+type Options struct {
+	Receiver Receiver
+	Logger   *slog.Logger
+	// PublicURL is the base address that providers were given ("https://hooks.example.com"). Signatures that cover the
+	// address are checked against it, never against the request's Host.
+	PublicURL string
+	// MaxBody is the largest body taken, in bytes. A tenant's own limit may be lower; the receiver holds to that.
+	MaxBody int64
+}
+
+// Handler serves /in/{token}: POST, GET for providers that shake hands by it, and an empty 200 to HEAD for those that
+// probe. How long a body may take is the server's read timeout; where that ends a read, the answer is 408.
+func Handler(o Options) http.Handler {
+	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
+	return &handler{o}
+}
+
+type handler struct{ Options }
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := tenants.NewID(tenants.PrefixRequest)
+	w.Header().Set("Request-Id", id)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if err := h.serve(w, r); err != nil {
+		problem.Log(h.Logger, id, err)
+		if tenants.KindOf(err) == tenants.Unauthenticated {
+			w.Header().Set("WWW-Authenticate", `Webhook-Signature realm="hookcast"`)
+		}
+		problem.Write(w, r, id, err)
+	}
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
+	token, ok := tokenOf(r)
+	if !ok {
+		return &tenants.Error{Kind: tenants.NotFound}
+	}
+	switch r.Method {
+	case http.MethodHead:
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusOK)
+		return nil
+	case http.MethodPost, http.MethodGet:
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		return &tenants.Error{Kind: tenants.MethodNotAllowed}
+	}
+	for _, encoding := range r.Header["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return tenants.Errorf(tenants.UnsupportedMediaType, "content_encoding",
+				"The body must come without a Content-Encoding: a signature covers the bytes as they are sent.")
+		}
+	}
+	body, err := h.body(w, r)
+	if err != nil {
+		return err
+	}
+	url := h.PublicURL + Prefix + token
+	if r.URL.RawQuery != "" {
+		url += "?" + r.URL.RawQuery
+	}
+	accepted, err := h.Receiver.Receive(r.Context(), tenants.Inbound{
+		Token: token, Method: r.Method, URL: url, Header: r.Header, Body: body, Received: time.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	if reply := accepted.Reply; reply != nil {
+		w.Header().Set("Content-Type", reply.ContentType)
+		w.WriteHeader(reply.Status)
+		w.Write(reply.Body)
+		return nil
+	}
+	status := http.StatusAccepted
+	if accepted.Duplicate {
+		status = http.StatusOK
+	}
+	b, err := json.Marshal(struct {
+		ID        string `json:"id"`
+		Channel   string `json:"channel"`
+		Duplicate bool   `json:"duplicate,omitempty"`
+	}{accepted.ID, accepted.Channel, accepted.Duplicate})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
+	w.Write(b)
+	return nil
+}
+
+// tokenOf takes the token from the path as it was sent.
+func tokenOf(r *http.Request) (string, bool) {
+	token, ok := strings.CutPrefix(r.URL.EscapedPath(), Prefix)
+	if !ok || token == "" || len(token) > maxToken {
+		return "", false
+	}
+	for i := range len(token) {
+		c := token[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return "", false
+		}
+	}
+	return token, true
+}
+
+// body reads the body up to the bound and not a byte further; what is over it makes the server close the connection.
+func (h *handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := &tenants.Error{Kind: tenants.TooLarge, Code: "body_too_large",
+		Detail: "The body is larger than " + strconv.FormatInt(h.MaxBody, 10) + " bytes."}
+	if r.ContentLength > h.MaxBody {
+		w.Header().Set("Connection", "close")
+		return nil, tooLarge
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxBody))
+	if err == nil {
+		return b, nil
+	}
+	w.Header().Set("Connection", "close")
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
+	}
+	if _, ok := errors.AsType[*tenants.Error](err); ok { // the transport knows better what went wrong
+		return nil, err
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return nil, tenants.Errorf(tenants.Timeout, "body_timeout", "The body did not arrive in time.")
+	}
+	return nil, tenants.Errorf(tenants.Invalid, "body_incomplete", "The body ended before it was complete.")
+}

@@ -1,0 +1,127 @@
+// Package api is the admin API as a net/http handler, which every tier mounts: one box, the streaming tier and the admin
+// function. openapi.yaml is its contract.
+//
+// A route is a row of one table (routes.go): its method and path, what it asks of the Gate, and a function that turns a call
+// into an answer. Everything else happens once, around that function: the request's id, the credential, the right, the bounds of the
+// body, the idempotency key, the encoding of the answer and of every error.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/hookcast/hookcast/tenants/token"
+)
+
+// Options are what the API stands on. All are required except where a comment says otherwise.
+type Options struct {
+	Table     tenants.Table // for the memory of idempotency keys
+	Accounts  *tenants.Accounts
+	Keys      *tenants.Keys
+	Sources   *tenants.Sources
+	Log       *tenants.Log
+	Publisher *tenants.Publisher
+	Tokens    *token.Tokens
+	Gate      *access.Gate
+	Cursors   tenants.Cursors
+	// Subscribers counts the open subscriptions of a channel over all nodes, at most 5 s old.
+	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
+	// Connections counts a tenant's open connections over all nodes.
+	Connections func(ctx context.Context, t tenants.TenantID) int
+	Logger      *slog.Logger
+	SignupOpen  bool
+	PublicURL   string // base address of /in/{token}, as providers reach it
+	// ClientAddr tells who sent a request, behind whatever proxies there are. Nil: the connection's own address.
+	ClientAddr func(*http.Request) netip.Addr
+}
+
+// API serves the admin API.
+type API struct {
+	Options
+	mux     *http.ServeMux
+	signups *throttle
+}
+
+// New makes the API's handler.
+func New(o Options) *API {
+	a := &API{Options: o, mux: http.NewServeMux(), signups: newThrottle(5, 12*time.Minute, 10_000)}
+	a.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
+	if a.ClientAddr == nil {
+		a.ClientAddr = connectionAddr
+	}
+	for _, rt := range table() {
+		a.mux.Handle(rt.Method+" "+rt.Path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, rt) }))
+	}
+	return a
+}
+
+func connectionAddr(r *http.Request) netip.Addr {
+	ap, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return ap.Addr()
+}
+
+// ServeHTTP answers a request for any path: 404 where the API has none such.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Request-Id", tenants.NewID(tenants.PrefixRequest))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if !isClean(r.URL.EscapedPath()) { // ServeMux would redirect, and a redirect loses a POST's body
+		a.fail(w, r, &tenants.Error{Kind: tenants.NotFound})
+		return
+	}
+	if _, pattern := a.mux.Handler(r); pattern != "" {
+		a.mux.ServeHTTP(w, r)
+		return
+	}
+	if allowed := a.methods(r); len(allowed) > 0 {
+		h.Set("Allow", strings.Join(allowed, ", "))
+		a.fail(w, r, &tenants.Error{Kind: tenants.MethodNotAllowed})
+		return
+	}
+	a.fail(w, r, &tenants.Error{Kind: tenants.NotFound})
+}
+
+// isClean tells whether a path has no empty or dot segments, however they are written.
+func isClean(escaped string) bool {
+	rest, ok := strings.CutPrefix(escaped, "/")
+	if !ok {
+		return false
+	}
+	for seg := range strings.SplitSeq(rest, "/") {
+		if dots := strings.ReplaceAll(strings.ToLower(seg), "%2e", "."); dots == "" || dots == "." || dots == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// methods are those that the request's path takes.
+func (a *API) methods(r *http.Request) []string {
+	var list []string
+	for _, rt := range table() {
+		if slices.Contains(list, rt.Method) {
+			continue
+		}
+		probe := &http.Request{Method: rt.Method, URL: r.URL, Host: r.Host}
+		if _, pattern := a.mux.Handler(probe); pattern != "" {
+			list = append(list, rt.Method)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	id := w.Header().Get("Request-Id")
+	problem.Log(a.Logger, id, err)
+	problem.Write(w, r, id, err)
+}

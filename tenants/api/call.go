@@ -1,0 +1,163 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// maxBody is the largest body that the API reads, in bytes.
+const maxBody = 1 << 20
+
+// call is one request on its way through a route.
+type call struct {
+	ctx    context.Context
+	r      *http.Request
+	route  Route
+	who    tenants.Principal // zero on a public route
+	query  url.Values
+	body   []byte
+	fields *fields // of the body; a request without a body has none that are set
+}
+
+// answer is what a route gives: its body is encoded as JSON, nil is no body.
+type answer struct {
+	status int
+	body   any
+}
+
+// secretive is an answer's body that holds what is shown only once.
+type secretive interface {
+	// withoutSecrets returns the body as every later answer may show it.
+	withoutSecrets() any
+}
+
+func (a *API) serve(w http.ResponseWriter, r *http.Request, rt Route) {
+	c := &call{ctx: r.Context(), r: r, route: rt}
+	out, err := a.answer(w, c)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	var b []byte
+	if out.body != nil {
+		b = encode(out.body)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	}
+	w.WriteHeader(out.status)
+	if r.Method != http.MethodHead {
+		w.Write(b)
+	}
+}
+
+func (a *API) answer(w http.ResponseWriter, c *call) (answer, error) {
+	var err error
+	if c.query, err = queryOf(c.r); err != nil {
+		return answer{}, err
+	}
+	if err := a.admit(c); err != nil {
+		return answer{}, err
+	}
+	if c.route.Method == http.MethodPost || c.route.Method == http.MethodPatch {
+		if c.body, err = readBody(w, c.r, c.route.bodyless); err != nil {
+			return answer{}, err
+		}
+		if c.fields, err = parseFields(c.body); err != nil {
+			return answer{}, err
+		}
+	}
+	if c.route.Creates {
+		return a.once(w, c)
+	}
+	return c.route.handle(a, c)
+}
+
+// readBody reads a JSON body. Where a route needs none, no body is an empty object.
+func readBody(w http.ResponseWriter, r *http.Request, bodyless bool) ([]byte, error) {
+	tooLarge := tenants.Errorf(tenants.TooLarge, "body_too_large", "The body is larger than %d bytes.", maxBody)
+	if r.ContentLength > maxBody {
+		w.Header().Set("Connection", "close")
+		return nil, tooLarge
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, tooLarge
+		}
+		if _, ok := errors.AsType[*tenants.Error](err); ok { // the transport knows better what went wrong
+			return nil, err
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, tenants.Errorf(tenants.Timeout, "body_timeout", "The body did not arrive in time.")
+		}
+		return nil, tenants.Errorf(tenants.Invalid, "body_incomplete", "The body ended before it was complete.")
+	}
+	if len(b) == 0 && bodyless {
+		return []byte("{}"), nil
+	}
+	for _, encoding := range r.Header["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return nil, tenants.Errorf(tenants.UnsupportedMediaType, "content_encoding", "The body must come without a Content-Encoding.")
+		}
+	}
+	if types := r.Header["Content-Type"]; len(types) != 1 || !isJSON(types[0]) {
+		return nil, tenants.Errorf(tenants.UnsupportedMediaType, "content_type", "The body must be application/json.")
+	}
+	return b, nil
+}
+
+func isJSON(contentType string) bool {
+	kind, parameters, err := mime.ParseMediaType(contentType)
+	charset, has := parameters["charset"]
+	return err == nil && kind == "application/json" && (!has || strings.EqualFold(charset, "utf-8"))
+}
+
+// id returns the path's id where it is one under prefix. What is no id names nothing: kind NotFound, before any I/O.
+func (c *call) id(name, prefix string) (string, error) {
+	id := c.r.PathValue(name)
+	if !tenants.ValidID(prefix, id) {
+		return "", absent(prefix)
+	}
+	return id, nil
+}
+
+// absent is the answer about what is not there, in the domain's own words, whoever finds out.
+func absent(prefix string) error {
+	what := map[string]string{tenants.PrefixTenant: "tenant", tenants.PrefixKey: "key", tenants.PrefixSource: "source",
+		tenants.PrefixSecret: "secret", tenants.PrefixEvent: "event"}[prefix]
+	return tenants.Errorf(tenants.NotFound, what+"_not_found", "there is no such %s", what)
+}
+
+// page reads the query of a list.
+func (a *API) page(c *call) (page, error) {
+	return pageOf(c.query, func(cursor string) (string, error) { return a.Cursors.Open(c.who.Tenant, c.listName(), cursor) })
+}
+
+// listName tells one list from another, its path's ids included.
+func (c *call) listName() string { return c.route.Method + " " + c.r.URL.Path }
+
+// list is the body of every list.
+type list struct {
+	Data any     `json:"data"`
+	Next *string `json:"next_cursor"` // nil: the list ends here
+}
+
+// listOf makes the body of a list from what was read, and the position to go on from, "" at the end.
+func (a *API) listOf(c *call, data any, next string) answer {
+	l := list{Data: data}
+	if next != "" {
+		sealed := a.Cursors.Seal(c.who.Tenant, c.listName(), next)
+		l.Next = &sealed
+	}
+	return answer{http.StatusOK, l}
+}

@@ -1,0 +1,57 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/envelope"
+)
+
+// publishedView answers a publish: the event is durable, its number is not known yet.
+type publishedView struct {
+	ID          string `json:"id"`
+	Channel     string `json:"channel"`
+	Subscribers int    `json:"subscribers"`
+	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+func (a *API) publish(c *call) (answer, error) {
+	name := c.r.PathValue("channel")
+	c.fields.require("type", "data")
+	c.fields.readOnly("seq", "channel", "time", "source")
+	p := tenants.Publication{Channel: name, Type: c.fields.text("type"), Data: c.fields.raw("data"), ContentType: "application/json",
+		ID: c.fields.text("id"), End: c.fields.flag("end")}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	accepted, err := a.Publisher.Publish(c.ctx, c.who.Tenant, p)
+	if err != nil {
+		return answer{}, err
+	}
+	status := http.StatusAccepted
+	if accepted.Duplicate {
+		status = http.StatusOK
+	}
+	return answer{status, publishedView{accepted.ID, accepted.Channel, a.Subscribers(c.ctx, c.who.Tenant, name), accepted.Duplicate}}, nil
+}
+
+// getEvent finds an event by its id alone, so what it is about is known only then: who may not read its channel learns nothing.
+func (a *API) getEvent(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixEvent)
+	if err != nil {
+		return answer{}, err
+	}
+	e, err := a.Log.Event(c.ctx, c.who.Tenant, id)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := a.allow(c, access.Channel(e.Channel), access.Read); err != nil {
+		if tenants.KindOf(err) == tenants.Forbidden {
+			err = absent(tenants.PrefixEvent)
+		}
+		return answer{}, err
+	}
+	return answer{http.StatusOK, json.RawMessage(envelope.Append(nil, e))}, nil
+}

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+)
+
+// Route is one method of one path, and what it asks for.
+type Route struct {
+	Method string
+	Path   string // as in openapi.yaml, which has the same names in braces
+
+	Public    bool   // takes no credential
+	Operator  bool   // the operator's key alone; to anybody else there is no such path
+	Object    string // what the Gate is asked about, {channel} and {id} filled in; "": the handler asks, once it knows
+	Action    string // one of package access
+	Tokens    bool   // takes tokens besides keys
+	Suspended bool   // answers a suspended tenant
+	Creates   bool   // takes an Idempotency-Key
+
+	bodyless bool // a POST or PATCH that may come without a body
+	handle   func(*API, *call) (answer, error)
+}
+
+// Routes lists everything that the API serves.
+func Routes() []Route { return table() }
+
+func table() []Route {
+	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	const (
+		source  = "source:{id}"
+		sources = "source:*"
+		channel = "channel:{channel}"
+	)
+	// Who has to do with keys at all has to do with a viewer's; the handlers ask about the role of the key in question.
+	keys := access.Key(tenants.RoleViewer)
+	return []Route{
+		{Method: post, Path: "/v1/signup", Public: true, handle: (*API).signup},
+
+		{Method: get, Path: "/v1/tenant", Object: access.Tenant, Action: access.Read, Suspended: true, handle: (*API).getTenant},
+		{Method: patch, Path: "/v1/tenant", Object: access.Tenant, Action: access.Write, handle: (*API).patchTenant},
+		{Method: del, Path: "/v1/tenant", Object: access.Tenant, Action: access.Manage, handle: (*API).deleteTenant},
+
+		{Method: get, Path: "/v1/tenants", Operator: true, handle: (*API).listTenants},
+		{Method: post, Path: "/v1/tenants", Operator: true, Creates: true, handle: (*API).createTenant},
+		{Method: get, Path: "/v1/tenants/{id}", Operator: true, handle: (*API).getAnyTenant},
+		{Method: patch, Path: "/v1/tenants/{id}", Operator: true, handle: (*API).patchAnyTenant},
+		{Method: del, Path: "/v1/tenants/{id}", Operator: true, handle: (*API).deleteAnyTenant},
+		{Method: post, Path: "/v1/tenants/{id}/suspend", Operator: true, bodyless: true, handle: (*API).suspendTenant},
+		{Method: post, Path: "/v1/tenants/{id}/resume", Operator: true, bodyless: true, handle: (*API).resumeTenant},
+
+		{Method: get, Path: "/v1/keys", Object: keys, Action: access.Read, handle: (*API).listKeys},
+		{Method: post, Path: "/v1/keys", Object: keys, Action: access.Write, Creates: true, handle: (*API).createKey},
+		{Method: del, Path: "/v1/keys/{id}", Object: keys, Action: access.Manage, handle: (*API).deleteKey},
+		{Method: post, Path: "/v1/keys/{id}/rotate", Object: keys, Action: access.Manage, Creates: true, bodyless: true, handle: (*API).rotateKey},
+
+		{Method: get, Path: "/v1/providers", Object: sources, Action: access.Read, handle: (*API).listProviders},
+		{Method: get, Path: "/v1/sources", Object: sources, Action: access.Read, handle: (*API).listSources},
+		{Method: post, Path: "/v1/sources", Object: sources, Action: access.Write, Creates: true, handle: (*API).createSource},
+		{Method: get, Path: "/v1/sources/{id}", Object: source, Action: access.Read, handle: (*API).getSource},
+		{Method: patch, Path: "/v1/sources/{id}", Object: source, Action: access.Write, handle: (*API).patchSource},
+		{Method: del, Path: "/v1/sources/{id}", Object: source, Action: access.Write, handle: (*API).deleteSource},
+		{Method: post, Path: "/v1/sources/{id}/secrets", Object: source, Action: access.Write, Creates: true, bodyless: true, handle: (*API).addSecret},
+		{Method: del, Path: "/v1/sources/{id}/secrets/{secret}", Object: source, Action: access.Write, handle: (*API).removeSecret},
+		{Method: post, Path: "/v1/sources/{id}/rotate-url", Object: source, Action: access.Write, Creates: true, bodyless: true, handle: (*API).rotateURL},
+
+		{Method: get, Path: "/v1/channels", Object: access.Channels, Action: access.Read, Tokens: true, handle: (*API).listChannels},
+		{Method: get, Path: "/v1/channels/{channel}", Object: channel, Action: access.Read, Tokens: true, handle: (*API).getChannel},
+		{Method: del, Path: "/v1/channels/{channel}", Object: channel, Action: access.Manage, handle: (*API).purgeChannel},
+		{Method: get, Path: "/v1/channels/{channel}/events", Object: channel, Action: access.Read, Tokens: true, handle: (*API).listEvents},
+		{Method: post, Path: "/v1/channels/{channel}/events", Object: channel, Action: access.Publish, Tokens: true, Creates: true, handle: (*API).publish},
+		{Method: get, Path: "/v1/events/{id}", Tokens: true, handle: (*API).getEvent},
+
+		{Method: post, Path: "/v1/tokens", Object: access.Token, Action: access.Write, Creates: true, handle: (*API).createToken},
+		{Method: post, Path: "/v1/tokens/revoke", Object: access.Token, Action: access.Write, handle: (*API).revokeToken},
+		{Method: get, Path: "/v1/limits", Object: access.Limits, Action: access.Read, handle: (*API).getLimits},
+	}
+}

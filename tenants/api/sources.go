@@ -1,0 +1,256 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+// sourceView is a source as answers show it. URL is left out of lists and of replayed answers; Secret is there only where it
+// was made here, once.
+type sourceView struct {
+	ID          string       `json:"id"`
+	URL         string       `json:"url,omitempty"`
+	Name        string       `json:"name"`
+	Provider    string       `json:"provider"`
+	Verifies    bool         `json:"verifies"`
+	Channel     string       `json:"channel"`
+	Fallback    *string      `json:"fallback"`
+	Custom      *customView  `json:"custom"`
+	AllowLegacy bool         `json:"allow_legacy"`
+	Tolerance   int64        `json:"tolerance_seconds"`
+	Secrets     []secretView `json:"secrets"`
+	Created     time.Time    `json:"created_at"`
+	Secret      string       `json:"secret,omitempty"`
+	Weak        bool         `json:"weak_secret,omitempty"`
+}
+
+func (v sourceView) withoutSecrets() any {
+	v.URL, v.Secret = "", ""
+	return v
+}
+
+// secretView is a signing secret as answers show it, likewise.
+type secretView struct {
+	ID      string     `json:"id"`
+	Created time.Time  `json:"created_at"`
+	Expires *time.Time `json:"expires_at"`
+	Secret  string     `json:"secret,omitempty"`
+	Weak    bool       `json:"weak_secret,omitempty"`
+}
+
+func (v secretView) withoutSecrets() any {
+	v.Secret = ""
+	return v
+}
+
+func viewSource(s tenants.Source) sourceView {
+	scheme, err := s.Scheme()
+	v := sourceView{
+		ID: s.ID, Name: s.Name, Provider: s.Provider, Verifies: err == nil && !scheme.None(), Channel: s.Channel, Fallback: known(s.Fallback),
+		Custom: viewCustom(s.Custom), AllowLegacy: s.AllowLegacy, Tolerance: seconds(s.Tolerance), Secrets: []secretView{}, Created: s.Created.UTC(),
+	}
+	for _, secret := range s.Secrets {
+		v.Secrets = append(v.Secrets, viewSecret(secret))
+	}
+	return v
+}
+
+func viewSecret(s tenants.SealedSecret) secretView {
+	return secretView{ID: s.ID, Created: s.Created.UTC(), Expires: optionalTime(s.NotAfter)}
+}
+
+func (a *API) sourceURL(token string) string { return a.PublicURL + "/in/" + token }
+
+// withURL is viewSource with the address that the provider posts to.
+func (a *API) withURL(c *call, s tenants.Source) (sourceView, error) {
+	token, err := a.Sources.Token(c.ctx, s)
+	v := viewSource(s)
+	v.URL = a.sourceURL(token)
+	return v, err
+}
+
+func (a *API) listSources(c *call) (answer, error) {
+	p, err := a.page(c)
+	if err != nil {
+		return answer{}, err
+	}
+	found, next, err := a.Sources.List(c.ctx, c.who.Tenant, p.after, p.limit)
+	if err != nil {
+		return answer{}, err
+	}
+	views := make([]sourceView, 0, len(found))
+	for _, s := range found {
+		views = append(views, viewSource(s))
+	}
+	return a.listOf(c, views, next), nil
+}
+
+func (a *API) createSource(c *call) (answer, error) {
+	c.fields.require("name", "provider", "channel")
+	c.fields.readOnly("id", "url", "verifies", "secrets", "created_at")
+	custom, err := customOf(c.fields)
+	if err != nil {
+		return answer{}, err
+	}
+	spec := tenants.SourceSpec{
+		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.text("secret"), Channel: c.fields.text("channel"),
+		Custom: custom, AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: toleranceOf(c.fields),
+	}
+	if !c.fields.isNull("fallback") {
+		spec.Fallback = c.fields.text("fallback")
+	}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	s, shown, err := a.Sources.Create(c.ctx, c.who.Tenant, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	v := viewSource(s)
+	v.URL, v.Secret, v.Weak = a.sourceURL(shown.Token), shown.Secret, shown.Weak
+	return answer{http.StatusCreated, v}, nil
+}
+
+// toleranceOf reads how old a signature may be; the domain says what is too much.
+func toleranceOf(f *fields) time.Duration {
+	return time.Duration(f.integer("tolerance_seconds", 0, int64(tenants.MaxTolerance/time.Second))) * time.Second
+}
+
+func (a *API) getSource(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixSource)
+	if err != nil {
+		return answer{}, err
+	}
+	s, err := a.Sources.Get(c.ctx, c.who.Tenant, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.showSource(c, s)
+}
+
+func (a *API) showSource(c *call, s tenants.Source) (answer, error) {
+	v, err := a.withURL(c, s)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, v}, nil
+}
+
+func (a *API) patchSource(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixSource)
+	if err != nil {
+		return answer{}, err
+	}
+	p, err := sourcePatch(c.fields)
+	if err != nil {
+		return answer{}, err
+	}
+	s, err := a.Sources.Update(c.ctx, c.who.Tenant, id, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.showSource(c, s)
+}
+
+func sourcePatch(f *fields) (p tenants.SourcePatch, err error) {
+	f.readOnly("id", "url", "provider", "verifies", "secret", "secrets", "created_at")
+	if f.has("name") {
+		p.Name = new(f.text("name"))
+	}
+	if f.has("channel") {
+		p.Channel = new(f.text("channel"))
+	}
+	if f.isNull("fallback") {
+		p.Fallback = new("")
+	} else if f.has("fallback") {
+		p.Fallback = new(f.text("fallback"))
+	}
+	if f.isNull("custom") {
+		p.Custom = new(signing.Custom{})
+	} else if p.Custom, err = customOf(f); err != nil {
+		return p, err
+	}
+	if f.has("allow_legacy") {
+		p.AllowLegacy = new(f.flag("allow_legacy"))
+	}
+	if f.has("tolerance_seconds") {
+		p.Tolerance = new(toleranceOf(f))
+	}
+	return p, f.err()
+}
+
+func (a *API) deleteSource(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixSource)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := a.Sources.Delete(c.ctx, c.who.Tenant, id); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// overlapOf reads how much longer what is replaced goes on working; nil where the request does not say.
+func overlapOf(f *fields) *time.Duration {
+	if !f.has("overlap_seconds") {
+		return nil
+	}
+	return new(time.Duration(f.integer("overlap_seconds", 0, int64(tenants.MaxSourceOverlap/time.Second))) * time.Second)
+}
+
+func (a *API) addSecret(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixSource)
+	if err != nil {
+		return answer{}, err
+	}
+	spec := tenants.SecretSpec{Secret: c.fields.text("secret"), Overlap: overlapOf(c.fields)}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	made, shown, err := a.Sources.AddSecret(c.ctx, c.who.Tenant, id, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	v := viewSecret(made)
+	v.Secret, v.Weak = shown.Secret, shown.Weak
+	return answer{http.StatusCreated, v}, nil
+}
+
+func (a *API) removeSecret(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixSource)
+	if err != nil {
+		return answer{}, err
+	}
+	secret, err := c.id("secret", tenants.PrefixSecret)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := a.Sources.RemoveSecret(c.ctx, c.who.Tenant, id, secret); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+func (a *API) rotateURL(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixSource)
+	if err != nil {
+		return answer{}, err
+	}
+	overlap := overlapOf(c.fields)
+	if overlap == nil {
+		overlap = new(time.Duration(0))
+	}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	s, token, err := a.Sources.RotateURL(c.ctx, c.who.Tenant, id, *overlap)
+	if err != nil {
+		return answer{}, err
+	}
+	v := viewSource(s)
+	v.URL = a.sourceURL(token)
+	return answer{http.StatusOK, v}, nil
+}

@@ -1,0 +1,161 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// tenantView is a tenant as answers show it.
+type tenantView struct {
+	ID        tenants.TenantID `json:"id"`
+	Name      string           `json:"name"`
+	Email     string           `json:"email"`
+	Plan      string           `json:"plan"`
+	Limits    map[string]int64 `json:"limits"`
+	Origins   []string         `json:"origins"`
+	Suspended bool             `json:"suspended"`
+	Created   time.Time        `json:"created_at"`
+}
+
+func viewTenant(t tenants.Tenant) tenantView {
+	origins := t.Origins
+	if origins == nil {
+		origins = []string{}
+	}
+	return tenantView{t.ID, t.Name, t.Email, t.Plan, t.Limits().Named(), origins, t.Suspended, t.Created.UTC()}
+}
+
+// newTenantView answers who made a tenant: with its first key.
+type newTenantView struct {
+	Tenant tenantView `json:"tenant"`
+	APIKey keyView    `json:"api_key"`
+}
+
+func (v newTenantView) withoutSecrets() any {
+	v.APIKey.Secret = ""
+	return v
+}
+
+func (a *API) signup(c *call) (answer, error) {
+	if !a.SignupOpen {
+		return answer{}, tenants.Errorf(tenants.Forbidden, "signup_closed", "The operator of this deployment makes the tenants; ask there.")
+	}
+	c.fields.require("name", "email")
+	name, email := c.fields.text("name"), c.fields.text("email")
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	if wait := a.signups.take(a.ClientAddr(c.r)); wait > 0 {
+		return answer{}, &tenants.Error{Kind: tenants.TooMany, Code: "signup_limit", RetryAfter: wait,
+			Detail: "There have been too many signups from this address; try again later."}
+	}
+	t, key, secret, err := a.Accounts.Signup(c.ctx, name, email)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusCreated, newTenantView{viewTenant(t), viewKey(key, secret)}}, nil
+}
+
+func (a *API) getTenant(c *call) (answer, error) { return a.showTenant(c, c.who.Tenant) }
+
+func (a *API) showTenant(c *call, id tenants.TenantID) (answer, error) {
+	t, err := a.Accounts.Get(c.ctx, id)
+	if err == nil && t.Closing {
+		err = &tenants.Error{Kind: tenants.NotFound}
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, viewTenant(t)}, nil
+}
+
+// tenantPatch reads what a tenant may change of itself.
+func tenantPatch(f *fields) (p tenants.TenantPatch) {
+	f.readOnly("id", "email", "suspended", "created_at")
+	if f.has("name") {
+		p.Name = new(f.text("name"))
+	}
+	if f.has("origins") {
+		p.Origins = new(f.texts("origins", 50))
+	}
+	return p
+}
+
+func (a *API) patchTenant(c *call) (answer, error) {
+	p := tenantPatch(c.fields)
+	c.fields.readOnly("plan", "limits")
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	t, err := a.Accounts.Update(c.ctx, c.who.Tenant, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, viewTenant(t)}, nil
+}
+
+func (a *API) deleteTenant(c *call) (answer, error) { return a.endTenant(c, c.who.Tenant) }
+
+func (a *API) endTenant(c *call, id tenants.TenantID) (answer, error) {
+	if err := a.Accounts.Delete(c.ctx, id); err != nil {
+		return answer{}, err
+	}
+	a.Keys.Forget(id)
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// getLimits shows what the tenant may use beside what it uses.
+func (a *API) getLimits(c *call) (answer, error) {
+	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
+	if err != nil {
+		return answer{}, err
+	}
+	sources, err := a.countSources(c)
+	if err != nil {
+		return answer{}, err
+	}
+	channels, err := a.countChannels(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, limitsView{limits.Named(), map[string]int64{
+		"connections": int64(a.Connections(c.ctx, c.who.Tenant)), "sources": sources, "channels": channels,
+	}}}, nil
+}
+
+type limitsView struct {
+	Limits map[string]int64 `json:"limits"`
+	InUse  map[string]int64 `json:"in_use"`
+}
+
+func (a *API) countSources(c *call) (n int64, err error) {
+	for after := ""; ; {
+		var page []tenants.Source
+		if page, after, err = a.Sources.List(c.ctx, c.who.Tenant, after, maxLimit); err != nil {
+			return 0, err
+		}
+		if n += int64(len(page)); after == "" {
+			return n, nil
+		}
+	}
+}
+
+// mostCounted bounds the work of counting channels; the answer says no more than this many.
+const mostCounted = 10_000
+
+func (a *API) countChannels(c *call) (n int64, err error) {
+	const step = 1000
+	for after := ""; n < mostCounted; {
+		page, err := a.Log.Channels(c.ctx, c.who.Tenant, after, step)
+		if err != nil {
+			return 0, err
+		}
+		if n += int64(len(page)); len(page) < step {
+			return n, nil
+		}
+		after = page[len(page)-1].Name
+	}
+	return n, nil
+}
