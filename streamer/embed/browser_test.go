@@ -62,8 +62,13 @@ type page struct {
 // newPage opens a tab on url. Without a browser on the machine the test is skipped, and under CI=true it fails.
 func newPage(t *testing.T, url string) *page {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil && path == "" {
+			path = found
+		}
+	}
+	if path == "" {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("chromium is not installed, and CI may not skip")
 		}

@@ -78,7 +78,7 @@ declare namespace Hookcast {
     readonly transport: 'eventsource' | 'fetch' | 'poll';
     /**
      * Calls fn for every event of that type; "*" is every event and every gap. An error that fn throws goes to
-     * window.onerror and disturbs nothing else.
+     * window.onerror (in full where the script tag has crossorigin="anonymous") and disturbs nothing else.
      */
     on(type: 'hookcast.gap', fn: (gap: Gap) => void): this;
     on(type: ControlType, fn: (control: Control) => void): this;

@@ -28,7 +28,7 @@ func TestExpiredAsksForAnotherTokenAndResumes(t *testing.T) {
 		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted + `, timings: {min: 1e6, max: 1e6}}`)
 		c := s.next("/v1/stream")
 		c.bearer("t1")
-		c.send(first("1") + event(2) + named("expired", "!stop", "{}"))
+		c.send(first("1") + event(2) + named("expired", "!stop", "{}") + event(9)) // 9 is out of turn: not taken
 		c.gone()
 		c = s.next("/v1/stream")
 		c.bearer("t2")
