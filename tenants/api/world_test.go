@@ -1,0 +1,317 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hookcast/hookcast/functions/ingest"
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/token"
+)
+
+const publicURL = "https://hooks.example.com"
+
+// world is the API and ingest over simulated storage. Every exchange with it is held to the contract, and at its end no
+// secret that it gave out or was given may be in its log or in an answer that refuses something.
+type world struct {
+	t        testing.TB
+	api      http.Handler
+	ingest   http.Handler
+	table    *tenantstest.Table
+	queue    *tenantstest.Queue
+	appender *tenants.Appender
+	log      *tenants.Log
+	operator string // the operator's key
+	logged   *buffer
+
+	mu      sync.Mutex
+	secrets []string
+	refused []string // what was said when refusing
+}
+
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *buffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *buffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type noInboxes struct{}
+
+func (noInboxes) Send(context.Context, string, ...tenants.Notice) error { return nil }
+
+func newWorld(t testing.TB, change ...func(*api.Options)) *world {
+	t.Helper()
+	w := &world{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), queue: tenantstest.NewQueue(tenantstest.QueueOptions{MaxReceives: 5}), logged: &buffer{}}
+	ctx, vault := t.Context(), tenantstest.NewVault()
+	deployment, err := tenants.OpenDeployment(ctx, w.table, vault)
+	w.must(err)
+	accounts := tenants.NewAccounts(w.table, tenants.NewNews(w.table, noInboxes{}))
+	signers := tenants.NewSigners(accounts, vault, deployment)
+	keys := tenants.NewKeys(accounts, signers)
+	sources := tenants.NewSources(accounts, vault, deployment)
+	gate, err := access.NewGate(access.NewPolicies(w.table, accounts))
+	w.must(err)
+	w.log = tenants.NewLog(w.table)
+	intake := tenants.NewIntake(accounts, w.log, w.queue)
+	w.appender = tenants.NewAppender(w.log, tenants.NewInterest(w.table), noInboxes{}, w.queue)
+	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o := api.Options{
+		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Log: w.log, Publisher: tenants.NewPublisher(intake),
+		Tokens: token.New(w.table, accounts, signers), Gate: gate, Cursors: deployment.Cursors(),
+		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
+		Connections: func(context.Context, tenants.TenantID) int { return 4 },
+		Logger:      logger, SignupOpen: true, PublicURL: publicURL,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	w.api = api.New(o)
+	w.ingest = ingest.Handler(ingest.Options{
+		Receiver: tenants.NewReceiver(sources, intake), Logger: logger, PublicURL: publicURL, MaxBody: tenants.MaxEventBytes,
+	})
+	w.operator = tenants.NewOperatorKey()
+	w.must(keys.EnsureOperator(ctx, w.operator))
+	w.keep(w.operator)
+	t.Cleanup(w.nothingLeaked)
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// answer is what came back.
+type answer struct {
+	t      testing.TB
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do sends a request as the holder of a credential, "" for nobody. The body is nil, a string that is sent as it is, or anything
+// that marshals; headers come in pairs.
+func (w *world) do(method, path, credential string, body any, headers ...string) answer {
+	w.t.Helper()
+	var b []byte
+	switch v := body.(type) {
+	case nil:
+	case string:
+		b = []byte(v)
+	default:
+		var err error
+		b, err = json.Marshal(v)
+		w.must(err)
+	}
+	r := httptest.NewRequest(method, publicURL+path, bytes.NewReader(b))
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if credential != "" {
+		r.Header.Set("Authorization", "Bearer "+credential)
+		w.keep(credential)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return w.send(r, b)
+}
+
+func (w *world) send(r *http.Request, body []byte) answer {
+	w.t.Helper()
+	recorder := httptest.NewRecorder()
+	served := r.Clone(r.Context())
+	served.Body = io.NopCloser(bytes.NewReader(body))
+	handler := w.api
+	if strings.HasPrefix(r.URL.Path, ingest.Prefix) {
+		handler = w.ingest
+	}
+	handler.ServeHTTP(recorder, served)
+	a := answer{w.t, recorder.Code, recorder.Header(), recorder.Body.Bytes()}
+	theContract(w.t).check(w.t, r, body, a.status, a.header, a.body)
+	if a.header.Get("Cache-Control") != "no-store" || a.header.Get("X-Content-Type-Options") != "nosniff" {
+		w.t.Errorf("%s %s: headers %v", r.Method, r.URL.Path, a.header)
+	}
+	w.remember(a)
+	return a
+}
+
+// keep notes a secret.
+func (w *world) keep(secret string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(secret) >= 12 && !slices.Contains(w.secrets, secret) {
+		w.secrets = append(w.secrets, secret)
+	}
+}
+
+// remember notes the secrets of an answer, and what it said where it refuses.
+func (w *world) remember(a answer) {
+	if a.status >= 400 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.refused = append(w.refused, string(a.body))
+		return
+	}
+	var v any
+	if json.Unmarshal(a.body, &v) == nil {
+		w.collect(v)
+	}
+}
+
+func (w *world) collect(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			w.collect(x)
+		}
+	case map[string]any:
+		for name, x := range v {
+			s, _ := x.(string)
+			switch name {
+			case "secret", "token":
+				w.keep(s)
+			case "url":
+				w.keep(strings.TrimPrefix(s, publicURL+"/in/"))
+			}
+			w.collect(x)
+		}
+	}
+}
+
+func (w *world) nothingLeaked() {
+	log := w.logged.String()
+	for _, s := range w.secrets {
+		if strings.Contains(log, s) {
+			w.t.Errorf("the log holds a secret that begins with %.8s", s)
+		}
+		for _, said := range w.refused {
+			if strings.Contains(said, s) {
+				w.t.Errorf("a refusal shows a secret that begins with %.8s", s)
+			}
+		}
+	}
+}
+
+// want ends the test unless the answer has the status and, where it is a problem, the code.
+func (a answer) want(status int, code ...string) answer {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	if len(code) > 0 && a.code() != code[0] {
+		a.t.Fatalf("code %q, want %q: %s", a.code(), code[0], a.body)
+	}
+	return a
+}
+
+func (a answer) code() string { return a.get("code") }
+
+// get walks the body by member names and indexes, and gives what is there as text.
+func (a answer) get(path ...any) string {
+	a.t.Helper()
+	var v any
+	if err := json.Unmarshal(a.body, &v); err != nil {
+		a.t.Fatalf("%d %s: %v", a.status, a.body, err)
+	}
+	for _, p := range path {
+		switch p := p.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[p]
+		case int:
+			l, _ := v.([]any)
+			if p >= len(l) {
+				return ""
+			}
+			v = l[p]
+		}
+	}
+	if s, ok := v.(string); ok {
+		return s
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// length is how many elements the list at path has.
+func (a answer) length(name string) int {
+	a.t.Helper()
+	var m map[string]json.RawMessage
+	var l []json.RawMessage
+	if err := json.Unmarshal(a.body, &m); err != nil {
+		a.t.Fatal(err)
+	}
+	if err := json.Unmarshal(m[name], &l); err != nil {
+		a.t.Fatal(err)
+	}
+	return len(l)
+}
+
+// tenant is one that the operator made, with its owner's key.
+type tenant struct{ id, key string }
+
+func (w *world) tenant(name string) tenant {
+	w.t.Helper()
+	a := w.do("POST", "/v1/tenants", w.operator, map[string]string{"name": name, "email": "ops@example.com"}).want(201)
+	return tenant{a.get("tenant", "id"), a.get("api_key", "secret")}
+}
+
+// key makes a key of the role.
+func (w *world) key(of tenant, role string) (id, secret string) {
+	w.t.Helper()
+	a := w.do("POST", "/v1/keys", of.key, map[string]string{"name": role, "role": role}).want(201)
+	return a.get("id"), a.get("secret")
+}
+
+// publish sends an event and waits until it is in its channel.
+func (w *world) publish(by tenant, channel, data string) (id string) {
+	w.t.Helper()
+	a := w.do("POST", "/v1/channels/"+channel+"/events", by.key, `{"type":"test","data":`+data+`}`).want(202)
+	w.pump()
+	return a.get("id")
+}
+
+// pump takes what is queued into the log.
+func (w *world) pump() {
+	w.t.Helper()
+	for {
+		rs, err := w.queue.Receive(w.t.Context(), 10, 0)
+		w.must(err)
+		if len(rs) == 0 {
+			return
+		}
+		if failed := w.appender.Append(w.t.Context(), rs); len(failed) > 0 {
+			w.t.Fatalf("%d of %d messages failed", len(failed), len(rs))
+		}
+		w.must(w.queue.Done(w.t.Context(), rs...))
+	}
+}
