@@ -164,7 +164,7 @@ func (k *Keys) Delete(ctx context.Context, tenant TenantID, id string) error {
 
 // Authenticate returns whose key text is. What cannot be a key is refused without I/O: Unauthenticated api_key_malformed.
 // Unknown, deleted and expired ones are not told apart: Unauthenticated api_key_invalid. A suspended tenant: Forbidden
-// tenant_suspended. It may go on by what it read up to 5 s ago.
+// tenant_suspended, together with whose key it is. It may go on by what it read up to 5 s ago.
 func (k *Keys) Authenticate(ctx context.Context, text string) (Principal, error) {
 	if err := CheckKeyFormat(text); err != nil {
 		return Principal{}, err
@@ -187,10 +187,12 @@ func (k *Keys) Authenticate(ctx context.Context, text string) (Principal, error)
 	switch {
 	case err != nil && KindOf(err) == NotFound:
 		return Principal{}, invalid
-	case err != nil:
-		return Principal{}, err
 	case !p.Expires.IsZero() && !time.Now().Before(p.Expires):
 		return Principal{}, invalid
+	case KindOf(err) == Forbidden:
+		return p, err
+	case err != nil:
+		return Principal{}, err
 	}
 	return p, nil
 }
