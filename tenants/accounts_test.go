@@ -1,0 +1,336 @@
+package tenants_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+func TestSignup(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, key, secret, err := o.accounts.Signup(ctx, "Acme Ltd", "Ops@Example.COM")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ten.Email != "ops@example.com" || ten.Plan != tenants.DefaultPlan().Name || key.Role != tenants.RoleOwner || key.Tenant != ten.ID {
+		t.Errorf("signed up as %+v with %+v", ten, key)
+	}
+	p := ok(o.keys.Authenticate(ctx, secret))(t)
+	if p.Tenant != ten.ID || p.KeyID != key.ID || !slices.Equal(p.Roles, []string{"owner"}) || p.Operator {
+		t.Errorf("the first key speaks for %+v", p)
+	}
+	again, _, _, err := o.accounts.Signup(ctx, "Acme Ltd", "ops@example.com")
+	if err != nil || again.ID == ten.ID {
+		t.Errorf("a second signup with the same email tells: %v, %v", again.ID, err)
+	}
+}
+
+func TestSignupRefuses(t *testing.T) {
+	o := newOffice(t)
+	for _, c := range []struct{ name, email, code string }{
+		{"", "a@b.example", "name_invalid"},
+		{" Acme", "a@b.example", "name_invalid"},
+		{"Acme\n", "a@b.example", "name_invalid"},
+		{"A\x00cme", "a@b.example", "name_invalid"},
+		{"Ac\u202eme", "a@b.example", "name_invalid"}, // right-to-left override
+		{"Ac\u200bme", "a@b.example", "name_invalid"}, // zero width
+		{"Ac\xffme", "a@b.example", "name_invalid"},
+		{strings.Repeat("é", 101), "a@b.example", "name_invalid"},
+		{"Acme", "", "email_invalid"},
+		{"Acme", "a@b.example\r\nBcc: c@d.example", "email_invalid"},
+		{"Acme", "A <a@b.example>", "email_invalid"},
+		{"Acme", "a@b.example, c@d.example", "email_invalid"},
+		{"Acme", "аdmin@b.example", "email_invalid"}, // Cyrillic
+		{"Acme", strings.Repeat("a", 250) + "@b.example", "email_invalid"},
+	} {
+		_, _, _, err := o.accounts.Signup(context.Background(), c.name, c.email)
+		wantError(t, err, tenants.Unprocessable, c.code)
+	}
+	if n := o.table.Count("Write"); n != 1 { // the deployment's
+		t.Errorf("%d writes for refused signups", n-1)
+	}
+	if list, _, err := o.accounts.List(context.Background(), "", 100); err != nil || len(list) != 0 {
+		t.Errorf("there are tenants: %v, %v", list, err)
+	}
+}
+
+func TestSignupIsAllOrNothing(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	o.table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "Write" })
+	_, _, _, err := o.accounts.Signup(ctx, "Acme", "ops@example.com")
+	if tenants.KindOf(err) != tenants.Unavailable {
+		t.Fatalf("got %v", err)
+	}
+	if list, _, err := o.accounts.List(ctx, "", 100); err != nil || len(list) != 0 {
+		t.Errorf("a failed signup left %v, %v", list, err)
+	}
+}
+
+func TestLimitsFollowOverridesAndNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := newOffice(t), context.Background()
+		elsewhere := officeWith(t, o.table, o.vault)
+		ten, _, _ := o.signUp(t)
+		plan := tenants.DefaultPlan().Limits
+		for _, at := range []*office{o, elsewhere} {
+			if l := ok(at.accounts.Limits(ctx, ten.ID))(t); l != plan {
+				t.Fatalf("got %+v", l)
+			}
+		}
+		three := int64(3)
+		changed := ok(o.accounts.UpdateAsOperator(ctx, ten.ID, tenants.OperatorPatch{Limits: map[string]*int64{"connections": &three}}))(t)
+		if changed.Limits().Connections != 3 || changed.Limits().Sources != plan.Sources {
+			t.Fatalf("got %+v", changed.Limits())
+		}
+		if l := ok(o.accounts.Limits(ctx, ten.ID))(t); l.Connections != 3 {
+			t.Errorf("the process that changed it still says %d", l.Connections)
+		}
+		time.Sleep(5*time.Second + time.Millisecond)
+		if l := ok(elsewhere.accounts.Limits(ctx, ten.ID))(t); l.Connections != 3 {
+			t.Errorf("after 5 s another process still says %d", l.Connections)
+		}
+		ok(o.accounts.UpdateAsOperator(ctx, ten.ID, tenants.OperatorPatch{Limits: map[string]*int64{"connections": nil}}))(t)
+		elsewhere.accounts.Forget(ten.ID)
+		if l := ok(elsewhere.accounts.Limits(ctx, ten.ID))(t); l != plan {
+			t.Errorf("without overrides: %+v", l)
+		}
+	})
+}
+
+func TestUpdateRefuses(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, _ := o.signUp(t)
+	minus, huge, plan, name := int64(-1), int64(1)<<60, "gold", "a\tb"
+	for code, p := range map[string]tenants.OperatorPatch{
+		"plan_unknown":  {Plan: &plan},
+		"limit_unknown": {Limits: map[string]*int64{"conections": &minus}},
+		"limit_invalid": {Limits: map[string]*int64{"connections": &minus}},
+		"name_invalid":  {TenantPatch: tenants.TenantPatch{Name: &name}},
+	} {
+		_, err := o.accounts.UpdateAsOperator(ctx, ten.ID, p)
+		wantError(t, err, tenants.Unprocessable, code)
+	}
+	_, err := o.accounts.UpdateAsOperator(ctx, ten.ID, tenants.OperatorPatch{Limits: map[string]*int64{"event_bytes": &huge}})
+	wantError(t, err, tenants.Unprocessable, "limit_invalid")
+	for _, origin := range []string{"*", "app.example.com", "https://app.example.com/", "https://App.example.com", "https://u:p@a.example", "null", "https://*.example.com", "https://a.example?x"} {
+		_, err := o.accounts.Update(ctx, ten.ID, tenants.TenantPatch{Origins: &[]string{origin}})
+		wantError(t, err, tenants.Unprocessable, "origin_invalid")
+	}
+	good := []string{"https://app.example.com", "http://localhost:8080"}
+	changed := ok(o.accounts.Update(ctx, ten.ID, tenants.TenantPatch{Origins: &good}))(t)
+	for origin, want := range map[string]bool{"https://app.example.com": true, "http://localhost:8080": true, "": true, "https://evil.example": false, "null": false} {
+		if changed.AllowsOrigin(origin) != want {
+			t.Errorf("origin %q: %v", origin, !want)
+		}
+	}
+}
+
+func TestNamedLimitsRoundTrip(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, _ := o.signUp(t)
+	patch, want := make(map[string]*int64), make(map[string]int64)
+	for i, name := range tenants.LimitNames() {
+		n := int64(i + 1)
+		patch[name], want[name] = &n, n
+	}
+	changed := ok(o.accounts.UpdateAsOperator(ctx, ten.ID, tenants.OperatorPatch{Limits: patch}))(t)
+	if got := changed.Limits().Named(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("set %v, got %v", want, got)
+	}
+}
+
+func TestSuspendStopsEveryCredential(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, secret := o.signUp(t)
+	_, shown, err := o.sources.Create(ctx, ten.ID, githubSource())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok(o.keys.Authenticate(ctx, secret))(t)
+	ok(o.accounts.Suspend(ctx, ten.ID))(t)
+	_, err = o.keys.Authenticate(ctx, secret)
+	wantError(t, err, tenants.Forbidden, "tenant_suspended")
+	_, _, err = o.sources.ByToken(ctx, shown.Token)
+	wantError(t, err, tenants.Forbidden, "tenant_suspended")
+	_, err = o.accounts.Limits(ctx, ten.ID)
+	wantError(t, err, tenants.Forbidden, "tenant_suspended")
+	ok(o.accounts.Resume(ctx, ten.ID))(t)
+	ok(o.keys.Authenticate(ctx, secret))(t)
+	if _, _, err := o.sources.ByToken(ctx, shown.Token); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, secret := o.signUp(t)
+	other, _, otherSecret := o.signUp(t)
+	var tokens []string
+	for range 15 {
+		_, shown, err := o.sources.Create(ctx, ten.ID, githubSource())
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens = append(tokens, shown.Token)
+	}
+	_, _, err := o.keys.Create(ctx, ten.ID, tenants.KeySpec{Name: "backend", Role: tenants.RoleSigner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer := ok(o.signers.Ours(ctx, ten.ID))(t)
+
+	// It stops half-way, and a second call goes on.
+	o.table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
+		return c.Method == "Write" && slices.ContainsFunc(c.Keys, func(k tenants.Key) bool { return k.Kind == "list/sources" })
+	})
+	if err := o.accounts.Delete(ctx, ten.ID); tenants.KindOf(err) != tenants.Unavailable {
+		t.Fatalf("got %v", err)
+	}
+	o.signers.Forget(ten.ID)
+	_, err = o.keys.Authenticate(ctx, secret)
+	wantError(t, err, tenants.Unauthenticated, "api_key_invalid")
+	_, _, err = o.sources.ByToken(ctx, tokens[14])
+	wantError(t, err, tenants.NotFound, "source_not_found")
+	_, _, err = o.keys.Create(ctx, ten.ID, tenants.KeySpec{Name: "late", Role: tenants.RoleOwner})
+	wantError(t, err, tenants.NotFound, "tenant_not_found")
+	if err := o.accounts.Delete(ctx, ten.ID); err != nil {
+		t.Fatal(err)
+	}
+
+	o.signers.Forget(ten.ID)
+	if _, err := o.signers.Find(ctx, signer.KID); tenants.CodeOf(err) != "token_unknown_key" {
+		t.Errorf("the signing key is still there: %v", err)
+	}
+	for _, kind := range []tenants.Kind{"list/keys", "list/sources", "list/signing", "list/revocations"} {
+		if rows := ok(o.table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: kind, Limit: 100}))(t); len(rows) != 0 {
+			t.Errorf("%d rows of %s are left", len(rows), kind)
+		}
+	}
+	wantError(t, o.accounts.Delete(ctx, ten.ID), tenants.NotFound, "tenant_not_found")
+	list, _, err := o.accounts.List(ctx, "", 100)
+	if err != nil || len(list) != 1 || list[0].ID != other.ID {
+		t.Errorf("left are %v, %v", list, err)
+	}
+	ok(o.keys.Authenticate(ctx, otherSecret))(t)
+}
+
+// A key that is made while its tenant is deleted is either refused or deleted with it.
+func TestDeleteIsNotOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := newOffice(t), context.Background()
+		ten, _, _ := o.signUp(t)
+		ice := o.table.Freeze(tenantstest.BeforeActing, func(c tenantstest.Call) bool { return c.Caller == "late" && c.Method == "Write" })
+		var secret string
+		var err error
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, secret, err = o.keys.Create(tenantstest.WithCaller(ctx, "late"), ten.ID, tenants.KeySpec{Name: "late", Role: tenants.RoleOwner})
+		})
+		<-ice.Reached()
+		if err := o.accounts.Delete(ctx, ten.ID); err != nil {
+			t.Fatal(err)
+		}
+		ice.Thaw()
+		wg.Wait()
+		wantError(t, err, tenants.NotFound, "tenant_not_found")
+		if rows := ok(o.table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/keys", Limit: 10}))(t); len(rows) != 0 || secret != "" {
+			t.Errorf("a key outlived its tenant: %v", rows)
+		}
+	})
+}
+
+func TestTenantsAreListedInPages(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	made := make(map[tenants.TenantID]bool)
+	for range 7 {
+		ten, _, _ := o.signUp(t)
+		made[ten.ID] = true
+	}
+	after, pages := "", 0
+	for {
+		list, next, err := o.accounts.List(ctx, after, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ten := range list {
+			if !made[ten.ID] {
+				t.Errorf("%s is listed twice or was never made", ten.ID)
+			}
+			delete(made, ten.ID)
+		}
+		if pages++; next == "" {
+			break
+		}
+		after = next
+	}
+	if len(made) != 0 || pages != 3 {
+		t.Errorf("%d are missing after %d pages", len(made), pages)
+	}
+}
+
+func TestUnknownTenants(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	for _, id := range []tenants.TenantID{"", "sys", "ten_", "ten_*", "TEN_00000000000000000000000000", "ten_00000000000000000000000000", "../sys"} {
+		_, err := o.accounts.Get(ctx, id)
+		wantError(t, err, tenants.NotFound, "tenant_not_found")
+		_, err = o.accounts.Active(ctx, id)
+		wantError(t, err, tenants.NotFound, "tenant_not_found")
+		wantError(t, o.accounts.Delete(ctx, id), tenants.NotFound, "tenant_not_found")
+	}
+}
+
+func TestEveryLiveNodeHearsOfChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := newOffice(t), context.Background()
+		ten, _, _ := o.signUp(t)
+		lease := func(node string, d time.Duration) tenants.Op {
+			return tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "list/nodes", Sort: node}, []byte("{}"), time.Now().Add(d), tenants.Anything())
+		}
+		if err := o.table.Write(ctx, lease("nod_a", time.Minute), lease("nod_b", time.Minute), lease("nod_gone", time.Minute), lease("nod_late", time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		before := ok(o.news.Version(ctx, ten.ID))(t)
+		ok(o.accounts.Suspend(ctx, ten.ID))(t)
+		if o.told.count("nod_a") != 1 || o.told.count("nod_b") != 1 || o.told.count("nod_late") != 0 {
+			t.Errorf("told were %v", o.told.nodes)
+		}
+		if err := o.news.Tell(ctx, ten.ID); err != nil {
+			t.Fatal(err)
+		}
+		if after := ok(o.accounts.Version(ctx, ten.ID))(t); o.told.count("nod_a") != 2 || after < before+2 {
+			t.Errorf("told %d times, version went from %d to %d", o.told.count("nod_a"), before, after)
+		}
+	})
+}
+
+// Many changes of one tenant at once are all done, one after the other.
+func TestChangesAreSerial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := tenantstest.NewTable(tenantstest.Faults{Seed: 7, Latency: time.Millisecond})
+		o, ctx := officeOver(t, table), context.Background()
+		ten, _, _ := o.signUp(t)
+		var wg sync.WaitGroup
+		for i, name := range tenants.LimitNames() {
+			wg.Go(func() {
+				n := int64(i + 1)
+				if _, err := o.accounts.UpdateAsOperator(ctx, ten.ID, tenants.OperatorPatch{Limits: map[string]*int64{name: &n}}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		got := ok(o.accounts.Get(ctx, ten.ID))(t)
+		if len(got.Overrides) != len(tenants.LimitNames()) {
+			t.Errorf("of %d changes %d are there", len(tenants.LimitNames()), len(got.Overrides))
+		}
+	})
+}

@@ -1,0 +1,355 @@
+package tenants_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+func githubSource() tenants.SourceSpec {
+	return tenants.SourceSpec{Name: "GitHub", Provider: "github", Secret: "It's a Secret to Everybody", Channel: "github.{repository.name}", Fallback: "github.other"}
+}
+
+// verifies tells which of a source's secrets a request signed with text passes under, or -1.
+func verifies(t *testing.T, src tenants.Source, secrets []signing.Secret, text string) int {
+	t.Helper()
+	scheme := ok(src.Scheme())(t)
+	secret, err := scheme.ParseSecret(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := signing.Request{Method: "POST", Header: map[string][]string{}, Body: []byte(`{"a":1}`)}
+	header, err := scheme.Sign(secret, r, "delivery-1", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = header
+	v, err := scheme.Verify(r, secrets, time.Now(), signing.Options{})
+	if err != nil {
+		return -1
+	}
+	return v.Secret
+}
+
+func TestSourceVerifiesByItsToken(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, _ := o.signUp(t)
+	made, shown, err := o.sources.Create(ctx, ten.ID, githubSource())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown.Secret != "" || shown.Weak {
+		t.Errorf("shown is %v", shown)
+	}
+	src, secrets, err := o.sources.ByToken(ctx, shown.Token)
+	if err != nil || src.ID != made.ID || src.Tenant != ten.ID {
+		t.Fatalf("got %v, %v", src, err)
+	}
+	if i := verifies(t, src, secrets, "It's a Secret to Everybody"); i != 0 {
+		t.Errorf("verified by secret %d", i)
+	}
+	if i := verifies(t, src, secrets, "another secret"); i != -1 {
+		t.Errorf("another secret passes as %d", i)
+	}
+	again := ok(o.sources.Get(ctx, ten.ID, made.ID))(t)
+	if token := ok(o.sources.Token(ctx, again))(t); token != shown.Token {
+		t.Error("the URL cannot be shown again")
+	}
+	rows := ok(o.table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/sources", Limit: 10}))(t)
+	if body := string(rows[0].Body); strings.Contains(body, "Everybody") || strings.Contains(body, shown.Token) {
+		t.Error("a secret is stored in the clear")
+	}
+}
+
+func TestSourceSecretMadeHere(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, _ := o.signUp(t)
+	spec := tenants.SourceSpec{Name: "own", Provider: "standard-webhooks", Channel: "own"}
+	_, shown, err := o.sources.Create(ctx, ten.ID, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, secrets, err := o.sources.ByToken(ctx, shown.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(shown.Secret, "whsec_") || verifies(t, src, secrets, shown.Secret) != 0 {
+		t.Errorf("the secret that was made does not verify")
+	}
+	spec.Provider = "stripe" // whose secrets Stripe makes
+	_, _, err = o.sources.Create(ctx, ten.ID, spec)
+	wantError(t, err, tenants.Unprocessable, "secret_invalid")
+}
+
+func TestSourceWithoutVerificationSaysSo(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, _ := o.signUp(t)
+	_, shown, err := o.sources.Create(ctx, ten.ID, tenants.SourceSpec{Name: "open", Provider: "none", Channel: "open"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, secrets, err := o.sources.ByToken(ctx, shown.Token)
+	if err != nil || len(secrets) != 0 {
+		t.Fatalf("got %d secrets, %v", len(secrets), err)
+	}
+	if scheme := ok(src.Scheme())(t); !scheme.None() {
+		t.Error("the scheme claims to verify")
+	}
+}
+
+func TestSourceRefuses(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, _ := o.signUp(t)
+	writes := o.table.Count("Write")
+	for _, c := range []struct {
+		code   string
+		change func(*tenants.SourceSpec)
+	}{
+		{"name_invalid", func(s *tenants.SourceSpec) { s.Name = "" }},
+		{"provider_unknown", func(s *tenants.SourceSpec) { s.Provider = "githib" }},
+		{"provider_unknown", func(s *tenants.SourceSpec) { s.Provider = "" }},
+		{"secret_invalid", func(s *tenants.SourceSpec) { s.Secret = " padded secret" }},
+		{"secret_invalid", func(s *tenants.SourceSpec) { s.Secret = "ghp_notasigningsecret" }},
+		{"secret_invalid", func(s *tenants.SourceSpec) { s.Provider, s.Secret = "none", "something" }},
+		{"channel_invalid", func(s *tenants.SourceSpec) { s.Channel = "" }},
+		{"channel_invalid", func(s *tenants.SourceSpec) { s.Channel = "Git/Hub" }},
+		{"channel_invalid", func(s *tenants.SourceSpec) { s.Channel = "github.{" }},
+		{"channel_invalid", func(s *tenants.SourceSpec) { s.Fallback = "github.{type}" }},
+		{"channel_invalid", func(s *tenants.SourceSpec) { s.Channel = "github" }}, // with a fallback that is never used
+		{"tolerance_invalid", func(s *tenants.SourceSpec) { s.Tolerance = 2 * time.Hour }},
+		{"tolerance_invalid", func(s *tenants.SourceSpec) { s.Tolerance = -time.Second }},
+		{"custom_invalid", func(s *tenants.SourceSpec) { s.Custom = &signing.Custom{Header: "X-Mine"} }},
+		{"custom_invalid", func(s *tenants.SourceSpec) { s.Provider, s.Custom = "hmac", &signing.Custom{Algorithm: "md5"} }},
+	} {
+		spec := githubSource()
+		c.change(&spec)
+		_, _, err := o.sources.Create(ctx, ten.ID, spec)
+		wantError(t, err, tenants.Unprocessable, c.code)
+		if strings.Contains(err.Error(), "Everybody") || strings.Contains(err.Error(), "notasigning") {
+			t.Errorf("the error repeats the secret: %v", err)
+		}
+	}
+	if o.table.Count("Write") != writes {
+		t.Error("a refused source was written")
+	}
+}
+
+func TestSourceTokenJunkCostsNoRead(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, _ := o.signUp(t)
+	_, shown, err := o.sources.Create(ctx, ten.ID, githubSource())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads := o.table.Count("Get") + o.table.Count("Query")
+	good := shown.Token
+	flip := func(i int) string {
+		b := []byte(good)
+		b[i] = map[bool]byte{true: '1', false: '0'}[b[i] == '0']
+		return string(b)
+	}
+	for _, token := range []string{"", "x", good[:35], good + "0", flip(0), flip(25), flip(26), flip(35), strings.ToUpper(good), strings.Repeat("0", 36), good + "/", "../" + good} {
+		_, _, err := o.sources.ByToken(ctx, token)
+		wantError(t, err, tenants.NotFound, "source_not_found")
+	}
+	if n := o.table.Count("Get") + o.table.Count("Query") - reads; n != 0 {
+		t.Errorf("junk cost %d reads", n)
+	}
+	stranger := newOffice(t) // another deployment's token is junk here
+	sten, _, _ := stranger.signUp(t)
+	_, foreign, err := stranger.sources.Create(ctx, sten.ID, githubSource())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = o.sources.ByToken(ctx, foreign.Token)
+	wantError(t, err, tenants.NotFound, "source_not_found")
+}
+
+func TestSourceSecretsRotate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := newOffice(t), context.Background()
+		ten, _, _ := o.signUp(t)
+		made, shown, err := o.sources.Create(ctx, ten.ID, githubSource())
+		if err != nil {
+			t.Fatal(err)
+		}
+		overlap := time.Hour
+		second, _, err := o.sources.AddSecret(ctx, ten.ID, made.ID, tenants.SecretSpec{Secret: "the second secret", Overlap: &overlap})
+		if err != nil {
+			t.Fatal(err)
+		}
+		both := func(first, second int) {
+			t.Helper()
+			src, secrets, err := o.sources.ByToken(ctx, shown.Token)
+			if err != nil || len(src.Secrets) != len(secrets) {
+				t.Fatalf("%d sealed, %d opened, %v", len(src.Secrets), len(secrets), err)
+			}
+			if got := verifies(t, src, secrets, "It's a Secret to Everybody"); got != first {
+				t.Errorf("the first verifies as %d, want %d", got, first)
+			}
+			if got := verifies(t, src, secrets, "the second secret"); got != second {
+				t.Errorf("the second verifies as %d, want %d", got, second)
+			}
+		}
+		both(0, 1)
+		time.Sleep(time.Hour - time.Second)
+		both(0, 1)
+		time.Sleep(time.Second) // kept in the cache, and over all the same
+		both(-1, 0)
+		wantError(t, o.sources.RemoveSecret(ctx, ten.ID, made.ID, second.ID), tenants.Conflict, "last_secret")
+		wantError(t, o.sources.RemoveSecret(ctx, ten.ID, made.ID, "sec_x"), tenants.NotFound, "secret_not_found")
+		for i := range tenants.MaxSecrets - 1 {
+			if _, _, err := o.sources.AddSecret(ctx, ten.ID, made.ID, tenants.SecretSpec{Secret: fmt.Sprint("secret number ", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, _, err = o.sources.AddSecret(ctx, ten.ID, made.ID, tenants.SecretSpec{Secret: "one too many"})
+		wantError(t, err, tenants.Conflict, "secret_limit")
+		if err := o.sources.RemoveSecret(ctx, ten.ID, made.ID, second.ID); err != nil {
+			t.Fatal(err)
+		}
+		both(-1, -1)
+	})
+}
+
+func TestSourceURLRotates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := newOffice(t), context.Background()
+		ten, _, _ := o.signUp(t)
+		made, shown, err := o.sources.Create(ctx, ten.ID, githubSource())
+		if err != nil {
+			t.Fatal(err)
+		}
+		reach := func(token string, want bool) {
+			t.Helper()
+			if _, _, err := o.sources.ByToken(ctx, token); (err == nil) != want {
+				t.Errorf("reached: %v, want %v", err, want)
+			}
+		}
+		_, second, err := o.sources.RotateURL(ctx, ten.ID, made.ID, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reach(shown.Token, true)
+		reach(second, true)
+		time.Sleep(time.Minute)
+		reach(shown.Token, false)
+		reach(second, true)
+		_, third, err := o.sources.RotateURL(ctx, ten.ID, made.ID, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reach(second, false)
+		reach(third, true)
+		for range tenants.MaxTokens - 1 {
+			if _, third, err = o.sources.RotateURL(ctx, ten.ID, made.ID, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, _, err = o.sources.RotateURL(ctx, ten.ID, made.ID, time.Hour)
+		wantError(t, err, tenants.Conflict, "url_limit")
+		if src := ok(o.sources.Get(ctx, ten.ID, made.ID))(t); ok(o.sources.Token(ctx, src))(t) != third {
+			t.Error("the URL shown is not the newest")
+		}
+		_, _, err = o.sources.RotateURL(ctx, ten.ID, made.ID, 8*24*time.Hour)
+		wantError(t, err, tenants.Unprocessable, "overlap_invalid")
+		if err := o.sources.Delete(ctx, ten.ID, made.ID); err != nil {
+			t.Fatal(err)
+		}
+		reach(third, false)
+		wantError(t, o.sources.Delete(ctx, ten.ID, made.ID), tenants.NotFound, "source_not_found")
+	})
+}
+
+func TestSourceUpdateChecksTheWhole(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	ten, _, _ := o.signUp(t)
+	made, shown, err := o.sources.Create(ctx, ten.ID, tenants.SourceSpec{Name: "generic", Provider: "hmac", Secret: "not in hex at all", Channel: "generic"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = o.sources.Update(ctx, ten.ID, made.ID, tenants.SourcePatch{Custom: &signing.Custom{SecretEncoding: "hex"}})
+	wantError(t, err, tenants.Unprocessable, "secret_invalid")
+	bad := "no/channel"
+	_, err = o.sources.Update(ctx, ten.ID, made.ID, tenants.SourcePatch{Channel: &bad})
+	wantError(t, err, tenants.Unprocessable, "channel_invalid")
+	ok(o.sources.Update(ctx, ten.ID, made.ID, tenants.SourcePatch{Custom: &signing.Custom{Header: "X-Mine", Algorithm: "sha512"}}))(t)
+	src, secrets, err := o.sources.ByToken(ctx, shown.Token)
+	if err != nil || src.Custom == nil || src.Custom.Header != "X-Mine" || verifies(t, src, secrets, "not in hex at all") != 0 {
+		t.Errorf("after the update: %+v, %v", src.Custom, err)
+	}
+	ok(o.sources.Update(ctx, ten.ID, made.ID, tenants.SourcePatch{Custom: &signing.Custom{}}))(t)
+	if src := ok(o.sources.Get(ctx, ten.ID, made.ID))(t); src.Custom != nil {
+		t.Error("the zero Custom does not take the terms away")
+	}
+}
+
+func TestSourceLimitHoldsAgainstManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := officeOver(t, tenantstest.NewTable(tenantstest.Faults{Seed: 3, Latency: 5 * time.Millisecond, Torn: 0.5})), context.Background()
+		ten, _, _ := o.signUp(t)
+		five := int64(5)
+		ok(o.accounts.UpdateAsOperator(ctx, ten.ID, tenants.OperatorPatch{Limits: map[string]*int64{"sources": &five}}))(t)
+		var mu sync.Mutex
+		codes := make(map[string]int)
+		var wg sync.WaitGroup
+		for range 12 {
+			wg.Go(func() {
+				_, _, err := o.sources.Create(ctx, ten.ID, githubSource())
+				mu.Lock()
+				codes[tenants.CodeOf(err)]++
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		rows := ok(o.table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/sources", Limit: 100}))(t)
+		if len(rows) != codes[""] || len(rows) > 5 || codes[""]+codes["source_limit"]+codes["changed_meanwhile"] != 12 || codes[""] < 5 && codes["changed_meanwhile"] == 0 {
+			t.Errorf("%d sources, answers %v", len(rows), codes)
+		}
+	})
+}
+
+func TestSourcesAreTheTenantsOwn(t *testing.T) {
+	o, ctx := newOffice(t), context.Background()
+	a, _, _ := o.signUp(t)
+	b, _, _ := o.signUp(t)
+	made, shown, err := o.sources.Create(ctx, a.ID, githubSource())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "stolen"
+	for what, call := range map[string]func() error{
+		"Get":       func() error { _, err := o.sources.Get(ctx, b.ID, made.ID); return err },
+		"Update":    func() error { _, err := o.sources.Update(ctx, b.ID, made.ID, tenants.SourcePatch{Name: &name}); return err },
+		"Delete":    func() error { return o.sources.Delete(ctx, b.ID, made.ID) },
+		"RotateURL": func() error { _, _, err := o.sources.RotateURL(ctx, b.ID, made.ID, 0); return err },
+		"AddSecret": func() error {
+			_, _, err := o.sources.AddSecret(ctx, b.ID, made.ID, tenants.SecretSpec{Secret: "a new secret"})
+			return err
+		},
+		"RemoveSecret": func() error { return o.sources.RemoveSecret(ctx, b.ID, made.ID, made.Secrets[0].ID) },
+	} {
+		if err := call(); tenants.CodeOf(err) != "source_not_found" {
+			t.Errorf("%s across tenants: %v", what, err)
+		}
+	}
+	if list, _, err := o.sources.List(ctx, b.ID, "", 100); err != nil || len(list) != 0 {
+		t.Errorf("the other tenant lists %v, %v", list, err)
+	}
+	list, next, err := o.sources.List(ctx, a.ID, "", 100)
+	if err != nil || next != "" || !slices.ContainsFunc(list, func(s tenants.Source) bool { return s.ID == made.ID }) {
+		t.Errorf("its own lists %v, %v", list, err)
+	}
+	if _, _, err := o.sources.ByToken(ctx, shown.Token); err != nil {
+		t.Error(err)
+	}
+}
