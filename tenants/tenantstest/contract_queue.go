@@ -12,7 +12,8 @@ import (
 
 // QueueHarness is how TestQueue gets at the Queue under test.
 type QueueHarness struct {
-	// New returns an empty queue and its dead letters, of a kind that takes groups or of one that takes delays.
+	// New returns an empty queue and its dead letters, of a kind that takes groups or of one that takes delays. Without a bubble the cases
+	// run in parallel.
 	New func(t *testing.T, grouped bool) (q, dead tenants.Queue)
 
 	Visibility  time.Duration // as the queue is configured: whole seconds
@@ -31,6 +32,9 @@ func TestQueue(t *testing.T, h QueueHarness) {
 	run := func(cases map[string]func(*queueCase), grouped bool) {
 		for name, f := range cases {
 			t.Run(name, func(t *testing.T) {
+				if h.Bubble == nil {
+					t.Parallel() // most of the time these wait
+				}
 				bubble(t, h.Bubble, func(t *testing.T) {
 					q, dead := h.New(t, grouped)
 					f(&queueCase{T: t, QueueHarness: h, ctx: t.Context(), q: q, dead: dead, grouped: grouped})

@@ -1,0 +1,78 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/sqlite"
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+// open opens a database in a folder of the test's own, and closes it at its end.
+func open(t testing.TB, o sqlite.Options) *sqlite.DB {
+	t.Helper()
+	return openAt(t, filepath.Join(t.TempDir(), "hookcast.db"), o)
+}
+
+func openAt(t testing.TB, path string, o sqlite.Options) *sqlite.DB {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return db
+}
+
+// Each suite runs inside a bubble, where waiting takes no time, and once more in real time.
+var times = map[string]func(*testing.T, func(*testing.T)){"simulated time": synctest.Test, "real time": nil}
+
+func TestTableKeepsItsContract(t *testing.T) {
+	for name, bubble := range times {
+		t.Run(name, func(t *testing.T) {
+			tenantstest.TestTable(t, tenantstest.TableHarness{
+				New:    func(t *testing.T) tenants.Table { return open(t, sqlite.Options{}).Table() },
+				Bubble: bubble,
+			})
+		})
+	}
+}
+
+func TestFeedKeepsItsContract(t *testing.T) {
+	for name, bubble := range times {
+		t.Run(name, func(t *testing.T) {
+			tenantstest.TestFeed(t, tenantstest.FeedHarness{
+				New: func(t *testing.T) (tenants.Table, tenants.Feed) {
+					db := open(t, sqlite.Options{})
+					feed, err := db.Feed(t.Context(), "test")
+					if err != nil {
+						t.Fatal(err)
+					}
+					return db.Table(), feed
+				},
+				Bubble: bubble,
+			})
+		})
+	}
+}
+
+func TestQueueKeepsItsContract(t *testing.T) {
+	for name, bubble := range times {
+		t.Run(name, func(t *testing.T) {
+			tenantstest.TestQueue(t, tenantstest.QueueHarness{
+				New: func(t *testing.T, _ bool) (q, dead tenants.Queue) {
+					s := open(t, sqlite.Options{}).Queue("test", sqlite.QueueOptions{Visibility: 2 * time.Second, MaxReceives: 3})
+					return s, s.DeadLetters()
+				},
+				Visibility: 2 * time.Second, MaxReceives: 3, Bubble: bubble,
+			})
+		})
+	}
+}

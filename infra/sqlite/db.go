@@ -1,0 +1,137 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+// Options tunes a DB. The zero value is what production wants.
+type Options struct {
+	// Synchronous is FULL or OFF; "" means FULL. OFF loses acknowledged writes when the machine fails, and exists to be measured against.
+	Synchronous string
+
+	// MaxPages limits the file to so many pages of 4 KiB, beyond which it counts as a full disk; 0 means no limit.
+	MaxPages int
+
+	// SweepEvery is how often rows past their expiry, old deduplication ids and changes that every feed has seen are
+	// removed; 0 means every minute.
+	SweepEvery time.Duration
+}
+
+// DB is an open database. Its methods are safe for concurrent use.
+type DB struct {
+	path   string
+	guard  *sql.DB // holds the lock that keeps other processes out
+	read   *sql.DB
+	copier *sql.DB // copies the log into the database file
+	reads  readStatements
+	w      *writer
+
+	stop context.CancelFunc
+	work sync.WaitGroup // the writer, the sweeper and the checkpointer
+
+	closing sync.Once
+	closed  error
+}
+
+// Open opens the database at path, and creates it where there is none: mode 0600, as are the files that SQLite puts beside it.
+// Its folder must exist. Kind Conflict, code storage_in_use: another process has it open. ctx bounds the opening only.
+func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
+	if o.Synchronous == "" {
+		o.Synchronous = "FULL"
+	}
+	if o.Synchronous != "FULL" && o.Synchronous != "OFF" {
+		return nil, tenants.Errorf(tenants.Internal, "storage_option", "synchronous is FULL or OFF")
+	}
+	if o.SweepEvery == 0 {
+		o.SweepEvery = time.Minute
+	}
+	db := &DB{path: path}
+	defer func() {
+		if err != nil {
+			db.Close()
+		}
+	}()
+	if db.guard, err = lock(ctx, path+"-lock"); err != nil {
+		return nil, err
+	}
+	if err := makeFile(path); err != nil {
+		return nil, tenants.Errorf(tenants.Internal, "storage_open", "%w", err)
+	}
+	if db.w, err = newWriter(ctx, path, o); err != nil {
+		return nil, err
+	}
+	if db.read, err = open(path, 4, "query_only(1)"); err != nil {
+		return nil, err
+	}
+	if db.copier, err = open(path, 1, "synchronous("+o.Synchronous+")"); err != nil {
+		return nil, err
+	}
+	if db.reads, err = prepareReads(ctx, db.read); err != nil {
+		return nil, engine(err)
+	}
+	life, stop := context.WithCancel(context.Background())
+	db.stop = stop
+	db.work.Go(db.w.run)
+	db.work.Go(func() { db.sweepEvery(life, o.SweepEvery) })
+	db.work.Go(func() { db.checkpoints(life) })
+	return db, nil
+}
+
+// Close waits for the calls that are under way, and lets go of the file. Calls that come later are Unavailable.
+func (db *DB) Close() error {
+	db.closing.Do(func() {
+		if db.stop != nil {
+			db.stop()
+			db.w.close()
+			db.work.Wait()
+		}
+		for _, d := range []*sql.DB{db.read, db.copier, db.w.handle(), db.guard} {
+			if d != nil {
+				if err := d.Close(); err != nil && db.closed == nil {
+					db.closed = engine(err)
+				}
+			}
+		}
+	})
+	return db.closed
+}
+
+// open returns a handle of up to conns connections. Nothing is kept in memory alone: temporary tables apart, of which there are none.
+func open(path string, conns int, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)", "temp_store(memory)"}, pragmas...)}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
+	d, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, engine(err)
+	}
+	d.SetMaxOpenConns(conns)
+	d.SetMaxIdleConns(conns)
+	return d, nil
+}
+
+// makeFile makes an empty file at path, where there is none, that its owner alone can read. SQLite gives its other files the same mode.
+func makeFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Chmod(0o600); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

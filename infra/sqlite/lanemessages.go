@@ -1,0 +1,190 @@
+package sqlite
+
+import (
+	"database/sql"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+const dedupeWindow = 5 * time.Minute
+
+// send puts m into the file. What it notes in memory is a hint, which a rollback need not undo: a ready group without messages is
+// passed over.
+func (l *lane) send(t *tx, m tenants.Message) error {
+	if m.Dedupe != "" {
+		n, err := t.execute(t.st.dedupe, l.name, m.Dedupe, t.ms+dedupeWindow.Milliseconds(), t.ms)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+	id := t.nextMessage
+	t.nextMessage++
+	visible := t.ms + m.Delay.Milliseconds()
+	if _, err := t.execute(t.st.send, id, l.name, m.Group, m.Dedupe, t.ms, visible, m.Body); err != nil {
+		return err
+	}
+	switch {
+	case l.stale:
+	case m.Group != "":
+		l.offer(m.Group)
+	case m.Delay == 0:
+		l.loose = true
+	default:
+		l.nextHint = earlier(l.nextHint, visible)
+	}
+	return nil
+}
+
+// take hands out up to max messages.
+func (l *lane) take(t *tx, max int) (got []tenants.Received, err error) {
+	if err := l.use(t); err != nil {
+		return nil, err
+	}
+	for len(got) < max && len(l.ready) > 0 {
+		group := l.ready[0]
+		l.ready = l.ready[1:]
+		delete(l.isReady, group)
+		if l.hidden[group] > 0 {
+			continue
+		}
+		found, err := l.find(t.st.oldest, group, l.name, group, max-len(got))
+		if err != nil {
+			return nil, err
+		}
+		kept, err := l.hand(t, found)
+		if err != nil {
+			return nil, err
+		}
+		if len(kept) == 0 && len(found) > 0 {
+			l.offer(group) // all of these are dead letters; there may be others behind them
+		}
+		got = append(got, kept...)
+	}
+	for len(got) < max && l.loose {
+		found, err := l.find(t.st.loose, "", l.name, t.ms, max-len(got))
+		if err != nil {
+			return nil, err
+		}
+		l.loose = len(found) == max-len(got)
+		kept, err := l.hand(t, found)
+		if err != nil {
+			return nil, err
+		}
+		got = append(got, kept...)
+	}
+	return got, nil
+}
+
+type stored struct {
+	id int64
+	tenants.Received
+}
+
+func (l *lane) find(st *sql.Stmt, group string, args ...any) (found []stored, err error) {
+	rows, err := st.QueryContext(background, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s stored
+		var sent int64
+		if err := rows.Scan(&s.id, &s.Receives, &s.Dedupe, &sent, &s.Body); err != nil {
+			return nil, err
+		}
+		s.Group, s.Sent = group, time.UnixMilli(sent)
+		found = append(found, s)
+	}
+	return found, rows.Err()
+}
+
+// hand hides what was found for its receiver, and buries what was received often enough.
+func (l *lane) hand(t *tx, found []stored) (kept []tenants.Received, err error) {
+	until := t.ms + l.visibility.Milliseconds()
+	for _, s := range found {
+		if l.dead != nil && l.maxReceives > 0 && s.Receives >= l.maxReceives {
+			if _, err := t.execute(t.st.bury, s.id, l.dead.name); err != nil {
+				return nil, err
+			}
+			l.dead.loose = l.dead.loose || s.Group == ""
+			if !l.dead.stale {
+				l.dead.offer(s.Group)
+			}
+			continue
+		}
+		if _, err := t.execute(t.st.hold, s.id, until); err != nil {
+			return nil, err
+		}
+		if s.Group != "" {
+			l.hide(s.id, hold{s.Group, until})
+		} else {
+			l.nextHint = earlier(l.nextHint, until)
+		}
+		s.Receives++
+		s.Receipt = receipt(s.id, s.Receives)
+		kept = append(kept, s.Received)
+	}
+	return kept, nil
+}
+
+// done removes a message from its last receiver's hands. That holds also where it has lapsed, as long as nobody else has received it.
+func (l *lane) done(t *tx, r tenants.Received) error {
+	if err := l.use(t); err != nil {
+		return err
+	}
+	id, receives, ok := parseReceipt(r.Receipt)
+	if !ok {
+		return nil
+	}
+	n, err := t.execute(t.st.done, id, l.name, receives)
+	if n > 0 {
+		l.show(id)
+	}
+	return err
+}
+
+// giveBack makes a message visible after delay.
+func (l *lane) giveBack(t *tx, r tenants.Received, delay time.Duration) error {
+	if err := l.use(t); err != nil {
+		return err
+	}
+	id, receives, ok := parseReceipt(r.Receipt)
+	if !ok {
+		return nil
+	}
+	visible := t.ms + delay.Milliseconds()
+	n, err := t.execute(t.st.release, id, l.name, receives, visible, t.ms)
+	if err != nil || n == 0 {
+		return err
+	}
+	h, grouped := l.held[id]
+	switch {
+	case grouped && delay > 0:
+		l.hide(id, hold{h.group, visible})
+	case grouped:
+		l.show(id)
+	case delay > 0:
+		l.nextHint = earlier(l.nextHint, visible)
+	default:
+		l.loose = true
+	}
+	return nil
+}
+
+// A receipt names a message and which of its receives it is of: the next one makes it stale.
+func receipt(id int64, receives int) string {
+	return strconv.FormatInt(id, 10) + "-" + strconv.Itoa(receives)
+}
+
+func parseReceipt(s string) (id int64, receives int, ok bool) {
+	a, b, _ := strings.Cut(s, "-")
+	id, err := strconv.ParseInt(a, 10, 64)
+	if err != nil {
+		return 0, 0, false
+	}
+	receives, err = strconv.Atoi(b)
+	return id, receives, err == nil
+}

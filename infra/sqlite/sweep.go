@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+const (
+	sweepBatch = 200                   // rows in one transaction, so that nobody waits long behind it
+	sweepPause = 20 * time.Millisecond // between two of them
+)
+
+// sweepEvery sweeps now and then until ctx ends. What fails is tried again the next time.
+func (db *DB) sweepEvery(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			db.Sweep(ctx)
+		}
+	}
+}
+
+// Sweep removes from the file what nobody can see any more: rows past their expiry (a change that the feeds tell), old
+// deduplication ids, and changes that every feed has done.
+func (db *DB) Sweep(ctx context.Context) error {
+	for _, some := range []func(*tx) (int64, error){
+		(*tx).dropExpired,
+		func(t *tx) (int64, error) { return t.execute(t.st.dropDedupes, t.ms, sweepBatch) },
+		func(t *tx) (int64, error) { return t.execute(t.st.dropChanges, sweepBatch) },
+	} {
+		for {
+			var n int64
+			err := db.w.do(ctx, newJob(false, 0, func(t *tx) (err error) {
+				n, err = some(t)
+				return err
+			}))
+			if err != nil {
+				return err
+			}
+			if n < sweepBatch {
+				break
+			}
+			select {
+			case <-time.After(sweepPause):
+			case <-ctx.Done():
+				return ended(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) dropExpired() (n int64, err error) {
+	rows, err := t.st.dropExpired.QueryContext(background, t.sec, sweepBatch)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	var gone []tenants.Key
+	for rows.Next() {
+		var k tenants.Key
+		if err := rows.Scan(&k.Tenant, &k.Kind, &k.Sort); err != nil {
+			return 0, err
+		}
+		gone = append(gone, k)
+	}
+	if err := rows.Err(); err != nil {
+		return 0, err
+	}
+	t.changed = t.changed || len(gone) > 0
+	for _, k := range gone {
+		if err := t.tell(k); err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(gone)), nil
+}
