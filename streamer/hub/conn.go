@@ -1,0 +1,259 @@
+package hub
+
+import (
+	"sync"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Conn is a connection: a subscriber of one or more channels. There are many of them and most are idle, so that what is here is
+// what every one needs, and nothing of it is allocated apart but info and, with several channels, subs.
+type Conn struct {
+	hub  *Hub
+	slot slot
+
+	mu      sync.Mutex
+	sink    sink  // nil before it is attached
+	fd      int32 // of a socketSink; -1: none
+	junk    int32 // bytes that the client sent, to be ignored
+	state   connState
+	blocked bool // the sink takes nothing for now
+	greeted bool // the head and the first frame are out: events may follow
+	headOut bool
+	parted  bool  // has left its topics and given its slot back
+	listed  bool  // in the hub's list of those to look after
+	beats   uint8 // visits by the sweep
+	unknown int16 // subs whose position is not known yet
+	running int16 // subs whose channel has not ended
+	seed    uint32
+	since   int64 // ms; with blocked: when the oldest unsent byte should have gone out. With listed alone: when the other end last took something
+	until   int64 // ms; when this state is over; 0: no such time
+	expires int64 // ms; when the credential is over; 0: never
+	sent    int64
+	acked   int64
+	format  Format
+	out     [][]byte // what is to go out before anything else, in pieces
+	subs    []sub
+	one     [1]sub
+	*info
+}
+
+// info is what the hub needs of a connection now and then. Its fields are constant but principal and head.
+type info struct {
+	id        string
+	principal *tenants.Principal // guarded by the connection's mu
+	transport string
+	remote    string
+	opened    time.Time
+	head      []byte // guarded by the connection's mu; nil once written
+	release   func()
+	poll      *polling
+}
+
+// sub is a connection's place in one topic.
+type sub struct {
+	conn  *Conn
+	topic *topic // nil before it is subscribed; guarded by the connection's mu
+
+	// These belong to the worker that runs the topic.
+	index   int  // in topic.subs; -1: not there
+	dirty   bool // in topic.dirty
+	waiting bool // in topic.waiters
+	read    bool // has had a page read
+	ahead   bool // its cursor is beyond the head, and the log is being asked
+
+	// These are guarded by the connection's mu.
+	live  bool  // has been at the head
+	ended bool  // has been told so
+	pos   int64 // everything up to here is out, or in conn.out; -1: not known yet
+	bytes int64 // the topic's count of bytes at pos, once live
+}
+
+type connState uint8
+
+const (
+	prepared connState = iota // by the route; no topic knows it
+	serving
+	closing  // its last bytes are on their way out
+	draining // the other end is to close
+	gone
+)
+
+// Open prepares a connection in the route; Attach or Wait brings it to life. On error the subscription's Release is not called:
+// kind Unavailable, code draining, while the hub is drained.
+func (h *Hub) Open(s Subscription) (*Conn, error) {
+	n := len(s.Channels)
+	if n == 0 || n > tenants.MaxChannels || s.Positions != nil && len(s.Positions) != n || s.Format == nil && s.Poll == nil {
+		return nil, tenants.Errorf(tenants.Internal, "subscription_malformed", "%d channels, %d positions", n, len(s.Positions))
+	}
+	if h.draining.Load() {
+		return nil, tenants.Errorf(tenants.Unavailable, "draining", "this node is about to stop")
+	}
+	c := &Conn{
+		hub: h, fd: -1, format: s.Format, seed: tenants.CursorSeed(s.Channels), running: int16(n),
+		info: &info{id: s.ID, principal: s.Principal, transport: s.Transport, remote: s.Remote, opened: time.Now(), head: s.Head, release: s.Release},
+	}
+	if c.id == "" {
+		c.id = tenants.NewID(tenants.PrefixConnection)
+	}
+	if s.Poll != nil {
+		c.poll, c.headOut = newPolling(*s.Poll), true
+	}
+	c.subs = c.one[:]
+	if n > 1 {
+		c.subs = make([]sub, n)
+	}
+	for i := range c.subs {
+		c.subs[i] = sub{conn: c, index: -1, pos: -1}
+		if s.Positions != nil {
+			c.subs[i].pos = s.Positions[i]
+		} else {
+			c.unknown++
+		}
+	}
+	for i, name := range s.Channels { // a topic may be made here and be idle until Attach; it is given up again like any other
+		c.subs[i].topic = h.topic(topicKey{s.Tenant, name})
+	}
+	if s.Principal != nil && !s.Principal.Expires.IsZero() {
+		c.expires = s.Principal.Expires.UnixMilli()
+	}
+	h.slots.add(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wakeAt(h.now() + h.o.Attach.Milliseconds())
+	return c, nil
+}
+
+// ID returns the connection's id.
+func (c *Conn) ID() string { return c.id }
+
+// over tells whether the connection has left its topics, or is about to.
+func (c *Conn) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state != serving
+}
+
+// from returns the position that the subscriber begins at; -1: now.
+func (s *sub) from() int64 {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.pos
+}
+
+// serve subscribes the connection to its channels; s is nil for a poll that somebody waits for. c.mu held.
+func (c *Conn) serve(s sink) {
+	c.sink, c.state, c.until = s, serving, 0
+	c.hub.stats.connections.Add(1)
+	c.hub.stats.accepted.Add(1)
+	if c.poll != nil {
+		c.wakeAt(c.hub.now() + c.poll.patience().Milliseconds())
+	}
+	if c.expires > 0 && c.expires < c.hub.now()+c.hub.wheelTurn() {
+		c.hub.deadlines.add(c.expires, c.slot)
+	}
+	for i := range c.subs {
+		sub := &c.subs[i]
+		for !sub.topic.post(op{kind: opSubscribe, sub: sub}) { // removed since
+			sub.topic = c.hub.topic(sub.topic.key)
+		}
+	}
+	if s != nil {
+		if err := s.start(); err != nil {
+			c.abort(causeLeft)
+		}
+	}
+}
+
+// Abandon gives up a connection that was never attached.
+func (c *Conn) Abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == prepared {
+		c.abort(causeAbandoned)
+	}
+}
+
+// wakeAt has the sweep look at the connection at the time given, when its state is over. c.mu held.
+func (c *Conn) wakeAt(ms int64) {
+	c.until = ms
+	c.hub.deadlines.add(ms, c.slot)
+}
+
+// leave gives back the connection's place in its topics and its slot, once. c.mu held.
+func (c *Conn) leave(why cause) {
+	if c.parted {
+		return
+	}
+	c.parted = true
+	if c.state != prepared {
+		c.hub.stats.connections.Add(-1)
+		c.hub.stats.ended[why].Add(1)
+		for i := range c.subs {
+			c.subs[i].topic.post(op{kind: opUnsubscribe, sub: &c.subs[i]})
+		}
+		if c.poll != nil {
+			c.poll.answer(Result{Err: tenants.Errorf(tenants.Unavailable, "poll_ended", "the wait has ended early")})
+		}
+	}
+	if c.release != nil {
+		c.release()
+	}
+}
+
+// abort ends the connection at once. c.mu held.
+func (c *Conn) abort(why cause) {
+	if c.state == gone {
+		return
+	}
+	c.leave(why)
+	c.state = gone
+	c.out, c.head = nil, nil
+	if c.sink != nil {
+		c.sink.close()
+	}
+	c.hub.slots.remove(c.slot)
+}
+
+const drainTime = time.Second
+
+// finish ends the connection once everything is written: the other end gets to read it before the connection goes. c.mu held.
+func (c *Conn) finish(why cause) {
+	c.leave(why)
+	c.state = draining
+	if c.sink == nil {
+		c.abort(why)
+		return
+	}
+	c.wakeAt(c.hub.now() + drainTime.Milliseconds())
+	c.sink.shutdown()
+}
+
+// left is the sink's: the other end has closed, or the connection broke. c.mu held.
+func (c *Conn) left() { c.abort(causeLeft) }
+
+// due is the sweep's, at a time that was asked for.
+func (c *Conn) due(w *worker, now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	timeIsUp := c.until > 0 && c.until <= now
+	switch c.state {
+	case prepared:
+		if timeIsUp {
+			c.abort(causeAbandoned)
+		}
+	case serving:
+		if c.expires > 0 && c.expires <= now {
+			c.end(w, causeExpired)
+		} else if timeIsUp && c.poll != nil {
+			c.until = 0
+			c.poll.late = true
+			c.completePoll(w)
+		}
+	case closing, draining:
+		if timeIsUp {
+			c.abort(causeStalled)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+const (
+	pollMax   = 100
+	pollBytes = 1 << 20 // of payloads, from which on a poll's answer is full
+	// openingTime is how long a poll that does not wait for events waits for its channels to be opened.
+	openingTime = 5 * time.Second
+)
+
+// polling is what a long poll has collected. The connection's mu guards it.
+type polling struct {
+	wait    time.Duration
+	max     int
+	respond func(Result) []byte
+	items   []Item
+	bytes   int
+	late    bool // the wait is over
+	given   bool
+	result  chan Result // one, for Wait
+}
+
+func newPolling(p Poll) *polling {
+	n := p.Max
+	if n <= 0 {
+		n = pollMax
+	}
+	return &polling{wait: p.Wait, max: n, respond: p.Respond, result: make(chan Result, 1)}
+}
+
+func (p *polling) full() bool { return len(p.items) >= p.max || p.bytes >= pollBytes }
+
+func (p *polling) patience() time.Duration {
+	if p.wait <= 0 {
+		return openingTime
+	}
+	return p.wait
+}
+
+// answer gives the result to Wait and returns the response for the connection; nil the second time.
+func (p *polling) answer(r Result) []byte {
+	if p.given {
+		return nil
+	}
+	p.given = true
+	p.result <- r
+	if p.respond == nil {
+		return nil
+	}
+	return p.respond(r)
+}
+
+// Wait serves a long poll on the calling goroutine: in place of Attach, where the response is not the hub's to write. The error
+// is that of ctx or of Result.Err.
+func (c *Conn) Wait(ctx context.Context) (Result, error) {
+	c.mu.Lock()
+	if c.poll == nil || c.state != prepared {
+		c.mu.Unlock()
+		return Result{}, tenants.Errorf(tenants.Unavailable, "poll_lapsed", "the poll was given up before it began")
+	}
+	c.serve(nil)
+	c.mu.Unlock()
+	select {
+	case r := <-c.poll.result:
+		return r, r.Err
+	case <-ctx.Done():
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.abort(causeLeft)
+		return Result{}, tenants.Errorf(tenants.Unavailable, "cancelled", "%w", ctx.Err())
+	}
+}
+
+// collect takes what is there for a poll. c.mu held.
+func (w *worker) collect(t *topic, s *sub) {
+	c := s.conn
+	p := c.poll
+	for s.pos < t.head && !p.full() {
+		seg := t.locate(s.pos)
+		if seg == nil {
+			t.want(s, s.pos)
+			break
+		}
+		for i := seg.find(s.pos); i < len(seg.entries) && !p.full(); i++ {
+			e := &seg.entries[i]
+			if e.gap != nil {
+				g := *e.gap
+				g.From = max(g.From, s.pos+1)
+				p.items = append(p.items, Item{Gap: &g})
+				w.hub.stats.gaps.Add(1)
+			} else {
+				p.items = append(p.items, Item{Event: e.event})
+				p.bytes += len(e.event.Data)
+			}
+			s.pos = e.last
+		}
+	}
+	if s.live = s.pos == t.head; s.live && t.ended != s.ended {
+		if s.ended = t.ended; s.ended {
+			c.running--
+		} else {
+			c.running++
+		}
+	}
+	c.completePoll(w)
+}
+
+// completePoll answers the poll if it is time to. It waits for every channel to be caught up with, so that one with a backlog
+// does not hide the others. c.mu held.
+func (c *Conn) completePoll(w *worker) {
+	p := c.poll
+	caught := c.unknown == 0
+	for i := range c.subs {
+		caught = caught && c.subs[i].live
+	}
+	switch {
+	case p.given:
+	case p.late && c.unknown > 0:
+		c.respond(Result{Err: tenants.Errorf(tenants.Unavailable, "channel_unavailable", "the channel cannot be read at the moment")}, causePolled)
+	case c.unknown > 0:
+	case p.full() || p.late || caught && (len(p.items) > 0 || p.wait <= 0 || c.running == 0):
+		r := Result{Items: p.items, Cursor: c.cursor()}
+		if caught && c.running == 0 {
+			r.Cursor = Stop
+		}
+		w.hub.stats.deliveries.Add(int64(len(p.items)))
+		c.respond(r, causePolled)
+	}
+}
+
+// refusePoll ends the poll for another reason. c.mu held.
+func (c *Conn) refusePoll(why cause) {
+	switch why {
+	case causeExpired:
+		c.respond(Result{Err: tenants.Errorf(tenants.Unauthenticated, "credential_expired", "the credential has expired")}, why)
+	case causeDenied:
+		c.respond(Result{Err: tenants.Errorf(tenants.Forbidden, "subscribe_denied", "the right to listen has ended")}, why)
+	default:
+		c.respond(Result{Err: tenants.Errorf(tenants.Unavailable, "poll_ended", "the wait has ended early")}, why)
+	}
+}
+
+// respond ends the connection with the poll's answer. c.mu held.
+func (c *Conn) respond(r Result, why cause) {
+	b := c.poll.answer(r)
+	c.poll.items = nil
+	if c.sink == nil {
+		c.abort(why)
+		return
+	}
+	c.last(b, why)
+}

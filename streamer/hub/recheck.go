@@ -1,0 +1,158 @@
+package hub
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// rechecks are the tenants whose connections are being weighed. true: and are to be weighed once more then.
+type rechecks struct {
+	mu     sync.Mutex
+	wanted map[tenants.TenantID]bool
+}
+
+// Recheck weighs every connection of the tenant anew and ends those that have lost their right, within moments. Recent events
+// in memory are dropped, since retention may have changed or the channel have been purged. It returns at once.
+func (h *Hub) Recheck(t tenants.TenantID) {
+	h.rechecks.mu.Lock()
+	defer h.rechecks.mu.Unlock()
+	if _, running := h.rechecks.wanted[t]; running {
+		h.rechecks.wanted[t] = true
+		return
+	}
+	if h.ctx.Err() != nil {
+		return
+	}
+	h.rechecks.wanted[t] = false
+	h.wg.Go(func() { h.recheck(t) })
+}
+
+func (h *Hub) recheck(t tenants.TenantID) {
+	for failures := 0; h.ctx.Err() == nil; {
+		for _, topic := range h.column(0, 1) {
+			if topic.key.tenant == t {
+				topic.post(op{kind: opForget})
+			}
+		}
+		err := h.weigh(t)
+		if err != nil {
+			failures++
+			h.troubled("weighing a tenant's connections", err)
+			select {
+			case <-time.After(pause(failures)):
+			case <-h.ctx.Done():
+			}
+			continue
+		}
+		failures = 0
+		h.rechecks.mu.Lock()
+		if !h.rechecks.wanted[t] {
+			delete(h.rechecks.wanted, t)
+			h.rechecks.mu.Unlock()
+			return
+		}
+		h.rechecks.wanted[t] = false
+		h.rechecks.mu.Unlock()
+	}
+}
+
+// weighAtOnce is how many decisions may wait for something at the same time.
+const weighAtOnce = 16
+
+// weigh asks once for each distinct right and ends the connections that lost theirs. It returns the first error.
+func (h *Hub) weigh(t tenants.TenantID) error {
+	byRight := make(map[string][]*Conn)
+	for _, c := range h.slots.all() {
+		if key, ok := c.right(t); ok {
+			byRight[key] = append(byRight[key], c)
+		}
+	}
+	var wg sync.WaitGroup
+	var once sync.Once
+	var first error
+	turn := make(chan struct{}, weighAtOnce)
+	for _, conns := range byRight {
+		turn <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-turn }()
+			if err := h.weighOne(conns); err != nil {
+				once.Do(func() { first = err })
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+func (h *Hub) weighOne(conns []*Conn) error {
+	p, channels := conns[0].claim()
+	ctx, cancel := context.WithTimeout(h.ctx, ioTime)
+	defer cancel()
+	verdict, err := h.o.Allowed(ctx, p, channels)
+	if err != nil || verdict == Allowed {
+		return err
+	}
+	why := causeDenied
+	if verdict == Expired {
+		why = causeExpired
+	}
+	w := newWorker(h)
+	for _, c := range conns {
+		c.mu.Lock()
+		c.end(w, why)
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// right returns what a decision about the connection may depend on; false: it is not the tenant's.
+func (c *Conn) right(t tenants.TenantID) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state > serving || c.subs[0].topic.key.tenant != t {
+		return "", false
+	}
+	var b strings.Builder
+	part := func(s string) {
+		b.WriteString(s)
+		b.WriteByte(0)
+	}
+	if p := c.principal; p != nil {
+		part(string(p.Tenant))
+		part(p.KeyID)
+		part(p.TokenID)
+		part(p.Subject)
+		for _, r := range p.Roles {
+			part(r)
+		}
+		part("")
+		for _, ch := range p.Channels {
+			part(ch)
+		}
+		part("")
+		part(p.Issued.String())
+	}
+	for i := range c.subs {
+		part(c.subs[i].topic.key.name)
+	}
+	return b.String(), true
+}
+
+// claim returns who listens to what.
+func (c *Conn) claim() (*tenants.Principal, []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.principal, c.channels()
+}
+
+func (c *Conn) channels() []string {
+	names := make([]string, len(c.subs))
+	for i := range c.subs {
+		names[i] = c.subs[i].topic.key.name
+	}
+	return names
+}

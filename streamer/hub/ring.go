@@ -1,0 +1,121 @@
+package hub
+
+import (
+	"sort"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// entry is one step of a channel: an event, or a gap.
+type entry struct {
+	last   int64          // the position behind it
+	event  *tenants.Event // nil: a gap
+	gap    *tenants.Gap
+	size   int64 // bytes on the wire, roughly
+	at     int64 // when it came here, in ms of the hub's clock
+	frames []frame
+}
+
+// frame is an event encoded for one format: what is the same for all, and the end that a connection of this channel alone has.
+type frame struct {
+	format Format
+	bytes  []byte
+	body   int // how much of bytes is the same for connections of several channels
+}
+
+const entryOverhead = 300 // an entry's and an event's own size
+
+// eventEntry copies e, whose neighbours in memory the ring is not to hold.
+func eventEntry(e tenants.Event, now int64) entry {
+	return entry{last: e.Seq, event: &e, size: int64(len(e.Data)+len(e.Type)) + 32, at: now}
+}
+
+func gapEntry(g *tenants.Gap, now int64) entry {
+	return entry{last: g.To, gap: g, size: 128, at: now}
+}
+
+// segment is a stretch of a channel without a hole: it serves every position from after up to its last entry.
+type segment struct {
+	after   int64
+	entries []entry
+	bytes   int64 // what it holds in memory
+	used    int64 // ms
+}
+
+// last returns the position behind the segment.
+func (s *segment) last() int64 {
+	if n := len(s.entries); n > 0 {
+		return s.entries[n-1].last
+	}
+	return s.after
+}
+
+func (s *segment) serves(pos int64) bool { return s.after <= pos && pos < s.last() }
+
+// find returns the first entry behind pos, which the segment serves.
+func (s *segment) find(pos int64) int {
+	n := len(s.entries)
+	if s.entries[n-1].last == pos+1 {
+		return n - 1
+	}
+	return sort.Search(n, func(i int) bool { return s.entries[i].last > pos })
+}
+
+func (s *segment) append(e entry) {
+	s.entries = append(s.entries, e)
+	s.bytes += e.weight()
+}
+
+// drop forgets the n oldest entries.
+func (s *segment) drop(n int) {
+	for i := range n {
+		s.bytes -= s.entries[i].weight()
+		s.after = s.entries[i].last
+		s.entries[i] = entry{}
+	}
+	s.entries = s.entries[n:]
+}
+
+func (e *entry) weight() int64 {
+	w := int64(entryOverhead)
+	if e.event != nil {
+		w += int64(len(e.event.Data))
+	}
+	for _, f := range e.frames {
+		w += int64(len(f.bytes))
+	}
+	return w
+}
+
+// encoded returns the i-th entry's frame, encoding it the first time that somebody of this format is there.
+func (s *segment) encoded(i int, f Format, scratch *[]byte) frame {
+	e := &s.entries[i]
+	for _, have := range e.frames {
+		if have.format == f {
+			return have
+		}
+	}
+	b := f.AppendEvent((*scratch)[:0], e.event)
+	body := len(b)
+	var digits [20]byte
+	b = f.AppendEnd(b, tenants.AppendCursor(digits[:0], 0, []int64{e.last}))
+	*scratch = b[:0]
+	made := frame{f, append(make([]byte, 0, len(b)), b...), body}
+	e.frames = append(e.frames, made)
+	s.bytes += int64(len(b))
+	return made
+}
+
+// pageSegment makes a segment of a page that was read behind after.
+func pageSegment(after int64, p tenants.Page, now int64) *segment {
+	s := &segment{after: after, used: now}
+	if p.Gap != nil && !p.Gap.Reset && p.Gap.To > after {
+		s.append(gapEntry(p.Gap, now))
+	}
+	for i := range p.Events {
+		if p.Events[i].Seq > s.last() {
+			s.append(eventEntry(p.Events[i], now))
+		}
+	}
+	return s
+}

@@ -1,0 +1,132 @@
+package hub
+
+import (
+	"math"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// run is consecutive frames for one write. It is kept for the next subscriber who is at the same position.
+type run struct {
+	topic  *topic
+	stamp  uint64
+	from   int64
+	format Format
+	buf    []byte
+	steps  []step
+	shared bool // good for any connection of this channel alone
+}
+
+type step struct {
+	end   int    // in run.buf
+	last  int64  // the position behind it
+	size  int64  // as the topic counts
+	at    int64  // ms; when it came
+	frame []byte // what of it, from its start, is shared and stays as it is; nil: nothing
+}
+
+// runFrom returns what s gets next, up to joinBytes of it; nil where a page must be read first. c.mu held.
+func (w *worker) runFrom(t *topic, s *sub) *run {
+	c, r := s.conn, &w.run
+	alone := len(c.subs) == 1
+	if alone && r.shared && r.from == s.pos && r.topic == t && r.stamp == t.stamp && r.format == c.format {
+		return r
+	}
+	seg := t.locate(s.pos)
+	if seg == nil {
+		return nil
+	}
+	i := seg.find(s.pos)
+	*r = run{topic: t, stamp: t.stamp, from: s.pos, format: c.format, steps: r.steps[:0], shared: alone}
+	if seg.entries[i].gap != nil {
+		w.gapRun(s, &seg.entries[i])
+		return r
+	}
+	buf := w.join[:0]
+	for ; i < len(seg.entries) && seg.entries[i].gap == nil; i++ {
+		f := seg.encoded(i, c.format, &w.encode)
+		if len(buf) > 0 && len(buf)+len(f.bytes) > joinBytes {
+			break
+		}
+		e := &seg.entries[i]
+		st := step{last: e.last, size: e.size, at: e.at, frame: f.bytes}
+		if alone {
+			if len(r.steps) == 0 && (i+1 == len(seg.entries) || len(f.bytes) >= joinBytes) { // the usual case: nothing to join
+				st.end = len(f.bytes)
+				r.buf, r.steps = f.bytes, append(r.steps, st)
+				return r
+			}
+			buf = append(buf, f.bytes...)
+		} else {
+			st.frame = f.bytes[:f.body]
+			buf = append(buf, st.frame...)
+			buf = c.format.AppendEnd(buf, w.cursorAt(c, s, e.last))
+		}
+		st.end = len(buf)
+		r.steps = append(r.steps, st)
+	}
+	w.join, r.buf = buf, buf
+	return r
+}
+
+// gapRun makes the run of a gap: a frame of the connection's own, since what it missed depends on where it is.
+func (w *worker) gapRun(s *sub, e *entry) {
+	c, pos := s.conn, s.pos
+	g := *e.gap
+	g.From = max(g.From, pos+1)
+	s.pos = e.last
+	w.join = c.gapFrame(w.join[:0], g)
+	s.pos = pos
+	r := &w.run
+	r.buf, r.shared = w.join, false
+	r.steps = append(r.steps, step{end: len(r.buf), last: e.last, size: e.size, at: e.at})
+	w.hub.stats.gaps.Add(1)
+}
+
+// cursorAt returns the connection's cursor once s is at pos. c.mu held; the result is good until the next call.
+func (w *worker) cursorAt(c *Conn, s *sub, pos int64) []byte {
+	before := s.pos
+	s.pos = pos
+	w.places = c.positions(w.places[:0])
+	s.pos = before
+	w.cursor = tenants.AppendCursor(w.cursor[:0], c.seed, w.places)
+	return w.cursor
+}
+
+// commit moves s behind what was written of the run, which is n bytes, and keeps the unsent end of the frame that was cut. It
+// returns how many frames were written or begun. c.mu held.
+func (r *run) commit(c *Conn, s *sub, n int) (frames int64) {
+	begin := 0
+	for i := range r.steps {
+		st := &r.steps[i]
+		if n <= begin {
+			break
+		}
+		s.pos = st.last
+		s.bytes += st.size
+		frames++
+		if n < st.end {
+			cut := n - begin
+			if cut < len(st.frame) {
+				c.out = append(c.out, st.frame[cut:])
+				cut = len(st.frame)
+			}
+			if own := r.buf[begin+cut : st.end]; len(own) > 0 {
+				c.out = append(c.out, append([]byte(nil), own...))
+			}
+			break
+		}
+		begin = st.end
+	}
+	return frames
+}
+
+// atByte returns when the event came that the n-th byte belongs to.
+func (r *run) atByte(n int) int64 {
+	for i := range r.steps {
+		if n < r.steps[i].end {
+			return r.steps[i].at
+		}
+	}
+	return math.MaxInt64
+}

@@ -1,0 +1,122 @@
+package hub
+
+import (
+	"net"
+)
+
+// writerBytes is how much a writer takes at a time.
+const writerBytes = 64 << 10
+
+// writer is the sink of connections that cannot be polled: TLS in the process, and systems without epoll. It costs two
+// goroutines and a buffer; it behaves the same.
+type writer struct {
+	c      *Conn
+	nc     net.Conn
+	buf    []byte // on its way; with busy it belongs to write's goroutine
+	busy   bool
+	closed bool
+	finish bool // shut down once buf is out
+	work   chan struct{}
+}
+
+func newWriter(c *Conn, nc net.Conn) *writer {
+	return &writer{c: c, nc: nc, work: make(chan struct{}, 1)}
+}
+
+func (s *writer) start() error {
+	s.c.hub.wg.Go(s.writing)
+	s.c.hub.wg.Go(s.reading)
+	return nil
+}
+
+func (s *writer) write(b []byte) (n int, more bool, err error) {
+	if s.closed {
+		return 0, false, net.ErrClosed
+	}
+	if s.busy {
+		return 0, false, nil
+	}
+	n = min(len(b), writerBytes)
+	s.buf = append(s.buf[:0], b[:n]...)
+	s.busy = true
+	s.work <- struct{}{}
+	return n, false, nil
+}
+
+func (s *writer) writing() {
+	for range s.work {
+		_, err := s.nc.Write(s.buf)
+		if !s.written(err) {
+			return
+		}
+	}
+}
+
+func (s *writer) written(err error) (goOn bool) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.busy = false
+	if cap(s.buf) > 4<<10 {
+		s.buf = nil
+	}
+	if err != nil {
+		s.c.left()
+	} else {
+		s.c.ready()
+	}
+	if s.finish && !s.busy {
+		s.closeWrite()
+	}
+	return !s.closed
+}
+
+// reading finds out that the other end has gone, and throws away what it sends.
+func (s *writer) reading() {
+	var b [512]byte
+	for {
+		n, err := s.nc.Read(b[:])
+		if !s.heard(n, err) {
+			return
+		}
+	}
+}
+
+func (s *writer) heard(n int, err error) (goOn bool) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	switch {
+	case s.closed:
+	case err != nil:
+		s.c.left()
+	default:
+		s.c.heard(n)
+	}
+	return !s.closed
+}
+
+func (s *writer) shutdown() {
+	if s.busy {
+		s.finish = true
+		return
+	}
+	s.closeWrite()
+}
+
+func (s *writer) closeWrite() {
+	s.finish = false
+	if half, ok := s.nc.(interface{ CloseWrite() error }); ok && !s.closed {
+		half.CloseWrite()
+	} else {
+		s.c.left()
+	}
+}
+
+func (s *writer) close() {
+	if !s.closed {
+		s.closed = true
+		close(s.work)
+		s.nc.Close()
+	}
+}
+
+func (s *writer) unsent() int { return 0 }

@@ -1,0 +1,153 @@
+package hub
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// cause is why a connection ended.
+type cause int
+
+const (
+	causeLeft      cause = iota // the client closed, or the connection broke
+	causeAbandoned              // never attached
+	causeEnded                  // its channels have ended
+	causeExpired                // the credential
+	causeDenied                 // lost its right
+	causeDrained
+	causeClosed  // by its owner, or with the hub
+	causePolled  // a long poll was answered
+	causeStalled // cut: its oldest unsent byte was too old
+	causeBacklog // cut: it was too far behind
+	causeRude    // cut: it sent what it should not
+	causes
+)
+
+func (c cause) String() string {
+	return [causes]string{"left", "abandoned", "ended", "expired", "denied", "drained", "closed", "polled", "stalled", "backlog", "rude"}[c]
+}
+
+type counters struct {
+	connections, accepted     atomic.Int64
+	writes, bytes, deliveries atomic.Int64
+	repeats, recovered, gaps  atomic.Int64
+	replayReads, troubles     atomic.Int64
+	ended                     [causes]atomic.Int64
+}
+
+// add takes the worker's own counts over.
+func (s *counters) add(w *worker) {
+	if w.counts.writes == 0 {
+		return
+	}
+	s.writes.Add(w.counts.writes)
+	s.bytes.Add(w.counts.bytes)
+	s.deliveries.Add(w.counts.deliveries)
+	w.counts.writes, w.counts.bytes, w.counts.deliveries = 0, 0, 0
+}
+
+// Stats is what the hub has counted since it began, and what it holds now.
+type Stats struct {
+	Connections int64            // now
+	Channels    int64            // now; those that linger included
+	Memory      int64            // bytes of recent events and pages, now
+	Accepted    int64            // connections
+	Ended       map[string]int64 // connections, by cause: left, ended, expired, denied, drained, closed, polled, and cut: stalled, backlog, rude
+	Writes      int64            // of events; several events may go in one
+	Deliveries  int64            // events written to, or begun for, a connection
+	Bytes       int64            // of events
+	Repeats     int64            // events that came again and were dropped
+	Recovered   int64            // events that no notice brought in time and the log did
+	Gaps        int64            // told to connections and topics
+	ReplayReads int64            // of the log, for subscribers that are behind
+	Troubles    int64            // failed reads and writes that were tried again
+}
+
+// Stats returns the counts. They are each exact and not of one instant.
+func (h *Hub) Stats() Stats {
+	s := &h.stats
+	ended := make(map[string]int64, causes)
+	for c := range causes {
+		ended[c.String()] = s.ended[c].Load()
+	}
+	h.mu.Lock()
+	channels := len(h.topics)
+	h.mu.Unlock()
+	return Stats{
+		Connections: s.connections.Load(), Channels: int64(channels), Memory: h.memory.Load(), Accepted: s.accepted.Load(), Ended: ended,
+		Writes: s.writes.Load(), Deliveries: s.deliveries.Load(), Bytes: s.bytes.Load(), Repeats: s.repeats.Load(),
+		Recovered: s.recovered.Load(), Gaps: s.gaps.Load(), ReplayReads: s.replayReads.Load(), Troubles: s.troubles.Load(),
+	}
+}
+
+// Connections describes the tenant's live connections.
+func (h *Hub) Connections(t tenants.TenantID) []Connection {
+	var list []Connection
+	for _, c := range h.slots.all() {
+		if d, ok := c.describe(t); ok {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+func (c *Conn) describe(t tenants.TenantID) (Connection, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != serving || c.subs[0].topic.key.tenant != t {
+		return Connection{}, false
+	}
+	d := Connection{
+		ID: c.id, Channels: c.channels(), Principal: c.principal, Transport: c.transport, Remote: c.remote, Since: c.opened, Sent: c.sent,
+	}
+	if c.unknown == 0 {
+		d.Cursor = c.cursor()
+	}
+	for i := range c.subs {
+		if s := &c.subs[i]; s.live {
+			d.Backlog += s.topic.bytes.Load() - s.bytes
+		}
+	}
+	for _, b := range c.out {
+		d.Backlog += int64(len(b))
+	}
+	return d, true
+}
+
+// Disconnect ends the tenant's connection of that id, for good; false: there is none.
+func (h *Hub) Disconnect(t tenants.TenantID, id string) bool {
+	return h.with(t, id, func(c *Conn) { c.end(newWorker(h), causeClosed) })
+}
+
+// Renew has the connection go on under another credential of the same tenant; false: there is no such connection. Whether p may
+// listen to its channels is the caller's to decide.
+func (h *Hub) Renew(t tenants.TenantID, id string, p *tenants.Principal) bool {
+	return h.with(t, id, func(c *Conn) {
+		c.principal = p
+		c.expires = 0
+		if !p.Expires.IsZero() {
+			c.expires = p.Expires.UnixMilli()
+			if c.expires < h.now()+h.wheelTurn()+time.Second.Milliseconds() {
+				h.deadlines.add(c.expires, c.slot)
+			}
+		}
+	})
+}
+
+func (h *Hub) with(t tenants.TenantID, id string, do func(*Conn)) bool {
+	for _, c := range h.slots.all() {
+		if c.id != id {
+			continue
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.state != serving || c.subs[0].topic.key.tenant != t {
+			return false
+		}
+		do(c)
+		return true
+	}
+	return false
+}

@@ -1,0 +1,205 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// earlyBytes bounds what a topic keeps of events that came before their turn. What is over is dropped, and read from the log.
+const earlyBytes = 1 << 20
+
+// deliver takes a notice's events: the next one is written out, a repeat is dropped, anything further waits for the log to bring
+// what is between.
+func (t *topic) deliver(events []tenants.Event) {
+	switch t.state {
+	case opening:
+		for i := range events {
+			t.keepEarly(events[i])
+		}
+		return
+	case live:
+	default:
+		return
+	}
+	before := t.head
+	for i := range events {
+		switch e := &events[i]; {
+		case e.Seq <= t.head:
+			t.hub.stats.repeats.Add(1)
+		case e.Seq == t.head+1:
+			t.extend(eventEntry(*e, t.hub.now()))
+		default:
+			t.keepEarly(*e)
+			t.catchUp()
+		}
+	}
+	if t.head > before {
+		t.useEarly()
+		t.fanOut()
+	}
+}
+
+// extend appends the entry at the head.
+func (t *topic) extend(e entry) {
+	t.ring.append(e)
+	t.head = e.last
+	t.bytes.Add(e.size)
+	t.ended = e.event != nil && e.event.End
+	t.lastEvent = e.at
+	t.trim(t.hub.o.Ring, t.ringBytes())
+	t.changed()
+}
+
+// ringBytes is how much the ring may hold: less where all topics together hold more than they may.
+func (t *topic) ringBytes() int64 {
+	if t.hub.memory.Load() > t.hub.o.Memory {
+		return t.hub.o.RingBytes / 16
+	}
+	return t.hub.o.RingBytes
+}
+
+// trim cuts the ring to n entries and so many bytes; the newest entry stays until it is old.
+func (t *topic) trim(n int, bytes int64) {
+	drop := max(0, len(t.ring.entries)-n)
+	left := t.ring.bytes
+	for i := range t.ring.entries {
+		if i >= drop && (left <= bytes || i == len(t.ring.entries)-1) {
+			break
+		}
+		left -= t.ring.entries[i].weight()
+		drop = max(drop, i+1)
+	}
+	if drop > 0 {
+		t.ring.drop(drop)
+		t.changed()
+	}
+}
+
+func (t *topic) keepEarly(e tenants.Event) {
+	t.sizeOf += int64(len(e.Data)) + entryOverhead
+	if t.sizeOf > earlyBytes {
+		t.early, t.sizeOf = nil, 0
+		t.catchMore = true
+		return
+	}
+	t.early = append(t.early, e)
+}
+
+// useEarly appends what of the early events has its turn now.
+func (t *topic) useEarly() {
+	if len(t.early) == 0 {
+		return
+	}
+	slices.SortFunc(t.early, func(a, b tenants.Event) int { return int(min(max(a.Seq-b.Seq, -1), 1)) })
+	rest := t.early[:0]
+	t.sizeOf = 0
+	for _, e := range t.early {
+		switch {
+		case e.Seq == t.head+1:
+			t.extend(eventEntry(e, t.hub.now()))
+		case e.Seq > t.head:
+			rest = append(rest, e)
+			t.sizeOf += int64(len(e.Data)) + entryOverhead
+		}
+	}
+	clear(t.early[len(rest):])
+	if t.early = rest; len(rest) == 0 {
+		t.early = nil
+	}
+}
+
+const catchUpRows = 256
+
+// catchUp reads the log behind head, once at a time. Retention is not asked: what a subscriber was there for it gets.
+func (t *topic) catchUp() {
+	if t.catching {
+		t.catchMore = true
+		return
+	}
+	t.catching, t.catchMore = true, false
+	after := t.head
+	t.hub.io(t, func(ctx context.Context) func(*worker) {
+		page, err := t.hub.o.Log.Read(ctx, t.key.tenant, t.key.name, after, catchUpRows, tenants.Retention{})
+		return func(*worker) { t.caughtUp(page, err) }
+	})
+}
+
+func (t *topic) caughtUp(page tenants.Page, err error) {
+	t.catching = false
+	if t.state != live {
+		return
+	}
+	before := t.head
+	if err != nil {
+		t.hub.troubled("reading a channel's end", err)
+	} else {
+		t.checked = t.hub.now()
+		t.takePage(page)
+	}
+	behind := len(t.early) > 0 || page.Tail > t.head
+	switch {
+	case err == nil && (t.catchMore || behind && t.head > before):
+		t.stalled = 0
+		t.catchUp()
+	case err == nil && !behind:
+		t.stalled = 0
+	default: // nothing new although something is missing: the log is asked again, ever more slowly
+		t.stalled++
+		t.catching = true
+		t.hub.after(t, pause(t.stalled), func(*worker) {
+			t.catching = false
+			if t.state == live && len(t.subs) > 0 {
+				t.catchUp()
+			}
+		})
+	}
+	for _, s := range t.subs {
+		if s.ahead {
+			t.soon(s)
+		}
+	}
+}
+
+// takePage appends what of a page read at or before head is behind head.
+func (t *topic) takePage(page tenants.Page) {
+	now, before := t.hub.now(), t.head
+	if g := page.Gap; g != nil && g.Reset && page.Tail < t.head {
+		t.reset(page.Tail)
+		return
+	} else if g != nil && !g.Reset && g.From <= t.head+1 && g.To > t.head {
+		t.hub.stats.gaps.Add(1)
+		t.extend(gapEntry(&tenants.Gap{Channel: t.key.name, From: t.head + 1, To: g.To}, now))
+	}
+	for i := range page.Events {
+		if page.Events[i].Seq == t.head+1 {
+			t.extend(eventEntry(page.Events[i], now))
+		}
+	}
+	if page.Tail == t.head && t.ended != page.Ended {
+		t.ended = page.Ended
+		t.fanOut()
+	}
+	t.useEarly()
+	if t.head > before {
+		t.hub.stats.recovered.Add(t.head - before)
+		t.fanOut()
+	}
+}
+
+// reset follows a log that ends before head: the table was restored.
+func (t *topic) reset(tail int64) {
+	t.hub.stats.gaps.Add(1)
+	t.head, t.ended = tail, false
+	t.ring = segment{after: tail}
+	t.pages, t.early, t.sizeOf = nil, nil, 0
+	t.changed()
+	t.fanOut()
+}
+
+// pause is how long to wait after so many failures in a row: 100 ms, doubling, at most 5 s.
+func pause(failures int) time.Duration {
+	return min(100*time.Millisecond<<min(failures-1, 10), 5*time.Second)
+}

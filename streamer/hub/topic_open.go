@@ -1,0 +1,203 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// open makes the topic live: interest is committed first and the log read after, so that an event that the appender
+// tells nobody about is in what is read. The cursors that wait are served by the same read.
+func (t *topic) open() {
+	t.state, t.maybeThere, t.writing = opening, true, true
+	t.early, t.sizeOf = nil, 0
+	h := t.hub
+	h.io(t, func(ctx context.Context) func(*worker) {
+		err := h.o.Interest.Register(ctx, h.nodeID(), h.o.Lease(), t.key.tenant, t.key.name)
+		return func(*worker) { t.registered(err) }
+	})
+}
+
+func (t *topic) registered(err error) {
+	t.writing = false
+	if err != nil {
+		t.openFailed("registering interest in a channel", err)
+		return
+	}
+	h := t.hub
+	after, ok := t.lowest()
+	h.io(t, func(ctx context.Context) func(*worker) {
+		if !ok { // nobody asks for the past
+			tail, err := h.o.Log.Tail(ctx, t.key.tenant, t.key.name)
+			if err != nil {
+				return func(*worker) { t.opened(0, tenants.Page{}, err) }
+			}
+			page, err := h.o.Log.Read(ctx, t.key.tenant, t.key.name, tail, 1, tenants.Retention{})
+			return func(*worker) { t.opened(tail, page, err) }
+		}
+		after := max(0, after-lookBack)
+		page, err := h.readPage(ctx, t.key, after)
+		return func(*worker) { t.opened(after, page, err) }
+	})
+}
+
+// lowest returns the lowest cursor of those that wait.
+func (t *topic) lowest() (pos int64, ok bool) {
+	for _, s := range t.subs {
+		if from := s.from(); from >= 0 && (!ok || from < pos) {
+			pos, ok = from, true
+		}
+	}
+	return pos, ok
+}
+
+func (t *topic) opened(after int64, page tenants.Page, err error) {
+	if err != nil {
+		t.openFailed("reading a channel", err)
+		return
+	}
+	now := t.hub.now()
+	t.state, t.failures, t.stalled, t.checked, t.lastEvent = live, 0, 0, now, now
+	t.pages = nil
+	got := pageSegment(after, page, now)
+	switch {
+	case page.Gap != nil && page.Gap.Reset:
+		t.head = page.Tail
+		t.ring = segment{after: t.head}
+	case got.last() >= page.Tail:
+		t.head = got.last()
+		t.ring = *got
+	default: // far behind: what is between is read by those who need it
+		t.head = page.Tail
+		t.ring = segment{after: t.head}
+		t.pages = append(t.pages, got)
+	}
+	t.ended = page.Ended
+	t.useEarly()
+	t.changed()
+	if got.last() < page.Tail || len(t.early) > 0 || t.catchMore {
+		t.catchUp()
+	}
+	for _, s := range t.subs {
+		t.soon(s)
+	}
+}
+
+func (t *topic) openFailed(what string, err error) {
+	t.hub.troubled(what, err)
+	t.failures++
+	for _, s := range t.subs {
+		s.conn.sendHead()
+	}
+	t.hub.after(t, pause(t.failures), func(*worker) {
+		if t.state == opening && !t.writing {
+			if len(t.subs) == 0 {
+				t.state = cold // visit sees to the rest
+			} else {
+				t.open()
+			}
+		}
+	})
+}
+
+// reregister writes the interest row again and reads the log behind head; done is called once both have succeeded, or cannot.
+func (t *topic) reregister(done func(error)) {
+	if t.state != live || t.writing {
+		done(nil) // an opening that is under way writes the row itself
+		return
+	}
+	t.writing = true
+	h := t.hub
+	h.io(t, func(ctx context.Context) func(*worker) {
+		err := h.o.Interest.Register(ctx, h.nodeID(), h.o.Lease(), t.key.tenant, t.key.name)
+		return func(*worker) {
+			t.writing = false
+			if err == nil && t.state == live {
+				t.catchUp()
+			}
+			done(err)
+		}
+	})
+}
+
+const (
+	visitEvery = 5 * time.Second
+	keepRing   = 5 * time.Minute
+	keepPage   = 10 * time.Second
+)
+
+// visit is the sweep's: it forgets what is old, looks past the last number now and then, and gives up interest in a channel
+// that nobody has listened to for a while.
+func (t *topic) visit() {
+	now, o := t.hub.now(), &t.hub.o
+	old := 0
+	for old < len(t.ring.entries) && now-t.ring.entries[old].at > keepRing.Milliseconds() {
+		old++
+	}
+	if old > 0 {
+		t.ring.drop(old)
+		t.changed()
+	}
+	t.dropPages(now - keepPage.Milliseconds())
+
+	if len(t.subs) == 0 && now-t.emptySince >= o.Linger.Milliseconds() && !t.writing && !t.catching && len(t.loads) == 0 {
+		switch t.state {
+		case live, cold:
+			t.drop()
+			return
+		}
+	}
+	every := o.AntiEntropy
+	if now-t.lastEvent > (24 * time.Hour).Milliseconds() {
+		every *= 12
+	}
+	if t.state == live && now-t.checked >= every.Milliseconds() {
+		t.catchUp()
+	}
+}
+
+func (t *topic) drop() {
+	if !t.maybeThere {
+		t.remove()
+		return
+	}
+	t.state, t.writing = dropping, true
+	t.ring, t.pages, t.early, t.sizeOf = segment{}, nil, nil, 0
+	h := t.hub
+	h.io(t, func(ctx context.Context) func(*worker) {
+		err := h.o.Interest.Drop(ctx, h.nodeID(), t.key.tenant, t.key.name)
+		return func(*worker) { t.dropped(err) }
+	})
+}
+
+func (t *topic) dropped(err error) {
+	t.writing = false
+	t.state = cold
+	if err != nil {
+		t.hub.troubled("dropping interest in a channel", err)
+	} else {
+		t.maybeThere = false
+	}
+	switch {
+	case len(t.subs) > 0:
+		t.open()
+	case err == nil:
+		t.remove()
+	}
+}
+
+// remove takes the topic off the hub unless somebody has posted to it meanwhile.
+func (t *topic) remove() {
+	h := t.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.box) == 0 && len(t.subs) == 0 {
+		t.dead = true
+		delete(h.topics, t.key)
+		h.list[t.index] = nil
+		h.holes = append(h.holes, t.index)
+	}
+}

@@ -1,0 +1,156 @@
+package hub
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+const (
+	pageRows  = 256
+	lookBack  = 32 // a first page begins so much earlier: those who reconnect together were not cut at the same event
+	pagesKept = 8
+	loadsMax  = 4
+)
+
+// load is a read for those that the ring has passed.
+type load struct{ after int64 }
+
+func (l *load) serves(pos int64) bool { return l.after <= pos && pos < l.after+pageRows }
+
+// readPage reads what of a channel behind after may be shown.
+func (h *Hub) readPage(ctx context.Context, k topicKey, after int64) (tenants.Page, error) {
+	h.stats.replayReads.Add(1)
+	r, err := h.o.Retention(ctx, k.tenant)
+	if err != nil {
+		return tenants.Page{}, err
+	}
+	return h.o.Log.Read(ctx, k.tenant, k.name, after, pageRows, r)
+}
+
+// locate returns what serves pos, nil where nothing in memory does.
+func (t *topic) locate(pos int64) *segment {
+	if t.ring.serves(pos) {
+		return &t.ring
+	}
+	for _, p := range t.pages {
+		if p.serves(pos) {
+			p.used = t.hub.now()
+			return p
+		}
+	}
+	return nil
+}
+
+// want has the page behind pos read, where s is. Everyone who waits for the same stretch shares one read.
+func (t *topic) want(s *sub, pos int64) {
+	if !s.waiting {
+		s.waiting = true
+		t.waiters = append(t.waiters, s)
+	}
+	if len(t.loads) == loadsMax || slices.ContainsFunc(t.loads, func(l *load) bool { return l.serves(pos) }) {
+		return
+	}
+	after := pos
+	if !s.read {
+		s.read = true
+		after = max(0, pos-lookBack)
+	}
+	l := &load{after}
+	t.loads = append(t.loads, l)
+	t.hub.io(t, func(ctx context.Context) func(*worker) {
+		page, err := t.hub.readPage(ctx, t.key, after)
+		return func(*worker) { t.loaded(l, page, err) }
+	})
+}
+
+func (t *topic) loaded(l *load, page tenants.Page, err error) {
+	done := func() {
+		t.loads = slices.DeleteFunc(t.loads, func(x *load) bool { return x == l })
+		waiters := t.waiters
+		t.waiters = nil
+		for _, s := range waiters {
+			s.waiting = false
+			t.soon(s)
+		}
+	}
+	if err != nil {
+		t.hub.troubled("reading a channel", err)
+		t.failures++
+		t.hub.after(t, pause(t.failures), func(*worker) { done() })
+		return
+	}
+	t.failures = 0
+	if t.state != live {
+		done()
+		return
+	}
+	now := t.hub.now()
+	got := pageSegment(l.after, page, now)
+	if got.last() > t.head { // the log is further than this node was told
+		t.takePage(page)
+		for n := len(got.entries); n > 0 && got.entries[n-1].last > t.head; n-- {
+			got.bytes -= got.entries[n-1].weight()
+			got.entries = got.entries[:n-1]
+		}
+	}
+	if page.Tail != t.head {
+		t.catchUp()
+	}
+	if len(got.entries) == 0 { // the log and head do not agree: the catch-up finds out
+		t.catchUp()
+		t.hub.after(t, pause(1), func(*worker) { done() })
+		return
+	}
+	t.keep(got)
+	t.changed()
+	done()
+}
+
+// keep puts a page where subscribers find it: into the ring if it ends where that begins and there is room.
+func (t *topic) keep(p *segment) {
+	if p.last() >= t.ring.after && p.after < t.ring.after {
+		n := len(p.entries)
+		for n > 0 && p.entries[n-1].last > t.ring.after {
+			n--
+		}
+		if n > 0 && p.entries[n-1].last == t.ring.after && n+len(t.ring.entries) <= t.hub.o.Ring && p.bytes+t.ring.bytes <= t.ringBytes() {
+			joined := segment{after: p.after, entries: slices.Concat(p.entries[:n], t.ring.entries)}
+			for i := range joined.entries {
+				joined.bytes += joined.entries[i].weight()
+			}
+			t.ring = joined
+			return
+		}
+	}
+	if len(t.pages) == pagesKept {
+		oldest := 0
+		for i, o := range t.pages {
+			if o.used < t.pages[oldest].used {
+				oldest = i
+			}
+		}
+		t.pages = slices.Delete(t.pages, oldest, oldest+1)
+	}
+	t.pages = append(t.pages, p)
+}
+
+// dropPages forgets pages that nobody has used since.
+func (t *topic) dropPages(since int64) {
+	n := len(t.pages)
+	t.pages = slices.DeleteFunc(t.pages, func(p *segment) bool { return p.used < since })
+	if len(t.pages) < n {
+		t.changed()
+	}
+}
+
+// forget drops what is in memory, since retention, a purge or the tenant's state may have changed what may be shown.
+// Subscribers that are behind read it from the log.
+func (t *topic) forget() {
+	if t.state == live {
+		t.ring = segment{after: t.head}
+		t.pages = nil
+		t.changed()
+	}
+}
