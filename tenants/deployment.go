@@ -9,6 +9,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -115,7 +116,7 @@ func (c Cursors) Seal(t TenantID, route, position string) string {
 // Open is the inverse of Seal. What Seal did not make for this tenant and route: Invalid cursor_invalid.
 func (c Cursors) Open(t TenantID, route, cursor string) (position string, err error) {
 	bad := Errorf(Invalid, "cursor_invalid", "the cursor is not one that this list gave out")
-	if len(cursor) > maxListCursor {
+	if len(cursor) > maxListCursor || strings.ContainsAny(cursor, "\r\n") { // line breaks, which the decoder would skip
 		return "", bad
 	}
 	b, derr := base64.RawURLEncoding.Strict().DecodeString(cursor)
