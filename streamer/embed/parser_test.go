@@ -89,10 +89,10 @@ async function everywhere(text) {
 func TestParserFollowsTheGrammarWhereverTheBytesAreCut(t *testing.T) {
 	s := newServer(t)
 	p := s.open()
-	p.do(evaluate(feed))
+	p.Define(feed)
 	for _, c := range grammar {
 		t.Run(c.name, func(t *testing.T) {
-			p := &page{t, p.ctx}
+			p := p.For(t)
 			text, err := json.Marshal([]byte(c.stream))
 			if err != nil {
 				t.Fatal(err)
@@ -105,7 +105,7 @@ func TestParserFollowsTheGrammarWhereverTheBytesAreCut(t *testing.T) {
 				Cuts []int
 				Runs int
 			}
-			if err := json.Unmarshal([]byte(get(p, fmt.Sprintf("everywhere(%s)", text))), &outcomes); err != nil {
+			if err := json.Unmarshal([]byte(p.Get(fmt.Sprintf("everywhere(%s)", text))), &outcomes); err != nil {
 				t.Fatal(err)
 			}
 			cursor := c.cursor

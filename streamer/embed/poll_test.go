@@ -3,6 +3,8 @@ package embed
 import (
 	"fmt"
 	"testing"
+
+	"github.com/hookcast/hookcast/infra/endtoend/browser"
 )
 
 // held is for pages where the wait for a stream's first frame, 1e6 ms, ends when the test says so.
@@ -15,18 +17,18 @@ const expiry = `var expire = null;
 	self.clearTimeout = (id) => { if (id === -1) expire = null; else clear(id); }; }`
 
 // connectHeld connects a page with such a wait.
-func (s *server) connectHeld(options string) *page {
+func (s *server) connectHeld(options string) *browser.Page {
 	s.t.Helper()
 	p := s.open()
-	p.run(expiry + fmt.Sprintf("connect(Object.assign({url: %q}, %s));", s.url, options))
+	p.Run(expiry + fmt.Sprintf("connect(Object.assign({url: %q}, %s));", s.url, options))
 	return p
 }
 
 // block lets a stream's wait for its first frame end.
-func (c *call) block(p *page) {
+func (c *call) block(p *browser.Page) {
 	c.t.Helper()
-	p.wait("expire")
-	p.run("expire()")
+	p.Wait("expire")
+	p.Run("expire()")
 	c.gone()
 }
 
@@ -36,7 +38,7 @@ func TestPollTakesOverWhereStreamsAreHeldBackTwice(t *testing.T) {
 		p := s.connectHeld(`{channels: ['orders', 'jobs'], token: 'tok', transport: '` + transport + `', ` + held + `}`)
 		c := s.next("/v1/stream")
 		c.send(first("4,0")) // the first one serves, so that there is a cursor to take along
-		p.wait("c.state === 'open'")
+		p.Wait("c.state === 'open'")
 		c.end()
 		// Now something on the way keeps the body of one and even the headers of another.
 		c = s.next("/v1/stream")
@@ -57,13 +59,13 @@ func TestPollTakesOverWhereStreamsAreHeldBackTwice(t *testing.T) {
 		c = s.next("/v1/poll")
 		c.wants("wait", "25")
 		c.wants("after", "5,0")
-		p.want("[c.state, c.transport, c.cursor, events.length]", []any{"open", "poll", "5,0", 1})
+		p.Want("[c.state, c.transport, c.cursor, events.length]", []any{"open", "poll", "5,0", 1})
 		c.page("9,1", envelope("orders", 5), `{"type":"hookcast.gap","channel":"orders","from":6,"to":8}`,
 			envelope("orders", 9), envelope("jobs", 1))
 		s.next("/v1/poll").wants("after", "9,1")
-		p.want("events.map((e) => e.seq || [e.type, e.from, e.to])", []any{5, []any{"hookcast.gap", 6, 8}, 9, 1})
-		p.want("Object.values(sessionStorage)", []string{"9,1"})
-		p.run("c.close()")
+		p.Want("events.map((e) => e.seq || [e.type, e.from, e.to])", []any{5, []any{"hookcast.gap", 6, 8}, 9, 1})
+		p.Want("Object.values(sessionStorage)", []string{"9,1"})
+		p.Run("c.close()")
 	})
 }
 
@@ -75,13 +77,13 @@ func TestOneBlockedAttemptIsNotEnoughForPolling(t *testing.T) {
 		c.hold()
 		c.block(p)
 		c = s.next("/v1/stream")
-		p.want("c.reason", "blocked")
+		p.Want("c.reason", "blocked")
 		c.send(first("1"))
-		p.wait("c.state === 'open'")
+		p.Wait("c.state === 'open'")
 		c.end()
 	}
 	s.next("/v1/stream").send(first("1"))
-	p.wait("c.state === 'open' && c.transport === 'eventsource'")
+	p.Wait("c.state === 'open' && c.transport === 'eventsource'")
 }
 
 // A server that is down holds streams back too, and its polls fail: then streaming comes first again.
@@ -92,9 +94,9 @@ func TestAFailingPollGoesBackToStreams(t *testing.T) {
 	s.next("/v1/stream").block(p)
 	s.next("/v1/poll").answer(200, "<p>Welcome to the hotel</p>", "Content-Type", "text/html")
 	c := s.next("/v1/stream")
-	p.want("[c.state, c.reason]", []any{"waiting", "network"})
+	p.Want("[c.state, c.reason]", []any{"waiting", "network"})
 	c.send(first("1") + event(2))
-	p.wait("events.length === 1 && c.transport === 'eventsource'")
+	p.Wait("events.length === 1 && c.transport === 'eventsource'")
 }
 
 func TestPollClimbsBackToStreams(t *testing.T) {
@@ -108,7 +110,7 @@ func TestPollClimbsBackToStreams(t *testing.T) {
 	c.block(p) // one attempt is enough to know that it is so still
 	s.next("/v1/poll").page("4", envelope("orders", 4))
 	s.next("/v1/stream").send(first("4") + event(5))
-	p.wait("events.length === 3 && c.transport === 'eventsource' && c.state === 'open'")
+	p.Wait("events.length === 3 && c.transport === 'eventsource' && c.state === 'open'")
 }
 
 func TestPollAlone(t *testing.T) {
@@ -117,25 +119,25 @@ func TestPollAlone(t *testing.T) {
 	s.next("/v1/poll").page("1")
 	c := s.next("/v1/poll")
 	c.wants("wait", "7")
-	p.want("[c.state, c.transport]", []any{"open", "poll"})
+	p.Want("[c.state, c.transport]", []any{"open", "poll"})
 	c.page("1") // nothing within the wait
 	s.next("/v1/poll").answer(503, "")
 	c = s.next("/v1/poll")
 	c.wants("wait", "0")
-	p.want("[c.state, c.reason]", []any{"waiting", "http-503"})
+	p.Want("[c.state, c.reason]", []any{"waiting", "http-503"})
 	c.page("2", envelope("orders", 2))
 	s.next("/v1/poll").page("!stop")
-	p.wait("c.state === 'closed'")
-	p.want("[c.reason, c.cursor]", []any{"ended", "2"})
+	p.Wait("c.state === 'closed'")
+	p.Want("[c.reason, c.cursor]", []any{"ended", "2"})
 	s.quiet(p)
 }
 
 func TestClosingInAHandlerLeavesTheRestOfAPage(t *testing.T) {
 	s := newServer(t)
 	p := s.connect(`{channels: 'orders', transport: 'poll', ` + fast + `}`)
-	p.run("c.on('order.created', () => c.close())")
+	p.Run("c.on('order.created', () => c.close())")
 	s.next("/v1/poll").page("2", envelope("orders", 1), envelope("orders", 2))
-	p.wait("c.state === 'closed'")
-	p.want("[events.length, c.cursor]", []any{1, ""})
+	p.Wait("c.state === 'closed'")
+	p.Want("[events.length, c.cursor]", []any{1, ""})
 	s.quiet(p)
 }

@@ -11,8 +11,8 @@ func TestStatusesThatEndIt(t *testing.T) {
 			s := newServer(t)
 			p := s.connect(`{channels: 'orders', transport: 'fetch', ` + fast + `}`)
 			s.next("/v1/stream").answer(status, `{"code":"x"}`, "Content-Type", "application/problem+json")
-			p.wait("c.state === 'closed'")
-			p.want("c.reason", "http-"+strconv.Itoa(status))
+			p.Wait("c.state === 'closed'")
+			p.Want("c.reason", "http-"+strconv.Itoa(status))
 			s.quiet(p)
 		})
 	}
@@ -25,9 +25,9 @@ func TestStatusesThatPass(t *testing.T) {
 			p := s.connect(`{channels: 'orders', transport: 'fetch', ` + fast + `}`)
 			s.next("/v1/stream").answer(status, `{"code":"x"}`, "Content-Type", "application/problem+json")
 			c := s.next("/v1/stream")
-			p.want("[c.state, c.reason]", []any{"waiting", "http-" + strconv.Itoa(status)})
+			p.Want("[c.state, c.reason]", []any{"waiting", "http-" + strconv.Itoa(status)})
 			c.send(first("1") + event(2))
-			p.wait("events.length === 1")
+			p.Wait("events.length === 1")
 		})
 	}
 }
@@ -44,39 +44,39 @@ const delays = `var waits = [];
 func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 	s := newServer(t)
 	p := s.open()
-	p.run(delays + `connect({url: '` + s.url + `', channels: 'orders', transport: 'poll', timings: {min: 1, max: 1}})`)
+	p.Run(delays + `connect({url: '` + s.url + `', channels: 'orders', transport: 'poll', timings: {min: 1, max: 1}})`)
 	for _, after := range []string{"20", "Fri, 01 Jan 2100 00:00:00 GMT", "-5", "soon", "1"} {
 		s.next("/v1/poll").answer(429, "", "Retry-After", after)
 	}
 	s.next("/v1/poll")
-	p.want("waits", []int{20001, 300000, 1001})
+	p.Want("waits", []int{20001, 300000, 1001})
 }
 
 func TestBackOffGrowsWithFullJitterAndStartsAnewOnceOpen(t *testing.T) {
 	s := newServer(t)
 	p := s.open()
-	p.run(delays + `Math.random = () => 0.5; connect({url: '` + s.url + `', channels: 'orders', transport: 'poll'})`)
+	p.Run(delays + `Math.random = () => 0.5; connect({url: '` + s.url + `', channels: 'orders', transport: 'poll'})`)
 	for range 8 {
 		s.next("/v1/poll").answer(503, "")
 	}
 	s.next("/v1/poll").page("1", envelope("orders", 1))
 	s.next("/v1/poll").answer(503, "")
 	s.next("/v1/poll")
-	p.want("waits", []int{750, 1250, 2250, 4250, 8250, 15250, 15250, 15250, 750})
+	p.Want("waits", []int{750, 1250, 2250, 4250, 8250, 15250, 15250, 15250, 750})
 }
 
 // A stream's own retry comes before back-off, and no server can send a page away for days.
 func TestRetryFieldIsObeyedWithinReason(t *testing.T) {
 	s := newServer(t)
 	p := s.open()
-	p.run(delays + `connect({url: '` + s.url + `', channels: 'orders', transport: 'fetch',
+	p.Run(delays + `connect({url: '` + s.url + `', channels: 'orders', transport: 'fetch',
 		timings: {open: 1e6, min: 1, max: 1}})`)
 	for _, retry := range []string{"7000", "99999999999", "7x", "-1", ""} {
 		c := s.next("/v1/stream")
 		c.send("retry: " + retry + "\n" + named("quota", "1", "{}"))
 	}
 	s.next("/v1/stream")
-	p.want("waits", []int{7000, 300000})
+	p.Want("waits", []int{7000, 300000})
 }
 
 // A 5xx kills a native EventSource for good.
@@ -89,8 +89,8 @@ func TestADeadEventSourceIsReplacedByFetch(t *testing.T) {
 	c.wants("token", "")
 	c.wants("after", "3")
 	c.send(first("3") + event(4))
-	p.wait("events.length === 1")
-	p.want("[c.transport, states]", []any{"fetch", []string{"waiting:network", "open"}})
+	p.Wait("events.length === 1")
+	p.Want("[c.transport, states]", []any{"fetch", []string{"waiting:network", "open"}})
 }
 
 func TestA404IsSeenBehindADeadEventSource(t *testing.T) {
@@ -98,8 +98,8 @@ func TestA404IsSeenBehindADeadEventSource(t *testing.T) {
 	p := s.connect(`{channels: 'orders', ` + fast + `}`)
 	s.next("/v1/stream").answer(404, "")
 	s.next("/v1/stream").answer(404, "")
-	p.wait("c.state === 'closed'")
-	p.want("c.reason", "http-404")
+	p.Wait("c.state === 'closed'")
+	p.Want("c.reason", "http-404")
 	s.quiet(p)
 }
 
@@ -110,8 +110,8 @@ func TestACursorThatTheServerRefusesIsForgottenAloud(t *testing.T) {
 	c := s.next("/v1/stream")
 	c.wants("after", "")
 	c.send(first("5,5"))
-	p.wait("c.cursor === '5,5'")
-	p.want("events", []any{
+	p.Wait("c.cursor === '5,5'")
+	p.Want("events", []any{
 		map[string]any{"channel": "orders", "reset": true, "type": "hookcast.gap"},
 		map[string]any{"channel": "jobs", "reset": true, "type": "hookcast.gap"}})
 }
@@ -121,7 +121,7 @@ func TestAnAnswerThatIsNoStreamIsTriedAgain(t *testing.T) {
 	p := s.connect(`{channels: 'orders', transport: 'fetch', ` + fast + `}`)
 	s.next("/v1/stream").answer(200, "<p>Welcome to the hotel</p>", "Content-Type", "text/html")
 	c := s.next("/v1/stream")
-	p.want("[c.state, c.reason]", []any{"waiting", "http-200"})
+	p.Want("[c.state, c.reason]", []any{"waiting", "http-200"})
 	c.send(first("1"))
-	p.wait("c.state === 'open'")
+	p.Wait("c.state === 'open'")
 }

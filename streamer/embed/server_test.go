@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend/browser"
 )
 
 // server speaks the streaming protocol as a test scripts it: every request to /v1/stream or /v1/poll comes out of
@@ -64,16 +66,16 @@ func newServer(t *testing.T) *server {
 }
 
 // open returns a tab on the server's page.
-func (s *server) open() *page {
+func (s *server) open() *browser.Page {
 	s.t.Helper()
-	return newPage(s.t, s.site+"/page")
+	return browser.NewPage(s.t, s.site+"/page")
 }
 
 // connect opens a page and connects it with the given option text besides url.
-func (s *server) connect(options string) *page {
+func (s *server) connect(options string) *browser.Page {
 	s.t.Helper()
 	p := s.open()
-	p.run(fmt.Sprintf("connect(Object.assign({url: %q}, %s));", s.url, options))
+	p.Run(fmt.Sprintf("connect(Object.assign({url: %q}, %s));", s.url, options))
 	return p
 }
 
@@ -110,7 +112,7 @@ func (s *server) next(path string) *call {
 			s.t.Fatalf("request for %s, want %s", c.path, path)
 		}
 		return c
-	case <-time.After(patience):
+	case <-time.After(browser.Patience):
 		s.t.Fatalf("no request for %s came", path)
 		return nil
 	}
@@ -118,9 +120,9 @@ func (s *server) next(path string) *call {
 
 // quiet shows that the page sends nothing more: it lets the page make 20 round trips to its site, each of which
 // takes longer than the 1 ms back-off of these tests, and finds no request here.
-func (s *server) quiet(p *page) {
+func (s *server) quiet(p *browser.Page) {
 	s.t.Helper()
-	get(p, "(async () => { for (let i = 0; i < 20; i++) await (await fetch('/ping', {cache: 'no-store'})).text(); })()")
+	p.Get("(async () => { for (let i = 0; i < 20; i++) await (await fetch('/ping', {cache: 'no-store'})).text(); })()")
 	select {
 	case c := <-s.calls:
 		s.t.Fatalf("a request for %s came, want none", c.path)
@@ -144,7 +146,7 @@ func (c *call) step(f func(http.ResponseWriter) bool) {
 	case c.steps <- f:
 	case <-c.ctx.Done():
 		c.t.Fatal("the client has gone")
-	case <-time.After(patience):
+	case <-time.After(browser.Patience):
 		c.t.Fatal("the answer is over")
 	}
 }
@@ -199,7 +201,7 @@ func (c *call) gone() {
 	c.t.Helper()
 	select {
 	case <-c.ctx.Done():
-	case <-time.After(patience):
+	case <-time.After(browser.Patience):
 		c.t.Fatal("the client keeps the connection")
 	}
 }

@@ -38,18 +38,18 @@ func TestNativeStream(t *testing.T) {
 	c.wants("types", "off")
 	c.wants("token", "tok")
 	c.wants("after", "")
-	p.want("[c.state, states]", []any{"connecting", []string{}})
+	p.Want("[c.state, states]", []any{"connecting", []string{}})
 	c.send(first("3,0"))
-	p.wait("c.state === 'open'")
-	p.run("c.on('order.created', (e) => { window.typed = e.data.n; })")
+	p.Wait("c.state === 'open'")
+	p.Run("c.on('order.created', (e) => { window.typed = e.data.n; })")
 	c.send("id: 4,0\ndata: " + envelope("orders", 4) + "\n\nid: 4,1\ndata: " + envelope("jobs", 1) + "\n\n")
-	p.wait("events.length === 2")
-	p.want("events.map((e) => [e.channel, e.seq, e.id, e.data.n])", []any{
+	p.Wait("events.length === 2")
+	p.Want("events.map((e) => [e.channel, e.seq, e.id, e.data.n])", []any{
 		[]any{"orders", 4, "evt_4", 4}, []any{"jobs", 1, "evt_1", 1}})
-	p.want("[c.transport, c.cursor, typed, errors]", []any{"eventsource", "4,1", 1, []string{}})
-	p.run("c.close()")
+	p.Want("[c.transport, c.cursor, typed, errors]", []any{"eventsource", "4,1", 1, []string{}})
+	p.Run("c.close()")
 	c.gone()
-	p.want("[c.state, c.reason, states]", []any{"closed", "close", []string{"open", "closed:close"}})
+	p.Want("[c.state, c.reason, states]", []any{"closed", "close", []string{"open", "closed:close"}})
 }
 
 func TestFetchStreamCarriesTheTokenInAHeader(t *testing.T) {
@@ -66,9 +66,9 @@ func TestFetchStreamCarriesTheTokenInAHeader(t *testing.T) {
 		t.Fatalf("Accept: %q", got)
 	}
 	c.send(first("0") + event(1))
-	p.wait("events.length === 1")
-	p.want("[c.transport, c.state, c.cursor]", []any{"fetch", "open", "1"})
-	p.run("c.close()")
+	p.Wait("events.length === 1")
+	p.Want("[c.transport, c.state, c.cursor]", []any{"fetch", "open", "1"})
+	p.Run("c.close()")
 	c.gone()
 }
 
@@ -78,14 +78,14 @@ func TestResumesWithTheCursorAfterTheServerClosed(t *testing.T) {
 		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + fast + `}`)
 		c := s.next("/v1/stream")
 		c.send(first("6") + event(7))
-		p.wait("events.length === 1")
+		p.Wait("events.length === 1")
 		c.end()
 		c = s.next("/v1/stream")
 		c.resumed("7")
-		p.want("[c.state, c.reason]", []any{"waiting", "network"})
+		p.Want("[c.state, c.reason]", []any{"waiting", "network"})
 		c.send(first("7") + event(8))
-		p.wait("events.length === 2")
-		p.want("[states, c.cursor]", []any{[]string{"open", "waiting:network", "open"}, "8"})
+		p.Wait("events.length === 2")
+		p.Want("[states, c.cursor]", []any{[]string{"open", "waiting:network", "open"}, "8"})
 	})
 }
 
@@ -95,7 +95,7 @@ func TestFirstFrameAloneMovesTheCursor(t *testing.T) {
 		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + fast + `}`)
 		c := s.next("/v1/stream")
 		c.send(first("41"))
-		p.wait("c.cursor === '41'")
+		p.Wait("c.cursor === '41'")
 		c.end()
 		s.next("/v1/stream").resumed("41")
 	})
@@ -108,27 +108,27 @@ func TestReloadResumesFromSessionStorage(t *testing.T) {
 	c := s.next("/v1/stream")
 	c.wants("after", "2")
 	c.send(first("2") + event(3))
-	p.wait("c.cursor === '3'")
-	p.do(reload)
+	p.Wait("c.cursor === '3'")
+	p.Reload()
 	c.gone()
-	p.run("connect(Object.assign({url: '" + s.url + "'}, " + options + "))")
+	p.Run("connect(Object.assign({url: '" + s.url + "'}, " + options + "))")
 	s.next("/v1/stream").wants("after", "3")
-	p.run("c.close(); connect({url: '" + s.url + "', channels: ['orders', 'jobs']})") // other channels, other cursor
+	p.Run("c.close(); connect({url: '" + s.url + "', channels: ['orders', 'jobs']})") // other channels, other cursor
 	s.next("/v1/stream").wants("after", "")
-	p.run("c.close(); connect({url: '" + s.url + "', channels: 'orders', resume: false})")
+	p.Run("c.close(); connect({url: '" + s.url + "', channels: 'orders', resume: false})")
 	s.next("/v1/stream").wants("after", "")
-	p.run("c.close(); connect({url: '" + s.url + "', channels: 'orders', resume: 'another account'})")
+	p.Run("c.close(); connect({url: '" + s.url + "', channels: 'orders', resume: 'another account'})")
 	s.next("/v1/stream").wants("after", "")
 }
 
 func TestWorksWhereStorageIsForbidden(t *testing.T) {
 	s := newServer(t)
 	p := s.open()
-	p.run(`Object.defineProperty(self, 'sessionStorage', {get() { throw new DOMException('no', 'SecurityError'); }});
+	p.Run(`Object.defineProperty(self, 'sessionStorage', {get() { throw new DOMException('no', 'SecurityError'); }});
 		connect({url: '` + s.url + `', channels: 'orders'})`)
 	s.next("/v1/stream").send(first("1") + event(2))
-	p.wait("events.length === 1 && c.cursor === '2'")
-	p.want("errors", []string{})
+	p.Wait("events.length === 1 && c.cursor === '2'")
+	p.Want("errors", []string{})
 }
 
 func TestDuplicatesAreDropped(t *testing.T) {
@@ -138,9 +138,9 @@ func TestDuplicatesAreDropped(t *testing.T) {
 		c := s.next("/v1/stream")
 		c.send(first("0") + event(1) + event(2) + event(1) + event(2) +
 			"id: 2,1\ndata: " + envelope("jobs", 1) + "\n\n" + event(3))
-		p.wait("events.length >= 4")
-		p.want("events.map((e) => e.channel + e.seq)", []string{"orders1", "orders2", "jobs1", "orders3"})
-		p.want("c.cursor", "3")
+		p.Wait("events.length >= 4")
+		p.Want("events.map((e) => e.channel + e.seq)", []string{"orders1", "orders2", "jobs1", "orders3"})
+		p.Want("c.cursor", "3")
 	})
 }
 
@@ -148,15 +148,15 @@ func TestGapIsSurfacedAndAResetStartsNumbersAnew(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
 		p := s.connect(`{channels: 'orders', transport: '` + transport + `'}`)
-		p.run("c.on('hookcast.gap', (g) => { window.gap = g; })")
+		p.Run("c.on('hookcast.gap', (g) => { window.gap = g; })")
 		c := s.next("/v1/stream")
 		c.send(first("9") + event(10) + named("gap", "20", `{"channel":"orders","from":11,"to":20}`) + event(10) + event(21))
-		p.wait("events.length === 3")
-		p.want("gap", map[string]any{"channel": "orders", "from": 11, "to": 20, "type": "hookcast.gap"})
-		p.want("events.map((e) => e.seq || e.type)", []any{10, "hookcast.gap", 21})
+		p.Wait("events.length === 3")
+		p.Want("gap", map[string]any{"channel": "orders", "from": 11, "to": 20, "type": "hookcast.gap"})
+		p.Want("events.map((e) => e.seq || e.type)", []any{10, "hookcast.gap", 21})
 		c.send(named("gap", "0", `{"channel":"orders","from":1,"to":21,"reset":true}`) + event(1))
-		p.wait("events.length === 5")
-		p.want("[events[3].reset, events[4].seq, c.cursor]", []any{true, 1, "1"})
+		p.Wait("events.length === 5")
+		p.Want("[events[3].reset, events[4].seq, c.cursor]", []any{true, 1, "1"})
 	})
 }
 
@@ -164,7 +164,7 @@ func TestQuotaThenConnects(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
 		p := s.connect(`{channels: 'orders', transport: '` + transport + `', after: 5, timings: {min: 1e6, max: 1e6}}`)
-		p.run("c.on('hookcast.quota', (q) => { window.quota = q; })")
+		p.Run("c.on('hookcast.quota', (q) => { window.quota = q; })")
 		for range 2 { // the server's retry counts, not the back-off
 			c := s.next("/v1/stream")
 			c.resumed("5")
@@ -174,11 +174,11 @@ func TestQuotaThenConnects(t *testing.T) {
 			}
 		}
 		c := s.next("/v1/stream")
-		p.want("[c.state, c.reason, quota]", []any{"waiting", "quota",
+		p.Want("[c.state, c.reason, quota]", []any{"waiting", "quota",
 			map[string]any{"code": "connections", "limit": 3, "type": "hookcast.quota"}})
 		c.send(first("5") + event(6))
-		p.wait("events.length === 1")
-		p.want("states", []string{"waiting:quota", "open"})
+		p.Wait("events.length === 1")
+		p.Want("states", []string{"waiting:quota", "open"})
 	})
 }
 
@@ -188,14 +188,14 @@ func TestGoodbyeReconnects(t *testing.T) {
 		p := s.connect(`{channels: 'orders', transport: '` + transport + `', timings: {min: 1e6, max: 1e6}}`)
 		c := s.next("/v1/stream")
 		c.send(first("1") + "retry: 2\n" + named("goodbye", "", "{}"))
-		p.wait("c.reason === 'goodbye'")
+		p.Wait("c.reason === 'goodbye'")
 		if transport == "eventsource" {
 			c.end()
 		}
 		c = s.next("/v1/stream")
 		c.resumed("1")
 		c.send(first("1"))
-		p.wait("c.state === 'open'")
+		p.Wait("c.state === 'open'")
 	})
 }
 
@@ -205,11 +205,11 @@ func TestFinalFramesStop(t *testing.T) {
 			eachTransport(t, func(t *testing.T, transport string) {
 				s := newServer(t)
 				p := s.connect(`{channels: 'orders', token: 'tok', transport: '` + transport + `', ` + fast + `}`)
-				p.run("c.on('hookcast." + name + "', (e) => { window.last = e; })")
+				p.Run("c.on('hookcast." + name + "', (e) => { window.last = e; })")
 				c := s.next("/v1/stream")
 				c.send(first("1") + event(2) + named(name, "!stop", `{"channel":"orders"}`))
-				p.wait("c.state === 'closed'")
-				p.want("[c.reason, last, c.cursor, sessionStorage.length, Object.values(sessionStorage)]", []any{
+				p.Wait("c.state === 'closed'")
+				p.Want("[c.reason, last, c.cursor, sessionStorage.length, Object.values(sessionStorage)]", []any{
 					name, map[string]any{"channel": "orders", "type": "hookcast." + name}, "2", 1, []string{"2"}})
 				c.gone()
 				s.quiet(p)
@@ -223,8 +223,8 @@ func TestOneEndedChannelOfTwoLeavesTheOther(t *testing.T) {
 	p := s.connect(`{channels: ['orders', 'jobs']}`)
 	c := s.next("/v1/stream")
 	c.send(first("0,0") + named("ended", "0,3", `{"channel":"jobs"}`) + event(1))
-	p.wait("events.length === 1")
-	p.want("c.state", "open")
+	p.Wait("events.length === 1")
+	p.Want("c.state", "open")
 }
 
 // A native EventSource cannot tell 204 from 503, so fetch asks again and sees it.
@@ -236,8 +236,8 @@ func TestStatus204Stops(t *testing.T) {
 		if transport == "eventsource" {
 			s.next("/v1/stream").answer(204, "")
 		}
-		p.wait("c.state === 'closed'")
-		p.want("c.reason", "stopped")
+		p.Wait("c.state === 'closed'")
+		p.Want("c.reason", "stopped")
 		s.quiet(p)
 	})
 }
@@ -246,12 +246,12 @@ func TestThrowingHandlersDisturbNothing(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
 		p := s.open()
-		p.run(`connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport + `', onstate() { throw new Error('state'); }})
+		p.Run(`connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport + `', onstate() { throw new Error('state'); }})
 			.on('order.created', () => { throw new Error('typed'); });`)
 		c := s.next("/v1/stream")
 		c.send(first("0") + event(1) + "data: {broken\n\n" + event(2))
-		p.wait("events.length === 2 && errors.length === 4")
-		p.want("[c.state, c.cursor, errors.filter((e) => /state|typed/.test(e)).length]", []any{"open", "2", 3})
+		p.Wait("events.length === 2 && errors.length === 4")
+		p.Want("[c.state, c.cursor, errors.filter((e) => /state|typed/.test(e)).length]", []any{"open", "2", 3})
 	})
 }
 
@@ -259,39 +259,39 @@ func TestClosingInAHandlerIsTheLastWord(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
 		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + fast + `}`)
-		p.run("c.on('order.created', (e) => { if (e.seq === 2) c.close(); })")
+		p.Run("c.on('order.created', (e) => { if (e.seq === 2) c.close(); })")
 		c := s.next("/v1/stream")
 		c.send(first("0") + event(1) + event(2) + event(3))
-		p.wait("c.state === 'closed'")
+		p.Wait("c.state === 'closed'")
 		c.gone()
 		s.quiet(p)
-		p.want("[events.length, c.cursor]", []any{2, "2"}) // 3 is left for the next connect
+		p.Want("[events.length, c.cursor]", []any{2, "2"}) // 3 is left for the next connect
 	})
 }
 
 func TestClosingInOnstateIsTheLastWord(t *testing.T) {
 	s := newServer(t)
 	p := s.open()
-	p.run(`connect({url: '` + s.url + `', channels: 'orders', transport: 'fetch', ` + fast + `,
+	p.Run(`connect({url: '` + s.url + `', channels: 'orders', transport: 'fetch', ` + fast + `,
 		onstate(s) { states.push(s); if (s === 'waiting') c.close(); }})`)
 	s.next("/v1/stream").answer(503, "")
-	p.wait("c.state === 'closed'")
+	p.Wait("c.state === 'closed'")
 	s.quiet(p)
-	p.want("states", []string{"waiting", "closed"})
+	p.Want("states", []string{"waiting", "closed"})
 }
 
 func TestOffAndLoadedTwice(t *testing.T) {
 	s := newServer(t)
 	s.html += `<script>var H = Hookcast; var on1 = (e) => { events.push('one'); };</script><script src="` + s.url + `/embed.js"></script>`
 	p := s.open()
-	p.want("[H === Hookcast, Hookcast.version]", []any{true, Version})
-	p.run("connect({url: '" + s.url + "', channels: 'orders'}).off('*').on('order.created', on1).on('order.created', () => events.push('two'))")
+	p.Want("[H === Hookcast, Hookcast.version]", []any{true, Version})
+	p.Run("connect({url: '" + s.url + "', channels: 'orders'}).off('*').on('order.created', on1).on('order.created', () => events.push('two'))")
 	c := s.next("/v1/stream")
 	c.send(first("0") + event(1))
-	p.wait("events.length === 2")
-	p.run("c.off('order.created', on1).off('unknown', on1)")
+	p.Wait("events.length === 2")
+	p.Run("c.off('order.created', on1).off('unknown', on1)")
 	c.send(event(2))
-	p.wait("events.length === 3")
-	p.want("events", []string{"one", "two", "two"})
-	p.want(`(() => { try { Hookcast.connect({}); } catch (e) { return e.name; } })()`, "TypeError")
+	p.Wait("events.length === 3")
+	p.Want("events", []string{"one", "two", "two"})
+	p.Want(`(() => { try { Hookcast.connect({}); } catch (e) { return e.name; } })()`, "TypeError")
 }

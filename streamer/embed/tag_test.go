@@ -25,15 +25,15 @@ func TestScriptTagAlone(t *testing.T) {
 		`data: {"id":"evt_1","seq":8,"channel":"orders","type":"x","data":{"html":"<img src=x onerror=alert(1)>"},"time":"T"}` + "\n\n" +
 		`data: {"id":"evt_2","seq":1,"channel":"jobs","type":"y","data":"<b>text</b>","time":"T"}` + "\n\n" +
 		named("gap", "", `{"channel":"jobs","from":2,"to":3}`))
-	p.wait("events.length === 3")
-	p.want("feed.textContent", "Feed:\nT orders x {\"html\":\"<img src=x onerror=alert(1)>\"}\nT jobs y <b>text</b>\njobs hookcast.gap\n")
-	p.want("[feed.children.length, Array.from(feed.childNodes, (n) => n.nodeType)]", []any{0, []int{3, 3, 3, 3}})
-	p.want("events[1]", []any{"feed", map[string]any{
+	p.Wait("events.length === 3")
+	p.Want("feed.textContent", "Feed:\nT orders x {\"html\":\"<img src=x onerror=alert(1)>\"}\nT jobs y <b>text</b>\njobs hookcast.gap\n")
+	p.Want("[feed.children.length, Array.from(feed.childNodes, (n) => n.nodeType)]", []any{0, []int{3, 3, 3, 3}})
+	p.Want("events[1]", []any{"feed", map[string]any{
 		"id": "evt_2", "seq": 1, "channel": "jobs", "type": "y", "data": "<b>text</b>", "time": "T"}})
-	p.want("states", []any{[]any{"feed", map[string]any{"state": "open"}}})
-	p.want("tag.hookcast.state", "open")
-	p.run("tag.hookcast.close()")
-	p.want("states[1][1]", map[string]any{"state": "closed", "reason": "close"})
+	p.Want("states", []any{[]any{"feed", map[string]any{"state": "open"}}})
+	p.Want("tag.hookcast.state", "open")
+	p.Run("tag.hookcast.close()")
+	p.Want("states[1][1]", map[string]any{"state": "closed", "reason": "close"})
 }
 
 func TestTwoScriptTagsWithoutATargetSpeakToTheDocument(t *testing.T) {
@@ -48,8 +48,8 @@ func TestTwoScriptTagsWithoutATargetSpeakToTheDocument(t *testing.T) {
 		c := s.next("/v1/stream")
 		c.send(first("0") + "data: " + envelope(c.query.Get("channel"), 1) + "\n\n")
 	}
-	p.wait("events.length === 2")
-	p.want("[events.sort(), H === Hookcast]", []any{[]string{"a", "b"}, true})
+	p.Wait("events.length === 2")
+	p.Want("[events.sort(), H === Hookcast]", []any{[]string{"a", "b"}, true})
 }
 
 func TestScriptTagKeepsTheLast500Lines(t *testing.T) {
@@ -63,8 +63,8 @@ func TestScriptTagKeepsTheLast500Lines(t *testing.T) {
 		frames += event(i + 1)
 	}
 	c.send(frames)
-	p.wait("feed.textContent.includes('{\"n\":600}')")
-	p.want("[feed.childNodes.length, /\"n\":100}/.test(feed.textContent), /\"n\":101}/.test(feed.textContent)]", []any{500, false, true})
+	p.Wait("feed.textContent.includes('{\"n\":600}')")
+	p.Want("[feed.childNodes.length, /\"n\":100}/.test(feed.textContent), /\"n\":101}/.test(feed.textContent)]", []any{500, false, true})
 }
 
 func TestScriptTagAsksForItsToken(t *testing.T) {
@@ -80,5 +80,5 @@ func TestBrowserAcceptsTheIntegrityHash(t *testing.T) {
 	s := newServer(t)
 	s.html = `<!doctype html><script>var events = [], states = [], errors = [];</script><script src="` + s.url +
 		`/embed.js" crossorigin=anonymous integrity="` + Integrity() + `"></script>`
-	s.open().want("typeof Hookcast.connect", "function")
+	s.open().Want("typeof Hookcast.connect", "function")
 }

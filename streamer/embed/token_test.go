@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"testing"
+
+	"github.com/hookcast/hookcast/infra/endtoend/browser"
 )
 
 // counted is a getToken that gives t1, t2, …
@@ -37,8 +39,8 @@ func TestExpiredAsksForAnotherTokenAndResumes(t *testing.T) {
 			t.Fatalf("Last-Event-ID: %q", got)
 		}
 		c.send(first("2") + event(3))
-		p.wait("events.length === 2")
-		p.want("[states, c.cursor]", []any{[]string{"open", "waiting:expired", "open"}, "3"})
+		p.Wait("events.length === 2")
+		p.Want("[states, c.cursor]", []any{[]string{"open", "waiting:expired", "open"}, "3"})
 	})
 }
 
@@ -51,8 +53,8 @@ func TestExpiredAgainAndAgainCloses(t *testing.T) {
 			c.bearer(fmt.Sprintf("t%d", i+1))
 			c.send(first("1") + named("expired", "!stop", "{}"))
 		}
-		p.wait("c.state === 'closed'")
-		p.want("c.reason", "expired")
+		p.Wait("c.state === 'closed'")
+		p.Want("c.reason", "expired")
 		s.quiet(p)
 	})
 }
@@ -64,13 +66,13 @@ func TestStatus401AsksForAnotherToken(t *testing.T) {
 	c := s.next("/v1/stream")
 	c.bearer("t2")
 	c.send(first("1") + event(2))
-	p.wait("events.length === 1")
+	p.Wait("events.length === 1")
 	c.end() // refusals count in a row only
 	for range 4 {
 		s.next("/v1/stream").answer(401, "{}")
 	}
-	p.wait("c.state === 'closed'")
-	p.want("[c.reason, minted]", []any{"http-401", 5})
+	p.Wait("c.state === 'closed'")
+	p.Want("[c.reason, minted]", []any{"http-401", 5})
 	s.quiet(p)
 }
 
@@ -78,8 +80,8 @@ func TestStatus401WithAFixedTokenCloses(t *testing.T) {
 	s := newServer(t)
 	p := s.connect(`{channels: 'orders', transport: 'fetch', token: 'old', ` + fast + `}`)
 	s.next("/v1/stream").answer(401, "{}")
-	p.wait("c.state === 'closed'")
-	p.want("c.reason", "http-401")
+	p.Wait("c.state === 'closed'")
+	p.Want("c.reason", "http-401")
 	s.quiet(p)
 }
 
@@ -92,15 +94,15 @@ func TestAGetTokenThatFailsIsAskedAgainAndAgain(t *testing.T) {
 	}}`)
 	c := s.next("/v1/stream")
 	c.bearer("tok")
-	p.want("[c.state, c.reason]", []any{"waiting", "token"})
+	p.Want("[c.state, c.reason]", []any{"waiting", "token"})
 	c.send(first("1"))
-	p.wait("c.state === 'open'")
-	p.run("c.close(); connect({url: '" + s.url + "', channels: 'orders', " + fast + ", getToken() { asked++; throw 0; }}); asked = 0")
-	p.wait("c.state === 'closed'")
-	p.want("[c.reason, asked]", []any{"token", 21})
-	p.run("connect({url: '" + s.url + "', channels: 'orders', getToken: () => null})")
-	p.wait("c.state === 'closed'")
-	p.want("c.reason", "token")
+	p.Wait("c.state === 'open'")
+	p.Run("c.close(); connect({url: '" + s.url + "', channels: 'orders', " + fast + ", getToken() { asked++; throw 0; }}); asked = 0")
+	p.Wait("c.state === 'closed'")
+	p.Want("[c.reason, asked]", []any{"token", 21})
+	p.Run("connect({url: '" + s.url + "', channels: 'orders', getToken: () => null})")
+	p.Wait("c.state === 'closed'")
+	p.Want("c.reason", "token")
 	s.quiet(p)
 }
 
@@ -113,9 +115,8 @@ func jwt(claims string) string {
 const clock = "var add = ((real, off) => { Date.now = () => real() + off; return (ms) => { off += ms; }; })(Date.now.bind(Date), 0);"
 
 // ticked returns when the snippet has looked at the clock a few times more.
-func (p *page) ticked() {
-	p.t.Helper()
-	get(p, "(async () => { for (let i = 0; i < 5; i++) await new Promise((done) => setTimeout(done, 4)); })()")
+func ticked(p *browser.Page) {
+	p.Get("(async () => { for (let i = 0; i < 5; i++) await new Promise((done) => setTimeout(done, 4)); })()")
 }
 
 func TestTokenIsRenewedAtFourFifthsOfItsLife(t *testing.T) {
@@ -127,25 +128,25 @@ func TestTokenIsRenewedAtFourFifthsOfItsLife(t *testing.T) {
 			eachTransport(t, func(t *testing.T, transport string) {
 				s := newServer(t)
 				p := s.open()
-				p.run(clock + `var claims = '` + claims + `'.replace('EXP', Math.round(Date.now() / 1e3) + 1000), minted = 0;
+				p.Run(clock + `var claims = '` + claims + `'.replace('EXP', Math.round(Date.now() / 1e3) + 1000), minted = 0;
 					connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport + `',
 						timings: {tick: 2, drift: 1e9, slack: 1e9, min: 1e6, max: 1e6},
 						getToken: async () => 'e30.' + btoa(unescape(encodeURIComponent(claims))).replace(/\+/g, '-')
 							.replace(/\//g, '_').replace(/=/g, '') + '.' + ++minted});`)
 				c := s.next("/v1/stream")
 				c.send(first("1") + event(2))
-				p.wait("c.state === 'open' && c.cursor === '2'")
-				p.run("add(790e3)")
-				p.ticked()
-				p.want("minted", 1)
-				p.run("add(20e3)")
+				p.Wait("c.state === 'open' && c.cursor === '2'")
+				p.Run("add(790e3)")
+				ticked(p)
+				p.Want("minted", 1)
+				p.Run("add(20e3)")
 				next := s.next("/v1/stream")
 				next.wants("after", "2")
 				c.gone()
-				p.want("[minted, c.state]", []any{2, "open"})
+				p.Want("[minted, c.state]", []any{2, "open"})
 				next.send(event(3))
-				p.wait("events.length === 2")
-				p.want("states", []string{"open"})
+				p.Wait("events.length === 2")
+				p.Want("states", []string{"open"})
 			})
 		})
 	}
@@ -154,18 +155,18 @@ func TestTokenIsRenewedAtFourFifthsOfItsLife(t *testing.T) {
 func TestAFailedRenewalLeavesTheStreamAlone(t *testing.T) {
 	s := newServer(t)
 	p := s.open()
-	p.run(clock + `var asked = 0; connect({url: '` + s.url + `', channels: 'orders',
+	p.Run(clock + `var asked = 0; connect({url: '` + s.url + `', channels: 'orders',
 		timings: {tick: 2, drift: 1e9, slack: 1e9}, getToken() {
 			if (++asked === 2) throw new Error('no');
 			return '` + jwt(`{"iat":1000,"exp":2000}`) + `';
 		}});`)
 	c := s.next("/v1/stream")
 	c.send(first("1"))
-	p.wait("c.state === 'open'")
-	p.run("add(900e3)")
-	p.wait("asked === 2")
-	p.ticked()
+	p.Wait("c.state === 'open'")
+	p.Run("add(900e3)")
+	p.Wait("asked === 2")
+	ticked(p)
 	c.send(event(2))
-	p.wait("events.length === 1")
-	p.want("[asked, states, errors]", []any{2, []string{"open"}, []string{}})
+	p.Wait("events.length === 1")
+	p.Want("[asked, states, errors]", []any{2, []string{"open"}, []string{}})
 }
