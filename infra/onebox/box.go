@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hookcast/hookcast/functions/ingest"
+	"github.com/hookcast/hookcast/infra/keyfile"
+	"github.com/hookcast/hookcast/infra/sqlite"
+	"github.com/hookcast/hookcast/streamer"
+	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/token"
+)
+
+// node is the one streamer's name. It is the same at each start, so that what it left behind is its own.
+const node = "onebox"
+
+// box is the whole product, wired.
+type box struct {
+	c         config
+	log       *slog.Logger
+	db        *sqlite.DB
+	hub       *hub.Hub
+	app       *streamer.App
+	queue     *sqlite.Queue
+	appender  *tenants.Appender
+	accounts  *tenants.Accounts
+	demo      *demo
+	operator  string // the file that holds the operator's key
+	firstTime bool
+}
+
+// open makes or opens the folder and wires everything over it. Whoever gets a box closes it.
+func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
+	b := &box{c: c, log: log, operator: filepath.Join(c.data, "operator.key")}
+	if err := os.MkdirAll(c.data, 0o700); err != nil {
+		return nil, err
+	}
+	vault, err := keyfile.Open(filepath.Join(c.data, "vault.key"))
+	if err != nil {
+		return nil, err
+	}
+	if b.db, err = sqlite.Open(ctx, filepath.Join(c.data, "hookcast.db"), sqlite.Options{Synchronous: c.synchronous}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+
+	table := b.db.Table()
+	deployment, err := tenants.OpenDeployment(ctx, table, vault)
+	if err != nil {
+		return nil, err
+	}
+	inboxes := &inbox{}
+	b.accounts = tenants.NewAccounts(table, tenants.NewNews(table, inboxes))
+	signers := tenants.NewSigners(b.accounts, vault, deployment)
+	keys := tenants.NewKeys(b.accounts, signers)
+	sources := tenants.NewSources(b.accounts, vault, deployment)
+	tokens := token.New(table, b.accounts, signers)
+	gate, err := access.NewGate(access.NewPolicies(table, b.accounts))
+	if err != nil {
+		return nil, err
+	}
+	channels := tenants.NewLog(table)
+	b.queue = b.db.Queue("ingest", sqlite.QueueOptions{Visibility: 30 * time.Second, MaxReceives: 20})
+	intake := tenants.NewIntake(b.accounts, channels, b.queue)
+	publisher := tenants.NewPublisher(intake)
+
+	interest := tenants.NewInterest(table)
+	rights := streamer.Rights{Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate}
+	b.hub = hub.New(hub.Options{
+		Log: channels, Interest: interest, Node: node, Allowed: rights.Verdict, Logger: log,
+		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
+			limits, err := b.accounts.Limits(ctx, t)
+			return tenants.Retention{Events: limits.RetentionEvents, Seconds: limits.RetentionSeconds}, err
+		},
+	})
+	inboxes.hub, inboxes.forget = b.hub, func(t tenants.TenantID) {
+		rights.Forget(t)
+		sources.Forget(t)
+	}
+	if err := table.Write(ctx, tenants.Put(tenants.NodeKey(node), nil, time.Time{}, tenants.Anything())); err != nil {
+		return nil, err
+	}
+	b.appender = tenants.NewAppender(channels, interest, inboxes, b.queue)
+	b.appender.Logger = log
+
+	if err := b.ensureOperator(ctx, keys); err != nil {
+		return nil, err
+	}
+	if c.demo {
+		if b.demo, err = openDemo(ctx, b.c, b.accounts, sources, tokens); err != nil {
+			return nil, fmt.Errorf("demo: %w", err)
+		}
+	}
+	o := streamer.Options{
+		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewAdmission(),
+		API: api.New(api.Options{
+			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate,
+			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
+			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
+			Connections: func(_ context.Context, t tenants.TenantID) int { return len(b.hub.Connections(t)) },
+		}),
+		Ingest:  ingest.Handler(ingest.Options{Receiver: tenants.NewReceiver(sources, intake), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes}),
+		OpenAPI: api.OpenAPI, Logger: log, TrustedHops: c.trustedHops, Metrics: b.metrics,
+	}
+	if b.demo != nil {
+		o.Pages = b.demo
+	}
+	b.app = streamer.New(o)
+	return b, nil
+}
+
+// inbox is the one node's: notices go straight to the hub.
+type inbox struct {
+	hub    *hub.Hub
+	forget func(tenants.TenantID)
+}
+
+func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+	if i.hub == nil { // while the box is being wired nobody listens yet
+		return nil
+	}
+	for _, n := range ns {
+		if n.Channel == "" {
+			i.forget(n.Tenant)
+		}
+	}
+	return i.hub.Send(ctx, node, ns...)
+}
+
+// ensureOperator makes the operator's key on the first start, and holds the deployment to the key in the file ever after: whoever can
+// write the folder is the operator.
+func (b *box) ensureOperator(ctx context.Context, keys *tenants.Keys) error {
+	text, err := os.ReadFile(b.operator)
+	if errors.Is(err, os.ErrNotExist) {
+		b.firstTime = true
+		text = []byte(tenants.NewOperatorKey() + "\n")
+		err = os.WriteFile(b.operator, text, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	if err := keys.EnsureOperator(ctx, strings.TrimSpace(string(text))); err != nil {
+		return fmt.Errorf("%s: %w", b.operator, err)
+	}
+	return nil
+}
+
+// serve serves on ln until ctx ends, then sends the streams away spread over the drain time and ends what is under way.
+func (b *box) serve(ctx context.Context, ln net.Listener) error {
+	working, stop := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { b.appender.Run(working, 4) })
+	defer func() {
+		stop()
+		work.Wait()
+	}()
+	served := make(chan error, 1)
+	go func() { served <- b.app.Serve(ln) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	b.log.Info("draining", "for", b.c.drain)
+	draining, cancel := context.WithTimeout(context.Background(), b.c.drain)
+	defer cancel()
+	err := b.app.Drain(draining)
+	<-served
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // whoever is still there has had the time that there was
+	}
+	return err
+}
+
+func (b *box) close() {
+	if b.hub != nil {
+		b.hub.Close()
+	}
+	if b.db != nil {
+		if err := b.db.Close(); err != nil {
+			b.log.Error("closing the database", "error", err)
+		}
+	}
+}
+
+func (b *box) metrics() []streamer.Metric {
+	s := b.db.Stats()
+	return []streamer.Metric{
+		{Name: "hookcast_storage_calls_total", Help: "Calls that write.", Counter: true, Value: float64(s.Calls)},
+		{Name: "hookcast_storage_commits_total", Help: "Transactions.", Counter: true, Value: float64(s.Commits)},
+		{Name: "hookcast_storage_syncs_total", Help: "Transactions that waited for the disk.", Counter: true, Value: float64(s.Syncs)},
+		{Name: "hookcast_storage_failed_total", Help: "Transactions that were taken back.", Counter: true, Value: float64(s.Failed)},
+	}
+}

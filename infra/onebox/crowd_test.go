@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
+)
+
+// roomFor lifts the tenant's limits, so that what is measured is the server's.
+func roomFor(t testing.TB, p *process, tenant endtoend.Tenant) {
+	t.Helper()
+	limits := map[string]int{"connections": 0, "connections_per_ip": 0, "connects_per_second": 0, "events_per_second": 0}
+	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t), map[string]any{"limits": limits}).Want(t, 200)
+}
+
+func TestTenThousandIdleStreamsCostAtMostTwoKiBEach(t *testing.T) {
+	const streams, most = 10_000, 2 << 10
+	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"))
+	tenant := p.Signup(t, "crowd")
+	roomFor(t, p, tenant)
+	target := "/v1/stream?channel=crowd&token=" + p.Token(t, tenant, "anybody", "crowd")
+
+	crowd := endtoend.NewCrowd(t, p.addr)
+	if opened, refused := crowd.Open(t, 100, target); refused > 0 {
+		t.Fatalf("%d opened, %d refused", opened, refused)
+	}
+	before, threads := p.pss(t), p.goroutines(t)
+	if opened, refused := crowd.Open(t, streams, target); refused > 0 {
+		t.Fatalf("%d opened, %d refused", opened, refused)
+	}
+	each := (p.pss(t) - before) / streams
+	more := p.goroutines(t) - threads
+	t.Logf("%d bytes each, %d more goroutines", each, more)
+	if each > most {
+		t.Errorf("an idle stream costs %d bytes, want at most %d", each, most)
+	}
+	if more > 100 {
+		t.Errorf("%d more goroutines for %d streams", more, streams)
+	}
+
+	p.Must(t, "POST", "/v1/channels/crowd/events", tenant.Key, map[string]any{"type": "crowd", "data": map[string]bool{"crowd": true}}).Want(t, 202)
+	await(t, "every stream has the event", func() bool {
+		alive, events := crowd.Alive(t)
+		return alive == streams+100 && events == streams+100
+	})
+	t.Logf("%d bytes each after an event to all", (p.pss(t)-before)/streams)
+}
+
+// The process may hold 20,000 descriptors. Whoever comes past that is turned away; whoever is in stays, and /readyz says so.
+func TestPastTheDescriptorLimitNobodyInPlaceIsLost(t *testing.T) {
+	const connects = 20_500
+	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"))
+	tenant := p.Signup(t, "crowd")
+	roomFor(t, p, tenant)
+	target := "/v1/stream?channel=crowd&token=" + p.Token(t, tenant, "anybody", "crowd")
+
+	crowds := []*endtoend.Crowd{endtoend.NewCrowd(t, p.addr), endtoend.NewCrowd(t, p.addr)}
+	in, out := 0, 0
+	for _, c := range crowds {
+		opened, refused := c.Open(t, connects/len(crowds), target)
+		in, out = in+opened, out+refused
+	}
+	t.Logf("%d in place, %d turned away", in, out)
+	if out == 0 || in < 15_000 {
+		t.Fatalf("%d in place, %d turned away: the limit was not where it was expected", in, out)
+	}
+	alive := 0
+	for _, c := range crowds {
+		n, _ := c.Alive(t)
+		alive += n
+	}
+	if alive != in {
+		t.Errorf("%d of %d streams in place were lost", in-alive, in)
+	}
+	if a := p.Must(t, "GET", "/readyz", "", nil); a.Status != 503 {
+		t.Errorf("readyz answers %d past the limit", a.Status)
+	}
+	p.Must(t, "POST", "/v1/channels/crowd/events", tenant.Key, map[string]any{"type": "crowd", "data": map[string]bool{"crowd": true}}).Want(t, 202)
+	await(t, "every stream in place has the event", func() bool {
+		events := 0
+		for _, c := range crowds {
+			_, n := c.Alive(t)
+			events += n
+		}
+		return events == in
+	})
+}
+
+// pss returns the process's proportional set size in bytes, once it holds still.
+func (p *process) pss(t testing.TB) int {
+	t.Helper()
+	last := -1
+	var now int
+	await(t, "the memory holds still", func() bool {
+		now = p.smaps(t, "Pss:") << 10
+		still := last >= 0 && now <= last+last/1000
+		last = now
+		if !still {
+			time.Sleep(500 * time.Millisecond) // the interval that it must hold still for
+		}
+		return still
+	})
+	return now
+}
+
+func (p *process) smaps(t testing.TB, field string) (kib int) {
+	t.Helper()
+	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
+	if err != nil {
+		t.Skipf("no smaps here: %v", err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), field); ok {
+			fmt.Sscan(rest, &kib)
+			return kib
+		}
+	}
+	t.Fatalf("no %s in smaps", field)
+	return 0
+}
+
+func (p *process) goroutines(t testing.TB) (n int) {
+	t.Helper()
+	for line := range strings.Lines(string(p.Must(t, "GET", "/metrics", "", nil).Want(t, 200).Body)) {
+		if rest, ok := strings.CutPrefix(line, "hookcast_goroutines "); ok {
+			fmt.Sscan(rest, &n)
+			return n
+		}
+	}
+	t.Fatal("no hookcast_goroutines in the metrics")
+	return 0
+}
+
+// await asks until it is so, for 30 seconds: another process is waited for.
+func await(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !so() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 30 s for: %s", what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

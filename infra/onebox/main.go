@@ -1,0 +1,89 @@
+// Command onebox is all of Hookcast in one process on SQLite: it takes webhooks in, keeps them, and holds the streams.
+//
+//	go run ./infra/onebox
+//
+// On its first start it makes the folder -data with the database, the key that seals secrets, and operator.key; it prints the
+// address of a demo page and lines to paste.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "onebox:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// config is what the flags say.
+type config struct {
+	addr, data   string
+	publicURL    string
+	allowPrivate bool
+	signup       bool
+	demo         bool
+	trustedHops  int
+	drain        time.Duration
+	synchronous  string // of SQLite; "" is FULL. Set by benchmarks alone
+}
+
+func parse(args []string, stderr io.Writer) (config, error) {
+	var c config
+	flags := flag.NewFlagSet("onebox", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
+	flags.StringVar(&c.data, "data", "./data", "`folder` of the database and the keys; made where there is none")
+	flags.StringVar(&c.publicURL, "public-url", "", "`address` at which providers and browsers reach this server; http:// and -addr where it is not given")
+	flags.BoolVar(&c.allowPrivate, "allow-private", false, "let proxies and endpoints reach private addresses and plain http (for development)")
+	flags.BoolVar(&c.signup, "signup", true, "let anybody sign up; without it tenants are the operator's to make")
+	flags.BoolVar(&c.demo, "demo", true, "serve the demo page at / to browsers on this machine")
+	flags.IntVar(&c.trustedHops, "trusted-hops", 0, "how many proxies in front append to X-Forwarded-For")
+	flags.DurationVar(&c.drain, "drain", 5*time.Second, "how long open streams are spread over when the server stops")
+	if err := flags.Parse(args); err != nil {
+		return c, err
+	}
+	if flags.NArg() > 0 {
+		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return c, nil
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	ln, err := net.Listen("tcp", c.addr)
+	if err != nil {
+		return err
+	}
+	if c.publicURL == "" {
+		c.publicURL = "http://" + ln.Addr().String()
+	}
+	b, err := open(ctx, c, logger)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	defer b.close()
+	b.greet(stdout)
+	return b.serve(ctx, ln)
+}
