@@ -128,7 +128,7 @@ func (w *world) do(method, path, credential string, body any, headers ...string)
 		b, err = json.Marshal(v)
 		w.must(err)
 	}
-	r := httptest.NewRequest(method, publicURL+path, bytes.NewReader(b))
+	r := request(method, path, string(b))
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -140,6 +140,10 @@ func (w *world) do(method, path, credential string, body any, headers ...string)
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	return w.send(r, b)
+}
+
+func request(method, path, body string) *http.Request {
+	return httptest.NewRequest(method, publicURL+path, strings.NewReader(body))
 }
 
 func (w *world) send(r *http.Request, body []byte) answer {
