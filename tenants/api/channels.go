@@ -130,7 +130,7 @@ func afterOf(values []string, channel string) (int64, error) {
 			return at[0], nil
 		}
 	}
-	return 0, tenants.Errorf(tenants.Invalid, "invalid_cursor", "after must be the number of an event of this channel, or a cursor of it, given once.")
+	return 0, invalidCursor("after must be the number of an event of this channel, or a cursor of it, given once.")
 }
 
 // viewHistory writes a page by hand: an event's data goes out as the envelope has it, not encoded anew.

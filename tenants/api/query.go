@@ -42,11 +42,17 @@ func pageOf(q url.Values, open func(cursor string) (string, error)) (p page, err
 	switch values := q["cursor"]; len(values) {
 	case 0:
 	case 1:
-		p.after, err = open(values[0])
+		if p.after, err = open(values[0]); err != nil {
+			err = invalidCursor("The cursor is not one that this list gave.")
+		}
 	default:
-		err = tenants.Errorf(tenants.Invalid, "invalid_cursor", "The cursor is given more than once.")
+		err = invalidCursor("The cursor is given more than once.")
 	}
 	return p, err
+}
+
+func invalidCursor(detail string) error {
+	return tenants.Errorf(tenants.Invalid, "invalid_cursor", "%s", detail)
 }
 
 // credentialParameters are names under which people put credentials into addresses, where every log on the way keeps them.
