@@ -178,9 +178,10 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	b.log.Info("draining", "for", b.c.drain)
-	draining, cancel := context.WithTimeout(context.Background(), b.c.drain)
+	// Requests that are under way have as long again to end.
+	draining, cancel := context.WithTimeout(context.Background(), 2*b.c.drain+time.Second)
 	defer cancel()
-	err := b.app.Drain(draining)
+	err := b.app.Drain(draining, b.c.drain)
 	<-served
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // whoever is still there has had the time that there was
