@@ -44,7 +44,7 @@ func (r *Rate) Take(tenant TenantID, perSecond, n int) (wait time.Duration, ok b
 	need := min(float64(n), float64(perSecond))
 	if b.level < need {
 		r.buckets[tenant] = b
-		return time.Duration((need - b.level) / float64(perSecond) * float64(time.Second)), false
+		return time.Duration((need-b.level)/float64(perSecond)*float64(time.Second)) + 1, false // rounded up
 	}
 	b.level -= float64(n)
 	r.buckets[tenant] = b

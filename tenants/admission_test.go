@@ -1,0 +1,225 @@
+package tenants_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+func TestAdmissionLimits(t *testing.T) {
+	base := tenants.AdmissionRequest{Tenant: "ten_a", Channels: []string{"x", "y"}, Subject: "alice", IP: "192.0.2.1"}
+	for _, c := range []struct {
+		code   string
+		limits tenants.Limits
+		second tenants.AdmissionRequest // has room where the first has not
+	}{
+		{"connection_limit", tenants.Limits{Connections: 2}, tenants.AdmissionRequest{Tenant: "ten_b"}},
+		{"channel_connection_limit", tenants.Limits{ConnectionsPerChannel: 2}, tenants.AdmissionRequest{Tenant: "ten_a", Channels: []string{"z"}}},
+		{"subject_connection_limit", tenants.Limits{ConnectionsPerSubject: 2}, tenants.AdmissionRequest{Tenant: "ten_a", Subject: "bob"}},
+		{"ip_connection_limit", tenants.Limits{ConnectionsPerIP: 2}, tenants.AdmissionRequest{Tenant: "ten_a", IP: "192.0.2.2"}},
+		{"connect_rate", tenants.Limits{ConnectsPerSecond: 2}, tenants.AdmissionRequest{Tenant: "ten_b"}},
+	} {
+		t.Run(c.code, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, ctx := tenants.NewAdmission(), context.Background()
+				first := ok(a.Reserve(ctx, base, c.limits))(t)
+				if !first.Confirm() || !ok(a.Reserve(ctx, base, c.limits))(t).Confirm() {
+					t.Fatal("a fresh slot cannot be confirmed")
+				}
+				_, err := a.Reserve(ctx, base, c.limits)
+				wantError(t, err, tenants.TooMany, c.code)
+				if after := err.(*tenants.Error).RetryAfter; after < time.Second || after > time.Minute {
+					t.Errorf("try again after %v", after)
+				}
+				other := ok(a.Reserve(ctx, c.second, c.limits))(t)
+				other.Release()
+				if c.code == "connect_rate" {
+					time.Sleep(time.Second)
+				} else {
+					first.Release()
+				}
+				ok(a.Reserve(ctx, base, c.limits))(t).Release()
+			})
+		})
+	}
+}
+
+func TestSlotLapsesUnlessConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, ctx := tenants.NewAdmission(), context.Background()
+		r := tenants.AdmissionRequest{Tenant: "ten_a", Channels: []string{"x"}}
+		late := ok(a.Reserve(ctx, r, tenants.Limits{}))(t)
+		kept := ok(a.Reserve(ctx, r, tenants.Limits{}))(t)
+		time.Sleep(5*time.Second - time.Millisecond)
+		if !kept.Confirm() || !kept.Confirm() {
+			t.Error("in time, and not confirmed")
+		}
+		time.Sleep(2 * time.Millisecond)
+		if late.Confirm() {
+			t.Error("a lapsed slot was confirmed")
+		}
+		late.Release() // the transport cannot know
+		time.Sleep(time.Hour)
+		if u := a.Usage("ten_a"); u.Connections != 1 || u.Channels != 1 {
+			t.Errorf("open are %+v", u)
+		}
+		kept.Release()
+		kept.Release()
+		if kept.Confirm() {
+			t.Error("a released slot was confirmed")
+		}
+		if u := a.Usage("ten_a"); u != (tenants.Usage{}) {
+			t.Errorf("left are %+v", u)
+		}
+	})
+}
+
+func TestAdmissionCountsAChannelOncePerConnection(t *testing.T) {
+	a, ctx := tenants.NewAdmission(), context.Background()
+	s := ok(a.Reserve(ctx, tenants.AdmissionRequest{Tenant: "ten_a", Channels: []string{"x", "x", "x"}}, tenants.Limits{ConnectionsPerChannel: 2}))(t)
+	ok(a.Reserve(ctx, tenants.AdmissionRequest{Tenant: "ten_a", Channels: []string{"x"}}, tenants.Limits{ConnectionsPerChannel: 2}))(t).Release()
+	s.Release()
+	if u := a.Usage("ten_a"); u != (tenants.Usage{}) {
+		t.Errorf("left are %+v", u)
+	}
+	_, err := a.Reserve(ctx, tenants.AdmissionRequest{Tenant: "ten_a", Channels: make([]string, tenants.MaxChannels+1)}, tenants.Limits{})
+	wantError(t, err, tenants.Invalid, "too_many_channels")
+}
+
+// A transport's strings may be of a buffer that is used again.
+func TestAdmissionKeepsNoStringOfItsCaller(t *testing.T) {
+	a, ctx := tenants.NewAdmission(), context.Background()
+	buffer := []byte("orders")
+	name := unsafeString(buffer)
+	s := ok(a.Reserve(ctx, tenants.AdmissionRequest{Tenant: "ten_a", Channels: []string{name}, Subject: name, IP: name}, tenants.Limits{}))(t)
+	copy(buffer, "xxxxxx")
+	limits := tenants.Limits{ConnectionsPerChannel: 1, ConnectionsPerSubject: 1, ConnectionsPerIP: 1}
+	for code, r := range map[string]tenants.AdmissionRequest{
+		"channel_connection_limit": {Tenant: "ten_a", Channels: []string{"orders"}},
+		"subject_connection_limit": {Tenant: "ten_a", Subject: "orders"},
+		"ip_connection_limit":      {Tenant: "ten_a", IP: "orders"},
+	} {
+		_, err := a.Reserve(ctx, r, limits)
+		wantError(t, err, tenants.TooMany, code)
+	}
+	s.Release()
+	for range 2 { // the entries are gone under the names they were made by
+		ok(a.Reserve(ctx, tenants.AdmissionRequest{Tenant: "ten_a", Channels: []string{"orders"}, Subject: "orders", IP: "orders"}, limits))(t).Release()
+	}
+}
+
+// Many connect, confirm, lapse and leave at once: what the connections themselves count never passes a limit, and in the end every
+// slot is back.
+func TestAdmissionNeverPassesALimit(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			a := tenants.NewAdmission()
+			limits := tenants.Limits{Connections: 7, ConnectionsPerChannel: 4, ConnectionsPerSubject: 2, ConnectionsPerIP: 3}
+			live := newTally()
+			var wg sync.WaitGroup
+			granted, denied := 0, 0
+			var mu sync.Mutex
+			for w := range 30 {
+				wg.Go(func() {
+					rng := rand.New(rand.NewPCG(seed, uint64(w)))
+					for range 20 {
+						r := tenants.AdmissionRequest{
+							Tenant: tenants.TenantID(fmt.Sprint("ten_", rng.IntN(2))), Subject: fmt.Sprint(rng.IntN(4)), IP: fmt.Sprint(rng.IntN(3)),
+							Channels: []string{fmt.Sprint(rng.IntN(3)), fmt.Sprint(3 + rng.IntN(3))},
+						}
+						time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
+						s, err := a.Reserve(context.Background(), r, limits)
+						mu.Lock()
+						if err != nil {
+							denied++
+						} else {
+							granted++
+						}
+						mu.Unlock()
+						if err != nil {
+							continue
+						}
+						names := []string{"t" + string(r.Tenant), "s" + string(r.Tenant) + r.Subject, "i" + string(r.Tenant) + r.IP, "c" + string(r.Tenant) + r.Channels[0], "c" + string(r.Tenant) + r.Channels[1]}
+						if rng.IntN(4) == 0 { // its handler never runs
+							if rng.IntN(2) == 0 {
+								s.Release()
+							}
+							continue
+						}
+						time.Sleep(time.Duration(rng.IntN(7000)) * time.Millisecond)
+						if !s.Confirm() {
+							continue
+						}
+						live.add(t, names, limits)
+						time.Sleep(time.Duration(rng.IntN(10_000)) * time.Millisecond)
+						live.drop(names)
+						s.Release()
+						s.Release()
+					}
+				})
+			}
+			wg.Wait()
+			time.Sleep(6 * time.Second)
+			for _, ten := range []tenants.TenantID{"ten_0", "ten_1"} {
+				if u := a.Usage(ten); u != (tenants.Usage{}) {
+					t.Errorf("seed %d: %s still has %+v", seed, ten, u)
+				}
+			}
+			if granted == 0 || denied == 0 {
+				t.Errorf("seed %d: %d granted, %d denied: nothing was shown", seed, granted, denied)
+			}
+		})
+	}
+}
+
+// tally counts what is open by the connections' own account.
+type tally struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func newTally() *tally { return &tally{n: make(map[string]int)} }
+
+func (l *tally) add(t *testing.T, names []string, limits tenants.Limits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range names {
+		l.n[name]++
+		limit := map[byte]int{'t': limits.Connections, 's': limits.ConnectionsPerSubject, 'i': limits.ConnectionsPerIP, 'c': limits.ConnectionsPerChannel}[name[0]]
+		if l.n[name] > limit {
+			t.Errorf("%s has %d open, limit %d", name, l.n[name], limit)
+		}
+	}
+}
+
+func (l *tally) drop(names []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range names {
+		l.n[name]--
+	}
+}
+
+func BenchmarkAdmission(b *testing.B) {
+	a, ctx := tenants.NewAdmission(), context.Background()
+	r := tenants.AdmissionRequest{Tenant: "ten_a", Channels: []string{"orders"}, Subject: "alice", IP: "192.0.2.1"}
+	hold, err := a.Reserve(ctx, r, tenants.Limits{})
+	if err != nil || !hold.Confirm() {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := a.Reserve(ctx, r, tenants.Limits{Connections: 10})
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Confirm()
+		s.Release()
+	}
+}
