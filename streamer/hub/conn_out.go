@@ -57,8 +57,8 @@ func (c *Conn) ready() {
 		}
 		if !more {
 			c.blocked = true
-			if len(c.out) == 0 {
-				c.since = c.hub.now() // what is on its way now is younger
+			if len(c.out) == 0 || n > 0 && c.replaying() {
+				c.since = c.hub.now()
 			}
 			return
 		}
@@ -72,6 +72,17 @@ func (c *Conn) ready() {
 			c.subs[i].topic.post(op{kind: opPump, sub: &c.subs[i]})
 		}
 	}
+}
+
+// replaying tells whether the connection has yet to catch up with one of its channels. Until then any progress is good enough:
+// who was cut for being slow would only begin the same event again. c.mu held.
+func (c *Conn) replaying() bool {
+	for i := range c.subs {
+		if !c.subs[i].live {
+			return true
+		}
+	}
+	return false
 }
 
 // sendHead writes the response's head if that has not been written. c.mu must not be held.

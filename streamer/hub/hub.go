@@ -182,7 +182,7 @@ func (h *Hub) topic(k topicKey) *topic {
 	return t
 }
 
-const ioTime = 15 * time.Second
+const ioTime = 30 * time.Second
 
 // io has f run where waiting is allowed, and what it returns run by the topic.
 func (h *Hub) io(t *topic, f func(context.Context) func(*worker)) {

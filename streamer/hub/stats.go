@@ -82,6 +82,16 @@ func (h *Hub) Stats() Stats {
 	}
 }
 
+// Subscribers counts the connections, long polls included, that listen to the tenant's channel on this node.
+func (h *Hub) Subscribers(t tenants.TenantID, channel string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if topic := h.topics[topicKey{t, channel}]; topic != nil {
+		return int(topic.audience.Load())
+	}
+	return 0
+}
+
 // Connections describes the tenant's live connections.
 func (h *Hub) Connections(t tenants.TenantID) []Connection {
 	var list []Connection

@@ -56,7 +56,8 @@ type topic struct {
 	checked   int64 // ms; when the log was last asked for what is behind head
 	lastEvent int64 // ms
 
-	bytes atomic.Int64 // of all events that came by while it was live; written by its worker
+	bytes    atomic.Int64 // of all events that came by while it was live; written by its worker
+	audience atomic.Int64 // len(subs), for whoever asks; written by its worker
 }
 
 type topicState uint8
@@ -162,6 +163,7 @@ func (t *topic) turn(w *worker) bool {
 		w.pump(t, s)
 	}
 	t.account()
+	t.audience.Store(int64(len(t.subs)))
 
 	t.mu.Lock()
 	defer t.mu.Unlock()

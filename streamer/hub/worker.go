@@ -121,20 +121,21 @@ func (w *worker) rewind(t *topic, s *sub) bool {
 		return false
 	}
 	c := s.conn
+	if c.poll == nil && !c.greeted {
+		if c.unknown > 0 { // the gap waits for the first frame
+			return false
+		}
+		if c.greet(w); c.state != serving {
+			return false
+		}
+	}
 	s.ahead, s.pos = false, t.head
 	g := tenants.Gap{Channel: t.key.name, From: min(1, t.head), To: t.head, Reset: true}
 	w.hub.stats.gaps.Add(1)
-	switch {
-	case c.poll != nil:
+	if c.poll != nil {
 		c.poll.items = append(c.poll.items, Item{Gap: &g})
-	case c.greeted:
+	} else {
 		c.put(c.gapFrame(nil, g))
-	case c.unknown == 0:
-		c.greet(w)
-		c.put(c.gapFrame(nil, g))
-	default: // its channels are not all open yet: the gap waits for the first frame
-		s.pos, s.ahead = t.head+1, true
-		return false
 	}
 	return c.state == serving
 }

@@ -1,0 +1,198 @@
+package streamer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// mount serves h, a net/http handler, under Fiber. fasthttp's own adaptor is not used, because it reads the whole body before
+// anything else, without a bound where bodies are streamed; runs the handler in a goroutine of its own; hands it
+// strings that change under whoever keeps one; and joins cookies anew. Here the handler runs where it is called, its
+// strings are its own, header lines come as they were sent, duplicates and order of values included, and the body is read as the
+// handler asks for it, up to limit bytes.
+func (a *App) mount(h http.Handler, limit int64) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		ctx := c.Context()
+		if int64(ctx.Request.Header.ContentLength()) > limit {
+			return errBodyTooLarge(limit)
+		}
+		body := &requestBody{stream: ctx.RequestBodyStream(), left: limit, limit: limit}
+		within, cancel := context.WithCancel(a.lifetime)
+		defer cancel()
+		r, err := toRequest(within, ctx, body)
+		if err != nil {
+			return err
+		}
+		w := &responseWriter{ctx: ctx, header: make(http.Header)}
+		h.ServeHTTP(w, r)
+		w.finish()
+		if body.finish() {
+			ctx.SetUserValue(bodyReadKey{}, true)
+		}
+		return nil
+	}
+}
+
+// toRequest copies ctx's request into a net/http one.
+func toRequest(within context.Context, ctx *fasthttp.RequestCtx, body *requestBody) (*http.Request, error) {
+	h := &ctx.Request.Header
+	uri := string(h.RequestURI())
+	u, err := url.ParseRequestURI(uri)
+	if err != nil {
+		return nil, malformed("request_target", "The request's target is no URI.")
+	}
+	r := &http.Request{
+		Method: string(h.Method()), URL: u, RequestURI: uri, Host: string(h.Host()), RemoteAddr: ctx.RemoteAddr().String(),
+		Proto: string(h.Protocol()), ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 16),
+		ContentLength: max(int64(h.ContentLength()), -1), Body: http.NoBody,
+	}
+	if r.Proto == "HTTP/1.0" {
+		r.ProtoMinor = 0
+	}
+	if body.stream != nil {
+		r.Body = body
+	} else if r.ContentLength < 0 {
+		r.ContentLength = 0
+	}
+	if r.ContentLength < 0 {
+		r.TransferEncoding = []string{"chunked"}
+	}
+	for line := range strings.SplitSeq(string(h.RawHeaders()), "\r\n") { // well-formed: checkFraming has seen them
+		name, value, found := strings.Cut(line, ":")
+		if !found {
+			continue
+		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		if name != "Host" && name != "Transfer-Encoding" {
+			r.Header[name] = append(r.Header[name], strings.Trim(value, " \t"))
+		}
+	}
+	return r.WithContext(within), nil
+}
+
+// requestBody reads a request's body, up to a limit. It turns the transport's errors into kinds, once.
+type requestBody struct {
+	stream      io.Reader // nil: no body
+	left, limit int64
+	ended       bool
+	failed      error
+}
+
+func errBodyTooLarge(limit int64) error {
+	return tenants.Errorf(tenants.TooLarge, "body_too_large", "The body is larger than %d bytes.", limit)
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	switch {
+	case b.failed != nil:
+		return 0, b.failed
+	case b.ended || b.stream == nil:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1] // one more byte tells a body at the limit from one over it
+	}
+	n, err := b.stream.Read(p)
+	if int64(n) > b.left {
+		b.failed = errBodyTooLarge(b.limit)
+		return int(b.left), b.failed
+	}
+	b.left -= int64(n)
+	switch {
+	case err == io.EOF:
+		b.ended = true
+	case err != nil:
+		b.failed = bodyError(err)
+		err = b.failed
+	}
+	return n, err
+}
+
+func (b *requestBody) Close() error { return nil }
+
+// bodyError is what broke a body on its way. Its cause is left out: fasthttp's errors quote the request.
+func bodyError(err error) error {
+	if t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok && t.Timeout() {
+		return &tenants.Error{Kind: tenants.Timeout, Code: "request_timeout"}
+	}
+	return malformed("body_broken", "The body ended early or is not framed as its headers say.")
+}
+
+// finish reads what the handler left of the body, so that the connection can serve another request: false where it cannot.
+func (b *requestBody) finish() bool {
+	const most = 64 << 10
+	if b.stream == nil || b.ended {
+		return true
+	}
+	io.CopyN(io.Discard, b, most)
+	return b.ended
+}
+
+// responseWriter writes a net/http answer into ctx, where it is held until the handler has returned.
+type responseWriter struct {
+	ctx     *fasthttp.RequestCtx
+	header  http.Header
+	started bool
+}
+
+func (w *responseWriter) Header() http.Header { return w.header }
+
+// finish sends the headers where the handler has written nothing. The answer to HEAD keeps the length that the handler named.
+func (w *responseWriter) finish() {
+	w.WriteHeader(http.StatusOK)
+	if n, err := strconv.Atoi(w.header.Get("Content-Length")); err == nil && w.ctx.IsHead() && len(w.ctx.Response.Body()) == 0 {
+		w.ctx.Response.Header.SetContentLength(n)
+	}
+}
+
+func (w *responseWriter) WriteHeader(status int) {
+	if w.started || status < 200 {
+		return
+	}
+	w.started = true
+	out := &w.ctx.Response.Header
+	w.ctx.SetStatusCode(status)
+	for name, values := range w.header {
+		for i, v := range values {
+			switch {
+			case name == "Content-Length" || name == "Transfer-Encoding" || name == "Date":
+				// fasthttp's own
+			case name == "Connection":
+				if strings.EqualFold(v, "close") {
+					out.SetConnectionClose()
+				}
+			case i == 0:
+				out.Set(name, v)
+			default:
+				out.Add(name, v)
+			}
+		}
+	}
+}
+
+func (w *responseWriter) Write(p []byte) (int, error) {
+	if !w.started {
+		w.WriteHeader(http.StatusOK)
+	}
+	if len(p) > 0 && len(w.ctx.Response.Header.ContentType()) == 0 {
+		w.ctx.Response.Header.SetContentType(http.DetectContentType(p))
+	}
+	w.ctx.Response.AppendBody(p)
+	return len(p), nil
+}

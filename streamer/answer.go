@@ -1,0 +1,152 @@
+package streamer
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/problem"
+)
+
+const headerRequestID = "Request-Id"
+
+// The keys under which a request's own facts travel with fasthttp's context.
+type (
+	requestIDKey struct{}
+	tenantKey    struct{}
+	bodyReadKey  struct{} // set once the body has been read to its end
+)
+
+func requestID(ctx *fasthttp.RequestCtx) string {
+	id, _ := ctx.UserValue(requestIDKey{}).(string)
+	return id
+}
+
+// around is the outermost layer of every request: it gives the request its id, refuses what is framed in two ways, keeps a panic from
+// ending the process, and writes the access log. It is around Fiber rather than inside, because Fiber answers some requests
+// without asking its middleware.
+func (a *App) around(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		began := time.Now()
+		ctx.SetUserValue(requestIDKey{}, tenants.NewID(tenants.PrefixRequest))
+		defer func() {
+			if v := recover(); v != nil {
+				a.log.Error("panic in a request handler", "request_id", requestID(ctx), "panic", v, "stack", string(debug.Stack()))
+				ctx.Hijack(nil)
+				a.fail(ctx, tenants.Errorf(tenants.Internal, "internal", "panic"))
+				a.hangUp(ctx)
+			}
+			a.finish(ctx, began)
+		}()
+		if err := checkFraming(&ctx.Request.Header); err != nil {
+			a.fail(ctx, err)
+			a.hangUp(ctx)
+			return
+		}
+		if loggedMethod(ctx.Method()) == "-" {
+			ctx.Response.Header.Set(fasthttp.HeaderAllow, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+			a.fail(ctx, &tenants.Error{Kind: tenants.MethodNotAllowed})
+			return
+		}
+		next(ctx)
+	}
+}
+
+// finish completes the answer's headers and writes the access log's line.
+func (a *App) finish(ctx *fasthttp.RequestCtx, began time.Time) {
+	id := requestID(ctx)
+	h := &ctx.Response.Header
+	if own := h.Peek(headerRequestID); len(own) > 0 {
+		id = string(own) // a mounted handler has named it already, in its body too
+	} else {
+		h.Set(headerRequestID, id)
+	}
+	// What is left of a body would be read as the next request: fasthttp does not skip it.
+	if ctx.Response.ConnectionClose() || ctx.RequestBodyStream() != nil && ctx.UserValue(bodyReadKey{}) == nil {
+		a.hangUp(ctx)
+	}
+	tenant, _ := ctx.UserValue(tenantKey{}).(tenants.TenantID)
+	a.requests.count(ctx.Response.StatusCode())
+	level := slog.LevelInfo
+	if isProbe(ctx.Request.Header.RequestURI()) {
+		level = slog.LevelDebug
+	}
+	a.log.Log(ctx, level, "request", "method", loggedMethod(ctx.Method()), "path", loggedPath(ctx.Request.Header.RequestURI()),
+		"status", ctx.Response.StatusCode(), "bytes", len(ctx.Response.Body()), "duration", time.Since(began), "tenant", string(tenant),
+		"request_id", id)
+}
+
+// fail answers with problem+json, and logs what the answer does not say.
+func (a *App) fail(ctx *fasthttp.RequestCtx, err error) {
+	id := requestID(ctx)
+	status, header, body := problem.Body(err, id)
+	problem.Log(a.log, id, err)
+	allow := string(ctx.Response.Header.Peek(fasthttp.HeaderAllow))
+	cors := corsOf(&ctx.Response.Header)
+	ctx.Response.Reset()
+	cors.restore(&ctx.Response.Header)
+	if allow != "" {
+		ctx.Response.Header.Set(fasthttp.HeaderAllow, allow)
+	}
+	for name, value := range header {
+		ctx.Response.Header.Set(name, value)
+	}
+	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+	ctx.SetStatusCode(status)
+	ctx.SetBody(body)
+}
+
+// hangUp has the connection closed behind the answer, in a way that lets the answer arrive.
+func (a *App) hangUp(ctx *fasthttp.RequestCtx) {
+	ctx.SetConnectionClose()
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.linger = true
+	}
+}
+
+// routeError is Fiber's error handler: a route's own error, or Fiber's word that there is no such route.
+func (a *App) routeError(c *fiber.Ctx, err error) error {
+	if e, ok := errors.AsType[*fiber.Error](err); ok {
+		switch e.Code {
+		case fiber.StatusMethodNotAllowed:
+			err = &tenants.Error{Kind: tenants.MethodNotAllowed}
+		case fiber.StatusNotFound:
+			err = &tenants.Error{Kind: tenants.NotFound}
+		}
+	}
+	a.fail(c.Context(), err)
+	return nil
+}
+
+// readError is fasthttp's error handler: the request never got as far as a handler. Nothing of err is shown or logged, since
+// fasthttp's errors quote what they could not parse.
+func (a *App) readError(ctx *fasthttp.RequestCtx, err error) {
+	netErr, isNet := errors.AsType[net.Error](err)
+	_, small := errors.AsType[*fasthttp.ErrSmallBuffer](err)
+	ctx.Request.Header.SetMethod("-")
+	ctx.Request.Header.SetRequestURI("/")
+	switch {
+	case small:
+		a.refuseUnread(ctx, &tenants.Error{Kind: tenants.HeadersTooLarge})
+	case isNet && netErr.Timeout():
+		a.refuseUnread(ctx, &tenants.Error{Kind: tenants.Timeout})
+	default:
+		a.refuseUnread(ctx, malformed("malformed_request", "The request is no well-formed HTTP/1.1."))
+	}
+}
+
+// refuseUnread answers a request that no handler is going to see.
+func (a *App) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
+	began := time.Now()
+	ctx.SetUserValue(requestIDKey{}, tenants.NewID(tenants.PrefixRequest))
+	a.fail(ctx, err)
+	a.hangUp(ctx)
+	a.finish(ctx, began)
+}

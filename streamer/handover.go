@@ -1,0 +1,83 @@
+package streamer
+
+import (
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// place is a connection's hold on the tenant's slot and on the listener's count, for as long as the connection lives.
+type place struct {
+	slot     *tenants.Slot
+	listener *listener
+	state    atomic.Int32
+}
+
+const (
+	placeReserved int32 = iota // the server has the connection
+	placeTaken                 // the hub has it, and the listener counts it as attached
+	placeLeft
+)
+
+// take says that the connection has left the server: false where the place has been given up meanwhile.
+func (p *place) take() bool {
+	return p.slot.Confirm() && p.state.CompareAndSwap(placeReserved, placeTaken)
+}
+
+// leave is the Subscription's Release.
+func (p *place) leave() {
+	if p.state.Swap(placeLeft) == placeTaken {
+		p.listener.released()
+	}
+	p.slot.Release()
+}
+
+// handOver takes the connection out of fasthttp's hands and into the hub's, so that it costs no goroutine and no buffer. fasthttp runs
+// the hijack handler only when what it owes for earlier requests of the connection could be written; where it could not, it
+// closes the connection, and conn.abandon gives the place back. Should that fail too, slot and subscription lapse after 5 s.
+//
+// Bytes that the client sent behind its request stay in fasthttp's reader and are dropped with it: nothing is read from a stream.
+func (a *App) handOver(ctx *fasthttp.RequestCtx, sub hub.Subscription, p *place) error {
+	opened, err := a.o.Hub.Open(sub)
+	if err != nil {
+		p.leave()
+		return err
+	}
+	c := ctx.Conn().(*conn)
+	c.abandon = opened.Abandon
+	a.hijack(ctx, func() {
+		raw := c.detach()
+		if raw == nil {
+			opened.Abandon()
+			return
+		}
+		if !p.take() {
+			p.listener.released()
+			raw.Close()
+			opened.Abandon()
+			return
+		}
+		opened.Attach(raw)
+	})
+	return nil
+}
+
+// hijack has then run in place of an answer, in a goroutine of fasthttp's, where a panic would end the process.
+func (a *App) hijack(ctx *fasthttp.RequestCtx, then func()) {
+	c := ctx.Conn()
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(net.Conn) {
+		defer func() {
+			if v := recover(); v != nil {
+				a.log.Error("panic while a connection was handed over", "panic", v, "stack", string(debug.Stack()))
+				c.Close()
+			}
+		}()
+		then()
+	})
+}

@@ -1,0 +1,129 @@
+package streamer
+
+import (
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Metric is one sample of /metrics, in Prometheus' text format (version 0.0.4). No label may name a tenant.
+type Metric struct {
+	Name    string // hookcast_…, with _total on a counter
+	Help    string
+	Counter bool   // else a gauge
+	Labels  string // `plan="free"`; "" for none. Samples of one name stand together
+	Value   float64
+}
+
+// requestCounter counts answers by the first digit of their status.
+type requestCounter [6]atomic.Int64
+
+func (r *requestCounter) count(status int) {
+	if class := status / 100; class > 0 && class < len(r) {
+		r[class].Add(1)
+	}
+}
+
+// metrics serves /metrics to whoever is on this machine, and to an operator's key from elsewhere. Behind a proxy everyone seems to be
+// on this machine, so there the key is always asked for.
+func (a *App) metrics(c *fiber.Ctx) error {
+	if err := a.admitOperator(c); err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "text/plain; version=0.0.4; charset=utf-8")
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return c.SendString(expose(a.samples()))
+}
+
+func (a *App) admitOperator(c *fiber.Ctx) error {
+	h := &c.Context().Request.Header
+	direct := a.o.TrustedHops == 0 && len(h.Peek(fiber.HeaderXForwardedFor)) == 0 && len(h.Peek("Forwarded")) == 0
+	if direct && c.Context().RemoteIP().IsLoopback() {
+		return nil
+	}
+	secret, err := bearer(h)
+	if err != nil {
+		return err
+	}
+	p, err := a.o.Keys.Authenticate(c.Context(), secret)
+	if err == nil && !p.Operator {
+		err = tenants.Errorf(tenants.Forbidden, "operator_only", "This is the operator's.")
+	}
+	return err
+}
+
+func (a *App) samples() []Metric {
+	list := []Metric{
+		{Name: "hookcast_ready", Help: "1 where the node takes new clients.", Value: truth(a.ready() == nil)},
+		{Name: "hookcast_draining", Help: "1 where the node is going out of service.", Value: truth(a.draining.Load())},
+	}
+	for class := 1; class < len(a.requests); class++ {
+		list = append(list, Metric{Name: "hookcast_requests_total", Help: "Answers by the first digit of their status.", Counter: true,
+			Labels: `class="` + strconv.Itoa(class) + `xx"`, Value: float64(a.requests[class].Load())})
+	}
+	if l := a.listener.Load(); l != nil {
+		list = append(list,
+			Metric{Name: "hookcast_sockets_open", Help: "Client connections, streams included.", Value: float64(l.count())},
+			Metric{Name: "hookcast_sockets_mark", Help: "Client connections from which on no more streams are opened.", Value: float64(l.mark)},
+			Metric{Name: "hookcast_sockets_refused_total", Help: "Connections closed unanswered for want of descriptors.", Counter: true, Value: float64(l.refused.Load())},
+		)
+	}
+	list = append(list, hubMetrics(a.o.Hub.Stats())...)
+	list = append(list, processMetrics()...)
+	if a.o.Metrics != nil {
+		list = append(list, a.o.Metrics()...)
+	}
+	return list
+}
+
+func processMetrics() []Metric {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(heap)
+	list := []Metric{
+		{Name: "hookcast_goroutines", Help: "Goroutines.", Value: float64(runtime.NumGoroutine())},
+		{Name: "hookcast_heap_bytes", Help: "Live and not yet swept heap objects.", Value: float64(heap[0].Value.Uint64())},
+		{Name: "hookcast_go_memory_bytes", Help: "All memory that the Go runtime has mapped.", Value: float64(heap[1].Value.Uint64())},
+		{Name: "hookcast_gc_cycles_total", Help: "Collections.", Counter: true, Value: float64(heap[2].Value.Uint64())},
+		{Name: "hookcast_descriptors_limit", Help: "Descriptors that the process may hold.", Value: float64(descriptorLimit())},
+	}
+	if fds, err := os.ReadDir("/proc/self/fd"); err == nil {
+		list = append(list, Metric{Name: "hookcast_descriptors_open", Help: "Descriptors that the process holds.", Value: float64(len(fds))})
+	}
+	return list
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// expose writes samples in Prometheus' text format.
+func expose(list []Metric) string {
+	var b strings.Builder
+	last := ""
+	for _, m := range list {
+		if m.Name != last {
+			kind := "gauge"
+			if m.Counter {
+				kind = "counter"
+			}
+			b.WriteString("# HELP " + m.Name + " " + m.Help + "\n# TYPE " + m.Name + " " + kind + "\n")
+			last = m.Name
+		}
+		b.WriteString(m.Name)
+		if m.Labels != "" {
+			b.WriteString("{" + m.Labels + "}")
+		}
+		b.WriteString(" " + strconv.FormatFloat(m.Value, 'g', -1, 64) + "\n")
+	}
+	return b.String()
+}

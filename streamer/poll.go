@@ -1,0 +1,125 @@
+package streamer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/tenants/envelope"
+	"github.com/hookcast/hookcast/tenants/problem"
+)
+
+// poll serves GET /v1/poll: what a stream would carry from the cursor on, as one JSON answer. A request that finds nothing waits in
+// the hub like a stream does, without a goroutine; one that does not want to wait is answered where it is called, and its
+// connection serves on.
+//
+//	{"data":[event or gap, …],"next_cursor":"…"}
+//
+// A gap is {"type":"hookcast.gap","channel":…} with "from" and "to", or with "reset":true.
+func (a *App) poll(c *fiber.Ctx) error {
+	ctx := c.Context()
+	q, values, err := askOf(ctx)
+	if err == errStopped {
+		return stopped(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	q.events = false // a poll's answer is JSON whatever Accept says
+	wait, limit, err := pollBounds(values)
+	if err != nil {
+		return err
+	}
+	sub, place, err := a.subscribe(ctx, q)
+	if err != nil {
+		return err
+	}
+	sub.Transport, sub.Poll = "poll", &hub.Poll{Wait: wait, Max: limit}
+	if wait == 0 {
+		return a.pollNow(ctx, sub, place, q)
+	}
+	id, lines := requestID(ctx), headerLines(ctx)
+	sub.Poll.Respond = func(r hub.Result) []byte { // fasthttp's context is another request's by then
+		if r.Err != nil {
+			problem.Log(a.log, id, r.Err)
+			status, header, body := problem.Body(r.Err, id)
+			return pollAnswer(status, header, lines, body)
+		}
+		return pollAnswer(http.StatusOK, map[string]string{fasthttp.HeaderContentType: "application/json"}, lines, q.pollBody(r))
+	}
+	return a.handOver(ctx, sub, place)
+}
+
+// pollNow answers with what there is.
+func (a *App) pollNow(ctx *fasthttp.RequestCtx, sub hub.Subscription, p *place, q ask) error {
+	sub.Poll.Respond = func(hub.Result) []byte { return nil }
+	opened, err := a.o.Hub.Open(sub)
+	if err != nil {
+		p.leave()
+		return err
+	}
+	defer opened.Abandon()
+	p.slot.Confirm()
+	r, err := opened.Wait(a.lifetime)
+	if err != nil {
+		return err
+	}
+	ctx.Response.Header.SetContentType("application/json")
+	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "no-store")
+	ctx.SetBody(q.pollBody(r))
+	return nil
+}
+
+// headerLines are what all answers to a poll have, as lines.
+func headerLines(ctx *fasthttp.RequestCtx) []byte {
+	b := responseHead(ctx, http.StatusOK, func(h *fasthttp.ResponseHeader) {
+		h.Set(fasthttp.HeaderCacheControl, "no-store")
+		h.Set(fasthttp.HeaderXContentTypeOptions, "nosniff")
+		h.SetConnectionClose()
+	})
+	_, lines, _ := bytes.Cut(bytes.TrimSuffix(b, []byte("\r\n")), []byte("\r\n"))
+	return lines
+}
+
+// pollAnswer is a whole response.
+func pollAnswer(status int, header map[string]string, lines, body []byte) []byte {
+	b := fmt.Appendf(make([]byte, 0, 256+len(lines)+len(body)), "HTTP/1.1 %d %s\r\n%s", status, http.StatusText(status), lines)
+	for name, value := range header {
+		b = fmt.Appendf(b, "%s: %s\r\n", name, value)
+	}
+	b = fmt.Appendf(b, "Content-Length: %d\r\n\r\n", len(body))
+	return append(b, body...)
+}
+
+func (q ask) pollBody(r hub.Result) []byte {
+	b := []byte(`{"data":[`)
+	for i, item := range r.Items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		switch g := item.Gap; {
+		case g == nil && q.cloudEvents:
+			b = envelope.AppendCloudEvent(b, *item.Event)
+		case g == nil:
+			b = envelope.Append(b, *item.Event)
+		case g.Reset:
+			b = append(b, `{"type":"hookcast.gap","channel":"`+g.Channel+`","reset":true}`...) // a channel's name needs no escaping
+		default:
+			b = append(b, `{"type":"hookcast.gap","channel":"`+g.Channel+`","from":`...)
+			b = strconv.AppendInt(b, g.From, 10)
+			b = append(b, `,"to":`...)
+			b = strconv.AppendInt(b, g.To, 10)
+			b = append(b, '}')
+		}
+	}
+	cursor, _ := json.Marshal(r.Cursor)
+	b = append(b, `],"next_cursor":`...)
+	b = append(b, cursor...)
+	return append(b, '}')
+}

@@ -1,0 +1,82 @@
+package streamer
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/hookcast/hookcast/streamer/sse"
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/problem"
+)
+
+// How a client is refused a stream depends on who is listening. A native EventSource is dead for good after any status but 200, shows
+// its page neither status nor body, and stops only at 204 (HTML Living Standard, 9.2.3). So what names text/event-stream in
+// Accept gets 200 and a stream of one frame: hookcast.quota with a time to come back where coming back can help, else
+// hookcast.denied or hookcast.expired with an id that is answered with 204 when it is brought back. Everyone else gets the
+// problem as it is. A page of an origin that is not admitted gets the problem too: it may read neither.
+
+// Bounds of the time after which a client that was turned away comes back: random, so that those turned away together do not come
+// back together. Short where another node may take it at once.
+const (
+	retryQuotaMin, retryQuotaMax = 3 * time.Second, 10 * time.Second
+	retryNodeMin, retryNodeMax   = 1 * time.Second, 5 * time.Second
+)
+
+// refuse answers a request for a stream that is not going to be one.
+func (a *App) refuse(ctx *fasthttp.RequestCtx, q ask, err error) error {
+	if err == errStopped {
+		return stopped(ctx)
+	}
+	if !q.events || err == errOrigin {
+		return err
+	}
+	problem.Log(a.log, requestID(ctx), err)
+	f := refusalFrame(err)
+	h := &ctx.Response.Header
+	for _, line := range streamHeaders {
+		h.Set(line.name, line.value)
+	}
+	ctx.SetStatusCode(http.StatusOK)
+	ctx.SetBody(sse.AppendFrame(nil, f))
+	a.hangUp(ctx)
+	return nil
+}
+
+// refusalFrame is the one frame of a refusal.
+func refusalFrame(err error) sse.Frame {
+	data := struct {
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+	}{tenants.CodeOf(err), ""}
+	_, _, body := problem.Body(err, "")
+	_ = json.Unmarshal(body, &data) // the words are chosen in one place
+	f := sse.Frame{}
+	switch tenants.KindOf(err) {
+	case tenants.TooMany:
+		f.Name, f.Retry = sse.Quota, retryBetween(retryQuotaMin, retryQuotaMax)
+	case tenants.Unavailable, tenants.Internal, tenants.Timeout:
+		f.Name, f.Retry = sse.Quota, retryBetween(retryNodeMin, retryNodeMax)
+	default:
+		f.Name, f.ID = sse.Denied, sse.Stop
+		if data.Code == "token_expired" {
+			f.Name = sse.Expired
+		}
+	}
+	f.Data, _ = json.Marshal(data)
+	return f
+}
+
+func retryBetween(low, high time.Duration) time.Duration {
+	return low + rand.N(high-low)
+}
+
+// stopped answers a client that brings back the cursor of a stream that is over.
+func stopped(ctx *fasthttp.RequestCtx) error {
+	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "no-store")
+	ctx.SetStatusCode(http.StatusNoContent)
+	return nil
+}

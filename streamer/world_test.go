@@ -1,0 +1,173 @@
+package streamer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/token"
+)
+
+// world is an App that serves on a real socket, over simulated tables.
+type world struct {
+	*App
+	addr     string
+	log      *logBuffer
+	accounts *tenants.Accounts
+	keys     *tenants.Keys
+	tokens   *token.Tokens
+	events   *tenants.Log
+	hub      *hub.Hub
+}
+
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// noInboxes is a deployment without other nodes.
+type noInboxes struct{}
+
+func (noInboxes) Send(context.Context, string, ...tenants.Notice) error { return nil }
+
+// noPolicies is that of tenants without rows of their own.
+type noPolicies struct{}
+
+func (noPolicies) Policies(context.Context, tenants.TenantID) ([]access.Rule, int64, error) {
+	return nil, 0, nil
+}
+
+func newWorld(t testing.TB, change ...func(*Options)) *world {
+	t.Helper()
+	return newWorldOn(t, func(*hub.Options) {}, change...)
+}
+
+// newWorldOn lets the hub's options be changed.
+func newWorldOn(t testing.TB, h func(*hub.Options), change ...func(*Options)) *world {
+	t.Helper()
+	w := prepare(t, h, change...)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.serve(t, ln)
+	return w
+}
+
+// prepare makes a world that does not serve yet.
+func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *world {
+	t.Helper()
+	table, vault := tenantstest.NewTable(tenantstest.Faults{}), tenantstest.NewVault()
+	deployment, err := tenants.OpenDeployment(t.Context(), table, vault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{log: &logBuffer{}, events: tenants.NewLog(table)}
+	w.accounts = tenants.NewAccounts(table, tenants.NewNews(table, noInboxes{}))
+	signers := tenants.NewSigners(w.accounts, vault, deployment)
+	w.keys = tenants.NewKeys(w.accounts, signers)
+	gate, err := access.NewGate(noPolicies{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	ho := hub.Options{Log: w.events, Interest: tenants.NewInterest(table), Node: "nod_1", Logger: logger}
+	h(&ho)
+	w.hub = hub.New(ho)
+	w.tokens = token.New(table, w.accounts, signers)
+	o := Options{
+		Hub: w.hub, Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate, Admission: tenants.NewAdmission(),
+		Pages: http.HandlerFunc(testPages), OpenAPI: []byte("openapi: 3.1.0\n"), Logger: logger,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	w.App = New(o)
+	return w
+}
+
+func (w *world) serve(t testing.TB, ln net.Listener) {
+	w.addr = ln.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- w.Serve(ln) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		w.Drain(ctx, 0)
+		w.hub.Close()
+		if err := <-served; err != nil {
+			t.Errorf("Serve = %v", err)
+		}
+	})
+}
+
+// testPages is a handler with what the adaptor's tests need.
+func testPages(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/echo":
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			problem.Write(w, r, "req_echo", err)
+			return
+		}
+		w.Write(b)
+	case "/nobody":
+		w.WriteHeader(http.StatusNoContent)
+	case "/panic":
+		panic("a secret")
+	case "/dump/../x y":
+		b, _ := io.ReadAll(r.Body)
+		w.Header().Add("X-Multi", "1")
+		w.Header().Add("X-Multi", "2")
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, r.Method, " ", r.RequestURI, " ", r.Host, " ", len(b), " ", r.Header["X-Sig"], " ", r.Header["Cookie"], " ", r.Header["Content-Type"], " ",
+			r.Header["User-Agent"], " ", r.Header["Content-Length"])
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// tenant signs a tenant up and returns it with its owner's key.
+func (w *world) tenant(t testing.TB) (tenants.TenantID, string) {
+	t.Helper()
+	tenant, _, secret, err := w.accounts.Signup(t.Context(), "Test", "ops@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tenant.ID, secret
+}
+
+// token mints a token.
+func (w *world) token(t testing.TB, tenant tenants.TenantID, spec token.Spec) string {
+	t.Helper()
+	made, err := w.tokens.Mint(t.Context(), tenant, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.Raw
+}
