@@ -16,8 +16,8 @@ type job struct {
 
 	lane   *lane  // of a receive: where its messages come from
 	forget func() // of a receive: drops the messages that it was given
-	waits  bool  // set by run: there are none yet, and the job waits for them
-	waited bool  // it was put to its lane's waiters: no longer part of its batch
+	waits  bool   // set by run: there are none yet, and the job waits for them
+	waited bool   // it was put to its lane's waiters: no longer part of its batch
 
 	done chan error // receives the outcome; holds one
 

@@ -66,7 +66,10 @@ func (l *lane) use(t *tx) error {
 		return l.lapse(t)
 	}
 	l.isReady, l.held, l.hidden = map[string]bool{}, map[int64]hold{}, map[string]int{}
-	l.ready, l.next, l.nextHint, l.loose = nil, 0, 0, true
+	l.ready, l.next, l.loose = nil, 0, true
+	if err := t.st.nextLoose.QueryRowContext(background, l.name, t.ms).Scan(&l.nextHint); err != nil {
+		return err
+	}
 	if err := l.loadHolds(t); err != nil {
 		return err
 	}

@@ -1,0 +1,81 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/sqlite"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+func TestExpiredRowsLeaveTheFileAndTheFeedTellsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t, sqlite.Options{SweepEvery: time.Minute})
+		feed, err := db.Feed(t.Context(), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ops []tenants.Op
+		for i := range 500 {
+			k := tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint(i)}
+			expires := time.Time{}
+			if i > 0 {
+				expires = time.Now().Add(30 * time.Second)
+			}
+			ops = append(ops, tenants.Put(k, []byte("b"), expires, tenants.Absent()))
+		}
+		if _, err := db.Table().WriteEach(t.Context(), ops...); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(65 * time.Second) // the first sweep is over
+		if n, err := db.Count(t.Context(), "SELECT count(*) FROM rows"); err != nil || n != 1 {
+			t.Errorf("%d rows are in the file, %v", n, err)
+		}
+		deleted := map[string]bool{}
+		for len(deleted) < 499 {
+			changes, done, err := feed.Next(t.Context(), 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range changes {
+				if c.Deleted {
+					deleted[c.Row.Sort] = true
+				}
+			}
+			if err := done(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if deleted["0"] {
+			t.Error("a row that does not expire is told to be deleted")
+		}
+	})
+}
+
+func TestOldDeduplicationIDsLeaveTheFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t, sqlite.Options{SweepEvery: time.Minute})
+		q := db.Queue("q", options)
+		for i := range 300 {
+			send(t, q, tenants.Message{Dedupe: fmt.Sprint(i), Body: []byte("b")})
+		}
+		time.Sleep(3 * time.Minute)
+		send(t, q, tenants.Message{Dedupe: "young", Body: []byte("b")})
+		time.Sleep(3*time.Minute + time.Second)
+		if n, err := db.Count(t.Context(), "SELECT count(*) FROM dedupes"); err != nil || n != 1 {
+			t.Errorf("%d ids are in the file, %v", n, err)
+		}
+	})
+}
+
+func TestWithoutAFeedNoChangeIsKept(t *testing.T) {
+	db := open(t, sqlite.Options{})
+	if err := db.Table().Write(t.Context(), tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a"}, nil, time.Time{}, tenants.Absent())); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.Count(t.Context(), "SELECT count(*) FROM changes"); err != nil || n != 0 {
+		t.Errorf("%d changes, %v", n, err)
+	}
+}
