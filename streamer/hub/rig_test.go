@@ -1,0 +1,344 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/streamer/sse"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+const ten = tenants.TenantID("ten_a")
+
+// book is a log and an interest table in memory, with what tests want to know and break.
+type book struct {
+	mu       sync.Mutex
+	channels map[string][]tenants.Event
+	ended    map[string]bool
+	floor    map[string]int64 // numbers below are lost
+	interest map[string]bool
+	calls    []string
+	delay    time.Duration // of every call
+	fail     func(call string) error
+}
+
+func newBook() *book {
+	return &book{channels: map[string][]tenants.Event{}, floor: map[string]int64{}, interest: map[string]bool{}}
+}
+
+func (b *book) call(ctx context.Context, what, channel string) error {
+	if err := b.wait(ctx); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = append(b.calls, what+" "+channel)
+	if b.fail != nil {
+		return b.fail(what)
+	}
+	return nil
+}
+
+// wait takes half of the time that a call takes.
+func (b *book) wait(ctx context.Context) error {
+	select {
+	case <-time.After(b.delay / 2):
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+func (b *book) count(call string) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *book) Register(ctx context.Context, node string, _ time.Time, t tenants.TenantID, channel string) error {
+	if err := b.call(ctx, "register", channel); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.interest[channel] = true
+	return nil
+}
+
+func (b *book) Drop(ctx context.Context, node string, t tenants.TenantID, channel string) error {
+	if err := b.call(ctx, "drop", channel); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.interest[channel] = false
+	return nil
+}
+
+func (b *book) interested(channel string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.interest[channel]
+}
+
+func (b *book) Tail(ctx context.Context, _ tenants.TenantID, channel string) (int64, error) {
+	if err := b.call(ctx, "tail", channel); err != nil {
+		return 0, err
+	}
+	b.mu.Lock()
+	tail := int64(len(b.channels[channel]))
+	b.mu.Unlock()
+	return tail, b.wait(ctx)
+}
+
+func (b *book) Read(ctx context.Context, _ tenants.TenantID, channel string, after int64, limit int, _ tenants.Retention) (tenants.Page, error) {
+	if err := b.call(ctx, "read", channel); err != nil {
+		return tenants.Page{}, err
+	}
+	p := b.page(channel, after, limit)
+	return p, b.wait(ctx)
+}
+
+func (b *book) page(channel string, after int64, limit int) tenants.Page {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.channels[channel]
+	p := tenants.Page{Tail: int64(len(all))}
+	if after > p.Tail {
+		p.Gap = &tenants.Gap{Channel: channel, From: 1, To: p.Tail, Reset: true}
+		return p
+	}
+	from := after
+	if f := b.floor[channel]; f > after+1 {
+		p.Gap = &tenants.Gap{Channel: channel, From: after + 1, To: f - 1}
+		from = f - 1
+	}
+	p.Events = slices.Clone(all[from:min(from+int64(limit), p.Tail)])
+	last := from + int64(len(p.Events))
+	p.Ended = last == p.Tail && last > 0 && all[last-1].End
+	return p
+}
+
+// append puts events into the log and tells nobody.
+func (b *book) append(channel string, data ...string) []tenants.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	from := len(b.channels[channel])
+	for _, d := range data {
+		seq := int64(len(b.channels[channel])) + 1
+		b.channels[channel] = append(b.channels[channel], tenants.Event{ID: fmt.Sprintf("evt_%s_%d", channel, seq), Tenant: ten, Channel: channel, Seq: seq, Type: "t", Data: []byte(d), Time: time.Now()})
+	}
+	return slices.Clone(b.channels[channel][from:])
+}
+
+// rig is a hub on a book.
+type rig struct {
+	t *testing.T
+	*book
+	hub *Hub
+}
+
+// inBubble runs f on a hub whose time is the test's.
+func inBubble(t *testing.T, o Options, f func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, o)
+		defer r.hub.Close()
+		f(r)
+	})
+}
+
+func newRig(t *testing.T, o Options) *rig {
+	b := newBook()
+	o.Log, o.Interest, o.Node = b, b, "nod_1"
+	return &rig{t, b, New(o)}
+}
+
+// settle waits until everybody waits for time to pass.
+func (r *rig) settle() { synctest.Wait() }
+
+// publish appends events and tells the hub, as the appender does for nodes with interest.
+func (r *rig) publish(channel string, data ...string) {
+	r.t.Helper()
+	r.tell(channel, r.append(channel, data...)...)
+}
+
+func (r *rig) tell(channel string, events ...tenants.Event) {
+	r.t.Helper()
+	if err := r.hub.Send(r.t.Context(), "nod_1", tenants.Notice{Tenant: ten, Channel: channel, Events: events}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// client is the other end of a connection, and its sink.
+type client struct {
+	t        *testing.T
+	c        *Conn
+	channels []string
+	released int
+
+	// The connection's mu guards these.
+	room   int // bytes it takes before it is full; -1: any number
+	got    []byte
+	writes int
+	over   bool // the hub has closed
+	shut   bool // the hub has nothing more to send
+}
+
+func (cl *client) write(b []byte) (int, bool, error) {
+	if cl.over {
+		return 0, false, io.ErrClosedPipe
+	}
+	cl.writes++
+	n := len(b)
+	if cl.room >= 0 {
+		n = min(n, cl.room)
+		cl.room -= n
+	}
+	cl.got = append(cl.got, b[:n]...)
+	return n, n == len(b), nil
+}
+
+func (cl *client) start() error { return nil }
+func (cl *client) shutdown()    { cl.shut = true }
+func (cl *client) close()       { cl.over = true }
+func (cl *client) unsent() int  { return 0 }
+
+// open connects a client; cursor is "" for from now on.
+func (r *rig) open(cursor string, channels ...string) *client {
+	r.t.Helper()
+	return r.with(Subscription{}, cursor, channels...)
+}
+
+func (r *rig) with(s Subscription, cursor string, channels ...string) *client {
+	r.t.Helper()
+	cl := &client{t: r.t, channels: channels, room: -1}
+	if cursor != "" {
+		var err error
+		if s.Positions, err = tenants.ParseCursor(cursor, channels); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	s.Tenant, s.Channels = ten, channels
+	s.Release = func() { cl.released++ }
+	if s.Format == nil && s.Poll == nil {
+		s.Format = sse.Data
+	}
+	if s.Poll == nil {
+		s.Head = []byte("HTTP/1.1 200 OK\r\n\r\n")
+	}
+	c, err := r.hub.Open(s)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cl.c = c
+	return cl
+}
+
+// start attaches the client.
+func (cl *client) attach() *client {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	cl.c.serve(cl)
+	return cl
+}
+
+// connect opens and attaches.
+func (r *rig) connect(cursor string, channels ...string) *client {
+	r.t.Helper()
+	return r.open(cursor, channels...).attach()
+}
+
+// take gives the client room for n more bytes; -1 for any number.
+func (cl *client) take(n int) {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	cl.room = n
+	cl.c.ready()
+}
+
+// leave closes the client's end.
+func (cl *client) leave() {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	cl.c.left()
+}
+
+// events returns what a browser would have dispatched, the head taken off.
+func (cl *client) events() []sse.Event {
+	cl.t.Helper()
+	cl.c.mu.Lock()
+	got := bytes.TrimPrefix(bytes.Clone(cl.got), []byte("HTTP/1.1 200 OK\r\n\r\n"))
+	cl.c.mu.Unlock()
+	d := sse.NewDecoder(bytes.NewReader(got), 1<<30)
+	var events []sse.Event
+	for {
+		e, err := d.Next()
+		if err == io.EOF {
+			return events
+		}
+		if err != nil {
+			cl.t.Fatal(err)
+		}
+		events = append(events, e)
+	}
+}
+
+// text returns events and controls in short: "open t:data@id …".
+func (cl *client) text() string {
+	cl.t.Helper()
+	var b bytes.Buffer
+	for _, e := range cl.events() {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		switch e.Name {
+		case sse.Open:
+			b.WriteString("open@" + e.ID)
+		case sse.Heartbeat:
+			b.WriteString("beat")
+		case "t":
+			b.WriteString(string(e.Data) + "@" + e.ID)
+		default:
+			b.WriteString(e.Name + string(e.Data) + "@" + e.ID)
+		}
+	}
+	return b.String()
+}
+
+func (cl *client) want(want string) {
+	cl.t.Helper()
+	if got := cl.text(); got != want {
+		cl.t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// lastID is what the client would send back.
+func (cl *client) lastID() string {
+	id := ""
+	for _, e := range cl.events() {
+		id = e.ID
+	}
+	return id
+}
+
+// numbers writes "from" to "to", for publish.
+func numbers(from, to int) []string {
+	var s []string
+	for i := from; i <= to; i++ {
+		s = append(s, strconv.Itoa(i))
+	}
+	return s
+}
