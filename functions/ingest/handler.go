@@ -59,8 +59,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if err := h.serve(w, r); err != nil {
 		problem.Log(h.Logger, id, err)
-		if tenants.KindOf(err) == tenants.Unauthenticated {
+		switch tenants.KindOf(err) {
+		case tenants.Unauthenticated:
 			w.Header().Set("WWW-Authenticate", `Webhook-Signature realm="hookcast"`)
+		case tenants.MethodNotAllowed:
+			allow := "GET, HEAD, POST"
+			if r.Method == http.MethodGet { // the receiver's word: the source has no handshake by GET
+				allow = "HEAD, POST"
+			}
+			w.Header().Set("Allow", allow)
 		}
 		problem.Write(w, r, id, err)
 	}
@@ -78,7 +85,6 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	case http.MethodPost, http.MethodGet:
 	default:
-		w.Header().Set("Allow", "GET, HEAD, POST")
 		return &tenants.Error{Kind: tenants.MethodNotAllowed}
 	}
 	for _, encoding := range r.Header["Content-Encoding"] {

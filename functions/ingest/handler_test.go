@@ -1,0 +1,227 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/hookcast/hookcast/functions/ingest"
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+// recorder is a receiver that answers as told and remembers what it was handed.
+type recorder struct {
+	got      []tenants.Inbound
+	accepted tenants.Accepted
+	err      error
+}
+
+func (r *recorder) Receive(_ context.Context, in tenants.Inbound) (tenants.Accepted, error) {
+	r.got = append(r.got, in)
+	return r.accepted, r.err
+}
+
+const bound = 1024
+
+func handler(r ingest.Receiver, log io.Writer) http.Handler {
+	return ingest.Handler(ingest.Options{
+		Receiver: r, Logger: slog.New(slog.NewTextHandler(log, nil)), PublicURL: "https://hooks.example.com/", MaxBody: bound,
+	})
+}
+
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func codeOf(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	var p struct {
+		Code      string
+		RequestID string `json:"request_id"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+	}
+	if p.RequestID == "" || p.RequestID != w.Header().Get("Request-Id") || w.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%v %s", w.Header(), w.Body)
+	}
+	return p.Code
+}
+
+func TestAWebhookReachesTheReceiverAsItWasSent(t *testing.T) {
+	rec := &recorder{accepted: tenants.Accepted{ID: "evt_1", Channel: "a"}}
+	r := httptest.NewRequest("POST", "http://spoofed.example/in/Tok_en-1?a=%20b&a=c", strings.NewReader("\xff{}\r\n"))
+	r.Header = http.Header{"X-Signature": {"one", "two"}, "X-Forwarded-Host": {"spoofed.example"}}
+	w := serve(handler(rec, io.Discard), r)
+	if w.Code != 202 || w.Body.String() != `{"id":"evt_1","channel":"a"}` {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	in := rec.got[0]
+	if in.Token != "Tok_en-1" || in.Method != "POST" || string(in.Body) != "\xff{}\r\n" || in.Received.IsZero() {
+		t.Errorf("%+v", in)
+	}
+	if in.URL != "https://hooks.example.com/in/Tok_en-1?a=%20b&a=c" {
+		t.Errorf("URL %s", in.URL)
+	}
+	if !reflect.DeepEqual(in.Header["X-Signature"], []string{"one", "two"}) {
+		t.Errorf("header %v", in.Header)
+	}
+}
+
+func TestADuplicateIs200(t *testing.T) {
+	w := serve(handler(&recorder{accepted: tenants.Accepted{ID: "evt_1", Channel: "a", Duplicate: true}}, io.Discard), httptest.NewRequest("POST", "/in/x", nil))
+	if w.Code != 200 || w.Body.String() != `{"id":"evt_1","channel":"a","duplicate":true}` {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestAHandshakeIsAnsweredAsItIs(t *testing.T) {
+	reply := &signing.Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: []byte("<script>")}
+	w := serve(handler(&recorder{accepted: tenants.Accepted{Reply: reply}}, io.Discard), httptest.NewRequest("POST", "/in/x", nil))
+	h := w.Header()
+	if w.Code != 200 || w.Body.String() != "<script>" || h.Get("Content-Type") != reply.ContentType || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%d %v %s", w.Code, h, w.Body)
+	}
+}
+
+func TestAPathIsOneTokenAsItWasSentOrItIs404(t *testing.T) {
+	rec := &recorder{}
+	for _, path := range []string{
+		"/in/", "/in", "/in/x/", "/in/x/y", "/in/x/../y", "/in/%2e%2e/y", "/in/%78", "/in/x%2f", "/in//x", "//in/x", "/IN/x", "/in/x%00", "/in/x.", "/in/x;y", "/in/x%20",
+		"/in/ä", "/in/" + strings.Repeat("x", 129), "/",
+	} {
+		r := httptest.NewRequest("POST", "/", nil)
+		u, err := r.URL.Parse("http://h" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Host, u.Scheme = "", ""
+		r.URL = u
+		if strings.Contains(path, "..") { // which Parse resolves, and a server does not
+			r.URL.Path, r.URL.RawPath = path, ""
+		}
+		if w := serve(handler(rec, io.Discard), r); w.Code != 404 || codeOf(t, w) != "not_found" {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if len(rec.got) > 0 {
+		t.Errorf("the receiver got %d", len(rec.got))
+	}
+}
+
+func TestMethods(t *testing.T) {
+	rec := &recorder{err: &tenants.Error{Kind: tenants.MethodNotAllowed}}
+	for method, allow := range map[string]string{"PUT": "GET, HEAD, POST", "DELETE": "GET, HEAD, POST", "OPTIONS": "GET, HEAD, POST", "GET": "HEAD, POST"} {
+		w := serve(handler(rec, io.Discard), httptest.NewRequest(method, "/in/x", nil))
+		if w.Code != 405 || codeOf(t, w) != "method_not_allowed" || w.Header().Get("Allow") != allow {
+			t.Errorf("%s: %d %s, Allow %q", method, w.Code, w.Body, w.Header().Get("Allow"))
+		}
+	}
+	if len(rec.got) != 1 || rec.got[0].Method != "GET" {
+		t.Errorf("the receiver got %+v", rec.got)
+	}
+	if w := serve(handler(rec, io.Discard), httptest.NewRequest("HEAD", "/in/x", nil)); w.Code != 200 || w.Body.Len() > 0 || len(rec.got) != 1 {
+		t.Errorf("HEAD: %d %s", w.Code, w.Body)
+	}
+}
+
+// endless counts what is read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read += len(p)
+	return len(p), nil
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestBodies(t *testing.T) {
+	announced, chunked := &endless{}, &endless{}
+	for name, c := range map[string]struct {
+		body   io.Reader
+		length int64
+		status int
+		code   string
+	}{
+		"at the bound is 202":                       {strings.NewReader(strings.Repeat("x", bound)), bound, 202, ""},
+		"empty is 202":                              {http.NoBody, 0, 202, ""},
+		"one byte over is 413":                      {strings.NewReader(strings.Repeat("x", bound+1)), bound + 1, 413, "body_too_large"},
+		"announced over is 413 unread":              {announced, bound + 1, 413, "body_too_large"},
+		"chunked without end is 413":                {chunked, -1, 413, "body_too_large"},
+		"broken off is 400":                         {failing{io.ErrUnexpectedEOF}, 10, 400, "body_incomplete"},
+		"too slow is 408":                           {failing{fmt.Errorf("read: %w", os.ErrDeadlineExceeded)}, 10, 408, "body_timeout"},
+		"what the transport says of it is answered": {failing{tenants.Errorf(tenants.Timeout, "request_timeout", "slow")}, 10, 408, "request_timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := &recorder{accepted: tenants.Accepted{ID: "evt_1", Channel: "a"}}
+			r := httptest.NewRequest("POST", "/in/x", nil)
+			r.Body, r.ContentLength = io.NopCloser(c.body), c.length
+			w := serve(handler(rec, io.Discard), r)
+			if w.Code != c.status || c.code != "" && codeOf(t, w) != c.code {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			if (w.Code == 202) != (len(rec.got) == 1) {
+				t.Errorf("the receiver got %d", len(rec.got))
+			}
+		})
+	}
+	if announced.read > 0 || chunked.read > 4*bound {
+		t.Errorf("%d and %d bytes were read", announced.read, chunked.read)
+	}
+}
+
+func TestAContentEncodingIs415(t *testing.T) {
+	for _, encodings := range [][]string{{"gzip"}, {"br"}, {"gzip, gzip"}, {"identity", "gzip"}, {"x"}} {
+		rec := &recorder{}
+		r := httptest.NewRequest("POST", "/in/x", strings.NewReader("{}"))
+		r.Header["Content-Encoding"] = encodings
+		if w := serve(handler(rec, io.Discard), r); w.Code != 415 || codeOf(t, w) != "content_encoding" || len(rec.got) > 0 {
+			t.Errorf("%v: %d %s", encodings, w.Code, w.Body)
+		}
+	}
+	r := httptest.NewRequest("POST", "/in/x", strings.NewReader("{}"))
+	r.Header.Set("Content-Encoding", "Identity")
+	if w := serve(handler(&recorder{accepted: tenants.Accepted{ID: "evt_1"}}, io.Discard), r); w.Code != 202 {
+		t.Errorf("identity: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestTheReceiversErrorsAreAnsweredByTheirKind(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		code   string
+		header string
+		logged bool
+	}{
+		{tenants.Errorf(tenants.Unauthenticated, "signature_missing", "there is no X header"), 401, "signature_missing", "Www-Authenticate", false},
+		{tenants.Errorf(tenants.NotFound, "source_not_found", "there is no such source"), 404, "source_not_found", "", false},
+		{tenants.Errorf(tenants.TooMany, "event_rate", "too many"), 429, "event_rate", "Retry-After", false},
+		{tenants.Errorf(tenants.Unavailable, "queue_unavailable", "%w", errors.New("disk full")), 503, "queue_unavailable", "Retry-After", true},
+		{errors.New("disk full"), 500, "internal", "", true},
+	} {
+		var log bytes.Buffer
+		w := serve(handler(&recorder{err: c.err}, &log), httptest.NewRequest("POST", "/in/the-token", nil))
+		if w.Code != c.status || codeOf(t, w) != c.code || c.header != "" && w.Header().Get(c.header) == "" {
+			t.Errorf("%v: %d %v %s", c.err, w.Code, w.Header(), w.Body)
+		}
+		if (log.Len() > 0) != c.logged || strings.Contains(log.String()+w.Body.String(), "the-token") || strings.Contains(w.Body.String(), "disk full") {
+			t.Errorf("%v: logged %q, said %s", c.err, log.String(), w.Body)
+		}
+	}
+}
