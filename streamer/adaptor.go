@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -33,6 +34,9 @@ func (a *App) mount(h http.Handler, limit int64) fiber.Handler {
 		r, err := toRequest(within, ctx, body)
 		if err != nil {
 			return err
+		}
+		if a.o.TrustedHops > 0 { // who asks, for handlers that count by address; the port is not known
+			r.RemoteAddr = net.JoinHostPort(clientIP(ctx, a.o.TrustedHops), "0")
 		}
 		w := &responseWriter{ctx: ctx, header: make(http.Header)}
 		h.ServeHTTP(w, r)

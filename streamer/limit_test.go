@@ -3,81 +3,19 @@
 package streamer
 
 import (
-	"bufio"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hookcast/hookcast/streamer/sse"
-	"github.com/hookcast/hookcast/tenants"
 )
 
-const (
-	limitedEnv  = "HOOKCAST_TEST_DESCRIPTORS"
-	descriptors = 200
-)
-
-// TestLimitedServer is no test: it is the server of the one below, in a process of its own that may hold few descriptors.
-func TestLimitedServer(t *testing.T) {
-	if os.Getenv(limitedEnv) == "" {
-		t.Skip("the server of TestPastTheDescriptorLimitNoStreamIsLostAndReadinessIsRed")
-	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: descriptors, Max: descriptors}); err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t)
-	tenant, key := w.tenant(t)
-	none := int64(0)
-	limits := map[string]*int64{"connections_per_ip": &none, "connects_per_second": &none}
-	if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, tenants.OperatorPatch{Limits: limits}); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Printf("serving %s %s\n", w.addr, key)
-	in := bufio.NewReader(os.Stdin)
-	for i := 0; ; i++ { // an event for each line that comes in
-		if _, err := in.ReadString('\n'); err != nil {
-			return
-		}
-		w.publish(t, tenant, "a", fmt.Sprint(i))
-	}
-}
+const descriptors = 200
 
 func TestPastTheDescriptorLimitNoStreamIsLostAndReadinessIsRed(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLimitedServer$", "-test.v")
-	cmd.Env = append(os.Environ(), limitedEnv+"=1")
-	stdin, _ := cmd.StdinPipe()
-	stdout, _ := cmd.StdoutPipe()
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stdin.Close(); cmd.Wait() })
-	w, key := &world{}, ""
-	out := bufio.NewReader(stdout)
-	for key == "" {
-		line, err := out.ReadString('\n')
-		if err != nil {
-			t.Fatalf("the server did not start: %v", err)
-		}
-		fmt.Sscanf(line, "serving %s %s", &w.addr, &key)
-	}
-	go io.Copy(io.Discard, out)
-	ready := func() int {
-		c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-		res, err := c.Get("http://" + w.addr + "/readyz")
-		if err != nil {
-			return 0
-		}
-		res.Body.Close()
-		return res.StatusCode
-	}
+	server := startServer(t, descriptors)
+	w, key, ready := server.world, server.key, server.ready
 	if got := ready(); got != 200 {
 		t.Fatalf("/readyz at first: %d", got)
 	}
@@ -117,7 +55,7 @@ func TestPastTheDescriptorLimitNoStreamIsLostAndReadinessIsRed(t *testing.T) {
 	if got := ready(); got == 200 {
 		t.Errorf("/readyz without descriptors: %d", got)
 	}
-	io.WriteString(stdin, "\n")
+	server.say(t, "publish")
 	for i, s := range open {
 		if e := s.next(t); string(e.Data) != "0" {
 			t.Fatalf("stream %d: %v", i, e)
@@ -133,7 +71,7 @@ func TestPastTheDescriptorLimitNoStreamIsLostAndReadinessIsRed(t *testing.T) {
 	if s := w.open(t, "/v1/stream?channel=a", auth(key)); s.next(t).Name != sse.Open {
 		t.Error("no stream after it recovered")
 	}
-	io.WriteString(stdin, "\n")
+	server.say(t, "publish")
 	for i, s := range open[:len(open)/2] {
 		if e := s.next(t); string(e.Data) != "1" {
 			t.Fatalf("stream %d: %v", i, e)

@@ -77,11 +77,12 @@ func (l *listener) Accept() (net.Conn, error) {
 		case errors.Is(err, net.ErrClosed):
 			return nil, io.EOF
 		default:
-			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-				l.spendReserve()
-			}
 			if !l.starved.Swap(true) {
 				l.log.Error("cannot accept connections", "error", err.Error(), "open", l.count())
+			}
+			if (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && l.spendReserve() {
+				backoff = acceptBackoffMin
+				continue
 			}
 			if !l.pause(backoff) {
 				return nil, io.EOF
@@ -91,8 +92,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// spendReserve turns away the client at the head of the backlog, which would otherwise wait for an answer that no one can give.
-func (l *listener) spendReserve() {
+// spendReserve turns away the client at the head of the backlog, which would otherwise wait for an answer that no one can give. false:
+// there was none, or no reserve.
+func (l *listener) spendReserve() bool {
+	spent := false
 	if l.reserve != nil {
 		l.reserve.Close()
 		if d, ok := l.inner.(interface{ SetDeadline(time.Time) error }); ok {
@@ -101,9 +104,11 @@ func (l *listener) spendReserve() {
 		}
 		if c, err := l.inner.Accept(); err == nil {
 			l.refuse(c)
+			spent = true
 		}
 	}
 	l.reserve, _ = os.Open(os.DevNull)
+	return spent
 }
 
 func (l *listener) refuse(c net.Conn) {
