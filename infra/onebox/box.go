@@ -103,7 +103,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	if c.demo {
-		if b.demo, err = openDemo(ctx, b.c, b.accounts, sources, tokens); err != nil {
+		if b.demo, err = openDemo(ctx, b.c, b.accounts, sources, tokens, channels); err != nil {
 			return nil, fmt.Errorf("demo: %w", err)
 		}
 	}

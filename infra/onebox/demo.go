@@ -31,9 +31,10 @@ const (
 // demo is a tenant of the box's own, and the page that shows what it receives. What it gives away is the demo tenant's alone, and it
 // gives it only to browsers on this machine.
 type demo struct {
-	c      config
-	page   *template.Template
-	tokens *token.Tokens
+	c        config
+	page     *template.Template
+	tokens   *token.Tokens
+	channels *tenants.Log
 	demoTenant
 }
 
@@ -44,12 +45,12 @@ type demoTenant struct {
 	Secret string           `json:"secret"`
 }
 
-func openDemo(ctx context.Context, c config, accounts *tenants.Accounts, sources *tenants.Sources, tokens *token.Tokens) (*demo, error) {
+func openDemo(ctx context.Context, c config, accounts *tenants.Accounts, sources *tenants.Sources, tokens *token.Tokens, channels *tenants.Log) (*demo, error) {
 	page, err := template.New("demo").Parse(demoPage)
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{c: c, page: page, tokens: tokens}
+	d := &demo{c: c, page: page, tokens: tokens, channels: channels}
 	path := filepath.Join(c.data, "demo.json")
 	kept, err := os.ReadFile(path)
 	if err == nil {
@@ -136,12 +137,30 @@ func (d *demo) render(ctx context.Context) (page *bytes.Buffer, nonce string, er
 	if err != nil {
 		return nil, "", err
 	}
+	after, err := d.recent(ctx)
+	if err != nil {
+		return nil, "", err
+	}
 	nonce = rand.Text()
 	page = new(bytes.Buffer)
 	return page, nonce, d.page.Execute(page, map[string]any{
 		"Nonce": nonce, "Base": d.c.publicURL, "PostLines": d.postLines(), "StreamLine": line,
-		"Config": map[string]string{"token": watch, "publish": publish, "ingest": d.Source, "secret": d.Secret},
+		"Config": map[string]string{"token": watch, "publish": publish, "ingest": d.Source, "secret": d.Secret, "after": after},
 	})
+}
+
+// recent is the cursor from which a page that has just been opened reads: the last ten webhooks, and where the job stands.
+func (d *demo) recent(ctx context.Context) (string, error) {
+	shown := []string{demoWebhooks, demoProgress}
+	back := []int64{10, 1}
+	for i, c := range shown {
+		tail, err := d.channels.Tail(ctx, d.Tenant, c)
+		if err != nil {
+			return "", err
+		}
+		back[i] = max(0, tail-back[i])
+	}
+	return string(tenants.AppendCursor(nil, tenants.CursorSeed(shown), back)), nil
 }
 
 // isLocal tells whether the request comes from a browser on this machine. Behind a proxy everybody seems to, so a request that says

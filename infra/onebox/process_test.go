@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
 	"os"
@@ -13,11 +14,13 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/infra/endtoend/browser"
 )
 
 func TestMain(m *testing.M) {
 	endtoend.RunCrowd()
 	code := m.Run()
+	browser.Close()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
@@ -114,6 +117,20 @@ func (p *process) operatorKey(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(b))
+}
+
+// demoOf returns the demo tenant's source.
+func demoOf(t testing.TB, p *process) endtoend.Source {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(p.data, "demo.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d demoTenant
+	if err := json.Unmarshal(b, &d); err != nil {
+		t.Fatal(err)
+	}
+	return endtoend.Source{URL: p.API + d.Source, Secret: d.Secret}
 }
 
 // freeAddr returns an address that was free a moment ago.

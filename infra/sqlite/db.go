@@ -69,10 +69,10 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	if db.w, err = newWriter(ctx, path, o); err != nil {
 		return nil, err
 	}
-	if db.read, err = open(path, 4, "query_only(1)"); err != nil {
+	if db.read, err = open(path, 4, patient, "query_only(1)"); err != nil {
 		return nil, err
 	}
-	if db.copier, err = open(path, 1, "synchronous("+o.Synchronous+")"); err != nil {
+	if db.copier, err = open(path, 1, patient, "synchronous("+o.Synchronous+")"); err != nil {
 		return nil, err
 	}
 	if db.reads, err = prepareReads(ctx, db.read); err != nil {
@@ -105,9 +105,12 @@ func (db *DB) Close() error {
 	return db.closed
 }
 
-// open returns a handle of up to conns connections. Nothing is kept in memory alone: temporary tables apart, of which there are none.
+// patient makes a connection wait for another's lock. The writer takes its own without a rival; a reader may meet the recovery of a log.
+const patient = "busy_timeout(5000)"
+
+// open returns a handle of up to conns connections.
 func open(path string, conns int, pragmas ...string) (*sql.DB, error) {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)", "temp_store(memory)"}, pragmas...)}
+	q := url.Values{"_pragma": append(pragmas, "temp_store(memory)")}
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	d, err := sql.Open("sqlite", u.String())
 	if err != nil {

@@ -12,3 +12,11 @@ func (db *DB) Count(ctx context.Context, query string) (n int, err error) {
 	err = db.read.QueryRowContext(ctx, query).Scan(&n)
 	return n, err
 }
+
+// SetSchema makes the file look like one of another version.
+func (db *DB) SetSchema(ctx context.Context, version int) error {
+	return db.w.do(ctx, newJob(true, 0, func(t *tx) error {
+		_, err := t.conn.ExecContext(background, "PRAGMA user_version = "+itoa(version))
+		return err
+	}))
+}

@@ -16,12 +16,10 @@ func lock(ctx context.Context, path string) (*sql.DB, error) {
 	if err := makeFile(path); err != nil {
 		return nil, tenants.Errorf(tenants.Internal, "storage_open", "%w", err)
 	}
-	d, err := open(path, 1, "busy_timeout(0)", "locking_mode(exclusive)")
+	d, err := open(path, 1, "locking_mode(exclusive)")
 	if err != nil {
 		return nil, err
 	}
-	d.SetConnMaxIdleTime(0)
-	d.SetConnMaxLifetime(0)
 	if _, err := d.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
 		d.Close()
 		if e, ok := errors.AsType[*driver.Error](err); ok && e.Code()&0xff == lib.SQLITE_BUSY {

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hookcast/hookcast/infra/endtoend/browser"
+)
+
+// The demo page is what a newcomer sees first: it shows a webhook that came in signed, goes on after the server was killed, and moves
+// its bar by events. HOOKCAST_SCREENSHOT names a file for a picture of it.
+func TestDemoPageShowsWebhooksAndSurvivesAKill(t *testing.T) {
+	addr, data := freeAddr(t), filepath.Join(t.TempDir(), "data")
+	p := start(t, addr, data)
+	page := browser.NewPage(t, "http://"+addr+"/")
+	page.Wait(`document.querySelector("#state").dataset.state === "open"`)
+
+	page.Run(`document.querySelector("#send").click()`)
+	page.Wait(`document.querySelectorAll("#feed li").length === 1`)
+	page.Want(`document.querySelector("#feed .badge").textContent`, "signature verified")
+
+	page.Run(`document.querySelector("#job").click()`)
+	page.Wait(`document.querySelector("#bar").getAttribute("aria-valuenow") === "100"`)
+
+	p.kill()
+	p = start(t, addr, data)
+	source := demoOf(t, p)
+	for n := range 3 {
+		body := fmt.Appendf(nil, `{"action":"closed","issue":{"number":%d,"title":"Sent while the page was away"}}`, 40+n)
+		if a, err := p.GitHub(t.Context(), source, fmt.Sprint("away-", n), body); err != nil || a.Status != 202 {
+			t.Fatalf("%v %+v", err, a)
+		}
+	}
+	page.Wait(`document.querySelectorAll("#feed li").length === 4`)
+	page.Want(`[...document.querySelectorAll("#feed .seq")].map(n => n.textContent)`, []string{"#4", "#3", "#2", "#1"})
+
+	page.Reload()
+	page.Wait(`document.querySelectorAll("#feed li").length === 4`)
+	page.Want(`document.querySelector("#bar").getAttribute("aria-valuenow")`, "100")
+	page.Run(`document.querySelector("#send").click()`)
+	page.Wait(`document.querySelectorAll("#feed li").length === 5`)
+
+	if path := os.Getenv("HOOKCAST_SCREENSHOT"); path != "" {
+		if err := os.WriteFile(path, page.Screenshot(1200, 800), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A native EventSource is dead for good after any refusal by status. Shed for quota it comes back by itself, once there is room.
+func TestFourthEventSourceIsToldOfTheQuotaAndConnectsWhenOneLeaves(t *testing.T) {
+	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"))
+	tenant := p.Signup(t, "three")
+	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t), map[string]any{"limits": map[string]int{"connections": 3}}).Want(t, 200)
+	url, err := json.Marshal("/v1/stream?channel=orders&token=" + p.Token(t, tenant, "page", "orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := browser.NewPage(t, "http://"+p.addr+"/healthz")
+	page.Define(`var states = [], streams = [], got = []
+	function connect() {
+		const n = streams.length, s = new EventSource(` + string(url) + `)
+		states[n] = []
+		for (const type of ["hookcast.open", "hookcast.quota"]) s.addEventListener(type, () => states[n].push(type))
+		s.addEventListener("order.created", e => got.push(n + ":" + e.lastEventId))
+		streams.push(s)
+	}`)
+	for n := range 3 {
+		page.Run(`connect()`)
+		page.Wait(fmt.Sprintf(`states[%d].includes("hookcast.open")`, n))
+	}
+	page.Run(`connect()`)
+	page.Wait(`states[3].includes("hookcast.quota")`)
+	page.Want(`states[3].includes("hookcast.open")`, false)
+	page.Run(`streams[1].close()`)
+	page.Wait(`states[3].includes("hookcast.open")`)
+	p.Must(t, "POST", "/v1/channels/orders/events", tenant.Key, map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
+	page.Wait(`got.length === 3`)
+	page.Want(`got.sort()`, []string{"0:1", "2:1", "3:1"})
+}

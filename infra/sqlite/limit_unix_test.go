@@ -1,0 +1,88 @@
+//go:build unix
+
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/sqlite"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// A limit on the size of files makes write(2) itself fail, as a failing disk does.
+func TestItRecoversFromAFailingDisk(t *testing.T) {
+	if err := child(t, "limit", filepath.Join(t.TempDir(), "hookcast.db")).Run(); err != nil {
+		t.Error(err)
+	}
+}
+
+func limited(db *sqlite.DB) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	ctx, path := context.Background(), os.Getenv(childPath)
+	acknowledged := 0
+	write := func() error {
+		for range 3 {
+			ops := []tenants.Op{tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "log/a", Sort: fmt.Sprintf("%06d", acknowledged)}, make([]byte, 20_000), time.Time{}, tenants.Anything())}
+			if err := db.Table().Write(ctx, ops...); err != nil {
+				return err
+			}
+			acknowledged++
+		}
+		return nil
+	}
+	var all syscall.Rlimit
+	if err := errors.Join(write(), syscall.Getrlimit(syscall.RLIMIT_FSIZE, &all)); err != nil {
+		return err
+	}
+	for round := range 3 {
+		info, err := os.Stat(path + "-wal")
+		if err != nil {
+			return err
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(info.Size()) + 100_000, Max: all.Max}); err != nil {
+			return err
+		}
+		failures := 0
+		for tries := 0; failures < 10 && tries < 1000; tries++ {
+			if err := write(); err != nil {
+				failures++
+				if tenants.KindOf(err) != tenants.Unavailable {
+					return fmt.Errorf("round %d: %w", round, err)
+				}
+			}
+		}
+		if failures < 10 {
+			return errors.New("the limit was never felt")
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &all); err != nil {
+			return err
+		}
+		if err := write(); err != nil {
+			return fmt.Errorf("round %d, with room: %w", round, err)
+		}
+	}
+	check := func(db *sqlite.DB) error {
+		rows, err := db.Table().Query(ctx, tenants.Range{Tenant: "ten_a", Kind: "log/a", Limit: 1000})
+		if err == nil && len(rows) != acknowledged {
+			err = fmt.Errorf("%d rows of %d", len(rows), acknowledged)
+		}
+		return err
+	}
+	if err := errors.Join(check(db), db.Close()); err != nil {
+		return err
+	}
+	db, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return check(db)
+}
