@@ -1,0 +1,268 @@
+package access_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+)
+
+const (
+	tenA = tenants.TenantID("ten_0000000000000000000000000a")
+	tenB = tenants.TenantID("ten_0000000000000000000000000b")
+)
+
+// rows is a PolicySource that a test fills.
+type rows struct {
+	mu      sync.Mutex
+	rules   map[tenants.TenantID][]access.Rule
+	version map[tenants.TenantID]int64
+	err     error
+}
+
+func (r *rows) Policies(_ context.Context, t tenants.TenantID) ([]access.Rule, int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rules[t], r.version[t], r.err
+}
+
+func (r *rows) set(t tenants.TenantID, rules ...access.Rule) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rules == nil {
+		r.rules, r.version = make(map[tenants.TenantID][]access.Rule), make(map[tenants.TenantID]int64)
+	}
+	r.rules[t] = rules
+	r.version[t]++
+}
+
+func newGate(t testing.TB, r *rows) *access.Gate {
+	t.Helper()
+	g, err := access.NewGate(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func allowed(t testing.TB, g *access.Gate, p tenants.Principal, object, action string) bool {
+	t.Helper()
+	yes, err := g.Allow(context.Background(), p, object, action)
+	if err != nil {
+		t.Fatalf("%s %s: %v", action, object, err)
+	}
+	return yes
+}
+
+func key(roles ...string) tenants.Principal {
+	return tenants.Principal{Tenant: tenA, KeyID: "key_1", Roles: roles}
+}
+
+func bearer(subject string, channels []string, roles ...string) tenants.Principal {
+	return tenants.Principal{Tenant: tenA, TokenID: "tok_1", Subject: subject, Roles: roles, Channels: channels}
+}
+
+// What every role may do to every object, written out: a letter for each of read, write, publish, subscribe, manage.
+func TestDefaultRights(t *testing.T) {
+	g := newGate(t, &rows{})
+	letters := map[byte]string{'r': access.Read, 'w': access.Write, 'p': access.Publish, 's': access.Subscribe, 'm': access.Manage}
+	for _, row := range []struct{ object, owner, admin, publisher, viewer string }{
+		{"channel:orders.42", "rwpsm", "rwpsm", "p", "rs"},
+		{"channel:*", "rwpsm", "rwpsm", "p", "rs"},
+		{"channels", "rwpsm", "rwpsm", "r", "r"},
+		{"source:*", "rwpsm", "rwpsm", "", ""},
+		{"source:src_1", "rwpsm", "rwpsm", "", ""},
+		{"event:evt_1", "rwpsm", "rwpsm", "", ""},
+		{"connection:con_1", "rwpsm", "rwpsm", "", ""},
+		{"token", "rwpsm", "rwpsm", "", ""},
+		{"policy", "rwpsm", "rwpsm", "", ""},
+		{"limits", "rwpsm", "rwpsm", "", ""},
+		{"usage", "rwpsm", "rwpsm", "", ""},
+		{"audit", "rwpsm", "rwpsm", "", ""},
+		{"tenant", "rwpsm", "rw", "", ""},
+		{"key:*", "rwpsm", "rwpsm", "", ""},
+		{"key:admin", "rwpsm", "rwpsm", "", ""},
+		{"key:signer", "rwpsm", "rwpsm", "", ""},
+		{"key:owner", "rwpsm", "", "", ""},
+		{"operator:tenants", "", "", "", ""},
+		{"operator:*", "", "", "", ""},
+	} {
+		for role, want := range map[string]string{"owner": row.owner, "admin": row.admin, "publisher": row.publisher, "viewer": row.viewer, "signer": "", "operator": "", "nobody": "", "": "", "*": ""} {
+			for letter, action := range letters {
+				if got := allowed(t, g, key(role), row.object, action); got != (strings.IndexByte(want, letter) >= 0) {
+					t.Errorf("%s may %s %s: %v", role, action, row.object, got)
+				}
+			}
+		}
+	}
+}
+
+func TestOperatorHasTheOperatorsObjectsAlone(t *testing.T) {
+	g := newGate(t, &rows{})
+	op := tenants.Principal{Tenant: tenants.System, Operator: true, Roles: []string{"operator", "owner"}}
+	if !allowed(t, g, op, access.Operator("tenants"), access.Manage) {
+		t.Error("the operator cannot operate")
+	}
+	for _, object := range []string{"channel:orders", "tenant", "key:owner", "source:*", "operator", "channels"} {
+		if allowed(t, g, op, object, access.Read) {
+			t.Errorf("the operator reads %s", object)
+		}
+	}
+	for _, p := range []tenants.Principal{{}, {Roles: []string{"owner"}}, {Tenant: tenants.System, Roles: []string{"owner"}}} {
+		if allowed(t, g, p, "channel:x", access.Read) {
+			t.Errorf("%+v reads a channel", p)
+		}
+	}
+}
+
+func TestChannelsNarrowWhatRolesGive(t *testing.T) {
+	g := newGate(t, &rows{})
+	p := bearer("alice", []string{"orders.*", "news"}, "viewer", "publisher")
+	for object, want := range map[string]bool{
+		"channel:orders.42": true, "channel:orders.a.b": true, "channel:news": true,
+		"channel:orders": false, "channel:orders.": true, "channel:newsletter": false, "channel:*": false, "channel:ordersx": false, "channels": false, "channel:": false,
+	} {
+		for _, action := range []string{access.Read, access.Subscribe, access.Publish} {
+			if allowed(t, g, p, object, action) != want {
+				t.Errorf("%s %s: %v", action, object, !want)
+			}
+		}
+	}
+	if allowed(t, g, bearer("alice", []string{"*"}, "viewer"), "channel:x", access.Publish) {
+		t.Error("channels give what no role gives")
+	}
+	if allowed(t, g, bearer("alice", []string{}, "viewer"), "channel:x", access.Read) {
+		t.Error("an empty list of channels narrows to all")
+	}
+}
+
+func TestOwnRows(t *testing.T) {
+	r := &rows{}
+	r.set(tenA,
+		access.Rule{Subject: "role:editor", Object: "channel:drafts.*", Action: access.Publish, Effect: access.Allow},
+		access.Rule{Subject: "role:editor", Role: "role:viewer"},
+		access.Rule{Subject: "role:chief", Role: "role:editor"},
+		access.Rule{Subject: "role:viewer", Object: "channel:secret.*", Action: access.Read, Effect: access.Deny},
+		access.Rule{Subject: "role:banned", Object: "channel:*", Action: access.Subscribe, Effect: access.Deny},
+		access.Rule{Subject: "user:alice", Object: "channel:private.alice", Action: access.Subscribe, Effect: access.Allow},
+		access.Rule{Subject: "user:mallory", Object: "channel:*", Action: access.Read, Effect: access.Deny},
+		access.Rule{Subject: "user:bob", Role: "role:chief"},
+	)
+	g := newGate(t, r)
+	for _, c := range []struct {
+		p              tenants.Principal
+		object, action string
+		want           bool
+	}{
+		{key("editor"), "channel:drafts.1", access.Publish, true},
+		{key("editor"), "channel:orders", access.Publish, false},
+		{key("editor"), "channel:orders", access.Read, true}, // through viewer
+		{key("chief"), "channel:drafts.1", access.Publish, true},
+		{key("chief"), "channel:orders", access.Read, true}, // two roles on
+		{key("viewer"), "channel:secret.1", access.Read, false},
+		{key("chief"), "channel:secret.1", access.Read, false}, // a denial comes along
+		{key("owner"), "channel:secret.1", access.Read, true},
+		{key("viewer", "banned"), "channel:orders", access.Subscribe, false}, // a denial of one role beats the other's right
+		{key("banned", "viewer"), "channel:orders", access.Subscribe, false},
+		{key("viewer"), "channel:orders", access.Subscribe, true},
+		{bearer("alice", nil), "channel:private.alice", access.Subscribe, true},
+		{bearer("bob", nil), "channel:private.alice", access.Subscribe, true}, // a viewer
+		{bearer("carol", nil), "channel:private.alice", access.Subscribe, false},
+		{bearer("bob", nil), "channel:drafts.1", access.Publish, true},
+		{bearer("mallory", nil, "viewer"), "channel:orders", access.Read, false},
+		{bearer("carol", nil, "viewer"), "channel:orders", access.Read, true},
+		{bearer("role:owner", nil), "channel:orders", access.Read, false}, // a subject is no role
+		{bearer("owner", nil), "channel:orders", access.Read, false},
+		{tenants.Principal{Tenant: tenB, Roles: []string{"editor"}}, "channel:drafts.1", access.Publish, false}, // another tenant's rows
+		{tenants.Principal{Tenant: tenB, Roles: []string{"viewer"}}, "channel:secret.1", access.Read, true},
+	} {
+		for range 2 { // decided, and remembered
+			if allowed(t, g, c.p, c.object, c.action) != c.want {
+				t.Errorf("%s %v of %s: %s %s: %v", c.p.Subject, c.p.Roles, c.p.Tenant, c.action, c.object, !c.want)
+			}
+		}
+	}
+}
+
+func TestNewRowsCountOnceForgotten(t *testing.T) {
+	r := &rows{}
+	g := newGate(t, r)
+	p := key("viewer")
+	if !allowed(t, g, p, "channel:x", access.Read) {
+		t.Fatal("a viewer cannot read")
+	}
+	for i := range 20 {
+		effect := []string{access.Deny, access.Allow}[i%2]
+		r.set(tenA, access.Rule{Subject: "role:viewer", Object: "channel:x", Action: access.Read, Effect: effect})
+		g.Forget(tenA)
+		if allowed(t, g, p, "channel:x", access.Read) != (effect == access.Allow) {
+			t.Fatalf("round %d: an old decision counts", i)
+		}
+	}
+	r.set(tenA)
+	g.Forget(tenA)
+	if !allowed(t, g, p, "channel:x", access.Read) {
+		t.Error("without rows a denial is left")
+	}
+}
+
+func TestErrorsPermitNothing(t *testing.T) {
+	r := &rows{err: tenants.Errorf(tenants.Unavailable, "busy", "busy")}
+	g := newGate(t, r)
+	if yes, err := g.Allow(context.Background(), key("owner"), "channel:x", access.Read); yes || tenants.KindOf(err) != tenants.Unavailable {
+		t.Errorf("got %v, %v", yes, err)
+	}
+	for _, action := range []string{"", "*", "Read", "read "} {
+		if yes, err := g.Allow(context.Background(), key("owner"), "channel:x", action); yes || tenants.CodeOf(err) != "action_unknown" {
+			t.Errorf("action %q: %v, %v", action, yes, err)
+		}
+	}
+	r.err = nil
+	r.set(tenA, access.Rule{Subject: "role:viewer", Object: "*", Action: "*", Effect: access.Allow}) // as nobody can have written it
+	g.Forget(tenA)
+	if yes, err := g.Allow(context.Background(), key("viewer"), "tenant", access.Manage); yes || tenants.KindOf(err) != tenants.Internal {
+		t.Errorf("with rows outside the grammar: %v, %v", yes, err)
+	}
+	if allowed(t, g, tenants.Principal{Tenant: tenB, Roles: []string{"owner"}}, strings.Repeat("x", 300), access.Read) {
+		t.Error("an object longer than any is granted")
+	}
+}
+
+// Whoever asks through a transport's buffer does not change what is remembered.
+func TestGateKeepsNoStringOfItsCaller(t *testing.T) {
+	r := &rows{}
+	r.set(tenA, access.Rule{Subject: "role:viewer", Object: "channel:secret", Action: access.Read, Effect: access.Deny})
+	g := newGate(t, r)
+	buffer := []byte("channel:orders")
+	if !allowed(t, g, key("viewer"), unsafeString(buffer), access.Read) {
+		t.Fatal("refused")
+	}
+	copy(buffer, "channel:secret")
+	if allowed(t, g, key("viewer"), "channel:secret", access.Read) || allowed(t, g, key("viewer"), unsafeString(buffer), access.Read) {
+		t.Error("a decision moved to another channel")
+	}
+}
+
+func TestManyDecideAtOnce(t *testing.T) {
+	r := &rows{}
+	r.set(tenA, access.Rule{Subject: "role:editor", Role: "role:viewer"}, access.Rule{Subject: "role:editor", Object: "channel:no.*", Action: access.Read, Effect: access.Deny})
+	g := newGate(t, r)
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 300 {
+				if w == 0 && i%50 == 0 {
+					g.Forget(tenA)
+				}
+				if !allowed(t, g, key("editor"), fmt.Sprint("channel:yes.", i), access.Read) || allowed(t, g, key("editor"), fmt.Sprint("channel:no.", i), access.Read) {
+					t.Errorf("decision %d is wrong", i)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
