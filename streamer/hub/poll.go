@@ -121,7 +121,7 @@ func (c *Conn) completePoll(w *worker) {
 	}
 	switch {
 	case p.given:
-	case p.late && c.unknown > 0:
+	case p.late && (c.unknown > 0 || !caught && len(p.items) == 0):
 		c.respond(Result{Err: tenants.Errorf(tenants.Unavailable, "channel_unavailable", "the channel cannot be read at the moment")}, causePolled)
 	case c.unknown > 0:
 	case p.full() || p.late || caught && (len(p.items) > 0 || p.wait <= 0 || c.running == 0):
