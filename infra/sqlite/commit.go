@@ -23,31 +23,33 @@ type tx struct {
 
 var background = context.Background()
 
-// serve does a batch in one transaction. Where that fails each call gets a transaction of its own, so that one that is too large for the room
-// that is left does not take along those that would fit, or that would make room.
+// serve does a batch in one transaction, and with it the receivers that wait. Where that fails each call gets a transaction of its own, and the
+// receivers theirs, so that one that is too large for the room that is left does not take along those that would fit, or that would make
+// room.
 func (w *writer) serve(batch []*job) {
 	w.last = len(batch)
 	w.counts.calls.Add(uint64(len(batch)))
-	err := w.attempt(batch)
+	err := w.attempt(batch, true)
 	switch {
 	case err == nil:
-	case len(batch) == 1:
-		batch[0].fail(err)
+	case len(batch) == 0:
 	default:
 		for _, j := range batch {
 			if j.waited {
 				continue
 			}
-			if err := w.attempt([]*job{j}); err != nil {
+			if err := w.attempt([]*job{j}, false); err != nil {
 				j.fail(err)
 			}
 		}
+		w.attempt(nil, true) // where that fails too they go on waiting, see setWake
 	}
 }
 
-// attempt runs the batch, and the receivers that wait for what it makes visible, and commits. Where it succeeds every call has its
+// attempt runs the batch, and where asked the receivers that wait for what it makes visible, and commits. Where it succeeds every call has its
 // answer; where it fails nothing happened, and the calls of the batch have none yet.
-func (w *writer) attempt(batch []*job) (err error) {
+func (w *writer) attempt(batch []*job, receivers bool) (err error) {
+	w.failing = true
 	durable := false
 	for _, j := range batch {
 		durable = durable || j.durable
@@ -71,14 +73,17 @@ func (w *writer) attempt(batch []*job) (err error) {
 			j.lane.enqueue(j)
 		}
 	}
-	for _, l := range w.lanes {
-		if err := l.serveWaiters(t); err != nil {
-			return err
+	if receivers {
+		for _, l := range w.lanes {
+			if err := l.serveWaiters(t); err != nil {
+				return err
+			}
 		}
 	}
 	if _, err := w.st.commit.ExecContext(background); err != nil {
 		return err
 	}
+	w.failing = false
 	w.committed(t, batch, durable)
 	return nil
 }

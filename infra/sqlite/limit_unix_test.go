@@ -24,6 +24,47 @@ func TestItRecoversFromAFailingDisk(t *testing.T) {
 	}
 }
 
+// receiveOnceItWorks has a message become visible while the disk fails, and a receiver wait for it.
+func receiveOnceItWorks(db *sqlite.DB, write func() error, all syscall.Rlimit) error {
+	ctx := context.Background()
+	q := db.Queue("q", sqlite.QueueOptions{Visibility: 50 * time.Millisecond})
+	if err := q.Send(ctx, tenants.Message{Group: "g", Body: []byte("b")}); err != nil {
+		return err
+	}
+	if rs, err := q.Receive(ctx, 1, 0); err != nil || len(rs) != 1 {
+		return fmt.Errorf("%d messages, %w", len(rs), err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1, Max: all.Max}); err != nil {
+		return err
+	}
+	if err := write(); err == nil {
+		return errors.New("the limit was not felt")
+	}
+	received := make(chan error, 1)
+	go func() {
+		rs, err := q.Receive(ctx, 1, time.Minute)
+		if err == nil && (len(rs) != 1 || rs[0].Receives != 2) {
+			err = fmt.Errorf("received %+v", rs)
+		}
+		received <- err
+	}()
+	before, start := db.Stats().Failed, time.Now()
+	for db.Stats().Failed < before+3 {
+		select {
+		case err := <-received:
+			return fmt.Errorf("it was received while nothing could be written: %w", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if took := time.Since(start); took < 100*time.Millisecond {
+		return fmt.Errorf("three tries in %v", took)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &all); err != nil {
+		return err
+	}
+	return <-received
+}
+
 func limited(db *sqlite.DB) error {
 	signal.Ignore(syscall.SIGXFSZ)
 	ctx, path := context.Background(), os.Getenv(childPath)
@@ -68,6 +109,9 @@ func limited(db *sqlite.DB) error {
 		if err := write(); err != nil {
 			return fmt.Errorf("round %d, with room: %w", round, err)
 		}
+	}
+	if err := receiveOnceItWorks(db, write, all); err != nil {
+		return err
 	}
 	check := func(db *sqlite.DB) error {
 		rows, err := db.Table().Query(ctx, tenants.Range{Tenant: "ten_a", Kind: "log/a", Limit: 1000})

@@ -12,6 +12,7 @@ const (
 	maxBatchBytes = 4 << 20 // roughly, in one commit
 	busyBatch     = 8       // calls in one commit that show load
 	gatherFor     = time.Millisecond
+	retryAfter    = 100 * time.Millisecond
 )
 
 // writer is the one that writes. Callers touch the fields from jobs to full; the rest is its goroutine's.
@@ -39,6 +40,7 @@ type writer struct {
 	nextChange  int64
 	feeds       int  // how many feeds there are: without one no change is recorded
 	suspect     bool // an fsync may have failed
+	failing     bool // the last transaction was taken back
 }
 
 func newWriter(ctx context.Context, path string, o Options) (*writer, error) {
@@ -190,12 +192,20 @@ func (w *writer) gather() (batch []*job, open bool) {
 	return batch, true
 }
 
-// setWake sets the timer to when the first message becomes visible by itself that somebody waits for.
+// setWake sets the timer to when the first message becomes visible by itself that somebody waits for, or, where the engine fails and so
+// nobody knows what is visible, to when to try again.
 func (w *writer) setWake() {
 	next := int64(0)
 	for _, l := range w.lanes {
-		if n := l.nextVisible(); len(l.waiters) > 0 && n > 0 && (next == 0 || n < next) {
-			next = n
+		if len(l.waiters) == 0 {
+			continue
+		}
+		n := l.nextVisible()
+		if w.failing {
+			n = time.Now().Add(retryAfter).UnixMilli()
+		}
+		if n > 0 {
+			next = earlier(next, n)
 		}
 	}
 	w.wake.Stop()
