@@ -69,6 +69,8 @@ func isolationBody(method, path string) any {
 		return `{"subject":"x","channels":["*"],"ttl_seconds":60}`
 	case path == "/v1/tokens/revoke":
 		return `{"subject":"alice"}`
+	case path == "/v1/sources/{id}/test":
+		return `{"headers":{}}`
 	case method == http.MethodPatch:
 		return `{"name":"taken"}`
 	}

@@ -65,6 +65,7 @@ func table() []Route {
 		{Method: post, Path: "/v1/sources/{id}/secrets", Object: source, Action: access.Write, Creates: true, bodyless: true, handle: (*API).addSecret},
 		{Method: del, Path: "/v1/sources/{id}/secrets/{secret}", Object: source, Action: access.Write, handle: (*API).removeSecret},
 		{Method: post, Path: "/v1/sources/{id}/rotate-url", Object: source, Action: access.Write, Creates: true, bodyless: true, handle: (*API).rotateURL},
+		{Method: post, Path: "/v1/sources/{id}/test", Object: source, Action: access.Read, handle: (*API).testSource},
 
 		{Method: get, Path: "/v1/channels", Object: access.Channels, Action: access.Read, Tokens: true, handle: (*API).listChannels},
 		{Method: get, Path: "/v1/channels/{channel}", Object: channel, Action: access.Read, Tokens: true, handle: (*API).getChannel},

@@ -197,3 +197,34 @@ func TestProvidersAreListedWithTheirRules(t *testing.T) {
 		t.Errorf("%s", a.get("data", none))
 	}
 }
+
+func TestARecordedRequestIsCheckedAndNotTaken(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	s := w.source(ten, "a")
+	mac := hmac.New(sha256.New, []byte(s.secret))
+	mac.Write([]byte("{}\r\n"))
+	good := hex.EncodeToString(mac.Sum(nil))
+	path := "/v1/sources/" + s.id + "/test"
+	a := w.do("POST", path, ten.key, `{"headers":{"x-hub-signature-256":"sha256=`+good+`","X-GitHub-Event":["push"],"X-GitHub-Delivery":"d"},"body":"{}\r\n"}`).want(200)
+	if a.get("verified") != "true" || a.get("event_type") != "push" || a.get("delivery_id") != "d" || !strings.HasPrefix(a.get("secret_id"), "sec_") {
+		t.Errorf("%s", a.body)
+	}
+	w.do("POST", path, ten.key, `{"headers":{"X-Hub-Signature-256":"sha256=`+good+`"},"body_base64":"e30NCg=="}`).want(200)
+	for body, code := range map[string]string{
+		`{"headers":{}}`: "signature_missing",
+		`{"headers":{"X-Hub-Signature-256":"sha256=` + good + `"},"body":"{}"}`: "signature_mismatch",
+		`{"headers":{"X-Hub-Signature-256":["sha256=` + good + `","x"]}}`:       "signature_duplicate",
+	} {
+		if a := w.do("POST", path, ten.key, body).want(200); a.get("verified") != "false" || a.code() != code || strings.Contains(string(a.body), good) {
+			t.Errorf("%s: %s", body, a.body)
+		}
+	}
+	for _, body := range []string{`{}`, `{"headers":[]}`, `{"headers":{"a":1}}`, `{"headers":{},"body":1}`, `{"headers":{},"body":null}`, `{"headers":{},"body":"","body_base64":""}`, `{"headers":{},"body_base64":"?"}`} {
+		w.do("POST", path, ten.key, body).want(422, "invalid_fields")
+	}
+	w.pump()
+	if n := w.do("GET", "/v1/channels/a/events", ten.key, nil).want(200).length("data"); n != 0 {
+		t.Errorf("%d events", n)
+	}
+}

@@ -226,7 +226,7 @@ func (w *world) nothingLeaked() {
 func (a answer) want(status int, code ...string) answer {
 	a.t.Helper()
 	if a.status != status {
-		a.t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+		a.t.Fatalf("status %d, want %d: %.500s", a.status, status, a.body)
 	}
 	if len(code) > 0 && a.code() != code[0] {
 		a.t.Fatalf("code %q, want %q: %s", a.code(), code[0], a.body)
@@ -241,7 +241,7 @@ func (a answer) get(path ...any) string {
 	a.t.Helper()
 	var v any
 	if err := json.Unmarshal(a.body, &v); err != nil {
-		a.t.Fatalf("%d %s: %v", a.status, a.body, err)
+		a.t.Fatalf("%d %.500s: %v", a.status, a.body, err)
 	}
 	for _, p := range path {
 		switch p := p.(type) {
