@@ -33,6 +33,7 @@ type box struct {
 	db        *sqlite.DB
 	hub       *hub.Hub
 	app       *streamer.App
+	channels  *tenants.Log
 	queue     *sqlite.Queue
 	appender  *tenants.Appender
 	accounts  *tenants.Accounts
@@ -76,6 +77,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	channels := tenants.NewLog(table)
+	b.channels = channels
 	b.queue = b.db.Queue("ingest", sqlite.QueueOptions{Visibility: 30 * time.Second, MaxReceives: 20})
 	intake := tenants.NewIntake(b.accounts, channels, b.queue)
 	publisher := tenants.NewPublisher(intake)

@@ -43,6 +43,7 @@ func TestDemoPageShowsWebhooksAndSurvivesAKill(t *testing.T) {
 	page.Run(`document.querySelector("#send").click()`)
 	page.Wait(`document.querySelectorAll("#feed li").length === 5`)
 
+	page.Get(`Promise.all(document.getAnimations().map(a => a.finished)).then(() => 0)`)
 	if path := os.Getenv("HOOKCAST_SCREENSHOT"); path != "" {
 		if err := os.WriteFile(path, page.Screenshot(1200, 800), 0o644); err != nil {
 			t.Fatal(err)
