@@ -27,6 +27,7 @@ type Event struct {
 type Provenance struct {
 	Scheme     string    // "github", …; "none" where the source verifies nothing
 	Verified   bool      // false only with scheme none
+	Legacy     bool      // signed in the scheme's deprecated way, which the source allows
 	SecretID   string    // which of the source's secrets matched
 	Signed     time.Time // the provider's signed timestamp; zero where the scheme has none
 	DeliveryID string    // the provider's id of this delivery

@@ -77,7 +77,7 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
 func event(in Inbound, src Source, scheme signing.Scheme, v signing.Verified) (Event, error) {
 	e := Event{
 		ID: NewID(PrefixEvent), Tenant: src.Tenant, Type: typeOf(v.Type), Data: in.Body, Source: src.ID, Time: in.Received.UTC(),
-		Provenance: &Provenance{Scheme: v.Scheme, Verified: !scheme.None(), Signed: v.Timestamp, DeliveryID: v.DeliveryID, Attempt: v.Attempt},
+		Provenance: &Provenance{Scheme: v.Scheme, Verified: !scheme.None(), Legacy: v.Legacy, Signed: v.Timestamp, DeliveryID: v.DeliveryID, Attempt: v.Attempt},
 	}
 	if v.DeliveryID != "" {
 		e.ID = DerivedID(PrefixEvent, string(src.Tenant), src.ID, v.DeliveryID)
