@@ -57,8 +57,10 @@ func TestSlotLapsesUnlessConfirmed(t *testing.T) {
 		late := ok(a.Reserve(ctx, r, tenants.Limits{}))(t)
 		kept := ok(a.Reserve(ctx, r, tenants.Limits{}))(t)
 		time.Sleep(5*time.Second - time.Millisecond)
-		if !kept.Confirm() || !kept.Confirm() {
-			t.Error("in time, and not confirmed")
+		for range 2 {
+			if !kept.Confirm() {
+				t.Error("in time, and not confirmed")
+			}
 		}
 		time.Sleep(2 * time.Millisecond)
 		if late.Confirm() {
