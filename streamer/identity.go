@@ -30,7 +30,7 @@ func (a *App) identify(ctx context.Context, h *fasthttp.RequestHeader, query str
 		p, err = a.o.Tokens.Verify(ctx, secret)
 	}
 	if err == nil && p.Operator {
-		err = tenants.Errorf(tenants.Forbidden, "operator_key", "An operator's key belongs to no tenant, and has no channels.")
+		err = tenants.Errorf(tenants.Forbidden, "operator_has_no_tenant", "The operator's key is for the operator's paths; channels belong to a tenant.")
 	}
 	return p, err
 }
@@ -41,13 +41,9 @@ func bearer(h *fasthttp.RequestHeader) (string, error) {
 	if len(lines) == 0 {
 		return "", &tenants.Error{Kind: tenants.Unauthenticated, Code: "credential_missing", Detail: "Send an API key or a token: Authorization: Bearer …"}
 	}
-	if len(lines) > 1 {
-		return "", malformed("duplicate_header", "Authorization is given more than once.")
-	}
 	scheme, secret, _ := strings.Cut(string(lines[0]), " ")
-	secret = strings.TrimSpace(secret)
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return "", &tenants.Error{Kind: tenants.Unauthenticated, Code: "credential_scheme", Detail: "The scheme of Authorization is Bearer."}
+	if len(lines) > 1 || !strings.EqualFold(scheme, "Bearer") || secret == "" || strings.ContainsAny(secret, " ,\t") {
+		return "", &tenants.Error{Kind: tenants.Unauthenticated, Code: "credential_malformed", Detail: "The Authorization header must be one, of the form: Bearer and an API key or a token."}
 	}
 	return secret, nil
 }
