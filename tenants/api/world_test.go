@@ -106,14 +106,6 @@ func (w *world) must(err error) {
 	}
 }
 
-// answer is what came back.
-type answer struct {
-	t      testing.TB
-	status int
-	header http.Header
-	body   []byte
-}
-
 // do sends a request as the holder of a credential, "" for nobody. The body is nil, a string that is sent as it is, or anything
 // that marshals; headers come in pairs.
 func (w *world) do(method, path, credential string, body any, headers ...string) answer {
@@ -220,64 +212,6 @@ func (w *world) nothingLeaked() {
 			}
 		}
 	}
-}
-
-// want ends the test unless the answer has the status and, where it is a problem, the code.
-func (a answer) want(status int, code ...string) answer {
-	a.t.Helper()
-	if a.status != status {
-		a.t.Fatalf("status %d, want %d: %.500s", a.status, status, a.body)
-	}
-	if len(code) > 0 && a.code() != code[0] {
-		a.t.Fatalf("code %q, want %q: %s", a.code(), code[0], a.body)
-	}
-	return a
-}
-
-func (a answer) code() string { return a.get("code") }
-
-// get walks the body by member names and indexes, and gives what is there as text.
-func (a answer) get(path ...any) string {
-	a.t.Helper()
-	var v any
-	if err := json.Unmarshal(a.body, &v); err != nil {
-		a.t.Fatalf("%d %.500s: %v", a.status, a.body, err)
-	}
-	for _, p := range path {
-		switch p := p.(type) {
-		case string:
-			m, _ := v.(map[string]any)
-			v = m[p]
-		case int:
-			l, _ := v.([]any)
-			if p >= len(l) {
-				return ""
-			}
-			v = l[p]
-		}
-	}
-	if s, ok := v.(string); ok {
-		return s
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return string(b)
-}
-
-// length is how many elements the list at path has.
-func (a answer) length(name string) int {
-	a.t.Helper()
-	var m map[string]json.RawMessage
-	var l []json.RawMessage
-	if err := json.Unmarshal(a.body, &m); err != nil {
-		a.t.Fatal(err)
-	}
-	if err := json.Unmarshal(m[name], &l); err != nil {
-		a.t.Fatal(err)
-	}
-	return len(l)
 }
 
 // tenant is one that the operator made, with its owner's key.
