@@ -114,6 +114,9 @@ func (a *API) methods(r *http.Request) []string {
 		probe := &http.Request{Method: rt.Method, URL: r.URL, Host: r.Host}
 		if _, pattern := a.mux.Handler(probe); pattern != "" {
 			list = append(list, rt.Method)
+			if rt.Method == http.MethodGet {
+				list = append(list, http.MethodHead)
+			}
 		}
 	}
 	slices.Sort(list)

@@ -68,7 +68,7 @@ func TestAPathThatIsNotOneOfOursIs404(t *testing.T) {
 func TestAMethodThatAPathDoesNotTakeIs405WithAllow(t *testing.T) {
 	w := newWorld(t)
 	for path, allow := range map[string]string{
-		"/v1/keys": "GET, POST", "/v1/keys/key_1": "DELETE", "/v1/tenant": "DELETE, GET, PATCH", "/v1/signup": "POST", "/v1/channels/a/events": "GET, POST",
+		"/v1/keys": "GET, HEAD, POST", "/v1/keys/key_1": "DELETE", "/v1/tenant": "DELETE, GET, HEAD, PATCH", "/v1/signup": "POST", "/v1/channels/a/events": "GET, HEAD, POST",
 	} {
 		a := w.do("PUT", path, "", "{}").want(405, "method_not_allowed")
 		if a.header.Get("Allow") != allow {
