@@ -31,48 +31,46 @@ func openAt(t testing.TB, path string, o sqlite.Options) *sqlite.DB {
 	return db
 }
 
-// Each suite runs inside a bubble, where waiting takes no time, and once more in real time.
-var times = map[string]func(*testing.T, func(*testing.T)){"simulated time": synctest.Test, "real time": nil}
+// The suites run inside a bubble, where waiting takes no time: the file is as real there as anywhere.
 
 func TestTableKeepsItsContract(t *testing.T) {
-	for name, bubble := range times {
-		t.Run(name, func(t *testing.T) {
-			tenantstest.TestTable(t, tenantstest.TableHarness{
-				New:    func(t *testing.T) tenants.Table { return open(t, sqlite.Options{}).Table() },
-				Bubble: bubble,
-			})
-		})
-	}
+	tenantstest.TestTable(t, tenantstest.TableHarness{
+		New:    func(t *testing.T) tenants.Table { return open(t, sqlite.Options{}).Table() },
+		Bubble: synctest.Test,
+	})
 }
 
 func TestFeedKeepsItsContract(t *testing.T) {
-	for name, bubble := range times {
-		t.Run(name, func(t *testing.T) {
-			tenantstest.TestFeed(t, tenantstest.FeedHarness{
-				New: func(t *testing.T) (tenants.Table, tenants.Feed) {
-					db := open(t, sqlite.Options{})
-					feed, err := db.Feed(t.Context(), "test")
-					if err != nil {
-						t.Fatal(err)
-					}
-					return db.Table(), feed
-				},
-				Bubble: bubble,
-			})
-		})
+	tenantstest.TestFeed(t, tenantstest.FeedHarness{
+		New: func(t *testing.T) (tenants.Table, tenants.Feed) {
+			db := open(t, sqlite.Options{})
+			feed, err := db.Feed(t.Context(), "test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db.Table(), feed
+		},
+		Bubble: synctest.Test,
+	})
+}
+
+func queues(visibility time.Duration) tenantstest.QueueHarness {
+	return tenantstest.QueueHarness{
+		New: func(t *testing.T, _ bool) (q, dead tenants.Queue) {
+			s := open(t, sqlite.Options{}).Queue("test", sqlite.QueueOptions{Visibility: visibility, MaxReceives: 3})
+			return s, s.DeadLetters()
+		},
+		Visibility: visibility, MaxReceives: 3,
 	}
 }
 
 func TestQueueKeepsItsContract(t *testing.T) {
-	for name, bubble := range times {
-		t.Run(name, func(t *testing.T) {
-			tenantstest.TestQueue(t, tenantstest.QueueHarness{
-				New: func(t *testing.T, _ bool) (q, dead tenants.Queue) {
-					s := open(t, sqlite.Options{}).Queue("test", sqlite.QueueOptions{Visibility: 2 * time.Second, MaxReceives: 3})
-					return s, s.DeadLetters()
-				},
-				Visibility: 2 * time.Second, MaxReceives: 3, Bubble: bubble,
-			})
-		})
-	}
+	h := queues(20 * time.Second)
+	h.Bubble = synctest.Test
+	tenantstest.TestQueue(t, h)
+}
+
+// Receivers and senders meet as the clock and the scheduler have it.
+func TestQueueKeepsItsContractInRealTime(t *testing.T) {
+	tenantstest.TestQueue(t, queues(time.Second))
 }

@@ -52,7 +52,7 @@ var groupCases = map[string]func(*queueCase){
 			got <- rs
 		}()
 		if c.Bubble != nil {
-			time.Sleep(time.Second)
+			time.Sleep(moment)
 		}
 		start := time.Now()
 		c.done(held...)

@@ -145,7 +145,7 @@ var messageCases = map[string]func(*queueCase){
 		}()
 		<-waiting
 		if c.Bubble != nil {
-			time.Sleep(time.Second) // it certainly waits by now
+			time.Sleep(moment) // it certainly waits by now
 		}
 		start := time.Now()
 		c.send(c.message("a"))
@@ -162,7 +162,7 @@ var messageCases = map[string]func(*queueCase){
 			ended <- err
 		}()
 		if c.Bubble != nil {
-			time.Sleep(time.Second)
+			time.Sleep(moment)
 		}
 		cancel()
 		if err := <-ended; tenants.KindOf(err) != tenants.Unavailable {

@@ -20,7 +20,7 @@ func TestSimulatedTableKeepsItsContract(t *testing.T) {
 func TestSlowSimulatedTableKeepsItsContract(t *testing.T) {
 	tenantstest.TestTable(t, tenantstest.TableHarness{
 		New: func(*testing.T) tenants.Table {
-			return tenantstest.NewTable(tenantstest.Faults{Latency: 50 * time.Microsecond, Torn: 0.5, Frozen: 0.05, FrozenFor: 100 * time.Microsecond})
+			return tenantstest.NewTable(tenantstest.Faults{Latency: 50 * time.Microsecond, Torn: 0.5})
 		},
 		Bubble: synctest.Test,
 	})
