@@ -17,7 +17,7 @@ func TestTheFirstFrame(t *testing.T) {
 		for range 20 {
 			x := r.with(Subscription{ID: "con_x"}, "", "a").attach()
 			r.settle()
-			got := string(x.got)
+			got := x.now().got
 			d := sse.NewDecoder(strings.NewReader(strings.TrimPrefix(got, "HTTP/1.1 200 OK\r\n\r\n")), 1000)
 			e, err := d.Next()
 			if err != nil || e.Name != sse.Open || string(e.Data) != `{"connection_id":"con_x","heartbeat_ms":40000}` || e.ID != "0" {
@@ -27,8 +27,8 @@ func TestTheFirstFrame(t *testing.T) {
 				t.Errorf("retry %v", d.Retry())
 			}
 			seen[d.Retry()] = true
-			if x.writes != 1 {
-				t.Errorf("%d writes", x.writes)
+			if x.now().writes != 1 {
+				t.Errorf("%d writes", x.now().writes)
 			}
 		}
 		if len(seen) < 10 {
@@ -42,15 +42,15 @@ func TestHeartbeats(t *testing.T) {
 		x := r.connect("", "a")
 		r.settle()
 		for range 6 {
-			before := len(x.got)
-			time.Sleep(20 * time.Second)
+			before := len(x.now().got)
+			r.pass(20 * time.Second)
 			r.settle()
-			if len(x.got) == before {
+			if len(x.now().got) == before {
 				t.Fatal("20 s without a sign of life")
 			}
 		}
-		if n := strings.Count(x.text(), "beat"); n != 3 || strings.Count(string(x.got), "\n:\n\n") != 3 {
-			t.Errorf("%d named of 6: %q", n, x.got)
+		if n := strings.Count(x.text(), "beat"); n != 3 || strings.Count(x.now().got, "\n:\n\n") != 3 {
+			t.Errorf("%d named of 6: %q", n, x.now().got)
 		}
 	})
 }
@@ -67,17 +67,15 @@ func TestHeartbeatsAreSpread(t *testing.T) {
 		for range 200 {
 			moved := 0
 			for i, x := range all {
-				x.c.mu.Lock()
-				if len(x.got) != before[i] {
+				if n := len(x.now().got); n != before[i] {
 					moved++
+					before[i] = n
 				}
-				before[i] = len(x.got)
-				x.c.mu.Unlock()
 			}
 			if moved > 8 && moved < 400 {
 				t.Errorf("%d heartbeats in a tick", moved)
 			}
-			time.Sleep(tick)
+			r.pass(tick)
 		}
 	})
 }
@@ -88,7 +86,7 @@ func TestNoHeartbeatInsideAFrame(t *testing.T) {
 		r.settle()
 		x.take(7)
 		r.publish("a", "12345")
-		time.Sleep(2 * time.Minute)
+		r.pass(2 * time.Minute)
 		x.take(-1)
 		r.settle()
 		x.want("open@0 12345@1")
@@ -111,17 +109,17 @@ func TestACredentialExpires(t *testing.T) {
 			*client
 			after time.Duration
 		}{{soon, 3 * time.Second}, {later, 95 * time.Second}, {renewed, 200 * time.Second}} {
-			time.Sleep(c.after - time.Since(begin) - 200*time.Millisecond)
-			if c.shut {
+			r.pass(c.after - time.Since(begin) - 200*time.Millisecond)
+			if c.now().shut {
 				t.Errorf("%v: too early", c.after)
 			}
-			time.Sleep(400 * time.Millisecond)
+			r.pass(400 * time.Millisecond)
 			r.settle()
-			if !c.shut || c.released != 1 || !strings.HasSuffix(c.text(), `hookcast.expired{"detail":"the credential has expired"}@!stop`) {
-				t.Errorf("%v: %v %s", c.after, c.shut, c.text())
+			if !c.now().shut || c.now().released != 1 || !strings.HasSuffix(c.text(), `hookcast.expired{"detail":"the credential has expired"}@!stop`) {
+				t.Errorf("%v: %v %s", c.after, c.now().shut, c.text())
 			}
-			time.Sleep(2 * time.Second)
-			if !c.over {
+			r.pass(2 * time.Second)
+			if !c.now().over {
 				t.Errorf("%v: a client that does not close is not closed", c.after)
 			}
 		}
@@ -160,15 +158,15 @@ func TestRecheckEndsWhoLostTheRight(t *testing.T) {
 		if err := r.hub.Send(r.t.Context(), "nod_1", tenants.Notice{Tenant: ten}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * time.Second)
+		r.pass(2 * time.Second)
 		r.settle()
 		for _, x := range fine {
-			if x.shut || x.over {
+			if x.now().shut || x.now().over {
 				t.Error("one who keeps the right was ended")
 			}
 		}
 		for _, x := range denied {
-			if x.released != 1 || x != blocked && !strings.HasSuffix(x.text(), `hookcast.denied{"detail":"the right to listen has ended"}@!stop`) || x == blocked && !x.over {
+			if x.now().released != 1 || x != blocked && !strings.HasSuffix(x.text(), `hookcast.denied{"detail":"the right to listen has ended"}@!stop`) || x == blocked && !x.now().over {
 				t.Errorf("denied: %s", x.text())
 			}
 		}
@@ -187,7 +185,7 @@ func TestWhatIsInMemoryIsForgottenWhenTheTenantChanges(t *testing.T) {
 		r.settle()
 		r.publish("a", numbers(1, 5)...)
 		r.settle()
-		r.floor["a"] = 4 // purged
+		r.edit(func() { r.floor["a"] = 4 }) // purged
 		r.hub.Recheck(ten)
 		r.settle()
 		x := r.connect("1", "a")
@@ -203,19 +201,19 @@ func TestAChannelEnds(t *testing.T) {
 		r.settle()
 		end := func(channel string) {
 			e := r.append(channel, "bye")
-			r.channels[channel][len(r.channels[channel])-1].End = true
+			r.edit(func() { r.channels[channel][len(r.channels[channel])-1].End = true })
 			e[0].End = true
 			r.tell(channel, e...)
 			r.settle()
 		}
 		end("a")
 		x.want(`open@0 bye@1 hookcast.ended{"channel":"a"}@!stop`)
-		if !x.shut || two.shut {
+		if !x.now().shut || two.now().shut {
 			t.Error("the connection must end with its last channel")
 		}
 		r.publish("b", "1")
 		end("b")
-		if got := two.text(); !two.shut || !strings.HasSuffix(got, `hookcast.ended{"channel":"b"}@!stop`) || strings.Count(got, "hookcast.ended") != 2 {
+		if got := two.text(); !two.now().shut || !strings.HasSuffix(got, `hookcast.ended{"channel":"b"}@!stop`) || strings.Count(got, "hookcast.ended") != 2 {
 			t.Error(got)
 		}
 		for _, cursor := range []string{"", "0", "1"} { // those who come late
@@ -225,7 +223,7 @@ func TestAChannelEnds(t *testing.T) {
 				t.Errorf("from %q: %s", cursor, got)
 			}
 		}
-		time.Sleep(2 * time.Minute) // the topic is given up and made again
+		r.pass(2 * time.Minute) // the topic is given up and made again
 		y := r.connect("", "a")
 		r.settle()
 		y.want(`open@1 hookcast.ended{"channel":"a"}@!stop`)
@@ -233,7 +231,7 @@ func TestAChannelEnds(t *testing.T) {
 		r.settle()
 		r.publish("a", "again")
 		r.settle()
-		if got := z.text(); z.shut || !strings.Contains(got, "again") {
+		if got := z.text(); z.now().shut || !strings.Contains(got, "again") {
 			t.Errorf("a channel that goes on: %s", got)
 		}
 	})
@@ -249,11 +247,11 @@ func TestDrain(t *testing.T) {
 		r.settle()
 		begin := time.Now()
 		go r.hub.Drain(r.t.Context(), 100*time.Second)
-		time.Sleep(50 * time.Second)
+		r.pass(50 * time.Second)
 		r.settle()
 		ended := 0
 		for _, x := range all {
-			if x.shut {
+			if x.now().shut {
 				ended++
 			}
 		}
@@ -263,14 +261,14 @@ func TestDrain(t *testing.T) {
 		if _, err := r.hub.Open(Subscription{Tenant: ten, Channels: []string{"a"}, Format: sse.Data}); tenants.CodeOf(err) != "draining" {
 			t.Errorf("opening while draining: %v", err)
 		}
-		time.Sleep(51*time.Second - time.Since(begin) + 50*time.Second)
+		r.pass(51*time.Second - time.Since(begin) + 50*time.Second)
 		r.settle()
 		for _, x := range all {
-			if !x.shut || !strings.Contains(x.text(), "hookcast.goodbye") || x.lastID() != "0" || x.released != 1 {
+			if !x.now().shut || !strings.Contains(x.text(), "hookcast.goodbye") || x.lastID() != "0" || x.now().released != 1 {
 				t.Fatalf("%s", x.text())
 			}
 		}
-		if string(poll.got) != "x" {
+		if poll.now().got != "x" {
 			t.Error("the poll was not answered")
 		}
 	})
@@ -281,19 +279,19 @@ func TestOpenedAndNeverAttached(t *testing.T) {
 		x, y := r.open("", "a"), r.open("", "a")
 		x.c.Abandon()
 		x.c.Abandon()
-		if x.released != 1 {
+		if x.now().released != 1 {
 			t.Error("abandoned, not released")
 		}
-		time.Sleep(4 * time.Second)
-		if y.released != 0 {
+		r.pass(4 * time.Second)
+		if y.now().released != 0 {
 			t.Error("lapsed too early")
 		}
-		time.Sleep(2 * time.Second)
+		r.pass(2 * time.Second)
 		r.settle()
-		if y.released != 1 || r.hub.Stats().Connections != 0 {
+		if y.now().released != 1 || r.hub.Stats().Connections != 0 {
 			t.Error("did not lapse")
 		}
-		time.Sleep(time.Minute)
+		r.pass(time.Minute)
 		if n := r.hub.Stats().Channels; n != 0 {
 			t.Errorf("%d channels stay", n)
 		}
@@ -309,10 +307,10 @@ func TestConnections(t *testing.T) {
 		r.settle()
 		list := r.hub.Connections(ten)
 		if len(list) != 1 || list[0].ID != x.c.ID() || strings.Join(list[0].Channels, " ") != "a b" || list[0].Transport != "sse" || list[0].Remote != "192.0.2.1" ||
-			list[0].Backlog < 1000 || list[0].Cursor != x.lastID() || list[0].Sent != int64(len(x.got)) {
+			list[0].Backlog < 1000 || list[0].Cursor != x.lastID() || list[0].Sent != int64(len(x.now().got)) {
 			t.Errorf("%+v", list)
 		}
-		if len(r.hub.Connections("ten_b")) != 0 || r.hub.Disconnect("ten_b", x.c.ID()) || x.over {
+		if len(r.hub.Connections("ten_b")) != 0 || r.hub.Disconnect("ten_b", x.c.ID()) || x.now().over {
 			t.Error("another tenant sees it")
 		}
 		x.take(-1)

@@ -38,8 +38,8 @@ func TestPoll(t *testing.T) {
 		answered := func(x *client, want string) {
 			t.Helper()
 			r.settle()
-			if got := string(x.got); got != want || want != "" && (!x.shut || x.released != 1) {
-				t.Errorf("got %q, want %q, shut %v, released %d", got, want, x.shut, x.released)
+			if got := x.now().got; got != want || want != "" && (!x.now().shut || x.now().released != 1) {
+				t.Errorf("got %q, want %q, shut %v, released %d", got, want, x.now().shut, x.now().released)
 			}
 		}
 		answered(r.poll(time.Minute, 0, "3", "a"), "4@a4 5@a5 > 5")
@@ -50,29 +50,29 @@ func TestPoll(t *testing.T) {
 
 		x, y := r.poll(25*time.Second, 0, "5", "a"), r.poll(25*time.Second, 0, "", "a")
 		answered(x, "")
-		time.Sleep(10 * time.Second)
+		r.pass(10 * time.Second)
 		r.publish("a", "6", "7")
 		answered(x, "6@a6 7@a7 > 7")
 		answered(y, "6@a6 7@a7 > 7")
 
 		z := r.poll(25*time.Second, 0, "7", "a")
-		time.Sleep(24 * time.Second)
+		r.pass(24 * time.Second)
 		answered(z, "")
-		time.Sleep(1200 * time.Millisecond)
+		r.pass(1200 * time.Millisecond)
 		answered(z, "> 7")
 
-		r.floor["b"] = 3
+		r.edit(func() { r.floor["b"] = 3 })
 		r.append("b", numbers(1, 4)...)
 		both := string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"a", "b"}), []int64{6, 0}))
 		done := string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"a", "b"}), []int64{7, 4}))
 		w := r.poll(time.Minute, 0, both, "a", "b")
 		r.settle()
-		if got := string(w.got); got != "7@a7 gap b 1-2 3@b3 4@b4 > "+done && got != "gap b 1-2 3@b3 4@b4 7@a7 > "+done {
+		if got := w.now().got; got != "7@a7 gap b 1-2 3@b3 4@b4 > "+done && got != "gap b 1-2 3@b3 4@b4 7@a7 > "+done {
 			t.Errorf("%q", got)
 		}
 
-		r.channels["b"][3].End = true
-		time.Sleep(2 * time.Minute)
+		r.edit(func() { r.channels["b"][3].End = true })
+		r.pass(2 * time.Minute)
 		answered(r.poll(time.Minute, 0, "3", "b"), "4@b4 > !stop")
 		answered(r.poll(time.Minute, 0, "4", "b"), "> !stop")
 	})
@@ -80,14 +80,14 @@ func TestPoll(t *testing.T) {
 
 func TestAPollOnALogThatIsDown(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
-		r.fail = func(string) error { return errors.New("down") }
+		r.edit(func() { r.fail = func(string) error { return errors.New("down") } })
 		x, y := r.poll(0, 0, "", "a"), r.poll(0, 0, "0", "a")
-		time.Sleep(6 * time.Second)
-		if string(x.got) != "channel_unavailable" {
-			t.Errorf("%q", x.got)
+		r.pass(6 * time.Second)
+		if x.now().got != "channel_unavailable" {
+			t.Errorf("%q", x.now().got)
 		}
-		if string(y.got) != "channel_unavailable" {
-			t.Errorf("%q", y.got)
+		if y.now().got != "channel_unavailable" {
+			t.Errorf("%q", y.now().got)
 		}
 	})
 }
@@ -112,10 +112,10 @@ func TestWaitForAPoll(t *testing.T) {
 		if _, err := c.Wait(r.t.Context()); tenants.CodeOf(err) != "poll_lapsed" {
 			t.Errorf("waited twice: %v", err)
 		}
-		r.channels["a"] = nil
+		r.edit(func() { r.channels["a"] = nil })
 		ctx, cancel := context.WithTimeout(r.t.Context(), time.Second)
 		defer cancel()
-		time.Sleep(2 * time.Minute)
+		r.pass(2 * time.Minute)
 		c = open()
 		if _, err := c.Wait(ctx); tenants.KindOf(err) != tenants.Unavailable {
 			t.Errorf("cancelled: %v", err)

@@ -21,8 +21,8 @@ func TestResumeFromTheRingReadsNoLog(t *testing.T) {
 		x := r.connect("17", "a")
 		r.settle()
 		x.want("open@17 18@18 19@19 20@20")
-		if x.writes != 2 || r.count("read a") != before {
-			t.Errorf("%d writes, %d reads", x.writes, r.count("read a")-before)
+		if x.now().writes != 2 || r.count("read a") != before {
+			t.Errorf("%d writes, %d reads", x.now().writes, r.count("read a")-before)
 		}
 	})
 }
@@ -30,15 +30,15 @@ func TestResumeFromTheRingReadsNoLog(t *testing.T) {
 func TestAStormOfReconnectsIsOneRead(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		r.append("a", numbers(1, 200)...)
-		r.delay = 10 * time.Millisecond
+		r.edit(func() { r.delay = 10 * time.Millisecond })
 		var all []*client
 		for i := range 500 {
 			all = append(all, r.connect(fmt.Sprint(150-i%20), "a"))
 			if i%100 == 0 {
-				time.Sleep(5 * time.Millisecond)
+				r.pass(5 * time.Millisecond)
 			}
 		}
-		time.Sleep(time.Second)
+		r.pass(time.Second)
 		for i, x := range all {
 			if got, want := x.text(), fmt.Sprintf("open@%d %d@%[2]d ", 150-i%20, 151-i%20); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " 200@200") || len(x.events()) != 51+i%20 {
 				t.Fatalf("%d: %s", i, got)
@@ -76,13 +76,13 @@ func TestALongReplayGoesPageByPage(t *testing.T) {
 func TestWhatIsLostIsSaid(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		r.append("a", numbers(1, 9)...)
-		r.floor["a"] = 6
+		r.edit(func() { r.floor["a"] = 6 })
 		x, y, z := r.connect("0", "a"), r.connect("3", "a"), r.connect("7", "a")
 		r.settle()
 		x.want(`open@0 hookcast.gap{"channel":"a","from":1,"to":5}@5 6@6 7@7 8@8 9@9`)
 		y.want(`open@3 hookcast.gap{"channel":"a","from":4,"to":5}@5 6@6 7@7 8@8 9@9`)
 		z.want("open@7 8@8 9@9")
-		r.floor["b"] = 4
+		r.edit(func() { r.floor["b"] = 4 })
 		r.append("b", numbers(1, 3)...)
 		b := r.connect("1", "b")
 		r.settle()
@@ -130,8 +130,8 @@ func TestARestoredTableIsNoticed(t *testing.T) {
 		r.settle()
 		r.publish("a", numbers(1, 5)...)
 		r.settle()
-		r.channels["a"] = r.channels["a"][:2]
-		time.Sleep(time.Minute)
+		r.edit(func() { r.channels["a"] = r.channels["a"][:2] })
+		r.pass(time.Minute)
 		r.publish("a", "new 3")
 		r.settle()
 		if got := strings.ReplaceAll(x.text(), " beat", ""); got != `open@0 1@1 2@2 3@3 4@4 5@5 hookcast.gap{"channel":"a","reset":true}@2 new 3@3` {
@@ -154,7 +154,7 @@ func TestAFailingReplayIsTriedAgain(t *testing.T) {
 			return nil
 		}
 		x := r.connect("10", "a")
-		time.Sleep(10 * time.Second)
+		r.pass(10 * time.Second)
 		if n := len(x.events()); n < 391 {
 			t.Errorf("%d frames after %d failures", n, failures)
 		}
@@ -179,13 +179,13 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 				}
 				slow.take(random.IntN(600))
 				if random.IntN(3) == 0 {
-					time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond)
+					r.pass(time.Duration(random.IntN(3000)) * time.Millisecond)
 				}
 			}
 			r.settle()
 			slow.take(-1)
 			r.settle()
-			time.Sleep(time.Second)
+			r.pass(time.Second)
 			want := map[string]int64{}
 			for name, got := range map[string][]sse.Event{"slow": slow.events(), "fast": fast.events()} {
 				clear(want)
@@ -230,12 +230,12 @@ func TestWhoIsTooSlowIsCut(t *testing.T) {
 		byAge.take(10)
 		r.publish("a", "1")
 		r.settle()
-		time.Sleep(29 * time.Second)
-		if byAge.over {
+		r.pass(29 * time.Second)
+		if byAge.now().over {
 			t.Error("cut before its time")
 		}
-		time.Sleep(3 * time.Second)
-		if !byAge.over || byAge.released != 1 {
+		r.pass(3 * time.Second)
+		if !byAge.now().over || byAge.now().released != 1 {
 			t.Error("not cut by age")
 		}
 		byBytes.take(10)
@@ -243,7 +243,7 @@ func TestWhoIsTooSlowIsCut(t *testing.T) {
 			r.publish("a", strings.Repeat("x", 300<<10))
 		}
 		r.settle()
-		if !byBytes.over || fine.over {
+		if !byBytes.now().over || fine.now().over {
 			t.Error("not cut by bytes")
 		}
 		if s := r.hub.Stats(); s.Ended["stalled"] != 1 || s.Ended["backlog"] != 1 || s.Connections != 1 {
@@ -260,8 +260,8 @@ func TestALiveReaderThatNeverKeepsUpIsCut(t *testing.T) {
 		x.take(0)
 		for range 70 {
 			r.publish("a", strings.Repeat("x", 1000))
-			time.Sleep(time.Second)
-			if x.over {
+			r.pass(time.Second)
+			if x.now().over {
 				return
 			}
 			x.take(200)
@@ -280,12 +280,12 @@ func TestASlowReplayIsNotCutForItsSize(t *testing.T) {
 		x.room = 30 << 10
 		x.attach()
 		for range 200 {
-			time.Sleep(20 * time.Second)
+			r.pass(20 * time.Second)
 			x.take(30 << 10)
 		}
 		r.settle()
-		if x.over || x.lastID() != "100" {
-			t.Errorf("over %v at %s", x.over, x.lastID())
+		if x.now().over || x.lastID() != "100" {
+			t.Errorf("over %v at %s", x.now().over, x.lastID())
 		}
 	})
 }

@@ -56,6 +56,12 @@ func (b *book) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
+func (b *book) called() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.calls)
+}
+
 func (b *book) count(call string) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -166,8 +172,21 @@ func newRig(t *testing.T, o Options) *rig {
 	return &rig{t, b, New(o)}
 }
 
+// edit changes the book.
+func (b *book) edit(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
 // settle waits until everybody waits for time to pass.
 func (r *rig) settle() { synctest.Wait() }
+
+// pass lets time pass, and everybody do what they do then.
+func (r *rig) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
 
 // publish appends events and tells the hub, as the appender does for nodes with interest.
 func (r *rig) publish(channel string, data ...string) {
@@ -215,6 +234,19 @@ func (cl *client) start() error { return nil }
 func (cl *client) shutdown()    { cl.shut = true }
 func (cl *client) close()       { cl.over = true }
 func (cl *client) unsent() int  { return 0 }
+
+// snapshot is a client's state at a moment.
+type snapshot struct {
+	got              string
+	writes, released int
+	over, shut       bool
+}
+
+func (cl *client) now() snapshot {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return snapshot{string(cl.got), cl.writes, cl.released, cl.over, cl.shut}
+}
 
 // open connects a client; cursor is "" for from now on.
 func (r *rig) open(cursor string, channels ...string) *client {

@@ -14,7 +14,7 @@ func TestALiveEventIsOneWriteForEach(t *testing.T) {
 		r.append("a", numbers(1, 2)...)
 		x, y := r.connect("", "a"), r.connect("", "a")
 		r.settle()
-		x.writes = 0
+		before := x.now().writes
 		r.publish("a", "3")
 		r.settle()
 		x.want("open@2 3@3")
@@ -22,20 +22,20 @@ func TestALiveEventIsOneWriteForEach(t *testing.T) {
 		r.publish("a", "4", "5", "6")
 		r.settle()
 		x.want("open@2 3@3 4@4 5@5 6@6")
-		if x.writes != 2 {
-			t.Errorf("%d writes for a single event and a batch of three", x.writes)
+		if n := x.now().writes - before; n != 2 {
+			t.Errorf("%d writes for a single event and a batch of three", n)
 		}
 	})
 }
 
 func TestInterestIsCommittedBeforeTheLogIsRead(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
-		r.delay = time.Second
+		r.edit(func() { r.delay = time.Second })
 		r.connect("0", "a")
 		r.connect("", "b")
 		r.settle()
-		time.Sleep(10 * time.Second)
-		if got := strings.Join(r.calls, ", "); got != "register a, register b, read a, tail b, read b" && got != "register a, register b, tail b, read a, read b" &&
+		r.pass(10 * time.Second)
+		if got := strings.Join(r.called(), ", "); got != "register a, register b, read a, tail b, read b" && got != "register a, register b, tail b, read a, read b" &&
 			got != "register b, register a, read a, tail b, read b" && got != "register b, register a, tail b, read a, read b" {
 			t.Errorf("%s", got)
 		}
@@ -46,12 +46,12 @@ func TestEventsThatComeWhileATopicOpensAreInOrder(t *testing.T) {
 	for cursor, want := range map[string]string{"": "open@5 6@6", "0": "open@0 1@1 2@2 3@3 4@4 5@5 6@6", "2": "open@2 3@3 4@4 5@5 6@6"} {
 		inBubble(t, Options{}, func(r *rig) {
 			r.append("a", numbers(1, 3)...)
-			r.delay = 2 * time.Second
+			r.edit(func() { r.delay = 2 * time.Second })
 			x := r.connect(cursor, "a")
-			time.Sleep(3500 * time.Millisecond) // interest is there, and the log has been read
+			r.pass(3500 * time.Millisecond) // interest is there, and the log has been read
 			r.publish("a", "4")
 			r.publish("a", "5")
-			time.Sleep(10 * time.Second)
+			r.pass(10 * time.Second)
 			r.publish("a", "6")
 			r.settle()
 			x.want(want)
@@ -81,9 +81,9 @@ func TestALostNoticeIsFoundWithinAMinute(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		x := r.connect("", "a")
 		r.settle()
-		time.Sleep(17 * time.Second)
+		r.pass(17 * time.Second)
 		r.append("a", "1")
-		time.Sleep(time.Minute)
+		r.pass(time.Minute)
 		r.settle()
 		if got := strings.ReplaceAll(x.text(), " beat", ""); got != "open@0 1@1" {
 			t.Error(got)
@@ -98,9 +98,9 @@ func TestAQuietChannelIsAskedForLess(t *testing.T) {
 	inBubble(t, Options{Heartbeat: time.Hour}, func(r *rig) {
 		r.connect("", "a")
 		r.settle()
-		time.Sleep(25 * time.Hour)
+		r.pass(25 * time.Hour)
 		before := r.count("read a")
-		time.Sleep(time.Hour)
+		r.pass(time.Hour)
 		if n := r.count("read a") - before; n < 5 || n > 7 {
 			t.Errorf("%d reads in an hour", n)
 		}
@@ -119,16 +119,14 @@ func TestAFailingLogIsTriedAgain(t *testing.T) {
 			r.append("a", "1")
 			x := r.connect("", "a")
 			r.settle()
-			x.c.mu.Lock()
-			if got := string(x.got); got != "HTTP/1.1 200 OK\r\n\r\n" {
+			if got := x.now().got; got != "HTTP/1.1 200 OK\r\n\r\n" {
 				t.Errorf("%s: the head must be out, got %q", call, got)
 			}
-			x.c.mu.Unlock()
-			time.Sleep(4 * time.Second)
+			r.pass(4 * time.Second)
 			r.mu.Lock()
 			r.fail = nil
 			r.mu.Unlock()
-			time.Sleep(6 * time.Second)
+			r.pass(6 * time.Second)
 			r.publish("a", "2")
 			r.settle()
 			x.want("open@1 2@2")
@@ -141,17 +139,17 @@ func TestInterestLingersAndGoes(t *testing.T) {
 		x := r.connect("", "a")
 		r.settle()
 		x.leave()
-		time.Sleep(20 * time.Second)
+		r.pass(20 * time.Second)
 		r.publish("a", "1") // the ring goes on
 		y := r.connect("0", "a")
 		r.settle()
 		y.want("open@0 1@1")
 		y.leave()
-		time.Sleep(29 * time.Second)
+		r.pass(29 * time.Second)
 		if !r.interested("a") {
 			t.Error("interest is gone before its time")
 		}
-		time.Sleep(10 * time.Second)
+		r.pass(10 * time.Second)
 		r.settle()
 		if r.interested("a") || r.hub.Stats().Channels != 0 {
 			t.Error("interest stays")
@@ -162,7 +160,7 @@ func TestInterestLingersAndGoes(t *testing.T) {
 		z := r.connect("0", "a")
 		r.settle()
 		z.want("open@0 1@1")
-		if !r.interested("a") || x.released != 1 || y.released != 1 {
+		if !r.interested("a") || x.now().released != 1 || y.now().released != 1 {
 			t.Error("interest must be back, and each slot given back once")
 		}
 	})
@@ -171,15 +169,15 @@ func TestInterestLingersAndGoes(t *testing.T) {
 // A subscriber that comes while the interest row is being removed gets one that was written after that.
 func TestInterestIsWrittenOneAfterTheOther(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
-		r.delay = 3 * time.Second
+		r.edit(func() { r.delay = 3 * time.Second })
 		x := r.connect("", "a")
-		time.Sleep(20 * time.Second)
+		r.pass(20 * time.Second)
 		x.leave()
 		for !r.hub.topicState(topicKey{ten, "a"}, dropping) {
-			time.Sleep(100 * time.Millisecond)
+			r.pass(100 * time.Millisecond)
 		}
 		y := r.connect("", "a")
-		time.Sleep(30 * time.Second)
+		r.pass(30 * time.Second)
 		r.publish("a", "1")
 		r.settle()
 		if got := strings.ReplaceAll(y.text(), " beat", ""); got != "open@0 1@1" || !r.interested("a") {
@@ -212,7 +210,7 @@ func TestReregister(t *testing.T) {
 		r.settle()
 		x.want("open@0 1@1")
 		if r.count("register a") != 2 {
-			t.Error(r.calls)
+			t.Error(r.called())
 		}
 		if err := r.hub.Send(r.t.Context(), "nod_1"); tenants.KindOf(err) != tenants.NotFound {
 			t.Errorf("the old name: %v", err)
@@ -222,12 +220,12 @@ func TestReregister(t *testing.T) {
 
 func TestAnEventTooFarAheadIsNotKept(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
-		r.delay = 10 * time.Second
+		r.edit(func() { r.delay = 10 * time.Second })
 		x := r.connect("0", "a")
-		time.Sleep(17 * time.Second) // the opening's read is on its way back
+		r.pass(17 * time.Second) // the opening's read is on its way back
 		big := strings.Repeat("x", 300<<10)
 		r.publish("a", big, big, big, big, big, big)
-		time.Sleep(time.Minute)
+		r.pass(time.Minute)
 		r.settle()
 		if n := len(x.events()) - 1; strings.Count(x.text(), "x@") != 6 {
 			t.Errorf("%d frames: %.100s", n, x.text())
