@@ -30,6 +30,8 @@ var importRules = []struct {
 	{"tenants/tenantstest", []string{"tenants", "tenants/signing"}, nil, "suites and simulations of the ports"},
 	{"infra/sqlite", []string{"tenants"}, []string{"modernc.org/sqlite"}, "an adapter knows the ports and its engine"},
 	{"infra/keyfile", []string{"tenants"}, nil, "an adapter knows the ports and its engine"},
+	{"infra/endtoend", nil, nil, "a stranger: it knows addresses and keys, and nothing of ours"},
+	{"infra/endtoend/browser", nil, []string{"github.com/chromedp/chromedp"}, "the only package that knows a browser"},
 	{"functions/", []string{"tenants", "tenants/", "functions/internal/"}, []string{"github.com/aws/aws-lambda-go"}, "a function is a transport: never an adapter, never another function"},
 	{"streamer", []string{"tenants", "tenants/", "streamer/hub", "streamer/sse", "streamer/embed"}, []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp", "golang.org/x/sys"}, "the only package that knows Fiber"},
 	{"streamer/hub", []string{"tenants", "tenants/envelope", "streamer/sse"}, []string{"golang.org/x/sys"}, "fan-out knows sockets and no Fiber"},
