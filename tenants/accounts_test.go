@@ -2,6 +2,8 @@ package tenants_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -171,7 +173,7 @@ func TestSuspendStopsEveryCredential(t *testing.T) {
 
 func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	o, ctx := newOffice(t), context.Background()
-	ten, _, secret := o.signUp(t)
+	ten, key, secret := o.signUp(t)
 	other, _, otherSecret := o.signUp(t)
 	var tokens []string
 	for range 15 {
@@ -212,6 +214,16 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	for _, kind := range []tenants.Kind{"list/keys", "list/sources", "list/signing", "list/revocations"} {
 		if rows := ok(o.table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: kind, Limit: 100}))(t); len(rows) != 0 {
 			t.Errorf("%d rows of %s are left", len(rows), kind)
+		}
+	}
+	lookups := []tenants.Key{{Tenant: tenants.System, Kind: "key", Sort: key.Hash}}
+	for _, token := range tokens {
+		sum := sha256.Sum256([]byte(token))
+		lookups = append(lookups, tenants.Key{Tenant: tenants.System, Kind: "source", Sort: hex.EncodeToString(sum[:])})
+	}
+	for _, k := range lookups {
+		if _, err := o.table.Get(ctx, k); tenants.KindOf(err) != tenants.NotFound {
+			t.Errorf("a look-up row %s is left: %v", k.Kind, err)
 		}
 	}
 	wantError(t, o.accounts.Delete(ctx, ten.ID), tenants.NotFound, "tenant_not_found")

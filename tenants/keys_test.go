@@ -160,6 +160,12 @@ func TestTheLastOwnerKeyStays(t *testing.T) {
 		if err := o.keys.Delete(ctx, ten.ID, other.ID); err != nil {
 			t.Errorf("an expiring owner's key cannot be deleted: %v", err)
 		}
+		second, old, _ := o.signUp(t)
+		made, _, err := o.keys.Rotate(ctx, second.ID, old.ID, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, o.keys.Delete(ctx, second.ID, made.ID), tenants.Conflict, "last_owner_key")
 	})
 }
 
