@@ -330,8 +330,11 @@ func TestSourcesAreTheTenantsOwn(t *testing.T) {
 	}
 	name := "stolen"
 	for what, call := range map[string]func() error{
-		"Get":       func() error { _, err := o.sources.Get(ctx, b.ID, made.ID); return err },
-		"Update":    func() error { _, err := o.sources.Update(ctx, b.ID, made.ID, tenants.SourcePatch{Name: &name}); return err },
+		"Get": func() error { _, err := o.sources.Get(ctx, b.ID, made.ID); return err },
+		"Update": func() error {
+			_, err := o.sources.Update(ctx, b.ID, made.ID, tenants.SourcePatch{Name: &name})
+			return err
+		},
 		"Delete":    func() error { return o.sources.Delete(ctx, b.ID, made.ID) },
 		"RotateURL": func() error { _, _, err := o.sources.RotateURL(ctx, b.ID, made.ID, 0); return err },
 		"AddSecret": func() error {
