@@ -19,11 +19,20 @@ type Keys struct {
 	accounts *Accounts
 	signers  *Signers
 	found    *Cache[[sha256.Size]byte, Principal]
+	live     *Cache[keyID, APIKey]
+}
+
+type keyID struct {
+	tenant TenantID
+	id     string
 }
 
 // NewKeys makes a Keys.
 func NewKeys(a *Accounts, s *Signers) *Keys {
-	return &Keys{accounts: a, signers: s, found: NewCache[[sha256.Size]byte, Principal](readTTL, 10_000, 1_000)}
+	return &Keys{
+		accounts: a, signers: s,
+		found: NewCache[[sha256.Size]byte, Principal](readTTL, 10_000, 1_000), live: NewCache[keyID, APIKey](readTTL, 10_000, 1_000),
+	}
 }
 
 // Create makes a key and returns its secret this once; with RoleSigner the secret is what the tenant's backend signs tokens
@@ -84,6 +93,15 @@ func (k *Keys) Get(ctx context.Context, tenant TenantID, id string) (APIKey, err
 		return APIKey{}, keyNotFound()
 	}
 	return readRecord[APIKey](ctx, k.accounts.table, Key{tenant, rowKeys, id}, "key_not_found", "there is no such key")
+}
+
+// Live is Get by what was read at most 5 s ago, for the many streams that one key has opened. An expired key: NotFound.
+func (k *Keys) Live(ctx context.Context, tenant TenantID, id string) (APIKey, error) {
+	key, err := k.live.Get(ctx, keyID{tenant, id}, func(ctx context.Context) (APIKey, error) { return k.Get(ctx, tenant, id) })
+	if err == nil && ended(key.Expires, time.Now()) {
+		return APIKey{}, keyNotFound()
+	}
+	return key, err
 }
 
 func keyNotFound() error { return Errorf(NotFound, "key_not_found", "there is no such key") }
@@ -232,5 +250,6 @@ func (k *Keys) Forget(tenant TenantID) { k.forget(tenant) }
 
 func (k *Keys) forget(tenant TenantID) {
 	k.found.ForgetWhere(func(_ [sha256.Size]byte, p Principal) bool { return p.Tenant == tenant })
+	k.live.ForgetWhere(func(id keyID, _ APIKey) bool { return id.tenant == tenant })
 	k.signers.Forget(tenant)
 }

@@ -211,6 +211,27 @@ func TestAuthenticateReadsOncePerFiveSeconds(t *testing.T) {
 	})
 }
 
+func TestLiveKeysCostOneReadForManyStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := newOffice(t), context.Background()
+		ten, key, _ := o.signUp(t)
+		reads := o.table.Count("Get")
+		for range 1000 {
+			ok(o.keys.Live(ctx, ten.ID, key.ID))(t)
+		}
+		if n := o.table.Count("Get") - reads; n != 1 {
+			t.Errorf("1,000 calls cost %d reads", n)
+		}
+		if _, _, err := o.keys.Rotate(ctx, ten.ID, key.ID, 3*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		ok(o.keys.Live(ctx, ten.ID, key.ID))(t)
+		time.Sleep(3 * time.Second)
+		_, err := o.keys.Live(ctx, ten.ID, key.ID)
+		wantError(t, err, tenants.NotFound, "key_not_found")
+	})
+}
+
 func TestOneTenantsKeysAreNotAnothers(t *testing.T) {
 	o, ctx := newOffice(t), context.Background()
 	_, key, secret := o.signUp(t)
