@@ -70,6 +70,7 @@ func (a *App) pollNow(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place, q as
 	}
 	ctx.Response.Header.SetContentType("application/json")
 	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "no-store")
+	ctx.Response.Header.Set(fasthttp.HeaderXContentTypeOptions, "nosniff")
 	ctx.SetBody(q.pollBody(r))
 	return nil
 }

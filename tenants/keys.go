@@ -110,7 +110,7 @@ func keyNotFound() error { return Errorf(NotFound, "key_not_found", "there is no
 // has been rotated already: Conflict key_rotated.
 func (k *Keys) Rotate(ctx context.Context, tenant TenantID, id string, overlap time.Duration) (APIKey, string, error) {
 	if overlap < 0 || overlap > MaxKeyOverlap {
-		return APIKey{}, "", refused("/overlap_seconds", "overlap_invalid", "the overlap must be 0 to 604800 seconds")
+		return APIKey{}, "", refused("/overlap_seconds", "invalid_overlap", "the overlap must be 0 to 604800 seconds")
 	}
 	var made APIKey
 	var secret string
@@ -181,13 +181,13 @@ func (k *Keys) Delete(ctx context.Context, tenant TenantID, id string) error {
 }
 
 // Authenticate returns whose key text is. What cannot be a key is refused without I/O: Unauthenticated api_key_malformed.
-// Unknown, deleted and expired ones are not told apart: Unauthenticated api_key_invalid. A suspended tenant: Forbidden
+// Unknown, deleted and expired ones are not told apart: Unauthenticated invalid_api_key. A suspended tenant: Forbidden
 // tenant_suspended, together with whose key it is. It may go on by what it read up to 5 s ago.
 func (k *Keys) Authenticate(ctx context.Context, text string) (Principal, error) {
 	if err := CheckKeyFormat(text); err != nil {
 		return Principal{}, err
 	}
-	invalid := Errorf(Unauthenticated, "api_key_invalid", "the API key is not known, or no longer valid")
+	invalid := Errorf(Unauthenticated, "invalid_api_key", "the API key is not known, or no longer valid")
 	sum := sha256.Sum256([]byte(text))
 	p, err := k.found.Get(ctx, sum, func(ctx context.Context) (Principal, error) {
 		found, err := readRecord[keyLookup](ctx, k.accounts.table, Key{System, rowKey, hex.EncodeToString(sum[:])}, "", "")
@@ -221,7 +221,7 @@ func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
 		return err
 	}
 	if text[:len(operatorPrefix)] != operatorPrefix {
-		return Errorf(Invalid, "operator_key_invalid", "an operator's key begins with "+operatorPrefix)
+		return Errorf(Invalid, "invalid_operator_key", "an operator's key begins with "+operatorPrefix)
 	}
 	have, err := k.all(ctx, System)
 	if err != nil {

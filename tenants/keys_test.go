@@ -118,7 +118,7 @@ func TestKeyRotatesWithOverlap(t *testing.T) {
 		wantError(t, err, tenants.NotFound, "key_not_found")
 		for _, overlap := range []time.Duration{-time.Second, 7*24*time.Hour + 1} {
 			_, _, err = o.keys.Rotate(ctx, ten.ID, made.ID, overlap)
-			wantError(t, err, tenants.Unprocessable, "overlap_invalid")
+			wantError(t, err, tenants.Unprocessable, "invalid_overlap")
 		}
 	})
 }
@@ -185,10 +185,10 @@ func TestDeletedKeyStopsWithinFiveSecondsElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = o.keys.Authenticate(ctx, secret)
-		wantError(t, err, tenants.Unauthenticated, "api_key_invalid")
+		wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
 		time.Sleep(5*time.Second + time.Millisecond)
 		_, err = elsewhere.keys.Authenticate(ctx, secret)
-		wantError(t, err, tenants.Unauthenticated, "api_key_invalid")
+		wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
 	})
 }
 
@@ -275,8 +275,8 @@ func TestOperatorKey(t *testing.T) {
 	}
 	ok(o.keys.Authenticate(ctx, second))(t)
 	_, err := o.keys.Authenticate(ctx, first)
-	wantError(t, err, tenants.Unauthenticated, "api_key_invalid")
-	wantError(t, o.keys.EnsureOperator(ctx, secret), tenants.Invalid, "operator_key_invalid")
+	wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
+	wantError(t, o.keys.EnsureOperator(ctx, secret), tenants.Invalid, "invalid_operator_key")
 	wantError(t, o.keys.EnsureOperator(ctx, "letmein"), tenants.Unauthenticated, "api_key_malformed")
 }
 

@@ -75,7 +75,7 @@ func (t *Tokens) Revoke(ctx context.Context, tenant tenants.TenantID, r Revocati
 // sort names the row of what r revokes.
 func (t *Tokens) sort(ctx context.Context, tenant tenants.TenantID, r Revocation) (string, error) {
 	bad := func(detail string) error {
-		return &tenants.Error{Kind: tenants.Unprocessable, Code: "revocation_invalid", Detail: detail}
+		return &tenants.Error{Kind: tenants.Unprocessable, Code: "invalid_revocation", Detail: detail}
 	}
 	switch {
 	case r.TokenID != "" && r.Subject == "" && r.Raw == "":

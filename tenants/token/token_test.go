@@ -66,7 +66,7 @@ func TestMintRefuses(t *testing.T) {
 		c.change(&spec)
 		_, err := r.tokens.Mint(ctx, r.tenant, spec)
 		e, ok := err.(*tenants.Error)
-		if !ok || e.Kind != tenants.Unprocessable || e.Code != "token_invalid" || len(e.Fields) != 1 || e.Fields[0].Pointer != c.pointer {
+		if !ok || e.Kind != tenants.Unprocessable || e.Code != "invalid_token" || len(e.Fields) != 1 || e.Fields[0].Pointer != c.pointer {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
