@@ -140,7 +140,7 @@ func (l *listener) full() bool {
 	switch n := l.count(); {
 	case n >= l.mark:
 		l.crowded.Store(true)
-	case n < l.mark*19/20:
+	case n <= l.mark*19/20:
 		l.crowded.Store(false)
 	}
 	return l.crowded.Load() || l.starved.Load()

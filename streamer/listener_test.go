@@ -123,6 +123,19 @@ func TestBackoffGrowsToASecond(t *testing.T) {
 	})
 }
 
+func TestOnceFullStaysFullUntilATwentiethIsFree(t *testing.T) {
+	l := testListener(newScript(), 100, 110)
+	for _, c := range []struct {
+		open int64
+		full bool
+	}{{99, false}, {100, true}, {99, true}, {96, true}, {95, false}, {99, false}, {100, true}} {
+		l.open.Store(c.open)
+		if l.full() != c.full {
+			t.Errorf("with %d of 100 open, full is %v", c.open, !c.full)
+		}
+	}
+}
+
 func TestFromTheWallOnConnectionsAreClosedUnansweredAndCountFallsBack(t *testing.T) {
 	script := newScript()
 	l := testListener(script, 2, 3)

@@ -28,9 +28,10 @@ func TestKilledTwentyTimesLosesNothingAcknowledged(t *testing.T) {
 	source := p.GitHubSource(t, tenant, "orders")
 	token := p.Token(t, tenant, "reader", "orders")
 
+	deployment := p.Deployment
 	ctx, stop := context.WithCancel(t.Context())
 	seen := make(chan []string, 1)
-	go func() { seen <- readAcrossKills(ctx, p.Deployment, token) }()
+	go func() { seen <- readAcrossKills(ctx, deployment, token) }()
 
 	var mu sync.Mutex
 	acknowledged := make(map[string]string) // event id by delivery id
@@ -42,7 +43,7 @@ func TestKilledTwentyTimesLosesNothingAcknowledged(t *testing.T) {
 				body := fmt.Appendf(nil, `{"delivery":%q}`, delivery)
 				// As GitHub's operators would: the same delivery again until it is taken.
 				for ctx.Err() == nil {
-					a, err := p.GitHub(ctx, source, delivery, body)
+					a, err := deployment.GitHub(ctx, source, delivery, body)
 					if err == nil && (a.Status == 202 || a.Status == 200) {
 						var accepted endtoend.Accepted
 						if err := json.Unmarshal(a.Body, &accepted); err != nil {
