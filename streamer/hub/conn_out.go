@@ -185,6 +185,13 @@ func (c *Conn) end(w *worker, why cause) {
 	c.last(b, why)
 }
 
+// goodbye ends the connection because the node is drained. c.mu must not be held.
+func (c *Conn) goodbye(w *worker) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end(w, causeDrained)
+}
+
 const closingTime = time.Second
 
 // last writes the connection's last bytes and ends it. c.mu held.

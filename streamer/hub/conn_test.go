@@ -274,6 +274,54 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// What closes behind Drain must not take away a goodbye that a client has yet to read.
+func TestDrainReturnsOnceTheLastSocketIsClosed(t *testing.T) {
+	inBubble(t, Options{}, func(r *rig) {
+		prompt, silent, prepared := r.connect("", "a"), r.connect("", "a"), r.open("", "a")
+		r.settle()
+		drained := make(chan struct{})
+		go func() {
+			r.hub.Drain(r.t.Context(), 0)
+			close(drained)
+		}()
+		ended := func() bool {
+			r.settle()
+			select {
+			case <-drained:
+				return true
+			default:
+				return false
+			}
+		}
+		r.pass(tick)
+		if !prompt.now().shut || prompt.now().over || ended() {
+			t.Fatalf("a goodbye is on its way, and Drain has returned: %v", ended())
+		}
+		prompt.leave()
+		r.pass(tick)
+		if ended() {
+			t.Fatal("Drain left a socket behind")
+		}
+		r.pass(drainTime + 2*tick)
+		if !ended() || !silent.now().over || prepared.now().released != 1 {
+			t.Errorf("returned %v, the silent one closed %v, the prepared one released %d times", ended(), silent.now().over, prepared.now().released)
+		}
+	})
+}
+
+func TestDrainReturnsWhenItsContextEnds(t *testing.T) {
+	inBubble(t, Options{}, func(r *rig) {
+		x := r.connect("", "a")
+		r.settle()
+		ctx, cancel := context.WithCancel(r.t.Context())
+		cancel()
+		r.hub.Drain(ctx, time.Hour)
+		if x.now().over || !x.now().shut {
+			t.Errorf("%+v", x.now())
+		}
+	})
+}
+
 func TestOpenedAndNeverAttached(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		x, y := r.open("", "a"), r.open("", "a")

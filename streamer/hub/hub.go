@@ -136,7 +136,8 @@ func (h *Hub) Reregister(ctx context.Context, node string) error {
 }
 
 // Drain ends every connection within the time given, one by one in random order, each with a goodbye and a retry time of its
-// own. New ones are refused from now on.
+// own. New ones are refused from now on. It returns once the last socket is closed, so that what closes next (the hub, the
+// process) takes no goodbye away that is still under way; that is at most some 2 s after the last goodbye, or when ctx ends.
 func (h *Hub) Drain(ctx context.Context, over time.Duration) {
 	h.draining.Store(true)
 	w := newWorker(h)
@@ -150,9 +151,23 @@ func (h *Hub) Drain(ctx context.Context, over time.Duration) {
 			case <-ctx.Done():
 			}
 		}
-		c.mu.Lock()
-		c.end(w, causeDrained)
-		c.mu.Unlock()
+		c.goodbye(w)
+	}
+	for {
+		conns := h.slots.all() // those whose last bytes are on their way, and those that Open let in as the drain began
+		if len(conns) == 0 {
+			return
+		}
+		for _, c := range conns {
+			c.goodbye(w)
+		}
+		select {
+		case <-time.After(tick):
+		case <-ctx.Done():
+			return
+		case <-h.ctx.Done():
+			return
+		}
 	}
 }
 
