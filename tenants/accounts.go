@@ -200,4 +200,8 @@ func (a *Accounts) edit(ctx context.Context, id TenantID, change func(*Tenant) e
 
 func tenantNotFound() *Error { return Errorf(NotFound, "tenant_not_found", "there is no such tenant") }
 
+// Tell lets every node know that something of the tenant's changed that is not in its administrative rows. A node that could not be
+// told finds out by the version row.
+func (a *Accounts) Tell(ctx context.Context, id TenantID) error { return a.news.Tell(ctx, id) }
+
 func tenantKey(id TenantID) Key { return Key{Tenant: id, Kind: rowTenant} }

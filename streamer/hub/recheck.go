@@ -16,8 +16,14 @@ type rechecks struct {
 }
 
 // Recheck weighs every connection of the tenant anew and ends those that have lost their right, within moments. Recent events
-// in memory are dropped, since retention may have changed or the channel have been purged. It returns at once.
+// in memory are dropped, since retention may have changed or the channel have been purged: whoever subscribes once Recheck has
+// returned is shown nothing that was read before.
 func (h *Hub) Recheck(t tenants.TenantID) {
+	for _, topic := range h.column(0, 1) {
+		if topic.key.tenant == t {
+			topic.post(op{kind: opForget})
+		}
+	}
 	h.rechecks.mu.Lock()
 	defer h.rechecks.mu.Unlock()
 	if _, running := h.rechecks.wanted[t]; running {
@@ -33,11 +39,6 @@ func (h *Hub) Recheck(t tenants.TenantID) {
 
 func (h *Hub) recheck(t tenants.TenantID) {
 	for failures := 0; h.ctx.Err() == nil; {
-		for _, topic := range h.column(0, 1) {
-			if topic.key.tenant == t {
-				topic.post(op{kind: opForget})
-			}
-		}
 		err := h.weigh(t)
 		if err != nil {
 			failures++

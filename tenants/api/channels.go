@@ -87,7 +87,11 @@ func (a *API) purgeChannel(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if _, err := a.Log.Purge(c.ctx, c.who.Tenant, name); err != nil {
+	_, err = a.Log.Purge(c.ctx, c.who.Tenant, name)
+	if told := a.Accounts.Tell(c.ctx, c.who.Tenant); err == nil { // nodes have events in memory; some are purged even where Purge stopped half-way
+		err = told
+	}
+	if err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusNoContent}, nil
