@@ -19,36 +19,45 @@ type Rights struct {
 }
 
 // Verdict is the hub's Allowed.
-func (r Rights) Verdict(ctx context.Context, p *tenants.Principal, channels []string) (hub.Verdict, error) {
+func (r Rights) Verdict(ctx context.Context, p *tenants.Principal, channels []string) (hub.Verdict, time.Time, error) {
 	if !p.Expires.IsZero() && !time.Now().Before(p.Expires) {
-		return hub.Expired, nil
+		return hub.Expired, p.Expires, nil
 	}
 	if _, err := r.Accounts.Active(ctx, p.Tenant); err != nil {
 		return deniedBy(err)
 	}
-	if p.KeyID != "" {
-		if _, err := r.Keys.Live(ctx, p.Tenant, p.KeyID); err != nil {
-			return deniedBy(err)
-		}
+	until, err := r.ends(ctx, p)
+	if err != nil {
+		return deniedBy(err)
 	}
 	if revoked, err := r.Tokens.Revoked(ctx, *p); err != nil || revoked {
-		return hub.Denied, err
+		return hub.Denied, until, err
 	}
 	for _, c := range channels {
 		if ok, err := r.Gate.Allow(ctx, *p, access.Channel(c), access.Subscribe); err != nil || !ok {
-			return hub.Denied, err
+			return hub.Denied, until, err
 		}
 	}
-	return hub.Allowed, nil
+	return hub.Allowed, until, nil
+}
+
+// ends returns when the key that p came with, or the one that signed its token, is over by now: rotating one gives it an end while
+// streams are open. Zero: never.
+func (r Rights) ends(ctx context.Context, p *tenants.Principal) (time.Time, error) {
+	if p.KeyID == "" {
+		return r.Tokens.Ends(ctx, *p)
+	}
+	key, err := r.Keys.Live(ctx, p.Tenant, p.KeyID)
+	return key.Expires, err
 }
 
 // deniedBy tells a right that is gone from a check that could not be made.
-func deniedBy(err error) (hub.Verdict, error) {
+func deniedBy(err error) (hub.Verdict, time.Time, error) {
 	switch tenants.KindOf(err) {
 	case tenants.NotFound, tenants.Forbidden, tenants.Unauthenticated:
-		return hub.Denied, nil
+		err = nil
 	}
-	return hub.Denied, err
+	return hub.Denied, time.Time{}, err
 }
 
 // Forget drops what is remembered of a tenant, so that the next decision reads anew: for whoever receives news of it.

@@ -79,6 +79,34 @@ func TestAnOpenStreamThatLostItsRightEndsWithinTwoSeconds(t *testing.T) {
 	}
 }
 
+// TestAStreamEndsWithTheOverlapOfItsRotatedKey rotates the key of an open stream.
+func TestAStreamEndsWithTheOverlapOfItsRotatedKey(t *testing.T) {
+	w := newWorld(t)
+	id, _ := w.tenant(t)
+	key, secret, err := w.keys.Create(t.Context(), id, tenants.KeySpec{Name: "viewer", Role: tenants.RoleViewer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := w.open(t, "/v1/stream?channel=a", auth(secret))
+	if e := s.next(t); e.Name != sse.Open {
+		t.Fatal(e)
+	}
+	if _, _, err := w.keys.Rotate(t.Context(), id, key.ID, 2*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	rotated, err := w.keys.Get(t.Context(), id, key.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := s.next(t); e.Name != sse.Expired || e.ID != hub.Stop {
+		t.Fatalf("%s %s id %s", e.Name, e.Data, e.ID)
+	}
+	if time.Now().Before(rotated.Expires) {
+		t.Error("it ended before the overlap did")
+	}
+	s.ended(t)
+}
+
 // TestARightThatIsTakenAwayWhileItIsCheckedIsSeen suspends the account between the checks of a request that passed the first ones.
 func TestARightThatIsTakenAwayWhileItIsCheckedIsSeen(t *testing.T) {
 	for _, target := range []string{"/v1/stream?channel=a", "/v1/poll?channel=a", "/v1/poll?channel=a&wait=0"} {

@@ -150,9 +150,7 @@ func (c *Conn) serve(s sink) {
 	if c.poll != nil {
 		c.wakeAt(c.hub.now() + c.poll.patience().Milliseconds())
 	}
-	if c.expires > 0 && c.expires < c.hub.now()+c.hub.wheelTurn() {
-		c.hub.deadlines.add(c.expires, c.slot)
-	}
+	c.mindExpiry(c.hub.now())
 	for i := range c.subs {
 		sub := &c.subs[i]
 		for !sub.topic.post(op{kind: opSubscribe, sub: sub}) { // removed since
@@ -179,6 +177,26 @@ func (c *Conn) Abandon() {
 func (c *Conn) wakeAt(ms int64) {
 	c.until = ms
 	c.hub.deadlines.add(ms, c.slot)
+}
+
+// mindExpiry has the sweep look at the connection when its credential is over, if that is before the wheel comes round again. c.mu held.
+func (c *Conn) mindExpiry(now int64) {
+	if c.expires > 0 && c.expires < now+c.hub.wheelTurn() {
+		c.hub.deadlines.add(c.expires, c.slot)
+	}
+}
+
+// endBy says that the credential is over at the time given, unless it is over sooner; zero: nothing is said.
+func (c *Conn) endBy(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at.IsZero() || c.expires > 0 && c.expires <= at.UnixMilli() {
+		return
+	}
+	c.expires = at.UnixMilli()
+	if c.state == serving {
+		c.mindExpiry(c.hub.now())
+	}
 }
 
 // leave gives back the connection's place in its topics and its slot, once. c.mu held.

@@ -218,9 +218,7 @@ func (c *Conn) beat(b *beats, now int64) {
 	if c.state != serving {
 		return
 	}
-	if c.expires > 0 && c.expires < now+c.hub.wheelTurn() {
-		c.hub.deadlines.add(c.expires, c.slot)
-	}
+	c.mindExpiry(now)
 	if c.poll != nil || !c.headOut {
 		return
 	}

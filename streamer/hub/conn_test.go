@@ -129,17 +129,17 @@ func TestACredentialExpires(t *testing.T) {
 func TestRecheckEndsWhoLostTheRight(t *testing.T) {
 	var asked atomic.Int64
 	var fail atomic.Bool
-	allowed := func(_ context.Context, p *tenants.Principal, channels []string) (Verdict, error) {
+	allowed := func(_ context.Context, p *tenants.Principal, channels []string) (Verdict, time.Time, error) {
 		asked.Add(1)
 		switch {
 		case fail.Swap(false):
-			return Allowed, context.DeadlineExceeded
+			return Allowed, time.Time{}, context.DeadlineExceeded
 		case channels[0] == "secret":
-			return Denied, nil
+			return Denied, time.Time{}, nil
 		case p.TokenID == "tok_revoked":
-			return Expired, nil
+			return Expired, time.Time{}, nil
 		}
-		return Allowed, nil
+		return Allowed, time.Time{}, nil
 	}
 	inBubble(t, Options{Allowed: allowed}, func(r *rig) {
 		p := &tenants.Principal{Tenant: ten, KeyID: "key_1", Roles: []string{"viewer"}}
@@ -177,6 +177,35 @@ func TestRecheckEndsWhoLostTheRight(t *testing.T) {
 			t.Errorf("asked %d times for 3 rights, twice", n)
 		}
 	})
+}
+
+// A key that is rotated with an overlap gets an end while streams of it are open.
+func TestACredentialThatIsGivenAnEndExpiresThen(t *testing.T) {
+	var until atomic.Pointer[time.Time]
+	until.Store(new(time.Time))
+	allowed := func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
+		return Allowed, *until.Load(), nil
+	}
+	for name, overlap := range map[string]time.Duration{"within a turn of the wheel": 3 * time.Second, "in an hour": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Options{Allowed: allowed}, func(r *rig) {
+				sooner := time.Now().Add(overlap / 2)
+				x := r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, KeyID: "key_1"}}, "", "a").attach()
+				y := r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, KeyID: "key_1", Expires: sooner, Issued: sooner}}, "", "a").attach()
+				r.settle()
+				until.Store(new(time.Now().Add(overlap)))
+				r.hub.Recheck(ten)
+				r.pass(overlap - 2*tick)
+				if x.now().shut || !strings.Contains(y.text(), "hookcast.expired") {
+					t.Fatalf("before its end: %s; of the one that ends sooner: %s", x.text(), y.text())
+				}
+				r.pass(4 * tick)
+				if !strings.Contains(x.text(), "hookcast.expired") || x.now().released != 1 {
+					t.Errorf("%s", x.text())
+				}
+			})
+		})
+	}
 }
 
 func TestWhatIsInMemoryIsForgottenWhenTheTenantChanges(t *testing.T) {

@@ -41,9 +41,10 @@ type Options struct {
 	Lease func() time.Time
 	// Retention returns what of the tenant's channels may be read. Called before each read of the log; nil: everything.
 	Retention func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error)
-	// Allowed decides whether p may go on listening to channels. Called by Recheck, once for each distinct pair, from
-	// goroutines that may wait. An error leaves the connections as they are and is asked again. nil: always.
-	Allowed func(ctx context.Context, p *tenants.Principal, channels []string) (Verdict, error)
+	// Allowed decides whether p may go on listening to channels, and until when at most (zero: p.Expires): a credential can be
+	// given an end while it is in use. Called by Recheck, once for each distinct pair, from goroutines that may wait. An error
+	// leaves the connections as they are and is asked again. nil: always.
+	Allowed func(ctx context.Context, p *tenants.Principal, channels []string) (v Verdict, until time.Time, err error)
 	Logger  *slog.Logger // nil: discards
 
 	Workers     int           // goroutines that write; GOMAXPROCS
@@ -82,7 +83,9 @@ func (o *Options) defaults() {
 		o.Retention = func(context.Context, tenants.TenantID) (tenants.Retention, error) { return tenants.Retention{}, nil }
 	}
 	if o.Allowed == nil {
-		o.Allowed = func(context.Context, *tenants.Principal, []string) (Verdict, error) { return Allowed, nil }
+		o.Allowed = func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
+			return Allowed, time.Time{}, nil
+		}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

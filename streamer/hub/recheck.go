@@ -93,9 +93,15 @@ func (h *Hub) weighOne(conns []*Conn) error {
 	p, channels := conns[0].claim()
 	ctx, cancel := context.WithTimeout(h.ctx, ioTime)
 	defer cancel()
-	verdict, err := h.o.Allowed(ctx, p, channels)
-	if err != nil || verdict == Allowed {
+	verdict, until, err := h.o.Allowed(ctx, p, channels)
+	if err != nil {
 		return err
+	}
+	if verdict == Allowed {
+		for _, c := range conns {
+			c.endBy(until)
+		}
+		return nil
 	}
 	why := causeDenied
 	if verdict == Expired {

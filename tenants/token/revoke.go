@@ -129,6 +129,13 @@ func (t *Tokens) Revoked(ctx context.Context, p tenants.Principal) (bool, error)
 	return ok && now.Before(e.expires) && !p.Issued.After(e.at), nil
 }
 
+// Ends returns when the signer of the token behind p is over, which may have been settled after p was verified; zero: never. A
+// signer that is gone: Unauthenticated token_unknown_key.
+func (t *Tokens) Ends(ctx context.Context, p tenants.Principal) (time.Time, error) {
+	signer, err := t.signers.Find(ctx, p.KID)
+	return signer.Expires, err
+}
+
 // load gives the tenant's revocations as they were at most 5 s ago. They are read again only where the tenant's version has moved
 // since; the version is read first, so that what is kept under it is never older.
 func (t *Tokens) load(ctx context.Context, tenant tenants.TenantID) (revocations, error) {

@@ -139,6 +139,28 @@ func TestDeletedSignersTokensDoNotCount(t *testing.T) {
 	wantCode(t, err, "token_unknown_key")
 }
 
+func TestEndsFollowsASignerThatIsRotatedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, ctx := newRig(t), context.Background()
+		open, err := r.tokens.Verify(ctx, r.sign(t, r.header(nil), r.claims(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, err := r.tokens.Ends(ctx, open); err != nil || !at.IsZero() {
+			t.Errorf("before: %v, %v", at, err)
+		}
+		if _, _, err := r.keys.Rotate(ctx, r.tenant, r.signer.ID, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if at, err := r.tokens.Ends(ctx, open); err != nil || at.IsZero() || time.Until(at) > time.Minute {
+			t.Errorf("rotated: %v, %v", at, err)
+		}
+		time.Sleep(time.Minute)
+		_, err = r.tokens.Ends(ctx, open)
+		wantCode(t, err, "token_unknown_key")
+	})
+}
+
 func TestTokensEndWithTheirRotatedSigner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, ctx := newRig(t), context.Background()
