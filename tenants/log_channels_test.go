@@ -67,7 +67,7 @@ func TestPurge(t *testing.T) {
 	if got := short(read(t, l, 0, 10, tenants.Retention{})); got != "gap 1-100, 101-102 of 102" {
 		t.Error(got)
 	}
-	if _, err := l.Event(ctx, logTenant, placed[3].ID); tenants.CodeOf(err) != "event_not_found" {
+	if _, err := l.Event(ctx, logTenant, placed[3].ID, tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
 		t.Errorf("a purged event by its id: %v", err)
 	}
 	rows, err := table.Query(ctx, tenants.Range{Tenant: logTenant, Kind: "log/orders", Limit: 1000})

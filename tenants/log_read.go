@@ -120,8 +120,9 @@ func (l *Log) endedAt(ctx context.Context, ch channelKey, end int64) (bool, erro
 	return e.End, err
 }
 
-// Event returns the event of that id. Kind NotFound, code event_not_found: it is not in the log (yet), has expired, or was purged.
-func (l *Log) Event(ctx context.Context, tenant TenantID, id string) (Event, error) {
+// Event returns the event of that id. Kind NotFound, code event_not_found: it is not in the log (yet), or below the floor of
+// retention r, as Read applies it.
+func (l *Log) Event(ctx context.Context, tenant TenantID, id string, r Retention) (Event, error) {
 	none := Errorf(NotFound, "event_not_found", "there is no such event")
 	c, err := l.claimOf(ctx, tenant, id)
 	if err != nil {
@@ -138,11 +139,15 @@ func (l *Log) Event(ctx context.Context, tenant TenantID, id string) (Event, err
 	if err != nil {
 		return Event{}, err
 	}
-	record, err := l.Channel(ctx, tenant, c.Channel)
-	if err != nil && !notFound(err) {
+	end, err := l.Tail(ctx, tenant, c.Channel)
+	if err != nil {
 		return Event{}, err
 	}
-	if e.Seq <= record.PurgedTo {
+	floor, err := l.floor(ctx, ch, end, r)
+	if err != nil {
+		return Event{}, err
+	}
+	if e.Seq < floor {
 		return Event{}, none
 	}
 	return e, nil

@@ -304,15 +304,38 @@ func TestEventByID(t *testing.T) {
 	table := newTable()
 	l := tenants.NewLog(table)
 	placed := mustAppend(t, l, "orders", made("a", 3)...)
-	got, err := l.Event(ctx, logTenant, placed[1].ID)
+	got, err := l.Event(ctx, logTenant, placed[1].ID, tenants.Retention{})
 	if err != nil || got.Seq != 2 || string(got.Data) != "a2" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := l.Event(ctx, logTenant, tenants.NewID(tenants.PrefixEvent)); tenants.CodeOf(err) != "event_not_found" {
+	if _, err := l.Event(ctx, logTenant, tenants.NewID(tenants.PrefixEvent), tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
 		t.Errorf("an unknown id: %v", err)
 	}
 	deleteRow(t, table, 2)
-	if _, err := l.Event(ctx, logTenant, placed[1].ID); tenants.CodeOf(err) != "event_not_found" {
+	if _, err := l.Event(ctx, logTenant, placed[1].ID, tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
 		t.Errorf("claimed, and not in the log: %v", err)
+	}
+}
+
+// What a reader of the channel is told to be lost is lost by its id, too.
+func TestEventByIDIsHeldToTheFloor(t *testing.T) {
+	ctx := context.Background()
+	l := tenants.NewLog(newTable())
+	events := made("a", 5)
+	for i := range events {
+		events[i].Time = time.Now().Add(time.Duration(i-4) * time.Hour)
+	}
+	placed := mustAppend(t, l, "orders", events...)
+	for name, r := range map[string]tenants.Retention{
+		"the newest two":             {Events: 2},
+		"those of the last 90 min":   {Seconds: 90 * 60},
+		"what is left of both rules": {Events: 4, Seconds: 90 * 60},
+	} {
+		for i, e := range placed {
+			_, err := l.Event(ctx, logTenant, e.ID, r)
+			if shown := i >= 3; shown && err != nil || !shown && tenants.CodeOf(err) != "event_not_found" {
+				t.Errorf("%s: event %d: %v", name, e.Seq, err)
+			}
+		}
 	}
 }

@@ -61,7 +61,7 @@ func faultsOfLog(t *testing.T, table tenants.Table, channel string, sent []tenan
 			faults = append(faults, fmt.Sprintf("row %d has sort %s and number %d", i+1, row.Sort, e.Seq))
 		}
 		times[string(e.Data)]++
-		if by, err := l.Event(ctx, logTenant, e.ID); err != nil || by.Seq != e.Seq {
+		if by, err := l.Event(ctx, logTenant, e.ID, tenants.Retention{}); err != nil || by.Seq != e.Seq {
 			faults = append(faults, fmt.Sprintf("row %d is %s, by whose id one finds number %d (%v)", i+1, e.Data, by.Seq, err))
 		}
 	}

@@ -107,7 +107,7 @@ func TestAppendKeepsTenantsApart(t *testing.T) {
 	if got.Tenant != logTenant || got.Channel != "orders" || got.Seq != 1 {
 		t.Errorf("got %+v", got)
 	}
-	if _, err := l.Event(context.Background(), other, e.ID); tenants.CodeOf(err) != "event_not_found" {
+	if _, err := l.Event(context.Background(), other, e.ID, tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
 		t.Errorf("the other tenant gets %v", err)
 	}
 	if end, err := l.Tail(context.Background(), other, "orders"); end != 0 || err != nil {

@@ -43,7 +43,11 @@ func (a *API) getEvent(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	e, err := a.Log.Event(c.ctx, c.who.Tenant, id)
+	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
+	if err != nil {
+		return answer{}, err
+	}
+	e, err := a.Log.Event(c.ctx, c.who.Tenant, id, limits.Retention())
 	if err != nil {
 		return answer{}, err
 	}
