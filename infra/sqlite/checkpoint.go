@@ -5,10 +5,11 @@ import (
 	"errors"
 )
 
-// checkpointBytes is roughly how much the log grows before it is copied into the database file. SQLite would do that inside a commit, and
-// one call in a thousand would wait for it; here it is done beside the writer. Only where that does not keep up (8,000 pages, see
-// newWriter) does a commit do it after all, so that the log stays bounded.
-const checkpointBytes = 4 << 20
+// checkpointBytes is roughly how much is written before the log is copied into the database file. SQLite would do that inside a commit, and
+// one call in a thousand would wait for it; here it is done beside the writer. Only where that does not keep up (40,000 pages, see
+// newWriter) does a commit do it after all, so that the log stays bounded. The more comes together, the more often a page that
+// was written many times is copied once; the copies' fsync is what commits have to share the disk with.
+const checkpointBytes = 16 << 20
 
 func (db *DB) checkpoints(ctx context.Context) {
 	for {

@@ -47,7 +47,7 @@ type writer struct {
 }
 
 func newWriter(ctx context.Context, path string, o Options) (*writer, error) {
-	d, err := open(path, 1, patient, "cache_size(-8000)", "wal_autocheckpoint(8000)", "journal_size_limit(67108864)")
+	d, err := open(path, 1, patient, "cache_size(-8000)", "wal_autocheckpoint(40000)", "journal_size_limit(134217728)")
 	if err != nil {
 		return nil, err
 	}
