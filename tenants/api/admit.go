@@ -20,6 +20,9 @@ func (a *API) admit(c *call) error {
 	if c.who, err = a.authenticate(c, credential); err != nil {
 		return err
 	}
+	if err := a.admitOrigin(c); err != nil {
+		return err
+	}
 	switch {
 	case c.route.Operator && !c.who.Operator:
 		return &tenants.Error{Kind: tenants.NotFound}
@@ -37,6 +40,25 @@ func (a *API) admit(c *call) error {
 		return err
 	}
 	return a.allow(c, object, c.route.Action)
+}
+
+// admitOrigin holds a page's origin against the tenant's list, as streams and polls do. Tokens are what pages have; a key is its
+// holder's wherever it is used.
+func (a *API) admitOrigin(c *call) error {
+	origins := c.r.Header["Origin"]
+	if c.who.TokenID == "" || len(origins) == 0 {
+		return nil
+	}
+	tenant, err := a.Accounts.Active(c.ctx, c.who.Tenant)
+	if err != nil {
+		return err
+	}
+	for _, origin := range origins {
+		if !tenant.AllowsOrigin(origin) {
+			return tenants.Errorf(tenants.Forbidden, "origin_not_allowed", "This page's origin is not on the tenant's list.")
+		}
+	}
+	return nil
 }
 
 // object is what the route asks the Gate about. What cannot exist is refused before: the Gate sees names only.

@@ -40,6 +40,25 @@ func TestAPublishersTokenPublishes(t *testing.T) {
 	w.do("GET", "/v1/channels/chat.1/events", tok, nil).want(403, "forbidden")
 }
 
+func TestATokenFromAPageOfAnotherOriginIs403(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	event := w.publish(ten, "a", "1")
+	tok := w.token(ten, `{"subject":"alice","roles":["viewer","publisher"],"channels":["*"],"ttl_seconds":60}`).get("token")
+	from := func(credential, origin string) answer {
+		return w.do("GET", "/v1/channels/a/events", credential, nil, "Origin", origin)
+	}
+	from(tok, "https://evil.example").want(200) // no list: every page
+	w.do("PATCH", "/v1/tenant", ten.key, `{"origins":["https://app.example"]}`).want(200)
+	from(tok, "https://evil.example").want(403, "origin_not_allowed")
+	from(tok, "null").want(403, "origin_not_allowed")
+	w.do("GET", "/v1/events/"+event, tok, nil, "Origin", "https://evil.example").want(403, "origin_not_allowed")
+	w.do("POST", "/v1/channels/a/events", tok, `{"type":"x","data":1}`, "Origin", "https://evil.example").want(403, "origin_not_allowed")
+	from(tok, "https://app.example").want(200)
+	w.do("GET", "/v1/channels/a/events", tok, nil).want(200) // no page at all
+	from(ten.key, "https://evil.example").want(200)
+}
+
 func TestATokenIs401AfterItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
