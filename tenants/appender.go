@@ -18,6 +18,10 @@ type Appender struct {
 	inboxes  Inboxes
 	queue    Queue
 
+	// Tenants tells who is gone: what still waits of a deleted tenant is dropped rather than appended. Nil: nobody is. Set it
+	// before Run.
+	Tenants LimitLookup
+
 	// Logger hears of what failed, never of what was in it. Nil: nobody does. Set it before Run.
 	Logger *slog.Logger
 }
@@ -111,6 +115,14 @@ func decodeQueued(body []byte) (Event, error) {
 
 // appendBatch appends a batch and tells the nodes. It returns how many of the events are dealt with.
 func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
+	if a.Tenants != nil {
+		switch _, err := a.Tenants.Limits(ctx, b.tenant); {
+		case notFound(err):
+			return len(b.events), nil
+		case err != nil && KindOf(err) != Forbidden: // a suspended tenant's events are kept: nothing is lost by suspending
+			return 0, err
+		}
+	}
 	events, err := a.log.Append(ctx, b.tenant, b.name, b.events)
 	if len(events) == 0 {
 		return 0, err

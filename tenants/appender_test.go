@@ -163,6 +163,40 @@ func TestAppenderTellsAgain(t *testing.T) {
 	}
 }
 
+func TestWhatWaitsOfADeletedTenantIsDropped(t *testing.T) {
+	r, ctx := newIntakeRig(t), context.Background()
+	r.Tenants = r.accounts
+	_, token := r.source(t, tenants.SourceSpec{Provider: "github", Secret: intakeSecret, Channel: "orders"})
+	send := func(delivery string) {
+		t.Helper()
+		if _, err := r.receiver.Receive(ctx, github(t, token, delivery, "push", "{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("1")
+	if _, err := r.accounts.Suspend(ctx, r.tenant); err != nil {
+		t.Fatal(err)
+	}
+	r.appendAll(t)
+	if n := len(r.all(t, "orders")); n != 1 {
+		t.Fatalf("%d events of a suspended tenant, which loses nothing", n)
+	}
+	if _, err := r.accounts.Resume(ctx, r.tenant); err != nil {
+		t.Fatal(err)
+	}
+	send("2")
+	if err := r.accounts.Delete(ctx, r.tenant); err != nil {
+		t.Fatal(err)
+	}
+	r.appendAll(t)
+	if n := len(r.all(t, "orders")); n != 1 {
+		t.Errorf("%d events: one was appended after its tenant had gone", n)
+	}
+	if rs, err := r.queue.Receive(ctx, 10, 0); err != nil || len(rs) > 0 {
+		t.Errorf("%d messages are left, %v", len(rs), err)
+	}
+}
+
 func TestNoticesAreConsecutiveAndSmall(t *testing.T) {
 	r := newAppenderRig(tenantstest.Faults{})
 	r.register(t, "nod_a", "orders")

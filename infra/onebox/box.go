@@ -99,7 +99,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	b.appender = tenants.NewAppender(channels, interest, inboxes, b.queue)
-	b.appender.Logger = log
+	b.appender.Tenants, b.appender.Logger = b.accounts, log
 
 	if err := b.ensureOperator(ctx, keys); err != nil {
 		return nil, err
