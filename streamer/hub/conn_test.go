@@ -223,6 +223,40 @@ func TestWhatIsInMemoryIsForgottenWhenTheTenantChanges(t *testing.T) {
 	})
 }
 
+// A read that began before a purge must not bring back what it purged.
+func TestWhatIsBeingReadWhenTheTenantChangesIsReadAgain(t *testing.T) {
+	const want = `open@1 hookcast.gap{"channel":"a","from":2,"to":3}@3 4@4 5@5`
+	for name, topicIsLive := range map[string]bool{"while the topic opens": false, "behind the ring": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Options{}, func(r *rig) {
+				r.append("a", numbers(1, 5)...)
+				if topicIsLive {
+					r.connect("", "a")
+					r.settle()
+				}
+				r.edit(func() { r.delay = 10 * time.Second })
+				x := r.connect("1", "a")
+				// The log is read half-way through the call; registering interest is a call of its own before it.
+				reads := func() int { return r.count("read a") }
+				before := reads()
+				for reads() == before {
+					r.pass(time.Second)
+				}
+				r.edit(func() { r.floor["a"] = 4 }) // purged while the answer is on its way
+				r.hub.Recheck(ten)
+				r.pass(time.Minute)
+				if got := strings.ReplaceAll(x.text(), " beat", ""); got != want {
+					t.Errorf("got  %s\nwant %s", got, want)
+				}
+				r.edit(func() { r.delay = 0 })
+				y := r.connect("1", "a")
+				r.settle()
+				y.want(want)
+			})
+		})
+	}
+}
+
 func TestAChannelEnds(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		x := r.connect("", "a")

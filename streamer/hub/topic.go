@@ -49,6 +49,7 @@ type topic struct {
 	loads   []*load // reads under way for subscribers that the ring has passed
 	waiters []*sub  // waiting for a page
 	held    int64   // what of ring and pages is in the hub's account of memory
+	forgot  int     // how often what was read before could not be shown any more
 
 	catching  bool  // the log is being read behind head
 	catchMore bool  // and is to be read again then

@@ -120,15 +120,20 @@ func (t *topic) catchUp() {
 		return
 	}
 	t.catching, t.catchMore = true, false
-	after := t.head
+	after, forgot := t.head, t.forgot
 	t.hub.io(t, func(ctx context.Context) func(*worker) {
 		page, err := t.hub.o.Log.Read(ctx, t.key.tenant, t.key.name, after, catchUpRows, tenants.Retention{})
-		return func(*worker) { t.caughtUp(page, err) }
+		return func(*worker) {
+			if t.catching = false; err == nil && forgot != t.forgot {
+				t.catchUp()
+				return
+			}
+			t.caughtUp(page, err)
+		}
 	})
 }
 
 func (t *topic) caughtUp(page tenants.Page, err error) {
-	t.catching = false
 	if t.state != live {
 		return
 	}

@@ -27,19 +27,31 @@ func (t *topic) registered(err error) {
 	}
 	h := t.hub
 	after, ok := t.lowest()
+	forgot := t.forgot
 	h.io(t, func(ctx context.Context) func(*worker) {
-		if !ok { // nobody asks for the past
-			tail, err := h.o.Log.Tail(ctx, t.key.tenant, t.key.name)
-			if err != nil {
-				return func(*worker) { t.opened(0, tenants.Page{}, err) }
+		after, page, err := h.readOpening(ctx, t.key, after, ok)
+		return func(*worker) {
+			if err == nil && forgot != t.forgot {
+				t.registered(nil) // what was read may not be shown any more
+				return
 			}
-			page, err := h.o.Log.Read(ctx, t.key.tenant, t.key.name, tail, 1, tenants.Retention{})
-			return func(*worker) { t.opened(tail, page, err) }
+			t.opened(after, page, err)
 		}
-		after := max(0, after-lookBack)
-		page, err := h.readPage(ctx, t.key, after)
-		return func(*worker) { t.opened(after, page, err) }
 	})
+}
+
+// readOpening reads what a topic begins with: some way before the lowest cursor, if anybody has one, else the end.
+func (h *Hub) readOpening(ctx context.Context, k topicKey, lowest int64, ok bool) (after int64, page tenants.Page, err error) {
+	if ok {
+		after = max(0, lowest-lookBack)
+		page, err = h.readPage(ctx, k, after)
+		return after, page, err
+	}
+	if after, err = h.o.Log.Tail(ctx, k.tenant, k.name); err != nil {
+		return 0, page, err
+	}
+	page, err = h.o.Log.Read(ctx, k.tenant, k.name, after, 1, tenants.Retention{})
+	return after, page, err
 }
 
 // lowest returns the lowest cursor of those that wait.

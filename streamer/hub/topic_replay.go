@@ -59,13 +59,15 @@ func (t *topic) want(s *sub, pos int64) {
 	}
 	l := &load{after}
 	t.loads = append(t.loads, l)
+	forgot := t.forgot
 	t.hub.io(t, func(ctx context.Context) func(*worker) {
 		page, err := t.hub.readPage(ctx, t.key, after)
-		return func(*worker) { t.loaded(l, page, err) }
+		return func(*worker) { t.loaded(l, page, err, forgot) }
 	})
 }
 
-func (t *topic) loaded(l *load, page tenants.Page, err error) {
+// loaded takes what was read for l when the topic had forgotten so many times.
+func (t *topic) loaded(l *load, page tenants.Page, err error, forgot int) {
 	done := func() {
 		t.loads = slices.DeleteFunc(t.loads, func(x *load) bool { return x == l })
 		waiters := t.waiters
@@ -74,6 +76,10 @@ func (t *topic) loaded(l *load, page tenants.Page, err error) {
 			s.waiting = false
 			t.soon(s)
 		}
+	}
+	if err == nil && forgot != t.forgot {
+		done() // those who wait have it read again
+		return
 	}
 	if err != nil {
 		t.hub.troubled("reading a channel", err)
@@ -145,9 +151,10 @@ func (t *topic) dropPages(since int64) {
 	}
 }
 
-// forget drops what is in memory, since retention, a purge or the tenant's state may have changed what may be shown.
-// Subscribers that are behind read it from the log.
+// forget drops what is in memory, since retention, a purge or the tenant's state may have changed what may be shown, and what is
+// being read just now. Subscribers that are behind read it from the log.
 func (t *topic) forget() {
+	t.forgot++
 	if t.state == live {
 		t.ring = segment{after: t.head}
 		t.pages = nil
