@@ -52,8 +52,9 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.db, err = sqlite.Open(ctx, filepath.Join(c.data, "hookcast.db"), sqlite.Options{Synchronous: c.synchronous}); err != nil {
-		return nil, err
+	path := filepath.Join(c.data, "hookcast.db")
+	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous}); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -63,8 +64,11 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 
 	table := b.db.Table()
 	deployment, err := tenants.OpenDeployment(ctx, table, vault)
+	if tenants.CodeOf(err) == "unsealable" {
+		return nil, fmt.Errorf("%s was sealed with another %s: bring back the one that belongs to it", path, filepath.Join(c.data, "vault.key"))
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	inboxes := &inbox{}
 	b.accounts = tenants.NewAccounts(table, tenants.NewNews(table, inboxes))
@@ -105,7 +109,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	if c.demo {
-		if b.demo, err = openDemo(ctx, b.c, b.accounts, sources, tokens, channels); err != nil {
+		if b.demo, err = openDemo(ctx, b.c, b.log, b.accounts, sources, tokens, channels); err != nil {
 			return nil, fmt.Errorf("demo: %w", err)
 		}
 	}
@@ -152,7 +156,7 @@ func (b *box) ensureOperator(ctx context.Context, keys *tenants.Keys) error {
 	if errors.Is(err, os.ErrNotExist) {
 		b.firstTime = true
 		text = []byte(tenants.NewOperatorKey() + "\n")
-		err = os.WriteFile(b.operator, text, 0o600)
+		err = writeFile(b.operator, text)
 	}
 	if err != nil {
 		return err
@@ -181,7 +185,7 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	}
 	b.log.Info("draining", "for", b.c.drain)
 	// Requests that are under way have as long again to end.
-	draining, cancel := context.WithTimeout(context.Background(), 2*b.c.drain+time.Second)
+	draining, cancel := context.WithTimeout(context.Background(), 2*b.c.drain+3*time.Second)
 	defer cancel()
 	err := b.app.Drain(draining, b.c.drain)
 	<-served

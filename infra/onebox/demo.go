@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/problem"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -32,6 +34,7 @@ const (
 // gives it only to browsers on this machine.
 type demo struct {
 	c        config
+	log      *slog.Logger
 	page     *template.Template
 	tokens   *token.Tokens
 	channels *tenants.Log
@@ -45,21 +48,22 @@ type demoTenant struct {
 	Secret string           `json:"secret"`
 }
 
-func openDemo(ctx context.Context, c config, accounts *tenants.Accounts, sources *tenants.Sources, tokens *token.Tokens, channels *tenants.Log) (*demo, error) {
+func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *tenants.Accounts, sources *tenants.Sources, tokens *token.Tokens, channels *tenants.Log) (*demo, error) {
 	page, err := template.New("demo").Parse(demoPage)
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{c: c, page: page, tokens: tokens, channels: channels}
+	d := &demo{c: c, log: log, page: page, tokens: tokens, channels: channels}
 	path := filepath.Join(c.data, "demo.json")
 	kept, err := os.ReadFile(path)
 	if err == nil {
 		if err := json.Unmarshal(kept, &d.demoTenant); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w; without this file there will be a new demo", path, err)
 		}
-		return d, nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
+		if _, err = accounts.Get(ctx, d.Tenant); err == nil || tenants.KindOf(err) != tenants.NotFound {
+			return d, err
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	t, _, _, err := accounts.Signup(ctx, "Demo", "demo@example.com")
@@ -75,7 +79,7 @@ func openDemo(ctx context.Context, c config, accounts *tenants.Accounts, sources
 	if kept, err = json.MarshalIndent(d.demoTenant, "", "  "); err != nil {
 		return nil, err
 	}
-	return d, os.WriteFile(path, append(kept, '\n'), 0o600)
+	return d, writeFile(path, append(kept, '\n'))
 }
 
 // postLines are shell lines that post a webhook as GitHub would: the body is signed as it is, with openssl.
@@ -98,23 +102,26 @@ func (d *demo) token(ctx context.Context, subject, role string, channels ...stri
 
 // ServeHTTP serves the page at /.
 func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/" || !d.isLocal(r) {
-		http.NotFound(w, r)
+	id := tenants.NewID(tenants.PrefixRequest)
+	w.Header().Set("Request-Id", id)
+	w.Header().Set("Cache-Control", "no-store")
+	if r.URL.EscapedPath() != "/" || !d.isLocal(r) {
+		problem.Write(w, r, id, &tenants.Error{Kind: tenants.NotFound})
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		problem.Write(w, r, id, &tenants.Error{Kind: tenants.MethodNotAllowed})
 		return
 	}
 	page, nonce, err := d.render(r.Context())
 	if err != nil {
-		http.Error(w, "the demo is not available", http.StatusServiceUnavailable)
+		problem.Log(d.log, id, err)
+		problem.Write(w, r, id, err)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "+

@@ -14,8 +14,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -61,7 +63,20 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	if flags.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return c, nil
+	return c, c.check()
+}
+
+// check refuses what could only fail later, and less clearly.
+func (c config) check() error {
+	switch u, err := url.Parse(c.publicURL); {
+	case c.publicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""):
+		return errors.New("-public-url must be an address such as https://hooks.example.com")
+	case c.trustedHops < 0:
+		return errors.New("-trusted-hops must be 0 or more")
+	case c.drain < 0:
+		return errors.New("-drain must be 0 or more")
+	}
+	return nil
 }
 
 // run serves until ctx ends.
@@ -78,6 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if c.publicURL == "" {
 		c.publicURL = "http://" + ln.Addr().String()
 	}
+	c.publicURL = strings.TrimRight(c.publicURL, "/")
 	b, err := open(ctx, c, logger)
 	if err != nil {
 		ln.Close()
