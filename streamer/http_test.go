@@ -143,10 +143,10 @@ func TestNothingOfAMalformedHeaderIsAnsweredOrLogged(t *testing.T) {
 func TestHeadersOf64KBGet431(t *testing.T) {
 	w := newWorld(t)
 	for name, raw := range map[string]string{
-		"one header":    "GET /healthz" + head + "A: " + strings.Repeat("a", 64<<10) + "\r\n\r\n",
-		"a thousand":    "GET /healthz" + head + strings.Repeat("A: "+strings.Repeat("a", 60)+"\r\n", 1000) + "\r\n",
-		"last-event-id": "GET /v1/stream?channel=a" + head + "Last-Event-ID: " + strings.Repeat("1", 1<<20) + "\r\n\r\n",
-		"channels":      "GET /v1/stream?" + strings.Repeat("channel=a&", 10_000) + head + "\r\n",
+		"one header":              "GET /healthz" + head + "A: " + strings.Repeat("a", 64<<10) + "\r\n\r\n",
+		"a thousand":              "GET /healthz" + head + strings.Repeat("A: "+strings.Repeat("a", 60)+"\r\n", 1000) + "\r\n",
+		"a Last-Event-ID of 1 MB": "GET /v1/stream?channel=a" + head + "Last-Event-ID: " + strings.Repeat("1", 1<<20) + "\r\n\r\n",
+		"10,000 channels":         "GET /v1/stream?" + strings.Repeat("channel=a&", 10_000) + head + "\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, closed := w.talk(t, raw)

@@ -242,7 +242,7 @@ func TestRefusalsOfAStream(t *testing.T) {
 		"a semicolon in the query":        {"channel=a;channel=b", []string{auth(key)}, 400, "invalid_query"},
 		"Last-Event-ID twice":             {"channel=a", []string{auth(key), "Last-Event-ID: 1", "Last-Event-ID: 2"}, 400, "duplicate_header"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s is %d %s", name, c.status, c.code), func(t *testing.T) {
 			plain := w.open(t, "/v1/stream?"+c.query, append([]string{"Accept: */*"}, c.lines...)...)
 			var p struct{ Code string }
 			if err := json.NewDecoder(plain.head.Body).Decode(&p); err != nil {
@@ -340,7 +340,7 @@ func TestACursorOfNoUseIsAGapWithResetToAnEventSourceAnd400ToOthers(t *testing.T
 		w.publish(t, tenant, "a", "1", "2")
 		two := string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"a", "b"}), []int64{1, 0}))
 		for name, cursor := range map[string]string{
-			"of two channels": two, "negative": "-1", "no number": "abc", "empty part": ".", "long": strings.Repeat("1", 2000), "huge": "99999999999999999999",
+			"of other channels": two, "negative": "-1", "no number": "abc", "empty part": ".", "long": strings.Repeat("1", 2000), "huge": "99999999999999999999",
 			"another stop": "!STOP", "with sign": "+1", "with zeros": "007",
 		} {
 			t.Run(name, func(t *testing.T) {

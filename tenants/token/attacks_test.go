@@ -118,7 +118,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"jti empty":                   {signed(nil, m{"jti": ""}), "token_claims"},
 		"jti of 1,000 bytes":          {signed(nil, m{"jti": strings.Repeat("j", 1000)}), "token_claims"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name+" is "+c.code, func(t *testing.T) {
 			p, err := r.tokens.Verify(ctx, c.raw)
 			wantCode(t, err, c.code)
 			if p.Tenant != "" || p.Subject != "" {
