@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,9 +63,16 @@ type process struct {
 // start runs onebox on data and waits until it serves. It ends with the test.
 func start(t testing.TB, addr, data string, args ...string) *process {
 	t.Helper()
+	return startUnder(t, nil, addr, data, args...)
+}
+
+// startUnder is start by way of another program, which becomes onebox.
+func startUnder(t testing.TB, program []string, addr, data string, args ...string) *process {
+	t.Helper()
 	p := &process{addr: addr, data: data, exited: make(chan error, 1)}
 	p.Deployment = endtoend.Deployment{API: "http://" + addr, Stream: "http://" + addr, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
-	p.cmd = exec.Command(binary(t), append([]string{"-addr", addr, "-data", data}, args...)...)
+	line := append(slices.Concat(program, []string{binary(t), "-addr", addr, "-data", data}), args...)
+	p.cmd = exec.Command(line[0], line[1:]...)
 	log, err := os.OpenFile(filepath.Join(filepath.Dir(data), "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
