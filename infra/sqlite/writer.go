@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	maxBatch      = 512                    // calls in one commit
-	maxBatchBytes = 4 << 20                // roughly, in one commit
-	busyBatch     = 8                      // calls in one commit that show load; a lone caller never waits
-	fullBatch     = 48                     // calls in one commit that are worth an fsync
-	gatherFor     = 8 * time.Millisecond   // the longest that a call waits for company
-	gatherGap     = 500 * time.Microsecond // nobody came for so long: whoever is there is all there are
+	maxBatch      = 512                  // calls in one commit
+	maxBatchBytes = 4 << 20              // roughly, in one commit
+	busyBatch     = 8                    // calls in one commit that show load; a lone caller never waits
+	fullBatch     = 64                   // calls in one commit that are worth an fsync
+	gatherFor     = 8 * time.Millisecond // the longest that a call waits for company
+	gatherGap     = time.Millisecond     // nobody came for so long: whoever is there is all there are
 	retryAfter    = 100 * time.Millisecond
 )
 
