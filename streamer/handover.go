@@ -42,12 +42,7 @@ func (p *place) leave() {
 // closes the connection, and conn.abandon gives the place back. Should that fail too, slot and subscription lapse after 5 s.
 //
 // Bytes that the client sent behind its request stay in fasthttp's reader and are dropped with it: nothing is read from a stream.
-func (a *App) handOver(ctx *fasthttp.RequestCtx, sub hub.Subscription, p *place) error {
-	opened, err := a.o.Hub.Open(sub)
-	if err != nil {
-		p.leave()
-		return err
-	}
+func (a *App) handOver(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place) {
 	c := ctx.Conn().(*conn)
 	c.abandon = opened.Abandon
 	a.hijack(ctx, func() {
@@ -64,7 +59,6 @@ func (a *App) handOver(ctx *fasthttp.RequestCtx, sub hub.Subscription, p *place)
 		}
 		opened.Attach(raw)
 	})
-	return nil
 }
 
 // hijack has then run in place of an answer, in a goroutine of fasthttp's, where a panic would end the process.

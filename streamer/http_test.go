@@ -198,7 +198,7 @@ func TestBodyOneByteOverGets413AndTheLimitItselfArrivesWhole(t *testing.T) {
 }
 
 func TestSlowRequestsGet408(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.ReadTimeout = 100 * time.Millisecond })
+	w := newWorld(t, func(o *Options) { o.ReadTimeout = time.Second })
 	for name, raw := range map[string]string{
 		"headers":              "GET /healthz HTTP/1.1\r\nHost",
 		"body":                 "POST /echo" + head + "Content-Length: 10\r\n\r\nabc",
@@ -206,6 +206,7 @@ func TestSlowRequestsGet408(t *testing.T) {
 		"chunked body":         "POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			a, closed := w.talk(t, raw)
 			if a.StatusCode != 408 || !closed || !strings.Contains(a.body, `"code":"request_timeout"`) {
 				t.Errorf("%d, closed %v: %s", a.StatusCode, closed, a.body)
@@ -213,11 +214,13 @@ func TestSlowRequestsGet408(t *testing.T) {
 		})
 	}
 	t.Run("a body that nobody reads is not waited for twice", func(t *testing.T) {
+		t.Parallel()
 		if a, closed := w.talk(t, "POST /nobody"+head+"Content-Length: 10\r\n\r\nabc"); a.StatusCode != 204 || !closed {
 			t.Errorf("%d, closed %v", a.StatusCode, closed)
 		}
 	})
 	t.Run("nothing at all is closed", func(t *testing.T) {
+		t.Parallel()
 		if n, err := w.dial(t).Read(make([]byte, 1)); n != 0 || err != io.EOF {
 			t.Errorf("read %d, %v", n, err)
 		}

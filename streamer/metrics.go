@@ -52,7 +52,7 @@ func (a *App) admitOperator(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.o.Keys.Authenticate(c.Context(), secret)
+	p, err := a.o.Keys.Authenticate(a.lifetime, secret)
 	if err == nil && !p.Operator {
 		err = tenants.Errorf(tenants.Forbidden, "operator_only", "This is the operator's.")
 	}

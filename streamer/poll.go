@@ -36,16 +36,8 @@ func (a *App) poll(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	sub, place, err := a.subscribe(ctx, q)
-	if err != nil {
-		return err
-	}
-	sub.Transport, sub.Poll = "poll", &hub.Poll{Wait: wait, Max: limit}
-	if wait == 0 {
-		return a.pollNow(ctx, sub, place, q)
-	}
 	id, lines := requestID(ctx), headerLines(ctx)
-	sub.Poll.Respond = func(r hub.Result) []byte { // fasthttp's context is another request's by then
+	respond := func(r hub.Result) []byte { // fasthttp's context is another request's by then
 		if r.Err != nil {
 			problem.Log(a.log, id, r.Err)
 			status, header, body := problem.Body(r.Err, id)
@@ -53,18 +45,24 @@ func (a *App) poll(c *fiber.Ctx) error {
 		}
 		return pollAnswer(http.StatusOK, map[string]string{fasthttp.HeaderContentType: "application/json"}, lines, q.pollBody(r))
 	}
-	return a.handOver(ctx, sub, place)
+	opened, place, err := a.subscribe(ctx, q, func(s *hub.Subscription) {
+		s.Transport, s.Poll = "poll", &hub.Poll{Wait: wait, Max: limit}
+		if wait > 0 {
+			s.Poll.Respond = respond
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		a.handOver(ctx, opened, place)
+		return nil
+	}
+	return a.pollNow(ctx, opened, place, q)
 }
 
 // pollNow answers with what there is.
-func (a *App) pollNow(ctx *fasthttp.RequestCtx, sub hub.Subscription, p *place, q ask) error {
-	sub.Poll.Respond = func(hub.Result) []byte { return nil }
-	opened, err := a.o.Hub.Open(sub)
-	if err != nil {
-		p.leave()
-		return err
-	}
-	defer opened.Abandon()
+func (a *App) pollNow(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place, q ask) error {
 	p.slot.Confirm()
 	r, err := opened.Wait(a.lifetime)
 	if err != nil {
@@ -72,6 +70,7 @@ func (a *App) pollNow(ctx *fasthttp.RequestCtx, sub hub.Subscription, p *place, 
 	}
 	ctx.Response.Header.SetContentType("application/json")
 	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "no-store")
+	ctx.Response.Header.Set(fasthttp.HeaderXContentTypeOptions, "nosniff")
 	ctx.SetBody(q.pollBody(r))
 	return nil
 }

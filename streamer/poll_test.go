@@ -60,11 +60,11 @@ func TestAPollAnswersWithWhatIsThereAndWaitsForWhatIsNot(t *testing.T) {
 		if p, got := readPage(t, w.open(t, "/v1/poll?channel=a&wait=0", auth(key))); got != nil || p.Next != "3" {
 			t.Errorf("from now on: %+v", p)
 		}
-		answered := make(chan *stream)
-		go func() { answered <- w.open(t, "/v1/poll?channel=b&channel=a", auth(key)) }()
+		at := string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"b", "a"}), []int64{0, 3}))
+		waiting := w.ask(t, "/v1/poll?channel=b&channel=a&after="+at, auth(key))
 		eventually(t, "the poll waits", func() bool { return w.hub.Stats().Connections == 1 })
 		w.publish(t, tenant, "a", `4`)
-		p, got := readPage(t, <-answered)
+		p, got := readPage(t, readStream(t, waiting))
 		if !slices.Equal(got, []string{"a 4 note 4"}) {
 			t.Fatalf("%q", got)
 		}

@@ -26,7 +26,7 @@ const serverEnv = "HOOKCAST_TEST_SERVER"
 func TestServerProcess(t *testing.T) {
 	n, err := strconv.ParseUint(os.Getenv(serverEnv), 10, 32)
 	if err != nil {
-		t.Skip("the server of other tests")
+		return
 	}
 	if n > 0 {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {

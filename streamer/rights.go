@@ -27,7 +27,7 @@ func (r Rights) Verdict(ctx context.Context, p *tenants.Principal, channels []st
 		return deniedBy(err)
 	}
 	if p.KeyID != "" {
-		if _, err := r.Keys.Get(ctx, p.Tenant, p.KeyID); err != nil {
+		if _, err := r.Keys.Live(ctx, p.Tenant, p.KeyID); err != nil {
 			return deniedBy(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 )
 
@@ -16,14 +17,13 @@ func (a *App) stream(c *fiber.Ctx) error {
 	if err != nil {
 		return a.refuse(ctx, q, err)
 	}
-	sub, place, err := a.subscribe(ctx, q)
+	opened, place, err := a.subscribe(ctx, q, func(s *hub.Subscription) {
+		s.Format, s.Transport, s.Head = q.format(), "sse", streamHead(ctx)
+	})
 	if err != nil {
 		return a.refuse(ctx, q, err)
 	}
-	sub.Format, sub.Transport, sub.Head = q.format(), "sse", streamHead(ctx)
-	if err := a.handOver(ctx, sub, place); err != nil {
-		return a.refuse(ctx, q, err)
-	}
+	a.handOver(ctx, opened, place)
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (w *world) append(t testing.TB, tenant tenants.TenantID, channel string, ch
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.hub.Send(context.WithoutCancel(t.Context()), "nod_1", tenants.Notice{Tenant: tenant, Channel: channel, Events: events}); err != nil {
+	if err := w.hub.Send(context.WithoutCancel(t.Context()), testNode, tenants.Notice{Tenant: tenant, Channel: channel, Events: events}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -61,6 +61,12 @@ type stream struct {
 // open sends a GET for target with these header lines and reads the response's head.
 func (w *world) open(t testing.TB, target string, lines ...string) *stream {
 	t.Helper()
+	return readStream(t, w.ask(t, target, lines...))
+}
+
+// ask sends a GET and waits for nothing.
+func (w *world) ask(t testing.TB, target string, lines ...string) net.Conn {
+	t.Helper()
 	c, err := net.Dial("tcp", w.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +76,11 @@ func (w *world) open(t testing.TB, target string, lines ...string) *stream {
 	if _, err := io.WriteString(c, "GET "+target+head+strings.Join(append(lines, "\r\n"), "\r\n")); err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func readStream(t testing.TB, c net.Conn) *stream {
+	t.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)

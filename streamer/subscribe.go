@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"context"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -13,45 +14,66 @@ import (
 // noCursor is beyond every channel's tail: the hub answers it with a gap that says reset.
 const noCursor = 1 << 62
 
-// subscribe does what a stream and a poll have in common: it finds out who asks and whether they may, takes a slot, and
-// makes the Subscription, which lacks what belongs to the transport. The place is the caller's from here on: it hands the Subscription to
-// the hub, which then owes its Release.
+// admitTime is how long it may take to find out whether a client may listen. Nearly always the answer is remembered.
+const admitTime = 10 * time.Second
+
+// subscribe does what a stream and a poll have in common: it finds out who asks and whether they may, takes a slot, and prepares
+// a connection in the hub. transport completes the Subscription. On an error nothing is held; else the place is the hub's to give back.
 //
-// The order matters: what costs nothing comes first, and the right is checked before the slot is taken, so that nobody without it can
-// use up a tenant's slots.
-func (a *App) subscribe(ctx *fasthttp.RequestCtx, q ask) (hub.Subscription, *place, error) {
-	none := hub.Subscription{}
-	p, err := a.identify(ctx, &ctx.Request.Header, q.token)
+// The order matters. What costs nothing comes first. The right is checked before the slot is taken, so that nobody without it can use up
+// a tenant's slots, and once more when the hub knows the connection: a right that is taken away before that is seen here, and one
+// that is taken away after it by the hub's recheck.
+func (a *App) subscribe(ctx *fasthttp.RequestCtx, q ask, transport func(*hub.Subscription)) (*hub.Conn, *place, error) {
+	within, cancel := context.WithTimeout(a.lifetime, admitTime)
+	defer cancel()
+	p, tenant, err := a.admit(within, ctx, q)
 	if err != nil {
-		return none, nil, err
-	}
-	ctx.SetUserValue(tenantKey{}, p.Tenant)
-	tenant, err := a.o.Accounts.Active(ctx, p.Tenant)
-	if err != nil {
-		return none, nil, err
-	}
-	if err := admitOrigin(ctx, tenant); err != nil {
-		return none, nil, err
-	}
-	if err := a.admitChannels(ctx, p, q.channels); err != nil {
-		return none, nil, err
+		return nil, nil, err
 	}
 	positions, err := q.positions()
 	if err != nil {
-		return none, nil, err
+		return nil, nil, err
 	}
 	if err := a.takesMore(); err != nil {
-		return none, nil, err
+		return nil, nil, err
 	}
 	ip := clientIP(ctx, a.o.TrustedHops)
-	slot, err := a.o.Admission.Reserve(ctx, tenants.AdmissionRequest{Tenant: p.Tenant, Channels: q.channels, Subject: p.Subject, IP: ip}, tenant.Limits())
+	slot, err := a.o.Admission.Reserve(within, tenants.AdmissionRequest{Tenant: p.Tenant, Channels: q.channels, Subject: p.Subject, IP: ip}, tenant.Limits())
 	if err != nil {
-		return none, nil, err
+		return nil, nil, err
 	}
 	place := &place{slot: slot, listener: a.listener.Load()}
-	return hub.Subscription{
+	sub := hub.Subscription{
 		Principal: &p, Tenant: p.Tenant, Channels: q.channels, Positions: positions, Remote: ip, Release: place.leave,
-	}, place, nil
+	}
+	transport(&sub)
+	opened, err := a.o.Hub.Open(sub)
+	if err != nil {
+		place.leave()
+		return nil, nil, err
+	}
+	if _, _, err := a.admit(within, ctx, q); err != nil {
+		opened.Abandon()
+		return nil, nil, err
+	}
+	return opened, place, nil
+}
+
+// admit finds out who asks, and whether they may hear what they ask for.
+func (a *App) admit(within context.Context, ctx *fasthttp.RequestCtx, q ask) (tenants.Principal, tenants.Tenant, error) {
+	p, err := a.identify(within, &ctx.Request.Header, q.token)
+	if err != nil {
+		return p, tenants.Tenant{}, err
+	}
+	ctx.SetUserValue(tenantKey{}, p.Tenant)
+	tenant, err := a.o.Accounts.Active(within, p.Tenant)
+	if err == nil {
+		err = admitOrigin(ctx, tenant)
+	}
+	if err == nil {
+		err = a.admitChannels(within, p, q.channels)
+	}
+	return p, tenant, err
 }
 
 // admitChannels asks the gate about each channel. One that may not be heard refuses the whole: a stream that silently lacks a

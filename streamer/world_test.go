@@ -30,6 +30,7 @@ type world struct {
 	tokens   *token.Tokens
 	events   *tenants.Log
 	hub      *hub.Hub
+	policies *policies
 }
 
 // logBuffer is a log that can be read while it is written.
@@ -50,15 +51,28 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// noInboxes is a deployment without other nodes.
-type noInboxes struct{}
+// inbox is that of the one node; it does what a node does with news.
+type inbox struct {
+	hub    *hub.Hub
+	rights Rights
+}
 
-func (noInboxes) Send(context.Context, string, ...tenants.Notice) error { return nil }
+func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+	for _, n := range ns {
+		if n.Channel == "" {
+			i.rights.Forget(n.Tenant)
+		}
+	}
+	return i.hub.Send(ctx, node, ns...)
+}
 
-// noPolicies is that of tenants without rows of their own.
-type noPolicies struct{}
+const testNode = "nod_1"
 
-func (noPolicies) Policies(context.Context, tenants.TenantID) ([]access.Rule, int64, error) {
+// policies is that of tenants without rows of their own. asked is called before each answer.
+type policies struct{ asked func(tenants.TenantID) }
+
+func (p *policies) Policies(_ context.Context, t tenants.TenantID) ([]access.Rule, int64, error) {
+	p.asked(t)
 	return nil, 0, nil
 }
 
@@ -88,18 +102,25 @@ func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *worl
 		t.Fatal(err)
 	}
 	w := &world{log: &logBuffer{}, events: tenants.NewLog(table)}
-	w.accounts = tenants.NewAccounts(table, tenants.NewNews(table, noInboxes{}))
+	news := &inbox{}
+	w.accounts = tenants.NewAccounts(table, tenants.NewNews(table, news))
 	signers := tenants.NewSigners(w.accounts, vault, deployment)
 	w.keys = tenants.NewKeys(w.accounts, signers)
-	gate, err := access.NewGate(noPolicies{})
+	w.tokens = token.New(table, w.accounts, signers)
+	w.policies = &policies{asked: func(tenants.TenantID) {}}
+	gate, err := access.NewGate(w.policies)
 	if err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	ho := hub.Options{Log: w.events, Interest: tenants.NewInterest(table), Node: "nod_1", Logger: logger}
+	news.rights = Rights{Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate}
+	ho := hub.Options{Log: w.events, Interest: tenants.NewInterest(table), Node: testNode, Logger: logger, Allowed: news.rights.Verdict}
 	h(&ho)
 	w.hub = hub.New(ho)
-	w.tokens = token.New(table, w.accounts, signers)
+	news.hub = w.hub
+	if err := table.Write(t.Context(), tenants.Put(tenants.NodeKey(testNode), nil, time.Time{}, tenants.Anything())); err != nil {
+		t.Fatal(err)
+	}
 	o := Options{
 		Hub: w.hub, Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate, Admission: tenants.NewAdmission(),
 		Pages: http.HandlerFunc(testPages), OpenAPI: []byte("openapi: 3.1.0\n"), Logger: logger,

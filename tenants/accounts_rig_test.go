@@ -48,7 +48,9 @@ func (t *told) count(node string) int {
 	return len(t.nodes[node])
 }
 
-func newOffice(t *testing.T) *office { return officeOver(t, tenantstest.NewTable(tenantstest.Faults{})) }
+func newOffice(t *testing.T) *office {
+	return officeOver(t, tenantstest.NewTable(tenantstest.Faults{}))
+}
 
 func officeOver(t *testing.T, table *tenantstest.Table) *office {
 	t.Helper()

@@ -2,6 +2,8 @@ package tenants_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,20 +38,20 @@ func TestSignup(t *testing.T) {
 func TestSignupRefuses(t *testing.T) {
 	o := newOffice(t)
 	for _, c := range []struct{ name, email, code string }{
-		{"", "a@b.example", "name_invalid"},
-		{" Acme", "a@b.example", "name_invalid"},
-		{"Acme\n", "a@b.example", "name_invalid"},
-		{"A\x00cme", "a@b.example", "name_invalid"},
-		{"Ac\u202eme", "a@b.example", "name_invalid"}, // right-to-left override
-		{"Ac\u200bme", "a@b.example", "name_invalid"}, // zero width
-		{"Ac\xffme", "a@b.example", "name_invalid"},
-		{strings.Repeat("é", 101), "a@b.example", "name_invalid"},
-		{"Acme", "", "email_invalid"},
-		{"Acme", "a@b.example\r\nBcc: c@d.example", "email_invalid"},
-		{"Acme", "A <a@b.example>", "email_invalid"},
-		{"Acme", "a@b.example, c@d.example", "email_invalid"},
-		{"Acme", "аdmin@b.example", "email_invalid"}, // Cyrillic
-		{"Acme", strings.Repeat("a", 250) + "@b.example", "email_invalid"},
+		{"", "a@b.example", "invalid_name"},
+		{" Acme", "a@b.example", "invalid_name"},
+		{"Acme\n", "a@b.example", "invalid_name"},
+		{"A\x00cme", "a@b.example", "invalid_name"},
+		{"Ac\u202eme", "a@b.example", "invalid_name"}, // right-to-left override
+		{"Ac\u200bme", "a@b.example", "invalid_name"}, // zero width
+		{"Ac\xffme", "a@b.example", "invalid_name"},
+		{strings.Repeat("é", 101), "a@b.example", "invalid_name"},
+		{"Acme", "", "invalid_email"},
+		{"Acme", "a@b.example\r\nBcc: c@d.example", "invalid_email"},
+		{"Acme", "A <a@b.example>", "invalid_email"},
+		{"Acme", "a@b.example, c@d.example", "invalid_email"},
+		{"Acme", "аdmin@b.example", "invalid_email"}, // Cyrillic
+		{"Acme", strings.Repeat("a", 250) + "@b.example", "invalid_email"},
 	} {
 		_, _, _, err := o.accounts.Signup(context.Background(), c.name, c.email)
 		wantError(t, err, tenants.Unprocessable, c.code)
@@ -110,19 +112,19 @@ func TestUpdateRefuses(t *testing.T) {
 	ten, _, _ := o.signUp(t)
 	minus, huge, plan, name := int64(-1), int64(1)<<60, "gold", "a\tb"
 	for code, p := range map[string]tenants.OperatorPatch{
-		"plan_unknown":  {Plan: &plan},
-		"limit_unknown": {Limits: map[string]*int64{"conections": &minus}},
-		"limit_invalid": {Limits: map[string]*int64{"connections": &minus}},
-		"name_invalid":  {TenantPatch: tenants.TenantPatch{Name: &name}},
+		"plan_unknown":   {Plan: &plan},
+		"limit_unknown":  {Limits: map[string]*int64{"conections": &minus}},
+		"invalid_limits": {Limits: map[string]*int64{"connections": &minus}},
+		"invalid_name":   {TenantPatch: tenants.TenantPatch{Name: &name}},
 	} {
 		_, err := o.accounts.UpdateAsOperator(ctx, ten.ID, p)
 		wantError(t, err, tenants.Unprocessable, code)
 	}
 	_, err := o.accounts.UpdateAsOperator(ctx, ten.ID, tenants.OperatorPatch{Limits: map[string]*int64{"event_bytes": &huge}})
-	wantError(t, err, tenants.Unprocessable, "limit_invalid")
+	wantError(t, err, tenants.Unprocessable, "invalid_limits")
 	for _, origin := range []string{"*", "app.example.com", "https://app.example.com/", "https://App.example.com", "https://u:p@a.example", "null", "https://*.example.com", "https://a.example?x"} {
 		_, err := o.accounts.Update(ctx, ten.ID, tenants.TenantPatch{Origins: &[]string{origin}})
-		wantError(t, err, tenants.Unprocessable, "origin_invalid")
+		wantError(t, err, tenants.Unprocessable, "invalid_origin")
 	}
 	good := []string{"https://app.example.com", "http://localhost:8080"}
 	changed := ok(o.accounts.Update(ctx, ten.ID, tenants.TenantPatch{Origins: &good}))(t)
@@ -171,7 +173,7 @@ func TestSuspendStopsEveryCredential(t *testing.T) {
 
 func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	o, ctx := newOffice(t), context.Background()
-	ten, _, secret := o.signUp(t)
+	ten, key, secret := o.signUp(t)
 	other, _, otherSecret := o.signUp(t)
 	var tokens []string
 	for range 15 {
@@ -196,7 +198,7 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	}
 	o.signers.Forget(ten.ID)
 	_, err = o.keys.Authenticate(ctx, secret)
-	wantError(t, err, tenants.Unauthenticated, "api_key_invalid")
+	wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
 	_, _, err = o.sources.ByToken(ctx, tokens[14])
 	wantError(t, err, tenants.NotFound, "source_not_found")
 	_, _, err = o.keys.Create(ctx, ten.ID, tenants.KeySpec{Name: "late", Role: tenants.RoleOwner})
@@ -212,6 +214,16 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	for _, kind := range []tenants.Kind{"list/keys", "list/sources", "list/signing", "list/revocations"} {
 		if rows := ok(o.table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: kind, Limit: 100}))(t); len(rows) != 0 {
 			t.Errorf("%d rows of %s are left", len(rows), kind)
+		}
+	}
+	lookups := []tenants.Key{{Tenant: tenants.System, Kind: "key", Sort: key.Hash}}
+	for _, token := range tokens {
+		sum := sha256.Sum256([]byte(token))
+		lookups = append(lookups, tenants.Key{Tenant: tenants.System, Kind: "source", Sort: hex.EncodeToString(sum[:])})
+	}
+	for _, k := range lookups {
+		if _, err := o.table.Get(ctx, k); tenants.KindOf(err) != tenants.NotFound {
+			t.Errorf("a look-up row %s is left: %v", k.Kind, err)
 		}
 	}
 	wantError(t, o.accounts.Delete(ctx, ten.ID), tenants.NotFound, "tenant_not_found")

@@ -45,9 +45,9 @@ func AppendCursor(dst []byte, seed uint32, positions []int64) []byte {
 }
 
 // ParseCursor returns the positions that s says for channels. Anything that AppendCursor did not make for them: kind Invalid,
-// code cursor_invalid.
+// code invalid_cursor.
 func ParseCursor(s string, channels []string) ([]int64, error) {
-	invalid := Errorf(Invalid, "cursor_invalid", "the cursor is none of these channels in this order")
+	invalid := Errorf(Invalid, "invalid_cursor", "the cursor is none of these channels in this order")
 	if len(s) > maxCursor || len(channels) == 0 {
 		return nil, invalid
 	}

@@ -43,7 +43,7 @@ func TestCursor(t *testing.T) {
 		"a megabyte":              {strings.Repeat("1", 1<<20), two[:1]},
 		"more than the positions": {cursor + ".1", two},
 	} {
-		if got, err := tenants.ParseCursor(c.cursor, c.channels); tenants.CodeOf(err) != "cursor_invalid" {
+		if got, err := tenants.ParseCursor(c.cursor, c.channels); tenants.CodeOf(err) != "invalid_cursor" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

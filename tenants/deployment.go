@@ -113,9 +113,9 @@ func (c Cursors) Seal(t TenantID, route, position string) string {
 	return base64.RawURLEncoding.EncodeToString(append(tag, position...))
 }
 
-// Open is the inverse of Seal. What Seal did not make for this tenant and route: Invalid cursor_invalid.
+// Open is the inverse of Seal. What Seal did not make for this tenant and route: Invalid invalid_cursor.
 func (c Cursors) Open(t TenantID, route, cursor string) (position string, err error) {
-	bad := Errorf(Invalid, "cursor_invalid", "the cursor is not one that this list gave out")
+	bad := Errorf(Invalid, "invalid_cursor", "the cursor is not one that this list gave out")
 	if len(cursor) > maxListCursor || strings.ContainsAny(cursor, "\r\n") { // line breaks, which the decoder would skip
 		return "", bad
 	}

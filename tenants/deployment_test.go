@@ -75,12 +75,12 @@ func TestCursors(t *testing.T) {
 		}
 		for _, foreign := range [][2]string{{"ten_b", "keys"}, {"ten_a", "sources"}, {"ten_ak", "eys"}} {
 			_, err := c.Open(tenants.TenantID(foreign[0]), foreign[1], sealed)
-			wantError(t, err, tenants.Invalid, "cursor_invalid")
+			wantError(t, err, tenants.Invalid, "invalid_cursor")
 		}
 	}
 	for _, junk := range []string{"", "x", "====", "\n", strings.Repeat("A", 1<<20), c.Seal("ten_a", "keys", "k") + "\n", c.Seal("ten_a", "keys", "k") + "="} {
 		_, err := c.Open("ten_a", "keys", junk)
-		wantError(t, err, tenants.Invalid, "cursor_invalid")
+		wantError(t, err, tenants.Invalid, "invalid_cursor")
 	}
 	if _, err := newOffice(t).deploy.Cursors().Open("ten_a", "keys", c.Seal("ten_a", "keys", "k")); err == nil {
 		t.Error("another deployment opens it")

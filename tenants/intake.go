@@ -64,14 +64,17 @@ func (in *Intake) take(tenant TenantID, limits Limits) error {
 	return err
 }
 
-// enqueue hands e to the appender. It is accepted for good when this returns nil.
+// enqueue hands e to the appender. It is accepted for good when this returns nil. May it be a repeat, so that its id follows from the
+// sender's, e is looked for in the log first.
 //
 // What is read of the table here only saves work: the log knows duplicates by itself. So a table that cannot be read costs no
 // acknowledgement; the queue holds what comes until it can be.
-func (in *Intake) enqueue(ctx context.Context, e Event, limits Limits) (Accepted, error) {
-	e, known := in.recognise(ctx, e)
-	if known {
-		return Accepted{ID: e.ID, Channel: e.Channel, Duplicate: true}, nil
+func (in *Intake) enqueue(ctx context.Context, e Event, limits Limits, repeat bool) (Accepted, error) {
+	if repeat {
+		var known bool
+		if e, known = in.recognise(ctx, e); known {
+			return Accepted{ID: e.ID, Channel: e.Channel, Duplicate: true}, nil
+		}
 	}
 	if err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, limits.Channels); err != nil {
 		return Accepted{}, err

@@ -19,11 +19,20 @@ type Keys struct {
 	accounts *Accounts
 	signers  *Signers
 	found    *Cache[[sha256.Size]byte, Principal]
+	live     *Cache[keyID, APIKey]
+}
+
+type keyID struct {
+	tenant TenantID
+	id     string
 }
 
 // NewKeys makes a Keys.
 func NewKeys(a *Accounts, s *Signers) *Keys {
-	return &Keys{accounts: a, signers: s, found: NewCache[[sha256.Size]byte, Principal](readTTL, 10_000, 1_000)}
+	return &Keys{
+		accounts: a, signers: s,
+		found: NewCache[[sha256.Size]byte, Principal](readTTL, 10_000, 1_000), live: NewCache[keyID, APIKey](readTTL, 10_000, 1_000),
+	}
 }
 
 // Create makes a key and returns its secret this once; with RoleSigner the secret is what the tenant's backend signs tokens
@@ -86,13 +95,22 @@ func (k *Keys) Get(ctx context.Context, tenant TenantID, id string) (APIKey, err
 	return readRecord[APIKey](ctx, k.accounts.table, Key{tenant, rowKeys, id}, "key_not_found", "there is no such key")
 }
 
+// Live is Get by what was read at most 5 s ago, for the many streams that one key has opened. An expired key: NotFound.
+func (k *Keys) Live(ctx context.Context, tenant TenantID, id string) (APIKey, error) {
+	key, err := k.live.Get(ctx, keyID{tenant, id}, func(ctx context.Context) (APIKey, error) { return k.Get(ctx, tenant, id) })
+	if err == nil && ended(key.Expires, time.Now()) {
+		return APIKey{}, keyNotFound()
+	}
+	return key, err
+}
+
 func keyNotFound() error { return Errorf(NotFound, "key_not_found", "there is no such key") }
 
 // Rotate makes a key of the same name and role, and lets the old one work for overlap longer (0 to MaxKeyOverlap). A key that
 // has been rotated already: Conflict key_rotated.
 func (k *Keys) Rotate(ctx context.Context, tenant TenantID, id string, overlap time.Duration) (APIKey, string, error) {
 	if overlap < 0 || overlap > MaxKeyOverlap {
-		return APIKey{}, "", refused("/overlap_seconds", "overlap_invalid", "the overlap must be 0 to 604800 seconds")
+		return APIKey{}, "", refused("/overlap_seconds", "invalid_overlap", "the overlap must be 0 to 604800 seconds")
 	}
 	var made APIKey
 	var secret string
@@ -163,13 +181,13 @@ func (k *Keys) Delete(ctx context.Context, tenant TenantID, id string) error {
 }
 
 // Authenticate returns whose key text is. What cannot be a key is refused without I/O: Unauthenticated api_key_malformed.
-// Unknown, deleted and expired ones are not told apart: Unauthenticated api_key_invalid. A suspended tenant: Forbidden
+// Unknown, deleted and expired ones are not told apart: Unauthenticated invalid_api_key. A suspended tenant: Forbidden
 // tenant_suspended, together with whose key it is. It may go on by what it read up to 5 s ago.
 func (k *Keys) Authenticate(ctx context.Context, text string) (Principal, error) {
 	if err := CheckKeyFormat(text); err != nil {
 		return Principal{}, err
 	}
-	invalid := Errorf(Unauthenticated, "api_key_invalid", "the API key is not known, or no longer valid")
+	invalid := Errorf(Unauthenticated, "invalid_api_key", "the API key is not known, or no longer valid")
 	sum := sha256.Sum256([]byte(text))
 	p, err := k.found.Get(ctx, sum, func(ctx context.Context) (Principal, error) {
 		found, err := readRecord[keyLookup](ctx, k.accounts.table, Key{System, rowKey, hex.EncodeToString(sum[:])}, "", "")
@@ -203,7 +221,7 @@ func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
 		return err
 	}
 	if text[:len(operatorPrefix)] != operatorPrefix {
-		return Errorf(Invalid, "operator_key_invalid", "an operator's key begins with "+operatorPrefix)
+		return Errorf(Invalid, "invalid_operator_key", "an operator's key begins with "+operatorPrefix)
 	}
 	have, err := k.all(ctx, System)
 	if err != nil {
@@ -232,5 +250,6 @@ func (k *Keys) Forget(tenant TenantID) { k.forget(tenant) }
 
 func (k *Keys) forget(tenant TenantID) {
 	k.found.ForgetWhere(func(_ [sha256.Size]byte, p Principal) bool { return p.Tenant == tenant })
+	k.live.ForgetWhere(func(id keyID, _ APIKey) bool { return id.tenant == tenant })
 	k.signers.Forget(tenant)
 }

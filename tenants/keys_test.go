@@ -118,7 +118,7 @@ func TestKeyRotatesWithOverlap(t *testing.T) {
 		wantError(t, err, tenants.NotFound, "key_not_found")
 		for _, overlap := range []time.Duration{-time.Second, 7*24*time.Hour + 1} {
 			_, _, err = o.keys.Rotate(ctx, ten.ID, made.ID, overlap)
-			wantError(t, err, tenants.Unprocessable, "overlap_invalid")
+			wantError(t, err, tenants.Unprocessable, "invalid_overlap")
 		}
 	})
 }
@@ -160,6 +160,12 @@ func TestTheLastOwnerKeyStays(t *testing.T) {
 		if err := o.keys.Delete(ctx, ten.ID, other.ID); err != nil {
 			t.Errorf("an expiring owner's key cannot be deleted: %v", err)
 		}
+		second, old, _ := o.signUp(t)
+		made, _, err := o.keys.Rotate(ctx, second.ID, old.ID, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, o.keys.Delete(ctx, second.ID, made.ID), tenants.Conflict, "last_owner_key")
 	})
 }
 
@@ -179,10 +185,10 @@ func TestDeletedKeyStopsWithinFiveSecondsElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = o.keys.Authenticate(ctx, secret)
-		wantError(t, err, tenants.Unauthenticated, "api_key_invalid")
+		wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
 		time.Sleep(5*time.Second + time.Millisecond)
 		_, err = elsewhere.keys.Authenticate(ctx, secret)
-		wantError(t, err, tenants.Unauthenticated, "api_key_invalid")
+		wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
 	})
 }
 
@@ -202,6 +208,27 @@ func TestAuthenticateReadsOncePerFiveSeconds(t *testing.T) {
 		if n := o.table.Count("Get") - reads; n != 4 {
 			t.Errorf("after 6 s there were %d reads", n)
 		}
+	})
+}
+
+func TestLiveKeysCostOneReadForManyStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := newOffice(t), context.Background()
+		ten, key, _ := o.signUp(t)
+		reads := o.table.Count("Get")
+		for range 1000 {
+			ok(o.keys.Live(ctx, ten.ID, key.ID))(t)
+		}
+		if n := o.table.Count("Get") - reads; n != 1 {
+			t.Errorf("1,000 calls cost %d reads", n)
+		}
+		if _, _, err := o.keys.Rotate(ctx, ten.ID, key.ID, 3*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		ok(o.keys.Live(ctx, ten.ID, key.ID))(t)
+		time.Sleep(3 * time.Second)
+		_, err := o.keys.Live(ctx, ten.ID, key.ID)
+		wantError(t, err, tenants.NotFound, "key_not_found")
 	})
 }
 
@@ -248,8 +275,8 @@ func TestOperatorKey(t *testing.T) {
 	}
 	ok(o.keys.Authenticate(ctx, second))(t)
 	_, err := o.keys.Authenticate(ctx, first)
-	wantError(t, err, tenants.Unauthenticated, "api_key_invalid")
-	wantError(t, o.keys.EnsureOperator(ctx, secret), tenants.Invalid, "operator_key_invalid")
+	wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
+	wantError(t, o.keys.EnsureOperator(ctx, secret), tenants.Invalid, "invalid_operator_key")
 	wantError(t, o.keys.EnsureOperator(ctx, "letmein"), tenants.Unauthenticated, "api_key_malformed")
 }
 

@@ -74,7 +74,7 @@ func checkLimit(name string, n int64) error {
 		return refused("/limits", "limit_unknown", "there is no limit of that name")
 	}
 	if f := all[i]; n < f.min || n > f.max {
-		return refused("/limits/"+name, "limit_invalid", name+" must be "+strconv.FormatInt(f.min, 10)+" to "+strconv.FormatInt(f.max, 10))
+		return refused("/limits/"+name, "invalid_limits", name+" must be "+strconv.FormatInt(f.min, 10)+" to "+strconv.FormatInt(f.max, 10))
 	}
 	return nil
 }

@@ -9,7 +9,8 @@ import (
 const (
 	keepAtLeast  = 15 * 24 * time.Hour // longer than a message lives in a queue and its dead letters (SQS: 14 days)
 	claimsAtOnce = 16
-	runAtMost    = 256
+	runAtMost    = 256     // events of one WriteEach
+	runBytes     = 4 << 20 // likewise
 )
 
 // Log keeps each channel's events as one dense sequence 1, 2, 3, … over a Table. Any number of Logs, in any number of
@@ -22,7 +23,7 @@ const (
 // Two ways lead into the log. The fast one: claim the numbers behind the tail for the whole batch, then put the rows one
 // after the other, each where there is none yet, so that a batch that meets another writer's row stops there. The slow one,
 // for whatever the fast one stumbled over: read the tail, then the claim, then the row that the claim names; if that row is
-// not the event's, move the claim and put the row behind the tail in one write. DESIGN of why that holds: [Log.place].
+// not the event's, move the claim and put the row behind the tail in one write. Why that holds is said at place (log_place.go).
 type Log struct {
 	table Table
 	tails *tailCache
@@ -43,7 +44,7 @@ func (l *Log) Append(ctx context.Context, tenant TenantID, channel string, event
 	ch := channelKey{tenant, channel}
 	placed := make([]Event, 0, len(events))
 	for len(events) > 0 {
-		run := make([]Event, distinctIDs(events))
+		run := make([]Event, runOf(events))
 		for i := range run {
 			run[i] = events[i]
 			run[i].Tenant, run[i].Channel, run[i].Seq = tenant, channel, 0
@@ -61,12 +62,14 @@ func (l *Log) Append(ctx context.Context, tenant TenantID, channel string, event
 	return placed, nil
 }
 
-// distinctIDs returns how many of the first events have ids of their own, at most runAtMost. A batch is cut where an id comes
-// again: the second one then finds the first one's claim, as it would in a batch of its own.
-func distinctIDs(events []Event) int {
+// runOf returns how many of the first events make a run: ids of their own, and within the bounds of one WriteEach. A batch is
+// cut where an id comes again: the second one then finds the first one's claim, as it would in a batch of its own.
+func runOf(events []Event) int {
 	seen := make(map[string]struct{}, min(len(events), runAtMost))
+	size := 0
 	for i, e := range events {
-		if _, again := seen[e.ID]; again || i == runAtMost {
+		size += len(e.Data)
+		if _, again := seen[e.ID]; again || i == runAtMost || i > 0 && size > runBytes {
 			return i
 		}
 		seen[e.ID] = struct{}{}

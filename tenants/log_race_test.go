@@ -14,14 +14,6 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// schedules is how many random ones the tests of races try.
-func schedules(t *testing.T) uint64 {
-	if testing.Short() {
-		return 200
-	}
-	return 2000
-}
-
 // badDays is a table on a day of the seed's choice.
 func badDays(seed uint64) tenantstest.Faults {
 	f := tenantstest.Faults{Seed: seed, Latency: 10 * time.Millisecond, Torn: 0.3}
@@ -97,7 +89,7 @@ func raceAppenders(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.
 func honest(t tenants.Table) tenants.Table { return t }
 
 func TestRacingAppenders(t *testing.T) {
-	for seed := range schedules(t) {
+	for seed := range 2 * *simulated / slower {
 		synctest.Test(t, func(t *testing.T) {
 			if faults := raceAppenders(t, seed, honest); faults != nil {
 				t.Fatalf("seed %d: %q", seed, faults)
@@ -136,29 +128,31 @@ func (s spoiled) all(ops []tenants.Op) []tenants.Op {
 	return ops
 }
 
+// unchecked plants that writes of rows of the kind are done whether their condition holds or not.
+func unchecked(kind tenants.Kind, which func(tenants.Condition) bool) func(tenants.Table) tenants.Table {
+	return func(t tenants.Table) tenants.Table {
+		return spoiled{Table: t, change: func(o tenants.Op) tenants.Op {
+			if o.Row.Kind == kind && which(o.If) {
+				o.If = tenants.Anything()
+			}
+			return o
+		}}
+	}
+}
+
+func anyCondition(tenants.Condition) bool { return true }
+
 // The race is only worth its time if it finds what it is there for.
 func TestRacingAppendersFindsPlantedFaults(t *testing.T) {
-	unchecked := func(kind func(tenants.Kind) bool, c func(tenants.Condition) bool) func(tenants.Table) tenants.Table {
-		return func(t tenants.Table) tenants.Table {
-			return spoiled{Table: t, change: func(o tenants.Op) tenants.Op {
-				if kind(o.Row.Kind) && c(o.If) {
-					o.If = tenants.Anything()
-				}
-				return o
-			}}
-		}
-	}
 	same := func(o tenants.Op) tenants.Op { return o }
 	isLog := func(k tenants.Kind) bool { return k == "log/orders" }
 	isClaim := func(k tenants.Kind) bool { return k == "evt" }
-	isHead := func(k tenants.Kind) bool { return k == "head" }
-	always := func(tenants.Condition) bool { return true }
 	atVersion := func(c tenants.Condition) bool { _, ok := c.Version(); return ok }
 	for name, spoil := range map[string]func(tenants.Table) tenants.Table{
-		"a row put whether its number is taken or not (a stale tail)": unchecked(isLog, always),
-		"a claim made whether there is one or not":                    unchecked(isClaim, tenants.Condition.IsAbsent),
+		"a row put whether its number is taken or not (a stale tail)": unchecked("log/orders", anyCondition),
+		"a claim made whether there is one or not":                    unchecked("evt", tenants.Condition.IsAbsent),
 		"a claim read before the tail, and moved by that": func(t tenants.Table) tenants.Table {
-			s := unchecked(isClaim, atVersion)(t).(spoiled)
+			s := unchecked("evt", atVersion)(t).(spoiled)
 			s.get = remembering(t, isClaim)
 			return s
 		},
@@ -170,7 +164,7 @@ func TestRacingAppendersFindsPlantedFaults(t *testing.T) {
 				return t.Get(ctx, k)
 			}}
 		},
-		"a head put back": unchecked(isHead, always),
+		"a head put back": unchecked("head", anyCondition),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(2000) {

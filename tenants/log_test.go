@@ -133,6 +133,26 @@ func TestAppendIsFewCalls(t *testing.T) {
 	}
 }
 
+// A batch of any size is cut into writes that an engine can take.
+func TestAppendCutsLargeBatches(t *testing.T) {
+	table := newTable()
+	l := tenants.NewLog(table)
+	large := made("large", 30)
+	for i := range large {
+		large[i].Data = append(large[i].Data, strings.Repeat("x", 300<<10)...)
+	}
+	mustAppend(t, l, "large", large...)
+	if n := table.Count("WriteEach"); n != 3 {
+		t.Errorf("9 MB in %d writes", n)
+	}
+	mustAppend(t, l, "many", made("many", 600)...)
+	if n := table.Count("WriteEach"); n != 3+3 {
+		t.Errorf("600 events in %d writes", n-3)
+	}
+	checkLog(t, table, "large", large)
+	checkLog(t, table, "many", made("many", 600))
+}
+
 func TestRowsExpireAfterTheirQueuesAndHeadsNever(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, tt := range []struct {

@@ -17,6 +17,7 @@ type Principal struct {
 	Tenant   TenantID // System with an operator
 	KeyID    string   // the API key; "" with a token
 	TokenID  string   // the token; "" with an API key
+	KID      string   // the signer of the token; "" with an API key
 	Subject  string   // the token's subject, the tenant's own name for an end user; "" with an API key
 	Roles    []string
 	Channels []string // patterns that narrow what roles give; nil: not narrowed

@@ -54,7 +54,7 @@ func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publicatio
 	} else {
 		e.ID = DerivedID(PrefixEvent, string(tenant), "publish", pub.Channel, pub.ID)
 	}
-	return p.intake.enqueue(ctx, e, limits)
+	return p.intake.enqueue(ctx, e, limits, pub.ID != "")
 }
 
 // printable tells whether s is at most max bytes of text that shows, or empty.

@@ -70,7 +70,7 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
 	if err != nil {
 		return Accepted{}, err
 	}
-	return r.intake.enqueue(ctx, e, limits)
+	return r.intake.enqueue(ctx, e, limits, v.DeliveryID != "")
 }
 
 // event makes the event of a verified webhook.

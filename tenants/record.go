@@ -117,17 +117,17 @@ func refused(pointer, code, detail string) *Error {
 func checkName(pointer, name string) error {
 	switch {
 	case name == "":
-		return refused(pointer, "name_invalid", "a name is required")
+		return refused(pointer, "invalid_name", "a name is required")
 	case !utf8.ValidString(name):
-		return refused(pointer, "name_invalid", "the name is not valid UTF-8")
+		return refused(pointer, "invalid_name", "the name is not valid UTF-8")
 	case utf8.RuneCountInString(name) > 100:
-		return refused(pointer, "name_invalid", "the name is longer than 100 characters")
+		return refused(pointer, "invalid_name", "the name is longer than 100 characters")
 	case strings.TrimSpace(name) != name || strings.Contains(name, "  "):
-		return refused(pointer, "name_invalid", "the name begins or ends with a space, or holds two in a row")
+		return refused(pointer, "invalid_name", "the name begins or ends with a space, or holds two in a row")
 	}
 	for _, c := range name {
 		if c == utf8.RuneError || !unicode.IsPrint(c) {
-			return refused(pointer, "name_invalid", "the name holds a character that does not show")
+			return refused(pointer, "invalid_name", "the name holds a character that does not show")
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ const (
 	maxSegment      = 64
 )
 
-// ParseTemplate reads a template. A channel's name is one, without placeholders. What is none: Unprocessable channel_invalid.
+// ParseTemplate reads a template. A channel's name is one, without placeholders. What is none: Unprocessable invalid_channel.
 func ParseTemplate(s string) (Template, error) {
 	var t Template
 	if len(s) > maxTemplate {
@@ -199,4 +199,4 @@ func headerName(name string) bool {
 	})
 }
 
-func badTemplate(detail string) *Error { return refused("/channel", "channel_invalid", detail) }
+func badTemplate(detail string) *Error { return refused("/channel", "invalid_channel", detail) }

@@ -94,7 +94,7 @@ func TestTemplatesThatAreNone(t *testing.T) {
 		"{header:}", "{header:a b}", "{header:a\r\nb}", "{json:}", "{a\nb}", "{a\x00}", "{\xff}", "é", "{a}.", "{a}..{b}", "ORDERS.{a}",
 		strings.Repeat("a", 65), strings.Repeat("a.", 300) + "a", strings.Repeat("{a}", 9), "{" + strings.Repeat("a", 600) + "}", strings.Repeat("a", 64) + "{b}",
 	} {
-		if _, err := tenants.ParseTemplate(s); tenants.CodeOf(err) != "channel_invalid" || tenants.KindOf(err) != tenants.Unprocessable {
+		if _, err := tenants.ParseTemplate(s); tenants.CodeOf(err) != "invalid_channel" || tenants.KindOf(err) != tenants.Unprocessable {
 			t.Errorf("%q: %v", s, err)
 		}
 	}

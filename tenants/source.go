@@ -81,7 +81,7 @@ func (s Source) Scheme() (signing.Scheme, error) {
 	}
 	scheme, err := scheme.Customize(*s.Custom)
 	if err != nil {
-		return signing.Scheme{}, refused("/custom", "custom_invalid", signingDetail(err))
+		return signing.Scheme{}, refused("/custom", "invalid_custom", signingDetail(err))
 	}
 	return scheme, nil
 }
@@ -99,7 +99,7 @@ func (s Source) check() (signing.Scheme, error) {
 		return signing.Scheme{}, err
 	}
 	if s.Tolerance != 0 && (s.Tolerance < MinTolerance || s.Tolerance > MaxTolerance) {
-		return signing.Scheme{}, refused("/tolerance_seconds", "tolerance_invalid", "the tolerance must be 1 to 3600 seconds, or 0 for the provider's own")
+		return signing.Scheme{}, refused("/tolerance_seconds", "invalid_tolerance", "the tolerance must be 1 to 3600 seconds, or 0 for the provider's own")
 	}
 	return scheme, nil
 }
@@ -111,9 +111,9 @@ func checkRoute(channel, fallback string) error {
 	case err != nil:
 		return err
 	case fallback != "" && !ValidChannel(fallback):
-		return refused("/fallback", "channel_invalid", "the fallback must be a channel's name: segments of a-z, 0-9, _ and -, joined by dots")
+		return refused("/fallback", "invalid_channel", "the fallback must be a channel's name: segments of a-z, 0-9, _ and -, joined by dots")
 	case fallback != "" && route.Fixed():
-		return refused("/fallback", "channel_invalid", "the channel has no placeholder that could be missing, so that a fallback would never be used")
+		return refused("/fallback", "invalid_channel", "the channel has no placeholder that could be missing, so that a fallback would never be used")
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ type SecretSpec struct {
 }
 
 // AddSecret gives the source another secret, for a rotation at the provider: any of them verifies. Too many: Conflict
-// secret_limit. What the scheme cannot use: Unprocessable secret_invalid.
+// secret_limit. What the scheme cannot use: Unprocessable invalid_secret.
 func (s *Sources) AddSecret(ctx context.Context, tenant TenantID, id string, spec SecretSpec) (SealedSecret, SourceSecrets, error) {
 	if spec.Overlap != nil {
 		if err := checkOverlap(*spec.Overlap); err != nil {
@@ -72,7 +72,7 @@ func (s *Sources) RemoveSecret(ctx context.Context, tenant TenantID, id, secret 
 
 func checkOverlap(d time.Duration) error {
 	if d < 0 || d > MaxSourceOverlap {
-		return refused("/overlap_seconds", "overlap_invalid", "the overlap must be 0 to 604800 seconds")
+		return refused("/overlap_seconds", "invalid_overlap", "the overlap must be 0 to 604800 seconds")
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func checkOverlap(d time.Duration) error {
 // newSecret reads a secret as the tenant gave it, or makes one where there is none and the scheme leaves that to us, and seals it.
 func (s *Sources) newSecret(ctx context.Context, src Source, scheme signing.Scheme, text string) (SealedSecret, SourceSecrets, error) {
 	if scheme.None() {
-		return SealedSecret{}, SourceSecrets{}, refused("/secret", "secret_invalid", "the provider none verifies nothing and takes no secret")
+		return SealedSecret{}, SourceSecrets{}, refused("/secret", "invalid_secret", "the provider none verifies nothing and takes no secret")
 	}
 	var shown SourceSecrets
 	if text == "" && scheme.Key.Ours {
@@ -91,7 +91,7 @@ func (s *Sources) newSecret(ctx context.Context, src Source, scheme signing.Sche
 	}
 	parsed, err := scheme.ParseSecret(text)
 	if err != nil {
-		return SealedSecret{}, SourceSecrets{}, refused("/secret", "secret_invalid", signingDetail(err))
+		return SealedSecret{}, SourceSecrets{}, refused("/secret", "invalid_secret", signingDetail(err))
 	}
 	shown.Weak = parsed.Weak()
 	made := SealedSecret{ID: NewID(PrefixSecret), Created: time.Now().UTC().Truncate(time.Second)}
@@ -112,7 +112,7 @@ func (s *Sources) open(ctx context.Context, src Source) ([]signing.Secret, error
 			return nil, err
 		}
 		if secrets[i], err = scheme.ParseSecret(string(text)); err != nil {
-			return nil, refused("/custom", "secret_invalid", "the secret "+sealed.ID+" does not fit these terms: "+signingDetail(err))
+			return nil, refused("/custom", "invalid_secret", "the secret "+sealed.ID+" does not fit these terms: "+signingDetail(err))
 		}
 	}
 	return secrets, nil

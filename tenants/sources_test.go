@@ -87,7 +87,7 @@ func TestSourceSecretMadeHere(t *testing.T) {
 	}
 	spec.Provider = "stripe" // whose secrets Stripe makes
 	_, _, err = o.sources.Create(ctx, ten.ID, spec)
-	wantError(t, err, tenants.Unprocessable, "secret_invalid")
+	wantError(t, err, tenants.Unprocessable, "invalid_secret")
 }
 
 func TestSourceWithoutVerificationSaysSo(t *testing.T) {
@@ -114,21 +114,21 @@ func TestSourceRefuses(t *testing.T) {
 		code   string
 		change func(*tenants.SourceSpec)
 	}{
-		{"name_invalid", func(s *tenants.SourceSpec) { s.Name = "" }},
+		{"invalid_name", func(s *tenants.SourceSpec) { s.Name = "" }},
 		{"provider_unknown", func(s *tenants.SourceSpec) { s.Provider = "githib" }},
 		{"provider_unknown", func(s *tenants.SourceSpec) { s.Provider = "" }},
-		{"secret_invalid", func(s *tenants.SourceSpec) { s.Secret = " padded secret" }},
-		{"secret_invalid", func(s *tenants.SourceSpec) { s.Secret = "ghp_notasigningsecret" }},
-		{"secret_invalid", func(s *tenants.SourceSpec) { s.Provider, s.Secret = "none", "something" }},
-		{"channel_invalid", func(s *tenants.SourceSpec) { s.Channel = "" }},
-		{"channel_invalid", func(s *tenants.SourceSpec) { s.Channel = "Git/Hub" }},
-		{"channel_invalid", func(s *tenants.SourceSpec) { s.Channel = "github.{" }},
-		{"channel_invalid", func(s *tenants.SourceSpec) { s.Fallback = "github.{type}" }},
-		{"channel_invalid", func(s *tenants.SourceSpec) { s.Channel = "github" }}, // with a fallback that is never used
-		{"tolerance_invalid", func(s *tenants.SourceSpec) { s.Tolerance = 2 * time.Hour }},
-		{"tolerance_invalid", func(s *tenants.SourceSpec) { s.Tolerance = -time.Second }},
-		{"custom_invalid", func(s *tenants.SourceSpec) { s.Custom = &signing.Custom{Header: "X-Mine"} }},
-		{"custom_invalid", func(s *tenants.SourceSpec) { s.Provider, s.Custom = "hmac", &signing.Custom{Algorithm: "md5"} }},
+		{"invalid_secret", func(s *tenants.SourceSpec) { s.Secret = " padded secret" }},
+		{"invalid_secret", func(s *tenants.SourceSpec) { s.Secret = "ghp_notasigningsecret" }},
+		{"invalid_secret", func(s *tenants.SourceSpec) { s.Provider, s.Secret = "none", "something" }},
+		{"invalid_channel", func(s *tenants.SourceSpec) { s.Channel = "" }},
+		{"invalid_channel", func(s *tenants.SourceSpec) { s.Channel = "Git/Hub" }},
+		{"invalid_channel", func(s *tenants.SourceSpec) { s.Channel = "github.{" }},
+		{"invalid_channel", func(s *tenants.SourceSpec) { s.Fallback = "github.{type}" }},
+		{"invalid_channel", func(s *tenants.SourceSpec) { s.Channel = "github" }}, // with a fallback that is never used
+		{"invalid_tolerance", func(s *tenants.SourceSpec) { s.Tolerance = 2 * time.Hour }},
+		{"invalid_tolerance", func(s *tenants.SourceSpec) { s.Tolerance = -time.Second }},
+		{"invalid_custom", func(s *tenants.SourceSpec) { s.Custom = &signing.Custom{Header: "X-Mine"} }},
+		{"invalid_custom", func(s *tenants.SourceSpec) { s.Provider, s.Custom = "hmac", &signing.Custom{Algorithm: "md5"} }},
 	} {
 		spec := githubSource()
 		c.change(&spec)
@@ -241,7 +241,9 @@ func TestSourceURLRotates(t *testing.T) {
 		}
 		reach(shown.Token, true)
 		reach(second, true)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute - 2*time.Second)
+		reach(shown.Token, true)
+		time.Sleep(2 * time.Second) // kept in the cache, and over all the same
 		reach(shown.Token, false)
 		reach(second, true)
 		_, third, err := o.sources.RotateURL(ctx, ten.ID, made.ID, 0)
@@ -261,7 +263,7 @@ func TestSourceURLRotates(t *testing.T) {
 			t.Error("the URL shown is not the newest")
 		}
 		_, _, err = o.sources.RotateURL(ctx, ten.ID, made.ID, 8*24*time.Hour)
-		wantError(t, err, tenants.Unprocessable, "overlap_invalid")
+		wantError(t, err, tenants.Unprocessable, "invalid_overlap")
 		if err := o.sources.Delete(ctx, ten.ID, made.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -278,10 +280,10 @@ func TestSourceUpdateChecksTheWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = o.sources.Update(ctx, ten.ID, made.ID, tenants.SourcePatch{Custom: &signing.Custom{SecretEncoding: "hex"}})
-	wantError(t, err, tenants.Unprocessable, "secret_invalid")
+	wantError(t, err, tenants.Unprocessable, "invalid_secret")
 	bad := "no/channel"
 	_, err = o.sources.Update(ctx, ten.ID, made.ID, tenants.SourcePatch{Channel: &bad})
-	wantError(t, err, tenants.Unprocessable, "channel_invalid")
+	wantError(t, err, tenants.Unprocessable, "invalid_channel")
 	ok(o.sources.Update(ctx, ten.ID, made.ID, tenants.SourcePatch{Custom: &signing.Custom{Header: "X-Mine", Algorithm: "sha512"}}))(t)
 	src, secrets, err := o.sources.ByToken(ctx, shown.Token)
 	if err != nil || src.Custom == nil || src.Custom.Header != "X-Mine" || verifies(t, src, secrets, "not in hex at all") != 0 {
@@ -328,8 +330,11 @@ func TestSourcesAreTheTenantsOwn(t *testing.T) {
 	}
 	name := "stolen"
 	for what, call := range map[string]func() error{
-		"Get":       func() error { _, err := o.sources.Get(ctx, b.ID, made.ID); return err },
-		"Update":    func() error { _, err := o.sources.Update(ctx, b.ID, made.ID, tenants.SourcePatch{Name: &name}); return err },
+		"Get": func() error { _, err := o.sources.Get(ctx, b.ID, made.ID); return err },
+		"Update": func() error {
+			_, err := o.sources.Update(ctx, b.ID, made.ID, tenants.SourcePatch{Name: &name})
+			return err
+		},
 		"Delete":    func() error { return o.sources.Delete(ctx, b.ID, made.ID) },
 		"RotateURL": func() error { _, _, err := o.sources.RotateURL(ctx, b.ID, made.ID, 0); return err },
 		"AddSecret": func() error {

@@ -48,13 +48,13 @@ const maxOrigins = 50
 // checkOrigins holds each to a scheme and an authority, as a browser writes its Origin header (RFC 6454 section 6.2).
 func checkOrigins(origins []string) error {
 	if len(origins) > maxOrigins {
-		return refused("/origins", "origin_invalid", "there can be at most 50 origins")
+		return refused("/origins", "invalid_origin", "there can be at most 50 origins")
 	}
 	for _, o := range origins {
 		u, err := url.Parse(o)
 		if err != nil || len(o) > 255 || o != strings.ToLower(o) || u.Scheme == "" || u.Hostname() == "" || u.Scheme+"://"+u.Host != o ||
 			strings.ContainsAny(u.Host, "*% ") {
-			return refused("/origins", "origin_invalid", "an origin is a scheme and a host in lower case, with a port where it is not the scheme's own: https://app.example.com")
+			return refused("/origins", "invalid_origin", "an origin is a scheme and a host in lower case, with a port where it is not the scheme's own: https://app.example.com")
 		}
 	}
 	return nil
@@ -62,7 +62,7 @@ func checkOrigins(origins []string) error {
 
 // normalEmail gives the address in lower case, or refuses it. It is held to ASCII, so that two that look alike are alike.
 func normalEmail(email string) (string, error) {
-	bad := refused("/email", "email_invalid", "the email must be one plain address such as ops@example.com, at most 254 ASCII characters")
+	bad := refused("/email", "invalid_email", "the email must be one plain address such as ops@example.com, at most 254 ASCII characters")
 	if len(email) > 254 {
 		return "", bad
 	}

@@ -33,9 +33,12 @@ func openAt(t testing.TB, path string, o sqlite.Options) *sqlite.DB {
 
 // The suites run inside a bubble, where waiting takes no time: the file is as real there as anywhere.
 
+// days pass in some cases: sweeping them minute by minute would take its time after all.
+var days = sqlite.Options{SweepEvery: time.Hour}
+
 func TestTableKeepsItsContract(t *testing.T) {
 	tenantstest.TestTable(t, tenantstest.TableHarness{
-		New:    func(t *testing.T) tenants.Table { return open(t, sqlite.Options{}).Table() },
+		New:    func(t *testing.T) tenants.Table { return open(t, days).Table() },
 		Bubble: synctest.Test,
 	})
 }
@@ -43,7 +46,7 @@ func TestTableKeepsItsContract(t *testing.T) {
 func TestFeedKeepsItsContract(t *testing.T) {
 	tenantstest.TestFeed(t, tenantstest.FeedHarness{
 		New: func(t *testing.T) (tenants.Table, tenants.Feed) {
-			db := open(t, sqlite.Options{})
+			db := open(t, days)
 			feed, err := db.Feed(t.Context(), "test")
 			if err != nil {
 				t.Fatal(err)
@@ -57,7 +60,7 @@ func TestFeedKeepsItsContract(t *testing.T) {
 func queues(visibility time.Duration) tenantstest.QueueHarness {
 	return tenantstest.QueueHarness{
 		New: func(t *testing.T, _ bool) (q, dead tenants.Queue) {
-			s := open(t, sqlite.Options{}).Queue("test", sqlite.QueueOptions{Visibility: visibility, MaxReceives: 3})
+			s := open(t, days).Queue("test", sqlite.QueueOptions{Visibility: visibility, MaxReceives: 3})
 			return s, s.DeadLetters()
 		},
 		Visibility: visibility, MaxReceives: 3,

@@ -103,6 +103,8 @@ declare namespace Hookcast {
     encoding?: 'base64';
     /** The source that it came in by; absent where it was published. */
     source?: string | null;
+    /** There, and false, where the source verifies nothing. */
+    verified?: false;
     /** RFC 3339, UTC. */
     time: string;
     /** The event that had this delivery id first, with another body. */

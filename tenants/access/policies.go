@@ -37,7 +37,7 @@ func (s *Policies) Policies(ctx context.Context, t tenants.TenantID) ([]Rule, in
 }
 
 // Set replaces the tenant's rows, of which the caller has seen version (0: none), and returns the new version. Rows outside the
-// grammar: Unprocessable policy_invalid. Others have been set meanwhile: Conflict policy_changed.
+// grammar: Unprocessable invalid_policy. Others have been set meanwhile: Conflict policy_changed.
 func (s *Policies) Set(ctx context.Context, t tenants.TenantID, rules []Rule, version int64) (int64, error) {
 	if err := Check(rules); err != nil {
 		return 0, err

@@ -50,7 +50,7 @@ func TestStoredPolicyDecides(t *testing.T) {
 			t.Errorf("over an unseen version: %v", err)
 		}
 		_, err = stored.Set(ctx, ten.ID, []access.Rule{right("role:owner", "channel:*", "publish", "deny")}, version)
-		if tenants.CodeOf(err) != "policy_invalid" {
+		if tenants.CodeOf(err) != "invalid_policy" {
 			t.Errorf("a bad row: %v", err)
 		}
 		next, err := stored.Set(ctx, ten.ID, nil, version)

@@ -105,7 +105,7 @@ func shallow(rules []Rule) bool {
 
 func refused(pointer, detail string) error {
 	return &tenants.Error{
-		Kind: tenants.Unprocessable, Code: "policy_invalid", Detail: detail, Fields: []tenants.FieldError{{Pointer: pointer, Detail: detail}},
+		Kind: tenants.Unprocessable, Code: "invalid_policy", Detail: detail, Fields: []tenants.FieldError{{Pointer: pointer, Detail: detail}},
 	}
 }
 

@@ -79,7 +79,7 @@ func TestBadRules(t *testing.T) {
 		"grant itself":         {Subject: "role:x", Role: "role:x"},
 	} {
 		err := access.Check([]access.Rule{r})
-		if tenants.KindOf(err) != tenants.Unprocessable || tenants.CodeOf(err) != "policy_invalid" {
+		if tenants.KindOf(err) != tenants.Unprocessable || tenants.CodeOf(err) != "invalid_policy" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -94,14 +94,14 @@ func TestPolicyBounds(t *testing.T) {
 		t.Errorf("%d rows: %v", len(many), err)
 	}
 	many = append(many, access.Rule{Subject: "role:r", Role: "role:s"})
-	if err := access.Check(many); tenants.CodeOf(err) != "policy_invalid" {
+	if err := access.Check(many); tenants.CodeOf(err) != "invalid_policy" {
 		t.Errorf("%d rows: %v", len(many), err)
 	}
 	var large []access.Rule
 	for i := range 400 {
 		large = append(large, right("user:"+strings.Repeat("a", 128), fmt.Sprintf("channel:%d.%s", i, strings.Repeat("b", 60)), "read", "allow"))
 	}
-	if err := access.Check(large); tenants.CodeOf(err) != "policy_invalid" {
+	if err := access.Check(large); tenants.CodeOf(err) != "invalid_policy" {
 		t.Errorf("more than 64 KiB: %v", err)
 	}
 }
@@ -140,7 +140,7 @@ func TestChainsOfGrants(t *testing.T) {
 	}
 	start := time.Now()
 	for name, rules := range map[string][]access.Rule{"nine on": chain(9), "a circle": {{Subject: "role:a", Role: "role:b"}, {Subject: "role:b", Role: "role:a"}}, "a tangle": tangle} {
-		if err := access.Check(rules); tenants.CodeOf(err) != "policy_invalid" {
+		if err := access.Check(rules); tenants.CodeOf(err) != "invalid_policy" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

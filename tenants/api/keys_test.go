@@ -85,7 +85,7 @@ func TestARotatedKeyWorksForItsOverlapAndIs401After(t *testing.T) {
 		w.do("GET", "/v1/channels", old, nil).want(200)
 		w.do("POST", "/v1/keys/"+id+"/rotate", ten.key, `{}`).want(409, "key_rotated")
 		time.Sleep(time.Minute)
-		w.do("GET", "/v1/channels", old, nil).want(401, "api_key_invalid")
+		w.do("GET", "/v1/channels", old, nil).want(401, "invalid_api_key")
 		w.do("GET", "/v1/channels", a.get("secret"), nil).want(200)
 	})
 }
@@ -96,7 +96,7 @@ func TestAKeyRotatedWithoutABodyEndsAtOnce(t *testing.T) {
 	id, old := w.key(ten, "viewer")
 	w.do("GET", "/v1/channels", old, nil).want(200)
 	w.do("POST", "/v1/keys/"+id+"/rotate", ten.key, nil).want(201)
-	w.do("GET", "/v1/channels", old, nil).want(401, "api_key_invalid")
+	w.do("GET", "/v1/channels", old, nil).want(401, "invalid_api_key")
 }
 
 func TestADeletedKeyIs401(t *testing.T) {
@@ -105,7 +105,7 @@ func TestADeletedKeyIs401(t *testing.T) {
 	id, key := w.key(ten, "viewer")
 	w.do("GET", "/v1/channels", key, nil).want(200)
 	w.do("DELETE", "/v1/keys/"+id, ten.key, nil).want(204)
-	w.do("GET", "/v1/channels", key, nil).want(401, "api_key_invalid")
+	w.do("GET", "/v1/channels", key, nil).want(401, "invalid_api_key")
 	w.do("DELETE", "/v1/keys/"+id, ten.key, nil).want(404, "key_not_found")
 }
 

@@ -56,7 +56,7 @@ func TestATenantChangesItsNameAndOriginsAndNothingElse(t *testing.T) {
 			t.Errorf("%s: %s", member, a.body)
 		}
 	}
-	w.do("PATCH", "/v1/tenant", ten.key, `{"origins":["example.com"]}`).want(422, "origin_invalid")
+	w.do("PATCH", "/v1/tenant", ten.key, `{"origins":["example.com"]}`).want(422, "invalid_origin")
 	if now := w.do("GET", "/v1/tenant", ten.key, nil).want(200); now.get("name") != "Acme Ltd" || now.get("plan") != "free" {
 		t.Errorf("%s", now.body)
 	}
@@ -68,8 +68,8 @@ func TestADeletedTenantsKeyIs401(t *testing.T) {
 	_, admin := w.key(ten, "admin")
 	w.do("DELETE", "/v1/tenant", admin, nil).want(403, "forbidden")
 	w.do("DELETE", "/v1/tenant", ten.key, nil).want(204)
-	w.do("GET", "/v1/tenant", ten.key, nil).want(401, "api_key_invalid")
-	w.do("GET", "/v1/tenant", admin, nil).want(401, "api_key_invalid")
+	w.do("GET", "/v1/tenant", ten.key, nil).want(401, "invalid_api_key")
+	w.do("GET", "/v1/tenant", admin, nil).want(401, "invalid_api_key")
 	w.do("GET", "/v1/tenants/"+ten.id, w.operator, nil).want(404, "tenant_not_found")
 	w.do("DELETE", "/v1/tenants/"+ten.id, w.operator, nil).want(404, "tenant_not_found")
 }
@@ -115,7 +115,7 @@ func TestTheOperatorSetsPlansAndLimits(t *testing.T) {
 		`{"limits":{"sources":1.5}}`:          "invalid_fields",
 		`{"limits":{"sauces":1}}`:             "invalid_fields",
 		`{"limits":[]}`:                       "invalid_fields",
-		`{"limits":{"event_bytes":99999999}}`: "limit_invalid",
+		`{"limits":{"event_bytes":99999999}}`: "invalid_limits",
 		`{"suspended":true}`:                  "invalid_fields",
 	} {
 		w.do("PATCH", "/v1/tenants/"+id, w.operator, body).want(422, code)

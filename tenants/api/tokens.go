@@ -49,7 +49,7 @@ func (a *API) revokeToken(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if named != 1 {
-		return answer{}, tenants.Errorf(tenants.Unprocessable, "revocation_invalid", "Exactly one of token, id and subject says what to revoke.")
+		return answer{}, tenants.Errorf(tenants.Unprocessable, "invalid_revocation", "Exactly one of token, id and subject says what to revoke.")
 	}
 	if err := a.Tokens.Revoke(c.ctx, c.who.Tenant, r); err != nil {
 		return answer{}, err

@@ -95,7 +95,7 @@ func TestTokensThatCannotBeMintedAre422(t *testing.T) {
 		}
 	}
 	for _, body := range []string{`{}`, `{"id":"tok_1","subject":"a"}`, `{"subject":""}`, `{"token":"x"}`} {
-		w.do("POST", "/v1/tokens/revoke", ten.key, body).want(422, "revocation_invalid")
+		w.do("POST", "/v1/tokens/revoke", ten.key, body).want(422, "invalid_revocation")
 	}
 }
 
@@ -103,7 +103,7 @@ func TestATokenCannotReadAsAnotherTenant(t *testing.T) {
 	w := newWorld(t)
 	one, other := w.tenant("One"), w.tenant("Other")
 	tok := w.token(one, `{"subject":"alice","channels":["*"],"ttl_seconds":60}`)
-	w.do("POST", "/v1/tokens/revoke", other.key, map[string]string{"token": tok.get("token")}).want(422, "revocation_invalid")
+	w.do("POST", "/v1/tokens/revoke", other.key, map[string]string{"token": tok.get("token")}).want(422, "invalid_revocation")
 	w.do("POST", "/v1/tokens/revoke", other.key, map[string]string{"id": tok.get("id")}).want(204)
 	w.do("GET", "/v1/channels/a/events", tok.get("token"), nil).want(200)
 }

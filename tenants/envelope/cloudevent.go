@@ -2,7 +2,6 @@ package envelope
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"mime"
 	"strconv"
@@ -69,7 +68,7 @@ func appendCloudData(dst []byte, e tenants.Event) []byte {
 	isJSON := declared == "" || jsonMediaType(declared)
 	isUTF8 := utf8.Valid(e.Data)
 	switch {
-	case isJSON && isUTF8 && json.Valid(e.Data):
+	case isJSON && isUTF8 && embeddable(e.Data):
 		if declared == "" {
 			declared = "application/json"
 		}

@@ -15,11 +15,12 @@ import (
 
 // Append appends the event as the API shows it:
 //
-//	{"id","seq","channel","type","data","encoding"?,"source"?,"time","duplicate_of"?}
+//	{"id","seq","channel","type","data","encoding"?,"source"?,"verified"?,"time","duplicate_of"?}
 //
 // data is the payload itself (without the white space between its tokens) where it is valid JSON in UTF-8; else it is a
 // string, of the payload's text where that is UTF-8 and of its base64 (RFC 4648 section 4) beside "encoding":"base64" where
-// it is not. source is left out for what was published and not received; time is RFC 3339 in UTC.
+// it is not. source is left out for what was published and not received; verified is there, and false, where the source
+// verifies nothing; time is RFC 3339 in UTC.
 func Append(dst []byte, e tenants.Event) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = AppendString(dst, e.ID)
@@ -37,6 +38,9 @@ func Append(dst []byte, e tenants.Event) []byte {
 	if e.Source != "" {
 		dst = append(dst, `,"source":`...)
 		dst = AppendString(dst, e.Source)
+	}
+	if e.Provenance != nil && !e.Provenance.Verified {
+		dst = append(dst, `,"verified":false`...)
 	}
 	dst = append(dst, `,"time":`...)
 	dst = AppendTime(dst, e.Time)
@@ -69,11 +73,38 @@ func appendData(dst, data []byte) ([]byte, dataKind) {
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, data)
 		return append(dst, '"'), binary
-	case json.Valid(data):
+	case embeddable(data):
 		return appendCompact(dst, data), value
 	default:
 		return AppendString(dst, string(data)), text
 	}
+}
+
+// maxDepth is how deep a payload may nest to be embedded as JSON. Decoders have limits of their own (encoding/json: 10,000), and one
+// payload at the limit would make a whole page of events undecodable.
+const maxDepth = 512
+
+// embeddable tells whether data can stand as a value in a JSON document.
+func embeddable(data []byte) bool { return json.Valid(data) && depth(data) <= maxDepth }
+
+// depth is how deep valid JSON nests.
+func depth(data []byte) int {
+	deepest, now, inString := 0, 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			now++
+			deepest = max(deepest, now)
+		case c == '}' || c == ']':
+			now--
+		}
+	}
+	return deepest
 }
 
 // appendCompact appends valid JSON without the white space between its tokens; every token stays byte for byte.

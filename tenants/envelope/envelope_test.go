@@ -29,6 +29,8 @@ func TestAppend(t *testing.T) {
 			`{"id":"evt_1","seq":1,"channel":"a","type":"x","data":"/wA=","encoding":"base64","time":"2026-08-01T11:00:00.25Z"}`},
 		{"JSON with bytes that are no UTF-8 is base64", tenants.Event{ID: "evt_1", Seq: 1, Channel: "a", Type: "x", Data: []byte("\"\xff\""), Time: when},
 			`{"id":"evt_1","seq":1,"channel":"a","type":"x","data":"Iv8i","encoding":"base64","time":"2026-08-01T11:00:00.25Z"}`},
+		{"what was not verified says so", tenants.Event{ID: "evt_1", Seq: 1, Channel: "a", Type: "x", Data: []byte("1"), Source: "src_1", Time: when, Provenance: &tenants.Provenance{Scheme: "none"}},
+			`{"id":"evt_1","seq":1,"channel":"a","type":"x","data":1,"source":"src_1","verified":false,"time":"2026-08-01T11:00:00.25Z"}`},
 		{"nothing is an empty string", tenants.Event{ID: "evt_1", Seq: 1, Channel: "a", Type: "x", Time: when},
 			`{"id":"evt_1","seq":1,"channel":"a","type":"x","data":"","time":"2026-08-01T11:00:00.25Z"}`},
 	} {
@@ -40,14 +42,18 @@ func TestAppend(t *testing.T) {
 	}
 }
 
+// A page of events is one document: a payload near a reader's own limit of depth (encoding/json: 10,000) must not make it unreadable.
 func TestJSONTooDeepIsAString(t *testing.T) {
-	deep := strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001)
-	var got struct{ Data any }
-	if err := json.Unmarshal(envelope.Append(nil, tenants.Event{Data: []byte(deep)}), &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.Data != any(deep) {
-		t.Error("a payload nested deeper than JSON readers take must be a string")
+	for levels, embedded := range map[int]bool{512: true, 513: false, 9_999: false, 10_001: false} {
+		deep := strings.Repeat(`{"]\"[":[`, levels/2) + strings.Repeat("[", levels%2) + strings.Repeat("]", levels%2) + strings.Repeat("]}", levels/2)
+		page := append(append([]byte(`{"data":[`), envelope.Append(nil, tenants.Event{Data: []byte(deep)})...), `]}`...)
+		var got struct{ Data []struct{ Data any } }
+		if err := json.Unmarshal(page, &got); err != nil {
+			t.Fatalf("%d levels: %v", levels, err)
+		}
+		if text, isText := got.Data[0].Data.(string); isText == embedded || isText && text != deep {
+			t.Errorf("%d levels: as a string %v, want %v", levels, isText, !embedded)
+		}
 	}
 }
 

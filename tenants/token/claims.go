@@ -22,9 +22,12 @@ func principal(claims []byte, raw string, signer tenants.Signer, now time.Time) 
 	if tenant, ok := text(fields["tenant"]); !ok || tenant != string(signer.Tenant) {
 		return p, refused("token_tenant", "tenant must be the id of the account whose key signed the token")
 	}
-	p.Tenant = signer.Tenant
+	p.Tenant, p.KID = signer.Tenant, signer.KID
 	if err := lifetime(&p, fields, now); err != nil {
 		return p, err
+	}
+	if !signer.Expires.IsZero() && signer.Expires.Before(p.Expires) {
+		p.Expires = signer.Expires
 	}
 	if err := rights(&p, fields); err != nil {
 		return p, err

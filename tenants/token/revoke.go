@@ -75,7 +75,7 @@ func (t *Tokens) Revoke(ctx context.Context, tenant tenants.TenantID, r Revocati
 // sort names the row of what r revokes.
 func (t *Tokens) sort(ctx context.Context, tenant tenants.TenantID, r Revocation) (string, error) {
 	bad := func(detail string) error {
-		return &tenants.Error{Kind: tenants.Unprocessable, Code: "revocation_invalid", Detail: detail}
+		return &tenants.Error{Kind: tenants.Unprocessable, Code: "invalid_revocation", Detail: detail}
 	}
 	switch {
 	case r.TokenID != "" && r.Subject == "" && r.Raw == "":
@@ -101,11 +101,17 @@ func (t *Tokens) sort(ctx context.Context, tenant tenants.TenantID, r Revocation
 	return "", bad("exactly one of token, token_id and subject is needed")
 }
 
-// Revoked tells whether the token behind p has been revoked; for open streams, whose token was verified when they began. A
-// principal of an API key never is. It may go on by what it read up to 5 s ago.
+// Revoked tells whether the token behind p has been revoked, or its signer deleted; for open streams, whose token was verified
+// when they began. A principal of an API key never is. It may go on by what it read up to 5 s ago.
 func (t *Tokens) Revoked(ctx context.Context, p tenants.Principal) (bool, error) {
 	if p.TokenID == "" {
 		return false, nil
+	}
+	if _, err := t.signers.Find(ctx, p.KID); err != nil {
+		if tenants.KindOf(err) == tenants.Unauthenticated {
+			return true, nil
+		}
+		return false, err
 	}
 	r, err := t.load(ctx, p.Tenant)
 	if err != nil {

@@ -111,7 +111,7 @@ func TestRevokeRefuses(t *testing.T) {
 		"no token":         {Raw: "junk"},
 		"another tenant's": {Raw: other.sign(t, other.header(nil), other.claims(nil))},
 	} {
-		if err := r.tokens.Revoke(ctx, r.tenant, which); tenants.KindOf(err) != tenants.Unprocessable || tenants.CodeOf(err) != "revocation_invalid" {
+		if err := r.tokens.Revoke(ctx, r.tenant, which); tenants.KindOf(err) != tenants.Unprocessable || tenants.CodeOf(err) != "invalid_revocation" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestRevokeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := r.sign(t, r.header(nil), r.claims(nil))
-	if err := r.tokens.Revoke(ctx, second.ID, token.Revocation{Raw: raw}); tenants.CodeOf(err) != "revocation_invalid" {
+	if err := r.tokens.Revoke(ctx, second.ID, token.Revocation{Raw: raw}); tenants.CodeOf(err) != "invalid_revocation" {
 		t.Errorf("another tenant's token: %v", err)
 	}
 	if err := r.tokens.Revoke(ctx, second.ID, token.Revocation{TokenID: "j1"}); err != nil {

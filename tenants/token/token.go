@@ -88,7 +88,7 @@ func (t *Tokens) Mint(ctx context.Context, tenant tenants.TenantID, spec Spec) (
 	}
 	if pointer, reason := spec.refuse(); reason != "" {
 		return Token{}, &tenants.Error{
-			Kind: tenants.Unprocessable, Code: "token_invalid", Detail: reason, Fields: []tenants.FieldError{{Pointer: pointer, Detail: reason}},
+			Kind: tenants.Unprocessable, Code: "invalid_token", Detail: reason, Fields: []tenants.FieldError{{Pointer: pointer, Detail: reason}},
 		}
 	}
 	signer, err := t.signers.Ours(ctx, tenant)
@@ -108,7 +108,7 @@ func (t *Tokens) Mint(ctx context.Context, tenant tenants.TenantID, spec Spec) (
 	if len(made.Raw) > MaxBytes {
 		const reason = "the token would be longer than 4096 bytes: fewer or shorter channels and roles are needed"
 		return Token{}, &tenants.Error{
-			Kind: tenants.Unprocessable, Code: "token_invalid", Detail: reason, Fields: []tenants.FieldError{{Pointer: "/channels", Detail: reason}},
+			Kind: tenants.Unprocessable, Code: "invalid_token", Detail: reason, Fields: []tenants.FieldError{{Pointer: "/channels", Detail: reason}},
 		}
 	}
 	return made, nil

@@ -66,7 +66,7 @@ func TestMintRefuses(t *testing.T) {
 		c.change(&spec)
 		_, err := r.tokens.Mint(ctx, r.tenant, spec)
 		e, ok := err.(*tenants.Error)
-		if !ok || e.Kind != tenants.Unprocessable || e.Code != "token_invalid" || len(e.Fields) != 1 || e.Fields[0].Pointer != c.pointer {
+		if !ok || e.Kind != tenants.Unprocessable || e.Code != "invalid_token" || len(e.Fields) != 1 || e.Fields[0].Pointer != c.pointer {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -122,14 +122,38 @@ func TestSuspendedTenantsTokensDoNotCount(t *testing.T) {
 func TestDeletedSignersTokensDoNotCount(t *testing.T) {
 	r, ctx := newRig(t), context.Background()
 	raw := r.sign(t, r.header(nil), r.claims(nil))
-	if _, err := r.tokens.Verify(ctx, raw); err != nil {
+	open, err := r.tokens.Verify(ctx, raw)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if revoked, err := r.tokens.Revoked(ctx, open); err != nil || revoked {
+		t.Fatalf("while the signer is there: %v, %v", revoked, err)
 	}
 	if err := r.keys.Delete(ctx, r.tenant, r.signer.ID); err != nil {
 		t.Fatal(err)
 	}
-	_, err := r.tokens.Verify(ctx, raw)
+	if revoked, err := r.tokens.Revoked(ctx, open); err != nil || !revoked {
+		t.Errorf("an open stream stays: %v, %v", revoked, err)
+	}
+	_, err = r.tokens.Verify(ctx, raw)
 	wantCode(t, err, "token_unknown_key")
+}
+
+func TestTokensEndWithTheirRotatedSigner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, ctx := newRig(t), context.Background()
+		raw := r.sign(t, r.header(nil), r.claims(nil))
+		if _, _, err := r.keys.Rotate(ctx, r.tenant, r.signer.ID, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		p, err := r.tokens.Verify(ctx, raw)
+		if err != nil || time.Until(p.Expires) > time.Minute {
+			t.Fatalf("expires in %v, %v", time.Until(p.Expires), err)
+		}
+		time.Sleep(time.Minute)
+		_, err = r.tokens.Verify(ctx, raw)
+		wantCode(t, err, "token_unknown_key")
+	})
 }
 
 func BenchmarkVerify(b *testing.B) {

@@ -1,5 +1,0 @@
-//go:build race
-
-package streamer
-
-const raceEnabled = true
