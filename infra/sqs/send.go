@@ -29,27 +29,29 @@ func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 		}
 		pending[i] = &outgoing{entry: e}
 	}
-	for tries := 1; len(pending) > 0; {
+	for len(pending) > 0 {
 		batch := nextBatch(pending)
 		if err := q.sendBatch(ctx, batch); err != nil {
 			return err
 		}
 		pending = slices.DeleteFunc(pending, func(o *outgoing) bool { return o.sent })
-		if !slices.ContainsFunc(batch, func(o *outgoing) bool { return !o.sent }) {
-			tries = 1
-			continue
+		failures := 0
+		for _, o := range batch {
+			failures = max(failures, o.failures)
 		}
-		if err := again(ctx, tries); err != nil {
-			return err
+		if failures > 0 {
+			if err := again(ctx, failures); err != nil {
+				return err
+			}
 		}
-		tries++
 	}
 	return nil
 }
 
 type outgoing struct {
-	entry types.SendMessageBatchRequestEntry
-	sent  bool
+	entry    types.SendMessageBatchRequestEntry
+	sent     bool
+	failures int // while it is not sent
 }
 
 // nextBatch picks what can go at once: in order, one of a group, and nothing ahead of an earlier one of its group.
@@ -88,7 +90,12 @@ func (q *Queue) sendBatch(ctx context.Context, batch []*outgoing) error {
 	}
 	for _, s := range out.Successful {
 		if i, err := strconv.Atoi(aws.ToString(s.Id)); err == nil && i >= 0 && i < len(batch) {
-			batch[i].sent = true
+			batch[i].sent, batch[i].failures = true, 0
+		}
+	}
+	for _, o := range batch {
+		if !o.sent {
+			o.failures++
 		}
 	}
 	for _, f := range out.Failed {
