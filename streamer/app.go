@@ -50,15 +50,16 @@ const (
 
 // App is the streaming tier's HTTP server.
 type App struct {
-	o        Options
-	log      *slog.Logger
-	fiber    *fiber.App
-	routes   []Route
-	listener atomic.Pointer[listener]
-	draining atomic.Bool
-	requests requestCounter
-	lifetime context.Context // of mounted handlers' requests: ends when the App has shut down
-	end      context.CancelFunc
+	o          Options
+	log        *slog.Logger
+	fiber      *fiber.App
+	routes     []Route
+	listener   atomic.Pointer[listener]
+	draining   atomic.Bool
+	handedOver atomic.Int64 // connections that left the server for the hub
+	requests   requestCounter
+	lifetime   context.Context // of mounted handlers' requests: ends when the App has shut down
+	end        context.CancelFunc
 }
 
 // Route is a method and a path that an App serves itself, beside what is mounted on it. A path that ends in * is a prefix.
@@ -110,6 +111,7 @@ func (a *App) Serve(ln net.Listener) error {
 	if !a.listener.CompareAndSwap(nil, l) {
 		return errors.New("streamer: an App serves once")
 	}
+	go a.giveBack(a.lifetime)
 	return a.fiber.Server().Serve(l)
 }
 

@@ -57,6 +57,7 @@ func (a *App) handOver(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place) {
 			opened.Abandon()
 			return
 		}
+		a.handedOver.Add(1)
 		opened.Attach(raw)
 	})
 }

@@ -30,6 +30,7 @@ type listener struct {
 	attached atomic.Int64 // connections that conn.detach gave away and whose new owner has not called released
 	refused  atomic.Int64
 	starved  atomic.Bool // the last accept found no descriptor left
+	crowded  atomic.Bool // the mark was reached, and a twentieth of it has not been freed since
 
 	reserve *os.File // owned by Accept, which the server calls from one goroutine
 	closed  chan struct{}
@@ -133,8 +134,17 @@ func (l *listener) pause(d time.Duration) bool {
 // count is how many connections are open, those included that left the server for the hub.
 func (l *listener) count() int64 { return l.open.Load() + l.attached.Load() }
 
-// full tells whether no more streams should be opened here.
-func (l *listener) full() bool { return l.count() >= l.mark || l.starved.Load() }
+// full tells whether no more streams should be opened here. Once the mark was reached it stays so until there is real room again:
+// readiness that flaps with every client that leaves makes a load balancer send the next one.
+func (l *listener) full() bool {
+	switch n := l.count(); {
+	case n >= l.mark:
+		l.crowded.Store(true)
+	case n < l.mark*19/20:
+		l.crowded.Store(false)
+	}
+	return l.crowded.Load() || l.starved.Load()
+}
 
 // released says that a connection given away by conn.detach is closed.
 func (l *listener) released() { l.attached.Add(-1) }

@@ -32,6 +32,7 @@ var importRules = []struct {
 	{"infra/keyfile", []string{"tenants"}, nil, "an adapter knows the ports and its engine"},
 	{"infra/sqs", []string{"tenants"}, awsFor("sqs"), "an adapter knows the ports and its engine"},
 	{"infra/kms", []string{"tenants"}, awsFor("kms"), "an adapter knows the ports and its engine"},
+	{"infra/stacks", nil, []string{"gopkg.in/yaml.v3"}, "reads templates, and knows nothing of what is deployed"},
 	{"infra/endtoend", nil, nil, "a stranger: it knows addresses and keys, and nothing of ours"},
 	{"infra/endtoend/browser", nil, []string{"github.com/chromedp/chromedp"}, "the only package that knows a browser"},
 	{"functions/", []string{"tenants", "tenants/", "functions/internal/"}, []string{"github.com/aws/aws-lambda-go"}, "a function is a transport: never an adapter, never another function"},

@@ -8,9 +8,9 @@ import (
 
 const (
 	keepAtLeast  = 15 * 24 * time.Hour // longer than a message lives in a queue and its dead letters (SQS: 14 days)
-	claimsAtOnce = 16
-	runAtMost    = 256     // events of one WriteEach
-	runBytes     = 4 << 20 // likewise
+	claimsAtOnce = 256                 // an engine that groups its writers makes one commit of them; another one bounds its own connections
+	runAtMost    = 256                 // events of one WriteEach
+	runBytes     = 4 << 20             // likewise
 )
 
 // Log keeps each channel's events as one dense sequence 1, 2, 3, … over a Table. Any number of Logs, in any number of

@@ -98,11 +98,11 @@ func (s *Stream) Next() (Frame, error) {
 	}
 }
 
-// NextEvent skips what Hookcast itself has to say, but for a gap or an end.
+// NextEvent skips what begins a stream and keeps it open.
 func (s *Stream) NextEvent() (Frame, error) {
 	for {
 		f, err := s.Next()
-		if err != nil || !strings.HasPrefix(f.Event, "hookcast.") || f.Event == "hookcast.gap" || f.Event == "hookcast.ended" {
+		if err != nil || f.Event != "hookcast.open" && f.Event != "hookcast.heartbeat" {
 			return f, err
 		}
 	}

@@ -95,18 +95,17 @@ func TestPastTheDescriptorLimitNobodyInPlaceIsLost(t *testing.T) {
 // pss returns the process's proportional set size in bytes, once it holds still.
 func (p *process) pss(t testing.TB) int {
 	t.Helper()
-	last := -1
-	var now int
+	last, still := -1, 0
 	await(t, "the memory holds still", func() bool {
-		now = p.smaps(t, "Pss:") << 10
-		still := last >= 0 && now <= last+last/1000
-		last = now
-		if !still {
-			time.Sleep(500 * time.Millisecond) // the interval that it must hold still for
+		now := p.smaps(t, "Pss:") << 10
+		if still++; last < 0 || max(now-last, last-now) > last/200 {
+			still = 0
 		}
-		return still
+		last = now
+		time.Sleep(500 * time.Millisecond) // the interval that it must hold still for
+		return still == 12
 	})
-	return now
+	return last
 }
 
 func (p *process) smaps(t testing.TB, field string) (kib int) {

@@ -17,7 +17,7 @@ type lane struct {
 
 	waiters []*job // receivers, in the order in which they came
 
-	ready   []string        // groups that may have messages and of which none is hidden
+	ready   []string        // groups that may have messages, and of which none is hidden
 	isReady map[string]bool // the same
 	held    map[int64]hold  // hidden messages of groups
 	hidden  map[string]int  // how many of a group those are; none: no entry

@@ -47,9 +47,6 @@ func (l *lane) take(t *tx, max int) (got []tenants.Received, err error) {
 		group := l.ready[0]
 		l.ready = l.ready[1:]
 		delete(l.isReady, group)
-		if l.hidden[group] > 0 {
-			continue
-		}
 		found, err := l.find(t.st.oldest, group, l.name, group, max-len(got))
 		if err != nil {
 			return nil, err

@@ -159,6 +159,9 @@ func TestAFeedGoesOnWhereItsLastDoneLeftIt(t *testing.T) {
 			if err := next(t, db, "a", 1, "1")(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			if err := db.Sweep(t.Context()); err != nil { // b has none of them yet
+				t.Fatal(err)
+			}
 		},
 		func(t *testing.T, db *sqlite.DB) {
 			if err := next(t, db, "a", 10, "2")(t.Context()); err != nil {

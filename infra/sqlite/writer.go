@@ -8,10 +8,12 @@ import (
 )
 
 const (
-	maxBatch      = 512     // calls in one commit
-	maxBatchBytes = 4 << 20 // roughly, in one commit
-	busyBatch     = 8       // calls in one commit that show load
-	gatherFor     = time.Millisecond
+	maxBatch      = 512                    // calls in one commit
+	maxBatchBytes = 4 << 20                // roughly, in one commit
+	busyBatch     = 8                      // calls in one commit that show load; a lone caller never waits
+	fullBatch     = 48                     // calls in one commit that are worth an fsync
+	gatherFor     = 8 * time.Millisecond   // the longest that a call waits for company
+	gatherGap     = 500 * time.Microsecond // nobody came for so long: whoever is there is all there are
 	retryAfter    = 100 * time.Millisecond
 )
 
@@ -34,6 +36,7 @@ type writer struct {
 	current     string  // as SQLite is set
 	lanes       []*lane // those that are in use
 	wake        *time.Timer
+	patience    *time.Timer
 	last        int   // calls in the batch before
 	grown       int   // bytes written since the checkpointer was told, roughly
 	nextMessage int64 // ids and numbers to give, never given twice in a process's life
@@ -50,7 +53,7 @@ func newWriter(ctx context.Context, path string, o Options) (*writer, error) {
 	}
 	w := &writer{
 		db: d, synchronous: o.Synchronous, named: map[string]*lane{}, jobs: make(chan *job, maxBatch),
-		full: make(chan struct{}, 1), wake: time.NewTimer(0),
+		full: make(chan struct{}, 1), wake: time.NewTimer(0), patience: time.NewTimer(0),
 	}
 	w.news.init()
 	if err := w.start(ctx, o); err != nil {
@@ -129,6 +132,7 @@ func (w *writer) close() {
 func (w *writer) run() {
 	defer w.conn.Close()
 	defer w.wake.Stop()
+	defer w.patience.Stop()
 	for {
 		batch, open := w.gather()
 		w.serve(batch)
@@ -143,7 +147,7 @@ func (w *writer) run() {
 }
 
 // gather waits for a job, or for the time when a message becomes visible, and takes what waits along with it. Under load it waits a little
-// longer: those whose calls were just answered come back with the next.
+// longer: those whose calls were just answered come back with the next, and one fsync for them all is what makes them fast.
 func (w *writer) gather() (batch []*job, open bool) {
 	bytes := 0
 	add := func(j *job) {
@@ -160,7 +164,8 @@ func (w *writer) gather() (batch []*job, open bool) {
 		add(j)
 	case <-w.wake.C:
 	}
-	var patience <-chan time.Time
+	busy := w.last >= busyBatch && len(batch) > 0
+	until := time.Now().Add(gatherFor)
 	for len(batch) < maxBatch && bytes < maxBatchBytes {
 		select {
 		case j, ok := <-w.jobs:
@@ -171,22 +176,18 @@ func (w *writer) gather() (batch []*job, open bool) {
 			continue
 		default:
 		}
-		if len(batch) == 0 || len(batch) >= w.last || w.last < busyBatch {
+		if !busy || len(batch) >= fullBatch {
 			break
 		}
-		if patience == nil {
-			t := time.NewTimer(gatherFor)
-			defer t.Stop()
-			patience = t.C
-		}
+		w.patience.Reset(min(gatherGap, time.Until(until)))
 		select {
 		case j, ok := <-w.jobs:
 			if !ok {
 				return batch, false
 			}
 			add(j)
-		case <-patience:
-			w.last = 0
+		case <-w.patience.C:
+			busy = false
 		}
 	}
 	return batch, true

@@ -22,7 +22,6 @@ const ten = tenants.TenantID("ten_a")
 type book struct {
 	mu       sync.Mutex
 	channels map[string][]tenants.Event
-	ended    map[string]bool
 	floor    map[string]int64 // numbers below are lost
 	interest map[string]bool
 	calls    []string

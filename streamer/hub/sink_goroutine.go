@@ -8,7 +8,8 @@ import (
 const writerBytes = 64 << 10
 
 // writer is the sink of connections that cannot be polled: TLS in the process, and systems without epoll. It costs two
-// goroutines and a buffer; it behaves the same.
+// goroutines and a buffer; it behaves the same. Closing has a goroutine, too: TLS says goodbye to the other end, which
+// waits where that does not read.
 type writer struct {
 	c      *Conn
 	nc     net.Conn
@@ -105,7 +106,7 @@ func (s *writer) shutdown() {
 func (s *writer) closeWrite() {
 	s.finish = false
 	if half, ok := s.nc.(interface{ CloseWrite() error }); ok && !s.closed {
-		half.CloseWrite()
+		s.c.hub.wg.Go(func() { half.CloseWrite() })
 	} else {
 		s.c.left()
 	}
@@ -115,7 +116,7 @@ func (s *writer) close() {
 	if !s.closed {
 		s.closed = true
 		close(s.work)
-		s.nc.Close()
+		s.c.hub.wg.Go(func() { s.nc.Close() })
 	}
 }
 

@@ -3,6 +3,7 @@ package hub
 import (
 	"time"
 
+	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
 )
 
@@ -60,7 +61,7 @@ type Item struct {
 }
 
 // Stop is the cursor of a stream that is over for good: a request that brings it back is answered with 204.
-const Stop = "!stop"
+const Stop = sse.Stop
 
 // Connection describes a live connection.
 type Connection struct {

@@ -80,15 +80,26 @@ var groupCases = map[string]func(*queueCase){
 		c.done(rs...)
 		c.takes("2", "3")
 	},
-	"a group goes on behind its dead letter": func(c *queueCase) {
-		c.send(in("g", "poison", "next")...)
+	"a group goes on behind its dead letters": func(c *queueCase) {
+		poison := []string{"poison 1", "poison 2", "poison 3"}
+		c.send(in("g", append(poison, "next")...)...)
 		for range c.MaxReceives {
-			c.release(0, c.gets(1, "poison")...)
+			c.release(0, c.gets(3, poison...)...)
 		}
-		c.done(c.gets(10, "next")...)
-		rs, err := c.dead.Receive(c.ctx, 10, patience)
-		if err != nil || !slices.Equal(bodiesOf(rs), []string{"poison"}) {
-			c.Errorf("dead letters %q, %v", bodiesOf(rs), err)
+		c.done(c.gets(2, "next")...)
+		var dead []string
+		for len(dead) < 3 {
+			rs, err := c.dead.Receive(c.ctx, 10, patience)
+			if err == nil {
+				err = c.dead.Done(c.ctx, rs...)
+			}
+			if err != nil || len(rs) == 0 {
+				c.Fatalf("dead letters %q, %v", dead, err)
+			}
+			dead = append(dead, bodiesOf(rs)...)
+		}
+		if !slices.Equal(dead, poison) {
+			c.Errorf("dead letters %q", dead)
 		}
 	},
 	"no two receivers hold one group": func(c *queueCase) {
@@ -236,9 +247,7 @@ var looseCases = map[string]func(*queueCase){
 		c.send(tenants.Message{Body: []byte("late"), Delay: time.Second}, tenants.Message{Body: []byte("now")})
 		c.done(c.gets(10, "now")...)
 		c.gets(10, "late")
-		if took := time.Since(start); took < time.Second/2 {
-			c.Errorf("it came after %v", took)
-		}
+		c.soon(start, time.Second)
 	},
 	"a held message holds nobody up": func(c *queueCase) {
 		c.send(tenants.Message{Body: []byte("a")})

@@ -145,6 +145,18 @@ func (c *queueCase) getsNone() {
 	}
 }
 
+// soon wants that what was due after d came then: a second later at most where time is simulated, within patience where it is real.
+func (c *queueCase) soon(start time.Time, d time.Duration) {
+	c.Helper()
+	took, most := time.Since(start), d+patience/2
+	if c.Bubble != nil {
+		most = d + time.Second
+	}
+	if took < d-time.Second/2 || took > most {
+		c.Errorf("it came after %v, and was due after %v", took, d)
+	}
+}
+
 func (c *queueCase) done(rs ...tenants.Received) {
 	c.Helper()
 	if err := c.q.Done(c.ctx, rs...); err != nil {

@@ -1,0 +1,13 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
+)
+
+func TestSuite(t *testing.T) {
+	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"))
+	endtoend.Suite(t, p.Deployment, p.operatorKey(t))
+}
