@@ -31,15 +31,18 @@ func (b *Inbox) Receive(ctx context.Context) (ns []tenants.Notice, done func(con
 	if err != nil {
 		return nil, nil, b.all.noticed(b.node, err)
 	}
+	var junk, good []tenants.Received
 	for _, r := range rs {
 		n, err := tenants.DecodeNotice(r.Body)
 		if err != nil {
 			if b.Logger != nil {
 				b.Logger.WarnContext(ctx, "a message is no notice", "node", b.node, "bytes", len(r.Body), "error", err)
 			}
+			junk = append(junk, r)
 			continue
 		}
-		ns = append(ns, n)
+		ns, good = append(ns, n), append(good, r)
 	}
-	return ns, func(ctx context.Context) error { return b.all.noticed(b.node, q.Done(ctx, rs...)) }, nil
+	_ = q.Done(ctx, junk...) // or it comes again, and is dropped again
+	return ns, func(ctx context.Context) error { return b.all.noticed(b.node, q.Done(ctx, good...)) }, nil
 }

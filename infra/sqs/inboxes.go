@@ -92,28 +92,6 @@ func (in *Inboxes) List(ctx context.Context) (nodes []string, err error) {
 	return nodes, nil
 }
 
-// Created tells when node's inbox was made: one without a lease may be so young that its node is still about to take it. None:
-// kind NotFound, code inbox_gone.
-func (in *Inboxes) Created(ctx context.Context, node string) (time.Time, error) {
-	q, err := in.queue(ctx, node)
-	if err != nil {
-		return time.Time{}, err
-	}
-	calling, cancel := within(ctx, 0)
-	defer cancel()
-	out, err := in.client.GetQueueAttributes(calling, &sqs.GetQueueAttributesInput{
-		QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameCreatedTimestamp},
-	})
-	if err != nil {
-		return time.Time{}, in.noticed(node, q.classify(calling, "GetQueueAttributes", err))
-	}
-	unix, err := strconv.ParseInt(out.Attributes[string(types.QueueAttributeNameCreatedTimestamp)], 10, 64)
-	if err != nil {
-		return time.Time{}, tenants.Errorf(tenants.Internal, "queue_refused", "%w", err)
-	}
-	return time.Unix(unix, 0), nil
-}
-
 // Send fulfils tenants.Inboxes. Of notices that come out of order or twice a node makes the best by their events' numbers.
 func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
 	q, err := in.queue(ctx, node)

@@ -155,11 +155,10 @@ func TestANodeLearnsThatItsInboxIsGone(t *testing.T) {
 	}
 }
 
-func TestInboxesAreListedWithTheirAge(t *testing.T) {
+func TestInboxesAreListed(t *testing.T) {
 	t.Parallel()
-	in, _, prefix := inboxes(t)
+	in, _, _ := inboxes(t)
 	ctx := t.Context()
-	before := time.Now()
 	for _, node := range []string{"nod_a-1", "nod_b-1"} {
 		if err := in.Create(ctx, node); err != nil {
 			t.Fatal(err)
@@ -168,13 +167,6 @@ func TestInboxesAreListedWithTheirAge(t *testing.T) {
 	list, err := in.List(ctx)
 	if slices.Sort(list); err != nil || !slices.Equal(list, []string{"nod_a-1", "nod_b-1"}) {
 		t.Errorf("%v, %v", list, err)
-	}
-	created, err := sqs.New(at(server.URL(t))).Inboxes(prefix).Created(ctx, "nod_a-1")
-	if err != nil || created.Before(before.Add(-2*time.Second)) || created.After(time.Now().Add(time.Second)) {
-		t.Errorf("created %v, %v", created, err)
-	}
-	if _, err := in.Created(ctx, "nod_c-1"); tenants.CodeOf(err) != "inbox_gone" {
-		t.Errorf("no inbox: %v", err)
 	}
 	if err := in.Delete(ctx, "nod_a-1"); err != nil {
 		t.Fatal(err)
@@ -216,7 +208,7 @@ func TestWhatIsNoNoticeIsDropped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer := "Ag==" // version 2
+	newer := "/w==" // version 255
 	for _, body := range []string{"no base64", newer} {
 		if _, err := client.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: url.QueueUrl, MessageBody: &body}); err != nil {
 			t.Fatal(err)

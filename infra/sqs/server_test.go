@@ -64,7 +64,7 @@ func create(t *testing.T, fifo bool, visibility time.Duration, maxReceives int) 
 // connection is gone, as SQS may.
 func TestQueueKeepsItsContract(t *testing.T) {
 	all := sqs.New(at(server.URL(t)))
-	const visibility, receives = 2 * time.Second, 3
+	const visibility, receives = 3 * time.Second, 3
 	tenantstest.TestQueue(t, tenantstest.QueueHarness{
 		New: func(t *testing.T, grouped bool) (q, dead tenants.Queue) {
 			url, deadURL := create(t, grouped, visibility, receives)
