@@ -81,26 +81,14 @@ var groupCases = map[string]func(*queueCase){
 		c.takes("2", "3")
 	},
 	"a group goes on behind its dead letters": func(c *queueCase) {
-		poison := []string{"poison 1", "poison 2", "poison 3"}
-		c.send(in("g", append(poison, "next")...)...)
-		for range c.MaxReceives {
-			c.release(0, c.gets(3, poison...)...)
+		c.send(in("g", "poison 1", "poison 2", "next")...)
+		for _, poison := range []string{"poison 1", "poison 2"} {
+			for range c.MaxReceives {
+				c.release(0, c.gets(1, poison)...)
+			}
 		}
 		c.done(c.gets(2, "next")...)
-		var dead []string
-		for len(dead) < 3 {
-			rs, err := c.dead.Receive(c.ctx, 10, patience)
-			if err == nil {
-				err = c.dead.Done(c.ctx, rs...)
-			}
-			if err != nil || len(rs) == 0 {
-				c.Fatalf("dead letters %q, %v", dead, err)
-			}
-			dead = append(dead, bodiesOf(rs)...)
-		}
-		if !slices.Equal(dead, poison) {
-			c.Errorf("dead letters %q", dead)
-		}
+		c.deadAre("poison 1", "poison 2")
 	},
 	"no two receivers hold one group": func(c *queueCase) {
 		const groups, each = 5, 20
@@ -237,6 +225,15 @@ var handfulCases = map[string]func(*queueCase){
 		if !slices.Equal(bodiesOf(rs), []string{"1", "2", "3"}) {
 			c.Errorf("received %q", bodiesOf(rs))
 		}
+	},
+	"a group goes on behind several dead letters": func(c *queueCase) {
+		poison := []string{"poison 1", "poison 2", "poison 3"}
+		c.send(in("g", append(poison, "next")...)...)
+		for range c.MaxReceives {
+			c.release(0, c.gets(3, poison...)...)
+		}
+		c.done(c.gets(2, "next")...)
+		c.deadAre(poison...)
 	},
 }
 

@@ -138,6 +138,25 @@ func (c *queueCase) takes(bodies ...string) {
 	}
 }
 
+// deadAre receives the dead letters, is done with them, and wants exactly bodies.
+func (c *queueCase) deadAre(bodies ...string) {
+	c.Helper()
+	var dead []string
+	for len(dead) < len(bodies) {
+		rs, err := c.dead.Receive(c.ctx, 10, patience)
+		if err == nil {
+			err = c.dead.Done(c.ctx, rs...)
+		}
+		if err != nil || len(rs) == 0 {
+			c.Fatalf("dead letters %q, %v", dead, err)
+		}
+		dead = append(dead, bodiesOf(rs)...)
+	}
+	if !slices.Equal(dead, bodies) {
+		c.Errorf("dead letters %q, want %q", dead, bodies)
+	}
+}
+
 func (c *queueCase) getsNone() {
 	c.Helper()
 	if rs := c.receive(10, moment); len(rs) != 0 {
