@@ -23,7 +23,8 @@ const (
 // Feed is a tenants.Feed of a table's stream, for one process that reads all of its shards. A deployment's functions get the stream from
 // Lambda instead. Its position is in memory: a new Feed begins with the changes from then on.
 //
-// DynamoDB keeps a change for 24 hours. A Feed that is further behind goes on with the oldest that there is.
+// DynamoDB keeps a change for 24 hours. A Feed that is further behind goes on with the oldest that there is. At an item that is not this
+// package's it stops, with row_undecodable.
 type Feed struct {
 	client *dynamodbstreams.Client
 	stream *string
@@ -46,7 +47,7 @@ func NewFeed(ctx context.Context, tables *dynamodb.Client, streams *dynamodbstre
 	if out.Table.LatestStreamArn == nil {
 		return nil, tenants.Errorf(tenants.Internal, "storage_no_stream", "the table %s has no stream", table)
 	}
-	f := &Feed{client: streams, stream: out.Table.LatestStreamArn, shards: make(map[string]*shard)}
+	f := &Feed{client: dynamodbstreams.New(streams.Options(), tuneStreams), stream: out.Table.LatestStreamArn, shards: make(map[string]*shard)}
 	if err := f.list(ctx, types.ShardIteratorTypeLatest); err != nil {
 		return nil, engine(ctx, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 )
 
 const (
@@ -24,16 +25,27 @@ func backoff(n int) time.Duration { return rand.N(min(25*time.Millisecond<<min(n
 
 // tune sets a client's retries and timeouts to what this package promises, whatever the environment says of them.
 func tune(o *dynamodb.Options) {
-	o.RetryMaxAttempts = 0
-	o.Retryer = retry.AddWithErrorCodes(retry.NewStandard(func(s *retry.StandardOptions) {
+	o.RetryMaxAttempts, o.Retryer, o.HTTPClient = 0, retryer(), timed(o.HTTPClient)
+}
+
+func tuneStreams(o *dynamodbstreams.Options) {
+	o.RetryMaxAttempts, o.Retryer, o.HTTPClient = 0, retryer(), timed(o.HTTPClient)
+}
+
+func retryer() aws.Retryer {
+	return retry.AddWithErrorCodes(retry.NewStandard(func(s *retry.StandardOptions) {
 		s.MaxAttempts = attempts
 		s.Backoff = retry.BackoffDelayerFunc(func(n int, _ error) (time.Duration, error) { return backoff(n), nil })
 	}), "TransactionConflictException", "ReplicatedWriteConflictException")
-	if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
-		o.HTTPClient = c.WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConnsPerHost = connections
-		})
+}
+
+// timed leaves a client alone that is not the SDK's own: whoever made it knows why.
+func timed(c aws.HTTPClient) aws.HTTPClient {
+	own, ok := c.(*awshttp.BuildableClient)
+	if !ok {
+		return c
 	}
+	return own.WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = connections })
 }
 
 // bounded gives a request its time.
