@@ -1,7 +1,7 @@
 // Prints what AWS's own validator finds in the templates whose paths it is given, a line of JSON for each.
-const { CelEngine, TemplateFile } = require("@aws/cloudformation-validate");
+const { RegoEngine, TemplateFile } = require("@aws/cloudformation-validate");
 
-const engine = new CelEngine();
+const engine = new RegoEngine();
 for (const path of process.argv.slice(2)) {
   const report = engine.validateStandard(new TemplateFile(path));
   const found = report.diagnostics.map((d) => ({
