@@ -62,7 +62,7 @@ func newAppenderRig(faults tenantstest.Faults) appenderRig {
 
 func (r appenderRig) register(t *testing.T, node, channel string) {
 	t.Helper()
-	if err := r.interest.Register(context.Background(), node, time.Now().Add(time.Hour), logTenant, channel); err != nil {
+	if err := r.interest.Register(context.Background(), node, time.Now().Add(time.Hour), logTenant, channel, 0); err != nil {
 		t.Fatal(err)
 	}
 }

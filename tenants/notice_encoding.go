@@ -1,13 +1,23 @@
 package tenants
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"encoding/json"
+)
 
 // An encoded notice is a version byte, the tenant, the channel, and each event as EncodeEvent has it, all of these with their length
-// before them as uvarint. Its events leave tenant and channel out.
-const noticeEncoding = 1
+// before them as uvarint. Its events leave tenant and channel out. One with an order has a version of its own: the tenant, and the
+// order as JSON.
+const (
+	noticeEncoding = 1
+	orderEncoding  = 2
+)
 
 // EncodeNotice returns n in the form that inboxes carry. The events are of n's tenant and channel.
 func EncodeNotice(n Notice) []byte {
+	if n.Order != nil {
+		return appendSized(appendSized([]byte{orderEncoding}, []byte(n.Tenant)), encodeRecord(n.Order))
+	}
 	b := []byte{noticeEncoding}
 	b = appendSized(b, []byte(n.Tenant))
 	b = appendSized(b, []byte(n.Channel))
@@ -21,6 +31,15 @@ func EncodeNotice(n Notice) []byte {
 // DecodeNotice is the inverse of EncodeNotice. The events' Data are part of b. What is no notice: kind Internal, code notice_undecodable.
 func DecodeNotice(b []byte) (Notice, error) {
 	undecodable := Errorf(Internal, "notice_undecodable", "unknown encoding")
+	if len(b) > 0 && b[0] == orderEncoding {
+		tenant, b, ok := cutSized(b[1:])
+		order, b, more := cutSized(b)
+		n := Notice{Tenant: TenantID(tenant), Order: new(Order)}
+		if !ok || !more || len(b) > 0 || json.Unmarshal(order, n.Order) != nil {
+			return Notice{}, undecodable
+		}
+		return n, nil
+	}
 	if len(b) == 0 || b[0] != noticeEncoding {
 		return Notice{}, undecodable
 	}
