@@ -31,7 +31,7 @@ const (
 // How long data keys are used. A process that seals once costs one call to KMS, one that seals all day 24.
 const (
 	sealFor   = time.Hour       // one data key is sealed under for so long
-	sealTimes = 1 << 20         // and so often: GCM with random nonces is good for 2^32 (NIST SP 800-38D section 8.3)
+	sealTimes = 1 << 16         // and so often: GCM with random nonces is good for 2^32 (NIST SP 800-38D section 8.3)
 	openFor   = 5 * time.Minute // a data key unwrapped once opens for so long; then KMS is asked whether it still may
 	openKeys  = 1000            // and so many of them are kept
 )

@@ -146,6 +146,20 @@ func TestTheDataKeyIsAnotherOneAfterAnHour(t *testing.T) {
 	})
 }
 
+func TestTheDataKeyIsAnotherOneAfter65536Seals(t *testing.T) {
+	s := newService(t)
+	v := s.vault()
+	for range 1 << 16 {
+		seal(t, v, "")
+	}
+	if s.of("GenerateDataKey") != 1 {
+		t.Errorf("calls %v", s.calls)
+	}
+	if opens(t, v, seal(t, v, "secret"), "secret"); s.of("GenerateDataKey") != 2 {
+		t.Errorf("one more: calls %v", s.calls)
+	}
+}
+
 // What KMS has unwrapped is good for five minutes: so long a key that is disabled still opens.
 func TestADisabledKeyOpensNothingAfterFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
