@@ -43,7 +43,6 @@ func TestEnvironmentIsWorkedOutThroughNestedStacks(t *testing.T) {
 		"HOOKCAST_INGEST_QUEUE_URL": "https://sqs.test/hookcast-ingest.fifo",
 		"HOOKCAST_KMS_KEY":          "arn:aws:kms:eu-central-1:000000000000:key/hookcast-Key",
 		"HOOKCAST_PUBLIC_URL":       "https://api.example.com",
-		"HOOKCAST_STREAM_URL":       "https://stream.example.com",
 		"HOOKCAST_INBOX_PREFIX":     "hookcast-inbox-",
 		"HOOKCAST_SIGNUP":           "open",
 		"HOOKCAST_LOG_LEVEL":        "info",

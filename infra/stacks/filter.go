@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -37,11 +38,8 @@ func matches(pattern map[string]any, item any) bool {
 			}
 			continue
 		}
-		any := false
-		for _, rule := range want.([]interface{}) {
-			any = any || holds(rule, got, there)
-		}
-		if !any {
+		rules, _ := want.([]any)
+		if !slices.ContainsFunc(rules, func(rule any) bool { return holds(rule, got, there) }) {
 			return false
 		}
 	}
@@ -66,12 +64,8 @@ func holds(rule, got any, there bool) bool {
 		case "exists":
 			return there == arg
 		case "anything-but":
-			for _, no := range arg.([]any) {
-				if reflect.DeepEqual(no, got) {
-					return false
-				}
-			}
-			return there
+			not, _ := arg.([]any)
+			return there && !slices.ContainsFunc(not, func(no any) bool { return reflect.DeepEqual(no, got) })
 		}
 	}
 	return false
