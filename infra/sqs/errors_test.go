@@ -14,7 +14,6 @@ import (
 )
 
 func TestErrorsHaveTheKindOfWhatToDo(t *testing.T) {
-	t.Parallel()
 	for _, tt := range []struct {
 		status int
 		code   string
@@ -61,7 +60,6 @@ func TestErrorsHaveTheKindOfWhatToDo(t *testing.T) {
 }
 
 func TestALostConnectionIsUnavailable(t *testing.T) {
-	t.Parallel()
 	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte("{"))
@@ -79,7 +77,6 @@ func TestALostConnectionIsUnavailable(t *testing.T) {
 }
 
 func TestCredentialsThatCannotBeHadAreUnavailable(t *testing.T) {
-	t.Parallel()
 	cfg := hasty(at("http://127.0.0.1:1"))
 	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("the role's endpoint is down")

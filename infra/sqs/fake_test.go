@@ -17,10 +17,12 @@ import (
 )
 
 // The fake speaks SQS's protocol (AWS JSON 1.0, https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html) and answers as a
-// test has it: for what no test server does on demand.
+// test has it: for what no test server does on demand. It has no network, so that time can be told inside a bubble.
 type fake struct {
 	*sqs.Queue
-	all *sqs.SQS
+	all   *sqs.SQS
+	t     *testing.T
+	reply func(n int, c call) answer
 
 	mu    sync.Mutex
 	calls []call
@@ -83,30 +85,36 @@ func allDone(int) string { return "" }
 
 func newFake(t *testing.T, name string, reply func(n int, c call) answer) *fake {
 	t.Helper()
-	f := &fake{}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := call{Action: strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")}
-		if err := json.NewDecoder(r.Body).Decode(&c.Entries); err != nil {
-			t.Error(err)
-		}
-		f.mu.Lock()
-		f.calls = append(f.calls, c)
-		a := reply(len(f.calls), c)
-		f.mu.Unlock()
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		w.Header().Set("X-Amzn-Requestid", "the-request-id")
-		if a.code != "" {
-			w.WriteHeader(a.status)
-			a.body = map[string]string{"__type": "com.amazonaws.sqs#" + a.code, "message": a.text}
-		}
-		if err := json.NewEncoder(w).Encode(a.body); err != nil {
-			t.Error(err)
-		}
-	}))
-	t.Cleanup(s.Close)
-	f.all = sqs.New(hasty(at(s.URL)))
-	f.Queue = f.all.Queue(s.URL + "/123456789012/" + name)
+	const url = "http://sqs.invalid"
+	f := &fake{t: t, reply: reply}
+	cfg := hasty(at(url))
+	cfg.HTTPClient = f
+	f.all = sqs.New(cfg)
+	f.Queue = f.all.Queue(url + "/123456789012/" + name)
 	return f
+}
+
+// Do fulfils aws.HTTPClient.
+func (f *fake) Do(r *http.Request) (*http.Response, error) {
+	c := call{Action: strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")}
+	if err := json.NewDecoder(r.Body).Decode(&c.Entries); err != nil {
+		f.t.Error(err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, c)
+	a := f.reply(len(f.calls), c)
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("X-Amzn-Requestid", "the-request-id")
+	if a.code != "" {
+		w.WriteHeader(a.status)
+		a.body = map[string]string{"__type": "com.amazonaws.sqs#" + a.code, "message": a.text}
+	}
+	if err := json.NewEncoder(w).Encode(a.body); err != nil {
+		f.t.Error(err)
+	}
+	return w.Result(), nil
 }
 
 // hasty tries again as often as usual, and at once.
