@@ -62,7 +62,7 @@ func (n *Node) keep(ctx context.Context, l *life) {
 	for failures := 0; l.held(time.Now()); {
 		pause := renewEvery
 		if failures > 0 {
-			pause = min(retryDelay(failures), renewEvery)
+			pause = min(retryDelay(failures), time.Second)
 		}
 		if n.o.Alone {
 			pause = 24 * time.Hour // there is nothing to renew
