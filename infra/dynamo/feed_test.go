@@ -1,6 +1,7 @@
 package dynamo_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -26,10 +27,12 @@ func fed(t *testing.T) (*proxy, *dynamo.Table, *dynamo.Feed) {
 // next wants the next changes to be of these sorts, and is done with them.
 func next(t *testing.T, feed tenants.Feed, sorts ...string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	for len(sorts) > 0 {
-		changes, done, err := feed.Next(t.Context(), 2)
+		changes, done, err := feed.Next(ctx, 2)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("waiting for %q: %v", sorts, err)
 		}
 		for _, c := range changes {
 			if len(sorts) == 0 || c.Row.Sort != sorts[0] {
@@ -37,7 +40,7 @@ func next(t *testing.T, feed tenants.Feed, sorts ...string) {
 			}
 			sorts = sorts[1:]
 		}
-		if err := done(t.Context()); err != nil {
+		if err := done(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,4 +103,21 @@ func TestAFeedOverFailures(t *testing.T) {
 func TestATableWithoutAStream(t *testing.T) {
 	_, err := dynamo.NewFeed(t.Context(), client(server.URL(t)), streams(server.URL(t)), "nowhere")
 	unavailable(t, err, "storage_missing")
+}
+
+// Two who took the same changes may be done in either order.
+func TestDoneNeverGoesBack(t *testing.T) {
+	_, table, feed := fed(t)
+	write(t, table, tenants.Put(key("evt", "1"), nil, never, tenants.Absent()))
+	first, late, err := feed.Next(t.Context(), 1)
+	if err != nil || len(first) != 1 {
+		t.Fatalf("changes %v, %v", first, err)
+	}
+	write(t, table, tenants.Put(key("evt", "2"), nil, never, tenants.Absent()))
+	next(t, feed, "1", "2")
+	if err := late(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, table, tenants.Put(key("evt", "3"), nil, never, tenants.Absent()))
+	next(t, feed, "3")
 }
