@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"testing"
 
@@ -29,9 +30,11 @@ func credentials() aws.CredentialsProvider {
 	})
 }
 
-// client returns a client of the server at url.
+// client returns a client of the server at url. Its HTTP client is not the SDK's, so that a slow machine meets no attempt's timeout.
 func client(url string) *dynamodb.Client {
-	return dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials()})
+	return dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials(), HTTPClient: http.DefaultClient,
+	})
 }
 
 func streams(url string) *dynamodbstreams.Client {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/tenants"
 )
@@ -259,10 +261,12 @@ func TestNobodyListens(t *testing.T) {
 
 func TestAServerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	t.Parallel() // it takes an attempt's 3 seconds
-	p, table, direct := faulty(t)
-	write(t, direct, tenants.Put(key("evt", "a"), nil, never, tenants.Absent()))
+	p, name := newProxy(t), create(t)
+	write(t, dynamo.Open(client(p.to), name), tenants.Put(key("evt", "a"), nil, never, tenants.Absent()))
+	timed := dynamo.Open(dynamodb.New(client(p.URL).Options(), func(o *dynamodb.Options) { o.HTTPClient = awshttp.NewBuildableClient() }), name)
 	p.plan(t, fault{op: "GetItem", status: -1})
-	at(t, table, key("evt", "a"), 1)
+	at(t, timed, key("evt", "a"), 1)
+	p.plan(t)
 }
 
 func TestACtxThatEndsMeanwhile(t *testing.T) {
