@@ -56,9 +56,10 @@ type block struct {
 	shed      bool      // connections that it has no slots for are to end: they came in under a life that is over
 }
 
-// empty tells whether the block holds nothing and nobody is about to change that. b may be nil.
+// empty tells whether the block holds nothing and nobody is about to change or look at that: of one count there is never more than one
+// block. b may be nil.
 func (b *block) empty() bool {
-	return b == nil || b.have == 0 && b.row == 0 && b.waiting == 0 && b.flight == nil
+	return b == nil || b.have == 0 && b.row == 0 && b.waiting == 0 && b.flight == nil && !b.returning
 }
 
 func newBlock(t TenantID, channel, subject string) *block {
@@ -79,5 +80,5 @@ func ask(need, have, free, live int, contended bool) int {
 	if need >= free || contended {
 		return min(need, max(free, 0))
 	}
-	return min(free, max(have, need+min(blockAtMost, (free-need)/(2*live))))
+	return min(free, max(have, need+min(blockAtMost, (free-need)/(4*live))))
 }

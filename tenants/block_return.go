@@ -21,7 +21,12 @@ func (a *Admission) released(c *count) {
 func (a *Admission) returnSoon(c *count, after time.Duration) {
 	if !c.block.returning {
 		c.block.returning = true
-		time.AfterFunc(after, func() { a.giveBack(c) })
+		time.AfterFunc(after, func() {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			c.block.returning = false
+			a.giveBack(c)
+		})
 	}
 }
 
@@ -48,12 +53,13 @@ func (a *Admission) contend(t TenantID, channel, subject string) {
 	}
 }
 
-// giveBack gives back what c does not use.
+// giveBack gives back what c does not use. Called under the lock, which it gives up meanwhile.
 func (a *Admission) giveBack(c *count) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if !a.current(c) {
+		return
+	}
 	b := c.block
-	b.returning = false
+	defer a.forget(c)
 	life, held := a.node.held()
 	if !held || b.life != life {
 		return // what it held is the next life's to see to
@@ -66,7 +72,6 @@ func (a *Admission) giveBack(c *count) {
 	if err := a.fly(b, func() error { return a.lower(b, life) }); err != nil {
 		a.returnSoon(c, returnRetry)
 	}
-	a.forget(c)
 }
 
 // lower makes the row say what the block has. Only the block's flight calls it.
@@ -85,12 +90,18 @@ func (a *Admission) lower(b *block, life string) error {
 	}, life)
 }
 
+// current tells whether c has not been forgotten since. Called under the lock.
+func (a *Admission) current(c *count) bool {
+	o := a.open[c.block.key.Tenant]
+	return o != nil && (c == &o.all || o.channels[c.name] == c || o.subjects[c.name] == c)
+}
+
 // forget removes an entry that nothing is lost with. Called under the lock.
 func (a *Admission) forget(c *count) {
-	o := a.open[c.block.key.Tenant]
-	if o == nil || !c.idle() {
+	if !a.current(c) || !c.idle() {
 		return
 	}
+	o := a.open[c.block.key.Tenant]
 	for _, m := range []map[string]*count{o.channels, o.subjects} {
 		if m[c.name] == c {
 			delete(m, c.name)
@@ -139,6 +150,8 @@ func (a *Admission) upkeep(ctx context.Context, f Fanout) {
 	}
 	a.mu.Unlock()
 	inParallel(len(due), nodesAtOnce, func(i int) error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		if ctx.Err() == nil {
 			a.giveBack(due[i])
 		}
@@ -171,6 +184,9 @@ func (a *Admission) retakeOne(ctx context.Context, c *count) bool {
 	defer a.mu.Unlock()
 	b := c.block
 	life, held := a.node.held()
+	if !a.current(c) {
+		return true
+	}
 	if !held || b.flight != nil {
 		return false
 	}

@@ -53,7 +53,7 @@ func (n *Node) live(ctx context.Context, f Fanout) {
 			return
 		}
 		n.o.Logger.Warn("a node could not begin", "error", err)
-		wait(ctx, retryDelay(failures+1))
+		wait(ctx, min(retryDelay(failures+1), time.Second))
 	}
 }
 

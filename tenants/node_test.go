@@ -182,7 +182,7 @@ func TestAFrozenNodePassesNothingOnUnderItsOldName(t *testing.T) {
 
 func TestALeaseOutlivesFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fl := newFleet(t, tenantstest.Faults{Seed: 7, Lost: 0.2, Stored: 0.2, Unread: 0.2, Latency: 100 * time.Millisecond}, 2)
+		fl := newFleet(t, tenantstest.Faults{Seed: 7, Lost: 0.1, Stored: 0.1, Unread: 0.1, Latency: 100 * time.Millisecond}, 2)
 		defer fl.close()
 		names := []string{fl.sites[0].node.ID(), fl.sites[1].node.ID()}
 		time.Sleep(10 * time.Minute)
@@ -301,6 +301,7 @@ func TestANodeThatIsAlone(t *testing.T) {
 			done := make(chan struct{})
 			a := tenants.NewSharedAdmission(n)
 			go func() { n.Run(ctx, s); close(done) }()
+			synctest.Wait()
 			return n, a, s, func() { cancel(); <-done }
 		}
 		first, a, _, kill := start()
