@@ -20,6 +20,12 @@ type Admission struct {
 
 	mu   sync.Mutex // guards the rest, and the state of every slot and count
 	open map[TenantID]*occupancy
+
+	// What goes on in the background of a shared one, until its node leaves.
+	over bool
+	ctx  context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
 }
 
 // NewAdmission makes an Admission of this process' own, with nothing open.
@@ -31,6 +37,7 @@ func NewAdmission() *Admission {
 func NewSharedAdmission(n *Node) *Admission {
 	a := NewAdmission()
 	a.node = n
+	a.ctx, a.end = context.WithCancel(context.Background())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.admission = a

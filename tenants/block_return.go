@@ -25,9 +25,22 @@ func (a *Admission) returnSoon(c *count, after time.Duration) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			c.block.returning = false
-			a.giveBack(c)
+			if !a.over {
+				a.work.Add(1)
+				defer a.work.Done()
+				a.giveBack(c)
+			}
 		})
 	}
+}
+
+// close ends what goes on in the background, and waits for it.
+func (a *Admission) close() {
+	a.mu.Lock()
+	a.over = true
+	a.end()
+	a.mu.Unlock()
+	a.work.Wait()
 }
 
 // contend is another node's appeal: what is unused goes back now, and until it is a while ago whatever comes to be unused.
@@ -76,7 +89,7 @@ func (a *Admission) giveBack(c *count) {
 
 // lower makes the row say what the block has. Only the block's flight calls it.
 func (a *Admission) lower(b *block, life string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), blockCallTime)
+	ctx, cancel := context.WithTimeout(a.ctx, blockCallTime)
 	defer cancel()
 	return a.edit(ctx, b, func(rec *slotsRecord) (bool, error) {
 		a.mu.Lock()

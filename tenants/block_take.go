@@ -131,7 +131,9 @@ func (a *Admission) take(ctx context.Context, c *count, life string) error {
 		rec.hold(life, held)
 		if tell {
 			rec.Wanted = now
-			go a.appeal(b, rec.nodes(life))
+			if nodes := rec.nodes(life); !a.over {
+				a.work.Go(func() { a.appeal(b, nodes) })
+			}
 		}
 		return true, nil
 	}, life)
@@ -194,7 +196,7 @@ func (a *Admission) prune(ctx context.Context, rec *slotsRecord, life string) (o
 
 // appeal asks the other holders for what they do not use. A notice that is lost is sent again as long as somebody goes without.
 func (a *Admission) appeal(b *block, nodes []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), blockCallTime)
+	ctx, cancel := context.WithTimeout(a.ctx, blockCallTime)
 	defer cancel()
 	notice := Notice{Tenant: b.key.Tenant, Order: &Order{Do: OrderReturn, Channel: b.channel, Subject: b.subject}}
 	inParallel(len(nodes), nodesAtOnce, func(i int) error {

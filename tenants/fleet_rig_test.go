@@ -73,6 +73,7 @@ func (s *site) kill() {
 	s.Kill()
 	s.stop()
 	<-s.stopped
+	s.node.Leave(context.Background()) // which reaches nothing, and ends what goes on in the background
 	s.stage.mu.Lock()
 	s.stage.open = nil
 	s.stage.mu.Unlock()

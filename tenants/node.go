@@ -207,8 +207,12 @@ func (n *Node) bury(ctx context.Context) error {
 func (n *Node) Leave(ctx context.Context) error {
 	n.mu.Lock()
 	l := n.life
+	a := n.admission
 	n.life, n.settled = nil, false
 	n.mu.Unlock()
+	if a != nil {
+		a.close()
+	}
 	if l == nil {
 		return nil
 	}
