@@ -8,19 +8,40 @@ import (
 	"time"
 )
 
-// Admission gives out connection slots under a tenant's limits. Its counts are this process's own and strict: however many ask at
-// once, no more are open or about to open than the limit allows. With several processes each has its own counts; Reserve takes
-// a context and may fail for want of an answer so that leased blocks of a common count can come underneath.
+// Admission gives out connection slots under a tenant's limits. However many ask at once, no more are open or about to open than
+// the limit allows.
+//
+// An Admission of a process' own counts for itself. One that is shared among nodes holds blocks of each tenant's common count (see
+// block): connections per tenant, per channel and per subject are then limited over all nodes, and strictly; connections per
+// address and connects per second are limited on each node to its share, which is approximate.
 type Admission struct {
 	connects *Rate
+	node     *Node // nil: not shared
 
-	mu   sync.Mutex // guards the rest, and the state of every slot
+	mu   sync.Mutex // guards the rest, and the state of every slot and count
 	open map[TenantID]*occupancy
+
+	// What goes on in the background of a shared one, until its node leaves.
+	over bool
+	ctx  context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
 }
 
-// NewAdmission makes an Admission with nothing open.
+// NewAdmission makes an Admission of this process' own, with nothing open.
 func NewAdmission() *Admission {
 	return &Admission{connects: NewRate(10_000), open: make(map[TenantID]*occupancy)}
+}
+
+// NewSharedAdmission makes the Admission of a node, with nothing open. The node keeps it up once it runs.
+func NewSharedAdmission(n *Node) *Admission {
+	a := NewAdmission()
+	a.node = n
+	a.ctx, a.end = context.WithCancel(context.Background())
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.admission = a
+	return a
 }
 
 // confirmWithin is how long a slot is held for a connection that does not come about: the reply may fail before its
@@ -35,16 +56,18 @@ type AdmissionRequest struct {
 	IP       string   // "": unknown, and not counted
 }
 
-// occupancy is what a tenant has open. Entries leave when they reach zero, and so does the occupancy itself.
+// occupancy is what a tenant has open. Entries leave when they reach zero and hold nothing, and so does the occupancy itself.
 type occupancy struct {
 	tenant                  TenantID
-	connections             int
+	all                     count
 	channels, subjects, ips map[string]*count
 }
 
+// count is how many connections are open for one thing, those about to open included.
 type count struct {
-	name string
-	n    int
+	name  string
+	n     int
+	block *block // nil: no common count is kept
 }
 
 // Slot is one connection's place under the limits.
@@ -79,25 +102,28 @@ func (a *Admission) Reserve(ctx context.Context, r AdmissionRequest, l Limits) (
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	o := a.open[r.Tenant]
-	if err := o.room(r, l); err != nil {
-		return nil, err
+	var o *occupancy
+	for {
+		o = a.open[r.Tenant]
+		if err := a.room(o, r, l); err != nil {
+			return nil, err
+		}
+		if again, err := a.cover(ctx, r, l); err != nil {
+			return nil, err
+		} else if !again {
+			break
+		}
 	}
-	if wait, ok := a.connects.Take(r.Tenant, l.ConnectsPerSecond, 1); !ok {
+	if wait, ok := a.connects.Take(r.Tenant, a.share(l.ConnectsPerSecond), 1); !ok {
 		return nil, full("connect_rate", "too many connections were opened within a second", max(wait, time.Second))
 	}
-	if o == nil {
-		o = &occupancy{
-			tenant: TenantID(strings.Clone(string(r.Tenant))), channels: make(map[string]*count), subjects: make(map[string]*count), ips: make(map[string]*count),
-		}
-		a.open[o.tenant] = o
-	}
+	o = a.occupancy(r.Tenant)
 	s := &Slot{admission: a, occupancy: o}
 	s.channels = s.one[:0]
 	if len(r.Channels) > len(s.one) {
 		s.channels = make([]*count, 0, len(r.Channels))
 	}
-	o.connections++
+	o.all.n++
 	for i, c := range r.Channels {
 		if !slices.Contains(r.Channels[:i], c) { // one connection counts once
 			s.channels = append(s.channels, add(o.channels, c))
@@ -113,9 +139,28 @@ func (a *Admission) Reserve(ctx context.Context, r AdmissionRequest, l Limits) (
 	return s, nil
 }
 
-// room tells which limit is in the way. It is called under the lock; o may be nil.
-func (o *occupancy) room(r AdmissionRequest, l Limits) error {
-	const again = 5 * time.Second
+func (a *Admission) occupancy(t TenantID) *occupancy {
+	o := a.open[t]
+	if o == nil {
+		o = &occupancy{
+			tenant: TenantID(strings.Clone(string(t))), channels: make(map[string]*count), subjects: make(map[string]*count), ips: make(map[string]*count),
+		}
+		a.open[o.tenant] = o
+	}
+	return o
+}
+
+// share is this node's part of a limit that each node keeps for itself.
+func (a *Admission) share(limit int) int {
+	if a.node == nil || limit <= 0 {
+		return limit
+	}
+	live := a.node.Live()
+	return (limit + live - 1) / live
+}
+
+// room tells which of the limits that this process keeps by itself is in the way. It is called under the lock; o may be nil.
+func (a *Admission) room(o *occupancy, r AdmissionRequest, l Limits) error {
 	if o == nil {
 		o = &occupancy{}
 	}
@@ -123,21 +168,38 @@ func (o *occupancy) room(r AdmissionRequest, l Limits) error {
 		c := m[name]
 		return limit > 0 && c != nil && c.n >= limit
 	}
-	if l.Connections > 0 && o.connections >= l.Connections {
-		return full("connection_limit", "the account has as many connections open as its limit allows", again)
+	if r.IP != "" && over(o.ips, r.IP, a.share(l.ConnectionsPerIP)) {
+		return full("ip_connection_limit", "the address has as many connections open as the account's limit allows", tryAgain)
+	}
+	if a.node != nil {
+		return nil // the others are common
+	}
+	if l.Connections > 0 && o.all.n >= l.Connections {
+		return fullTenant()
 	}
 	for _, c := range r.Channels {
 		if over(o.channels, c, l.ConnectionsPerChannel) {
-			return full("channel_connection_limit", "the channel has as many connections open as the account's limit allows", again)
+			return fullChannel()
 		}
 	}
 	if r.Subject != "" && over(o.subjects, r.Subject, l.ConnectionsPerSubject) {
-		return full("subject_connection_limit", "the subject has as many connections open as the account's limit allows", again)
-	}
-	if r.IP != "" && over(o.ips, r.IP, l.ConnectionsPerIP) {
-		return full("ip_connection_limit", "the address has as many connections open as the account's limit allows", again)
+		return fullSubject()
 	}
 	return nil
+}
+
+const tryAgain = 5 * time.Second
+
+func fullTenant() *Error {
+	return full("connection_limit", "the account has as many connections open as its limit allows", tryAgain)
+}
+
+func fullChannel() *Error {
+	return full("channel_connection_limit", "the channel has as many connections open as the account's limit allows", tryAgain)
+}
+
+func fullSubject() *Error {
+	return full("subject_connection_limit", "the subject has as many connections open as the account's limit allows", tryAgain)
 }
 
 func full(code, detail string, after time.Duration) *Error {
@@ -146,12 +208,17 @@ func full(code, detail string, after time.Duration) *Error {
 
 // add counts one more. The map keeps a copy of a new name: a transport's strings may live in a buffer that is used again.
 func add(m map[string]*count, name string) *count {
+	c := entry(m, name)
+	c.n++
+	return c
+}
+
+func entry(m map[string]*count, name string) *count {
 	c := m[name]
 	if c == nil {
 		c = &count{name: strings.Clone(name)}
 		m[c.name] = c
 	}
-	c.n++
 	return c
 }
 
@@ -192,23 +259,36 @@ func (s *Slot) release() {
 	}
 	s.state = released
 	s.lapse = nil
-	o := s.occupancy
+	a, o := s.admission, s.occupancy
 	for _, c := range s.channels {
-		drop(o.channels, c)
+		a.drop(o.channels, c)
 	}
-	drop(o.subjects, s.subject)
-	drop(o.ips, s.ip)
-	if o.connections--; o.connections == 0 {
-		delete(s.admission.open, o.tenant)
-	}
+	a.drop(o.subjects, s.subject)
+	a.drop(o.ips, s.ip)
+	o.all.n--
+	a.released(&o.all)
+	a.tidy(o)
 }
 
-func drop(m map[string]*count, c *count) {
+// drop takes one off. An entry that has come to zero leaves unless it holds a block.
+func (a *Admission) drop(m map[string]*count, c *count) {
 	if c == nil {
 		return
 	}
-	if c.n--; c.n == 0 {
+	c.n--
+	a.released(c)
+	if c.idle() {
 		delete(m, c.name)
+	}
+}
+
+// idle tells whether nothing is lost where the entry is.
+func (c *count) idle() bool { return c.n == 0 && c.block.empty() }
+
+// tidy removes the tenant's occupancy where that is empty.
+func (a *Admission) tidy(o *occupancy) {
+	if o.all.idle() && len(o.channels) == 0 && len(o.subjects) == 0 && len(o.ips) == 0 && a.open[o.tenant] == o {
+		delete(a.open, o.tenant)
 	}
 }
 
@@ -227,5 +307,14 @@ func (a *Admission) Usage(tenant TenantID) Usage {
 	if o == nil {
 		return Usage{}
 	}
-	return Usage{o.connections, len(o.channels), len(o.subjects)}
+	return Usage{o.all.n, used(o.channels), used(o.subjects)}
+}
+
+func used(m map[string]*count) (n int) {
+	for _, c := range m {
+		if c.n > 0 {
+			n++
+		}
+	}
+	return n
 }

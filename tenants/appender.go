@@ -134,7 +134,8 @@ func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
 	return len(events), err
 }
 
-// tell sends events of a channel to every node that holds subscribers of it. A node whose inbox is gone has no subscribers any more.
+// tell sends events of a channel to every node that holds subscribers of it. A node whose inbox is gone has no subscribers any more, or
+// is about to read the log under another name.
 func (a *Appender) tell(ctx context.Context, ch channelKey, events []Event) error {
 	nodes, err := a.interest.Nodes(ctx, ch.tenant, ch.name)
 	if err != nil || len(nodes) == 0 {
@@ -142,8 +143,12 @@ func (a *Appender) tell(ctx context.Context, ch channelKey, events []Event) erro
 	}
 	notices := noticesOf(ch, events)
 	return inParallel(len(nodes), nodesAtOnce, func(i int) error {
-		if err := a.inboxes.Send(ctx, nodes[i], notices...); err != nil && !notFound(err) {
+		err := a.inboxes.Send(ctx, nodes[i], notices...)
+		if !notFound(err) {
 			return err
+		}
+		if err := a.interest.bury(ctx, nodes[i], ch.tenant, ch.name); err != nil { // the next event tries again
+			a.warn(ctx, "a dead node's interest stays", "node", nodes[i], "tenant", ch.tenant, "channel", ch.name, "error", err)
 		}
 		return nil
 	})

@@ -62,7 +62,7 @@ func newAppenderRig(faults tenantstest.Faults) appenderRig {
 
 func (r appenderRig) register(t *testing.T, node, channel string) {
 	t.Helper()
-	if err := r.interest.Register(context.Background(), node, time.Now().Add(time.Hour), logTenant, channel); err != nil {
+	if err := r.interest.Register(context.Background(), node, time.Now().Add(time.Hour), logTenant, channel, 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -70,7 +70,7 @@ func (r appenderRig) register(t *testing.T, node, channel string) {
 // message is an event as it is enqueued.
 func message(channel string, e tenants.Event) tenants.Message {
 	e.Tenant, e.Channel = logTenant, channel
-	return tenants.Message{Group: "group of " + channel, Body: tenants.EncodeEvent(e)}
+	return tenants.Message{Group: "group-of-" + channel, Body: tenants.EncodeEvent(e)}
 }
 
 func received(channel string, events ...tenants.Event) (rs []tenants.Received) {
@@ -104,7 +104,7 @@ func TestAppenderTellsTheNodesThatListen(t *testing.T) {
 
 func TestAppenderFailsWhatItMust(t *testing.T) {
 	a, b := made("a", 4), made("b", 2)
-	junk := tenants.Received{Message: tenants.Message{Group: "group of orders", Body: []byte("junk")}}
+	junk := tenants.Received{Message: tenants.Message{Group: "group-of-orders", Body: []byte("junk")}}
 	foreign := a[3]
 	foreign.Tenant = tenants.System
 	down := func(r appenderRig) {

@@ -83,3 +83,8 @@ func pause(ctx context.Context, d time.Duration) error {
 		return Errorf(Unavailable, "cancelled", "%w", ctx.Err())
 	}
 }
+
+// VersionTenant tells whether c is news of a tenant: a version row that was put.
+func (c Change) VersionTenant() (TenantID, bool) {
+	return c.Row.Tenant, !c.Deleted && c.Row.Key == versionKey(c.Row.Tenant)
+}

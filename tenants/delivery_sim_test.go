@@ -88,7 +88,7 @@ func (d *delivery) subscribe(ctx context.Context, n *simNode, rng *rand.Rand) {
 		}
 		register := func() {
 			again(func() error {
-				return in.Register(context.Background(), n.name, time.Now().Add(24*time.Hour), logTenant, simChannel)
+				return in.Register(context.Background(), n.name, time.Now().Add(24*time.Hour), logTenant, simChannel, 1)
 			})
 		}
 		if !d.late {

@@ -35,11 +35,12 @@ type Provenance struct {
 }
 
 // Notice is what a node is told: events of a channel, or (Channel "") that something about the tenant has changed: policy,
-// revocation, suspension, limits.
+// revocation, suspension, limits; or, with an Order, what it is to do.
 type Notice struct {
 	Tenant  TenantID
 	Channel string
 	Events  []Event // consecutive, in order
+	Order   *Order  // then Channel and Events are empty
 }
 
 // An encoded event is a version byte, the length of a JSON head as uvarint, the head, and the payload's own bytes: payloads are

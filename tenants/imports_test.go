@@ -30,6 +30,12 @@ var importRules = []struct {
 	{"tenants/tenantstest", []string{"tenants", "tenants/signing"}, nil, "suites and simulations of the ports"},
 	{"infra/sqlite", []string{"tenants"}, []string{"modernc.org/sqlite"}, "an adapter knows the ports and its engine"},
 	{"infra/keyfile", []string{"tenants"}, nil, "an adapter knows the ports and its engine"},
+	{"infra/dynamo", []string{"tenants"}, awsFor("dynamodb", "dynamodbstreams"), "an adapter knows the ports and its engine"},
+	{"infra/sqs", []string{"tenants"}, awsFor("sqs"), "an adapter knows the ports and its engine"},
+	{"infra/kms", []string{"tenants"}, awsFor("kms"), "an adapter knows the ports and its engine"},
+	{"infra/awsenv", nil, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/config"}, "a process's surroundings: it knows nothing of what the process does"},
+	{"infra/stacks", nil, []string{"gopkg.in/yaml.v3"}, "reads templates, and knows nothing of what is deployed"},
+	{"infra/awslocal/emulator", nil, nil, "it starts programs and knows nothing of ours"},
 	{"infra/endtoend", nil, nil, "a stranger: it knows addresses and keys, and nothing of ours"},
 	{"infra/endtoend/browser", nil, []string{"github.com/chromedp/chromedp"}, "the only package that knows a browser"},
 	{"functions/", []string{"tenants", "tenants/", "functions/internal/"}, []string{"github.com/aws/aws-lambda-go"}, "a function is a transport: never an adapter, never another function"},
@@ -37,6 +43,16 @@ var importRules = []struct {
 	{"streamer/hub", []string{"tenants", "tenants/envelope", "streamer/sse"}, []string{"golang.org/x/sys"}, "fan-out knows sockets and no Fiber"},
 	{"streamer/sse", []string{"tenants", "tenants/envelope"}, nil, "a wire format"},
 	{"streamer/embed", nil, nil, "files for the browser"},
+}
+
+// awsFor is the SDK of a service of AWS: a module for each of its APIs and two that all of them share.
+func awsFor(apis ...string) []string {
+	const sdk = "github.com/aws/aws-sdk-go-v2"
+	modules := []string{sdk, "github.com/aws/smithy-go"}
+	for _, api := range apis {
+		modules = append(modules, sdk+"/service/"+api)
+	}
+	return modules
 }
 
 // A main is the only place that knows everything, and nobody imports a main.

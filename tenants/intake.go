@@ -33,6 +33,7 @@ func NewIntake(limits LimitLookup, l *Log, q Queue) *Intake {
 // Accepted is the answer to a webhook or a publish.
 type Accepted struct {
 	ID, Channel string
+	Tenant      TenantID       // whose event it is
 	Duplicate   bool           // the event is in its channel already; nothing was enqueued
 	Reply       *signing.Reply // the answer to a provider's handshake, to be sent as it is; there is no event then
 }
@@ -73,7 +74,7 @@ func (in *Intake) enqueue(ctx context.Context, e Event, limits Limits, repeat bo
 	if repeat {
 		var known bool
 		if e, known = in.recognise(ctx, e); known {
-			return Accepted{ID: e.ID, Channel: e.Channel, Duplicate: true}, nil
+			return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant, Duplicate: true}, nil
 		}
 	}
 	if err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, limits.Channels); err != nil {
@@ -86,7 +87,7 @@ func (in *Intake) enqueue(ctx context.Context, e Event, limits Limits, repeat bo
 	if err := in.queue.Send(ctx, m); err != nil {
 		return Accepted{}, err
 	}
-	return Accepted{ID: e.ID, Channel: e.Channel}, nil
+	return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant}, nil
 }
 
 // recognise tells whether e is in the log: known then, with its id and channel there. Where its id is claimed for another body, e comes

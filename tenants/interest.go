@@ -9,38 +9,102 @@ import (
 //
 // Nothing is missed because two orders meet. The appender commits an event and then reads interest; a node commits its interest
 // and then reads the log. Whichever comes first, one of the two sees the other.
-type Interest struct{ table Table }
+//
+// A row names an incarnation of a node, whose inbox begins and ends with it. So a row may stay when its node is gone: it is found
+// out when a notice is sent there, and nothing has to be asked or renewed for it per event.
+type Interest struct {
+	table  Table
+	nodes  *Nodes
+	counts *Cache[channelKey, int]
+}
+
+// interestRecord is a row's body.
+type interestRecord struct {
+	Subscribers int // on the node, a moment ago
+}
+
+const (
+	countLife  = 2 * time.Second // how old Subscribers' answer may be by this process's doing
+	countsKept = 10_000
+)
 
 // NewInterest returns an Interest over the table that holds the log.
-func NewInterest(t Table) *Interest { return &Interest{t} }
+func NewInterest(t Table) *Interest {
+	return &Interest{t, NewNodes(t), NewCache[channelKey, int](countLife, countsKept, 0)}
+}
 
 func interestKind(channel string) Kind { return Kind("interest/" + channel) }
 
-// Register notes node's interest in the channel until expires, which is when the node's lease ends. The node registers again
-// when it renews its lease, and reads the log only after Register has returned nil.
-func (in *Interest) Register(ctx context.Context, node string, expires time.Time, tenant TenantID, channel string) error {
-	return in.table.Write(ctx, Put(Key{tenant, interestKind(channel), node}, emptyRecord, expires, Anything()))
+// Register notes node's interest in the channel until expires, and how many subscribers it has there. The node registers again long
+// before expires, and reads the log only after Register has returned nil. The caller keeps Register and Drop of one channel in order.
+func (in *Interest) Register(ctx context.Context, node string, expires time.Time, tenant TenantID, channel string, subscribers int) error {
+	return in.table.Write(ctx, Put(Key{tenant, interestKind(channel), node}, encodeRecord(interestRecord{subscribers}), expires, Anything()))
 }
 
-// Drop ends node's interest in the channel. The caller keeps Register and Drop of one channel in order.
+// Drop ends node's interest in the channel.
 func (in *Interest) Drop(ctx context.Context, node string, tenant TenantID, channel string) error {
 	return in.table.Write(ctx, Delete(Key{tenant, interestKind(channel), node}, Anything()))
 }
 
-// Nodes returns every node whose interest in the channel was committed before the call and has not ended.
+// Nodes returns every node whose interest in the channel was committed before the call and has not ended. Some of them may live no more.
 func (in *Interest) Nodes(ctx context.Context, tenant TenantID, channel string) ([]string, error) {
-	const page = 1000
 	var nodes []string
+	err := in.rows(ctx, tenant, channel, func(row Row) error {
+		nodes = append(nodes, row.Sort)
+		return nil
+	})
+	return nodes, err
+}
+
+// Subscribers counts the channel's subscribers on all nodes that live, as nodes have told of themselves: at most 5 s old where they
+// write a change within 2 s.
+func (in *Interest) Subscribers(ctx context.Context, tenant TenantID, channel string) (int, error) {
+	return in.counts.Get(ctx, channelKey{tenant, channel}, func(ctx context.Context) (int, error) {
+		byNode := make(map[string]int)
+		err := in.rows(ctx, tenant, channel, func(row Row) error {
+			r, err := decodeRecord[interestRecord](row)
+			if r.Subscribers > 0 {
+				byNode[row.Sort] = r.Subscribers
+			}
+			return err
+		})
+		if err != nil || len(byNode) == 0 {
+			return 0, err
+		}
+		live, err := in.nodes.Live(ctx)
+		sum := 0
+		for node, n := range byNode {
+			if live[node] {
+				sum += n
+			}
+		}
+		return sum, err
+	})
+}
+
+// bury drops the row of a node to which nothing can be sent, if its lease is over. Where that cannot be found out it stays.
+func (in *Interest) bury(ctx context.Context, node string, tenant TenantID, channel string) error {
+	gone, err := in.nodes.Gone(ctx, node)
+	if err != nil || !gone {
+		return err
+	}
+	return in.Drop(ctx, node, tenant, channel)
+}
+
+func (in *Interest) rows(ctx context.Context, tenant TenantID, channel string, each func(Row) error) error {
+	const page = 1000
 	for after := ""; ; {
 		rows, err := in.table.Query(ctx, Range{Tenant: tenant, Kind: interestKind(channel), After: after, Limit: page})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, row := range rows {
-			nodes = append(nodes, row.Sort)
+			if err := each(row); err != nil {
+				return err
+			}
 		}
 		if len(rows) < page {
-			return nodes, nil
+			return nil
 		}
 		after = rows[page-1].Sort
 	}

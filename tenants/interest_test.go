@@ -16,7 +16,7 @@ func TestInterest(t *testing.T) {
 		ctx := t.Context()
 		in := tenants.NewInterest(newTable())
 		register := func(node, channel string, life time.Duration) {
-			if err := in.Register(ctx, node, time.Now().Add(life), logTenant, channel); err != nil {
+			if err := in.Register(ctx, node, time.Now().Add(life), logTenant, channel, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -51,7 +51,7 @@ func TestInterest(t *testing.T) {
 func TestInterestOfVeryManyNodes(t *testing.T) {
 	in := tenants.NewInterest(newTable())
 	for i := range 2001 {
-		if err := in.Register(context.Background(), fmt.Sprintf("nod_%05d", i), time.Now().Add(time.Hour), logTenant, "orders"); err != nil {
+		if err := in.Register(context.Background(), fmt.Sprintf("nod_%05d", i), time.Now().Add(time.Hour), logTenant, "orders", 0); err != nil {
 			t.Fatal(err)
 		}
 	}

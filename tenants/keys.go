@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -223,17 +224,26 @@ func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
 	if text[:len(operatorPrefix)] != operatorPrefix {
 		return Errorf(Invalid, "invalid_operator_key", "an operator's key begins with "+operatorPrefix)
 	}
+	return k.ensureOperator(ctx, PrefixKey+text[len(operatorPrefix):len(operatorPrefix)+idChars], hashText(text))
+}
+
+// EnsureOperatorHash is EnsureOperator by the key's SHA-256 in hexadecimal, for who does not have the key.
+func (k *Keys) EnsureOperatorHash(ctx context.Context, hash string) error {
+	if b, err := hex.DecodeString(hash); err != nil || len(b) != sha256.Size || hash != strings.ToLower(hash) {
+		return Errorf(Invalid, "invalid_operator_key", "the hash of an operator's key is 64 characters of lower-case hexadecimal")
+	}
+	return k.ensureOperator(ctx, DerivedID(PrefixKey, "operator", hash), hash)
+}
+
+func (k *Keys) ensureOperator(ctx context.Context, id, hash string) error {
 	have, err := k.all(ctx, System)
 	if err != nil {
 		return err
 	}
-	key := APIKey{
-		ID: PrefixKey + text[len(operatorPrefix):len(operatorPrefix)+idChars], Tenant: System, Name: "operator", Role: RoleOperator,
-		Hash: hashText(text), Created: time.Now().UTC().Truncate(time.Second),
-	}
-	if len(have) == 1 && have[0].Hash == key.Hash {
+	if len(have) == 1 && have[0].Hash == hash {
 		return nil
 	}
+	key := APIKey{ID: id, Tenant: System, Name: "operator", Role: RoleOperator, Hash: hash, Created: time.Now().UTC().Truncate(time.Second)}
 	ops := key.puts(Anything())
 	for _, old := range have {
 		if old.Hash != key.Hash {

@@ -25,7 +25,7 @@ func TestLogRecords(t *testing.T) {
 		}
 		e.ID, e.End, e.DuplicateOf, e.Provenance = "evt_00000000000000000000000002", true, "evt_00000000000000000000000001", nil
 		mustAppend(t, l, "orders", e)
-		if err := tenants.NewInterest(table).Register(context.Background(), "nod_1", time.Time{}, logTenant, "orders"); err != nil {
+		if err := tenants.NewInterest(table).Register(context.Background(), "nod_1", time.Time{}, logTenant, "orders", 0); err != nil {
 			t.Fatal(err)
 		}
 		tenant := `"Tenant":"` + string(logTenant) + `"`
@@ -37,7 +37,7 @@ func TestLogRecords(t *testing.T) {
 			{"evt", "evt_00000000000000000000000001", `{"Channel":"orders","Seq":1,"BodyHash":"cYyxMqkH36uIBA8CBAxahvILURiFgBtiWOG9zs74Dhw="}`},
 			{"head", "orders", `{"Seq":2}`},
 			{"list/channels", "orders", `{"Name":"orders","Created":"2000-01-01T00:00:00Z","PurgedTo":1,"EmptyTo":1}`},
-			{"interest/orders", "nod_1", `{}`},
+			{"interest/orders", "nod_1", `{"Subscribers":0}`},
 			{"log/orders", "0000000000000000001", "\x01\x89\x03" + `{"ID":"evt_00000000000000000000000001",` + tenant + `,"Channel":"orders","Seq":1,"Type":"push","Data":null,"ContentType":"text/plain","Source":"src_1",` +
 				`"Time":"2000-01-01T00:00:00Z","End":false,"DuplicateOf":"","Provenance":{"Scheme":"github","Verified":true,"Legacy":false,"SecretID":"sec_1","Signed":"0001-01-01T00:00:00Z","DeliveryID":"d-1","Attempt":2},"Keep":-1}`},
 			{"log/orders", "0000000000000000002", "\x01\xa6\x02" + `{"ID":"evt_00000000000000000000000002",` + tenant + `,"Channel":"orders","Seq":2,"Type":"push","Data":null,"ContentType":"text/plain","Source":"src_1",` +

@@ -27,12 +27,19 @@ func (n *News) Tell(ctx context.Context, tenant TenantID) error {
 
 // Version is the number that grows with every change of the tenant; 0 where there has been none.
 func (n *News) Version(ctx context.Context, tenant TenantID) (int64, error) {
-	row, err := n.table.Get(ctx, versionKey(tenant))
-	if KindOf(err) == NotFound && err != nil {
+	return versionOf(ctx, n.table, tenant)
+}
+
+func versionOf(ctx context.Context, t Table, tenant TenantID) (int64, error) {
+	row, err := t.Get(ctx, versionKey(tenant))
+	if notFound(err) {
 		return 0, nil
 	}
 	return row.Version, err
 }
+
+// Send tells the nodes alone of what the version says already; for whoever follows the table's change feed.
+func (n *News) Send(ctx context.Context, tenant TenantID) error { return n.send(ctx, tenant) }
 
 // send hands the notice to the nodes alone; for changes that bumped the version in their own write.
 func (n *News) send(ctx context.Context, tenant TenantID) error {
@@ -42,10 +49,14 @@ func (n *News) send(ctx context.Context, tenant TenantID) error {
 		if err != nil {
 			return errors.Join(append(failed, err)...)
 		}
-		for _, row := range rows {
-			if err := n.inboxes.Send(ctx, row.Sort, Notice{Tenant: tenant}); err != nil && KindOf(err) != NotFound {
-				failed = append(failed, err)
+		err = inParallel(len(rows), nodesAtOnce, func(i int) error {
+			if err := n.inboxes.Send(ctx, rows[i].Sort, Notice{Tenant: tenant}); !notFound(err) {
+				return err
 			}
+			return nil
+		})
+		if err != nil {
+			failed = append(failed, err)
 		}
 		if len(rows) < 1000 {
 			return errors.Join(failed...)

@@ -140,10 +140,10 @@ type Feed interface {
 
 // Message is what a Queue carries.
 type Message struct {
-	Group  string        // messages of one group are received in order of Send, one batch at a time; "" in no order. At most 128 bytes
-	Dedupe string        // a second message with it within 5 minutes of the first is accepted and dropped, whatever its group; "" never. At most 128 bytes
+	Group  string        // messages of one group are received in order of Send, one batch at a time; "" in no order. At most 128 bytes of 0x21 to 0x7e
+	Dedupe string        // a second message with it within 5 minutes of the first is accepted and dropped, whatever its group; "" never. As Group, and only where there is one
 	Delay  time.Duration // not received before; 0 to 15 minutes, and 0 where there is a Group
-	Body   []byte        // 1 byte to 1,000,000
+	Body   []byte        // 1 byte to 700,000: in base64 it fits SQS's 1 MiB
 }
 
 // Received is a Message in a receiver's hands: its own until the visibility time has passed.
@@ -161,7 +161,7 @@ type Queue interface {
 	Send(ctx context.Context, ms ...Message) error
 
 	// Receive waits up to wait for messages and returns 1 to max of them, or none. Of a group it returns the oldest ones, in order, and
-	// none while another receiver holds a message of that group.
+	// none while another receiver holds a message of that group. A Receive whose ctx ends may take messages along until they lapse.
 	Receive(ctx context.Context, max int, wait time.Duration) ([]Received, error)
 
 	// Done removes messages for good. A receipt that has lapsed is no error and removes nothing that another receiver holds.

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hookcast/hookcast/functions/internal/note"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
 )
@@ -107,6 +108,8 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	note.Add(r.Context(), "tenant", string(accepted.Tenant))
+	note.Add(r.Context(), "event", accepted.ID)
 	if reply := accepted.Reply; reply != nil {
 		w.Header().Set("Content-Type", reply.ContentType)
 		w.WriteHeader(reply.Status)

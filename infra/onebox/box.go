@@ -23,14 +23,15 @@ import (
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-// node is the one streamer's name. It is the same at each start, so that what it left behind is its own.
-const node = "onebox"
+// leaveTime is how long the node may take to remove what it has in the table. The next start removes it too.
+const leaveTime = 5 * time.Second
 
 // box is the whole product, wired.
 type box struct {
 	c         config
 	log       *slog.Logger
 	db        *sqlite.DB
+	node      *tenants.Node
 	hub       *hub.Hub
 	app       *streamer.App
 	channels  *tenants.Log
@@ -70,8 +71,12 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	inboxes := &inbox{}
-	b.accounts = tenants.NewAccounts(table, tenants.NewNews(table, inboxes))
+	forget := func(tenants.TenantID) {} // until there is something to forget
+	b.node = tenants.NewNode(tenants.NodeOptions{Table: table, Alone: true, Forget: func(t tenants.TenantID) { forget(t) }, Logger: log})
+	if err := b.node.Join(ctx); err != nil {
+		return nil, err
+	}
+	b.accounts = tenants.NewAccounts(table, tenants.NewNews(table, b.node))
 	signers := tenants.NewSigners(b.accounts, vault, deployment)
 	keys := tenants.NewKeys(b.accounts, signers)
 	sources := tenants.NewSources(b.accounts, vault, deployment)
@@ -89,20 +94,18 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	interest := tenants.NewInterest(table)
 	rights := streamer.Rights{Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate}
 	b.hub = hub.New(hub.Options{
-		Log: channels, Interest: interest, Node: node, Allowed: rights.Verdict, Logger: log,
+		Log: channels, Interest: interest, Node: b.node.ID(), Lease: b.node.InterestUntil, Allowed: rights.Verdict, Logger: log,
+		Count: -1, // nobody else asks how many subscribers there are
 		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
 			limits, err := b.accounts.Limits(ctx, t)
 			return tenants.Retention{Events: limits.RetentionEvents, Seconds: limits.RetentionSeconds}, err
 		},
 	})
-	inboxes.hub, inboxes.forget = b.hub, func(t tenants.TenantID) {
+	forget = func(t tenants.TenantID) {
 		rights.Forget(t)
 		sources.Forget(t)
 	}
-	if err := table.Write(ctx, tenants.Put(tenants.NodeKey(node), nil, time.Time{}, tenants.Anything())); err != nil {
-		return nil, err
-	}
-	b.appender = tenants.NewAppender(channels, interest, inboxes, b.queue)
+	b.appender = tenants.NewAppender(channels, interest, b.node, b.queue)
 	b.appender.Tenants, b.appender.Logger = b.accounts, log
 
 	if err := b.ensureOperator(ctx, keys); err != nil {
@@ -114,7 +117,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		}
 	}
 	o := streamer.Options{
-		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewAdmission(),
+		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewSharedAdmission(b.node),
 		API: api.New(api.Options{
 			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
@@ -129,24 +132,6 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	}
 	b.app = streamer.New(o)
 	return b, nil
-}
-
-// inbox is the one node's: notices go straight to the hub.
-type inbox struct {
-	hub    *hub.Hub
-	forget func(tenants.TenantID)
-}
-
-func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
-	if i.hub == nil { // while the box is being wired nobody listens yet
-		return nil
-	}
-	for _, n := range ns {
-		if n.Channel == "" {
-			i.forget(n.Tenant)
-		}
-	}
-	return i.hub.Send(ctx, node, ns...)
 }
 
 // ensureOperator makes the operator's key on the first start, and holds the deployment to the key in the file ever after: whoever can
@@ -172,9 +157,15 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	working, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { b.appender.Run(working, 4) })
+	work.Go(func() { b.node.Run(working, b.hub) })
 	defer func() {
 		stop()
 		work.Wait()
+		leaving, cancel := context.WithTimeout(context.Background(), leaveTime)
+		defer cancel()
+		if err := b.node.Leave(leaving); err != nil {
+			b.log.Warn("the node has left something behind", "error", err)
+		}
 	}()
 	served := make(chan error, 1)
 	go func() { served <- b.app.Serve(ln) }()

@@ -179,6 +179,10 @@ func (c *Conn) end(w *worker, why cause) {
 	case causeDrained:
 		o := &c.hub.o
 		b = c.format.AppendControl(nil, sse.Goodbye, []byte(`{"reason":"drain"}`), "", o.RetryMin+rand.N(o.RetryMax-o.RetryMin+1))
+	case causeShed:
+		o := &c.hub.o
+		b = c.format.AppendControl(nil, sse.Quota, []byte(`{"code":"connection_limit","detail":"the account has as many connections open as its limit allows"}`), "",
+			o.RetryMax+rand.N(o.RetryMax+1))
 	case causeClosed:
 		b = c.format.AppendControl(nil, sse.Denied, []byte(`{"detail":"the connection was closed by its owner"}`), Stop, 0)
 	}

@@ -93,7 +93,7 @@ func (quietLog) Tail(context.Context, tenants.TenantID, string) (int64, error) {
 func (quietLog) Read(_ context.Context, _ tenants.TenantID, _ string, after int64, _ int, _ tenants.Retention) (tenants.Page, error) {
 	return tenants.Page{Tail: after}, nil
 }
-func (quietLog) Register(context.Context, string, time.Time, tenants.TenantID, string) error {
+func (quietLog) Register(context.Context, string, time.Time, tenants.TenantID, string, int) error {
 	return nil
 }
 func (quietLog) Drop(context.Context, string, tenants.TenantID, string) error { return nil }

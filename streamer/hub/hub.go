@@ -95,6 +95,12 @@ func (h *Hub) Send(_ context.Context, node string, ns ...tenants.Notice) error {
 	if node != h.nodeID() {
 		return tenants.Errorf(tenants.NotFound, "node_not_found", "there is no such node")
 	}
+	h.Deliver(ns...)
+	return nil
+}
+
+// Deliver takes notices for this node, under whatever name they came. It does not wait.
+func (h *Hub) Deliver(ns ...tenants.Notice) {
 	for _, n := range ns {
 		if n.Channel == "" {
 			h.Recheck(n.Tenant)
@@ -107,32 +113,6 @@ func (h *Hub) Send(_ context.Context, node string, ns ...tenants.Notice) error {
 			t.post(op{kind: opDeliver, events: n.Events})
 		}
 	}
-	return nil
-}
-
-// Reregister takes a new name for this node, writes the interest rows of every channel that it serves under it, and reads each
-// channel behind its own last number: what a node does that may have lost its lease or its inbox. It returns the first error, or
-// once all rows are written.
-func (h *Hub) Reregister(ctx context.Context, node string) error {
-	h.node.Store(&node)
-	ts := h.column(0, 1)
-	done := make(chan error, len(ts))
-	for _, t := range ts {
-		if !t.post(op{kind: opDone, then: func(*worker) { t.reregister(func(err error) { done <- err }) }}) {
-			done <- nil
-		}
-	}
-	for range ts {
-		select {
-		case err := <-done:
-			if err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }
 
 // Drain ends every connection within the time given, one by one in random order, each with a goodbye and a retry time of its

@@ -18,7 +18,7 @@ type Log interface {
 
 // Interest is where the hub says which channels it serves: see [tenants.Interest].
 type Interest interface {
-	Register(ctx context.Context, node string, expires time.Time, tenant tenants.TenantID, channel string) error
+	Register(ctx context.Context, node string, expires time.Time, tenant tenants.TenantID, channel string, subscribers int) error
 	Drop(ctx context.Context, node string, tenant tenants.TenantID, channel string) error
 }
 
@@ -37,7 +37,8 @@ type Options struct {
 	Interest Interest
 	Node     string // this node's id: the name of its interest rows and of its inbox
 
-	// Lease returns until when the node's interest rows are to live. nil: they never expire.
+	// Lease returns until when an interest row that is written now is to live; half-way there it is written again. nil: they never
+	// expire.
 	Lease func() time.Time
 	// Retention returns what of the tenant's channels may be read. Called before each read of the log; nil: everything.
 	Retention func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error)
@@ -54,6 +55,7 @@ type Options struct {
 	UnsentAge   time.Duration // a subscriber whose oldest unsent byte is older is cut; 30 s
 	UnsentBytes int64         // a live subscriber that is further behind is cut; 1 MiB
 	AntiEntropy time.Duration // between two looks past the last number; 50 s. Twelve times as long where a day was quiet
+	Count       time.Duration // between a change of a channel's number of subscribers and its being written; 1 s. Below 0: it is not
 	Linger      time.Duration // interest outlives the last subscriber for so long; 30 s
 	Attach      time.Duration // what Open prepared lapses unless attached; 5 s
 	Ring        int           // recent events kept for each channel; 256
@@ -69,6 +71,9 @@ func (o *Options) defaults() {
 	set(&o.UnsentAge, 30*time.Second)
 	set(&o.UnsentBytes, 1<<20)
 	set(&o.AntiEntropy, 50*time.Second)
+	if o.Count == 0 {
+		o.Count = time.Second
+	}
 	set(&o.Linger, 30*time.Second)
 	set(&o.Attach, 5*time.Second)
 	set(&o.Ring, 256)

@@ -72,7 +72,7 @@ func (b *book) count(call string) (n int) {
 	return n
 }
 
-func (b *book) Register(ctx context.Context, node string, _ time.Time, t tenants.TenantID, channel string) error {
+func (b *book) Register(ctx context.Context, node string, _ time.Time, t tenants.TenantID, channel string, subscribers int) error {
 	if err := b.call(ctx, "register", channel); err != nil {
 		return err
 	}
@@ -167,6 +167,9 @@ func inBubble(t *testing.T, o Options, f func(r *rig)) {
 
 func newRig(t *testing.T, o Options) *rig {
 	b := newBook()
+	if o.Count == 0 { // interest rows are written for interest alone
+		o.Count = -1
+	}
 	o.Log, o.Interest, o.Node = b, b, "nod_1"
 	return &rig{t, b, New(o)}
 }

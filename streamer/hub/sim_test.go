@@ -147,17 +147,17 @@ type nodeLog struct {
 	tails map[string]int64
 }
 
-func (l *nodeLog) Register(ctx context.Context, node string, expires time.Time, t tenants.TenantID, channel string) error {
+func (l *nodeLog) Register(ctx context.Context, node string, expires time.Time, t tenants.TenantID, channel string, subscribers int) error {
 	if l.w.lateInterest {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.late[channel] = func() {
 			time.Sleep(200 * time.Millisecond)
-			l.in.Register(context.Background(), node, expires, t, channel)
+			l.in.Register(context.Background(), node, expires, t, channel, subscribers)
 		}
 		return nil
 	}
-	return l.in.Register(ctx, node, expires, t, channel)
+	return l.in.Register(ctx, node, expires, t, channel, subscribers)
 }
 
 func (l *nodeLog) Drop(ctx context.Context, node string, t tenants.TenantID, channel string) error {

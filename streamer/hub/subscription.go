@@ -64,14 +64,4 @@ type Item struct {
 const Stop = sse.Stop
 
 // Connection describes a live connection.
-type Connection struct {
-	ID        string
-	Channels  []string
-	Principal *tenants.Principal
-	Transport string
-	Remote    string
-	Since     time.Time
-	Cursor    string // "" before the first frame
-	Backlog   int64  // bytes that the channels have and the connection was not given yet
-	Sent      int64  // bytes
-}
+type Connection = tenants.Connection

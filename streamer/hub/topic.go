@@ -3,6 +3,7 @@ package hub
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hookcast/hookcast/tenants"
 )
@@ -34,10 +35,15 @@ type topic struct {
 	again bool       // and then from the start once more
 
 	state      topicState
-	maybeThere bool  // the interest row may exist
-	writing    bool  // an interest row is being written
-	failures   int   // of opening, in a row
-	emptySince int64 // ms; when the last subscriber left
+	maybeThere bool          // the interest row may exist
+	writing    bool          // an interest row is being written
+	named      string        // the node's name in the row that was written last
+	told       int           // how many subscribers that row tells of
+	telling    bool          // a timer is set for telling of another number
+	rewrites   []func(error) // wait for the row that is being written, to have it written again
+	renewAt    time.Time     // when the row is to be written again; zero: never
+	failures   int           // of opening, in a row
+	emptySince int64         // ms; when the last subscriber left
 
 	head    int64  // the last position known: every earlier one is known, too
 	stamp   uint64 // changes with each change of ring or pages
@@ -165,6 +171,7 @@ func (t *topic) turn(w *worker) bool {
 	}
 	t.account()
 	t.audience.Store(int64(len(t.subs)))
+	t.tellCount()
 
 	t.mu.Lock()
 	defer t.mu.Unlock()

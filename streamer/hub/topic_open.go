@@ -10,19 +10,18 @@ import (
 // open makes the topic live: interest is committed first and the log read after, so that an event that the appender
 // tells nobody about is in what is read. The cursors that wait are served by the same read.
 func (t *topic) open() {
-	t.state, t.maybeThere, t.writing = opening, true, true
+	t.state = opening
 	t.early, t.sizeOf = nil, 0
-	h := t.hub
-	h.io(t, func(ctx context.Context) func(*worker) {
-		err := h.o.Interest.Register(ctx, h.nodeID(), h.o.Lease(), t.key.tenant, t.key.name)
-		return func(*worker) { t.registered(err) }
-	})
+	t.register(t.registered)
 }
 
 func (t *topic) registered(err error) {
-	t.writing = false
 	if err != nil {
 		t.openFailed("registering interest in a channel", err)
+		return
+	}
+	if t.named != t.hub.nodeID() { // nobody sends there any more
+		t.open()
 		return
 	}
 	h := t.hub
@@ -94,6 +93,7 @@ func (t *topic) opened(after int64, page tenants.Page, err error) {
 	for _, s := range t.subs {
 		t.soon(s)
 	}
+	t.keepName()
 }
 
 func (t *topic) openFailed(what string, err error) {
@@ -109,26 +109,6 @@ func (t *topic) openFailed(what string, err error) {
 			} else {
 				t.open()
 			}
-		}
-	})
-}
-
-// reregister writes the interest row again and reads the log behind head; done is called once both have succeeded, or cannot.
-func (t *topic) reregister(done func(error)) {
-	if t.state != live || t.writing {
-		done(nil) // an opening that is under way writes the row itself
-		return
-	}
-	t.writing = true
-	h := t.hub
-	h.io(t, func(ctx context.Context) func(*worker) {
-		err := h.o.Interest.Register(ctx, h.nodeID(), h.o.Lease(), t.key.tenant, t.key.name)
-		return func(*worker) {
-			t.writing = false
-			if err == nil && t.state == live {
-				t.catchUp()
-			}
-			done(err)
 		}
 	})
 }
@@ -160,6 +140,13 @@ func (t *topic) visit() {
 			return
 		}
 	}
+	if t.state == live && !t.renewAt.IsZero() && !time.Now().Before(t.renewAt) {
+		t.reregister(func(err error) {
+			if err != nil {
+				t.hub.troubled("renewing interest in a channel", err)
+			}
+		})
+	}
 	every := o.AntiEntropy
 	if now-t.lastEvent > (24 * time.Hour).Milliseconds() {
 		every *= 12
@@ -176,9 +163,9 @@ func (t *topic) drop() {
 	}
 	t.state, t.writing = dropping, true
 	t.ring, t.pages, t.early, t.sizeOf = segment{}, nil, nil, 0
-	h := t.hub
+	h, named := t.hub, t.named
 	h.io(t, func(ctx context.Context) func(*worker) {
-		err := h.o.Interest.Drop(ctx, h.nodeID(), t.key.tenant, t.key.name)
+		err := h.o.Interest.Drop(ctx, named, t.key.tenant, t.key.name)
 		return func(*worker) { t.dropped(err) }
 	})
 }
@@ -190,6 +177,7 @@ func (t *topic) dropped(err error) {
 		t.hub.troubled("dropping interest in a channel", err)
 	} else {
 		t.maybeThere = false
+		t.named, t.renewAt = "", time.Time{}
 	}
 	switch {
 	case len(t.subs) > 0:

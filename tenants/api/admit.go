@@ -23,6 +23,9 @@ func (a *API) admit(c *call) error {
 	if err := a.admitOrigin(c); err != nil {
 		return err
 	}
+	if a.Observe != nil {
+		a.Observe(c.ctx, c.who.Tenant)
+	}
 	switch {
 	case c.route.Operator && !c.who.Operator:
 		return &tenants.Error{Kind: tenants.NotFound}

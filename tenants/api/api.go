@@ -41,6 +41,8 @@ type Options struct {
 	PublicURL   string // base address of /in/{token}, as providers reach it
 	// ClientAddr tells who sent a request, behind whatever proxies there are. Nil: the connection's own address.
 	ClientAddr func(*http.Request) netip.Addr
+	// Observe hears whose request it is, once that is known. Nil: nobody does.
+	Observe func(context.Context, tenants.TenantID)
 }
 
 // API serves the admin API.

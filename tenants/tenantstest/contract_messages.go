@@ -165,7 +165,7 @@ var messageCases = map[string]func(*queueCase){
 			c.Errorf("error %v", err)
 		}
 		c.send(c.message("a"))
-		if r := c.gets(10, "a"); r[0].Receives != 1 {
+		if r := c.gets(10, "a"); r[0].Receives != 1 && !c.Abandoned {
 			c.Errorf("received %d times", r[0].Receives)
 		}
 	},

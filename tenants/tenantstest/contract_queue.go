@@ -18,7 +18,14 @@ type QueueHarness struct {
 
 	Visibility  time.Duration // as the queue is configured: whole seconds
 	MaxReceives int           // as the queue is configured: at least 2
-	MaxBody     int           // bytes; 0 means 1,000,000
+	MaxBody     int           // bytes; 0 means 700,000
+
+	// OneOfGroup says that a Receive returns one message of a group, however many there are: what is expected of several in
+	// one hand is not tried then.
+	OneOfGroup bool
+
+	// Abandoned says that a Receive whose ctx has ended is known to take a message along, until it lapses.
+	Abandoned bool
 
 	// Bubble is as in TableHarness.
 	Bubble func(t *testing.T, f func(t *testing.T))
@@ -45,6 +52,9 @@ func TestQueue(t *testing.T, h QueueHarness) {
 	run(prefixed("grouped: ", messageCases), true)
 	run(prefixed("loose: ", messageCases), false)
 	run(groupCases, true)
+	if !h.OneOfGroup {
+		run(handfulCases, true)
+	}
 	run(looseCases, false)
 	if h.Bubble != nil {
 		run(waitingQueueCases, true)
@@ -118,6 +128,33 @@ func (c *queueCase) gets(max int, bodies ...string) []tenants.Received {
 		c.Fatalf("received %q, want %q", got, bodies)
 	}
 	return rs
+}
+
+// takes receives bodies in this order, and is done with them, however many come at once.
+func (c *queueCase) takes(bodies ...string) {
+	c.Helper()
+	if got := bodiesOf(c.drain(len(bodies))); !slices.Equal(got, bodies) {
+		c.Fatalf("received %q, want %q", got, bodies)
+	}
+}
+
+// deadAre receives the dead letters, is done with them, and wants exactly bodies.
+func (c *queueCase) deadAre(bodies ...string) {
+	c.Helper()
+	var dead []string
+	for len(dead) < len(bodies) {
+		rs, err := c.dead.Receive(c.ctx, 10, patience)
+		if err == nil {
+			err = c.dead.Done(c.ctx, rs...)
+		}
+		if err != nil || len(rs) == 0 {
+			c.Fatalf("dead letters %q, %v", dead, err)
+		}
+		dead = append(dead, bodiesOf(rs)...)
+	}
+	if !slices.Equal(dead, bodies) {
+		c.Errorf("dead letters %q, want %q", dead, bodies)
+	}
 }
 
 func (c *queueCase) getsNone() {

@@ -14,7 +14,7 @@ const (
 	maxBody    = 390 << 10
 	maxOps     = 100
 	maxSort    = 1024 // bytes; DynamoDB's sort key
-	maxMessage = 1_000_000
+	maxMessage = 700_000
 	maxRows    = 1000
 	maxDelay   = 15 * time.Minute
 	maxName    = 128 // bytes of a message's Group and Dedupe
@@ -101,6 +101,10 @@ func checkMessage(m tenants.Message) {
 	switch {
 	case len(m.Group) > maxName || len(m.Dedupe) > maxName:
 		breach("a group of %d bytes, a deduplication id of %d", len(m.Group), len(m.Dedupe))
+	case !printable(m.Group) || !printable(m.Dedupe):
+		breach("the group %q, the deduplication id %q", m.Group, m.Dedupe)
+	case m.Dedupe != "" && m.Group == "":
+		breach("a deduplication id without a group")
 	case m.Delay < 0 || m.Delay > maxDelay:
 		breach("a delay of %v", m.Delay)
 	case m.Delay != 0 && m.Group != "":
@@ -108,4 +112,13 @@ func checkMessage(m tenants.Message) {
 	case len(m.Body) < 1 || len(m.Body) > maxMessage:
 		breach("a message of %d bytes", len(m.Body))
 	}
+}
+
+func printable(name string) bool {
+	for i := range len(name) {
+		if name[i] <= ' ' || name[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

@@ -1,0 +1,49 @@
+// Command bootstrap is the function that serves the API.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/hookcast/hookcast/functions/admin"
+	"github.com/hookcast/hookcast/functions/internal/gateway"
+	"github.com/hookcast/hookcast/infra/awsenv"
+	"github.com/hookcast/hookcast/infra/dynamo"
+	"github.com/hookcast/hookcast/infra/kms"
+	"github.com/hookcast/hookcast/infra/sqs"
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/token"
+)
+
+const maxBody = 1<<20 + 64<<10 // as the streaming tier's
+
+func main() {
+	env := awsenv.Start("admin", awsenv.Table, awsenv.IngestQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.InboxPrefix, awsenv.Signup, awsenv.OperatorKeyHash)
+	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
+	key := env.Get(awsenv.KMSKey)
+	vault := kms.New(env.Config, key, key)
+	queues := sqs.New(env.Config)
+	inboxes := queues.Inboxes(env.Get(awsenv.InboxPrefix))
+	deployment, err := tenants.OpenDeployment(context.Background(), table, vault)
+	env.Must(err)
+	accounts := tenants.NewAccounts(table, tenants.NewNews(table, inboxes))
+	signers := tenants.NewSigners(accounts, vault, deployment)
+	keys := tenants.NewKeys(accounts, signers)
+	env.Must(keys.EnsureOperatorHash(context.Background(), env.Get(awsenv.OperatorKeyHash)))
+	gate, err := access.NewGate(access.NewPolicies(table, accounts))
+	env.Must(err)
+	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
+	handler := admin.Handler(api.New(api.Options{
+		Table: table, Accounts: accounts, Keys: keys, Sources: tenants.NewSources(accounts, vault, deployment), Log: channels,
+		Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
+		Tokens:    token.New(table, accounts, signers), Gate: gate, Cursors: deployment.Cursors(), Logger: env.Logger,
+		SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
+		Subscribers: admin.Subscribers(interest, env.Logger), Connections: admin.Connections(connections, env.Logger), Observe: admin.Observe,
+	}), api.OpenAPI)
+	env.Ready()
+	lambda.Start(gateway.New(gateway.Options{Handler: handler, Logger: env.Logger, MaxBody: maxBody, Measure: env.Measure}))
+}

@@ -1,0 +1,72 @@
+// Package admin serves the API behind the gateway, and the few paths beside it that a host has anyway.
+package admin
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/hookcast/hookcast/functions/internal/note"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Handler serves api, /openapi.yaml with openAPI, and /healthz. What else there is, is the API's to say: its 404 has the contract's form.
+func Handler(api http.Handler, openAPI []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		probe := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch path := r.URL.EscapedPath(); {
+		case probe && path == "/openapi.yaml":
+			h := w.Header()
+			h.Set("Content-Type", "application/yaml") // RFC 9512
+			h.Set("Cache-Control", "public, max-age=300, must-revalidate")
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("X-Content-Type-Options", "nosniff")
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(openAPI))
+		case probe && path == "/healthz":
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.Header().Set("Cache-Control", "no-store")
+			if r.Method == http.MethodGet {
+				_, _ = w.Write([]byte("ok\n"))
+			}
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+}
+
+// Interest counts a channel's subscribers on all nodes: *tenants.Interest.
+type Interest interface {
+	Subscribers(ctx context.Context, t tenants.TenantID, channel string) (int, error)
+}
+
+// ConnectionCounter counts a tenant's connections on all nodes: *tenants.Connections.
+type ConnectionCounter interface {
+	Count(ctx context.Context, t tenants.TenantID) (int, error)
+}
+
+// Subscribers counts a channel's subscribers for the API, which has the number beside what matters: where it cannot be had it is 0.
+func Subscribers(in Interest, log *slog.Logger) func(context.Context, tenants.TenantID, string) int {
+	return func(ctx context.Context, t tenants.TenantID, channel string) int {
+		n, err := in.Subscribers(ctx, t, channel)
+		if err != nil {
+			log.WarnContext(ctx, "subscribers could not be counted", "tenant", t, "error", err)
+		}
+		return n
+	}
+}
+
+// Connections counts a tenant's connections for the API, likewise.
+func Connections(c ConnectionCounter, log *slog.Logger) func(context.Context, tenants.TenantID) int {
+	return func(ctx context.Context, t tenants.TenantID) int {
+		n, err := c.Count(ctx, t)
+		if err != nil {
+			log.WarnContext(ctx, "connections could not be counted", "tenant", t, "error", err)
+		}
+		return n
+	}
+}
+
+// Observe notes whose request it is.
+func Observe(ctx context.Context, t tenants.TenantID) { note.Add(ctx, "tenant", string(t)) }

@@ -1,0 +1,27 @@
+// Command bootstrap is the function that puts queued events into their channels' logs.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	appending "github.com/hookcast/hookcast/functions/append"
+	"github.com/hookcast/hookcast/infra/awsenv"
+	"github.com/hookcast/hookcast/infra/dynamo"
+	"github.com/hookcast/hookcast/infra/sqs"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+func main() {
+	env := awsenv.Start("append", awsenv.Table, awsenv.InboxPrefix)
+	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
+	inboxes := sqs.New(env.Config).Inboxes(env.Get(awsenv.InboxPrefix))
+	_, err := tenants.NewNodes(table).Live(context.Background()) // so that a table that is not there is known at once
+	env.Must(err)
+	appender := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), inboxes, nil) // Lambda has the queue
+	appender.Logger = env.Logger
+	env.Ready()
+	lambda.Start(appending.Handler(appending.Options{Appender: appender, Logger: env.Logger, Measure: env.Measure}))
+}

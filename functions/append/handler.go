@@ -1,0 +1,66 @@
+// Package appending takes batches of the ingest queue to the Appender, and tells Lambda which messages failed.
+package appending
+
+import (
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/hookcast/hookcast/functions/internal/batch"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Appender is what a batch is handed to: *tenants.Appender. It returns the indexes of what failed.
+type Appender interface {
+	Append(ctx context.Context, rs []tenants.Received) (failed []int)
+}
+
+// Options are a Handler's dependencies.
+type Options struct {
+	Appender Appender
+	Logger   *slog.Logger
+	Measure  func(metric, unit string, value float64)
+}
+
+// Handler is for lambda.Start. A message that fails comes again after its visibility time, and with it the later ones of its group.
+func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+		begin := time.Now()
+		rs := make([]tenants.Received, len(e.Records))
+		for i, m := range e.Records {
+			rs[i] = received(m)
+		}
+		within, cancel := batch.Within(ctx)
+		defer cancel()
+		out := batch.Messages(e.Records, o.Appender.Append(within, rs))
+		failed := len(out.BatchItemFailures)
+		o.Measure("Appended", "Count", float64(len(rs)-failed))
+		o.Measure("AppendLatency", "Milliseconds", float64(time.Since(begin))/float64(time.Millisecond))
+		if failed > 0 {
+			o.Measure("AppendFailed", "Count", float64(failed))
+		}
+		o.Logger.InfoContext(ctx, "batch", "request_id", batch.RequestID(ctx), "messages", len(rs), "failed", failed, "ms", time.Since(begin).Milliseconds())
+		return out, nil
+	}
+}
+
+// received is the message as the domain has it. Bodies are base64 (infra/sqs); one that is not is nobody's event, and is left for the
+// Appender to refuse.
+func received(m events.SQSMessage) tenants.Received {
+	body, err := base64.StdEncoding.Strict().DecodeString(m.Body)
+	if err != nil {
+		body = []byte(m.Body)
+	}
+	r := tenants.Received{
+		Message: tenants.Message{Group: m.Attributes["MessageGroupId"], Dedupe: m.Attributes["MessageDeduplicationId"], Body: body},
+		Receipt: m.ReceiptHandle,
+	}
+	r.Receives, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
+	if ms, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
+		r.Sent = time.UnixMilli(ms)
+	}
+	return r
+}

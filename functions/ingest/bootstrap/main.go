@@ -1,0 +1,36 @@
+// Command bootstrap is the function that takes webhooks in.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/hookcast/hookcast/functions/ingest"
+	"github.com/hookcast/hookcast/functions/internal/gateway"
+	"github.com/hookcast/hookcast/infra/awsenv"
+	"github.com/hookcast/hookcast/infra/dynamo"
+	"github.com/hookcast/hookcast/infra/kms"
+	"github.com/hookcast/hookcast/infra/sqs"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+func main() {
+	env := awsenv.Start("ingest", awsenv.Table, awsenv.IngestQueue, awsenv.KMSKey, awsenv.PublicURL)
+	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
+	key := env.Get(awsenv.KMSKey)
+	vault := kms.New(env.Config, key, key)
+	deployment, err := tenants.OpenDeployment(context.Background(), table, vault)
+	env.Must(err)
+	accounts := tenants.NewAccounts(table, nil) // which nothing here changes
+	sources := tenants.NewSources(accounts, vault, deployment)
+	queue := sqs.New(env.Config).Queue(env.Get(awsenv.IngestQueue))
+	intake := tenants.NewIntake(accounts, tenants.NewLog(table), queue)
+	handler := ingest.Handler(ingest.Options{
+		Receiver: tenants.NewReceiver(sources, intake), Logger: env.Logger,
+		PublicURL: env.Get(awsenv.PublicURL), MaxBody: tenants.MaxEventBytes,
+	})
+	env.Ready()
+	lambda.Start(gateway.New(gateway.Options{Handler: handler, Logger: env.Logger, MaxBody: tenants.MaxEventBytes, Measure: env.Measure}))
+}

@@ -1,0 +1,66 @@
+// Package batch makes the answers by which a function tells Lambda which items of a batch failed (ReportBatchItemFailures). An answer that
+// names an item that is not in the batch, or an empty one, makes Lambda take the whole batch for failed.
+package batch
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+// Messages answers for messages of a queue, of which those at the indexes in failed did: they come again, and with each the later ones of
+// its group, which would otherwise be ahead of it (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
+func Messages(ms []events.SQSMessage, failed []int) events.SQSEventResponse {
+	out := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+	lost := make([]bool, len(ms))
+	for _, i := range failed {
+		lost[i] = true
+	}
+	blocked := make(map[string]bool)
+	for i, m := range ms {
+		group := m.Attributes["MessageGroupId"]
+		if lost[i] || group != "" && blocked[group] {
+			blocked[group] = true
+			out.BatchItemFailures = append(out.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+		}
+	}
+	return out
+}
+
+// Records answers for records of a stream, of which those at the indexes in failed did. Lambda goes on with the first of them and has all
+// behind it come again, whether they failed or not, so that one is all that there is to say
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html).
+func Records(rs []events.DynamoDBEventRecord, failed []int) events.DynamoDBEventResponse {
+	out := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
+	if len(failed) == 0 {
+		return out
+	}
+	first := failed[0]
+	for _, i := range failed {
+		first = min(first, i)
+	}
+	out.BatchItemFailures = append(out.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: rs[first].Change.SequenceNumber})
+	return out
+}
+
+// spare is how long before its end an invocation is cut short, so that there is time to say what has failed: one that is ended from
+// outside has failed as a whole.
+const spare = 500 * time.Millisecond
+
+// Within returns a context that ends a little before the invocation does.
+func Within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, end.Add(-spare))
+	}
+	return context.WithCancel(ctx)
+}
+
+// RequestID returns Lambda's id of the invocation.
+func RequestID(ctx context.Context) string {
+	if c, ok := lambdacontext.FromContext(ctx); ok {
+		return c.AwsRequestID
+	}
+	return ""
+}

@@ -1,0 +1,62 @@
+package dynamo
+
+import (
+	"strings"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// The attributes of an item. Neither a tenant's id nor a kind holds a '#'.
+const (
+	AttrPartition = "pk"  // S: "tenant#kind" for an ordered kind, "tenant#kind#sort" for a point kind
+	AttrSort      = "sk"  // S: the row's Sort for an ordered kind, "-" for a point kind
+	AttrFamily    = "k"   // S: the kind up to its slash ("log", "evt"), for filters of the stream
+	AttrVersion   = "v"   // N
+	AttrBody      = "b"   // B
+	AttrEncoding  = "z"   // N: how the body is encoded; absent: as it is, 1: DEFLATE (RFC 1951)
+	AttrExpires   = "ttl" // N: seconds since 1970; absent: never
+)
+
+const pointSort = "-"
+
+// Schema is what a table must be made with.
+type Schema struct {
+	PartitionKey, SortKey string // both of type S
+	Expires               string // the attribute of TimeToLiveSpecification
+	StreamView            string // StreamViewType
+}
+
+// TableSchema returns the schema that this package relies on.
+func TableSchema() Schema {
+	return Schema{PartitionKey: AttrPartition, SortKey: AttrSort, Expires: AttrExpires, StreamView: "NEW_IMAGE"}
+}
+
+// Family returns the value of a row's AttrFamily.
+func Family(k tenants.Kind) string {
+	family, _, _ := strings.Cut(string(k), "/")
+	return family
+}
+
+func partition(t tenants.TenantID, k tenants.Kind) string { return string(t) + "#" + string(k) }
+
+// encodeKey gives the row at k its place.
+func encodeKey(k tenants.Key) (pk, sk string) {
+	if k.Kind.Ordered() {
+		return partition(k.Tenant, k.Kind), k.Sort
+	}
+	return partition(k.Tenant, k.Kind) + "#" + k.Sort, pointSort
+}
+
+// decodeKey is the inverse of encodeKey; it refuses what encodeKey does not make.
+func decodeKey(pk, sk string) (tenants.Key, bool) {
+	tenant, rest, ok := strings.Cut(pk, "#")
+	kind, sort, point := strings.Cut(rest, "#")
+	k := tenants.Key{Tenant: tenants.TenantID(tenant), Kind: tenants.Kind(kind), Sort: sort}
+	if !ok || tenant == "" || kind == "" || point == k.Kind.Ordered() || point && sk != pointSort {
+		return tenants.Key{}, false
+	}
+	if !point {
+		k.Sort = sk
+	}
+	return k, true
+}

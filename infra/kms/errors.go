@@ -1,0 +1,64 @@
+package kms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// classify turns an error of the SDK's into one of the domain's. The text of an answer stays out of it: where a signature is refused,
+// AWS repeats the request's headers there. Its code and the request's id say enough.
+//
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html#API_Decrypt_Errors and CommonErrors.html beside it.
+func classify(ctx context.Context, operation string, err error) error {
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return tenants.Errorf(tenants.Unavailable, "vault_unreachable", "%w", err) // no connection, no credentials, an answer cut short
+	}
+	status, request := 0, ""
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		status, request = answer.HTTPStatusCode(), answer.ServiceRequestID()
+	}
+	cause := fmt.Errorf("%s: %s, status %d, request %q", operation, api.ErrorCode(), status, request)
+	switch api.ErrorCode() {
+	case "InvalidCiphertextException", "IncorrectKeyException":
+		return errUnsealable(cause)
+	case "DisabledException", "KMSInvalidStateException", "NotFoundException":
+		return tenants.Errorf(tenants.Internal, "vault_key_unusable", "%w", cause)
+	case "ThrottlingException", "Throttling", "LimitExceededException", "TooManyRequestsException":
+		e := tenants.Errorf(tenants.Unavailable, "vault_throttled", "%w", cause)
+		e.RetryAfter = time.Second
+		return e
+	case "ExpiredTokenException", "ExpiredToken", "RequestExpired", "InvalidClientTokenId", "UnrecognizedClientException":
+		return tenants.Errorf(tenants.Unavailable, "credentials_expired", "%w", cause)
+	case "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException":
+		return tenants.Errorf(tenants.Unavailable, "vault_unavailable", "%w", cause)
+	}
+	if status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
+		return tenants.Errorf(tenants.Unavailable, "vault_unavailable", "%w", cause)
+	}
+	return tenants.Errorf(tenants.Internal, "vault_refused", "%w", cause)
+}
+
+func errUnsealable(cause error) error {
+	return &tenants.Error{
+		Kind: tenants.Internal, Code: "unsealable", Detail: "not sealed by this vault for this tenant and purpose", Err: cause,
+	}
+}
+
+func broken(format string, args ...any) error {
+	return tenants.Errorf(tenants.Internal, "vault_broken", format, args...)
+}
+
+func ended(ctx context.Context) error {
+	return tenants.Errorf(tenants.Unavailable, "cancelled", "%w", context.Cause(ctx))
+}

@@ -1,0 +1,241 @@
+package stacks_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// everywhere are the rights on "*", a reason each. AWS lets no resource be named for these.
+var everywhere = map[string]string{
+	"ecr:GetAuthorizationToken":                 "a token is for the registry as a whole",
+	"elasticloadbalancing:DescribeTargetHealth": "Describe actions of the balancer take no resource",
+	"sqs:ListQueues":                            "lists the account's queues",
+}
+
+// statement is one of a policy. owner is who it is for: the resource that has it.
+type statement struct {
+	path, owner        string
+	effect             string
+	actions, resources []string
+	raw                map[string]any
+}
+
+func TestNoActionIsAWildcardAndNoResourceIsEverything(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, s := range statements(t) {
+		where := s.path + ": " + s.owner
+		if s.effect != "Allow" && s.effect != "Deny" {
+			t.Errorf("%s: effect %q", where, s.effect)
+		}
+		if len(s.actions) == 0 {
+			t.Errorf("%s: a statement without Action", where)
+		}
+		for _, not := range []string{"NotAction", "NotResource", "NotPrincipal"} {
+			if _, ok := s.raw[not]; ok {
+				t.Errorf("%s has %s", where, not)
+			}
+		}
+		if fmt.Sprint(s.raw["Principal"]) == "*" || fmt.Sprint(s.raw["Principal"]) == "map[AWS:*]" {
+			t.Errorf("%s is for everybody", where)
+		}
+		for _, a := range s.actions {
+			if strings.ContainsAny(a, "*?") || !strings.Contains(a, ":") {
+				t.Errorf("%s: action %q", where, a)
+			}
+			if slices.Contains(s.resources, "*") && s.owner != "Key" { // in a key's policy "*" is that key
+				if everywhere[a] == "" {
+					t.Errorf("%s: %s on everything", where, a)
+				}
+				seen[a] = true
+			}
+		}
+		for _, r := range s.resources {
+			// A name may end in a wildcard; a service, a region or an account may not be one.
+			if r != "*" && strings.ContainsAny(strings.TrimSuffix(r, "*"), "*?") {
+				t.Errorf("%s: resource %q", where, r)
+			}
+		}
+	}
+	for a := range everywhere {
+		if !seen[a] {
+			t.Errorf("%s is listed and not used", a)
+		}
+	}
+}
+
+func TestEachFunctionHasARoleOfItsOwn(t *testing.T) {
+	users := make(map[string][]string)
+	for path, one := range all(t) {
+		for id, r := range one.Resources {
+			for _, property := range []string{"Role", "TaskRoleArn", "ExecutionRoleArn"} {
+				if role, ok := r.Properties[property]; ok {
+					users[path+fmt.Sprint(role)] = append(users[path+fmt.Sprint(role)], id)
+				}
+			}
+			if _, ok := r.Properties["ManagedPolicyArns"]; ok {
+				t.Errorf("%s: %s has a policy that AWS may widen", path, id)
+			}
+		}
+	}
+	if len(users) != 7 { // five functions, the task, what starts the task
+		t.Errorf("%d roles: %v", len(users), users)
+	}
+	for role, ids := range users {
+		if len(ids) > 1 {
+			t.Errorf("%s is shared by %v", role, ids)
+		}
+	}
+}
+
+// calls are what the adapters ask of AWS, and the rights it takes, from AWS's Service Authorization Reference. A call that is not here
+// fails the test: somebody has to think who may make it.
+var calls = map[string]struct {
+	rights []string
+	who    []string // roles; none: nothing that is deployed makes it
+}{
+	"dynamo.GetItem":                   {[]string{"dynamodb:GetItem"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.Query":                     {[]string{"dynamodb:Query"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.PutItem":                   {[]string{"dynamodb:PutItem"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.UpdateItem":                {[]string{"dynamodb:UpdateItem"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.DeleteItem":                {[]string{"dynamodb:DeleteItem"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.TransactWriteItems":        {[]string{"dynamodb:ConditionCheckItem"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.CreateTable":               {nil, nil},
+	"dynamo.DescribeTable":             {nil, nil},
+	"dynamo.UpdateTimeToLive":          {nil, nil},
+	"dynamo.DescribeStream":            {[]string{"dynamodb:DescribeStream"}, []string{"ChangesRole"}}, // by the event source mapping
+	"dynamo.GetRecords":                {[]string{"dynamodb:GetRecords"}, []string{"ChangesRole"}},
+	"dynamo.GetShardIterator":          {[]string{"dynamodb:GetShardIterator"}, []string{"ChangesRole"}},
+	"sqs.SendMessageBatch":             {[]string{"sqs:SendMessage"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "TaskRole"}},
+	"sqs.ReceiveMessage":               {[]string{"sqs:ReceiveMessage"}, []string{"AppendRole", "TaskRole"}}, // append's by the event source mapping
+	"sqs.DeleteMessageBatch":           {[]string{"sqs:DeleteMessage"}, []string{"AppendRole", "TaskRole"}},
+	"sqs.ChangeMessageVisibilityBatch": {nil, nil}, // messages are given back by the partial-batch reply
+	"sqs.GetQueueUrl":                  {[]string{"sqs:GetQueueUrl"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"sqs.CreateQueue":                  {[]string{"sqs:CreateQueue"}, []string{"TaskRole"}},
+	"sqs.DeleteQueue":                  {[]string{"sqs:DeleteQueue"}, []string{"SweepRole", "TaskRole"}},
+	"sqs.ListQueues":                   {[]string{"sqs:ListQueues"}, []string{"SweepRole"}},
+	"kms.GenerateDataKey":              {[]string{"kms:GenerateDataKey"}, []string{"IngestRole", "AdminRole", "TaskRole"}},
+	"kms.Decrypt":                      {[]string{"kms:Decrypt"}, []string{"IngestRole", "AdminRole", "TaskRole"}},
+}
+
+// call finds what an adapter asks for by the name of the SDK's type that it fills in.
+var call = regexp.MustCompile(`\b(?:dynamodb|dynamodbstreams|sqs|kms)\.(\w+)Input\b`)
+
+func TestWhatTheAdaptersAskForIsGranted(t *testing.T) {
+	granted := make(map[string]map[string]bool)
+	for _, s := range statements(t) {
+		if s.raw["Condition"] != nil { // the table's own use of the key is no right to open secrets
+			continue
+		}
+		if granted[s.owner] == nil {
+			granted[s.owner] = make(map[string]bool)
+		}
+		for _, a := range s.actions {
+			granted[s.owner][a] = true
+		}
+	}
+	made := make(map[string]bool)
+	for _, adapter := range []string{"dynamo", "sqs", "kms"} {
+		files, err := filepath.Glob(filepath.Join("..", adapter, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", adapter, len(files), err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range call.FindAllStringSubmatch(string(text), -1) {
+				made[adapter+"."+m[1]] = true
+			}
+		}
+	}
+	for name := range made {
+		c, ok := calls[name]
+		if !ok {
+			t.Errorf("%s is called, and nobody has said who may", name)
+		}
+		for _, role := range c.who {
+			for _, right := range c.rights {
+				if !granted[role][right] {
+					t.Errorf("%s is not granted %s", role, right)
+				}
+			}
+		}
+	}
+	for name := range calls {
+		if !made[name] {
+			t.Errorf("%s is listed and never called", name)
+		}
+	}
+}
+
+func statements(t *testing.T) []statement {
+	t.Helper()
+	var found []statement
+	for path, one := range all(t) {
+		for id, r := range one.Resources {
+			for _, document := range policies(r.Properties) {
+				list, _ := document["Statement"].([]any)
+				if len(list) == 0 {
+					t.Errorf("%s: %s has an empty policy", path, id)
+				}
+				for _, item := range list {
+					raw, _ := item.(map[string]any)
+					effect, _ := raw["Effect"].(string)
+					found = append(found, statement{path, id, effect, texts(raw["Action"]), texts(raw["Resource"]), raw})
+				}
+			}
+		}
+	}
+	if len(found) < 30 {
+		t.Fatalf("only %d statements were found", len(found))
+	}
+	return found
+}
+
+// policies finds every policy document in v: whatever has a list of statements.
+func policies(v any) []map[string]any {
+	var found []map[string]any
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			found = append(found, policies(item)...)
+		}
+	case map[string]any:
+		if _, ok := v["Statement"]; ok {
+			return []map[string]any{v}
+		}
+		for _, item := range v {
+			found = append(found, policies(item)...)
+		}
+	}
+	return found
+}
+
+// texts is v as a list of texts: of Fn::Sub the text as it is written.
+func texts(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var list []string
+		for _, item := range v {
+			list = append(list, texts(item)...)
+		}
+		return list
+	case map[string]any:
+		if text, ok := v["Fn::Sub"].(string); ok {
+			return []string{text}
+		}
+		return []string{fmt.Sprint(v)[3:]}
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package stacks_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The validator is AWS's own (https://github.com/aws-cloudformation/cloudformation-validate): the resource types' published schemas and
+// the rules of cfn-lint in one file, with nothing fetched while it runs. npm brings the version that validator/package-lock.json
+// names, once, to the user's cache.
+
+type finding struct {
+	Rule, Severity, At, Message string
+	Line                        int
+}
+
+func (f finding) String() string {
+	return fmt.Sprintf("line %d: %s: %s (%s %s)", f.Line, f.At, f.Message, f.Severity, f.Rule)
+}
+
+// accepted are findings that stay, a reason each.
+var accepted = []struct {
+	rule, at, why string
+}{
+	{"W3002", "", "nested templates and code are paths of this repository until aws cloudformation package uploads them"},
+	{"W1001", "Subnets Outputs/", "the third subnet is named only in the branch of Fn::If in which it is there"},
+}
+
+// breaks are ways to write a template wrongly, and the rules that find them. A validator that finds nothing may be one that looks at
+// nothing.
+var breaks = []struct{ name, file, old, new, rule string }{
+	{"misspelt property", root, "TimeToLiveSpecification:", "TimeToLiveSpecificaton:", "F3002"},
+	{"misspelt inner property", root, "deadLetterTargetArn:", "deadLetterTargetARN:", "[EF]3002"},
+	{"misspelt field of a parameter", root, "NoEcho: true", "NoEko: true", "[EF]2001"},
+	{"no resource for Ref", root, "TargetKeyId: !Ref Key", "TargetKeyId: !Ref Kee", "F1020"},
+	{"no resource for GetAtt", root, "!GetAtt IngestDeadLetters.Arn", "!GetAtt IngestDeadLetterz.Arn", "[EF]10.."},
+	{"no such attribute", root, "!GetAtt Table.StreamArn", "!GetAtt Table.StreamArm", "[EF]...."},
+	{"no resource for Sub", "gateway.yaml", "integrations/${ToIngest}", "integrations/${ToIngets}", "F1018"},
+	{"no resource for DependsOn", "service.yaml", "DependsOn: Listener", "DependsOn: Lisener", "[EF]...."},
+	{"no such condition", "gateway.yaml", "Condition: HasZone", "Condition: HasZones", "[EF]...."},
+	{"no such type", "functions.yaml", "Type: AWS::Lambda::EventSourceMapping", "Type: AWS::Lambda::EventSourceMaping", "[EF]...."},
+	{"a required property missing", "functions.yaml", "      Role: !GetAtt IngestRole.Arn\n", "", "[EF]...."},
+	{"a value out of range", "functions.yaml", "Timeout: 50\n", "Timeout: 50000\n", "F3034"},
+	{"a value of no enumeration", "functions.yaml", "Architectures: [arm64]", "Architectures: [arm46]", "W3030"},
+	{"a value of another type", "network.yaml", "EnableDnsSupport: true", "EnableDnsSupport: perhaps", "[EF]...."},
+}
+
+// One run of the validator, which takes seconds to start, looks at the templates and at the broken ones.
+func TestTemplatesAreWhatCloudFormationTakes(t *testing.T) {
+	v := validator(t)
+	var good, broken []string
+	for path := range all(t) {
+		good = append(good, path)
+	}
+	slices.Sort(good)
+	dir := t.TempDir()
+	for i, b := range breaks {
+		text, err := os.ReadFile(b.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(text, []byte(b.old)) {
+			t.Fatalf("%s: %s has no %q", b.name, b.file, b.old)
+		}
+		broken = append(broken, filepath.Join(dir, fmt.Sprintf("%d.yaml", i)))
+		if err := os.WriteFile(broken[i], bytes.Replace(text, []byte(b.old), []byte(b.new), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reports := v.validate(t, append(slices.Clone(good), broken...)...)
+	for _, path := range good {
+		for _, f := range reports[path] {
+			t.Errorf("%s: %v", path, f)
+		}
+	}
+	for i, b := range breaks {
+		rule := regexp.MustCompile(b.rule)
+		if !slices.ContainsFunc(reports[broken[i]], func(f finding) bool { return rule.MatchString(f.Rule) }) {
+			t.Errorf("%s: not found; found is %v", b.name, reports[broken[i]])
+		}
+	}
+}
+
+// cloudformation is the folder that the validator is in.
+type cloudformation string
+
+// validate returns what is found in each template, hints and what is accepted left out.
+func (v cloudformation) validate(t *testing.T, paths ...string) map[string][]finding {
+	t.Helper()
+	script, err := os.ReadFile(filepath.Join("validator", "validate.js")) // read here, so that go test knows when it changes
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", append([]string{"-"}, paths...)...)
+	cmd.Stdin = bytes.NewReader(script)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(string(v), "node_modules"))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("validator: %v\n%s", err, stderr.String())
+	}
+	found := make(map[string][]finding)
+	for line := range strings.Lines(string(out)) {
+		var report struct {
+			Path, Status string
+			Found        []finding
+		}
+		if err := json.Unmarshal([]byte(line), &report); err != nil {
+			t.Fatalf("validator: %v\n%s", err, line)
+		}
+		if report.Status != "OK" {
+			t.Errorf("validator: %s: %s", report.Path, report.Status)
+		}
+		found[report.Path] = slices.DeleteFunc(report.Found, func(f finding) bool {
+			if f.Severity == "INFO" || f.Severity == "DEBUG" {
+				return true
+			}
+			for _, a := range accepted {
+				if f.Rule == a.rule && strings.Contains(f.At, a.at) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	if len(found) != len(paths) {
+		t.Fatalf("validator: %d reports of %d templates", len(found), len(paths))
+	}
+	return found
+}
+
+// validator installs the validator where it is not yet. Where there is no npm the test is skipped, and fails under CI=true.
+func validator(t *testing.T) cloudformation {
+	t.Helper()
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("%s is missing", program)
+			}
+			t.Skipf("%s is missing: the templates are not held against AWS's schemas", program)
+		}
+	}
+	lock, err := os.ReadFile(filepath.Join("validator", "package-lock.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`cloudformation-validate": "([^"]+)"`).FindSubmatch(lock)
+	if version == nil {
+		t.Fatal("validator/package-lock.json names no version")
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache = filepath.Join(cache, "hookcast")
+	there := filepath.Join(cache, "cloudformation-validate-"+string(version[1]))
+	if _, err := os.Stat(there); err == nil {
+		return cloudformation(there)
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	making, err := os.MkdirTemp(cache, "making-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(making)
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		raw, err := os.ReadFile(filepath.Join("validator", name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(making, name), raw, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = making
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	// Another test process may have been quicker; then what it made is as good.
+	if err := os.Rename(making, there); err != nil && !errors.Is(err, fs.ErrExist) {
+		if _, serr := os.Stat(there); serr != nil {
+			t.Fatal(err)
+		}
+	}
+	return cloudformation(there)
+}

@@ -1,0 +1,96 @@
+// Command streamerd is a streaming node of a deployment on AWS: it holds browsers' connections and serves the API beside them.
+//
+// Its environment tells it where it is (infra/awsenv). It goes on until SIGTERM, or until the balancer that it is behind begins to take it
+// out, and then sends its connections away over 100 s.
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/awsenv"
+)
+
+const (
+	drainTime = 100 * time.Second // a task has 120 s from SIGTERM on
+	endTime   = 10 * time.Second  // for requests that are under way behind that
+	leaveTime = 5 * time.Second   // for the node to remove what it has
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	env := awsenv.Start("streamerd", awsenv.Table, awsenv.IngestQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.InboxPrefix,
+		awsenv.Signup, awsenv.OperatorKeyHash, awsenv.Address)
+	ln, err := net.Listen("tcp", env.Get(awsenv.Address))
+	env.Must(err)
+	s, err := open(ctx, env)
+	env.Must(err)
+	env.Ready()
+	err = s.serve(ctx, ln, newTarget(env.Config, env.Get(awsenv.TargetGroup), env.Get(awsenv.Address), env.Logger))
+	s.hub.Close()
+	env.Must(err)
+}
+
+// serve serves on ln until ctx ends or the target is being taken out, then drains.
+func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error {
+	working, stop := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { s.node.Run(working, s.hub) })
+	work.Go(func() { s.measure(working, time.Minute) })
+	defer func() {
+		stop()
+		work.Wait()
+		leaving, cancel := context.WithTimeout(context.Background(), leaveTime)
+		defer cancel()
+		if err := s.node.Leave(leaving); err != nil {
+			s.log.Warn("the node has left something behind", "error", err)
+		}
+	}()
+	served := make(chan error, 1)
+	go func() { served <- s.app.Serve(ln) }()
+	watching, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+		s.log.Info("draining", "why", "signal", "for", drainTime)
+	case <-t.draining(watching):
+		s.log.Info("draining", "why", "target", "for", drainTime)
+	}
+	draining, cancel := context.WithTimeout(context.Background(), drainTime+endTime)
+	defer cancel()
+	err := s.app.Drain(draining, drainTime)
+	<-served
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // whoever is still there has had the time that there was
+	}
+	return err
+}
+
+// measure writes how many connections there are: what the number of nodes is steered by.
+func (s *streamer) measure(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		s.env.MeasureAll("Connections", "Count", float64(s.hub.Stats().Connections))
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func warn(log *slog.Logger, what string, err error) {
+	if err != nil {
+		log.Warn(what, "error", err)
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/hookcast/hookcast/infra/awsenv"
+	"github.com/hookcast/hookcast/infra/dynamo"
+	"github.com/hookcast/hookcast/infra/kms"
+	"github.com/hookcast/hookcast/infra/sqs"
+	tier "github.com/hookcast/hookcast/streamer"
+	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/token"
+)
+
+// trustedHops is the balancer.
+const trustedHops = 1
+
+// streamer is a node, wired.
+type streamer struct {
+	env  *awsenv.Env
+	log  *slog.Logger
+	node *tenants.Node
+	hub  *hub.Hub
+	app  *tier.App
+}
+
+// open joins the other nodes and wires everything.
+func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
+	s := &streamer{env: env, log: env.Logger}
+	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
+	key := env.Get(awsenv.KMSKey)
+	vault := kms.New(env.Config, key, key)
+	queues := sqs.New(env.Config)
+	inboxes := queues.Inboxes(env.Get(awsenv.InboxPrefix))
+	deployment, err := tenants.OpenDeployment(ctx, table, vault)
+	if err != nil {
+		return nil, err
+	}
+	accounts := tenants.NewAccounts(table, tenants.NewNews(table, inboxes))
+	signers := tenants.NewSigners(accounts, vault, deployment)
+	keys := tenants.NewKeys(accounts, signers)
+	if err := keys.EnsureOperatorHash(ctx, env.Get(awsenv.OperatorKeyHash)); err != nil {
+		return nil, err
+	}
+	sources := tenants.NewSources(accounts, vault, deployment)
+	tokens := token.New(table, accounts, signers)
+	gate, err := access.NewGate(access.NewPolicies(table, accounts))
+	if err != nil {
+		return nil, err
+	}
+	rights := tier.Rights{Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate}
+	s.node = tenants.NewNode(tenants.NodeOptions{
+		Table: table, Inboxes: inboxes, Maker: inboxes, Logger: s.log,
+		Open: func(node string) tenants.Inbox {
+			inbox := inboxes.Open(node)
+			inbox.Logger = s.log
+			return inbox
+		},
+		Forget: func(t tenants.TenantID) {
+			rights.Forget(t)
+			sources.Forget(t)
+		},
+	})
+	if err := s.node.Join(ctx); err != nil {
+		return nil, err
+	}
+	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
+	s.hub = hub.New(hub.Options{
+		Log: channels, Interest: interest, Node: s.node.ID(), Lease: s.node.InterestUntil, Allowed: rights.Verdict, Logger: s.log,
+		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
+			limits, err := accounts.Limits(ctx, t)
+			return limits.Retention(), err
+		},
+	})
+	s.app = tier.New(tier.Options{
+		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewSharedAdmission(s.node),
+		API: api.New(api.Options{
+			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Log: channels, Tokens: tokens, Gate: gate,
+			Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
+			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
+			Subscribers: func(ctx context.Context, t tenants.TenantID, channel string) int {
+				n, err := interest.Subscribers(ctx, t, channel)
+				warn(s.log, "subscribers could not be counted", err)
+				return n
+			},
+			Connections: func(ctx context.Context, t tenants.TenantID) int {
+				n, err := connections.Count(ctx, t)
+				warn(s.log, "connections could not be counted", err)
+				return n
+			},
+		}),
+		OpenAPI: api.OpenAPI, Logger: s.log, Ready: s.node.Ready, TrustedHops: trustedHops,
+	})
+	return s, nil
+}
