@@ -36,6 +36,8 @@ var importRules = []struct {
 	{"infra/awsenv", nil, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/config"}, "a process's surroundings: it knows nothing of what the process does"},
 	{"infra/stacks", nil, []string{"gopkg.in/yaml.v3"}, "reads templates, and knows nothing of what is deployed"},
 	{"infra/awslocal/emulator", nil, nil, "it starts programs and knows nothing of ours"},
+	{"infra/awslocal/process", nil, nil, "it runs programs and knows nothing of ours"},
+	{"infra/awslocal/lambda", []string{"infra/awslocal/process"}, nil, "it runs functions and knows nothing of ours"},
 	{"infra/endtoend", nil, nil, "a stranger: it knows addresses and keys, and nothing of ours"},
 	{"infra/endtoend/browser", nil, []string{"github.com/chromedp/chromedp"}, "the only package that knows a browser"},
 	{"functions/", []string{"tenants", "tenants/", "functions/internal/"}, []string{"github.com/aws/aws-lambda-go"}, "a function is a transport: never an adapter, never another function"},

@@ -63,69 +63,121 @@ func (c *crowd) want(n int) {
 	c.wanting += n
 }
 
-// Clients connect to three nodes for 30 s, then one of the nodes is killed. An observer counts: never are more connections open than the
-// limit allows, nearly all places are taken whenever as many are wanted, and those of the dead node are taken again 30 s later.
+// quota simulates clients that connect to three nodes for 30 s, of which one is then killed. An observer counts: never are more
+// connections open than the limit allows, nearly all places are taken whenever as many are wanted, and those of the dead node are taken
+// again 30 s later. It returns what it found to be wrong.
+type quota struct {
+	seed  uint64
+	limit int
+	spoil func(tenants.Table) tenants.Table
+
+	crowd
+	faults                            []string
+	below, longest, samples, sum, top int // below: samples in a row with too few in use; a place that comes free may be so for a moment
+}
+
+// observe counts, every 10 ms.
+func (q *quota) observe(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		used := q.fl.total(q.tenant, nil)
+		q.top = max(q.top, used)
+		q.mu.Lock()
+		wanting := q.wanting
+		q.mu.Unlock()
+		if wanting < q.limit {
+			continue
+		}
+		q.samples, q.sum = q.samples+1, q.sum+used
+		if q.below++; used >= q.limit*9/10 {
+			q.below = 0
+		}
+		q.longest = max(q.longest, q.below)
+	}
+}
+
+// judge says what was wrong since the last time, with so many samples at least to judge by.
+func (q *quota) judge(when string, least int) {
+	average := float64(q.sum) / float64(max(1, q.samples))
+	if q.longest > 10 || average < 0.95*float64(q.limit) || q.samples < least {
+		q.faults = append(q.faults, fmt.Sprintf("%s: too few of %d in use for %d0 ms, %.2f on average, in %d samples", when, q.limit, q.longest, average, q.samples))
+	}
+	q.below, q.longest, q.samples, q.sum = 0, 0, 0, 0
+}
+
+func (q *quota) run(t *testing.T) {
+	q.fl = &fleet{t: t, table: tenantstest.NewTable(tenantstest.Faults{Seed: q.seed, Latency: 5 * time.Millisecond}), inboxes: tenantstest.NewInboxes(tenantstest.Faults{Seed: q.seed, Latency: 5 * time.Millisecond}), spoil: q.spoil}
+	for range 3 {
+		q.fl.add()
+	}
+	q.limits, q.tenant = tenants.Limits{Connections: q.limit}, logTenant
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for i := range 500 {
+		clients.Go(func() { q.client(rand.New(rand.NewPCG(q.seed, uint64(i))), stop) })
+	}
+	q.observe(3 * time.Second) // the nodes fill
+	q.below, q.longest, q.samples, q.sum = 0, 0, 0, 0
+	q.observe(27 * time.Second)
+	q.judge("with three nodes", 2000)
+	q.fl.sites[0].kill()
+	q.observe(30 * time.Second)
+	q.below, q.longest, q.samples, q.sum = 0, 0, 0, 0
+	q.observe(5 * time.Second)
+	q.judge("30 s after a node was killed", 400)
+	close(stop)
+	clients.Wait()
+	time.Sleep(2 * time.Minute) // longer than unused slots stay where they are
+	if held := slotsHeld(t, q.fl.table, q.tenant); held != 0 {
+		q.faults = append(q.faults, fmt.Sprintf("%d slots are held when nobody is there", held))
+	}
+	if q.top > q.limit {
+		q.faults = append(q.faults, fmt.Sprintf("%d were open, limit %d", q.top, q.limit))
+	}
+	q.fl.close()
+}
+
+func simulateQuota(t *testing.T, seed uint64, limit int, spoil func(tenants.Table) tenants.Table) []string {
+	q := &quota{seed: seed, limit: limit, spoil: spoil}
+	synctest.Test(t, q.run)
+	return q.faults
+}
+
 func TestQuotaAcrossNodes(t *testing.T) {
 	for _, limit := range []int{3, 50} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
-			for seed := range max(1, *simulated/slower/250) {
-				synctest.Test(t, func(t *testing.T) { quotaAcrossNodes(t, seed, limit) })
+			for seed := range max(1, *simulated/slower/200) {
+				if faults := simulateQuota(t, seed, limit, honest); faults != nil {
+					t.Fatalf("seed %d: %q", seed, faults)
+				}
 			}
 		})
 	}
 }
 
-func quotaAcrossNodes(t *testing.T, seed uint64, limit int) {
-	fl := newFleet(t, tenantstest.Faults{Seed: seed, Latency: 5 * time.Millisecond}, 3)
-	c := &crowd{fl: fl, limits: tenants.Limits{Connections: limit}, tenant: logTenant}
-	stop := make(chan struct{})
-	var clients sync.WaitGroup
-	for i := range 500 {
-		clients.Go(func() { c.client(rand.New(rand.NewPCG(seed, uint64(i))), stop) })
-	}
-	enough := limit * 9 / 10
-	below, longest, samples, sum := 0, 0, 0, 0 // below: samples in a row with too few in use; a place that comes free may be so for a moment
-	observe := func(d time.Duration, judge bool) {
-		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-			used := fl.total(c.tenant, nil)
-			if used > limit {
-				t.Fatalf("seed %d: %d open, limit %d", seed, used, limit)
+func TestQuotaFindsPlantedFaults(t *testing.T) {
+	isNodes := func(k tenants.Kind) bool { return k == "list/nodes" }
+	for name, spoil := range map[string]func(tenants.Table) tenants.Table{
+		"slots taken whether the row is as it was or not": unchecked("slots", anyCondition),
+		"a lease that does not end": func(t tenants.Table) tenants.Table {
+			return spoiled{Table: t, change: func(o tenants.Op) tenants.Op {
+				if isNodes(o.Row.Kind) {
+					o.Row.Expires = time.Time{}
+				}
+				return o
+			}}
+		},
+		"a node taken for dead that lives": func(t tenants.Table) tenants.Table { return blind{t} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				if faults := simulateQuota(t, seed, 50, spoil); faults != nil {
+					t.Logf("found by seed %d: %q", seed, faults)
+					return
+				}
 			}
-			c.mu.Lock()
-			wanting := c.wanting
-			c.mu.Unlock()
-			if !judge || wanting < limit {
-				continue
-			}
-			samples, sum = samples+1, sum+used
-			if used < enough {
-				below++
-			} else {
-				below = 0
-			}
-			longest = max(longest, below)
-		}
+			t.Error("20 schedules did not find it")
+		})
 	}
-	observe(3*time.Second, false) // the nodes fill
-	observe(27*time.Second, true)
-	judge := func(when string, least int) {
-		if average := float64(sum) / float64(max(1, samples)); longest > 10 || average < 0.95*float64(limit) || samples < least {
-			t.Errorf("seed %d, %s: too few of %d in use for %d0 ms, %.2f on average, in %d samples", seed, when, limit, longest, average, samples)
-		}
-	}
-	judge("with three nodes", 2000)
-	fl.sites[0].kill()
-	observe(30*time.Second, false)
-	below, longest, samples, sum = 0, 0, 0, 0
-	observe(5*time.Second, true)
-	judge("30 s after a node was killed", 400)
-	close(stop)
-	clients.Wait()
-	time.Sleep(2 * time.Minute) // longer than unused slots stay where they are
-	if held := slotsHeld(t, fl.table, c.tenant); held != 0 {
-		t.Errorf("seed %d: %d slots are held when nobody is there", seed, held)
-	}
-	fl.close()
 }
 
 // slotsHeld is what living nodes hold by the tenant's row.
@@ -138,4 +190,21 @@ func slotsHeld(t *testing.T, table tenants.Table, tenant tenants.TenantID) (sum 
 		}
 	}
 	return sum
+}
+
+// blind plants that no lease is ever seen by others.
+type blind struct{ tenants.Table }
+
+func (b blind) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
+	if k.Kind == "list/nodes" {
+		return tenants.Row{}, tenants.Errorf(tenants.NotFound, "row_not_found", "no such row")
+	}
+	return b.Table.Get(ctx, k)
+}
+
+func (b blind) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, error) {
+	if r.Kind == "list/nodes" {
+		return nil, ctx.Err()
+	}
+	return b.Table.Query(ctx, r)
 }

@@ -45,6 +45,7 @@ func (d Deployment) publish(t testing.TB, by Tenant, channel string, from, to in
 // awaitEvents returns once the channel has n events: what is accepted is on its way there.
 func awaitEvents(t testing.TB, d Deployment, by Tenant, channel string, n int) {
 	t.Helper()
+<<<<<<< HEAD
 	seen, cursor := 0, "0"
 	for deadline := time.Now().Add(patience); seen < n; {
 		var page struct {
@@ -56,6 +57,34 @@ func awaitEvents(t testing.TB, d Deployment, by Tenant, channel string, n int) {
 			t.Fatalf("channel %s has %d events, want %d", channel, seen, n)
 		}
 		cursor = page.NextCursor
+=======
+	for have := int64(0); have < int64(n); {
+		var page struct{ Data []Event }
+		d.mustGet(t, fmt.Sprintf("%s/v1/poll?channel=%s&after=%d&wait=20", d.Stream, channel, have), by.Key).JSON(t, &page)
+		if len(page.Data) == 0 {
+			t.Fatalf("channel %s has no event %d", channel, have+1)
+		}
+		have = page.Data[len(page.Data)-1].Seq
+	}
+}
+
+// awaitPost posts webhooks until one is answered with the status: what takes them in may go by what it read 5 s ago.
+func (d Deployment) awaitPost(t testing.TB, s Source, status int) {
+	t.Helper()
+	begin := time.Now()
+	for n := 1; ; n++ {
+		a, err := d.GitHub(t.Context(), s, fmt.Sprintf("%d-%d", status, n), []byte(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Status == status {
+			return
+		}
+		if time.Since(begin) > 6*time.Second {
+			t.Fatalf("webhooks are answered %d, want %d: %s", a.Status, status, a.Body)
+		}
+		time.Sleep(50 * time.Millisecond)
+>>>>>>> aws
 	}
 }
 

@@ -61,9 +61,9 @@ func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error 
 	case err := <-served:
 		return err
 	case <-ctx.Done():
-		s.log.Info("draining", "why", "signal", "for", drainTime)
+		s.log.Info("draining", "why", "signal", "for", drainTime.String())
 	case <-t.draining(watching):
-		s.log.Info("draining", "why", "target", "for", drainTime)
+		s.log.Info("draining", "why", "target", "for", drainTime.String())
 	}
 	draining, cancel := context.WithTimeout(context.Background(), drainTime+endTime)
 	defer cancel()

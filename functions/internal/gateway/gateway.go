@@ -55,18 +55,18 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	begin := time.Now()
 	id := tenants.NewID(tenants.PrefixRequest)
 	ctx, notes := note.With(ctx)
-	w := &response{header: make(http.Header)}
+	w := newResponse(id)
 	r, gatewayID, err := h.request(ctx, payload)
 	if err == nil {
 		err = h.serve(w, r)
 	}
 	if err != nil {
-		w = &response{header: make(http.Header)}
+		w = newResponse(id)
 		h.fail(w, r, id, err)
 	}
 	answer, err := w.event()
 	if err != nil {
-		w = &response{header: make(http.Header)}
+		w = newResponse(id)
 		h.fail(w, r, id, err)
 		if answer, err = w.event(); err != nil {
 			return nil, err // of a problem's few hundred bytes: cannot be
@@ -103,7 +103,6 @@ func (h *Handler) fail(w *response, r *http.Request, id string, err error) {
 	if r == nil {
 		r = &http.Request{Method: http.MethodPost}
 	}
-	w.header.Set("Request-Id", id)
 	w.header.Set("Cache-Control", "no-store")
 	problem.Log(h.o.Logger, id, err)
 	problem.Write(w, r, id, err)

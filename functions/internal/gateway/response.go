@@ -20,6 +20,11 @@ type response struct {
 	body   bytes.Buffer
 }
 
+// newResponse has a request id, for handlers that make none of their own.
+func newResponse(id string) *response {
+	return &response{header: http.Header{"Request-Id": {id}}}
+}
+
 func (w *response) Header() http.Header { return w.header }
 
 func (w *response) WriteHeader(status int) {

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/hookcast/hookcast/infra/awslocal/lambda"
+	"github.com/hookcast/hookcast/infra/stacks"
+)
+
+// maxEvent is what Lambda takes of a gateway, with the body in base64 where it is.
+const maxEvent = 6 << 20
+
+// front answers as an HTTP API does: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+type front struct {
+	routes    []stacks.Route
+	functions map[string]*lambda.Function // by the functions' names in the project
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	route := f.route(r)
+	if route == nil {
+		refuse(w, http.StatusNotFound, "Not Found")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 10<<20))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		refuse(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+		return
+	} else if err != nil {
+		refuse(w, http.StatusBadRequest, "Bad Request")
+		return
+	}
+	payload, err := json.Marshal(event(r, *route, body))
+	if err != nil || len(payload) > maxEvent {
+		refuse(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), route.Timeout)
+	defer cancel()
+	answer, err := f.invoke(ctx, route.Function.Name, payload)
+	switch {
+	case ctx.Err() != nil:
+		refuse(w, http.StatusServiceUnavailable, "Service Unavailable")
+	case err != nil:
+		refuse(w, http.StatusInternalServerError, "Internal Server Error")
+	default:
+		reply(w, answer)
+	}
+}
+
+// invoke is Invoke that does not wait for an answer longer than ctx lasts.
+func (f *front) invoke(ctx context.Context, name string, payload []byte) (answer []byte, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		answer, err = f.functions[name].Invoke(ctx, payload)
+	}()
+	select {
+	case <-done:
+		return answer, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// route picks the route that serves r: a path that matches whole before one that ends in {name+}, and the default at last.
+func (f *front) route(r *http.Request) (best *stacks.Route) {
+	rank := 0
+	for i, route := range f.routes {
+		if route.Method != "ANY" && route.Method != r.Method {
+			continue
+		}
+		if n := match(route.Path, r.URL.EscapedPath()); n > rank {
+			best, rank = &f.routes[i], n
+		}
+	}
+	return best
+}
+
+// match ranks how well the pattern of a route matches a path: 0 not at all, 1 as the default, 2 by a rest, 3 whole.
+func match(pattern, path string) int {
+	if pattern == "" {
+		return 1
+	}
+	have := strings.Split(path, "/")
+	for i, want := range strings.Split(pattern, "/") {
+		switch {
+		case i >= len(have):
+			return 0
+		case strings.HasPrefix(want, "{") && strings.HasSuffix(want, "+}"):
+			if have[i] == "" && i == len(have)-1 {
+				return 0
+			}
+			return 2
+		case strings.HasPrefix(want, "{"):
+			if have[i] == "" {
+				return 0
+			}
+		case want != have[i]:
+			return 0
+		}
+	}
+	if len(have) != len(strings.Split(pattern, "/")) {
+		return 0
+	}
+	return 3
+}
+
+// event makes the event of a request, in payload format 2.0.
+func event(r *http.Request, route stacks.Route, body []byte) events.APIGatewayV2HTTPRequest {
+	key := "$default"
+	if route.Path != "" {
+		key = route.Method + " " + route.Path
+	}
+	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
+	e := events.APIGatewayV2HTTPRequest{
+		Version: route.Payload, RouteKey: key, RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery, Headers: make(map[string]string),
+		RequestContext: events.APIGatewayV2HTTPRequestContext{
+			RouteKey: key, AccountID: account, Stage: "$default", RequestID: rand.Text(), APIID: "awslocal", DomainName: r.Host,
+			TimeEpoch: time.Now().UnixMilli(), Time: time.Now().UTC().Format("02/Jan/2006:15:04:05 +0000"),
+			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
+				Method: r.Method, Path: r.URL.EscapedPath(), Protocol: r.Proto, SourceIP: ip, UserAgent: r.UserAgent(),
+			},
+		},
+	}
+	for name, values := range r.Header {
+		if name == "Cookie" {
+			for _, v := range values {
+				e.Cookies = append(e.Cookies, strings.Split(v, "; ")...)
+			}
+			continue
+		}
+		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	e.Headers["host"] = r.Host
+	e.Headers["x-forwarded-for"] = strings.TrimPrefix(e.Headers["x-forwarded-for"]+", "+ip, ", ")
+	e.Headers["x-forwarded-proto"] = "http"
+	if len(body) == 0 {
+		return e
+	}
+	e.Headers["content-length"] = strconv.Itoa(len(body))
+	if isText(r.Header.Get("Content-Type")) {
+		e.Body = string(body) // what is not UTF-8 becomes U+FFFD, as JSON has it
+	} else {
+		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+	}
+	return e
+}
+
+// isText tells whether a body of that type comes as a string.
+func isText(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	switch kind {
+	case "application/json", "application/xml", "application/javascript":
+		return true
+	}
+	return strings.HasPrefix(kind, "text/")
+}
+
+// reply writes a function's answer.
+func reply(w http.ResponseWriter, answer []byte) {
+	var e events.APIGatewayV2HTTPResponse
+	if err := json.Unmarshal(answer, &e); err != nil || e.StatusCode < 200 || e.StatusCode > 599 {
+		refuse(w, http.StatusInternalServerError, "Internal Server Error")
+		return
+	}
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			refuse(w, http.StatusInternalServerError, "Internal Server Error")
+			return
+		}
+	}
+	h := w.Header()
+	for name, value := range e.Headers {
+		if !strings.EqualFold(name, "Content-Length") && !strings.EqualFold(name, "Connection") {
+			h.Set(name, value)
+		}
+	}
+	h["Set-Cookie"] = e.Cookies
+	w.WriteHeader(e.StatusCode)
+	_, _ = w.Write(body)
+}
+
+// refuse answers for the gateway itself.
+func refuse(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
+}

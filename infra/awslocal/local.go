@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/hookcast/hookcast/infra/awslocal/lambda"
+	"github.com/hookcast/hookcast/infra/stacks"
+)
+
+const (
+	stack    = "hookcast"
+	apiHost  = "api.awslocal.invalid" // stands for the front's address until that is known
+	stopTime = 5 * time.Second        // for a child to end by itself
+)
+
+// local is a deployment on this machine.
+type local struct {
+	c         config
+	log       *slog.Logger
+	what      *stacks.Deployment
+	cloud     *cloud
+	streamARN string
+	binaries  map[string]string // of functions, and "streamerd"
+	logs      []*os.File
+	functions map[string]*lambda.Function
+	streamers []*streamer
+	front     *http.Server
+	ready     chan struct{} // closed when everything serves
+
+	mu sync.Mutex // over the file of processes
+}
+
+// serve makes the deployment and serves until ctx ends.
+func serve(ctx context.Context, c config, stdout io.Writer) error {
+	l := &local{c: c, ready: make(chan struct{}), functions: make(map[string]*lambda.Function), binaries: make(map[string]string)}
+	ln, err := net.Listen("tcp", c.api)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	defer l.close()
+	if err := l.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to end before it was there
+		}
+		return err
+	}
+	return l.run(ctx, ln, stdout)
+}
+
+// open makes all that is there before anything runs.
+func (l *local) open(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(l.c.data, "logs"), 0o700); err != nil {
+		return err
+	}
+	main, err := l.logFile("awslocal")
+	if err != nil {
+		return err
+	}
+	l.log = slog.New(slog.NewJSONHandler(main, nil))
+	hash, err := operatorKey(filepath.Join(l.c.data, "operator.key"))
+	if err != nil {
+		return err
+	}
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	template, err := stacks.Load(filepath.Join(root, "template.yaml"))
+	if err != nil {
+		return err
+	}
+	deploy := func(queueURL func(name string) string) (err error) {
+		l.what, err = template.Deploy(stack, stacks.Place{Region: region, Account: account, QueueURL: queueURL}, map[string]string{
+			"ApiDomainName": apiHost, "StreamDomainName": "stream.awslocal.invalid", "OperatorKeyHash": hash,
+			"CertificateArn": "arn:aws:acm:" + region + ":" + account + ":certificate/none", "StreamerImageTag": "local",
+		})
+		return err
+	}
+	if err := deploy(func(name string) string { return name }); err != nil { // to learn of the key, and of the queues
+		return err
+	}
+	if l.cloud, err = openCloud(ctx, l.what.Function("admin").Environment["HOOKCAST_KMS_KEY"], l.c.through); err != nil {
+		return err
+	}
+	if err := l.cloud.makeQueues(ctx, l.what.Queues); err != nil {
+		return err
+	}
+	if err := deploy(func(name string) string { return l.cloud.urls[name] }); err != nil {
+		return err
+	}
+	if len(l.what.Tables) != 1 || len(l.what.Tasks) != 1 {
+		return errors.New("template.yaml has not one table and one task")
+	}
+	if l.streamARN, err = l.cloud.makeTable(ctx, l.what.Tables[0]); err != nil {
+		return err
+	}
+	return l.make(ctx, root)
+}
+
+// make builds the binaries and makes functions and nodes of them.
+func (l *local) make(ctx context.Context, root string) error {
+	into := filepath.Join(l.c.data, "build")
+	into, err := filepath.Abs(into)
+	if err != nil {
+		return err
+	}
+	for _, f := range l.what.Functions {
+		binary, err := build(ctx, root, into, f.Name, "functions/"+f.Name+"/bootstrap")
+		if err != nil {
+			return err
+		}
+		out, err := l.logFile(f.Name)
+		if err != nil {
+			return err
+		}
+		l.functions[f.Name] = lambda.New(lambda.Options{
+			Name: f.FullName, ARN: f.ARN, Binary: binary, Environment: l.environment(f.Environment), Timeout: f.Timeout, MemoryMB: f.MemoryMB,
+			Concurrency: l.c.concurrency, Log: out, Changed: l.processes,
+		})
+	}
+	binary, err := build(ctx, root, into, "streamerd", "streamer/streamerd")
+	if err != nil {
+		return err
+	}
+	for i, addr := range l.c.streams {
+		name := fmt.Sprintf("streamer-%d", i+1)
+		out, err := l.logFile(name)
+		if err != nil {
+			return err
+		}
+		environment := map[string]string{}
+		for k, v := range l.what.Tasks[0].Environment {
+			environment[k] = v
+		}
+		environment["HOOKCAST_ADDR"] = addr
+		delete(environment, "HOOKCAST_TARGET_GROUP_ARN") // there is no balancer
+		l.streamers = append(l.streamers, &streamer{
+			name: name, binary: binary, environment: l.environment(environment), out: out, log: l.log, changed: l.processes,
+		})
+	}
+	return nil
+}
+
+// environment is what the template gives to a process, with this machine's addresses and what AWS itself adds.
+func (l *local) environment(from map[string]string) []string {
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region,
+		"AWS_ACCESS_KEY_ID=awslocal", "AWS_SECRET_ACCESS_KEY=awslocal", "AWS_EC2_METADATA_DISABLED=true",
+	}
+	for name, v := range from {
+		env = append(env, name+"="+strings.ReplaceAll(v, "https://"+apiHost, "http://"+l.c.api))
+	}
+	return append(env, l.cloud.endpoints...)
+}
+
+func (l *local) logFile(name string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(l.c.data, "logs", name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		l.logs = append(l.logs, f)
+	}
+	return f, err
+}
+
+// run serves until ctx ends, and then ends everything.
+func (l *local) run(ctx context.Context, ln net.Listener, stdout io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	failed := make(chan error, 1) // the first failure is why the others follow
+	fail := func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+		cancel()
+	}
+	defer cancel()
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, s := range l.streamers {
+		all.Go(func() {
+			if err := s.run(ctx); err != nil {
+				fail(err)
+			}
+		})
+	}
+	l.invokers(ctx, &all)
+	l.front = &http.Server{Handler: l.handler(), ReadHeaderTimeout: 30 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	all.Go(func() {
+		if err := l.front.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			fail(err)
+		}
+	})
+	all.Go(func() {
+		if err := l.warm(ctx); err != nil {
+			if ctx.Err() == nil {
+				fail(err)
+			}
+			return
+		}
+		close(l.ready)
+		fmt.Fprintf(stdout, "Hookcast's AWS form on this machine:\n  API and webhooks  http://%s\n  streams           http://%s\n  operator's key    %s\n  logs              %s\n",
+			l.c.api, strings.Join(l.c.streams, ", http://"), filepath.Join(l.c.data, "operator.key"), filepath.Join(l.c.data, "logs"))
+	})
+	select {
+	case <-ctx.Done():
+	case <-l.cloud.dynamodb.Ended():
+		fail(errors.New("DynamoDB Local has ended"))
+	case <-l.cloud.sqs.Ended():
+		fail(errors.New("the SQS server has ended"))
+	}
+	ending, done := context.WithTimeout(context.Background(), stopTime)
+	defer done()
+	_ = l.front.Shutdown(ending)
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// invokers starts what calls functions by itself.
+func (l *local) invokers(ctx context.Context, all *sync.WaitGroup) {
+	for _, source := range l.what.Sources {
+		f := l.functions[source.Function.Name]
+		if source.Queue != nil {
+			p := &queuePoller{queues: l.cloud.queues, source: source, url: l.cloud.urls[source.Queue.Name], function: f, log: l.log}
+			all.Go(func() { p.run(ctx, l.c.concurrency) })
+			continue
+		}
+		d := &delivery{source: source, invoke: f.Invoke, note: l.noter(source), pause: backOff, log: l.log, begun: make(map[string]bool)}
+		p := &streamPoller{streams: l.cloud.streams, arn: l.streamARN, source: source, deliver: d, log: l.log}
+		all.Go(func() { p.run(ctx) })
+	}
+	for _, s := range l.what.Schedules {
+		all.Go(func() {
+			for sleep(ctx, s.Every); ctx.Err() == nil; sleep(ctx, s.Every) {
+				if _, err := l.functions[s.Function.Name].Invoke(ctx, []byte(`{"source":"aws.events"}`)); err != nil {
+					l.log.Warn("a scheduled function failed", "function", s.Function.Name, "error", err)
+				}
+			}
+		})
+	}
+}
+
+// noter returns what tells the mapping's destination of failures, in the form of
+// https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html.
+func (l *local) noter(source *stacks.EventSource) func(context.Context, failure) error {
+	return func(ctx context.Context, f failure) error {
+		body, err := json.Marshal(map[string]any{
+			"version": "1.0", "timestamp": time.Now().UTC(),
+			"requestContext": map[string]any{"functionArn": source.Function.ARN, "condition": f.Condition, "approximateInvokeCount": f.Tries},
+			"DDBStreamBatchInfo": map[string]any{
+				"shardId": f.Shard, "startSequenceNumber": f.First, "endSequenceNumber": f.Last, "batchSize": f.Size, "streamArn": l.streamARN,
+			},
+		})
+		if err != nil {
+			return err
+		}
+		_, err = l.cloud.queues.SendMessage(ctx, &sqs.SendMessageInput{
+			QueueUrl: aws.String(l.cloud.urls[source.OnFailure.Name]), MessageBody: aws.String(string(body)),
+		})
+		return err
+	}
+}
+
+// backOff waits between two tries of a batch.
+func backOff(ctx context.Context, try int) {
+	sleep(ctx, min(100*time.Millisecond<<min(try, 10), 10*time.Second))
+}
+
+// close ends what run has not.
+func (l *local) close() {
+	for _, f := range l.functions {
+		f.Close()
+	}
+	if l.cloud != nil {
+		l.cloud.close()
+	}
+	for _, f := range l.logs {
+		f.Close()
+	}
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
+)
+
+// built is the program as a user runs it, and one instance of it that the tests share which do it no harm.
+var built struct {
+	once   sync.Once
+	dir    string
+	err    error
+	shared *running
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.shared != nil {
+		built.shared.stop()
+	}
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// running is an awslocal that runs.
+type running struct {
+	endtoend.Deployment
+	streams []string
+	data    string
+	cmd     *exec.Cmd
+	exited  chan error
+	out     *os.File
+}
+
+// start returns the shared awslocal. Where a program is missing that it needs the test is skipped, and fails in CI.
+func start(t *testing.T) *running {
+	t.Helper()
+	need(t)
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "awslocal"); built.err != nil {
+			return
+		}
+		if out, err := exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+			return
+		}
+		built.shared, built.err = launch(filepath.Join(built.dir, "data"))
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.shared
+}
+
+func need(t *testing.T) {
+	t.Helper()
+	if err := missing(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// launch runs the program on data and returns once it says that it is ready.
+func launch(data string) (_ *running, err error) {
+	api, one, two := freeAddr(), freeAddr(), freeAddr()
+	r := &running{streams: []string{one, two}, data: data, exited: make(chan error, 1)}
+	r.Deployment = endtoend.Deployment{API: "http://" + api, Stream: "http://" + one, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	if r.out, err = os.Create(data + ".out"); err != nil {
+		return nil, err
+	}
+	r.cmd = exec.Command(filepath.Join(built.dir, "awslocal"), "-api", api, "-stream", one+","+two, "-data", data)
+	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := r.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { r.exited <- r.cmd.Wait() }()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first time it downloads and compiles
+	defer cancel()
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
+		select {
+		case err := <-r.exited:
+			r.exited <- err
+			return nil, fmt.Errorf("awslocal ended: %v: %s", err, r.said())
+		case <-ctx.Done():
+			r.stop()
+			return nil, fmt.Errorf("awslocal is not ready: %s", r.said())
+		case <-tick.C:
+			if a, err := r.Do(ctx, "GET", "/readyz", "", nil); err == nil && a.Status == 200 {
+				tick.Stop()
+				return r, nil
+			}
+		}
+	}
+}
+
+// said is what the program wrote.
+func (r *running) said() string {
+	b, _ := os.ReadFile(r.out.Name())
+	return string(b)
+}
+
+// stop ends the program as Ctrl-C does and waits until it is gone.
+func (r *running) stop() error {
+	_ = r.cmd.Process.Signal(os.Interrupt)
+	err := <-r.exited
+	r.exited <- err
+	r.out.Close()
+	return err
+}
+
+// node is the deployment as it is reached at one of its nodes.
+func (r *running) node(i int) endtoend.Deployment {
+	d := r.Deployment
+	d.Stream = "http://" + r.streams[i]
+	return d
+}
+
+func (r *running) operatorKey(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(r.data, "operator.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// processes returns the process ids of what runs, by name.
+func (r *running) processes(t testing.TB) map[string][]int {
+	t.Helper()
+	f, err := os.Open(filepath.Join(r.data, "processes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	pids := make(map[string][]int)
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		name, id, _ := strings.Cut(lines.Text(), " ")
+		pid, err := strconv.Atoi(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids[name] = append(pids[name], pid)
+	}
+	return pids
+}
+
+// log returns what a function or a node has logged.
+func (r *running) log(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(r.data, "logs", name+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// freeAddr returns an address that was free a moment ago.
+func freeAddr() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// wantNumber wants {"n":n} as the next event, and as the channel's n-th.
+func wantNumber(t testing.TB, s *endtoend.Stream, n int) {
+	t.Helper()
+	late := time.AfterFunc(20*time.Second, s.Close)
+	defer late.Stop()
+	f, err := s.NextEvent()
+	if err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	if f.ID != itoa(n) || f.Data != `{"n":`+itoa(n)+`}` {
+		t.Fatalf("got %+v, %v where event %d was due", f, err, n)
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/hookcast/hookcast/infra/awslocal/lambda"
+	"github.com/hookcast/hookcast/infra/stacks"
+)
+
+// queuePoller hands a queue's messages to a function, as an event source mapping does. What failed it leaves alone: it comes again when
+// its visibility time is over. See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
+type queuePoller struct {
+	queues   *sqs.Client
+	source   *stacks.EventSource
+	url      string
+	function *lambda.Function
+	log      *slog.Logger
+}
+
+// run polls with so many batches at a time at most, until ctx ends; it returns once those under way are done with.
+func (p *queuePoller) run(ctx context.Context, pollers int) {
+	if most := p.source.Concurrency; most > 0 {
+		pollers = min(pollers, most)
+	}
+	var all sync.WaitGroup
+	for range pollers {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if err := p.poll(ctx); err != nil && ctx.Err() == nil {
+					p.log.Warn("polling a queue", "queue", p.source.Queue.Name, "error", err)
+					sleep(ctx, time.Second)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (p *queuePoller) poll(ctx context.Context) error {
+	out, err := p.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &p.url, MaxNumberOfMessages: int32(min(p.source.BatchSize, 10)), WaitTimeSeconds: 20,
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+	})
+	if err != nil || len(out.Messages) == 0 {
+		return err
+	}
+	e := events.SQSEvent{Records: make([]events.SQSMessage, len(out.Messages))}
+	for i, m := range out.Messages {
+		e.Records[i] = events.SQSMessage{
+			MessageId: aws.ToString(m.MessageId), ReceiptHandle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
+			Md5OfBody: aws.ToString(m.MD5OfBody), Attributes: m.Attributes, MessageAttributes: map[string]events.SQSMessageAttribute{},
+			EventSource: "aws:sqs", EventSourceARN: p.source.Queue.ARN, AWSRegion: region,
+		}
+	}
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // the messages are in hand
+	answer, err := p.function.Invoke(ctx, payload)
+	if err != nil {
+		return err
+	}
+	return p.done(ctx, e.Records, p.failed(answer, e.Records))
+}
+
+// failed reads which messages the function says have failed.
+func (p *queuePoller) failed(answer []byte, ms []events.SQSMessage) map[string]bool {
+	failed := make(map[string]bool)
+	if !p.source.Partial {
+		return failed
+	}
+	ids := make(map[string]bool)
+	for _, m := range ms {
+		ids[m.MessageId] = true
+	}
+	var said events.SQSEventResponse
+	err := json.Unmarshal(answer, &said)
+	for _, f := range said.BatchItemFailures {
+		if !ids[f.ItemIdentifier] {
+			return ids
+		}
+		failed[f.ItemIdentifier] = true
+	}
+	if err != nil {
+		return ids // all have failed
+	}
+	return failed
+}
+
+// done removes what has not failed.
+func (p *queuePoller) done(ctx context.Context, ms []events.SQSMessage, failed map[string]bool) error {
+	in := &sqs.DeleteMessageBatchInput{QueueUrl: &p.url}
+	for i, m := range ms {
+		if !failed[m.MessageId] {
+			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &ms[i].ReceiptHandle})
+		}
+	}
+	if len(in.Entries) == 0 {
+		return nil
+	}
+	_, err := p.queues.DeleteMessageBatch(ctx, in)
+	return err
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// operatorKey returns the hash of the key in the file, which it makes where there is none.
+func operatorKey(path string) (hash string, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		text = []byte(tenants.NewOperatorKey() + "\n")
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		return "", err
+	}
+	key := strings.TrimSpace(string(text))
+	if err := tenants.CheckKeyFormat(key); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// handler is the gateway's front, and /readyz, which is awslocal's own.
+func (l *local) handler() http.Handler {
+	gateway := &front{routes: l.what.Routes, functions: l.functions}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.EscapedPath() != "/readyz" {
+			gateway.ServeHTTP(w, r)
+			return
+		}
+		select {
+		case <-l.ready:
+			_, _ = w.Write([]byte("ready\n"))
+		default:
+			http.Error(w, "not yet", http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// warm returns once every function has answered and every node is ready: the first ones to come in do not wait for processes to start.
+func (l *local) warm(ctx context.Context) error {
+	request := func(method, path string) any {
+		e := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: path}
+		e.RequestContext.HTTP.Method = method
+		return e
+	}
+	for name, event := range map[string]any{
+		"ingest": request(http.MethodHead, "/in/x"), "admin": request(http.MethodGet, "/healthz"),
+		"append": events.SQSEvent{}, "changes": events.DynamoDBEvent{}, "sweep": map[string]string{},
+	} {
+		payload, err := json.Marshal(event)
+		if err != nil {
+			return err
+		}
+		f := l.functions[name]
+		if f == nil {
+			return fmt.Errorf("template.yaml has no function %s", name)
+		}
+		if _, err := f.Invoke(ctx, payload); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("the function %s does not work: %w; see %s", name, err, filepath.Join(l.c.data, "logs"))
+		}
+	}
+	for _, addr := range l.c.streams {
+		if err := awaitReady(ctx, "http://"+addr+"/readyz"); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// awaitReady polls until url answers 200, a minute at most.
+func awaitReady(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for ctx.Err() == nil {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		sleep(ctx, 50*time.Millisecond)
+	}
+	return fmt.Errorf("%s does not become ready", url)
+}
+
+// processes writes down what runs, a name and a process id a line, for people and for tests that kill.
+func (l *local) processes() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var lines []string
+	for name, f := range l.functions {
+		for _, pid := range f.PIDs() {
+			lines = append(lines, fmt.Sprintf("%s %d\n", name, pid))
+		}
+	}
+	for _, s := range l.streamers {
+		if pid := s.pid(); pid != 0 {
+			lines = append(lines, fmt.Sprintf("%s %d\n", s.name, pid))
+		}
+	}
+	slices.Sort(lines)
+	path := filepath.Join(l.c.data, "processes")
+	if os.WriteFile(path+".new", []byte(strings.Join(lines, "")), 0o600) == nil {
+		_ = os.Rename(path+".new", path)
+	}
+}
