@@ -45,19 +45,6 @@ func (d Deployment) publish(t testing.TB, by Tenant, channel string, from, to in
 // awaitEvents returns once the channel has n events: what is accepted is on its way there.
 func awaitEvents(t testing.TB, d Deployment, by Tenant, channel string, n int) {
 	t.Helper()
-<<<<<<< HEAD
-	seen, cursor := 0, "0"
-	for deadline := time.Now().Add(patience); seen < n; {
-		var page struct {
-			Data       []Event
-			NextCursor string `json:"next_cursor"`
-		}
-		d.mustGet(t, fmt.Sprintf("%s/v1/poll?channel=%s&after=%s&wait=20", d.Stream, channel, cursor), by.Key).JSON(t, &page)
-		if seen += len(page.Data); time.Now().After(deadline) {
-			t.Fatalf("channel %s has %d events, want %d", channel, seen, n)
-		}
-		cursor = page.NextCursor
-=======
 	for have := int64(0); have < int64(n); {
 		var page struct{ Data []Event }
 		d.mustGet(t, fmt.Sprintf("%s/v1/poll?channel=%s&after=%d&wait=20", d.Stream, channel, have), by.Key).JSON(t, &page)
@@ -84,7 +71,6 @@ func (d Deployment) awaitPost(t testing.TB, s Source, status int) {
 			t.Fatalf("webhooks are answered %d, want %d: %s", a.Status, status, a.Body)
 		}
 		time.Sleep(50 * time.Millisecond)
->>>>>>> aws
 	}
 }
 
