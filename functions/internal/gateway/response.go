@@ -38,6 +38,8 @@ func (w *response) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
+const spare = 1024 // bytes of an answer besides headers and body
+
 // event makes the gateway's form of the answer. One that is over Lambda's limit: kind Unprocessable, code response_too_large.
 func (w *response) event() (events.APIGatewayV2HTTPResponse, error) {
 	w.WriteHeader(http.StatusOK) // a handler that wrote nothing
@@ -54,11 +56,12 @@ func (w *response) event() (events.APIGatewayV2HTTPResponse, error) {
 	body := w.body.Bytes()
 	e.Body = string(body)
 	length := quoted(body)
-	// Text that is full of quotation marks is shorter in base64, too.
-	if coded := base64.StdEncoding.EncodedLen(len(body)); !isText(w.sent.Get("Content-Type")) || !utf8.Valid(body) || coded < length {
+	// Text that is full of quotation marks may fit in base64 alone.
+	fits := size+length+spare <= MaxPayload
+	if coded := base64.StdEncoding.EncodedLen(len(body)); !fits || !isText(w.sent.Get("Content-Type")) || !utf8.Valid(body) {
 		e.Body, e.IsBase64Encoded, length = base64.StdEncoding.EncodeToString(body), true, coded
 	}
-	if size+length+1024 > MaxPayload {
+	if size+length+spare > MaxPayload {
 		return e, tenants.Errorf(tenants.Unprocessable, "response_too_large", "the answer is too large; ask for less at once, by limit")
 	}
 	return e, nil

@@ -1,0 +1,78 @@
+package batch_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/hookcast/hookcast/functions/internal/batch"
+)
+
+func messages(groups ...string) (ms []events.SQSMessage) {
+	for i, g := range groups {
+		m := events.SQSMessage{MessageId: string(rune('a' + i))}
+		if g != "" {
+			m.Attributes = map[string]string{"MessageGroupId": g}
+		}
+		ms = append(ms, m)
+	}
+	return ms
+}
+
+func TestAFailedMessageTakesTheLaterOnesOfItsGroupAlong(t *testing.T) {
+	for _, tt := range []struct {
+		groups []string
+		failed []int
+		want   string
+	}{
+		{[]string{"x", "x", "y"}, nil, `{"batchItemFailures":[]}`},
+		{[]string{"x", "y", "x", "y", "x"}, []int{2}, `{"batchItemFailures":[{"itemIdentifier":"c"},{"itemIdentifier":"e"}]}`},
+		{[]string{"x", "y", "x", "y"}, []int{3, 0}, `{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"c"},{"itemIdentifier":"d"}]}`},
+		{[]string{"", "", ""}, []int{1}, `{"batchItemFailures":[{"itemIdentifier":"b"}]}`},
+		{nil, nil, `{"batchItemFailures":[]}`},
+	} {
+		got, err := json.Marshal(batch.Messages(messages(tt.groups...), tt.failed))
+		if err != nil || string(got) != tt.want {
+			t.Errorf("%v failed of %q: %s, %v", tt.failed, tt.groups, got, err)
+		}
+	}
+}
+
+func TestTheFirstFailedRecordIsNamed(t *testing.T) {
+	rs := make([]events.DynamoDBEventRecord, 4)
+	for i := range rs {
+		rs[i].Change.SequenceNumber = string(rune('1' + i))
+	}
+	for want, failed := range map[string][]int{
+		`{"batchItemFailures":[]}`:                       nil,
+		`{"batchItemFailures":[{"itemIdentifier":"2"}]}`: {3, 1, 2},
+		`{"batchItemFailures":[{"itemIdentifier":"1"}]}`: {0},
+	} {
+		got, err := json.Marshal(batch.Records(rs, failed))
+		if err != nil || string(got) != want {
+			t.Errorf("%v failed: %s, %v", failed, got, err)
+		}
+	}
+}
+
+func TestWithinLeavesTimeToAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		whole, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		part, end := batch.Within(whole)
+		defer end()
+		begin := time.Now()
+		<-part.Done()
+		if took := time.Since(begin); took != 4500*time.Millisecond || whole.Err() != nil {
+			t.Errorf("it ended after %v, the invocation with %v", took, whole.Err())
+		}
+	})
+	endless, end := batch.Within(t.Context())
+	if _, ok := endless.Deadline(); ok {
+		t.Error("an invocation without an end has one")
+	}
+	end()
+}
