@@ -38,6 +38,8 @@
 //     with it. So each sender's events keep their order.
 //   - The appender reads interest after the row is committed; a node reads the log after its interest is. Whichever is first,
 //     one of the two sees the other, and a repeat is dropped by its number.
+//   - A node that may have been taken for dead, because its lease (node_lease.go) may have lapsed or its inbox is gone, begins
+//     again under another name (node.go): its interest is written anew and each channel read behind its own last number.
 //   - A number that a reader does not find is waited for (log_hole.go), and given up only by saying so: a Gap, never silence.
 //
 // # The words
@@ -45,6 +47,9 @@
 // A tenant owns sources, channels and keys. A channel is a named, ordered log of events. A cursor is a position in it: the
 // number of the last event that somebody has. The floor is the oldest number that retention still shows. A node is one
 // streaming process; its interest says which channels it serves, its inbox is where notices reach it.
+//
+// A slot is one connection's place under a limit. Nodes hold blocks of slots (block.go) of one count that they have in common, so that
+// a connect asks nobody and the limit holds over all of them.
 //
 // # Tenants never meet
 //

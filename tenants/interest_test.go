@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
 func TestInterest(t *testing.T) {
@@ -60,4 +62,129 @@ func TestInterestOfVeryManyNodes(t *testing.T) {
 	if err != nil || len(slices.Compact(nodes)) != 2001 {
 		t.Errorf("%d nodes, %v", len(nodes), err)
 	}
+}
+
+// Subscribers counts what living nodes told of.
+func TestSubscribersOverAllNodes(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, fl *fleet) {
+		ctx, in := context.Background(), tenants.NewInterest(fl.table)
+		tell := func(node string, n int) {
+			if err := in.Register(ctx, node, time.Now().Add(time.Hour), logTenant, "orders", n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tell(fl.sites[0].node.ID(), 3)
+		tell(fl.sites[1].node.ID(), 4)
+		tell("nod_dead", 100)
+		for range 50 {
+			if n := ok(in.Subscribers(ctx, logTenant, "orders"))(t); n != 7 {
+				t.Fatalf("%d subscribers, want 7", n)
+			}
+		}
+		if n := fl.table.Count("Query"); n > 2+2*len(fl.sites) {
+			t.Errorf("%d queries for 50 answers", n)
+		}
+		tell(fl.sites[0].node.ID(), 1)
+		time.Sleep(2 * time.Second)
+		if n := ok(in.Subscribers(ctx, logTenant, "orders"))(t); n != 5 {
+			t.Errorf("%d subscribers 2 s after a change, want 5", n)
+		}
+		fl.sites[1].kill()
+		time.Sleep(30 * time.Second)
+		if n := ok(in.Subscribers(ctx, logTenant, "orders"))(t); n != 1 {
+			t.Errorf("%d subscribers 30 s after a node died, want 1", n)
+		}
+	})
+}
+
+// The interest of a node that is gone is found out by sending to it, and goes. One whose lease holds stays, whatever a send says.
+func TestInterestOfADeadNodeGoes(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, fl *fleet) {
+		ctx, in := context.Background(), tenants.NewInterest(fl.table)
+		alive, dead := fl.sites[0].node.ID(), fl.sites[1].node.ID()
+		for _, node := range []string{alive, dead} {
+			if err := in.Register(ctx, node, time.Now().Add(time.Hour), logTenant, "orders", 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fl.sites[1].kill()
+		time.Sleep(30 * time.Second)
+		gone := &inboxes{fail: map[string]error{}}
+		for _, node := range []string{alive, dead} {
+			gone.fail[node] = tenants.Errorf(tenants.NotFound, "inbox_gone", "gone")
+		}
+		a := tenants.NewAppender(tenants.NewLog(fl.table), in, gone, tenantstest.NewQueue(tenantstest.QueueOptions{}))
+		if failed := a.Append(ctx, received("orders", made("a", 1)...)); failed != nil {
+			t.Errorf("failed: %v", failed)
+		}
+		if nodes := ok(in.Nodes(ctx, logTenant, "orders"))(t); !slices.Equal(nodes, []string{alive}) {
+			t.Errorf("interest of %q, want %q", nodes, alive)
+		}
+	})
+}
+
+// What an event costs on the steady path: one channel, two nodes with subscribers, an event at a time.
+func TestRequestsPerEvent(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, fl *fleet) {
+		ctx, in := context.Background(), tenants.NewInterest(fl.table)
+		for _, s := range fl.sites {
+			if err := in.Register(ctx, s.node.ID(), time.Now().Add(time.Hour), logTenant, "orders", 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		counted := &calls{Table: fl.table, n: map[string]int{}}
+		a := tenants.NewAppender(tenants.NewLog(counted), tenants.NewInterest(counted), fl.inboxes, tenantstest.NewQueue(tenantstest.QueueOptions{}))
+		events := made("a", 101)
+		if failed := a.Append(ctx, received("orders", events[0])); failed != nil {
+			t.Fatalf("failed: %v", failed)
+		}
+		clear(counted.n)
+		sends := fl.inboxes.Sends()
+		for i := range 100 {
+			if failed := a.Append(ctx, received("orders", events[i+1])); failed != nil {
+				t.Fatalf("failed: %v", failed)
+			}
+		}
+		if got, want := fmt.Sprint(counted.n), "map[Query interest/orders:100 Write evt:100 Write head:100 Write log/orders:100]"; got != want {
+			t.Errorf("100 events took\n%s, want\n%s", got, want)
+		}
+		if n := fl.inboxes.Sends() - sends; n != 200 {
+			t.Errorf("%d notices", n)
+		}
+	})
+}
+
+// calls counts the calls of a table by method and kind; a WriteEach as so many writes, which it is on most engines.
+type calls struct {
+	tenants.Table
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *calls) count(what string, k tenants.Kind) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[what+" "+string(k)]++
+}
+
+func (c *calls) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
+	c.count("Get", k.Kind)
+	return c.Table.Get(ctx, k)
+}
+
+func (c *calls) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, error) {
+	c.count("Query", r.Kind)
+	return c.Table.Query(ctx, r)
+}
+
+func (c *calls) Write(ctx context.Context, ops ...tenants.Op) error {
+	c.count("Write", ops[0].Row.Kind)
+	return c.Table.Write(ctx, ops...)
+}
+
+func (c *calls) WriteEach(ctx context.Context, ops ...tenants.Op) (int, error) {
+	for _, o := range ops {
+		c.count("Write", o.Row.Kind)
+	}
+	return c.Table.WriteEach(ctx, ops...)
 }

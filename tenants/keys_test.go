@@ -2,6 +2,7 @@ package tenants_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -278,6 +279,22 @@ func TestOperatorKey(t *testing.T) {
 	wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
 	wantError(t, o.keys.EnsureOperator(ctx, secret), tenants.Invalid, "invalid_operator_key")
 	wantError(t, o.keys.EnsureOperator(ctx, "letmein"), tenants.Unauthenticated, "api_key_malformed")
+
+	third := tenants.NewOperatorKey()
+	sum := sha256.Sum256([]byte(third))
+	for range 2 {
+		if err := o.keys.EnsureOperatorHash(ctx, hex.EncodeToString(sum[:])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := ok(o.keys.Authenticate(ctx, third))(t); !p.Operator {
+		t.Errorf("the operator by hash is %+v", p)
+	}
+	_, err = o.keys.Authenticate(ctx, second)
+	wantError(t, err, tenants.Unauthenticated, "invalid_api_key")
+	for _, hash := range []string{"", third, strings.ToUpper(hex.EncodeToString(sum[:])), hex.EncodeToString(sum[:31])} {
+		wantError(t, o.keys.EnsureOperatorHash(ctx, hash), tenants.Invalid, "invalid_operator_key")
+	}
 }
 
 func TestSignerKeys(t *testing.T) {

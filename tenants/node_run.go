@@ -20,6 +20,9 @@ func (n *Node) Run(ctx context.Context, f Fanout) {
 	all.Wait()
 }
 
+// shortLife is a life after which the next is put off for a moment: whatever ended it would end that too.
+const shortLife = 10 * time.Second
+
 // live lives one life and, where ctx has not ended, begins the next.
 func (n *Node) live(ctx context.Context, f Fanout) {
 	n.mu.Lock()
@@ -36,10 +39,11 @@ func (n *Node) live(ctx context.Context, f Fanout) {
 	if !settled {
 		tasks.Go(func() { n.settle(of, l, f) })
 	}
+	began := time.Now()
 	n.keep(of, l)
 	cancel()
 	tasks.Wait()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || time.Since(began) < shortLife && !wait(ctx, time.Second) {
 		return
 	}
 	n.o.Logger.Warn("the node begins again under another name", "node", l.node)

@@ -169,8 +169,8 @@ func TestAFrozenNodePassesNothingOnUnderItsOldName(t *testing.T) {
 		}
 		s.Thaw()
 		time.Sleep(time.Minute)
-		if s.delivered("before") != 1 || s.delivered("in time") != 1 || s.delivered("late") != 0 {
-			t.Errorf("%d before, %d in time, %d late were passed on, want 1, 1, 0", s.delivered("before"), s.delivered("in time"), s.delivered("late"))
+		if s.delivered("before") != 1 || s.delivered("in time") == 0 || s.delivered("late") != 0 {
+			t.Errorf("%d before, %d in time, %d late were passed on, want 1, some, 0", s.delivered("before"), s.delivered("in time"), s.delivered("late"))
 		}
 		send("again")
 		synctest.Wait()

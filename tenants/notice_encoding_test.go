@@ -23,6 +23,8 @@ func someNotices() []tenants.Notice {
 	return []tenants.Notice{
 		{Tenant: logTenant},
 		{Tenant: logTenant, Channel: "orders.42"},
+		{Tenant: logTenant, Order: &tenants.Order{Do: tenants.OrderReturn, Subject: "alice"}},
+		{Tenant: logTenant, Order: &tenants.Order{Do: tenants.OrderRenew, Ask: "ask_1", Connection: "con_1", Principal: &tenants.Principal{Tenant: logTenant, Roles: []string{"viewer"}, Expires: at}}},
 		{Tenant: logTenant, Channel: "orders.42", Events: []tenants.Event{event(1, `{"a":1}`), event(2, "\x00\xff"), event(3, strings.Repeat("x", 100_000))}},
 	}
 }
@@ -57,10 +59,12 @@ func TestNoticeEncodingStays(t *testing.T) {
 }
 
 func TestWhatIsNoNoticeIsRefused(t *testing.T) {
-	whole := tenants.EncodeNotice(someNotices()[2])
+	whole := tenants.EncodeNotice(someNotices()[4])
 	newer := bytes.Clone(whole)
 	newer[0] = 255
-	for name, b := range map[string][]byte{"nothing": nil, "a newer version": newer, "no channel": whole[:20], "half an event": whole[:200], "one byte short": whole[:len(whole)-1], "an event of no encoding": append(bytes.Clone(whole), 1, 9)} {
+	order := tenants.EncodeNotice(someNotices()[2])
+	for name, b := range map[string][]byte{"nothing": nil, "a newer version": newer, "no channel": whole[:20], "half an event": whole[:200], "one byte short": whole[:len(whole)-1], "an event of no encoding": append(bytes.Clone(whole), 1, 9),
+		"half an order": order[:len(order)-1], "more than an order": append(bytes.Clone(order), 0), "an order that is none": append(bytes.Clone(order[:32]), 2, '{', '{')} {
 		if n, err := tenants.DecodeNotice(b); tenants.CodeOf(err) != "notice_undecodable" || n.Tenant != "" {
 			t.Errorf("%s: %v, %+v", name, err, n)
 		}

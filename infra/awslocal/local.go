@@ -279,9 +279,9 @@ func (l *local) noter(source *stacks.EventSource) func(context.Context, failure)
 	}
 }
 
-// backOff waits between two tries of a batch.
+// backOff waits between two tries of a batch. Lambda does not say how long it does.
 func backOff(ctx context.Context, try int) {
-	sleep(ctx, min(100*time.Millisecond<<min(try, 10), 10*time.Second))
+	sleep(ctx, min(50*time.Millisecond<<min(try, 10), time.Second))
 }
 
 // close ends what run has not.

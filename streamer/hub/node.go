@@ -31,12 +31,16 @@ func (h *Hub) Reregister(ctx context.Context, node string) error {
 			}
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-h.ctx.Done():
+			return errClosed
 		}
 	}
 	return nil
 }
 
-// Withdraw drops the interest rows of every channel that this node serves. It is for a hub that is drained. It returns the first error,
+var errClosed = tenants.Errorf(tenants.Unavailable, "hub_closed", "this node has stopped")
+
+// Withdraw drops the interest rows of every channel that this node serves. It is for a hub that is drained and not closed. It returns the first error,
 // having tried all.
 func (h *Hub) Withdraw(ctx context.Context) error {
 	type row struct {
@@ -68,6 +72,9 @@ func (h *Hub) Withdraw(ctx context.Context) error {
 		case <-ctx.Done():
 			all.Wait()
 			return ctx.Err()
+		case <-h.ctx.Done():
+			all.Wait()
+			return errClosed
 		}
 		if r.node == "" {
 			continue

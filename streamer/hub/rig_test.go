@@ -24,13 +24,17 @@ type book struct {
 	channels map[string][]tenants.Event
 	floor    map[string]int64 // numbers below are lost
 	interest map[string]bool
-	calls    []string
-	delay    time.Duration // of every call
-	fail     func(call string) error
+
+	named       map[string]string // by channel: who has registered last,
+	subscribers map[string]int    // and how many it told of
+
+	calls []string
+	delay time.Duration // of every call
+	fail  func(call string) error
 }
 
 func newBook() *book {
-	return &book{channels: map[string][]tenants.Event{}, floor: map[string]int64{}, interest: map[string]bool{}}
+	return &book{channels: map[string][]tenants.Event{}, floor: map[string]int64{}, interest: map[string]bool{}, named: map[string]string{}, subscribers: map[string]int{}}
 }
 
 func (b *book) call(ctx context.Context, what, channel string) error {
@@ -78,7 +82,7 @@ func (b *book) Register(ctx context.Context, node string, _ time.Time, t tenants
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.interest[channel] = true
+	b.interest[channel], b.named[channel], b.subscribers[channel] = true, node, subscribers
 	return nil
 }
 

@@ -47,7 +47,7 @@ func (in *Inboxes) Create(ctx context.Context, node string) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.queues[node] == nil {
-		in.queues[node] = NewQueue(QueueOptions{Visibility: 30 * time.Second, Faults: in.faults})
+		in.queues[node] = NewQueue(QueueOptions{Visibility: 5 * time.Second, Faults: in.faults}) // what a reader lost comes again soon
 	}
 	return nil
 }

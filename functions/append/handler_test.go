@@ -1,0 +1,85 @@
+package appending_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	appending "github.com/hookcast/hookcast/functions/append"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// recorder is an Appender that fails what it is told to.
+type recorder struct {
+	got    []tenants.Received
+	failed []int
+	ended  bool // ctx has an end
+}
+
+func (r *recorder) Append(ctx context.Context, rs []tenants.Received) []int {
+	r.got = rs
+	_, r.ended = ctx.Deadline()
+	return r.failed
+}
+
+// The event is as https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html has it.
+const event = `{"Records": [
+	{"messageId": "one", "receiptHandle": "r1", "body": "BODY1", "attributes": {"ApproximateReceiveCount": "3", "SentTimestamp": "1545082649183",
+	 "SequenceNumber": "1", "MessageGroupId": "g", "SenderId": "A", "MessageDeduplicationId": "d", "ApproximateFirstReceiveTimestamp": "1545082649185"},
+	 "messageAttributes": {}, "md5OfBody": "e4", "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-2:123456789012:q.fifo", "awsRegion": "us-east-2"},
+	{"messageId": "two", "receiptHandle": "r2", "body": "no base64!", "attributes": {"MessageGroupId": "g"}},
+	{"messageId": "three", "receiptHandle": "r3", "body": "", "attributes": {"MessageGroupId": "h"}}]}`
+
+func handle(t *testing.T, r *recorder, log *bytes.Buffer) (answer string, measured map[string]float64) {
+	t.Helper()
+	var e events.SQSEvent
+	if err := json.Unmarshal([]byte(strings.Replace(event, "BODY1", base64.StdEncoding.EncodeToString([]byte("\xff\x00")), 1)), &e); err != nil {
+		t.Fatal(err)
+	}
+	measured = make(map[string]float64)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := appending.Handler(appending.Options{
+		Appender: r, Logger: slog.New(slog.NewJSONHandler(log, nil)), Measure: func(m, _ string, v float64) { measured[m] = v },
+	})(ctx, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b), measured
+}
+
+func TestMessagesComeAsTheQueueHasThem(t *testing.T) {
+	r := &recorder{}
+	answer, measured := handle(t, r, new(bytes.Buffer))
+	if answer != `{"batchItemFailures":[]}` || measured["Appended"] != 3 || !r.ended {
+		t.Errorf("%s, %v", answer, measured)
+	}
+	one := r.got[0]
+	if string(one.Body) != "\xff\x00" || one.Group != "g" || one.Dedupe != "d" || one.Receipt != "r1" || one.Receives != 3 || one.Sent.UnixMilli() != 1545082649183 {
+		t.Errorf("%+v", one)
+	}
+	if two := r.got[1]; string(two.Body) != "no base64!" || two.Receives != 0 || !two.Sent.IsZero() { // for the Appender to refuse
+		t.Errorf("%+v", two)
+	}
+}
+
+func TestWhatFailedIsNamedWithTheLaterOnesOfItsGroup(t *testing.T) {
+	var log bytes.Buffer
+	answer, measured := handle(t, &recorder{failed: []int{0}}, &log)
+	if answer != `{"batchItemFailures":[{"itemIdentifier":"one"},{"itemIdentifier":"two"}]}` || measured["Appended"] != 1 || measured["AppendFailed"] != 2 {
+		t.Errorf("%s, %v", answer, measured)
+	}
+	if !strings.Contains(log.String(), `"failed":2`) || strings.Contains(log.String(), "base64") {
+		t.Errorf("logged %s", &log)
+	}
+}

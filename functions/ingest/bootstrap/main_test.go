@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A provider waits while a cold function starts: what ingest does not need it does not carry.
+func TestIngestLinksNothingOfTheStreamsNorOfTheOneBox(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if len(deps) < 50 {
+		t.Fatalf("go list named %d packages", len(deps))
+	}
+	for _, d := range deps {
+		for _, heavy := range []string{"gofiber", "fasthttp", "casbin", "sqlite", "golang-jwt", "hookcast/streamer", "tenants/api", "tenants/access"} {
+			if strings.Contains(d, heavy) {
+				t.Errorf("the binary holds %s", d)
+			}
+		}
+	}
+}
+
+const maxBinary = 13 << 20 // Lambda fetches and unpacks it on a cold start
+
+func TestTheBinaryStaysSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles everything for another machine")
+	}
+	path := filepath.Join(t.TempDir(), "bootstrap")
+	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", info.Size())
+	if info.Size() > maxBinary {
+		t.Errorf("the binary has %d bytes, and may have %d", info.Size(), maxBinary)
+	}
+}

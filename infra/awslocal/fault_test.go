@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/stacks"
+)
+
+// awaitProcess waits until the named process runs under another id than before.
+func (r *running) awaitProcess(t testing.TB, name string, before []int) []int {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if now := r.processes(t)[name]; len(now) > 0 && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) }) {
+			return now
+		}
+	}
+	t.Fatalf("%s does not come back", name)
+	return nil
+}
+
+// Environments that are killed with events in their hands, and a node that is killed and replaced, lose nothing.
+func TestKilledProcessesAreReplacedAndNothingIsLost(t *testing.T) {
+	p := start(t)
+	tenant := p.Signup(t, "killed")
+	token := p.Token(t, tenant, "page", "orders")
+	source := p.GitHubSource(t, tenant, "orders")
+	stream := p.node(1).MustSubscribe(t, token, "", nil, "orders")
+	for n := 1; n <= 40; n++ {
+		a, err := p.GitHub(t.Context(), source, "delivery-"+itoa(n), []byte(`{"n":`+itoa(n)+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Want(t, 202)
+		if n%10 == 0 {
+			for _, pid := range p.processes(t)["append"] {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		if n == 20 {
+			before := p.processes(t)["streamer-1"]
+			_ = syscall.Kill(before[0], syscall.SIGKILL)
+			p.awaitProcess(t, "streamer-1", before)
+		}
+	}
+	late := time.AfterFunc(2*time.Minute, stream.Close) // what an environment held comes again after the queue's 30 s
+	defer late.Stop()
+	for n := 1; n <= 40; n++ {
+		f, err := stream.NextEvent()
+		if err != nil || f.ID != itoa(n) || f.Data != `{"n":`+itoa(n)+`}` {
+			t.Fatalf("%+v, %v where event %d was due", f, err, n)
+		}
+	}
+	if err := awaitReady(t.Context(), "http://"+p.streams[0]+"/readyz"); err != nil {
+		t.Fatal(err)
+	}
+	back := p.node(0).MustSubscribe(t, token, "35", nil, "orders")
+	for n := 36; n <= 40; n++ {
+		wantNumber(t, back, n)
+	}
+}
+
+func TestCtrlCLeavesNoProcessBehind(t *testing.T) {
+	start(t)
+	for _, how := range []os.Signal{os.Interrupt, syscall.SIGKILL} {
+		r, err := launch(filepath.Join(t.TempDir(), "data"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := children(t, r.cmd.Process.Pid)
+		if len(left) < 9 { // five functions, two nodes, DynamoDB, SQS
+			t.Errorf("only %d children", len(left))
+		}
+		_ = r.cmd.Process.Signal(how)
+		if err := <-r.exited; (err == nil) != (how == os.Interrupt) {
+			t.Errorf("%v: it ended with %v: %s", how, err, r.said())
+		}
+		r.out.Close()
+		for deadline := time.Now().Add(10 * time.Second); len(left) > 0; time.Sleep(10 * time.Millisecond) {
+			left = slices.DeleteFunc(left, func(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || isZombie(pid) })
+			if time.Now().After(deadline) {
+				t.Fatalf("%v: processes %v are left", how, left)
+			}
+		}
+	}
+}
+
+// children lists the processes that pid has started.
+func children(t *testing.T, pid int) (pids []int) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		t.Skip("there is no /proc")
+	}
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if f := statFields(string(b)); len(f) > 1 && f[1] == itoa(pid) {
+			id := strings.TrimSuffix(strings.TrimPrefix(path, "/proc/"), "/stat")
+			n := 0
+			for _, c := range id {
+				n = 10*n + int(c-'0')
+			}
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
+// statFields are those of a line of /proc/…/stat behind the program's name: its state, its parent, ….
+func statFields(line string) []string {
+	return strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
+}
+
+// isZombie tells whether the process has ended and waits for whoever inherited it to notice.
+func isZombie(pid int) bool {
+	b, err := os.ReadFile("/proc/" + itoa(pid) + "/stat")
+	return err != nil || statFields(string(b))[0] == "Z"
+}
+
+func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	err := run(t.Context(), []string{"-data", t.TempDir()}, os.Stdout, os.Stderr)
+	for _, program := range []string{"go ", "java ", "node ", "npm "} {
+		if err == nil || !strings.Contains(err.Error(), program) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v does not name %s in one line", err, program)
+		}
+	}
+}
+
+// Each program names all that its environment lacks, which is what the template gives it, in one line, and ends with status 1.
+func TestAProgramWithoutItsEnvironmentSaysSo(t *testing.T) {
+	p := start(t)
+	top, err := stacks.Load("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := top.Deploy("x", stacks.Place{QueueURL: func(name string) string { return name }}, map[string]string{
+		"ApiDomainName": "a", "StreamDomainName": "b", "CertificateArn": "c", "OperatorKeyHash": "d", "StreamerImageTag": "e",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := map[string]map[string]string{"streamerd/streamerd": d.Tasks[0].Environment}
+	for _, f := range d.Functions {
+		programs[f.Name+"/bootstrap"] = f.Environment
+	}
+	optional := []string{"HOOKCAST_LOG_LEVEL", "HOOKCAST_TARGET_GROUP_ARN"}
+	for program, environment := range programs {
+		binary, name := filepath.Join(p.data, "build", program), filepath.Dir(program)
+		said := failing(t, binary, "AWS_REGION="+region)
+		got := regexp.MustCompile(`HOOKCAST_\w+`).FindAllString(said, -1)
+		var want, all []string
+		for v := range environment {
+			if !slices.Contains(optional, v) {
+				want = append(want, v)
+				all = append(all, v+"="+environment[v])
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) || !strings.HasPrefix(said, name+": missing in the environment: ") {
+			t.Errorf("%s says %q, and lacks %q", program, said, want)
+		}
+		if said := failing(t, binary, all...); said != name+": missing in the environment: AWS_REGION\n" {
+			t.Errorf("%s without a region says %q", program, said)
+		}
+	}
+}
+
+// failing runs a program that is to end by itself with status 1, and returns the one line that it says.
+func failing(t *testing.T, binary string, environment ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary)
+	cmd.Env = append([]string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}, environment...)
+	out, err := cmd.CombinedOutput()
+	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 1 || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("%s ended with %v and says %q", binary, err, out)
+	}
+	return string(out)
+}
+
+// A cold start is a provider's wait. The bound is far above what it takes, for machines that do much else.
+func TestFunctionsStartQuickly(t *testing.T) {
+	p := start(t)
+	for _, name := range []string{"ingest", "append", "changes", "admin", "sweep"} {
+		m := regexp.MustCompile(`INIT_REPORT Init Duration: ([0-9.]+ ms)`).FindStringSubmatch(p.log(t, name))
+		if m == nil {
+			t.Errorf("%s logged no start", name)
+			continue
+		}
+		d, err := time.ParseDuration(strings.ReplaceAll(m[1], " ", ""))
+		if err != nil || d > 5*time.Second {
+			t.Errorf("%s took %v to start, %v", name, d, err)
+		}
+		t.Logf("%s: %v", name, d)
+	}
+}
