@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -141,6 +142,36 @@ func (r *running) operatorKey(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(b))
+}
+
+// processes returns the process ids of what runs, by name.
+func (r *running) processes(t testing.TB) map[string][]int {
+	t.Helper()
+	f, err := os.Open(filepath.Join(r.data, "processes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	pids := make(map[string][]int)
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		name, id, _ := strings.Cut(lines.Text(), " ")
+		pid, err := strconv.Atoi(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids[name] = append(pids[name], pid)
+	}
+	return pids
+}
+
+// log returns what a function or a node has logged.
+func (r *running) log(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(r.data, "logs", name+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // freeAddr returns an address that was free a moment ago.
