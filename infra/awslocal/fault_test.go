@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,6 +137,21 @@ func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
 	for _, program := range []string{"go ", "java ", "node ", "npm "} {
 		if err == nil || !strings.Contains(err.Error(), program) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v does not name %s in one line", err, program)
+		}
+	}
+}
+
+func TestAnAddressThatIsTakenIsSaidAtOnce(t *testing.T) {
+	need(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, args := range [][]string{{"-api", taken.Addr().String()}, {"-api", freeAddr(), "-stream", freeAddr() + "," + taken.Addr().String()}} {
+		err := run(t.Context(), append(args, "-data", t.TempDir()), io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
+			t.Errorf("%q: %v", args, err)
 		}
 	}
 }

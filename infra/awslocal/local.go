@@ -53,6 +53,13 @@ func serve(ctx context.Context, c config, stdout io.Writer) error {
 		return err
 	}
 	defer ln.Close()
+	for _, addr := range c.streams { // which the nodes listen on, and would try again and again
+		free, err := net.Listen("tcp", addr)
+		if err != nil {
+			return err
+		}
+		free.Close()
+	}
 	defer l.close()
 	if err := l.open(ctx); err != nil {
 		if ctx.Err() != nil {

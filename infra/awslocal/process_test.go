@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -100,7 +101,7 @@ func launch(data string) (_ *running, err error) {
 		select {
 		case err := <-r.exited:
 			r.exited <- err
-			return nil, fmt.Errorf("awslocal ended: %v: %s", err, r.said())
+			return nil, fmt.Errorf("awslocal ended: %v: %s\n%s", err, r.said(), r.warnings())
 		case <-ctx.Done():
 			r.stop()
 			return nil, fmt.Errorf("awslocal is not ready: %s", r.said())
@@ -117,6 +118,21 @@ func launch(data string) (_ *running, err error) {
 func (r *running) said() string {
 	b, _ := os.ReadFile(r.out.Name())
 	return string(b)
+}
+
+// warnings are the last of what went wrong by the logs.
+func (r *running) warnings() string {
+	var found []string
+	paths, _ := filepath.Glob(filepath.Join(r.data, "logs", "*.log"))
+	for _, path := range paths {
+		b, _ := os.ReadFile(path)
+		for line := range strings.Lines(string(b)) {
+			if !strings.HasPrefix(line, "{") || strings.Contains(line, `"level":"WARN"`) || strings.Contains(line, `"level":"ERROR"`) {
+				found = append(found, filepath.Base(path)+": "+line)
+			}
+		}
+	}
+	return strings.Join(found[max(0, len(found)-20):], "")
 }
 
 // stop ends the program as Ctrl-C does and waits until it is gone.
@@ -174,14 +190,16 @@ func (r *running) log(t testing.TB, name string) string {
 	return string(b)
 }
 
-// freeAddr returns an address that was free a moment ago.
+// freeAddr returns an address that was free a moment ago, with a port below those that systems give out by themselves: between this moment
+// and the one in which it is listened on, dozens of connections are made.
 func freeAddr() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
+	for {
+		addr := "127.0.0.1:" + itoa(10_000+rand.N(22_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

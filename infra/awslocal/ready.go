@@ -79,7 +79,7 @@ func (l *local) warm(ctx context.Context) error {
 	}
 	for _, addr := range l.c.streams {
 		if err := awaitReady(ctx, "http://"+addr+"/readyz"); err != nil {
-			return err
+			return fmt.Errorf("%w; see %s", err, filepath.Join(l.c.data, "logs"))
 		}
 	}
 	return ctx.Err()

@@ -1,6 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
 	"testing"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
@@ -42,5 +48,44 @@ func TestAStreamGoesOnOnTheOtherNode(t *testing.T) {
 	for n := 6; n <= 10; n++ {
 		wantNumber(t, moved, n)
 		wantNumber(t, second, n)
+	}
+}
+
+// Bytes that a text type cannot carry through the gateway are refused rather than verified in another form than they were signed in.
+func TestBodiesComeWholeOrNotAtAll(t *testing.T) {
+	p := start(t)
+	tenant := p.Signup(t, "bytes")
+	source := p.GitHubSource(t, tenant, "orders")
+	post := func(contentType string, body []byte) endtoend.Answer {
+		t.Helper()
+		mac := hmac.New(sha256.New, []byte(source.Secret))
+		mac.Write(body)
+		path := strings.TrimPrefix(source.URL, p.API)
+		a, err := p.Do(t.Context(), "POST", path, "", body, "Content-Type", contentType, "X-GitHub-Event", "push", "X-GitHub-Delivery", rand.Text(),
+			"X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for _, tt := range []struct {
+		contentType string
+		body        []byte
+		status      int
+		says        string
+	}{
+		{"application/json", []byte(`{"n":"\u00e4"}`), 202, ""},
+		{"application/json", []byte(`{"n":"ä` + "\ufffd" + `"}`), 202, ""},
+		{"application/json", []byte("{\"n\":\"\xff\"}"), 400, "body_not_utf8"},
+		{"text/plain", []byte{0, 0xff}, 400, "body_not_utf8"},
+		{"application/octet-stream", []byte{0, 0xff}, 202, ""},
+		{"application/octet-stream", bytes.Repeat([]byte{0xff}, 300<<10), 413, "event_too_large"},
+		{"application/octet-stream", bytes.Repeat([]byte{0xff}, 5<<20), 413, ""}, // in base64 it is more than Lambda takes
+		{"application/json", bytes.Repeat([]byte("x"), 11<<20), 413, ""},
+	} {
+		a := post(tt.contentType, tt.body)
+		if a.Status != tt.status || !strings.Contains(string(a.Body), tt.says) {
+			t.Errorf("%s of %d bytes: %d %s", tt.contentType, len(tt.body), a.Status, a.Body)
+		}
 	}
 }

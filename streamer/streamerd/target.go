@@ -16,6 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
+// askTime bounds a question to the balancer or to the task's metadata.
+const askTime = 5 * time.Second
+
 // target is this process as its balancer has it. ECS tells a task that it has to go only once the balancer has let go of it, which breaks
 // all of its connections at one blow; the balancer says so 130 s earlier, to whoever asks.
 type target struct {
@@ -74,7 +77,7 @@ func (t *target) draining(ctx context.Context) <-chan struct{} {
 }
 
 func (t *target) leaving(ctx context.Context, me types.TargetDescription) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.every)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	out, err := t.balancer.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &t.group, Targets: []types.TargetDescription{me}})
 	if err != nil {
@@ -95,7 +98,7 @@ func (t *target) self(ctx context.Context) (*types.TargetDescription, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.every)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.metadata, nil)
 	if err != nil {
