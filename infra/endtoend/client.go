@@ -76,6 +76,11 @@ func (d Deployment) Do(ctx context.Context, method, path, key string, body any, 
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
+	return d.send(req)
+}
+
+// send sends the request and reads the answer whole.
+func (d Deployment) send(req *http.Request) (Answer, error) {
 	res, err := d.HTTP.Do(req)
 	if err != nil {
 		return Answer{}, err
@@ -141,13 +146,7 @@ func (d Deployment) GitHub(ctx context.Context, s Source, delivery string, body 
 	req.Header.Set("X-GitHub-Event", "push")
 	req.Header.Set("X-GitHub-Delivery", delivery)
 	req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	res, err := d.HTTP.Do(req)
-	if err != nil {
-		return Answer{}, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	return Answer{res.StatusCode, res.Header, b}, err
+	return d.send(req)
 }
 
 // Accepted is what ingest and publish answer.
