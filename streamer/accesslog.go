@@ -1,11 +1,41 @@
 package streamer
 
-import "strings"
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/hookcast/hookcast/tenants"
+)
 
 // The access log names what was asked for and never how the caller proved itself: no query (?token=), no source token (/in/…), and
 // nothing in a path that looks like a credential put there by mistake.
 
 const loggedPathMax = 256
+
+// observed is whose request a mounted handler found it to be. It outlives the request, as whatever a handler may keep does.
+type observed struct {
+	mu     sync.Mutex
+	tenant tenants.TenantID
+}
+
+type observedKey struct{}
+
+// Observe notes whose request it is that ctx belongs to, for its line in the access log. It is for the handlers that are mounted: the App knows
+// by itself whose a stream is.
+func Observe(ctx context.Context, t tenants.TenantID) {
+	if o, ok := ctx.Value(observedKey{}).(*observed); ok {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.tenant = t
+	}
+}
+
+func (o *observed) get() tenants.TenantID {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tenant
+}
 
 // loggedPath is the path of a request target as the log may show it.
 func loggedPath(target []byte) string {

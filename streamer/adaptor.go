@@ -31,13 +31,15 @@ func (a *App) mount(h http.Handler, limit int64) fiber.Handler {
 		body := &requestBody{stream: ctx.RequestBodyStream(), left: limit, limit: limit}
 		within, cancel := context.WithCancel(a.lifetime)
 		defer cancel()
-		r, err := toRequest(within, ctx, body)
+		whose := new(observed)
+		r, err := toRequest(context.WithValue(within, observedKey{}, whose), ctx, body)
 		if err != nil {
 			return err
 		}
 		if a.o.TrustedHops > 0 { // who asks, for handlers that count by address; the port is not known
 			r.RemoteAddr = net.JoinHostPort(clientIP(ctx, a.o.TrustedHops), "0")
 		}
+		defer func() { ctx.SetUserValue(tenantKey{}, whose.get()) }()
 		w := &responseWriter{ctx: ctx, header: make(http.Header)}
 		h.ServeHTTP(w, r)
 		w.finish()

@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -126,6 +127,33 @@ func TestTheAccessLogNamesNoSecret(t *testing.T) {
 	for _, want := range []string{"msg=request", "method=GET", "path=/v1/poll ", "status=200", "duration=", "bytes=", "request_id=req_", "tenant=" + string(tenant)} {
 		if !strings.Contains(line, want) {
 			t.Errorf("no %s in %s", want, line)
+		}
+	}
+}
+
+func TestTheAccessLogNamesTheTenantThatAMountedHandlerFound(t *testing.T) {
+	w := newWorld(t, func(o *Options) {
+		o.Pages = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/stranger" {
+				Observe(r.Context(), "ten_found")
+			}
+			if r.URL.Path == "/panic" {
+				panic("a defect")
+			}
+			w.WriteHeader(http.StatusTeapot)
+		})
+	})
+	Observe(t.Context(), "ten_nobody") // no request's context: nothing to note
+	for path, want := range map[string]string{"/known": "tenant=ten_found", "/panic": "tenant=ten_found", "/stranger": `tenant=""`} {
+		a, _ := w.talk(t, "GET "+path+head+"\r\n")
+		var line string
+		for each := range strings.Lines(w.log.String()) {
+			if strings.Contains(each, "request_id="+a.Header.Get("Request-Id")) && strings.Contains(each, "msg=request ") {
+				line = each
+			}
+		}
+		if !strings.Contains(line, "path="+path) || !strings.Contains(line, want) {
+			t.Errorf("%s: no %s in %q", path, want, line)
 		}
 	}
 }

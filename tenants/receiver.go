@@ -36,7 +36,7 @@ func NewReceiver(sources SourceLookup, in *Intake) *Receiver { return &Receiver{
 
 // Receive enqueues a webhook. Once it has returned nil without a Reply, the event is durable. Refused: NotFound source_not_found;
 // Forbidden tenant_suspended; MethodNotAllowed; TooLarge event_too_large; Unauthenticated with the code of package signing;
-// Unprocessable channel_field_missing; TooMany event_rate, channel_limit; Unavailable.
+// Unprocessable channel_field_missing; TooMany event_rate, channel_limit; Unavailable. Whose source it is the answer says of a refusal too.
 //
 // Nothing of the request is believed before its signature has passed, and nothing of it counts against the tenant's rate.
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
@@ -44,6 +44,12 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
 	if err != nil {
 		return Accepted{}, err
 	}
+	accepted, err := r.receive(ctx, in, src, secrets)
+	accepted.Tenant = src.Tenant
+	return accepted, err
+}
+
+func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets []signing.Secret) (Accepted, error) {
 	if in.Method != http.MethodPost {
 		return Accepted{}, Errorf(MethodNotAllowed, "method_not_allowed", "webhooks are posted")
 	}

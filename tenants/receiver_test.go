@@ -84,6 +84,9 @@ func TestReceiveAnswers(t *testing.T) {
 			events := r.queued(t)
 			if tt.code != "" {
 				wantError(t, err, tt.kind, tt.code)
+				if known := tt.code != "source_not_found"; known != (got.Tenant == r.tenant) {
+					t.Errorf("refused as %q's", got.Tenant)
+				}
 				if len(events) != 0 {
 					t.Error("refused, and enqueued")
 				}

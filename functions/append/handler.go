@@ -4,6 +4,7 @@ package appending
 import (
 	"context"
 	"encoding/base64"
+	"iter"
 	"log/slog"
 	"strconv"
 	"time"
@@ -22,7 +23,7 @@ type Appender interface {
 type Options struct {
 	Appender Appender
 	Logger   *slog.Logger
-	Measure  func(metric, unit string, value float64)
+	Measure  func(values ...slog.Attr)
 }
 
 // Handler is for lambda.Start. A message that fails comes again after its visibility time, and with it the later ones of its group.
@@ -37,13 +38,22 @@ func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventR
 		defer cancel()
 		out := batch.Messages(e.Records, o.Appender.Append(within, rs))
 		failed := len(out.BatchItemFailures)
-		o.Measure("Appended", "Count", float64(len(rs)-failed))
-		o.Measure("AppendLatency", "Milliseconds", float64(time.Since(begin))/float64(time.Millisecond))
-		if failed > 0 {
-			o.Measure("AppendFailed", "Count", float64(failed))
-		}
-		o.Logger.InfoContext(ctx, "batch", "request_id", batch.RequestID(ctx), "messages", len(rs), "failed", failed, "ms", time.Since(begin).Milliseconds())
+		took := time.Since(begin)
+		o.Measure(slog.Int("Appended", len(rs)-failed), slog.Int("AppendFailed", failed), slog.Duration("AppendLatency", took))
+		o.Logger.InfoContext(ctx, "batch", "request_id", batch.RequestID(ctx), "tenants", batch.TenantsOf(owners(rs)),
+			"messages", len(rs), "failed", failed, "ms", took.Milliseconds())
 		return out, nil
+	}
+}
+
+// owners yields whose the events are. What is no event is nobody's.
+func owners(rs []tenants.Received) iter.Seq[tenants.TenantID] {
+	return func(yield func(tenants.TenantID) bool) {
+		for _, r := range rs {
+			if e, err := tenants.DecodeEvent(r.Body); err == nil && tenants.ValidID(tenants.PrefixTenant, string(e.Tenant)) && !yield(e.Tenant) {
+				return
+			}
+		}
 	}
 }
 

@@ -36,17 +36,23 @@ const event = `{"Records": [
 	{"messageId": "two", "receiptHandle": "r2", "body": "no base64!", "attributes": {"MessageGroupId": "g"}},
 	{"messageId": "three", "receiptHandle": "r3", "body": "", "attributes": {"MessageGroupId": "h"}}]}`
 
-func handle(t *testing.T, r *recorder, log *bytes.Buffer) (answer string, measured map[string]float64) {
+func handle(t *testing.T, r *recorder, log *bytes.Buffer) (answer string, measured map[string]int64) {
 	t.Helper()
 	var e events.SQSEvent
 	if err := json.Unmarshal([]byte(strings.Replace(event, "BODY1", base64.StdEncoding.EncodeToString([]byte("\xff\x00")), 1)), &e); err != nil {
 		t.Fatal(err)
 	}
-	measured = make(map[string]float64)
+	measured = make(map[string]int64)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := appending.Handler(appending.Options{
-		Appender: r, Logger: slog.New(slog.NewJSONHandler(log, nil)), Measure: func(m, _ string, v float64) { measured[m] = v },
+		Appender: r, Logger: slog.New(slog.NewJSONHandler(log, nil)), Measure: func(vs ...slog.Attr) {
+			for _, v := range vs {
+				if v.Value.Kind() == slog.KindInt64 {
+					measured[v.Key] = v.Value.Int64()
+				}
+			}
+		},
 	})(ctx, e)
 	if err != nil {
 		t.Fatal(err)
@@ -81,5 +87,21 @@ func TestWhatFailedIsNamedWithTheLaterOnesOfItsGroup(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), `"failed":2`) || strings.Contains(log.String(), "base64") {
 		t.Errorf("logged %s", &log)
+	}
+}
+
+// The line of a batch names whose events it had, and nothing of what was in them.
+func TestTheLogNamesTheTenantsOfABatch(t *testing.T) {
+	one, two := tenants.NewID(tenants.PrefixTenant), tenants.NewID(tenants.PrefixTenant)
+	var e events.SQSEvent
+	for _, tenant := range []string{one, two, one, "no tenant's id"} {
+		body := tenants.EncodeEvent(tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Tenant: tenants.TenantID(tenant), Channel: "orders", Data: []byte("a-secret")})
+		e.Records = append(e.Records, events.SQSMessage{Body: base64.StdEncoding.EncodeToString(body)})
+	}
+	e.Records = append(e.Records, events.SQSMessage{Body: "a-secret"})
+	var log bytes.Buffer
+	_, err := appending.Handler(appending.Options{Appender: &recorder{}, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Measure: func(...slog.Attr) {}})(t.Context(), e)
+	if err != nil || !strings.Contains(log.String(), `"tenants":["`+one+`","`+two+`"],"messages":5`) || strings.Contains(log.String(), "secret") {
+		t.Errorf("%v, logged %s", err, &log)
 	}
 }

@@ -8,6 +8,7 @@ package changes
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -33,7 +34,7 @@ type Options struct {
 	Usage   Usage
 	News    News
 	Logger  *slog.Logger
-	Measure func(metric, unit string, value float64)
+	Measure func(values ...slog.Attr)
 }
 
 // Event is a batch of a stream's records as Lambda hands it over.
@@ -54,12 +55,20 @@ func Handler(o Options) func(context.Context, Event) (events.DynamoDBEventRespon
 		for _, i := range append(lost, o.tell(within, log, decoded)...) {
 			failed = append(failed, places[i])
 		}
-		o.Measure("Changes", "Count", float64(len(e.Records)))
-		if len(failed) > 0 {
-			o.Measure("ChangesFailed", "Count", float64(len(failed)))
-		}
-		log.InfoContext(ctx, "batch", "records", len(e.Records), "failed", len(failed), "ms", time.Since(begin).Milliseconds())
+		o.Measure(slog.Int("Changes", len(e.Records)), slog.Int("ChangesFailed", len(failed)))
+		log.InfoContext(ctx, "batch", "tenants", batch.TenantsOf(owners(decoded)), "records", len(e.Records), "failed", len(failed), "ms", time.Since(begin).Milliseconds())
 		return batch.Records(sequence(e.Records), failed), nil
+	}
+}
+
+// owners yields whose the rows are.
+func owners(changes []tenants.Change) iter.Seq[tenants.TenantID] {
+	return func(yield func(tenants.TenantID) bool) {
+		for _, c := range changes {
+			if !yield(c.Row.Tenant) {
+				return
+			}
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ func (w *world) batch(t *testing.T, records ...string) string {
 		e.Records = append(e.Records, json.RawMessage(fmt.Sprintf(`{"tenant":%q,"kind":%q,"dynamodb":{"SequenceNumber":"%d"}}`, tenant, kind, 100+i)))
 	}
 	out, err := changes.Handler(changes.Options{
-		Decode: decode, Usage: w, News: w, Logger: slog.New(slog.NewJSONHandler(&w.log, nil)), Measure: func(string, string, float64) {},
+		Decode: decode, Usage: w, News: w, Logger: slog.New(slog.NewJSONHandler(&w.log, nil)), Measure: func(...slog.Attr) {},
 	})(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +85,9 @@ func TestEventsAreCountedAndNewsIsToldOncePerTenant(t *testing.T) {
 	}
 	if !slices.Equal(w.counted, []string{"log/x", "version", "version", "version", "log/y"}) || !slices.Equal(w.told, []tenants.TenantID{"a", "b"}) {
 		t.Errorf("counted %q, told %q", w.counted, w.told)
+	}
+	if !strings.Contains(w.log.String(), `"tenants":["a","b"],"records":5`) {
+		t.Errorf("logged %s", &w.log)
 	}
 }
 

@@ -28,7 +28,8 @@ const Prefix = "/in/"
 
 const maxToken = 128 // bytes; longer ones are refused before anything looks at them
 
-// Receiver is what a webhook is handed to: *tenants.Receiver. It returns nil only once the event is durable.
+// Receiver is what a webhook is handed to: *tenants.Receiver. It returns nil only once the event is durable, and the tenant with whatever else
+// it returns, once it is known.
 type Receiver interface {
 	Receive(ctx context.Context, in tenants.Inbound) (tenants.Accepted, error)
 }
@@ -40,6 +41,8 @@ type Options struct {
 	// PublicURL is the base address that providers were given ("https://hooks.example.com"). Signatures that cover the
 	// address are checked against it, never against the request's Host.
 	PublicURL string
+	// Observe hears whose webhook it is, once that is known. Nil: nobody does.
+	Observe func(context.Context, tenants.TenantID)
 	// MaxBody is the largest body taken, in bytes. A tenant's own limit may be lower; the receiver holds to that.
 	MaxBody int64
 }
@@ -105,11 +108,15 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	accepted, err := h.Receiver.Receive(r.Context(), tenants.Inbound{
 		Token: token, Method: r.Method, URL: url, Header: r.Header, Body: body, Received: time.Now(),
 	})
+	if accepted.Tenant != "" && h.Observe != nil {
+		h.Observe(r.Context(), accepted.Tenant)
+	}
 	if err != nil {
 		return err
 	}
-	note.Add(r.Context(), "tenant", string(accepted.Tenant))
-	note.Add(r.Context(), "event", accepted.ID)
+	if accepted.ID != "" {
+		note.Add(r.Context(), "event", accepted.ID)
+	}
 	if reply := accepted.Reply; reply != nil {
 		w.Header().Set("Content-Type", reply.ContentType)
 		w.WriteHeader(reply.Status)
@@ -134,6 +141,9 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	w.Write(b)
 	return nil
 }
+
+// Observe notes whose webhook it is.
+func Observe(ctx context.Context, t tenants.TenantID) { note.Add(ctx, "tenant", string(t)) }
 
 // tokenOf takes the token from the path as it was sent.
 func tokenOf(r *http.Request) (string, bool) {

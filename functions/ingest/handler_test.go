@@ -201,6 +201,29 @@ func TestAContentEncodingIs415(t *testing.T) {
 	}
 }
 
+// A line of the log says whose webhook was refused, as far as that was known.
+func TestWhoseItIsIsObservedOfARefusalToo(t *testing.T) {
+	for _, c := range []struct {
+		accepted tenants.Accepted
+		err      error
+		want     string
+	}{
+		{tenants.Accepted{ID: "evt_1", Tenant: "ten_1"}, nil, "ten_1"},
+		{tenants.Accepted{Tenant: "ten_1"}, &tenants.Error{Kind: tenants.Unauthenticated}, "ten_1"},
+		{tenants.Accepted{}, &tenants.Error{Kind: tenants.NotFound}, ""},
+	} {
+		heard := ""
+		h := ingest.Handler(ingest.Options{
+			Receiver: &recorder{accepted: c.accepted, err: c.err}, Logger: slog.New(slog.DiscardHandler), MaxBody: bound,
+			Observe: func(_ context.Context, t tenants.TenantID) { heard += string(t) },
+		})
+		serve(h, httptest.NewRequest("POST", "/in/x", nil))
+		if heard != c.want {
+			t.Errorf("%v: observed %q, want %q", c.err, heard, c.want)
+		}
+	}
+}
+
 func TestTheReceiversErrorsAreAnsweredByTheirKind(t *testing.T) {
 	for _, c := range []struct {
 		err    error

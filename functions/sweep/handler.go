@@ -18,7 +18,7 @@ type Sweep interface {
 type Options struct {
 	Sweep   Sweep
 	Logger  *slog.Logger
-	Measure func(metric, unit string, value float64)
+	Measure func(values ...slog.Attr)
 }
 
 // Handler is for lambda.Start. What the timer says does not matter.
@@ -27,7 +27,7 @@ func Handler(o Options) func(context.Context, json.RawMessage) error {
 		within, cancel := batch.Within(ctx)
 		defer cancel()
 		removed, err := o.Sweep.Run(within)
-		o.Measure("InboxesRemoved", "Count", float64(removed))
+		o.Measure(slog.Int("InboxesRemoved", removed))
 		log := o.Logger.With("request_id", batch.RequestID(ctx), "removed", removed)
 		if err != nil {
 			log.ErrorContext(ctx, "sweep", "error", err)

@@ -22,9 +22,9 @@ func (s sweeper) Run(context.Context) (int, error) { return s.removed, s.err }
 func TestSweep(t *testing.T) {
 	for _, tt := range []sweeper{{2, nil}, {1, errors.New("the queues are down")}} {
 		var log bytes.Buffer
-		var measured float64
-		err := sweep.Handler(sweep.Options{Sweep: tt, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Measure: func(_, _ string, v float64) { measured = v }})(t.Context(), json.RawMessage(`{}`))
-		if !errors.Is(err, tt.err) || measured != float64(tt.removed) {
+		var measured int64
+		err := sweep.Handler(sweep.Options{Sweep: tt, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Measure: func(vs ...slog.Attr) { measured = vs[0].Value.Int64() }})(t.Context(), json.RawMessage(`{}`))
+		if !errors.Is(err, tt.err) || measured != int64(tt.removed) {
 			t.Errorf("%+v: %v, measured %v", tt, err, measured)
 		}
 		if tt.err != nil && !strings.Contains(log.String(), tt.err.Error()) {

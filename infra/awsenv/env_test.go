@@ -3,10 +3,12 @@ package awsenv_test
 import (
 	"bytes"
 	"encoding/json"
-	"math"
+	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hookcast/hookcast/infra/awsenv"
 )
@@ -71,6 +73,11 @@ func TestTheEnvironmentIsWhatItSays(t *testing.T) {
 	e.Get(awsenv.KMSKey)
 }
 
+type metric struct {
+	name, unit string
+	value      float64
+}
+
 // The form is that of https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
 func TestMetricsAreInTheEmbeddedFormat(t *testing.T) {
 	var out bytes.Buffer
@@ -78,18 +85,21 @@ func TestMetricsAreInTheEmbeddedFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Measure("Latency", "Milliseconds", 1.5)
-	e.MeasureAll("Connections", "Count", 7)
-	e.Measure("Nonsense", "Count", math.NaN()) // which JSON has no form for
+	e.Measure(slog.Int("Requests", 1), slog.Duration("Latency", 1500*time.Microsecond), slog.String("Nonsense", "no number"))
+	e.MeasureAll(slog.Int("Connections", 7))
+	e.Measure(slog.Any("Nonsense", nil))
+	e.Measure()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2 {
 		t.Fatalf("%d lines: %s", len(lines), &out)
 	}
 	for i, want := range []struct {
-		metric     string
-		value      float64
+		metrics    []metric
 		dimensions string
-	}{{"Latency", 1.5, "Table Program"}, {"Connections", 7, "Table"}} {
+	}{
+		{[]metric{{"Requests", "Count", 1}, {"Latency", "Milliseconds", 1.5}}, "Table Program"},
+		{[]metric{{"Connections", "Count", 7}}, "Table"},
+	} {
 		var line map[string]any
 		var meta struct {
 			AWS struct {
@@ -105,10 +115,15 @@ func TestMetricsAreInTheEmbeddedFormat(t *testing.T) {
 			t.Fatal(lines[i])
 		}
 		d := meta.AWS.CloudWatchMetrics[0]
-		if meta.AWS.Timestamp < 1e12 || d.Namespace != "Hookcast" || strings.Join(d.Dimensions[0], " ") != want.dimensions || d.Metrics[0].Name != want.metric {
+		if meta.AWS.Timestamp < 1e12 || d.Namespace != "Hookcast" || strings.Join(d.Dimensions[0], " ") != want.dimensions || line["Table"] != "t" {
 			t.Errorf("%s", lines[i])
 		}
-		if line[want.metric] != want.value || line["Table"] != "t" {
+		var got []metric
+		for _, m := range d.Metrics {
+			value, _ := line[m.Name].(float64)
+			got = append(got, metric{m.Name, m.Unit, value})
+		}
+		if !slices.Equal(got, want.metrics) || line["Nonsense"] != nil {
 			t.Errorf("%s", lines[i])
 		}
 	}
@@ -125,7 +140,7 @@ func TestLinesStayWhole(t *testing.T) {
 		all.Go(func() {
 			for range 50 {
 				e.Logger.Info("a line")
-				e.Measure("Requests", "Count", 1)
+				e.Measure(slog.Int("Requests", 1))
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package awsenv
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -29,26 +30,42 @@ type directive struct {
 	Metrics    []measurement
 }
 
-// Measure writes one value. The units are CloudWatch's: Count, Milliseconds, Bytes, ….
-func (m *Metrics) Measure(metric, unit string, value float64) {
-	m.measure([]string{"Table", "Program"}, metric, unit, value)
+// Measure writes values that belong together as one line: lines are paid for by their bytes. A duration is in milliseconds, and everything else
+// a count; what is no number is left out.
+func (m *Metrics) Measure(values ...slog.Attr) {
+	m.measure([]string{"Table", "Program"}, values)
 }
 
 // MeasureAll is Measure for what all processes of a kind measure together, under the dimension Table alone.
-func (m *Metrics) MeasureAll(metric, unit string, value float64) {
-	m.measure([]string{"Table"}, metric, unit, value)
+func (m *Metrics) MeasureAll(values ...slog.Attr) {
+	m.measure([]string{"Table"}, values)
 }
 
-func (m *Metrics) measure(dimensions []string, metric, unit string, value float64) {
-	line, err := json.Marshal(map[string]any{
-		"_aws": map[string]any{
-			"Timestamp":         time.Now().UnixMilli(),
-			"CloudWatchMetrics": []directive{{Namespace, [][]string{dimensions}, []measurement{{metric, unit}}}},
-		},
-		"Table": m.table, "Program": m.program, metric: value,
-	})
-	if err == nil { // a value that is no number is no measurement
-		_, _ = m.out.Write(append(line, '\n'))
+func (m *Metrics) measure(dimensions []string, values []slog.Attr) {
+	line := map[string]any{"Table": m.table, "Program": m.program}
+	var metrics []measurement
+	for _, v := range values {
+		unit := "Count"
+		switch v.Value.Kind() {
+		case slog.KindDuration:
+			unit = "Milliseconds"
+			line[v.Key] = float64(v.Value.Duration()) / float64(time.Millisecond)
+		case slog.KindInt64:
+			line[v.Key] = v.Value.Int64()
+		default:
+			continue
+		}
+		metrics = append(metrics, measurement{v.Key, unit})
+	}
+	if len(metrics) == 0 {
+		return
+	}
+	line["_aws"] = map[string]any{
+		"Timestamp":         time.Now().UnixMilli(),
+		"CloudWatchMetrics": []directive{{Namespace, [][]string{dimensions}, metrics}},
+	}
+	if b, err := json.Marshal(line); err == nil {
+		_, _ = m.out.Write(append(b, '\n'))
 	}
 }
 

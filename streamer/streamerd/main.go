@@ -80,7 +80,7 @@ func (s *streamer) measure(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		s.env.MeasureAll("Connections", "Count", float64(s.hub.Stats().Connections))
+		s.env.MeasureAll(slog.Int64("Connections", s.hub.Stats().Connections))
 		select {
 		case <-ctx.Done():
 			return

@@ -94,6 +94,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 				warn(s.log, "connections could not be counted", err)
 				return n
 			},
+			Observe: tier.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: s.log, Ready: s.node.Ready, TrustedHops: trustedHops,
 	})

@@ -20,11 +20,11 @@ func (a *API) admit(c *call) error {
 	if c.who, err = a.authenticate(c, credential); err != nil {
 		return err
 	}
+	if a.Observe != nil && !c.who.Operator {
+		a.Observe(c.ctx, c.who.Tenant)
+	}
 	if err := a.admitOrigin(c); err != nil {
 		return err
-	}
-	if a.Observe != nil {
-		a.Observe(c.ctx, c.who.Tenant)
 	}
 	switch {
 	case c.route.Operator && !c.who.Operator:

@@ -28,7 +28,7 @@ func main() {
 	queue := sqs.New(env.Config).Queue(env.Get(awsenv.IngestQueue))
 	intake := tenants.NewIntake(accounts, tenants.NewLog(table), queue)
 	handler := ingest.Handler(ingest.Options{
-		Receiver: tenants.NewReceiver(sources, intake), Logger: env.Logger,
+		Receiver: tenants.NewReceiver(sources, intake), Logger: env.Logger, Observe: ingest.Observe,
 		PublicURL: env.Get(awsenv.PublicURL), MaxBody: tenants.MaxEventBytes,
 	})
 	env.Ready()

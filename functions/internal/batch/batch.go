@@ -4,10 +4,14 @@ package batch
 
 import (
 	"context"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/hookcast/hookcast/tenants"
 )
 
 // Messages answers for messages of a queue, of which those at the indexes in failed did: they come again, and with each the later ones of
@@ -55,6 +59,17 @@ func Within(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithDeadline(ctx, end.Add(-spare))
 	}
 	return context.WithCancel(ctx)
+}
+
+// TenantsOf returns each of ts once, in the order in which they come, for the one line that the log has of a batch.
+func TenantsOf(ts iter.Seq[tenants.TenantID]) []tenants.TenantID {
+	found := []tenants.TenantID{}
+	for t := range ts {
+		if t != "" && !slices.Contains(found, t) {
+			found = append(found, t)
+		}
+	}
+	return found
 }
 
 // RequestID returns Lambda's id of the invocation.

@@ -36,7 +36,7 @@ type Options struct {
 	// MaxBody is the largest body that is decoded, in bytes; what is larger is 413 body_too_large. The handler may take less.
 	MaxBody int
 	// Measure hears of each request; nil: nobody does.
-	Measure func(metric, unit string, value float64)
+	Measure func(values ...slog.Attr)
 }
 
 // Handler is a lambda.Handler. Its Invoke never fails: whatever comes, the client gets an answer.
@@ -45,7 +45,7 @@ type Handler struct{ o Options }
 // New makes a Handler.
 func New(o Options) *Handler {
 	if o.Measure == nil {
-		o.Measure = func(string, string, float64) {}
+		o.Measure = func(...slog.Attr) {}
 	}
 	return &Handler{o}
 }
@@ -73,11 +73,11 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		}
 	}
 	took := time.Since(begin)
-	h.o.Measure("Requests", "Count", 1)
-	h.o.Measure("Latency", "Milliseconds", float64(took)/float64(time.Millisecond))
+	faults := 0
 	if w.status >= http.StatusInternalServerError {
-		h.o.Measure("Faults", "Count", 1)
+		faults = 1
 	}
+	h.o.Measure(slog.Int("Requests", 1), slog.Int("Faults", faults), slog.Duration("Latency", took))
 	// Neither path nor query: there are tokens in them.
 	h.o.Logger.LogAttrs(ctx, slog.LevelInfo, "request", append([]slog.Attr{
 		slog.String("request_id", w.sent.Get("Request-Id")), slog.String("gateway_request_id", gatewayID), slog.String("method", method(r)),
