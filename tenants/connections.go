@@ -2,7 +2,6 @@ package tenants
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 )
@@ -10,32 +9,49 @@ import (
 // Connections asks every live node about a tenant's connections. Nothing is kept of them between questions, so that connections that
 // nobody asks about cost nothing: a question costs a notice to each node and a row or more from each.
 type Connections struct {
+	// Local are connections of this very process. A close or a renewal of one of them asks no other node. Nil: there are none.
+	Local LocalConnections
+
 	table   Table
 	nodes   *Nodes
 	inboxes Inboxes
-	lists   *Cache[TenantID, ConnectionList]
+	lists   *Cache[listing, ConnectionList]
+}
+
+// listing is what a list was asked for.
+type listing struct {
+	tenant TenantID
+	after  string
+	limit  int
 }
 
 // NewConnections makes a Connections over the table that holds the leases.
 func NewConnections(t Table, to Inboxes) *Connections {
-	return &Connections{t, NewNodes(t), to, NewCache[TenantID, ConnectionList](time.Second, 1_000, 0)}
+	return &Connections{table: t, nodes: NewNodes(t), inboxes: to, lists: NewCache[listing, ConnectionList](time.Second, 1_000, 0)}
 }
 
-// ConnectionList is a tenant's connections over all nodes.
+// ConnectionList is a part of a tenant's connections over all nodes.
 type ConnectionList struct {
-	Connections []Connection // the oldest first; at most 1,000 of each node. Shared: to be read only
-	Total       int          // how many there are, listed or not
-	Missing     int          // nodes that have not answered in time: what they have is in neither
+	Connections []Connection // the oldest first. Shared: to be read only
+	Next        string       // the position to go on from; "": there are no more
+	Total       int          // how many connections there are in all
+	Missing     int          // nodes that have not answered in time: what they have is in none of these
 }
 
 // answerTime is how long nodes have to answer.
 const answerTime = 2 * time.Second
 
-// List returns the tenant's connections as they were within the last 3 s.
-func (c *Connections) List(ctx context.Context, t TenantID) (ConnectionList, error) {
-	return c.lists.Get(ctx, t, func(ctx context.Context) (ConnectionList, error) {
+// List returns up to limit of the tenant's connections behind a position ("": from the first), as they were within the last 3 s.
+// A limit of 0 only counts them.
+func (c *Connections) List(ctx context.Context, t TenantID, after string, limit int) (ConnectionList, error) {
+	limit = max(0, min(limit, answerLists-1))
+	return c.lists.Get(ctx, listing{t, after, limit}, func(ctx context.Context) (ConnectionList, error) {
+		o := Order{Do: OrderList, After: after}
+		if limit > 0 {
+			o.Limit = limit + 1 // so that there is seen to be more
+		}
 		var list ConnectionList
-		missing, err := c.ask(ctx, t, Order{Do: OrderList}, func(a answerRecord, first bool) bool {
+		missing, err := c.ask(ctx, t, o, func(a answerRecord, first bool) bool {
 			list.Connections = append(list.Connections, a.Connections...)
 			if first {
 				list.Total += a.Total
@@ -43,49 +59,65 @@ func (c *Connections) List(ctx context.Context, t TenantID) (ConnectionList, err
 			return false
 		})
 		list.Missing = missing
-		slices.SortStableFunc(list.Connections, func(a, b Connection) int { return a.Since.Compare(b.Since) })
+		all := oldest(list.Connections, after, o.Limit)
+		list.Connections = all[:min(len(all), limit)]
+		if len(all) > limit {
+			list.Next = list.Connections[limit-1].position()
+		}
 		return list, err
 	})
 }
 
 // Count counts the tenant's connections.
 func (c *Connections) Count(ctx context.Context, t TenantID) (int, error) {
-	list, err := c.List(ctx, t)
+	list, err := c.List(ctx, t, "", 0)
 	return list.Total, err
 }
 
 // Close ends a connection, wherever it is. There is none: NotFound connection_not_found. A node that may have it has not answered:
 // Unavailable.
 func (c *Connections) Close(ctx context.Context, t TenantID, id string) error {
+	defer c.forget(t)
+	if c.Local != nil && c.Local.Disconnect(t, id) {
+		return nil
+	}
 	return c.one(ctx, t, Order{Do: OrderClose, Connection: id})
 }
 
-// Renew has a connection go on under another credential of the tenant's. Whether p may listen to its channels the node finds out by
-// its next look; errors as Close's.
+// Renew has a connection go on under another credential of who opened it: errors are those of LocalConnections.Renew and Close.
 func (c *Connections) Renew(ctx context.Context, t TenantID, id string, p Principal) error {
+	defer c.forget(t)
+	if c.Local != nil {
+		if err := c.Local.Renew(ctx, t, id, &p); !notFound(err) {
+			return err
+		}
+	}
 	return c.one(ctx, t, Order{Do: OrderRenew, Connection: id, Principal: &p})
 }
 
+func (c *Connections) forget(t TenantID) {
+	c.lists.ForgetWhere(func(l listing, _ ConnectionList) bool { return l.tenant == t })
+}
+
 func (c *Connections) one(ctx context.Context, t TenantID, o Order) error {
-	none := Errorf(NotFound, "connection_not_found", "there is no such connection")
 	if !ValidID(PrefixConnection, o.Connection) {
-		return none
+		return NoConnection()
 	}
 	found := false
+	var refused *refusal
 	missing, err := c.ask(ctx, t, o, func(a answerRecord, _ bool) bool {
-		found = found || a.Found
+		found, refused = a.Found, a.Refused
 		return found
 	})
-	c.lists.Forget(t)
 	switch {
 	case found:
-		return nil
+		return refused.err()
 	case err != nil:
 		return err
 	case missing > 0:
 		return Errorf(Unavailable, "nodes_silent", "a part of the service did not answer in time")
 	}
-	return none
+	return NoConnection()
 }
 
 // ask has every live node do o and hands each page of their answers to take, until that returns true or every node has answered, and

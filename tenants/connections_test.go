@@ -16,11 +16,11 @@ func TestConnectionsOverAllNodes(t *testing.T) {
 		other := tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, "other"))
 		var seats []*seat
 		for i := range 6 {
-			seats = append(seats, ok(fl.sites[i%3].connect(tenants.AdmissionRequest{Tenant: logTenant, Channels: []string{fmt.Sprint("c", i)}}, tenants.Limits{}))(t))
+			seats = append(seats, ok(fl.sites[i%3].connect(tenants.AdmissionRequest{Tenant: logTenant, Channels: []string{fmt.Sprint("c", i)}, Subject: fmt.Sprint("user", i)}, tenants.Limits{}))(t))
 			time.Sleep(time.Second)
 		}
 		ok(fl.sites[0].connect(tenants.AdmissionRequest{Tenant: other}, tenants.Limits{}))(t)
-		list := ok(c.List(ctx, logTenant))(t)
+		list := ok(c.List(ctx, logTenant, "", 100))(t)
 		if list.Total != 6 || list.Missing != 0 || len(list.Connections) != 6 {
 			t.Fatalf("%+v", list)
 		}
@@ -46,16 +46,22 @@ func TestConnectionsOverAllNodes(t *testing.T) {
 		if err := c.Close(ctx, logTenant, "con_junk"); tenants.CodeOf(err) != "connection_not_found" {
 			t.Errorf("a close of no id: %v", err)
 		}
-		next := tenants.Principal{Tenant: logTenant, Subject: "alice"}
+		next := tenants.Principal{Tenant: logTenant, Subject: "user2", TokenID: "tok_next"}
 		if err := c.Renew(ctx, logTenant, seats[2].info.ID, next); err != nil {
 			t.Error(err)
+		}
+		if err := c.Renew(ctx, logTenant, seats[3].info.ID, next); tenants.KindOf(err) != tenants.Forbidden || tenants.CodeOf(err) != "connection_of_another" {
+			t.Errorf("a renewal under somebody else's credential: %v", err)
+		}
+		if err := c.Renew(ctx, logTenant, seats[1].info.ID, next); tenants.CodeOf(err) != "connection_not_found" {
+			t.Errorf("a renewal of one that was closed: %v", err)
 		}
 		foreign := tenants.Principal{Tenant: other, Subject: "mallory"}
 		if err := c.Renew(ctx, logTenant, seats[3].info.ID, foreign); tenants.CodeOf(err) != "connection_not_found" {
 			t.Errorf("a renewal under another tenant's credential: %v", err)
 		}
-		list = ok(c.List(ctx, logTenant))(t)
-		if list.Total != 5 || list.Connections[1].Principal.Subject != "alice" || list.Connections[2].Principal.Subject != "" {
+		list = ok(c.List(ctx, logTenant, "", 100))(t)
+		if list.Total != 5 || list.Connections[1].Principal.TokenID != "tok_next" || list.Connections[2].Principal.TokenID != "" {
 			t.Errorf("%+v", list)
 		}
 
@@ -63,7 +69,7 @@ func TestConnectionsOverAllNodes(t *testing.T) {
 		fl.sites[2].Freeze()
 		began := time.Now()
 		time.Sleep(time.Second)
-		list = ok(c.List(ctx, logTenant))(t)
+		list = ok(c.List(ctx, logTenant, "", 100))(t)
 		if list.Missing != 1 || list.Total != 3 || time.Since(began) > 4*time.Second {
 			t.Errorf("%d missing, %d connections, after %v", list.Missing, list.Total, time.Since(began))
 		}
@@ -73,20 +79,67 @@ func TestConnectionsOverAllNodes(t *testing.T) {
 	})
 }
 
-// A list is cut into rows that a table takes, and bounded.
-func TestConnectionListsAreBounded(t *testing.T) {
+// A list is cut into rows that a table takes, and goes on over all nodes from where a part of it ended.
+func TestConnectionListsComeInParts(t *testing.T) {
 	inFleet(t, 2, func(t *testing.T, fl *fleet) {
 		var names []string
 		for i := range 50 {
 			names = append(names, fmt.Sprint(strings.Repeat("x", 60), ".", strings.Repeat("y", 60), ".", i))
 		}
-		for range 1100 {
-			ok(fl.sites[0].connect(tenants.AdmissionRequest{Tenant: logTenant, Channels: names}, tenants.Limits{}))(t)
+		want := make(map[string]bool)
+		for i := range 1100 {
+			c := ok(fl.sites[i%5/4].connect(tenants.AdmissionRequest{Tenant: logTenant, Channels: names}, tenants.Limits{}))(t)
+			want[c.info.ID] = true
 		}
-		ok(fl.sites[1].connect(tenants.AdmissionRequest{Tenant: logTenant, Channels: names[:1]}, tenants.Limits{}))(t)
-		list := ok(tenants.NewConnections(fl.table, fl.inboxes).List(context.Background(), logTenant))(t)
-		if list.Total != 1101 || len(list.Connections) != 1001 || list.Missing != 0 {
-			t.Errorf("%d listed of %d, %d nodes missing", len(list.Connections), list.Total, list.Missing)
+		c := tenants.NewConnections(fl.table, fl.inboxes)
+		before := tenants.Connection{}
+		for after, parts := "", 0; ; parts++ {
+			list := ok(c.List(context.Background(), logTenant, after, 100))(t)
+			if list.Total != 1100 || len(list.Connections) != 100 || list.Missing != 0 {
+				t.Fatalf("%d listed of %d, %d nodes missing", len(list.Connections), list.Total, list.Missing)
+			}
+			for _, got := range list.Connections {
+				if !want[got.ID] || got.Since.Before(before.Since) {
+					t.Fatalf("%s of %v came behind %v, for the first time: %v", got.ID, got.Since, before.Since, want[got.ID])
+				}
+				delete(want, got.ID)
+				before = got
+			}
+			if after = list.Next; after == "" {
+				if parts != 10 || len(want) != 0 {
+					t.Errorf("after %d parts %d are missing", parts+1, len(want))
+				}
+				return
+			}
+		}
+	})
+}
+
+// What is in the asker's own process is closed and renewed there, and no other node is asked.
+func TestConnectionsOfThisProcessAskNobody(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, fl *fleet) {
+		ctx, c := context.Background(), tenants.NewConnections(fl.table, fl.inboxes)
+		c.Local = fl.sites[0].stage
+		r := tenants.AdmissionRequest{Tenant: logTenant, Channels: []string{"c"}, Subject: "alice"}
+		here, there := ok(fl.sites[0].connect(r, tenants.Limits{}))(t), ok(fl.sites[1].connect(r, tenants.Limits{}))(t)
+		alice := tenants.Principal{Tenant: logTenant, Subject: "alice", TokenID: "tok_next"}
+		if err := c.Renew(ctx, logTenant, there.info.ID, alice); err != nil {
+			t.Error(err)
+		}
+		fl.sites[1].Freeze()
+		time.Sleep(time.Second)
+		if err := c.Renew(ctx, logTenant, here.info.ID, alice); err != nil {
+			t.Error(err)
+		}
+		if err := c.Renew(ctx, logTenant, here.info.ID, tenants.Principal{Tenant: logTenant, Subject: "bob"}); tenants.CodeOf(err) != "connection_of_another" {
+			t.Error(err)
+		}
+		if err := c.Close(ctx, logTenant, here.info.ID); err != nil {
+			t.Error(err)
+		}
+		<-here.gone
+		if err := c.Close(ctx, logTenant, here.info.ID); tenants.KindOf(err) != tenants.Unavailable {
+			t.Errorf("the frozen node may have it: %v", err)
 		}
 	})
 }

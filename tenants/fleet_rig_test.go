@@ -219,16 +219,19 @@ func (s *stage) Disconnect(t tenants.TenantID, id string) bool {
 	return true
 }
 
-func (s *stage) Renew(t tenants.TenantID, id string, p *tenants.Principal) bool {
+func (s *stage) Renew(_ context.Context, t tenants.TenantID, id string, p *tenants.Principal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.open {
 		if c.tenant == t && c.info.ID == id {
+			if !p.SameAs(*c.info.Principal) {
+				return tenants.Errorf(tenants.Forbidden, "connection_of_another", "not theirs")
+			}
 			c.info.Principal = p
-			return true
+			return nil
 		}
 	}
-	return false
+	return tenants.NoConnection()
 }
 
 func (s *stage) leave(at int) {

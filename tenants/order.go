@@ -1,9 +1,12 @@
 package tenants
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -15,6 +18,8 @@ type Order struct {
 	Subject    string     // or of this subject; both empty: of the tenant
 	Connection string     // OrderClose, OrderRenew
 	Principal  *Principal // OrderRenew: under whom the connection goes on
+	After      string     // OrderList: the position behind which to list,
+	Limit      int        // and how many at most; 0: they are only counted
 }
 
 // What orders are of.
@@ -38,13 +43,23 @@ type Connection struct {
 	Sent      int64  // bytes
 }
 
+// position is where the connection stands in a list: the oldest first.
+func (c Connection) position() string { return fmt.Sprintf("%019d/%s", c.Since.UnixNano(), c.ID) }
+
 // LocalConnections are the connections of one node.
 type LocalConnections interface {
 	Connections(t TenantID) []Connection
 	// Disconnect ends the tenant's connection of that id; false: there is none.
 	Disconnect(t TenantID, id string) bool
-	// Renew has the connection go on under p; false: there is none.
-	Renew(t TenantID, id string, p *Principal) bool
+	// Renew has the tenant's connection of that id go on under p. There is none: NotFound connection_not_found. p is not whom it was
+	// opened by (see Principal.SameAs): Forbidden connection_of_another. p may not listen to each of its channels: Forbidden
+	// channel_forbidden. Whether p may could not be found out: Unavailable; the connection is as it was.
+	Renew(ctx context.Context, t TenantID, id string, p *Principal) error
+}
+
+// NoConnection is the error about a connection that is not there.
+func NoConnection() error {
+	return Errorf(NotFound, "connection_not_found", "there is no such connection")
 }
 
 const rowAnswers Kind = "list/answers" // {tenant}, ask/node/page: a node's answer to an order
@@ -54,14 +69,37 @@ type answerRecord struct {
 	Pages       int
 	Total       int // connections of the tenant on the node, listed or not
 	Found       bool
+	Refused     *refusal // found, and not done
 	Connections []Connection
 }
 
+// refusal is why an order about a connection that is here was not carried out.
+type refusal struct {
+	Kind         ErrorKind
+	Code, Detail string
+}
+
+func (r *refusal) err() error {
+	if r == nil {
+		return nil
+	}
+	return Errorf(r.Kind, r.Code, "%s", r.Detail)
+}
+
+func refusalOf(err error) *refusal {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Kind == Internal {
+		return &refusal{Unavailable, "not_decided", "this could not be decided for now"}
+	}
+	return &refusal{e.Kind, e.Code, e.Detail}
+}
+
 const (
-	answerLife  = time.Minute
-	answerBytes = 300 << 10 // of a page
-	answerLists = 1_000     // connections that a node lists, the oldest first
-	ordersAhead = 64        // orders that wait on a node; what comes then is dropped, and its asker told of a node that is missing
+	answerLife   = time.Minute
+	answerBytes  = 300 << 10 // of a page
+	answerLists  = 1_000     // connections that a node lists at most
+	ordersAhead  = 1_000     // orders that wait on a node; what comes then is dropped, and its asker told of a node that is missing
+	ordersAtOnce = 8         // that a node carries out
 )
 
 type order struct {
@@ -89,6 +127,15 @@ func (n *Node) obey(t TenantID, o Order) {
 
 // answer carries out orders until ctx ends.
 func (n *Node) answer(ctx context.Context, f Fanout) {
+	var all sync.WaitGroup
+	for range ordersAtOnce {
+		all.Go(func() { n.answerOne(ctx, f) })
+	}
+	all.Wait()
+}
+
+// answerOne carries out one order after the other.
+func (n *Node) answerOne(ctx context.Context, f Fanout) {
 	for {
 		var o order
 		select {
@@ -112,9 +159,15 @@ func (n *Node) carryOut(ctx context.Context, f Fanout, node string, t TenantID, 
 	case OrderClose:
 		pages[0].Found = f.Disconnect(t, o.Connection)
 	case OrderRenew:
-		pages[0].Found = o.Principal != nil && o.Principal.Tenant == t && f.Renew(t, o.Connection, o.Principal)
+		if o.Principal == nil || o.Principal.Tenant != t {
+			break
+		}
+		err := f.Renew(ctx, t, o.Connection, o.Principal)
+		if pages[0].Found = !notFound(err); pages[0].Found && err != nil {
+			pages[0].Refused = refusalOf(err)
+		}
 	case OrderList:
-		pages = answerPages(f.Connections(t))
+		pages = answerPages(f.Connections(t), o.After, o.Limit)
 	default:
 		return nil // a newer release's
 	}
@@ -131,20 +184,31 @@ func (n *Node) carryOut(ctx context.Context, f Fanout, node string, t TenantID, 
 	return nil
 }
 
-// answerPages cuts a list into pages, at least one.
-func answerPages(list []Connection) []answerRecord {
-	slices.SortFunc(list, func(a, b Connection) int { return a.Since.Compare(b.Since) })
-	pages := []answerRecord{{Total: len(list)}}
+// answerPages cuts what comes behind a position into pages, at least one.
+func answerPages(list []Connection, after string, limit int) []answerRecord {
+	total := len(list)
+	pages := []answerRecord{{Total: total}}
+	list = oldest(list, after, min(limit, answerLists))
 	size := 0
-	for _, c := range list[:min(len(list), answerLists)] {
+	for _, c := range list {
 		more := len(encodeRecord(c)) + 1
 		last := &pages[len(pages)-1]
 		if size+more > answerBytes && len(last.Connections) > 0 {
-			pages = append(pages, answerRecord{Total: len(list)})
+			pages = append(pages, answerRecord{Total: total})
 			last, size = &pages[len(pages)-1], 0
 		}
 		last.Connections = append(last.Connections, c)
 		size += more
 	}
 	return pages
+}
+
+// oldest sorts the list in place and returns the first few behind a position.
+func oldest(list []Connection, after string, limit int) []Connection {
+	slices.SortFunc(list, func(a, b Connection) int { return cmp.Compare(a.position(), b.position()) })
+	from, found := slices.BinarySearchFunc(list, after, func(c Connection, after string) int { return cmp.Compare(c.position(), after) })
+	if found {
+		from++
+	}
+	return list[from:min(len(list), from+limit)]
 }

@@ -26,6 +26,11 @@ type Principal struct {
 	Operator bool
 }
 
+// SameAs tells whether both act for the same end user, whatever token either came with, or hold the same API key.
+func (p Principal) SameAs(q Principal) bool {
+	return p.Tenant == q.Tenant && p.Operator == q.Operator && p.KeyID == q.KeyID && p.Subject == q.Subject
+}
+
 // ValidTokenRole tells whether a token may carry the role: RolePublisher, RoleViewer, or a name of the tenant's own, a letter and up
 // to 63 of a-z, 0-9, _ and -. The other roles come with an API key alone.
 func ValidTokenRole(role string) bool {

@@ -41,28 +41,12 @@ type Interest interface {
 	Subscribers(ctx context.Context, t tenants.TenantID, channel string) (int, error)
 }
 
-// ConnectionCounter counts a tenant's connections on all nodes: *tenants.Connections.
-type ConnectionCounter interface {
-	Count(ctx context.Context, t tenants.TenantID) (int, error)
-}
-
 // Subscribers counts a channel's subscribers for the API, which has the number beside what matters: where it cannot be had it is 0.
 func Subscribers(in Interest, log *slog.Logger) func(context.Context, tenants.TenantID, string) int {
 	return func(ctx context.Context, t tenants.TenantID, channel string) int {
 		n, err := in.Subscribers(ctx, t, channel)
 		if err != nil {
 			log.WarnContext(ctx, "subscribers could not be counted", "tenant", t, "error", err)
-		}
-		return n
-	}
-}
-
-// Connections counts a tenant's connections for the API, likewise.
-func Connections(c ConnectionCounter, log *slog.Logger) func(context.Context, tenants.TenantID) int {
-	return func(ctx context.Context, t tenants.TenantID) int {
-		n, err := c.Count(ctx, t)
-		if err != nil {
-			log.WarnContext(ctx, "connections could not be counted", "tenant", t, "error", err)
 		}
 		return n
 	}

@@ -49,7 +49,6 @@ type counts struct {
 func (c counts) Subscribers(context.Context, tenants.TenantID, string) (int, error) {
 	return c.n, c.err
 }
-func (c counts) Count(context.Context, tenants.TenantID) (int, error) { return c.n, c.err }
 
 func TestACountThatCannotBeHadIsNothingAndLogged(t *testing.T) {
 	for _, c := range []counts{{3, nil}, {0, errors.New("down")}} {
@@ -58,10 +57,7 @@ func TestACountThatCannotBeHadIsNothingAndLogged(t *testing.T) {
 		if n := admin.Subscribers(c, l)(t.Context(), "ten_1", "orders"); n != c.n {
 			t.Errorf("%d subscribers", n)
 		}
-		if n := admin.Connections(c, l)(t.Context(), "ten_1"); n != c.n {
-			t.Errorf("%d connections", n)
-		}
-		if got := strings.Count(log.String(), "ten_1"); (got == 2) != (c.err != nil) {
+		if got := strings.Count(log.String(), "ten_1"); (got == 1) != (c.err != nil) {
 			t.Errorf("logged %s", &log)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 )
 
 // Deployment is where a running Hookcast is reached.
@@ -129,8 +130,13 @@ func (d Deployment) GitHubSource(t testing.TB, by Tenant, channel string) Source
 // Token mints a browser token for channels.
 func (d Deployment) Token(t testing.TB, by Tenant, subject string, channels ...string) string {
 	t.Helper()
+	return d.tokenFor(t, by, time.Hour, subject, channels...)
+}
+
+func (d Deployment) tokenFor(t testing.TB, by Tenant, life time.Duration, subject string, channels ...string) string {
+	t.Helper()
 	var out struct{ Token string }
-	d.Must(t, "POST", "/v1/tokens", by.Key, map[string]any{"subject": subject, "channels": channels, "ttl_seconds": 3600}).Want(t, 201).JSON(t, &out)
+	d.Must(t, "POST", "/v1/tokens", by.Key, map[string]any{"subject": subject, "channels": channels, "ttl_seconds": int(life.Seconds())}).Want(t, 201).JSON(t, &out)
 	return out.Token
 }
 

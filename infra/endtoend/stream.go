@@ -3,6 +3,7 @@ package endtoend
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +17,7 @@ type Frame struct{ ID, Event, Data string }
 // decoder of the same hand.
 type Stream struct {
 	Cursor string // the id of the last frame that had one
+	ID     string // the connection's
 	lines  *bufio.Reader
 	res    *http.Response
 }
@@ -39,7 +41,7 @@ func (d Deployment) Subscribe(ctx context.Context, token, cursor string, query u
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Stream{cursor, bufio.NewReader(res.Body), res}, res, nil
+	return &Stream{Cursor: cursor, lines: bufio.NewReader(res.Body), res: res}, res, nil
 }
 
 // MustSubscribe is Subscribe for a test that cannot go on without. The stream has begun: its first frame was read.
@@ -60,6 +62,13 @@ func (d Deployment) MustSubscribe(t testing.TB, token, cursor string, query url.
 	if f.Event != "hookcast.open" {
 		t.Fatalf("the first frame is %+v", f)
 	}
+	var open struct {
+		ConnectionID string `json:"connection_id"`
+	}
+	if err := json.Unmarshal([]byte(f.Data), &open); err != nil || open.ConnectionID == "" {
+		t.Fatalf("the first frame says %s", f.Data)
+	}
+	s.ID = open.ConnectionID
 	return s
 }
 

@@ -24,6 +24,8 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"an ended channel ends its streams, and 204 from then on":        ended,
 		"a revoked token's stream ends within two seconds":               revoked,
 		"a suspended tenant's streams end, and its webhooks are refused": suspended,
+		"live connections are listed, renewed and closed":                connections,
+		"a stream outlives its token where that is renewed in time":      renewed,
 		"over its connections a page is told in-band and curl by 429":    quota,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d, operatorKey) })

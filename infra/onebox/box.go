@@ -116,13 +116,15 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			return nil, fmt.Errorf("demo: %w", err)
 		}
 	}
+	connections := tenants.NewConnections(table, b.node)
+	connections.Local = b.hub
 	o := streamer.Options{
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewSharedAdmission(b.node),
 		API: api.New(api.Options{
 			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
-			Connections: func(_ context.Context, t tenants.TenantID) int { return len(b.hub.Connections(t)) },
+			Connections: connections,
 			Observe:     streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{

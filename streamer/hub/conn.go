@@ -30,6 +30,7 @@ type Conn struct {
 	since   int64 // ms; with blocked: when the oldest unsent byte should have gone out. With listed alone: when the other end last took something
 	until   int64 // ms; when this state is over; 0: no such time
 	expires int64 // ms; when the credential is over; 0: never
+	warn    int64 // ms; when to tell that it will be; 0: told, or never
 	sent    int64
 	acked   int64
 	format  Format
@@ -150,6 +151,7 @@ func (c *Conn) serve(s sink) {
 	if c.poll != nil {
 		c.wakeAt(c.hub.now() + c.poll.patience().Milliseconds())
 	}
+	c.planWarning(c.hub.now())
 	c.mindExpiry(c.hub.now())
 	for i := range c.subs {
 		sub := &c.subs[i]
@@ -177,26 +179,6 @@ func (c *Conn) Abandon() {
 func (c *Conn) wakeAt(ms int64) {
 	c.until = ms
 	c.hub.deadlines.add(ms, c.slot)
-}
-
-// mindExpiry has the sweep look at the connection when its credential is over, if that is before the wheel comes round again. c.mu held.
-func (c *Conn) mindExpiry(now int64) {
-	if c.expires > 0 && c.expires < now+c.hub.wheelTurn() {
-		c.hub.deadlines.add(c.expires, c.slot)
-	}
-}
-
-// endBy says that the credential is over at the time given, unless it is over sooner; zero: nothing is said.
-func (c *Conn) endBy(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at.IsZero() || c.expires > 0 && c.expires <= at.UnixMilli() {
-		return
-	}
-	c.expires = at.UnixMilli()
-	if c.state == serving {
-		c.mindExpiry(c.hub.now())
-	}
 }
 
 // leave gives back the connection's place in its topics and its slot, once. c.mu held.
@@ -264,7 +246,12 @@ func (c *Conn) due(w *worker, now int64) {
 	case serving:
 		if c.expires > 0 && c.expires <= now {
 			c.end(w, causeExpired)
-		} else if timeIsUp && c.poll != nil {
+			return
+		}
+		if c.warn > 0 && c.warn <= now {
+			c.warnOfExpiry()
+		}
+		if timeIsUp && c.poll != nil {
 			c.until = 0
 			c.poll.late = true
 			c.completePoll(w)

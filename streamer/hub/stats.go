@@ -2,7 +2,6 @@ package hub
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/hookcast/hookcast/tenants"
 )
@@ -125,40 +124,4 @@ func (c *Conn) describe(t tenants.TenantID) (Connection, bool) {
 		d.Backlog += int64(len(b))
 	}
 	return d, true
-}
-
-// Disconnect ends the tenant's connection of that id, for good; false: there is none.
-func (h *Hub) Disconnect(t tenants.TenantID, id string) bool {
-	return h.with(t, id, func(c *Conn) { c.end(newWorker(h), causeClosed) })
-}
-
-// Renew has the connection go on under another credential of the same tenant; false: there is no such connection. Whether p may
-// listen to its channels is the caller's to decide.
-func (h *Hub) Renew(t tenants.TenantID, id string, p *tenants.Principal) bool {
-	return h.with(t, id, func(c *Conn) {
-		c.principal = p
-		c.expires = 0
-		if !p.Expires.IsZero() {
-			c.expires = p.Expires.UnixMilli()
-			if c.expires < h.now()+h.wheelTurn()+time.Second.Milliseconds() {
-				h.deadlines.add(c.expires, c.slot)
-			}
-		}
-	})
-}
-
-func (h *Hub) with(t tenants.TenantID, id string, do func(*Conn)) bool {
-	for _, c := range h.slots.all() {
-		if c.id != id {
-			continue
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.state != serving || c.subs[0].topic.key.tenant != t {
-			return false
-		}
-		do(c)
-		return true
-	}
-	return false
 }

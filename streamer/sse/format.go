@@ -25,6 +25,7 @@ const (
 	Gap       = "hookcast.gap"       // channel, from, to; or channel, reset
 	Quota     = "hookcast.quota"     // code, detail; with retry: come back later
 	Goodbye   = "hookcast.goodbye"   // reason; with retry: come back, another node serves on
+	Expiring  = "hookcast.expiring"  // connection_id, expires_at: renew the connection by then
 	Expired   = "hookcast.expired"   // detail; id !stop: come back with another credential
 	Denied    = "hookcast.denied"    // detail; id !stop
 	Ended     = "hookcast.ended"     // channel; id !stop once every channel of the connection has ended

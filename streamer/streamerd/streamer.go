@@ -78,6 +78,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 			return limits.Retention(), err
 		},
 	})
+	connections.Local = s.hub
 	s.app = tier.New(tier.Options{
 		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewSharedAdmission(s.node),
 		API: api.New(api.Options{
@@ -89,12 +90,8 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 				warn(s.log, "subscribers could not be counted", err)
 				return n
 			},
-			Connections: func(ctx context.Context, t tenants.TenantID) int {
-				n, err := connections.Count(ctx, t)
-				warn(s.log, "connections could not be counted", err)
-				return n
-			},
-			Observe: tier.Observe,
+			Connections: connections,
+			Observe:     tier.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: s.log, Ready: s.node.Ready, TrustedHops: trustedHops,
 	})

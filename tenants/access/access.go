@@ -43,9 +43,10 @@ const (
 	Usage    = "usage"
 	Audit    = "audit"
 
-	channelKind  = "channel:"
-	keyKind      = "key:"
-	operatorKind = "operator:"
+	channelKind    = "channel:"
+	connectionKind = "connection:"
+	keyKind        = "key:"
+	operatorKind   = "operator:"
 )
 
 // Channel is the object of that channel; of all of them with "*".
@@ -53,6 +54,9 @@ func Channel(name string) string { return channelKind + name }
 
 // Key is the object of keys of that role.
 func Key(role string) string { return keyKind + role }
+
+// Connection is the object of the live connection of that id; of all of them with "*".
+func Connection(id string) string { return connectionKind + id }
 
 // Operator is an object of the operator's.
 func Operator(what string) string { return operatorKind + what }

@@ -24,7 +24,7 @@ func rights() []Rule {
 		{Subject: admin, Object: Key(tenants.RoleOwner), Action: anyAction, Effect: Deny},
 	}
 	for _, object := range []string{
-		"channel:*", Channels, "source:*", "event:*", "connection:*", "endpoint:*", "delivery:*", "proxy:*", "job:*",
+		"channel:*", Channels, "source:*", "event:*", Connection("*"), "endpoint:*", "delivery:*", "proxy:*", "job:*",
 		Token, Policy, Limits, Usage, Audit,
 	} {
 		rows = append(rows, Rule{Subject: admin, Object: object, Action: anyAction, Effect: Allow})

@@ -34,8 +34,7 @@ type Options struct {
 	Cursors   tenants.Cursors
 	// Subscribers counts the open subscriptions of a channel over all nodes, at most 5 s old.
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
-	// Connections counts a tenant's open connections over all nodes.
-	Connections func(ctx context.Context, t tenants.TenantID) int
+	Connections Connections
 	Logger      *slog.Logger
 	SignupOpen  bool
 	PublicURL   string // base address of /in/{token}, as providers reach it

@@ -34,7 +34,8 @@ func (w *world) estate(name string) estate {
 	e.ids["sources"], e.ids["tenants"], e.hook = s.id, e.id, s.path
 	e.ids["secrets"] = w.do("GET", "/v1/sources/"+s.id, e.key, nil).want(200).get("secrets", 0, "id")
 	e.ids["events"] = w.publish(e.tenant, "orders", fmt.Sprintf("%q", "only "+name+" reads this"))
-	e.marks = append(e.marks, e.id, name, s.id, strings.TrimPrefix(s.path, "/in/"), e.ids["secrets"], e.ids["events"])
+	e.ids["connections"] = w.hub.open(e.tenant, "alice", "orders")
+	e.marks = append(e.marks, e.ids["connections"], e.id, name, s.id, strings.TrimPrefix(s.path, "/in/"), e.ids["secrets"], e.ids["events"])
 	return e
 }
 
@@ -50,7 +51,7 @@ func (e estate) path(route string, of func(kind string) string) string {
 
 // nobodys are ids as they should be of things that do not exist.
 func nobodys(kind string) string {
-	prefix := map[string]string{"keys": "key_", "sources": "src_", "tenants": "ten_", "secrets": "sec_", "events": "evt_"}[kind]
+	prefix := map[string]string{"keys": "key_", "sources": "src_", "tenants": "ten_", "secrets": "sec_", "events": "evt_", "connections": "con_"}[kind]
 	return prefix + "01k9zq3v8d2m4n6p8r0t2v4x6z"
 }
 
@@ -82,7 +83,7 @@ var requestID = regexp.MustCompile(`req_[0-9a-z]{26}`)
 // snapshot is all that e shows to its owner.
 func (w *world) snapshot(e estate) string {
 	var b strings.Builder
-	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"]} {
+	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/connections"} {
 		b.Write(w.do("GET", path, e.key, nil).want(200).body)
 		b.WriteByte('\n')
 	}

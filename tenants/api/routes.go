@@ -76,6 +76,10 @@ func table() []Route {
 
 		{Method: post, Path: "/v1/tokens", Object: access.Token, Action: access.Write, Creates: true, handle: (*API).createToken},
 		{Method: post, Path: "/v1/tokens/revoke", Object: access.Token, Action: access.Write, handle: (*API).revokeToken},
+		{Method: get, Path: "/v1/connections", Object: access.Connection("*"), Action: access.Read, handle: (*API).listConnections},
+		{Method: del, Path: "/v1/connections/{id}", Object: access.Connection("{id}"), Action: access.Manage, handle: (*API).closeConnection},
+		{Method: post, Path: "/v1/connections/{id}/renew", Tokens: true, bodyless: true, handle: (*API).renewConnection},
+
 		{Method: get, Path: "/v1/limits", Object: access.Limits, Action: access.Read, handle: (*API).getLimits},
 	}
 }

@@ -120,8 +120,12 @@ func (a *API) getLimits(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	connections, err := a.Connections.Count(c.ctx, c.who.Tenant)
+	if err != nil {
+		return answer{}, err
+	}
 	return answer{http.StatusOK, limitsView{limits.Named(), map[string]int64{
-		"connections": int64(a.Connections(c.ctx, c.who.Tenant)), "sources": sources, "channels": channels,
+		"connections": int64(connections), "sources": sources, "channels": channels,
 	}}}, nil
 }
 

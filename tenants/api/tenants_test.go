@@ -151,6 +151,9 @@ func TestLimitsShowWhatIsInUse(t *testing.T) {
 	w.do("POST", "/v1/sources", ten.key, `{"name":"repo","provider":"github","channel":"a"}`).want(201)
 	w.publish(ten, "a", "1")
 	w.publish(ten, "b", "1")
+	for range 4 {
+		w.hub.open(ten, "alice", "a")
+	}
 	a := w.do("GET", "/v1/limits", ten.key, nil).want(200)
 	if a.get("in_use") != `{"channels":2,"connections":4,"sources":1}` || a.get("limits", "events_per_second") != "100" {
 		t.Errorf("%s", a.body)

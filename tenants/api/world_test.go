@@ -33,6 +33,7 @@ type world struct {
 	queue    *tenantstest.Queue
 	appender *tenants.Appender
 	log      *tenants.Log
+	hub      *seats
 	operator string // the operator's key
 	logged   *buffer
 
@@ -82,7 +83,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Log: w.log, Publisher: tenants.NewPublisher(intake),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
-		Connections: func(context.Context, tenants.TenantID) int { return 4 },
+		Connections: w.serveConnections(),
 		Logger:      logger, SignupOpen: true, PublicURL: publicURL,
 	}
 	for _, c := range change {

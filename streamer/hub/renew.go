@@ -1,0 +1,93 @@
+package hub
+
+import (
+	"context"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Disconnect ends the tenant's connection of that id, for good; false: there is none.
+func (h *Hub) Disconnect(t tenants.TenantID, id string) bool {
+	c := h.find(t, id)
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != serving {
+		return false
+	}
+	c.end(newWorker(h), causeClosed)
+	return true
+}
+
+// Renew has the tenant's connection of that id go on under another credential of who opened it, whose signature the caller has
+// verified. Errors are those of [tenants.LocalConnections].
+//
+// Whether p may listen is asked before p counts, so that a credential that may not changes nothing, and once more when it does: a
+// right that is taken away before that is seen here, one that is taken away after it by Recheck.
+func (h *Hub) Renew(ctx context.Context, t tenants.TenantID, id string, p *tenants.Principal) error {
+	c := h.find(t, id)
+	if c == nil {
+		return tenants.NoConnection()
+	}
+	was, channels := c.claim()
+	if was == nil || p.Tenant != t || !p.SameAs(*was) {
+		return tenants.Errorf(tenants.Forbidden, "connection_of_another", "the connection was opened by somebody else; a renewal does not change whose it is")
+	}
+	if err := h.mayRenew(ctx, p, channels); err != nil {
+		return err
+	}
+	if !c.renew(p) {
+		return tenants.NoConnection()
+	}
+	if err := h.weighOne([]*Conn{c}); err != nil {
+		h.Recheck(t) // it tries until it knows
+	}
+	return nil
+}
+
+func (h *Hub) mayRenew(ctx context.Context, p *tenants.Principal, channels []string) error {
+	verdict, _, err := h.o.Allowed(ctx, p, channels)
+	switch {
+	case err != nil:
+		return err
+	case verdict == Expired:
+		return tenants.Errorf(tenants.Unauthenticated, "token_expired", "the credential has expired")
+	case verdict != Allowed:
+		return tenants.Errorf(tenants.Forbidden, "channel_forbidden", "the credential may not listen to every channel of the connection")
+	}
+	return nil
+}
+
+// renew puts the connection under p; false: it is over.
+func (c *Conn) renew(p *tenants.Principal) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != serving {
+		return false
+	}
+	c.principal, c.expires = p, 0
+	if !p.Expires.IsZero() {
+		c.expires = p.Expires.UnixMilli()
+	}
+	c.planWarning(c.hub.now())
+	c.mindExpiry(c.hub.now())
+	return true
+}
+
+// find returns the tenant's connection of that id; nil: there is none.
+func (h *Hub) find(t tenants.TenantID, id string) *Conn {
+	for _, c := range h.slots.all() {
+		if c.id != id {
+			continue
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.state != serving || c.subs[0].topic.key.tenant != t {
+			return nil
+		}
+		return c
+	}
+	return nil
+}
