@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/streamer/ndjson"
 	"github.com/hookcast/hookcast/tenants"
 )
 
@@ -22,7 +23,8 @@ type ask struct {
 	token       string // ?token=
 	typesOff    bool   // ?types=off
 	cloudEvents bool   // ?format=cloudevents
-	events      bool   // Accept names text/event-stream
+	events      bool   // Accept names text/event-stream, and nothing that it prefers
+	lines       bool   // Accept prefers application/x-ndjson
 }
 
 // errStopped is what askOf makes of hub.Stop, the id of a stream's last frame. A browser that brings it back is told 204, upon which it
@@ -32,7 +34,8 @@ var errStopped = errors.New("the stream is over")
 // askOf reads a request for a stream or a poll.
 func askOf(ctx *fasthttp.RequestCtx) (ask, url.Values, error) {
 	h := &ctx.Request.Header
-	a := ask{events: namesEventStream(h.PeekAll(fasthttp.HeaderAccept))}
+	var a ask
+	a.prefer(h.PeekAll(fasthttp.HeaderAccept))
 	if n := h.ContentLength(); n > 0 || n == -1 {
 		return a, nil, malformed("body_not_taken", "This request takes no body.")
 	}
@@ -102,20 +105,11 @@ func checkChannels(names []string) error {
 	return nil
 }
 
-// namesEventStream tells whether Accept names text/event-stream, as EventSource does: */* is what curl says, and curl's user wants to
-// see a status.
-func namesEventStream(accept [][]byte) bool {
-	for _, line := range accept {
-		for r := range strings.SplitSeq(string(line), ",") {
-			media, params, _ := strings.Cut(r, ";")
-			if strings.EqualFold(strings.TrimSpace(media), "text/event-stream") {
-				q, given := strings.CutPrefix(strings.ReplaceAll(strings.ToLower(params), " ", ""), "q=")
-				v, err := strconv.ParseFloat(q, 64)
-				return !given || err == nil && v > 0
-			}
-		}
-	}
-	return false
+// prefer reads Accept. An EventSource names text/event-stream; who names nothing of ours gets events, and refusals by their status.
+func (a *ask) prefer(accept [][]byte) {
+	events, lines := quality(accept, "text/event-stream"), quality(accept, ndjson.ContentType)
+	a.lines = lines > events
+	a.events = events > 0 && !a.lines
 }
 
 // wholeNumber reads a query parameter from low to high; fallback where it is not given.

@@ -12,7 +12,7 @@ import (
 )
 
 // dial opens a raw connection to the App.
-func (w *world) dial(t *testing.T) net.Conn {
+func (w *world) dial(t testing.TB) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", w.addr)
 	if err != nil {

@@ -40,6 +40,7 @@ func (a *App) refuse(ctx *fasthttp.RequestCtx, q ask, err error) error {
 	for _, line := range streamHeaders {
 		h.Set(line.name, line.value)
 	}
+	h.SetContentType(eventStream)
 	ctx.SetStatusCode(http.StatusOK)
 	ctx.SetBody(sse.AppendFrame(nil, f))
 	a.hangUp(ctx)

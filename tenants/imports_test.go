@@ -41,9 +41,10 @@ var importRules = []struct {
 	{"infra/endtoend", nil, nil, "a stranger: it knows addresses and keys, and nothing of ours"},
 	{"infra/endtoend/browser", nil, []string{"github.com/chromedp/chromedp"}, "the only package that knows a browser"},
 	{"functions/", []string{"tenants", "tenants/", "functions/internal/"}, []string{"github.com/aws/aws-lambda-go"}, "a function is a transport: never an adapter, never another function"},
-	{"streamer", []string{"tenants", "tenants/", "streamer/hub", "streamer/sse", "streamer/embed"}, []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp", "golang.org/x/sys"}, "the only package that knows Fiber"},
+	{"streamer", []string{"tenants", "tenants/", "streamer/hub", "streamer/sse", "streamer/ndjson", "streamer/embed"}, []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp", "golang.org/x/sys"}, "the only package that knows Fiber"},
 	{"streamer/hub", []string{"tenants", "tenants/envelope", "streamer/sse"}, []string{"golang.org/x/sys"}, "fan-out knows sockets and no Fiber"},
 	{"streamer/sse", []string{"tenants", "tenants/envelope"}, nil, "a wire format"},
+	{"streamer/ndjson", []string{"tenants", "tenants/envelope", "streamer/sse"}, nil, "a wire format; sse has the names of controls"},
 	{"streamer/embed", nil, nil, "files for the browser"},
 }
 

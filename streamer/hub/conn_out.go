@@ -155,7 +155,7 @@ func (c *Conn) channelEnded(w *worker, s *sub) {
 		c.put(c.format.AppendControl(w.scratch[:0], sse.Ended, data, c.cursor(), 0))
 		return
 	}
-	c.last(c.format.AppendControl(nil, sse.Ended, data, Stop, 0), causeEnded)
+	c.bid(sse.Ended, string(data), Stop, 0, causeEnded)
 }
 
 // end ends the connection with the frame that tells why. c.mu held.
@@ -170,23 +170,24 @@ func (c *Conn) end(w *worker, why cause) {
 		c.refusePoll(why)
 		return
 	}
-	var b []byte
+	o := &c.hub.o
 	switch why {
 	case causeExpired:
-		b = c.format.AppendControl(nil, sse.Expired, []byte(`{"detail":"the credential has expired"}`), Stop, 0)
+		c.bid(sse.Expired, `{"detail":"the credential has expired"}`, Stop, 0, why)
 	case causeDenied:
-		b = c.format.AppendControl(nil, sse.Denied, []byte(`{"detail":"the right to listen has ended"}`), Stop, 0)
+		c.bid(sse.Denied, `{"detail":"the right to listen has ended"}`, Stop, 0, why)
 	case causeDrained:
-		o := &c.hub.o
-		b = c.format.AppendControl(nil, sse.Goodbye, []byte(`{"reason":"drain"}`), "", o.RetryMin+rand.N(o.RetryMax-o.RetryMin+1))
+		c.bid(sse.Goodbye, `{"reason":"drain"}`, "", o.RetryMin+rand.N(o.RetryMax-o.RetryMin+1), why)
 	case causeShed:
-		o := &c.hub.o
-		b = c.format.AppendControl(nil, sse.Quota, []byte(`{"code":"connection_limit","detail":"the account has as many connections open as its limit allows"}`), "",
-			o.RetryMax+rand.N(o.RetryMax+1))
+		c.bid(sse.Quota, `{"code":"connection_limit","detail":"the account has as many connections open as its limit allows"}`, "", o.RetryMax+rand.N(o.RetryMax+1), why)
 	case causeClosed:
-		b = c.format.AppendControl(nil, sse.Denied, []byte(`{"detail":"the connection was closed by its owner"}`), Stop, 0)
+		c.bid(sse.Denied, `{"detail":"the connection was closed by its owner"}`, Stop, 0, why)
 	}
-	c.last(b, why)
+}
+
+// bid writes the control that ends the stream, and ends it. c.mu held.
+func (c *Conn) bid(name, data, cursor string, retry time.Duration, why cause) {
+	c.last(c.format.AppendClose(c.format.AppendControl(nil, name, []byte(data), cursor, retry), name), why)
 }
 
 // goodbye ends the connection because the node is drained. c.mu must not be held.
@@ -196,7 +197,16 @@ func (c *Conn) goodbye(w *worker) {
 	c.end(w, causeDrained)
 }
 
+// closingTime is how long the last bytes of a stream may take to leave. The answer to a poll is all that there is of it, and has as long as
+// anything on a stream.
 const closingTime = time.Second
+
+func (c *Conn) closingTime() time.Duration {
+	if c.poll != nil {
+		return c.hub.o.UnsentAge
+	}
+	return closingTime
+}
 
 // last writes the connection's last bytes and ends it. c.mu held.
 func (c *Conn) last(b []byte, why cause) {
@@ -211,7 +221,7 @@ func (c *Conn) last(b []byte, why cause) {
 	default:
 		c.leave(why)
 		c.state = closing
-		c.wakeAt(c.hub.now() + closingTime.Milliseconds())
+		c.wakeAt(c.hub.now() + c.closingTime().Milliseconds())
 	}
 }
 

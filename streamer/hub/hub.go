@@ -117,7 +117,8 @@ func (h *Hub) Deliver(ns ...tenants.Notice) {
 
 // Drain ends every connection within the time given, one by one in random order, each with a goodbye and a retry time of its
 // own. New ones are refused from now on. It returns once the last socket is closed, so that what closes next (the hub, the
-// process) takes no goodbye away that is still under way; that is at most some 2 s after the last goodbye, or when ctx ends.
+// process) takes no goodbye away that is still under way; that is at most some 2 s after the last goodbye, or when ctx ends; a client
+// that reads the answer to its poll slowly has longer.
 func (h *Hub) Drain(ctx context.Context, over time.Duration) {
 	h.draining.Store(true)
 	w := newWorker(h)

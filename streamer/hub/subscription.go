@@ -9,7 +9,7 @@ import (
 
 // Format puts events on a wire. An event's frame is what AppendEvent and then AppendEnd append: the first part is the same for
 // every subscriber of the channel and is encoded once; the second carries the connection's cursor. Implementations are
-// comparable (equal ones share frames), stateless and safe for concurrent use. sse.Format is one.
+// comparable (equal ones share frames), stateless and safe for concurrent use. Each transport has one: sse.Format, ndjson.Format.
 type Format interface {
 	AppendEvent(dst []byte, e *tenants.Event) []byte
 	AppendEnd(dst, cursor []byte) []byte
@@ -18,6 +18,8 @@ type Format interface {
 	AppendControl(dst []byte, name string, data []byte, cursor string, retry time.Duration) []byte
 	// AppendPing appends the smallest thing that keeps the connection open.
 	AppendPing(dst []byte) []byte
+	// AppendClose appends what ends the stream behind its last frame, which is a control of that name.
+	AppendClose(dst []byte, name string) []byte
 }
 
 // Subscription is what a route hands over once it has authenticated, authorised and admitted a request. Strings must be the

@@ -70,3 +70,6 @@ func (Format) AppendControl(dst []byte, name string, data []byte, cursor string,
 
 // AppendPing appends a comment.
 func (Format) AppendPing(dst []byte) []byte { return append(dst, ':', '\n', '\n') }
+
+// AppendClose appends nothing: a stream ends where the connection does.
+func (Format) AppendClose(dst []byte, _ string) []byte { return dst }
