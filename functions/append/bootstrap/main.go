@@ -21,7 +21,7 @@ func main() {
 	_, err := tenants.NewNodes(table).Live(context.Background()) // so that a table that is not there is known at once
 	env.Must(err)
 	appender := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), inboxes, nil) // Lambda has the queue
-	appender.Logger = env.Logger
+	appender.Tenants, appender.Logger = tenants.NewAccounts(table, tenants.NewNews(table, inboxes)), env.Logger
 	env.Ready()
 	lambda.Start(appending.Handler(appending.Options{Appender: appender, Logger: env.Logger, Measure: env.Measure}))
 }
