@@ -27,7 +27,7 @@ type Options struct {
 	Admission *tenants.Admission
 
 	API     http.Handler // what it serves is under /v1; nil: not served here
-	Ingest  http.Handler // /in/…; nil: not served here
+	Ingest  http.Handler // /in/…; nil: another host's
 	Pages   http.Handler // every other path; nil: not found
 	OpenAPI []byte       // /openapi.yaml
 
@@ -144,6 +144,8 @@ func (a *App) route() {
 	a.assets()
 	if a.o.Ingest != nil {
 		a.fiber.All("/in/*", a.mount(a.o.Ingest, a.o.BodyLimit))
+	} else {
+		a.fiber.All("/in/*", wrongHost)
 	}
 	if a.o.API != nil {
 		a.fiber.All("/v1/*", a.mount(a.o.API, a.o.BodyLimit))
@@ -151,6 +153,11 @@ func (a *App) route() {
 	if a.o.Pages != nil {
 		a.fiber.All("/*", a.mount(a.o.Pages, a.o.BodyLimit))
 	}
+}
+
+// wrongHost tells a provider that was given the streaming host's address where its webhooks belong.
+func wrongHost(*fiber.Ctx) error {
+	return tenants.Errorf(tenants.NotFound, "wrong_host", "webhooks are taken in by this deployment's API host, this is its streaming host")
 }
 
 // get serves GET alone. Fiber's own Get serves HEAD by the same handler, and a HEAD that opens a stream holds a slot that nobody reads

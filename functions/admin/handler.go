@@ -10,9 +10,13 @@ import (
 
 	"github.com/hookcast/hookcast/functions/internal/note"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/problem"
 )
 
 // Handler serves api, /openapi.yaml with openAPI, and /healthz. What else there is, is the API's to say: its 404 has the contract's form.
+//
+// Streams and polls are told that they have come to the wrong host. A function cannot hold a connection, and the gateway would cut it
+// after some seconds: a client that is only configured wrong is to know at once.
 func Handler(api http.Handler, openAPI []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		probe := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -30,6 +34,12 @@ func Handler(api http.Handler, openAPI []byte) http.Handler {
 			if r.Method == http.MethodGet {
 				_, _ = w.Write([]byte("ok\n"))
 			}
+		case path == "/v1/stream" || path == "/v1/poll" || path == "/v1/ws":
+			id := tenants.NewID(tenants.PrefixRequest)
+			w.Header().Set("Request-Id", id)
+			w.Header().Set("Cache-Control", "no-store")
+			problem.Write(w, r, id, tenants.Errorf(tenants.NotFound, "wrong_host",
+				"streams and polls are served by this deployment's streaming host, this is its API's"))
 		default:
 			api.ServeHTTP(w, r)
 		}

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/hookcast/hookcast/functions/admin"
 	"github.com/hookcast/hookcast/functions/internal/note"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/problem"
 )
 
 func TestWhatIsBesideTheAPI(t *testing.T) {
@@ -37,6 +39,36 @@ func TestWhatIsBesideTheAPI(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, nil))
 		if w.Code != tt.status || w.Body.String() != tt.body || w.Header().Get("Content-Type") != tt.kind {
 			t.Errorf("%s %s: %d %v %q", tt.method, tt.path, w.Code, w.Header(), w.Body)
+		}
+	}
+}
+
+// A client that was given the API's address for its streams is told so, whatever its method, and never reaches the API.
+func TestStreamsAreToldThatTheyAreAtTheWrongHost(t *testing.T) {
+	h := admin.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(418) }), nil)
+	for _, target := range []string{"GET /v1/stream?channel=a", "HEAD /v1/stream", "GET /v1/poll?channel=a&wait=25", "GET /v1/ws?channel=a", "POST /v1/ws"} {
+		method, path, _ := strings.Cut(target, " ")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		var said struct {
+			Code, Detail string
+			RequestID    string `json:"request_id"`
+		}
+		if method != "HEAD" {
+			if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil || said.Code != "wrong_host" || !strings.Contains(said.Detail, "streaming host") {
+				t.Errorf("%s: %v %s", target, err, w.Body)
+			}
+		}
+		id := w.Header().Get("Request-Id")
+		if w.Code != 404 || w.Header().Get("Content-Type") != problem.ContentType || id == "" || method != "HEAD" && said.RequestID != id {
+			t.Errorf("%s: %d %v", target, w.Code, w.Header())
+		}
+	}
+	for _, path := range []string{"/v1/streams", "/v1/stream/", "/v1/poll/x"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != 418 {
+			t.Errorf("%s is not the API's: %d", path, w.Code)
 		}
 	}
 }
