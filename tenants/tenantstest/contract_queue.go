@@ -20,10 +20,6 @@ type QueueHarness struct {
 	MaxReceives int           // as the queue is configured: at least 2
 	MaxBody     int           // bytes; 0 means 700,000
 
-	// OneOfGroup says that a Receive returns one message of a group, however many there are: what is expected of several in
-	// one hand is not tried then.
-	OneOfGroup bool
-
 	// Abandoned says that a Receive whose ctx has ended is known to take a message along, until it lapses.
 	Abandoned bool
 
@@ -52,9 +48,7 @@ func TestQueue(t *testing.T, h QueueHarness) {
 	run(prefixed("grouped: ", messageCases), true)
 	run(prefixed("loose: ", messageCases), false)
 	run(groupCases, true)
-	if !h.OneOfGroup {
-		run(handfulCases, true)
-	}
+	run(handfulCases, true)
 	run(looseCases, false)
 	if h.Bubble != nil {
 		run(waitingQueueCases, true)

@@ -15,6 +15,8 @@ var sqsScript string
 // SQS starts the SQS server. A queue's URL has the host that the request which made or looked it up was sent to. ctx bounds the download
 // and the start.
 //
+// As on AWS a call hands out as many messages of a group as there are, which fauxqs by itself does not: see sqs.mjs.
+//
 // Where it differs from AWS: deduplication ids are one set for the whole queue, whatever its DeduplicationScope says.
 func SQS(ctx context.Context) (*Server, error) {
 	if err := need("node", "npm"); err != nil {
