@@ -16,7 +16,7 @@ import (
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID"
-	corsExposed = "Request-Id, Retry-After, Idempotent-Replayed"
+	corsExposed = "ETag, Request-Id, Retry-After, Idempotent-Replayed"
 	corsMaxAge  = "600"
 )
 

@@ -25,6 +25,8 @@ const (
 	TooMany                               // over a limit of rate or number; see RetryAfter
 	Unavailable                           // passing: the same call may succeed later; its outcome may be unknown
 	HeadersTooLarge                       // a request's headers are over the limit in bytes; only a transport says so
+	PreconditionFailed                    // what the request was to change is at another version than it names
+	PreconditionRequired                  // a change that must name the version that it is of, and names none
 )
 
 // Error is an error with a kind, a stable code for programs and a sentence for people. Detail is shown to the caller and

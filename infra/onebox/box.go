@@ -81,7 +81,8 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	keys := tenants.NewKeys(b.accounts, signers)
 	sources := tenants.NewSources(b.accounts, vault, deployment)
 	tokens := token.New(table, b.accounts, signers)
-	gate, err := access.NewGate(access.NewPolicies(table, b.accounts))
+	policies := access.NewPolicies(table, b.accounts)
+	gate, err := access.NewGate(policies)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	o := streamer.Options{
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewSharedAdmission(b.node),
 		API: api.New(api.Options{
-			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate,
+			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
 			Connections: connections,

@@ -50,7 +50,8 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	}
 	sources := tenants.NewSources(accounts, vault, deployment)
 	tokens := token.New(table, accounts, signers)
-	gate, err := access.NewGate(access.NewPolicies(table, accounts))
+	policies := access.NewPolicies(table, accounts)
+	gate, err := access.NewGate(policies)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	s.app = tier.New(tier.Options{
 		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewSharedAdmission(s.node),
 		API: api.New(api.Options{
-			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Log: channels, Tokens: tokens, Gate: gate,
+			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
 			Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
 			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 			Subscribers: func(ctx context.Context, t tenants.TenantID, channel string) int {

@@ -16,6 +16,9 @@
 //	tenant              admin: read, write; deleting it is manage, and the owner's
 //	key:<role>          keys of that role, key:* their list: admin: everything but key:owner
 //	operator:<what>     the operator alone, who has nothing else
+//
+// A tenant's row may also hide a field of payloads from a role ("field:customer.email"): that decides nothing about who may read a
+// channel, and everything about what they see of it (Gate.Hidden).
 package access
 
 import (
@@ -61,10 +64,29 @@ func Connection(id string) string { return connectionKind + id }
 // Operator is an object of the operator's.
 func Operator(what string) string { return operatorKind + what }
 
-func validAction(action string) bool {
+// ValidAction tells whether there is such an action.
+func ValidAction(action string) bool {
 	switch action {
 	case Read, Write, Publish, Subscribe, Manage:
 		return true
+	}
+	return false
+}
+
+// ValidTarget tells whether the Gate can be asked about the object: what rows speak of with names in the place of patterns, and what
+// they cannot speak of besides. "*" behind a kind other than channel is the list of what is of that kind.
+func ValidTarget(object string) bool {
+	switch object {
+	case Channels, Tenant, Token, Policy, Limits, Usage, Audit:
+		return true
+	}
+	if channel, ok := strings.CutPrefix(object, channelKind); ok {
+		return tenants.ValidChannel(channel)
+	}
+	kind, name, ok := strings.Cut(object, ":")
+	switch kind {
+	case "key", "source", "event", "connection", "endpoint", "delivery", "proxy", "job":
+		return ok && (name == "*" || validID(name))
 	}
 	return false
 }

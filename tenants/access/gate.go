@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -26,6 +27,7 @@ type Gate struct {
 	versions *tenants.Cache[tenants.TenantID, versioned]
 	compiled *tenants.Cache[policyID, *policy]
 	memo     memo
+	weighed  atomic.Int64 // decisions that were not remembered
 }
 
 type policyID struct {
@@ -64,7 +66,7 @@ func NewGate(source PolicySource) (*Gate, error) {
 // Allow tells whether the principal may do action to object, by rows that are at most 5 s old. The strings are copied where they
 // are kept. An error (the rows could not be read, an action that does not exist) is no permission.
 func (g *Gate) Allow(ctx context.Context, p tenants.Principal, object, action string) (bool, error) {
-	if !validAction(action) {
+	if !ValidAction(action) {
 		return false, tenants.Errorf(tenants.Internal, "action_unknown", "there is no such action")
 	}
 	ours := strings.HasPrefix(object, operatorKind)
@@ -74,23 +76,40 @@ func (g *Gate) Allow(ctx context.Context, p tenants.Principal, object, action st
 	if p.Tenant == "" || p.Tenant == tenants.System || len(object) > maxObject || narrowed(p, object) {
 		return false, nil
 	}
-	v, err := g.versions.Get(ctx, p.Tenant, func(ctx context.Context) (versioned, error) { return g.load(ctx, p.Tenant) })
+	v, err := g.current(ctx, p.Tenant)
 	if err != nil {
 		return false, err
 	}
-	d := decision{tenant: p.Tenant, version: v.version, roles: rolesKey(p.Roles), object: object, action: action}
-	if v.policy.named[p.Subject] {
-		d.subject = p.Subject
+	d, err := g.decide(v, p, object, action)
+	return d.allowed, err
+}
+
+// decide gives the decision that is remembered, else has the rows weighed.
+func (g *Gate) decide(v versioned, p tenants.Principal, object, action string) (verdict, error) {
+	d := decision{tenant: p.Tenant, version: v.version, roles: rolesKey(p.Roles), subject: v.policy.subjectOf(p), object: object, action: action}
+	if made, known := g.memo.get(d); known {
+		return made, nil
 	}
-	if allowed, known := g.memo.get(d); known {
-		return allowed, nil
-	}
-	allowed, err := v.policy.decide(p.Roles, d.subject, object, action)
+	g.weighed.Add(1)
+	made, err := v.policy.decide(p.Roles, d.subject, object, action)
 	if err != nil {
-		return false, tenants.Errorf(tenants.Internal, "policy_decision", "%w", err)
+		return verdict{}, tenants.Errorf(tenants.Internal, "policy_decision", "%w", err)
 	}
-	g.memo.put(d, allowed)
-	return allowed, nil
+	g.memo.put(d, made)
+	return made, nil
+}
+
+// subjectOf is the principal's subject where some row names it: others have the rights of their roles alone.
+func (p *policy) subjectOf(who tenants.Principal) string {
+	if p.named[who.Subject] {
+		return who.Subject
+	}
+	return ""
+}
+
+// current returns the tenant's policy as it was at most 5 s ago.
+func (g *Gate) current(ctx context.Context, t tenants.TenantID) (versioned, error) {
+	return g.versions.Get(ctx, t, func(ctx context.Context) (versioned, error) { return g.load(ctx, t) })
 }
 
 func (g *Gate) load(ctx context.Context, t tenants.TenantID) (versioned, error) {
@@ -142,32 +161,32 @@ type memo struct {
 	half int
 
 	mu             *sync.RWMutex // guards both maps
-	younger, older map[decision]bool
+	younger, older map[decision]verdict
 }
 
 func newMemo(max int) memo { return memo{half: max / 2, mu: new(sync.RWMutex)} }
 
-func (m *memo) get(d decision) (allowed, known bool) {
+func (m *memo) get(d decision) (made verdict, known bool) {
 	m.mu.RLock()
-	allowed, known = m.younger[d]
+	made, known = m.younger[d]
 	if !known {
-		if allowed, known = m.older[d]; known {
+		if made, known = m.older[d]; known {
 			m.mu.RUnlock()
-			m.put(d, allowed)
-			return allowed, true
+			m.put(d, made)
+			return made, true
 		}
 	}
 	m.mu.RUnlock()
-	return allowed, known
+	return made, known
 }
 
-func (m *memo) put(d decision, allowed bool) {
+func (m *memo) put(d decision, made verdict) {
 	d.tenant = tenants.TenantID(strings.Clone(string(d.tenant)))
 	d.roles, d.subject, d.object, d.action = strings.Clone(d.roles), strings.Clone(d.subject), strings.Clone(d.object), strings.Clone(d.action)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.younger == nil || len(m.younger) >= m.half {
-		m.younger, m.older = make(map[decision]bool), m.younger
+		m.younger, m.older = make(map[decision]verdict), m.younger
 	}
-	m.younger[d] = allowed
+	m.younger[d] = made
 }

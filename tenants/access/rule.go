@@ -8,13 +8,14 @@ import (
 )
 
 // Rule is one row of a tenant's policy: either a right (Object, Action, Effect) of the subject, or a role (Role) that the
-// subject has besides its own.
+// subject has besides its own, or a field that the subject is not shown.
 type Rule struct {
 	Subject string // "role:editor" or "user:alice"
 	Role    string // "role:editor"; "" with a right
-	Object  string // "channel:orders.42", "channel:orders.*", "source:*"
+	Object  string // "channel:orders.42", "channel:orders.*", "source:*", "field:customer.email"
 	Action  string
 	Effect  string
+	Channel string // with a field, of which channels' payloads: "orders.*"; "": of all
 }
 
 // Effects of a right. A denial beats every permission.
@@ -27,43 +28,68 @@ const (
 const (
 	MaxRules = 1_000
 	MaxBytes = 64 << 10 // of all fields together
-	maxField = 256
+	// MaxFields is how many rows hide fields: each is looked for in every payload that is shown to its role.
+	MaxFields = 100
+	maxField  = 256
+	maxWrong  = 20 // as many as an answer names
 )
 
 const (
 	rolePrefix = "role:"
 	userPrefix = "user:"
+	fieldKind  = "field:"
 )
 
-// Check refuses a policy that is too large or has a row outside the grammar: Unprocessable, with the row's place.
+// Check refuses a policy that is too large or has a row outside the grammar: Unprocessable, with the place of each such row and field
+// (the first 20).
 //
 //	subject  "role:" name | "user:" 1 to 128 of A-Z a-z 0-9 . _ : @ | / + = -
 //	role     "role:" name, with name not owner, admin, operator or signer: those come with an API key alone
 //	name     a-z, then up to 63 of a-z 0-9 _ -
 //	object   "channel:" (a channel's name, or its first segments and ".*", or "*")
 //	         | ("source:" | "event:" | "connection:") (an id, or "*") | "channels" | "token"
+//	         | "field:" (a path, see tenants.ValidFieldPath)
 //	action   read | write | publish | subscribe | manage
 //	effect   allow | deny
+//	channel  as behind "channel:"
+//
+// A row of a field has a role as its subject, the action read and the effect deny, and alone may have a channel. No row is there twice.
 //
 // What is not in it cannot be given or taken by rows: a tenant cannot lock its owners out of its policy, nor let a token
 // make keys.
 func Check(rules []Rule) error {
 	if len(rules) > MaxRules {
-		return refused("", "a policy has at most 1000 rows")
+		return refused(tenants.FieldError{Pointer: "/rows", Detail: "a policy has at most 1000 rows"})
 	}
-	size := 0
+	var wrong []tenants.FieldError
+	size, fields, first := 0, 0, make(map[Rule]int)
 	for i, r := range rules {
-		if reason := r.refuse(); reason != "" {
-			return refused("/"+strconv.Itoa(i), reason)
+		at := "/rows/" + strconv.Itoa(i)
+		if field, reason := r.refuse(); reason != "" {
+			if len(wrong) < maxWrong {
+				wrong = append(wrong, tenants.FieldError{Pointer: at + field, Detail: reason})
+			}
+		} else if earlier, twice := first[r]; twice {
+			if len(wrong) < maxWrong {
+				wrong = append(wrong, tenants.FieldError{Pointer: at, Detail: "the row is the same as row " + strconv.Itoa(earlier)})
+			}
+		} else {
+			first[r] = i
 		}
-		if size += len(r.Subject) + len(r.Role) + len(r.Object) + len(r.Action) + len(r.Effect); size > MaxBytes {
-			return refused("", "a policy has at most 64 KiB")
+		if strings.HasPrefix(r.Object, fieldKind) {
+			fields++
 		}
+		size += len(r.Subject) + len(r.Role) + len(r.Object) + len(r.Action) + len(r.Effect) + len(r.Channel)
 	}
-	if !shallow(rules) {
-		return refused("", "roles may be given to roles at most eight times over, and not in a circle")
+	switch {
+	case size > MaxBytes:
+		return refused(tenants.FieldError{Pointer: "/rows", Detail: "a policy has at most 64 KiB"})
+	case fields > MaxFields:
+		return refused(tenants.FieldError{Pointer: "/rows", Detail: "at most 100 rows hide fields"})
+	case len(wrong) == 0 && !shallow(rules):
+		return refused(tenants.FieldError{Pointer: "/rows", Detail: "roles may be given to roles at most eight times over, and not in a circle"})
 	}
-	return nil
+	return refused(wrong...)
 }
 
 // maxDepth is less than what Casbin follows (10): a grant beyond that would hold in the rows and not in decisions.
@@ -103,40 +129,66 @@ func shallow(rules []Rule) bool {
 	return !deep
 }
 
-func refused(pointer, detail string) error {
-	return &tenants.Error{
-		Kind: tenants.Unprocessable, Code: "invalid_policy", Detail: detail, Fields: []tenants.FieldError{{Pointer: pointer, Detail: detail}},
+// refused is the error about all that is wrong; nil where nothing is.
+func refused(wrong ...tenants.FieldError) error {
+	if len(wrong) == 0 {
+		return nil
 	}
+	return &tenants.Error{Kind: tenants.Unprocessable, Code: "invalid_policy", Detail: wrong[0].Detail, Fields: wrong}
 }
 
-// refuse says what is wrong with a row, or "".
-func (r Rule) refuse() string {
-	for _, f := range []string{r.Subject, r.Role, r.Object, r.Action, r.Effect} {
-		if len(f) > maxField {
-			return "a field is longer than 256 bytes"
+// refuse says which field of a row is wrong and why, or "".
+func (r Rule) refuse() (field, reason string) {
+	for _, f := range []struct{ name, value string }{
+		{"/subject", r.Subject}, {"/role", r.Role}, {"/object", r.Object}, {"/action", r.Action}, {"/effect", r.Effect}, {"/channel", r.Channel},
+	} {
+		if len(f.value) > maxField {
+			return f.name, "the field is longer than 256 bytes"
 		}
 	}
 	if !validSubject(r.Subject) {
-		return "the subject must be role:NAME, but no role of an API key's own, or user:SUBJECT"
+		return "/subject", "the subject must be role:NAME, but no role of an API key's own, or user:SUBJECT"
 	}
 	if r.Role != "" {
-		if r.Object != "" || r.Action != "" || r.Effect != "" {
-			return "a row gives either a role or a right"
+		if r.Object != "" || r.Action != "" || r.Effect != "" || r.Channel != "" {
+			return "", "a row gives either a role or a right"
 		}
 		if !validRole(r.Role) {
-			return "the role must be role:NAME, but no role of an API key's own"
+			return "/role", "the role must be role:NAME, but no role of an API key's own"
 		}
-		return ""
+		return "", ""
+	}
+	if path, ok := strings.CutPrefix(r.Object, fieldKind); ok {
+		return r.refuseField(path)
 	}
 	switch {
 	case !validObject(r.Object):
-		return "the object must be channel:NAME, channel:PREFIX.*, channel:*, channels, token, or an id or * after source:, event: or connection:"
-	case !validAction(r.Action):
-		return "the action must be read, write, publish, subscribe or manage"
+		return "/object", "the object must be channel:NAME, channel:PREFIX.*, channel:*, channels, token, an id or * after source:, event: or connection:, or field:PATH"
+	case !ValidAction(r.Action):
+		return "/action", "the action must be read, write, publish, subscribe or manage"
 	case r.Effect != Allow && r.Effect != Deny:
-		return "the effect must be allow or deny"
+		return "/effect", "the effect must be allow or deny"
+	case r.Channel != "":
+		return "/channel", "only a row of a field is for a channel besides its object"
 	}
-	return ""
+	return "", ""
+}
+
+// refuseField is refuse for a row that hides a field.
+func (r Rule) refuseField(path string) (field, reason string) {
+	switch {
+	case !tenants.ValidFieldPath(path):
+		return "/object", "the field must be 1 to 16 names of A-Z a-z 0-9 _ - $ @ (1 to 64 each), joined by dots, 200 bytes in all"
+	case !validRole(r.Subject):
+		return "/subject", "a field is hidden from a role"
+	case r.Action != Read:
+		return "/action", "a field is hidden from read, which includes what is streamed"
+	case r.Effect != Deny:
+		return "/effect", "a field can be denied; what is not denied is shown"
+	case r.Channel != "" && !tenants.ValidChannelPattern(r.Channel):
+		return "/channel", "the channel must be a channel's name, its first segments and .*, or *"
+	}
+	return "", ""
 }
 
 func validSubject(s string) bool {

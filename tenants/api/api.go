@@ -31,6 +31,7 @@ type Options struct {
 	Publisher *tenants.Publisher
 	Tokens    *token.Tokens
 	Gate      *access.Gate
+	Policies  *access.Policies // what the Gate decides by
 	Cursors   tenants.Cursors
 	// Subscribers counts the open subscriptions of a channel over all nodes, at most 5 s old.
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int

@@ -40,6 +40,12 @@ type secretive interface {
 	withoutSecrets() any
 }
 
+// versioned is an answer's body that has a version, which a change of it must name.
+type versioned interface {
+	// etag returns the version as a strong entity tag (RFC 9110 section 8.8.3).
+	etag() string
+}
+
 func (a *API) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 	c := &call{ctx: r.Context(), r: r, route: rt}
 	out, err := a.answer(w, c)
@@ -48,6 +54,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 		return
 	}
 	var b []byte
+	if v, ok := out.body.(versioned); ok {
+		w.Header().Set("ETag", v.etag())
+	}
 	if out.body != nil {
 		b = encode(out.body)
 		w.Header().Set("Content-Type", "application/json")
@@ -67,7 +76,8 @@ func (a *API) answer(w http.ResponseWriter, c *call) (answer, error) {
 	if err := a.admit(c); err != nil {
 		return answer{}, err
 	}
-	if c.route.Method == http.MethodPost || c.route.Method == http.MethodPatch {
+	switch c.route.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
 		if c.body, err = readBody(w, c.r, c.route.bodyless); err != nil {
 			return answer{}, err
 		}

@@ -233,6 +233,37 @@ func (f *fields) object(name string) (*fields, error) {
 	return parseObject(f.members[name], f.at(name), f.refused)
 }
 
+// objects returns an array of objects, at most limit of them; nil where it is missing or none. The caller reads the members of each and
+// calls its refuseUnknown; what is wrong with them is in the outer err.
+func (f *fields) objects(name string, limit int) ([]*fields, error) {
+	if !f.has(name) {
+		return nil, nil
+	}
+	var raws []json.RawMessage
+	if f.members[name][0] != '[' || json.Unmarshal(f.members[name], &raws) != nil {
+		f.refuse(name, "must be an array of objects")
+		return nil, nil
+	}
+	if len(raws) > limit {
+		f.refuse(name, "must have at most "+strconv.Itoa(limit)+" elements")
+		return nil, nil
+	}
+	list := make([]*fields, 0, len(raws))
+	for i, raw := range raws {
+		at := f.at(name) + "/" + strconv.Itoa(i)
+		if raw[0] != '{' {
+			*f.refused = append(*f.refused, tenants.FieldError{Pointer: at, Detail: "must be an object"})
+			continue
+		}
+		one, err := parseObject(raw, at, f.refused)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
 // refuseUnknown refuses every member that was not asked for so far.
 func (f *fields) refuseUnknown() {
 	for _, name := range f.order {

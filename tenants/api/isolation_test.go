@@ -34,6 +34,7 @@ func (w *world) estate(name string) estate {
 	e.ids["sources"], e.ids["tenants"], e.hook = s.id, e.id, s.path
 	e.ids["secrets"] = w.do("GET", "/v1/sources/"+s.id, e.key, nil).want(200).get("secrets", 0, "id")
 	e.ids["events"] = w.publish(e.tenant, "orders", fmt.Sprintf("%q", "only "+name+" reads this"))
+	w.setPolicy(e.tenant, right("user:"+e.id, "channel:orders", "publish", "allow"))
 	e.ids["connections"] = w.hub.open(e.tenant, "alice", "orders")
 	e.marks = append(e.marks, e.ids["connections"], e.id, name, s.id, strings.TrimPrefix(s.path, "/in/"), e.ids["secrets"], e.ids["events"])
 	return e
@@ -58,8 +59,12 @@ func nobodys(kind string) string {
 // bodies are requests that each route would take from whoever may.
 func isolationBody(method, path string) any {
 	switch {
-	case method != http.MethodPost && method != http.MethodPatch:
+	case method != http.MethodPost && method != http.MethodPut && method != http.MethodPatch:
 		return nil
+	case path == "/v1/policies":
+		return rowsOf()
+	case path == "/v1/policies/check":
+		return `{"subject":"role:viewer","object":"channel:orders","action":"read"}`
 	case path == "/v1/channels/{channel}/events":
 		return `{"type":"x","data":1}`
 	case path == "/v1/sources":
@@ -83,7 +88,7 @@ var requestID = regexp.MustCompile(`req_[0-9a-z]{26}`)
 // snapshot is all that e shows to its owner.
 func (w *world) snapshot(e estate) string {
 	var b strings.Builder
-	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/connections"} {
+	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/policies", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/connections"} {
 		b.Write(w.do("GET", path, e.key, nil).want(200).body)
 		b.WriteByte('\n')
 	}
@@ -113,7 +118,7 @@ func TestNoCredentialOfATenantReachesAnythingOfAnother(t *testing.T) {
 				tried++
 				said := fmt.Sprintf("%s %s as the other's %s", method, route, who)
 				body := isolationBody(method, route)
-				a := w.do(method, foreign, credential, body)
+				a := w.do(method, foreign, credential, body, "If-Match", "*")
 				if strings.Contains(route, "{id}") && a.status != 404 && a.status != 401 && a.status != 403 {
 					t.Errorf("%s: %d %s", said, a.status, a.body)
 				}

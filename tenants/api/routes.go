@@ -28,7 +28,7 @@ type Route struct {
 func Routes() []Route { return table() }
 
 func table() []Route {
-	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	const (
 		source  = "source:{id}"
 		sources = "source:*"
@@ -80,6 +80,9 @@ func table() []Route {
 		{Method: del, Path: "/v1/connections/{id}", Object: access.Connection("{id}"), Action: access.Manage, handle: (*API).closeConnection},
 		{Method: post, Path: "/v1/connections/{id}/renew", Tokens: true, bodyless: true, handle: (*API).renewConnection},
 
+		{Method: get, Path: "/v1/policies", Object: access.Policy, Action: access.Read, handle: (*API).getPolicies},
+		{Method: put, Path: "/v1/policies", Object: access.Policy, Action: access.Write, handle: (*API).putPolicies},
+		{Method: post, Path: "/v1/policies/check", Object: access.Policy, Action: access.Read, handle: (*API).checkPolicies},
 		{Method: get, Path: "/v1/limits", Object: access.Limits, Action: access.Read, handle: (*API).getLimits},
 	}
 }

@@ -73,7 +73,8 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	signers := tenants.NewSigners(accounts, vault, deployment)
 	keys := tenants.NewKeys(accounts, signers)
 	sources := tenants.NewSources(accounts, vault, deployment)
-	gate, err := access.NewGate(access.NewPolicies(w.table, accounts))
+	policies := access.NewPolicies(w.table, accounts)
+	gate, err := access.NewGate(policies)
 	w.must(err)
 	w.log = tenants.NewLog(w.table)
 	intake := tenants.NewIntake(accounts, w.log, w.queue)
@@ -81,7 +82,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := api.Options{
 		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Log: w.log, Publisher: tenants.NewPublisher(intake),
-		Tokens: token.New(w.table, accounts, signers), Gate: gate, Cursors: deployment.Cursors(),
+		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
 		Connections: w.serveConnections(),
 		Logger:      logger, SignupOpen: true, PublicURL: publicURL,

@@ -125,6 +125,10 @@ func answerTo(k tenants.ErrorKind) answer {
 		return answer{http.StatusRequestTimeout, "request_timeout", "The request did not arrive in time."}
 	case tenants.Conflict:
 		return answer{http.StatusConflict, "conflict", "The state has changed meanwhile: read it and try again."}
+	case tenants.PreconditionFailed:
+		return answer{http.StatusPreconditionFailed, "precondition_failed", "The state is at another version than If-Match names: read it and try again."}
+	case tenants.PreconditionRequired:
+		return answer{http.StatusPreconditionRequired, "precondition_required", "The request must say by If-Match which version it changes."}
 	case tenants.TooLarge:
 		return answer{http.StatusRequestEntityTooLarge, "too_large", "The body is larger than what is taken."}
 	case tenants.HeadersTooLarge:

@@ -30,6 +30,8 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 		{tenants.MethodNotAllowed, 405, "method_not_allowed"},
 		{tenants.Timeout, 408, "request_timeout"},
 		{tenants.Conflict, 409, "conflict"},
+		{tenants.PreconditionFailed, 412, "precondition_failed"},
+		{tenants.PreconditionRequired, 428, "precondition_required"},
 		{tenants.TooLarge, 413, "too_large"},
 		{tenants.UnsupportedMediaType, 415, "unsupported_media_type"},
 		{tenants.Unprocessable, 422, "unprocessable"},

@@ -29,7 +29,7 @@ const (
 	MinTTL      = time.Second
 	MaxRoles    = 16
 	MaxChannels = tenants.MaxChannels
-	maxSubject  = 255
+	MaxSubject  = 255
 	maxID       = 128
 	audience    = "hookcast"
 	leeway      = 60 * time.Second // between the clock of who signed and ours; never on exp
@@ -130,7 +130,7 @@ func (s Spec) refuse() (pointer, reason string) {
 }
 
 func validSubject(s string) bool {
-	if s == "" || len(s) > maxSubject || !utf8.ValidString(s) {
+	if s == "" || len(s) > MaxSubject || !utf8.ValidString(s) {
 		return false
 	}
 	for _, c := range s {

@@ -34,13 +34,14 @@ func main() {
 	signers := tenants.NewSigners(accounts, vault, deployment)
 	keys := tenants.NewKeys(accounts, signers)
 	env.Must(keys.EnsureOperatorHash(context.Background(), env.Get(awsenv.OperatorKeyHash)))
-	gate, err := access.NewGate(access.NewPolicies(table, accounts))
+	policies := access.NewPolicies(table, accounts)
+	gate, err := access.NewGate(policies)
 	env.Must(err)
 	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
 	handler := admin.Handler(api.New(api.Options{
 		Table: table, Accounts: accounts, Keys: keys, Sources: tenants.NewSources(accounts, vault, deployment), Log: channels,
 		Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
-		Tokens:    token.New(table, accounts, signers), Gate: gate, Cursors: deployment.Cursors(), Logger: env.Logger,
+		Tokens:    token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
 		SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 		Subscribers: admin.Subscribers(interest, env.Logger), Connections: connections, Observe: admin.Observe,
 	}), api.OpenAPI)
