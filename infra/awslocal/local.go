@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/hookcast/hookcast/infra/awslocal/lambda"
+	"github.com/hookcast/hookcast/infra/operatorkey"
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
@@ -80,7 +81,7 @@ func (l *local) open(ctx context.Context) error {
 		return err
 	}
 	l.log = slog.New(slog.NewJSONHandler(main, nil))
-	hash, err := operatorKey(filepath.Join(l.c.data, "operator.key"))
+	hash, err := operatorkey.Hash(filepath.Join(l.c.data, "operator.key"))
 	if err != nil {
 		return err
 	}
