@@ -36,6 +36,7 @@ var importRules = []struct {
 	{"infra/awsenv", nil, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/config"}, "a process's surroundings: it knows nothing of what the process does"},
 	{"infra/operatorkey", []string{"tenants"}, nil, "a key in a file"},
 	{"infra/stacks", nil, []string{"gopkg.in/yaml.v3"}, "reads templates, and knows nothing of what is deployed"},
+	{"infra/awslocal/between", nil, nil, "it stands between programs and knows nothing of ours"},
 	{"infra/awslocal/emulator", nil, nil, "it starts programs and knows nothing of ours"},
 	{"infra/awslocal/process", nil, nil, "it runs programs and knows nothing of ours"},
 	{"infra/awslocal/lambda", []string{"infra/awslocal/process"}, nil, "it runs functions and knows nothing of ours"},
