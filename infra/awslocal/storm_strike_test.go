@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/hookcast/hookcast/infra/awslocal/lambda"
+	"github.com/hookcast/hookcast/infra/dynamo"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Stages of a batch at which append crashes.
+const (
+	onReceipt   = iota
+	rowStored   // the first of its events is in the log, and append does not know it
+	nodesTold   // a node's inbox has its notice, and append does not know it
+	crashStages = iota
+)
+
+// strike carries a fault out, and returns when it is over.
+func (s *storm) strike(ctx context.Context, f strike) {
+	if sleep(ctx, f.at); ctx.Err() != nil {
+		return
+	}
+	switch f.what {
+	case nodeKilled:
+		s.killNode(ctx, f.which)
+	case nodeFrozen:
+		s.freezeNode(ctx, f.which, f.lasts)
+	case inboxDeleted:
+		s.deleteInbox(ctx)
+	case appendCrashed:
+		s.arm("append", f.which)
+	case changesCrashed:
+		s.arm("changes", onReceipt)
+	case ingestCrashed:
+		if s.kill("ingest") > 0 {
+			s.happened(ingestCrashed)
+		}
+	case queueDown:
+		s.downMu.Lock()
+		close(s.down)
+		s.downMu.Unlock()
+		sleep(ctx, f.lasts)
+		s.downMu.Lock()
+		s.down = make(chan struct{})
+		s.downMu.Unlock()
+		s.happened(queueDown)
+	default:
+		s.set(f.what, f.share)
+		sleep(ctx, f.lasts)
+		s.set(f.what, 0)
+	}
+}
+
+// outage is closed while the SQS server is down.
+func (s *storm) outage() <-chan struct{} {
+	s.downMu.Lock()
+	defer s.downMu.Unlock()
+	return s.down
+}
+
+func (s *storm) killNode(ctx context.Context, i int) {
+	node := s.l.streamers[i]
+	before := node.pid()
+	if before == 0 || syscall.Kill(before, syscall.SIGKILL) != nil {
+		return
+	}
+	if s.until(ctx, func() bool { now := node.pid(); return now != 0 && now != before }) {
+		s.happened(nodeKilled)
+	}
+}
+
+func (s *storm) freezeNode(ctx context.Context, i int, lasts time.Duration) {
+	const again = "the node begins again under another name"
+	node := s.l.streamers[i]
+	before := strings.Count(s.log(s.t, node.name), again)
+	pid := node.pid()
+	if pid == 0 || syscall.Kill(pid, syscall.SIGSTOP) != nil {
+		return
+	}
+	sleep(ctx, lasts)
+	_ = syscall.Kill(pid, syscall.SIGCONT)
+	if s.until(ctx, func() bool { return strings.Count(s.log(s.t, node.name), again) > before }) {
+		s.happened(nodeFrozen)
+	}
+}
+
+// deleteInbox deletes the inbox of a node that lives, and waits until one has noticed. A node that was killed a moment ago seems to live.
+func (s *storm) deleteInbox(ctx context.Context) {
+	noticed := func() (n int) {
+		for _, node := range s.l.streamers {
+			n += strings.Count(s.log(s.t, node.name), "a node's inbox is gone")
+		}
+		return n
+	}
+	before := noticed()
+	for range stormNodes {
+		live, err := tenants.NewNodes(s.rows()).Live(ctx)
+		if err != nil || len(live) == 0 {
+			continue
+		}
+		names := slices.Sorted(maps.Keys(live))
+		name := s.l.what.Tasks[0].Environment["HOOKCAST_INBOX_PREFIX"] + names[s.below(len(names))]
+		if url, err := s.l.cloud.queues.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name}); err == nil {
+			_, _ = s.l.cloud.queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: url.QueueUrl})
+		}
+		seen, cancel := context.WithTimeout(ctx, 5*time.Second)
+		done := s.until(seen, func() bool { return noticed() > before })
+		cancel()
+		if done {
+			s.happened(inboxDeleted)
+			return
+		}
+	}
+}
+
+// rows is the table, past the storm.
+func (s *storm) rows() *dynamo.Table { return dynamo.Open(s.l.cloud.tables, s.l.what.Tables[0].Name) }
+
+// until polls for half a minute at most.
+func (s *storm) until(ctx context.Context, is func() bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		if is() {
+			return true
+		}
+		sleep(ctx, 20*time.Millisecond)
+	}
+	return false
+}
+
+// arm has the function crash at the stage, the next time that it gets there.
+func (s *storm) arm(function string, stage int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.crash[function] = append(s.crash[function], stage)
+}
+
+// disarm tells whether the function is to crash at the stage now.
+func (s *storm) disarm(function string, stage int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.crash[function], stage)
+	if i >= 0 {
+		s.crash[function] = slices.Delete(s.crash[function], i, i+1)
+	}
+	return i >= 0
+}
+
+// reached is called when a request of append's has been carried out and not been answered.
+func (s *storm) reached(stage int) {
+	if s.disarm("append", stage) {
+		s.kill("append")
+	}
+}
+
+// kill ends all environments of a function, whatever is in their hands, and returns how many there were.
+func (s *storm) kill(function string) (n int) {
+	for _, pid := range s.l.functions[function].PIDs() {
+		if syscall.Kill(pid, syscall.SIGKILL) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// invoking puts the storm between the queue or stream and the function.
+func (s *storm) invoking(function string, invoke invoker) invoker {
+	crashed, again := map[string]string{"append": appendCrashed, "changes": changesCrashed}[function], batchAgain
+	if function == "changes" {
+		again = recordsAgain
+	}
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		if function == "changes" {
+			s.sawChanges(payload)
+		}
+		if s.disarm(function, onReceipt) {
+			time.AfterFunc(time.Duration(s.below(3000))*time.Microsecond, func() { s.kill(function) })
+		}
+		answer, err := invoke(ctx, payload)
+		if e, ok := errors.AsType[*lambda.Error](err); ok && e.Type == "Runtime.ExitError" {
+			s.happened(crashed)
+		}
+		if err != nil {
+			return answer, err
+		}
+		if s.strikes(again) {
+			s.happened(again)
+			_, _ = invoke(ctx, payload)
+		}
+		if function == "append" && s.strikes(batchLate) {
+			s.happened(batchLate)
+			s.late.Go(func() {
+				sleep(ctx, time.Duration(1+s.below(8))*time.Second)
+				_, _ = invoke(ctx, payload)
+			})
+		}
+		return answer, err
+	}
+}
+
+// sawChanges notes when events were appended, by the table's own word, which is in whole seconds rounded down.
+func (s *storm) sawChanges(payload []byte) {
+	var batch struct{ Records []json.RawMessage }
+	if json.Unmarshal(payload, &batch) != nil {
+		return
+	}
+	for _, r := range batch.Records {
+		var when struct {
+			DynamoDB struct{ ApproximateCreationDateTime int64 } `json:"dynamodb"`
+		}
+		c, err := dynamo.DecodeRecord(r)
+		if err != nil || json.Unmarshal(r, &when) != nil {
+			continue
+		}
+		if e, err := tenants.DecodeEvent(c.Row.Body); err == nil {
+			s.mu.Lock()
+			s.appended[e.ID] = time.Unix(when.DynamoDB.ApproximateCreationDateTime, 0)
+			s.mu.Unlock()
+		}
+	}
+}
