@@ -55,8 +55,9 @@ type evidence struct {
 	within   time.Duration
 }
 
-// wrong lists what is not as it is promised. latest is the largest time from append to arrival.
-func (r evidence) wrong() (faults []string, latest, latestAck time.Duration) {
+// wrong lists what is not as it is promised. slowest is the arrival that was the longest after its append, behind the one
+// that was the longest after its acknowledgement.
+func (r evidence) wrong() (faults []string, slowest, behind arrival) {
 	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	faults = append(faults, r.told...)
 	ackedAt := make(map[string]time.Time)
@@ -100,19 +101,44 @@ func (r evidence) wrong() (faults []string, latest, latestAck time.Duration) {
 				say("%s: nobody heard of the row of number %d", l.channel, got.seq)
 				continue
 			}
-			late := got.at.Sub(later(rowAt, got.since))
-			if latest = max(latest, late); late > r.within {
-				say("%s got number %d of %s %v after it was appended", l.subscriber, got.seq, l.channel, late.Round(time.Millisecond))
+			a := arrival{l, got, rowAt, ackedAt[e.id]}
+			if a.late() > slowest.late() {
+				slowest = a
 			}
-			latestAck = max(latestAck, got.at.Sub(later(ackedAt[e.id], got.since)))
+			if a.behind() > behind.behind() {
+				behind = a
+			}
+			if a.late() > r.within {
+				say("too late: %v", a)
+			}
 		}
 		if next != int64(len(log)+1) {
 			say("%s got %s up to number %d of %d", l.subscriber, l.channel, next-1, len(log))
 		}
 	}
 	sort.Strings(faults)
-	return faults, latest, latestAck
+	return faults, slowest, behind
 }
+
+// arrival is an event at a subscriber's.
+type arrival struct {
+	line
+	receipt
+	appended, acked time.Time
+}
+
+// late is how long it took from the append, or from the moment in which the subscriber wanted it, where that was later.
+func (a arrival) late() time.Duration { return a.at.Sub(later(a.appended, a.since)) }
+
+// behind is how long it took from the acknowledgement, likewise.
+func (a arrival) behind() time.Duration { return a.at.Sub(later(a.acked, a.since)) }
+
+func (a arrival) String() string {
+	return fmt.Sprintf("%s got number %d of %s %v after its append: acknowledged %s, appended %s, connection wanted since %s, arrived %s", a.subscriber, a.seq, a.line.channel,
+		a.late().Round(time.Millisecond), clock(a.acked), clock(a.appended), clock(a.since), clock(a.at))
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {

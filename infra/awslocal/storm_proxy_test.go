@@ -3,10 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/hookcast/hookcast/infra/awslocal/between"
+	"github.com/hookcast/hookcast/infra/dynamo"
+	"github.com/hookcast/hookcast/tenants"
 )
 
 // through puts the storm between the deployment's processes and the servers.
@@ -32,10 +37,16 @@ func (s *storm) dynamo(r *between.Request) between.Answer {
 		s.happened(throttled)
 		return between.DynamoDBError("ThrottlingException")
 	}
-	writes := r.Op == "PutItem" || r.Op == "UpdateItem" || r.Op == "DeleteItem" || r.Op == "TransactWriteItems"
+	began, writes := time.Now(), r.Op == "PutItem" || r.Op == "UpdateItem" || r.Op == "DeleteItem" || r.Op == "TransactWriteItems"
 	a := r.Pass()
-	if r.Op == "PutItem" && bytes.Contains(r.Body, []byte("#log/")) {
-		s.reached(rowStored)
+	if writes && bytes.Contains(r.Body, []byte("#log/")) {
+		switch a.Status {
+		case 200:
+			s.sawRow(r.Body, time.Now(), true)
+			s.reached(rowStored)
+		case 0: // whoever asked was killed meanwhile
+			s.sawRow(r.Body, began, false)
+		}
 	}
 	if writes && a.Status == 200 && s.strikes(storedFailed) {
 		s.happened(storedFailed)
@@ -45,6 +56,38 @@ func (s *storm) dynamo(r *between.Request) between.Answer {
 		return between.DynamoDBError("InternalServerError")
 	}
 	return a
+}
+
+// sawRow notes when an event's row came to be, or may have where that is not sure.
+func (s *storm) sawRow(body []byte, at time.Time, sure bool) {
+	type put struct{ Item json.RawMessage }
+	var request struct {
+		put
+		TransactItems []struct{ Put put }
+	}
+	if json.Unmarshal(body, &request) != nil {
+		return
+	}
+	puts := []put{request.put}
+	for _, one := range request.TransactItems {
+		puts = append(puts, one.Put)
+	}
+	for _, p := range puts {
+		if p.Item == nil {
+			continue
+		}
+		c, err := dynamo.DecodeRecord(fmt.Appendf(nil, `{"eventName":"INSERT","dynamodb":{"Keys":%s,"NewImage":%s}}`, p.Item, p.Item))
+		if err != nil || !strings.HasPrefix(string(c.Row.Kind), "log/") {
+			continue
+		}
+		if e, err := tenants.DecodeEvent(c.Row.Body); err == nil {
+			s.mu.Lock()
+			if sure || s.appended[e.ID].IsZero() {
+				s.appended[e.ID] = at
+			}
+			s.mu.Unlock()
+		}
+	}
 }
 
 // sqs is the weather at the SQS server.

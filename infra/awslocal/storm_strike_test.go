@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/hookcast/hookcast/infra/awslocal/lambda"
 	"github.com/hookcast/hookcast/infra/dynamo"
-	"github.com/hookcast/hookcast/tenants"
 )
 
 // Stages of a batch at which append crashes.
@@ -36,7 +34,7 @@ func (s *storm) strike(ctx context.Context, f strike) {
 	case nodeFrozen:
 		s.freezeNode(ctx, f.which, f.lasts)
 	case inboxDeleted:
-		s.deleteInbox(ctx)
+		s.deleteInbox(ctx, f.which)
 	case appendCrashed:
 		s.arm("append", f.which)
 	case changesCrashed:
@@ -80,47 +78,43 @@ func (s *storm) killNode(ctx context.Context, i int) {
 }
 
 func (s *storm) freezeNode(ctx context.Context, i int, lasts time.Duration) {
-	const again = "the node begins again under another name"
 	node := s.l.streamers[i]
-	before := strings.Count(s.log(s.t, node.name), again)
-	pid := node.pid()
+	before, pid := s.incarnation(node), node.pid()
 	if pid == 0 || syscall.Kill(pid, syscall.SIGSTOP) != nil {
 		return
 	}
 	sleep(ctx, lasts)
 	_ = syscall.Kill(pid, syscall.SIGCONT)
-	if s.until(ctx, func() bool { return strings.Count(s.log(s.t, node.name), again) > before }) {
+	if s.until(ctx, func() bool { return s.incarnation(node) != before }) {
 		s.happened(nodeFrozen)
 	}
 }
 
-// deleteInbox deletes the inbox of a node that lives, and waits until one has noticed. A node that was killed a moment ago seems to live.
-func (s *storm) deleteInbox(ctx context.Context) {
-	noticed := func() (n int) {
-		for _, node := range s.l.streamers {
-			n += strings.Count(s.log(s.t, node.name), "a node's inbox is gone")
-		}
-		return n
+func (s *storm) deleteInbox(ctx context.Context, i int) {
+	node := s.l.streamers[i]
+	inbox := s.l.what.Tasks[0].Environment["HOOKCAST_INBOX_PREFIX"] + s.incarnation(node)
+	url, err := s.l.cloud.queues.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &inbox})
+	if err == nil {
+		_, err = s.l.cloud.queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: url.QueueUrl})
 	}
-	before := noticed()
-	for range stormNodes {
-		live, err := tenants.NewNodes(s.rows()).Live(ctx)
-		if err != nil || len(live) == 0 {
-			continue
-		}
-		names := slices.Sorted(maps.Keys(live))
-		name := s.l.what.Tasks[0].Environment["HOOKCAST_INBOX_PREFIX"] + names[s.below(len(names))]
-		if url, err := s.l.cloud.queues.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name}); err == nil {
-			_, _ = s.l.cloud.queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: url.QueueUrl})
-		}
-		seen, cancel := context.WithTimeout(ctx, 5*time.Second)
-		done := s.until(seen, func() bool { return noticed() > before })
-		cancel()
-		if done {
-			s.happened(inboxDeleted)
-			return
+	if err != nil {
+		s.tell("deleting %s: %v", inbox, err)
+		return
+	}
+	if s.until(ctx, func() bool { return !strings.HasSuffix(inbox, s.incarnation(node)) }) {
+		s.happened(inboxDeleted)
+	}
+}
+
+// incarnation is the latest name that a node has given itself.
+func (s *storm) incarnation(node *streamer) (name string) {
+	for line := range strings.Lines(s.log(s.t, node.name)) {
+		var said struct{ Msg, Node string }
+		if strings.Contains(line, `"a node begins"`) && json.Unmarshal([]byte(line), &said) == nil {
+			name = said.Node
 		}
 	}
+	return name
 }
 
 // rows is the table, past the storm.
@@ -181,9 +175,6 @@ func (s *storm) invoking(function string, invoke invoker) invoker {
 		again = recordsAgain
 	}
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
-		if function == "changes" {
-			s.sawChanges(payload)
-		}
 		if s.disarm(function, onReceipt) {
 			time.AfterFunc(time.Duration(s.below(3000))*time.Microsecond, func() { s.kill(function) })
 		}
@@ -206,27 +197,5 @@ func (s *storm) invoking(function string, invoke invoker) invoker {
 			})
 		}
 		return answer, err
-	}
-}
-
-// sawChanges notes when events were appended, by the table's own word, which is in whole seconds rounded down.
-func (s *storm) sawChanges(payload []byte) {
-	var batch struct{ Records []json.RawMessage }
-	if json.Unmarshal(payload, &batch) != nil {
-		return
-	}
-	for _, r := range batch.Records {
-		var when struct {
-			DynamoDB struct{ ApproximateCreationDateTime int64 } `json:"dynamodb"`
-		}
-		c, err := dynamo.DecodeRecord(r)
-		if err != nil || json.Unmarshal(r, &when) != nil {
-			continue
-		}
-		if e, err := tenants.DecodeEvent(c.Row.Body); err == nil {
-			s.mu.Lock()
-			s.appended[e.ID] = time.Unix(when.DynamoDB.ApproximateCreationDateTime, 0)
-			s.mu.Unlock()
-		}
 	}
 }
