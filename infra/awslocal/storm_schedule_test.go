@@ -79,7 +79,7 @@ func schedule(seed uint64, rounds int) (all []strike) {
 			add(storedFailed, between(time.Second, badTime-5*time.Second), between(2*time.Second, 5*time.Second), 0, 0.05+0.2*r.Float64())
 		}
 		for range 3 {
-			add(throttled, between(time.Second, badTime-3*time.Second), between(time.Second, 3*time.Second), 0, 0.4+0.5*r.Float64())
+			add(throttled, between(time.Second, badTime-3*time.Second), between(time.Second, 3*time.Second), 0, 0.4+0.6*r.Float64())
 		}
 		for _, what := range []string{batchAgain, batchLate, noticeAgain, noticeLate, noticesTurned, recordsAgain} {
 			add(what, 0, badTime, 0, 0.1+0.2*r.Float64())

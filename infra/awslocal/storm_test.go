@@ -24,7 +24,7 @@ var (
 
 const (
 	stormTenants  = 20
-	stormChannels = 5 // of each
+	stormChannels = 5                // of each
 	loadTime      = 30 * time.Second // of a round
 )
 
@@ -119,9 +119,12 @@ func (s *storm) run(faults []strike) {
 	for _, f := range faults {
 		striking.Go(func() { s.strike(listening, f) })
 	}
-	each := max(1, *stormSize/len(senders))
-	for _, p := range senders {
-		sending.Go(func() { p.run(listening, each, load/time.Duration(each)) })
+	for i, p := range senders {
+		n := *stormSize / len(senders)
+		if i < *stormSize%len(senders) {
+			n++
+		}
+		sending.Go(func() { p.run(listening, n, load/time.Duration(max(n, 1))) })
 	}
 	sending.Wait()
 	sent := time.Now()
