@@ -34,7 +34,8 @@ type Conn struct {
 	sent    int64
 	owed    int64 // with listed: what of sent the other end is to have acknowledged before since is too long ago
 	format  Format
-	out     [][]byte // what is to go out before anything else, in pieces
+	hidden  tenants.Hidden // what of payloads is not shown here
+	out     [][]byte       // what is to go out before anything else, in pieces
 	subs    []sub
 	one     [1]sub
 	*info
