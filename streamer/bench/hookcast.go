@@ -47,6 +47,7 @@ type tenant struct{ key, token string }
 
 // use has clients and publishers be the tenant's.
 func (s *server) use(t tenant) {
+	s.key = t.key
 	s.subscribePath = func(ch int) string { return "/v1/stream?channel=" + channelName(ch) + "&token=" + t.token }
 	s.publishPath = func(ch int) string { return "/v1/channels/" + channelName(ch) + "/events" }
 	s.publishHeader = "Authorization: Bearer " + t.key + "\r\nContent-Type: application/json\r\n"

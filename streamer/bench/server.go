@@ -24,6 +24,7 @@ type server struct {
 
 	metrics      func() (map[string]float64, error) // what it counts of itself; nil: nothing
 	operatorFile string
+	key          string // of the tenant
 }
 
 // plain fills in what the small servers have in common: GET /sub/c<n>, POST /pub/c<n> with the data as it is.

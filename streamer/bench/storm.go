@@ -69,7 +69,9 @@ func (b *bench) storm() error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(2 * time.Second)
+		if err := s.appended(channels, behind+3); err != nil {
+			return err
+		}
 
 		calm.measure()
 		if err := calm.paced(otherPs[0], 0, 0, quiet, 256, rate); err != nil {
@@ -126,4 +128,25 @@ func (b *bench) storm() error {
 		b.hold("others lost nothing", calm.delivered.Load() == int64(others*sent) && calm.wrong() == nil)
 		return nil
 	})
+}
+
+// appended waits until each of so many channels has so many events: what is acknowledged may still wait in the queue.
+func (s *server) appended(channels, events int) error {
+	for ch := range channels {
+		for limit := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			var is struct {
+				Last int `json:"last_seq"`
+			}
+			if err := call("GET", "http://"+s.publishAddr+"/v1/channels/"+channelName(ch), s.key, "", &is); err != nil {
+				return err
+			}
+			if is.Last >= events {
+				break
+			}
+			if time.Now().After(limit) {
+				return fmt.Errorf("channel %d has %d events of %d after a minute", ch, is.Last, events)
+			}
+		}
+	}
+	return nil
 }
