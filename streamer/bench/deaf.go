@@ -65,7 +65,7 @@ func (b *bench) deaf() error {
 		b.report.add("hookcast", "and in sockets", float64(worstKernel)/(1<<20))
 		b.hold("the 5,000 lost nothing", f.delivered.Load() >= hearing*seconds*rate && f.wrong() == nil)
 		b.hold("their p99 at most doubled", f.quantile(.99) <= 2*quiet)
-		b.hold("the deaf are cut, and the reason is counted", f.closed.Load() == deaf && m[`hookcast_connections_ended_total{cause="stalled"}`]+m[`hookcast_connections_ended_total{cause="overflow"}`] >= deaf)
+		b.hold("the deaf are cut, and the reason is counted", f.closed.Load() == deaf && m[`hookcast_connections_ended_total{cause="stalled"}`]+m[`hookcast_connections_ended_total{cause="backlog"}`] >= deaf)
 		return nil
 	})
 }
