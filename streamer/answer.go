@@ -82,17 +82,25 @@ func (a *App) finish(ctx *fasthttp.RequestCtx, began time.Time) {
 		"request_id", id)
 }
 
+// keptHeaders are those with which a route says more about an error than its problem does.
+var keptHeaders = [...]string{fasthttp.HeaderAllow, fasthttp.HeaderConnection, fasthttp.HeaderUpgrade, "Sec-WebSocket-Version"}
+
 // fail answers with problem+json, and logs what the answer does not say.
 func (a *App) fail(ctx *fasthttp.RequestCtx, err error) {
 	id := requestID(ctx)
 	status, header, body := problem.Body(err, id)
 	problem.Log(a.log, id, err)
-	allow := string(ctx.Response.Header.Peek(fasthttp.HeaderAllow))
+	kept := make(map[string]string, len(keptHeaders))
+	for _, name := range keptHeaders {
+		if value := ctx.Response.Header.Peek(name); len(value) > 0 {
+			kept[name] = string(value)
+		}
+	}
 	cors := corsOf(&ctx.Response.Header)
 	ctx.Response.Reset()
 	cors.restore(&ctx.Response.Header)
-	if allow != "" {
-		ctx.Response.Header.Set(fasthttp.HeaderAllow, allow)
+	for name, value := range kept {
+		ctx.Response.Header.Set(name, value)
 	}
 	for name, value := range header {
 		ctx.Response.Header.Set(name, value)

@@ -138,6 +138,7 @@ func (a *App) route() {
 	a.fiber.Use("/v1/", a.cors)
 	a.get("/v1/stream", a.stream)
 	a.get("/v1/poll", a.poll)
+	a.get("/v1/ws", a.websocket)
 	a.probe("/healthz", a.healthz)
 	a.probe("/readyz", a.readyz)
 	a.probe("/metrics", a.metrics)

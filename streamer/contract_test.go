@@ -50,6 +50,8 @@ func TestWhatIsServedIsWhatTheContractDescribes(t *testing.T) {
 	}
 }
 
+var socketLines = slices.Clip(strings.Split(strings.TrimSpace(upgrade), "\r\n"))
+
 // TestAnswersAreThoseOfTheContract holds real answers to the contract: their status, headers and bodies.
 func TestAnswersAreThoseOfTheContract(t *testing.T) {
 	router, err := gorillamux.NewRouter(loadContract(t))
@@ -88,6 +90,15 @@ func TestAnswersAreThoseOfTheContract(t *testing.T) {
 		{"/v1/stream?channel=a", nil, 401},
 		{"/v1/stream?channel=b&token=" + raw, nil, 403},
 		{"/v1/stream?channel=a", []string{auth(fullKey)}, 429},
+		{"/v1/ws?channel=a", []string{auth(key)}, 426},
+		{"/v1/ws?channel=a", append(socketLines, auth(key)), 101},
+		{"/v1/ws?channel=a", append(socketLines, auth(key), "Last-Event-ID: !stop"), 204},
+		{"/v1/ws?channel=A", append(socketLines, auth(key)), 400},
+		{"/v1/ws?channel=a", socketLines, 401},
+		{"/v1/ws?channel=b&token=" + raw, socketLines, 403},
+		{"/v1/ws?channel=a", append(socketLines, auth(fullKey)), 429},
+		{"/v1/ws?channel=a", append(socketLines, auth(fullKey), pageOrigin), 101},
+		{"/v1/stream?channel=a", []string{auth(fullKey), "Accept: application/x-ndjson"}, 429},
 		{"/healthz", nil, 200},
 		{"/readyz", nil, 200},
 		{"/metrics", nil, 200},
@@ -110,8 +121,10 @@ func TestAnswersAreThoseOfTheContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		var body bytes.Buffer
-		if _, err := body.ReadFrom(res.Body); err != nil {
-			t.Fatal(err)
+		if res.StatusCode != http.StatusSwitchingProtocols {
+			if _, err := body.ReadFrom(res.Body); err != nil {
+				t.Fatal(err)
+			}
 		}
 		res.Body.Close()
 		name := c.target[:min(len(c.target), 60)]

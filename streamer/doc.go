@@ -8,7 +8,8 @@
 //	listener      accepts it, unless the process is nearly out of descriptors
 //	around        gives it an id, refuses what is framed in two ways, catches panics, writes the access log
 //	cors          says which page may read the answer
-//	stream, poll  read what is asked for (ask), who asks (identify), take a slot (subscribe)
+//	stream, poll, websocket
+//	              read what is asked for (ask), who asks (identify), take a slot (subscribe)
 //	handOver      takes the connection out of fasthttp's hands; from here on it is the hub's
 //
 // fasthttp (https://pkg.go.dev/github.com/valyala/fasthttp) has edges that this package is built around; each is named where it

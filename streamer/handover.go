@@ -4,6 +4,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -41,17 +42,19 @@ func (p *place) leave() {
 // the hijack handler only when what it owes for earlier requests of the connection could be written; where it could not, it
 // closes the connection, and conn.abandon gives the place back. Should that fail too, slot and subscription lapse after 5 s.
 //
-// Bytes that the client sent behind its request stay in fasthttp's reader and are dropped with it: nothing is read from a stream.
+// Bytes that the client sent behind its request stay in fasthttp's reader and are dropped with it: nothing is read from a stream. A client that
+// may speak is to wait for the answer first (RFC 6455 section 4.1); one that does not is hung up on, since what follows could not be understood.
 func (a *App) handOver(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place) {
 	c := ctx.Conn().(*conn)
 	c.abandon = opened.Abandon
-	a.hijack(ctx, func() {
+	a.hijack(ctx, func(read net.Conn) {
+		early := opened.Hears() && pending(c, read)
 		raw := c.detach()
 		if raw == nil {
 			opened.Abandon()
 			return
 		}
-		if !p.take() {
+		if early || !p.take() {
 			p.listener.released()
 			raw.Close()
 			opened.Abandon()
@@ -62,17 +65,27 @@ func (a *App) handOver(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place) {
 	})
 }
 
-// hijack has then run in place of an answer, in a goroutine of fasthttp's, where a panic would end the process.
-func (a *App) hijack(ctx *fasthttp.RequestCtx, then func()) {
+// pending tells whether fasthttp's reader, which read is, holds bytes behind the request. c is the connection that it reads from.
+func pending(c *conn, read net.Conn) bool {
+	c.SetReadDeadline(time.Unix(1, 0)) // what is in the reader comes all the same, and nothing from the socket
+	defer c.SetReadDeadline(time.Time{})
+	var b [1]byte
+	n, _ := read.Read(b[:])
+	return n > 0
+}
+
+// hijack has then run in place of an answer, in a goroutine of fasthttp's, where a panic would end the process. What then is given reads what the
+// client sent behind its request first.
+func (a *App) hijack(ctx *fasthttp.RequestCtx, then func(net.Conn)) {
 	c := ctx.Conn()
 	ctx.HijackSetNoResponse(true)
-	ctx.Hijack(func(net.Conn) {
+	ctx.Hijack(func(read net.Conn) {
 		defer func() {
 			if v := recover(); v != nil {
 				a.log.Error("panic while a connection was handed over", "panic", v, "stack", string(debug.Stack()))
 				c.Close()
 			}
 		}()
-		then()
+		then(read)
 	})
 }

@@ -19,7 +19,7 @@ import (
 func TestAPanicInAHijackHandlerClosesTheConnectionAndTheProcessLives(t *testing.T) {
 	w := prepare(t, func(*hub.Options) {}, func(o *Options) { o.Pages = nil })
 	w.fiber.Get("/hijack", func(c *fiber.Ctx) error {
-		w.hijack(c.Context(), func() { panic("at the worst moment") })
+		w.hijack(c.Context(), func(net.Conn) { panic("at the worst moment") })
 		return nil
 	})
 	w.fiber.Server().Handler = w.around(w.fiber.Handler()) // which makes the route count

@@ -9,11 +9,17 @@ import (
 	"time"
 )
 
+// What an idle client asks for.
+const (
+	askStream = "GET /v1/stream?channel=a" + head
+	askSocket = "GET /v1/ws?channel=a" + head + upgrade
+)
+
 // idle opens n streams that only read their head, and returns once the server serves them all.
-func (s *serverProcess) idle(t testing.TB, n int) (conns []net.Conn) {
+func (s *serverProcess) idle(t testing.TB, n int, ask string) (conns []net.Conn) {
 	t.Helper()
-	request := "GET /v1/stream?channel=a" + head + auth(s.key) + "\r\n\r\n"
-	first := make([]byte, 16)
+	request := ask + auth(s.key) + "\r\n\r\n"
+	first := make([]byte, 12)
 	for range n {
 		c, err := net.Dial("tcp", s.world.addr)
 		if err != nil {
@@ -24,7 +30,7 @@ func (s *serverProcess) idle(t testing.TB, n int) (conns []net.Conn) {
 		if _, err := io.WriteString(c, request); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadFull(c, first); err != nil || string(first[:15]) != "HTTP/1.1 200 OK" {
+		if _, err := io.ReadFull(c, first); err != nil || string(first) != "HTTP/1.1 200" && string(first) != "HTTP/1.1 101" {
 			t.Fatalf("%q %v", first, err)
 		}
 		conns = append(conns, c)
@@ -35,14 +41,19 @@ func (s *serverProcess) idle(t testing.TB, n int) (conns []net.Conn) {
 // BenchmarkIdleStreams weighs 5,000 idle streams: growth of the server's memory (PSS) for each, as it is and after a collection.
 //
 //	go test -run=NONE -bench=IdleStreams -benchtime=1x ./streamer
-func BenchmarkIdleStreams(b *testing.B) {
+func BenchmarkIdleStreams(b *testing.B) { weighIdle(b, askStream) }
+
+// BenchmarkIdleWebSockets weighs the same of WebSockets.
+func BenchmarkIdleWebSockets(b *testing.B) { weighIdle(b, askSocket) }
+
+func weighIdle(b *testing.B, ask string) {
 	const n = 5000
 	for b.Loop() {
 		s := startServer(b, 0)
-		s.idle(b, 100) // what the first ones cost once
+		s.idle(b, 100, ask) // what the first ones cost once
 		s.say(b, "collect")
 		before, few := s.weigh(b)
-		s.idle(b, n)
+		s.idle(b, n, ask)
 		after, many := s.weigh(b)
 		b.ReportMetric(float64(after-before)/n, "B/stream")
 		b.ReportMetric(float64(many-few), "goroutines")

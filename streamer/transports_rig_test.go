@@ -77,6 +77,7 @@ var transports = []transport{
 		io.WriteString(c, "GET /v1/stream?"+query+" HTTP/1.0\r\nAccept: "+ndjson.ContentType+"\r\n"+strings.Join(append(lines, "\r\n"), "\r\n"))
 		return openLines(t, c, "")
 	}},
+	{"websocket", openSocket},
 	{"poll", func(t testing.TB, w *world, query string, lines ...string) wire {
 		p := &polls{w: w, query: query, lines: lines}
 		if err := p.ask(query); err != nil {

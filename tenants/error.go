@@ -27,6 +27,7 @@ const (
 	HeadersTooLarge                       // a request's headers are over the limit in bytes; only a transport says so
 	PreconditionFailed                    // what the request was to change is at another version than it names
 	PreconditionRequired                  // a change that must name the version that it is of, and names none
+	UpgradeRequired                       // the path speaks another protocol, or another version of it; only a transport says so
 )
 
 // Error is an error with a kind, a stable code for programs and a sentence for people. Detail is shown to the caller and

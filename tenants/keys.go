@@ -218,11 +218,13 @@ func (k *Keys) Authenticate(ctx context.Context, text string) (Principal, error)
 
 // EnsureOperator makes text (of NewOperatorKey) the deployment's operator key; any other that was it before no longer is.
 func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
-	hash, err := OperatorKeyHash(text)
-	if err != nil {
+	if err := CheckKeyFormat(text); err != nil {
 		return err
 	}
-	return k.ensureOperator(ctx, PrefixKey+text[len(operatorPrefix):len(operatorPrefix)+idChars], hash)
+	if text[:len(operatorPrefix)] != operatorPrefix {
+		return Errorf(Invalid, "invalid_operator_key", "an operator's key begins with "+operatorPrefix)
+	}
+	return k.ensureOperator(ctx, PrefixKey+text[len(operatorPrefix):len(operatorPrefix)+idChars], hashText(text))
 }
 
 // EnsureOperatorHash is EnsureOperator by the key's SHA-256 in hexadecimal, for who does not have the key.

@@ -19,14 +19,3 @@ func (c *Conn) Attach(nc net.Conn) {
 	}
 	c.serve(newWriter(c, nc))
 }
-
-// junkMax is how much a client may send behind its request: some pipelined requests, which nobody answers.
-const junkMax = 64 << 10
-
-// heard counts what the client sent although nobody listens. c.mu held.
-func (c *Conn) heard(n int) {
-	c.junk += int32(n)
-	if c.junk > junkMax {
-		c.abort(causeRude)
-	}
-}

@@ -16,7 +16,7 @@ type Conn struct {
 	mu      sync.Mutex
 	sink    sink  // nil before it is attached
 	fd      int32 // of a socketSink; -1: none
-	junk    int32 // bytes that the client sent, to be ignored
+	junk    int32 // bytes that the client sent: see heard
 	state   connState
 	blocked bool // the sink takes nothing for now
 	greeted bool // the head and the first frame are out: events may follow
@@ -27,15 +27,14 @@ type Conn struct {
 	unknown int16 // subs whose position is not known yet
 	running int16 // subs whose channel has not ended
 	seed    uint32
-	since   int64 // ms; with blocked: when the oldest unsent byte should have gone out. With listed alone: when sent was owed
+	since   int64 // ms; with blocked: when the oldest unsent byte should have gone out. With listed alone: when the other end last took something
 	until   int64 // ms; when this state is over; 0: no such time
 	expires int64 // ms; when the credential is over; 0: never
 	warn    int64 // ms; when to tell that it will be; 0: told, or never
 	sent    int64
-	owed    int64 // with listed: what of sent the other end is to have acknowledged before since is too long ago
+	acked   int64
 	format  Format
-	hidden  tenants.Hidden // what of payloads is not shown here
-	out     [][]byte       // what is to go out before anything else, in pieces
+	out     [][]byte // what is to go out before anything else, in pieces
 	subs    []sub
 	one     [1]sub
 	*info
@@ -51,6 +50,7 @@ type info struct {
 	head      []byte // guarded by the connection's mu; nil once written
 	release   func()
 	poll      *polling
+	hearing   *hearing // nil: nobody listens to the client
 }
 
 // sub is a connection's place in one topic.
@@ -101,6 +101,9 @@ func (h *Hub) Open(s Subscription) (*Conn, error) {
 	}
 	if s.Poll != nil {
 		c.poll, c.headOut = newPolling(*s.Poll), true
+	}
+	if s.Ears != nil {
+		c.hearing = &hearing{ears: s.Ears}
 	}
 	c.subs = c.one[:]
 	if n > 1 {

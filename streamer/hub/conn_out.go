@@ -68,6 +68,7 @@ func (c *Conn) ready() {
 	case closing:
 		c.finish(causeEnded)
 	case serving:
+		c.payBack()
 		for i := range c.subs {
 			c.subs[i].topic.post(op{kind: opPump, sub: &c.subs[i]})
 		}
@@ -113,6 +114,7 @@ func (c *Conn) greet(w *worker) {
 	b = c.format.AppendControl(b, sse.Open, data, c.cursor(), retry)
 	c.put(b)
 	w.scratch = b[:0]
+	c.payBack()
 	if len(c.subs) > 1 {
 		for i := range c.subs {
 			c.subs[i].topic.post(op{kind: opPump, sub: &c.subs[i]})
@@ -233,7 +235,7 @@ func (c *Conn) beat(b *beats, now int64) {
 		return
 	}
 	c.mindExpiry(now)
-	if c.poll != nil || !c.headOut {
+	if c.poll != nil || !c.headOut || !c.listen() {
 		return
 	}
 	c.beats++
@@ -245,8 +247,9 @@ func (c *Conn) beat(b *beats, now int64) {
 		c.put(b.ping(c.format))
 	}
 	if c.state == serving && !c.listed {
-		if c.sink.unsent() > 0 {
-			c.owed, c.since = c.sent, now
+		if q := c.sink.unsent(); q > 0 {
+			c.acked = c.sent - int64(q)
+			c.since = now
 			c.hub.lookAfter(c)
 		}
 	}
@@ -267,8 +270,8 @@ func (c *Conn) stillStuck(now int64) bool {
 			c.listed = false
 			return false
 		}
-		if c.sent-int64(q) >= c.owed { // everything that was unsent then; less would let a client live that takes a byte now and then
-			c.owed, c.since = c.sent, now
+		if acked := c.sent - int64(q); acked > c.acked {
+			c.acked, c.since = acked, now
 		}
 	}
 	if now-c.since > c.hub.o.UnsentAge.Milliseconds() {

@@ -31,8 +31,14 @@ func (h *Hub) Renew(ctx context.Context, t tenants.TenantID, id string, p *tenan
 	if c == nil {
 		return tenants.NoConnection()
 	}
+	return c.Renew(ctx, p)
+}
+
+// Renew is Hub.Renew for a caller that has the connection.
+func (c *Conn) Renew(ctx context.Context, p *tenants.Principal) error {
+	h := c.hub
 	was, channels := c.claim()
-	if was == nil || p.Tenant != t || !p.SameAs(*was) {
+	if was == nil || p.Tenant != was.Tenant || !p.SameAs(*was) {
 		return tenants.Errorf(tenants.Forbidden, "connection_of_another", "the connection was opened by somebody else; a renewal does not change whose it is")
 	}
 	if err := h.mayRenew(ctx, p, channels); err != nil {
@@ -42,7 +48,7 @@ func (h *Hub) Renew(ctx context.Context, t tenants.TenantID, id string, p *tenan
 		return tenants.NoConnection()
 	}
 	if err := h.weighOne([]*Conn{c}); err != nil {
-		h.Recheck(t) // it tries until it knows
+		h.Recheck(p.Tenant) // it tries until it knows
 	}
 	return nil
 }

@@ -177,7 +177,7 @@ func (p *poller) happened(ev *unix.EpollEvent, buf []byte) {
 		for c.fd >= 0 {
 			n, err := unix.Read(int(c.fd), buf)
 			if n > 0 {
-				c.heard(n)
+				c.heard(buf[:n])
 			} else if err == nil || err != unix.EAGAIN && err != unix.EINTR {
 				c.left()
 			} else if err == unix.EAGAIN {

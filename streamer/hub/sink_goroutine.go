@@ -76,21 +76,24 @@ func (s *writer) reading() {
 	var b [512]byte
 	for {
 		n, err := s.nc.Read(b[:])
-		if !s.heard(n, err) {
+		if !s.heard(b[:n], err) {
 			return
 		}
 	}
 }
 
-func (s *writer) heard(n int, err error) (goOn bool) {
+func (s *writer) heard(b []byte, err error) (goOn bool) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	switch {
 	case s.closed:
 	case err != nil:
+		if len(b) > 0 {
+			s.c.heard(b)
+		}
 		s.c.left()
 	default:
-		s.c.heard(n)
+		s.c.heard(b)
 	}
 	return !s.closed
 }

@@ -22,11 +22,12 @@ const (
 	causeBacklog // cut: it was too far behind
 	causeRude    // cut: it sent what it should not
 	causeShed    // there is no slot for it any more
+	causeSilent  // cut: it answered no ping
 	causes
 )
 
 func (c cause) String() string {
-	return [causes]string{"left", "abandoned", "ended", "expired", "denied", "drained", "closed", "polled", "stalled", "backlog", "rude", "shed"}[c]
+	return [causes]string{"left", "abandoned", "ended", "expired", "denied", "drained", "closed", "polled", "stalled", "backlog", "rude", "shed", "silent"}[c]
 }
 
 type counters struct {
@@ -54,7 +55,7 @@ type Stats struct {
 	Channels    int64            // now; those that linger included
 	Memory      int64            // bytes of recent events and pages, now
 	Accepted    int64            // connections
-	Ended       map[string]int64 // connections, by cause: left, ended, expired, denied, drained, closed, polled, and cut: stalled, backlog, rude, shed
+	Ended       map[string]int64 // connections, by cause: left, ended, expired, denied, drained, closed, polled, and cut: stalled, backlog, rude, shed, silent
 	Writes      int64            // of events; several events may go in one
 	Deliveries  int64            // events written to, or begun for, a connection
 	Bytes       int64            // of events

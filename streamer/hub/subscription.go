@@ -38,6 +38,7 @@ type Subscription struct {
 	// Release gives the admitted slot back. Called exactly once, when the connection is over or has never come to be; must not block.
 	Release func()
 	Poll    *Poll // not nil: a long poll, see there
+	Ears    Ears  // not nil: the client may speak, and must answer pings
 }
 
 // Poll makes a Subscription a long poll: it is over with its first events, or when the wait is.

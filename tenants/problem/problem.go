@@ -133,6 +133,8 @@ func answerTo(k tenants.ErrorKind) answer {
 		return answer{http.StatusRequestEntityTooLarge, "too_large", "The body is larger than what is taken."}
 	case tenants.HeadersTooLarge:
 		return answer{http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The request's headers are larger than what is taken."}
+	case tenants.UpgradeRequired:
+		return answer{http.StatusUpgradeRequired, "upgrade_required", "The request must ask for another protocol; the answer's headers name it."}
 	case tenants.UnsupportedMediaType:
 		return answer{http.StatusUnsupportedMediaType, "unsupported_media_type", "The body's type or encoding is not taken."}
 	case tenants.Unprocessable:

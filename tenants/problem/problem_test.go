@@ -38,6 +38,7 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 		{tenants.TooMany, 429, "too_many_requests"},
 		{tenants.Unavailable, 503, "unavailable"},
 		{tenants.HeadersTooLarge, 431, "headers_too_large"},
+		{tenants.UpgradeRequired, 426, "upgrade_required"},
 		{tenants.ErrorKind(99), 500, "internal"},
 	} {
 		status, header, b := problem.Body(&tenants.Error{Kind: c.kind}, "req_1")

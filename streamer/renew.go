@@ -1,0 +1,51 @@
+package streamer
+
+import (
+	"context"
+	"encoding/json"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/streamer/ws"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// renewing keeps a client from having two renewals looked into at once.
+type renewing struct{ busy atomic.Bool }
+
+func (r *renewing) begin() bool { return r.busy.CompareAndSwap(false, true) }
+func (r *renewing) end()        { r.busy.Store(false) }
+
+// renewSocket renews a connection by a token that came over it, and says over it what came of that. A refusal leaves the connection
+// as it was: it ends when its credential does.
+func (a *App) renewSocket(s *speaker, raw string) {
+	defer s.renewing.end()
+	defer func() {
+		if v := recover(); v != nil {
+			a.log.Error("panic in a renewal", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	ctx, cancel := context.WithTimeout(a.lifetime, admitTime)
+	defer cancel()
+	p, err := a.renew(ctx, s.conn, raw)
+	if err != nil {
+		f := refusalFrame(err)
+		s.conn.Tell(ws.RenewalRefused, f.Data)
+		return
+	}
+	data, _ := json.Marshal(struct {
+		Expires time.Time `json:"expires_at"`
+	}{p.Expires.UTC()})
+	s.conn.Tell(ws.Renewed, data)
+}
+
+// renew has a connection of this node go on under the token raw.
+func (a *App) renew(ctx context.Context, c *hub.Conn, raw string) (tenants.Principal, error) {
+	p, err := a.o.Tokens.Verify(ctx, raw)
+	if err == nil {
+		err = c.Renew(ctx, &p)
+	}
+	return p, err
+}
