@@ -41,6 +41,11 @@ func (r Rights) Verdict(ctx context.Context, p *tenants.Principal, channels []st
 	return hub.Allowed, until, nil
 }
 
+// Hidden is the hub's Hidden.
+func (r Rights) Hidden(ctx context.Context, p *tenants.Principal) (tenants.Hidden, error) {
+	return r.Gate.Hidden(ctx, *p)
+}
+
 // ends returns when the key that p came with, or the one that signed its token, is over by now: rotating one gives it an end while
 // streams are open. Zero: never.
 func (r Rights) ends(ctx context.Context, p *tenants.Principal) (time.Time, error) {

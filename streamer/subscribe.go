@@ -22,7 +22,7 @@ const admitTime = 10 * time.Second
 //
 // The order matters. What costs nothing comes first. The right is checked before the slot is taken, so that nobody without it can use up
 // a tenant's slots, and once more when the hub knows the connection: a right that is taken away before that is seen here, and one
-// that is taken away after it by the hub's recheck.
+// that is taken away after it by the hub's recheck. So it is with what is hidden.
 func (a *App) subscribe(ctx *fasthttp.RequestCtx, q ask, transport func(*hub.Subscription)) (*hub.Conn, *place, error) {
 	within, cancel := context.WithTimeout(a.lifetime, admitTime)
 	defer cancel()
@@ -52,11 +52,22 @@ func (a *App) subscribe(ctx *fasthttp.RequestCtx, q ask, transport func(*hub.Sub
 		place.leave()
 		return nil, nil, err
 	}
-	if _, _, err := a.admit(within, ctx, q); err != nil {
+	hidden, err := a.admitOpened(within, ctx, q)
+	if err != nil {
 		opened.Abandon()
 		return nil, nil, err
 	}
+	opened.Conceal(hidden)
 	return opened, place, nil
+}
+
+// admitOpened is admit for a connection that the hub knows, and finds out what is hidden on it.
+func (a *App) admitOpened(within context.Context, ctx *fasthttp.RequestCtx, q ask) (tenants.Hidden, error) {
+	p, _, err := a.admit(within, ctx, q)
+	if err != nil {
+		return "", err
+	}
+	return a.o.Gate.Hidden(within, p)
 }
 
 // admit finds out who asks, and whether they may hear what they ask for.

@@ -68,12 +68,28 @@ func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) err
 
 const testNode = "nod_1"
 
-// policies is that of tenants without rows of their own. asked is called before each answer.
-type policies struct{ asked func(tenants.TenantID) }
+// policies are the tenants' own rows. asked is called once they are read and before they are answered.
+type policies struct {
+	stored *access.Policies
+	asked  func(tenants.TenantID)
+}
 
-func (p *policies) Policies(_ context.Context, t tenants.TenantID) ([]access.Rule, int64, error) {
+func (p *policies) Policies(ctx context.Context, t tenants.TenantID) ([]access.Rule, int64, error) {
+	rules, version, err := p.stored.Policies(ctx, t)
 	p.asked(t)
-	return nil, 0, nil
+	return rules, version, err
+}
+
+// setPolicy replaces the tenant's rows.
+func (w *world) setPolicy(t testing.TB, id tenants.TenantID, rules ...access.Rule) {
+	t.Helper()
+	_, version, err := w.policies.stored.Policies(t.Context(), id)
+	if err == nil {
+		_, err = w.policies.stored.Set(t.Context(), id, rules, version)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newWorld(t testing.TB, change ...func(*Options)) *world {
@@ -107,14 +123,14 @@ func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *worl
 	signers := tenants.NewSigners(w.accounts, vault, deployment)
 	w.keys = tenants.NewKeys(w.accounts, signers)
 	w.tokens = token.New(table, w.accounts, signers)
-	w.policies = &policies{asked: func(tenants.TenantID) {}}
+	w.policies = &policies{access.NewPolicies(table, w.accounts), func(tenants.TenantID) {}}
 	gate, err := access.NewGate(w.policies)
 	if err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	news.rights = Rights{Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate}
-	ho := hub.Options{Log: w.events, Interest: tenants.NewInterest(table), Node: testNode, Logger: logger, Allowed: news.rights.Verdict}
+	ho := hub.Options{Log: w.events, Interest: tenants.NewInterest(table), Node: testNode, Logger: logger, Allowed: news.rights.Verdict, Hidden: news.rights.Hidden}
 	h(&ho)
 	w.hub = hub.New(ho)
 	news.hub = w.hub

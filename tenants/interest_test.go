@@ -123,7 +123,8 @@ func TestInterestOfADeadNodeGoes(t *testing.T) {
 	})
 }
 
-// What an event costs on the steady path: one channel, two nodes with subscribers, an event at a time.
+// What an event costs on the steady path: one channel, two nodes with subscribers, an event at a time, and ten. Behind one another are as many
+// requests as a batch has to wait for.
 func TestRequestsPerEvent(t *testing.T) {
 	inFleet(t, 2, func(t *testing.T, fl *fleet) {
 		ctx, in := context.Background(), tenants.NewInterest(fl.table)
@@ -151,17 +152,39 @@ func TestRequestsPerEvent(t *testing.T) {
 		if n := fl.inboxes.Sends() - sends; n != 200 {
 			t.Errorf("%d notices", n)
 		}
+
+		clear(counted.n)
+		counted.takes = time.Millisecond
+		for _, batch := range []struct {
+			size  int
+			calls string
+			waits time.Duration
+		}{
+			{1, "map[Query interest/orders:1 Write evt:1 Write head:1 Write log/orders:1]", 4 * time.Millisecond},
+			{10, "map[Query interest/orders:1 Write evt:10 Write head:1 Write log/orders:10]", 13 * time.Millisecond},
+		} {
+			clear(counted.n)
+			sends, began := fl.inboxes.Sends(), time.Now()
+			if failed := a.Append(ctx, received("orders", made("b"+fmt.Sprint(batch.size), batch.size)...)); failed != nil {
+				t.Fatalf("failed: %v", failed)
+			}
+			if took := time.Since(began); took != batch.waits || fmt.Sprint(counted.n) != batch.calls || fl.inboxes.Sends()-sends != 2 {
+				t.Errorf("a batch of %d took\n%v, %d notices and %v, want\n%s, 2 notices and %v", batch.size, counted.n, fl.inboxes.Sends()-sends, took, batch.calls, batch.waits)
+			}
+		}
 	})
 }
 
 // calls counts the calls of a table by method and kind; a WriteEach as so many writes, which it is on most engines.
 type calls struct {
 	tenants.Table
-	mu sync.Mutex
-	n  map[string]int
+	takes time.Duration // of each call
+	mu    sync.Mutex
+	n     map[string]int
 }
 
 func (c *calls) count(what string, k tenants.Kind) {
+	time.Sleep(c.takes)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n[what+" "+string(k)]++

@@ -71,6 +71,18 @@ func IsKey(text string) bool {
 // NewOperatorKey makes an operator's key, for Keys.EnsureOperator.
 func NewOperatorKey() string { return keyText(operatorPrefix, NewID(PrefixKey)) }
 
+// OperatorKeyHash returns what a deployment is given in the place of the operator's key: its SHA-256 in hexadecimal. What is no operator's
+// key: Unauthenticated api_key_malformed, Invalid invalid_operator_key.
+func OperatorKeyHash(text string) (string, error) {
+	if err := CheckKeyFormat(text); err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(text, operatorPrefix) {
+		return "", Errorf(Invalid, "invalid_operator_key", "an operator's key begins with "+operatorPrefix)
+	}
+	return hashText(text), nil
+}
+
 // newAPIKey makes a key that is not a signer, and its text.
 func newAPIKey(tenant TenantID, spec KeySpec, now time.Time) (APIKey, string) {
 	k := APIKey{ID: NewID(PrefixKey), Tenant: tenant, Name: spec.Name, Role: spec.Role, Created: now}

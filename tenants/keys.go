@@ -218,13 +218,11 @@ func (k *Keys) Authenticate(ctx context.Context, text string) (Principal, error)
 
 // EnsureOperator makes text (of NewOperatorKey) the deployment's operator key; any other that was it before no longer is.
 func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
-	if err := CheckKeyFormat(text); err != nil {
+	hash, err := OperatorKeyHash(text)
+	if err != nil {
 		return err
 	}
-	if text[:len(operatorPrefix)] != operatorPrefix {
-		return Errorf(Invalid, "invalid_operator_key", "an operator's key begins with "+operatorPrefix)
-	}
-	return k.ensureOperator(ctx, PrefixKey+text[len(operatorPrefix):len(operatorPrefix)+idChars], hashText(text))
+	return k.ensureOperator(ctx, PrefixKey+text[len(operatorPrefix):len(operatorPrefix)+idChars], hash)
 }
 
 // EnsureOperatorHash is EnsureOperator by the key's SHA-256 in hexadecimal, for who does not have the key.

@@ -67,6 +67,7 @@ func (n *Node) begin(ctx context.Context) (*life, error) {
 		return nil, Errorf(Unavailable, "lease_lapsed", "a lease took longer to make than it lasts")
 	}
 	n.births.Add(1)
+	n.o.Logger.Info("a node begins", "node", l.node)
 	return l, nil
 }
 

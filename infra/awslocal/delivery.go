@@ -18,7 +18,7 @@ import (
 // tried again, and at last noted as a failure.
 type delivery struct {
 	source *stacks.EventSource
-	invoke func(ctx context.Context, payload []byte) ([]byte, error)
+	invoke invoker
 	note   func(ctx context.Context, f failure) error // to the destination of failures
 	pause  func(ctx context.Context, try int)
 	log    *slog.Logger

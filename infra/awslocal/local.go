@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/hookcast/hookcast/infra/awslocal/lambda"
+	"github.com/hookcast/hookcast/infra/operatorkey"
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
@@ -45,15 +46,21 @@ type local struct {
 	mu sync.Mutex // over the file of processes
 }
 
+func newLocal(c config) *local {
+	if c.invoking == nil {
+		c.invoking = func(_ string, invoke invoker) invoker { return invoke }
+	}
+	return &local{c: c, ready: make(chan struct{}), functions: make(map[string]*lambda.Function), binaries: make(map[string]string)}
+}
+
 // serve makes the deployment and serves until ctx ends.
-func serve(ctx context.Context, c config, stdout io.Writer) error {
-	l := &local{c: c, ready: make(chan struct{}), functions: make(map[string]*lambda.Function), binaries: make(map[string]string)}
-	ln, err := net.Listen("tcp", c.api)
+func (l *local) serve(ctx context.Context, stdout io.Writer) error {
+	ln, err := net.Listen("tcp", l.c.api)
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	for _, addr := range c.streams { // which the nodes listen on, and would try again and again
+	for _, addr := range l.c.streams { // which the nodes listen on, and would try again and again
 		free, err := net.Listen("tcp", addr)
 		if err != nil {
 			return err
@@ -80,7 +87,7 @@ func (l *local) open(ctx context.Context) error {
 		return err
 	}
 	l.log = slog.New(slog.NewJSONHandler(main, nil))
-	hash, err := operatorKey(filepath.Join(l.c.data, "operator.key"))
+	hash, err := operatorkey.Hash(filepath.Join(l.c.data, "operator.key"))
 	if err != nil {
 		return err
 	}
@@ -244,13 +251,13 @@ func (l *local) run(ctx context.Context, ln net.Listener, stdout io.Writer) erro
 // invokers starts what calls functions by itself.
 func (l *local) invokers(ctx context.Context, all *sync.WaitGroup) {
 	for _, source := range l.what.Sources {
-		f := l.functions[source.Function.Name]
+		invoke := l.c.invoking(source.Function.Name, l.functions[source.Function.Name].Invoke)
 		if source.Queue != nil {
-			p := &queuePoller{queues: l.cloud.queues, source: source, url: l.cloud.urls[source.Queue.Name], function: f, log: l.log}
+			p := &queuePoller{queues: l.cloud.queues, source: source, url: l.cloud.urls[source.Queue.Name], invoke: invoke, log: l.log}
 			all.Go(func() { p.run(ctx, l.c.concurrency) })
 			continue
 		}
-		d := &delivery{source: source, invoke: f.Invoke, note: l.noter(source), pause: backOff, log: l.log, begun: make(map[string]bool)}
+		d := &delivery{source: source, invoke: invoke, note: l.noter(source), pause: backOff, log: l.log, begun: make(map[string]bool)}
 		p := &streamPoller{streams: l.cloud.streams, arn: l.streamARN, source: source, deliver: d, log: l.log}
 		all.Go(func() { p.run(ctx) })
 	}

@@ -42,6 +42,8 @@ type config struct {
 
 	// through gives the address at which functions and nodes are to find a server that is at url; nil: url. Tests put a proxy between.
 	through func(service, url string) (string, error)
+	// invoking gives what hands over the batches that are a function's by template.yaml; nil: invoke. Tests come between there, too.
+	invoking func(function string, invoke invoker) invoker
 }
 
 func parse(args []string, stderr io.Writer) (config, error) {
@@ -87,5 +89,5 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := missing(); err != nil {
 		return err
 	}
-	return serve(ctx, c, stdout)
+	return newLocal(c).serve(ctx, stdout)
 }

@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"io"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -19,49 +17,34 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// inside runs an awslocal in this process, whose stand-ins for AWS the test can then talk to.
-func inside(t *testing.T) (table *dynamodb.Client, queues *sqs.Client) {
+// inside runs an awslocal in this process, whose insides and stand-ins for AWS the test can then reach.
+func inside(t *testing.T, c config) *local {
 	t.Helper()
 	need(t)
-	var mu sync.Mutex
-	urls := make(map[string]string)
-	c := config{api: freeAddr(), streams: []string{freeAddr()}, data: filepath.Join(t.TempDir(), "data"), concurrency: 2,
-		through: func(service, url string) (string, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			urls[service] = url
-			return url, nil
-		}}
+	c.api, c.data = freeAddr(), filepath.Join(t.TempDir(), "data")
+	l := newLocal(c)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, c, io.Discard) }()
+	go func() { ended <- l.serve(ctx, io.Discard) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	ready := make(chan error, 1)
-	go func() { ready <- awaitReady(ctx, "http://"+c.api+"/readyz") }()
 	select {
 	case err := <-ended:
 		ended <- err
 		t.Fatal(err)
-	case err := <-ready:
-		if err != nil {
-			t.Fatal(err)
-		}
+	case <-l.ready:
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	cfg := aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
-	return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(urls["dynamodb"]) }),
-		sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = aws.String(urls["sqs"]) })
+	return l
 }
 
 // A row of a newer release's in the table's stream ends with the failures, and those behind it in its partition are dealt with.
 func TestAnUnknownRecordGoesToTheFailuresAndTheShardGoesOn(t *testing.T) {
-	client, queues := inside(t)
+	l := inside(t, config{streams: []string{freeAddr()}, concurrency: 2})
+	client, queues := l.cloud.tables, l.cloud.queues
 	const name = stack + "-Table"
 	_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(name), Item: map[string]types.AttributeValue{
 		dynamo.AttrPartition: &types.AttributeValueMemberS{Value: "ten_a#log/orders"}, dynamo.AttrSort: &types.AttributeValueMemberS{Value: "1"},

@@ -13,19 +13,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/hookcast/hookcast/infra/awslocal/lambda"
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
 // queuePoller hands a queue's messages to a function, as an event source mapping does. What failed it leaves alone: it comes again when
 // its visibility time is over. See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
 type queuePoller struct {
-	queues   *sqs.Client
-	source   *stacks.EventSource
-	url      string
-	function *lambda.Function
-	log      *slog.Logger
+	queues *sqs.Client
+	source *stacks.EventSource
+	url    string
+	invoke invoker
+	log    *slog.Logger
 }
+
+// invoker hands a batch to a function and returns its answer.
+type invoker func(ctx context.Context, payload []byte) ([]byte, error)
 
 // run polls with so many batches at a time at most, until ctx ends; it returns once those under way are done with.
 func (p *queuePoller) run(ctx context.Context, pollers int) {
@@ -67,7 +69,7 @@ func (p *queuePoller) poll(ctx context.Context) error {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // the messages are in hand
-	answer, err := p.function.Invoke(ctx, payload)
+	answer, err := p.invoke(ctx, payload)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,27 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-
-	"github.com/hookcast/hookcast/tenants"
 )
-
-// operatorKey returns the hash of the key in the file, which it makes where there is none.
-func operatorKey(path string) (hash string, err error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		text = []byte(tenants.NewOperatorKey() + "\n")
-		err = os.WriteFile(path, text, 0o600)
-	}
-	if err != nil {
-		return "", err
-	}
-	key := strings.TrimSpace(string(text))
-	if err := tenants.CheckKeyFormat(key); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:]), nil
-}
 
 // handler is the gateway's front, and /readyz, which is awslocal's own.
 func (l *local) handler() http.Handler {

@@ -1,19 +1,16 @@
 package dynamo_test
 
 import (
-	"bytes"
-	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
+
+	"github.com/hookcast/hookcast/infra/awslocal/between"
 )
 
 // proxy stands between a client and DynamoDB Local, and does to each request what its script says.
 type proxy struct {
-	*httptest.Server
+	*between.Proxy
 	to string
 
 	mu     sync.Mutex
@@ -23,29 +20,18 @@ type proxy struct {
 
 // fault is what befalls the next request of an operation.
 type fault struct {
-	op      string // "PutItem"; "" any
-	forward bool   // it is carried out first
-	status  int    // 0: the connection is closed without an answer; -1: there is no answer as long as the client waits
-	body    string // the answer
+	op      string         // "PutItem"; "" any
+	forward bool           // it is carried out first
+	silent  bool           // there is no answer as long as the client waits
+	answer  between.Answer // none: the connection is closed
 }
 
 // refuse is an error as DynamoDB tells it, without anything being done.
-func refuse(op, code string) fault {
-	status := http.StatusBadRequest
-	if strings.HasPrefix(code, "Internal") || strings.HasPrefix(code, "ServiceUnavailable") {
-		status = http.StatusInternalServerError
-	}
-	return fault{op: op, status: status, body: fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"by the test"}`, code)}
-}
+func refuse(op, code string) fault { return fault{op: op, answer: between.DynamoDBError(code)} }
 
 // cancelled is a transaction that was cancelled for reasons, one per op.
 func cancelled(reasons ...string) fault {
-	var list []string
-	for _, r := range reasons {
-		list = append(list, fmt.Sprintf(`{"Code":%q}`, r))
-	}
-	return fault{op: "TransactWriteItems", status: http.StatusBadRequest, body: fmt.Sprintf(
-		`{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"by the test","CancellationReasons":[%s]}`, strings.Join(list, ","))}
+	return fault{op: "TransactWriteItems", answer: between.DynamoDBCancelled(reasons...)}
 }
 
 // lost is a request that is carried out, and its answer does not arrive.
@@ -58,6 +44,11 @@ func failed(op string) fault {
 	return f
 }
 
+// passed is a request that is carried out, and answered as it should be.
+func passed(op string) fault {
+	return fault{op: op, forward: true, answer: between.Answer{Status: http.StatusOK, Body: []byte("{}")}}
+}
+
 func times(n int, f fault) (fs []fault) {
 	for range n {
 		fs = append(fs, f)
@@ -68,7 +59,10 @@ func times(n int, f fault) (fs []fault) {
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
 	p := &proxy{to: server.URL(t), seen: map[string]int{}}
-	p.Server = httptest.NewServer(p)
+	var err error
+	if p.Proxy, err = between.Open(p.to, p.answer); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(p.Close)
 	return p
 }
@@ -104,51 +98,15 @@ func (p *proxy) next(op string) (fault, bool) {
 	return fault{}, false
 }
 
-func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	f, faulty := p.next(op)
-	if !faulty || f.forward {
-		status, header, answer, err := p.pass(r, body)
-		if err != nil {
-			panic(http.ErrAbortHandler)
-		}
-		if !faulty {
-			for name, vs := range header {
-				w.Header()[name] = vs
-			}
-			w.WriteHeader(status)
-			_, _ = w.Write(answer)
-			return
-		}
-	}
-	switch f.status {
-	case -1:
+func (p *proxy) answer(r *between.Request) between.Answer {
+	f, faulty := p.next(r.Op)
+	switch {
+	case !faulty:
+		return r.Pass()
+	case f.forward:
+		r.Pass()
+	case f.silent:
 		<-r.Context().Done()
-		panic(http.ErrAbortHandler)
-	case 0:
-		panic(http.ErrAbortHandler)
-	default:
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		w.WriteHeader(f.status)
-		_, _ = io.WriteString(w, f.body)
 	}
-}
-
-func (p *proxy) pass(r *http.Request, body []byte) (int, http.Header, []byte, error) {
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, p.to+r.URL.Path, bytes.NewReader(body))
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	req.Header = r.Header.Clone()
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, resp.Header, answer, err
+	return f.answer
 }

@@ -95,7 +95,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	interest := tenants.NewInterest(table)
 	rights := streamer.Rights{Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate}
 	b.hub = hub.New(hub.Options{
-		Log: channels, Interest: interest, Node: b.node.ID(), Lease: b.node.InterestUntil, Allowed: rights.Verdict, Logger: log,
+		Log: channels, Interest: interest, Node: b.node.ID(), Lease: b.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: log,
 		Count: -1, // nobody else asks how many subscribers there are
 		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
 			limits, err := b.accounts.Limits(ctx, t)

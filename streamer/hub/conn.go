@@ -27,14 +27,15 @@ type Conn struct {
 	unknown int16 // subs whose position is not known yet
 	running int16 // subs whose channel has not ended
 	seed    uint32
-	since   int64 // ms; with blocked: when the oldest unsent byte should have gone out. With listed alone: when the other end last took something
+	since   int64 // ms; with blocked: when the oldest unsent byte should have gone out. With listed alone: when sent was owed
 	until   int64 // ms; when this state is over; 0: no such time
 	expires int64 // ms; when the credential is over; 0: never
 	warn    int64 // ms; when to tell that it will be; 0: told, or never
 	sent    int64
-	acked   int64
+	owed    int64 // with listed: what of sent the other end is to have acknowledged before since is too long ago
 	format  Format
-	out     [][]byte // what is to go out before anything else, in pieces
+	hidden  tenants.Hidden // what of payloads is not shown here
+	out     [][]byte       // what is to go out before anything else, in pieces
 	subs    []sub
 	one     [1]sub
 	*info

@@ -247,9 +247,8 @@ func (c *Conn) beat(b *beats, now int64) {
 		c.put(b.ping(c.format))
 	}
 	if c.state == serving && !c.listed {
-		if q := c.sink.unsent(); q > 0 {
-			c.acked = c.sent - int64(q)
-			c.since = now
+		if c.sink.unsent() > 0 {
+			c.owed, c.since = c.sent, now
 			c.hub.lookAfter(c)
 		}
 	}
@@ -270,8 +269,8 @@ func (c *Conn) stillStuck(now int64) bool {
 			c.listed = false
 			return false
 		}
-		if acked := c.sent - int64(q); acked > c.acked {
-			c.acked, c.since = acked, now
+		if c.sent-int64(q) >= c.owed { // everything that was unsent then; less would let a client live that takes a byte now and then
+			c.owed, c.since = c.sent, now
 		}
 	}
 	if now-c.since > c.hub.o.UnsentAge.Milliseconds() {

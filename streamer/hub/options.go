@@ -46,7 +46,10 @@ type Options struct {
 	// given an end while it is in use. Called by Recheck, once for each distinct pair, from goroutines that may wait. An error
 	// leaves the connections as they are and is asked again. nil: always.
 	Allowed func(ctx context.Context, p *tenants.Principal, channels []string) (v Verdict, until time.Time, err error)
-	Logger  *slog.Logger // nil: discards
+	// Hidden returns what of payloads p is not shown. Called by Recheck, as Allowed is and where that allows; an error leaves what was hidden
+	// before and is asked again. nil: nothing is hidden.
+	Hidden func(ctx context.Context, p *tenants.Principal) (tenants.Hidden, error)
+	Logger *slog.Logger // nil: discards
 
 	Workers     int           // goroutines that write; GOMAXPROCS
 	Readers     int           // reads of the log, and writes of interest, at once; 16
@@ -91,6 +94,9 @@ func (o *Options) defaults() {
 		o.Allowed = func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
 			return Allowed, time.Time{}, nil
 		}
+	}
+	if o.Hidden == nil {
+		o.Hidden = func(context.Context, *tenants.Principal) (tenants.Hidden, error) { return "", nil }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

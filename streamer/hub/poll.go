@@ -95,8 +95,9 @@ func (w *worker) collect(t *topic, s *sub) {
 				p.items = append(p.items, Item{Gap: &g})
 				w.hub.stats.gaps.Add(1)
 			} else {
-				p.items = append(p.items, Item{Event: e.event})
-				p.bytes += len(e.event.Data)
+				shown := seg.view(i, c.hidden)
+				p.items = append(p.items, Item{Event: shown})
+				p.bytes += len(shown.Data)
 			}
 			s.pos = e.last
 		}

@@ -15,7 +15,8 @@ type rechecks struct {
 	wanted map[tenants.TenantID]bool
 }
 
-// Recheck weighs every connection of the tenant anew and ends those that have lost their right, within moments. Recent events
+// Recheck weighs every connection of the tenant anew, ends those that have lost their right and hides from the others what they are
+// not to see any more, within moments. Recent events
 // in memory are dropped, since retention may have changed or the channel have been purged: whoever subscribes once Recheck has
 // returned is shown nothing that was read before.
 func (h *Hub) Recheck(t tenants.TenantID) {
@@ -98,8 +99,13 @@ func (h *Hub) weighOne(conns []*Conn) error {
 		return err
 	}
 	if verdict == Allowed {
+		hidden, err := h.o.Hidden(ctx, p)
+		if err != nil {
+			return err
+		}
 		for _, c := range conns {
 			c.endBy(until)
+			c.concealFrom(p, hidden)
 		}
 		return nil
 	}

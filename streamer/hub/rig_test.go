@@ -216,6 +216,7 @@ type client struct {
 
 	// The connection's mu guards these.
 	room   int // bytes it takes before it is full; -1: any number
+	kernel int // bytes of those that it took and the other end has not
 	got    []byte
 	writes int
 	over   bool // the hub has closed
@@ -239,7 +240,7 @@ func (cl *client) write(b []byte) (int, bool, error) {
 func (cl *client) start() error { return nil }
 func (cl *client) shutdown()    { cl.shut = true }
 func (cl *client) close()       { cl.over = true }
-func (cl *client) unsent() int  { return 0 }
+func (cl *client) unsent() int  { return cl.kernel }
 
 // snapshot is a client's state at a moment.
 type snapshot struct {

@@ -14,11 +14,13 @@ type entry struct {
 	size   int64 // bytes on the wire, roughly
 	at     int64 // when it came here, in ms of the hub's clock
 	frames []frame
+	views  []view
 }
 
-// frame is an event encoded for one format: what is the same for all, and the end that a connection of this channel alone has.
+// frame is an event encoded for one format and view: what is the same for all, and the end that a connection of this channel alone has.
 type frame struct {
 	format Format
+	hidden tenants.Hidden
 	bytes  []byte
 	body   int // how much of bytes is the same for connections of several channels
 }
@@ -84,25 +86,30 @@ func (e *entry) weight() int64 {
 	for _, f := range e.frames {
 		w += int64(len(f.bytes))
 	}
+	for _, v := range e.views {
+		w += v.weight(e)
+	}
 	return w
 }
 
-// encoded returns the i-th entry's frame, encoding it the first time that somebody of this format is there.
-func (s *segment) encoded(i int, f Format, scratch *[]byte) frame {
+// encoded returns the i-th entry's frame, encoding it the first time that somebody of this format and view is there.
+func (s *segment) encoded(i int, f Format, hidden tenants.Hidden, scratch *[]byte) frame {
 	e := &s.entries[i]
 	for _, have := range e.frames {
-		if have.format == f {
+		if have.format == f && have.hidden == hidden {
 			return have
 		}
 	}
-	b := f.AppendEvent((*scratch)[:0], e.event)
+	b := f.AppendEvent((*scratch)[:0], s.view(i, hidden))
 	body := len(b)
 	var digits [20]byte
 	b = f.AppendEnd(b, tenants.AppendCursor(digits[:0], 0, []int64{e.last}))
 	*scratch = b[:0]
-	made := frame{f, append(make([]byte, 0, len(b)), b...), body}
-	e.frames = append(e.frames, made)
-	s.bytes += int64(len(b))
+	made := frame{f, hidden, append(make([]byte, 0, len(b)), b...), body}
+	if len(e.frames) < formsKept {
+		e.frames = append(e.frames, made)
+		s.bytes += int64(len(b))
+	}
 	return made
 }
 

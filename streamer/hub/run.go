@@ -12,6 +12,7 @@ type run struct {
 	stamp  uint64
 	from   int64
 	format Format
+	hidden tenants.Hidden
 	buf    []byte
 	steps  []step
 	shared bool // good for any connection of this channel alone
@@ -29,7 +30,7 @@ type step struct {
 func (w *worker) runFrom(t *topic, s *sub) *run {
 	c, r := s.conn, &w.run
 	alone := len(c.subs) == 1
-	if alone && r.shared && r.from == s.pos && r.topic == t && r.stamp == t.stamp && r.format == c.format {
+	if alone && r.shared && r.from == s.pos && r.topic == t && r.stamp == t.stamp && r.format == c.format && r.hidden == c.hidden {
 		return r
 	}
 	seg := t.locate(s.pos)
@@ -37,14 +38,14 @@ func (w *worker) runFrom(t *topic, s *sub) *run {
 		return nil
 	}
 	i := seg.find(s.pos)
-	*r = run{topic: t, stamp: t.stamp, from: s.pos, format: c.format, steps: r.steps[:0], shared: alone}
+	*r = run{topic: t, stamp: t.stamp, from: s.pos, format: c.format, hidden: c.hidden, steps: r.steps[:0], shared: alone}
 	if seg.entries[i].gap != nil {
 		w.gapRun(s, &seg.entries[i])
 		return r
 	}
 	buf := w.join[:0]
 	for ; i < len(seg.entries) && seg.entries[i].gap == nil; i++ {
-		f := seg.encoded(i, c.format, &w.encode)
+		f := seg.encoded(i, c.format, c.hidden, &w.encode)
 		if len(buf) > 0 && len(buf)+len(f.bytes) > joinBytes {
 			break
 		}

@@ -73,7 +73,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	}
 	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
 	s.hub = hub.New(hub.Options{
-		Log: channels, Interest: interest, Node: s.node.ID(), Lease: s.node.InterestUntil, Allowed: rights.Verdict, Logger: s.log,
+		Log: channels, Interest: interest, Node: s.node.ID(), Lease: s.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: s.log,
 		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
 			limits, err := accounts.Limits(ctx, t)
 			return limits.Retention(), err

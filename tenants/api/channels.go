@@ -117,11 +117,15 @@ func (a *API) listEvents(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	hidden, err := a.Gate.Hidden(c.ctx, c.who)
+	if err != nil {
+		return answer{}, err
+	}
 	page, err := a.Log.Read(c.ctx, c.who.Tenant, name, after, limit, limits.Retention())
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, viewHistory(page, after)}, nil
+	return answer{http.StatusOK, viewHistory(page, after, hidden)}, nil
 }
 
 // afterOf reads ?after=, a position in one channel.
@@ -138,13 +142,13 @@ func afterOf(values []string, channel string) (int64, error) {
 }
 
 // viewHistory writes a page by hand: an event's data goes out as the envelope has it, not encoded anew.
-func viewHistory(page tenants.Page, after int64) json.RawMessage {
+func viewHistory(page tenants.Page, after int64, hidden tenants.Hidden) json.RawMessage {
 	b := []byte(`{"data":[`)
-	for i, e := range page.Events {
+	for i := range page.Events {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = envelope.Append(b, e)
+		b = envelope.Append(b, *hidden.View(&page.Events[i]))
 	}
 	b = append(b, `],"next_cursor":`...)
 	if next := page.Cursor(after); next < page.Tail {

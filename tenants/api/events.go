@@ -57,5 +57,9 @@ func (a *API) getEvent(c *call) (answer, error) {
 		}
 		return answer{}, err
 	}
-	return answer{http.StatusOK, json.RawMessage(envelope.Append(nil, e))}, nil
+	hidden, err := a.Gate.Hidden(c.ctx, c.who)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, json.RawMessage(envelope.Append(nil, *hidden.View(&e)))}, nil
 }

@@ -1,0 +1,158 @@
+package stacks_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/hookcast/hookcast/infra/dynamo"
+)
+
+// cost is what is paid for: requests in the sizes that they are counted in.
+type cost struct {
+	Gateway, Invocations  float64
+	FIFO, Standard        float64 // requests to SQS, one for each 64 KB of what is in them
+	WriteUnits, ReadUnits float64
+	KMS                   float64
+	Ingest                float64 // round trips of a function behind one another: it is paid by time
+	Append                float64
+	Changes               float64
+}
+
+func (c cost) each(d cost, f func(a, b float64) float64) cost {
+	return cost{
+		f(c.Gateway, d.Gateway), f(c.Invocations, d.Invocations), f(c.FIFO, d.FIFO), f(c.Standard, d.Standard),
+		f(c.WriteUnits, d.WriteUnits), f(c.ReadUnits, d.ReadUnits), f(c.KMS, d.KMS),
+		f(c.Ingest, d.Ingest), f(c.Append, d.Append), f(c.Changes, d.Changes),
+	}
+}
+
+func (c cost) plus(d cost) cost  { return c.each(d, func(a, b float64) float64 { return a + b }) }
+func (c cost) minus(d cost) cost { return c.each(d, func(a, b float64) float64 { return a - b }) }
+
+// over is the share of one of n, without the dust of binary fractions.
+func (c cost) over(n int) cost {
+	return c.each(c, func(a, _ float64) float64 { return math.Round(a/float64(n)*1e6) / 1e6 })
+}
+
+// bill counts what is asked of AWS: an aws.HTTPClient.
+type bill struct {
+	units dynamo.Meter // what DynamoDB itself says that it cost
+
+	mu      sync.Mutex
+	counted cost
+	asked   float64 // requests of any kind
+	puts    float64 // write units of all puts by the sizes of their items
+}
+
+// Do fulfils aws.HTTPClient.
+func (b *bill) Do(r *http.Request) (*http.Response, error) {
+	var sent []byte
+	if r.Body != nil {
+		var err error
+		if sent, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(sent))
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	received, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(received))
+	b.mu.Lock()
+	b.asked++
+	b.mu.Unlock()
+	service, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	switch service {
+	case "TrentService":
+		b.add(cost{KMS: 1})
+	case "AmazonSQS":
+		b.add(queued(sent, received))
+	default:
+		if operation == "PutItem" {
+			b.mu.Lock()
+			b.puts += putUnits(sent)
+			b.mu.Unlock()
+		}
+	}
+	return res, nil
+}
+
+func (b *bill) add(c cost) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counted = b.counted.plus(c)
+}
+
+func (b *bill) sum() cost {
+	u := b.units.Cost()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.counted
+	c.WriteUnits, c.ReadUnits = u.WriteUnits, u.ReadUnits
+	return c
+}
+
+// queued is what a request to SQS and its answer count as.
+func queued(sent, received []byte) cost {
+	var in struct {
+		QueueUrl string
+		Entries  []struct{ MessageBody string }
+	}
+	var out struct{ Messages []struct{ Body string } }
+	_ = json.Unmarshal(sent, &in)
+	_ = json.Unmarshal(received, &out)
+	size := 0
+	for _, e := range in.Entries {
+		size += len(e.MessageBody)
+	}
+	for _, m := range out.Messages {
+		size += len(m.Body)
+	}
+	n := float64(requestsOf(size))
+	if strings.HasSuffix(in.QueueUrl, ".fifo") {
+		return cost{FIFO: n}
+	}
+	return cost{Standard: n}
+}
+
+// requestsOf is how many requests one with so many bytes in it is paid as (https://aws.amazon.com/sqs/pricing/).
+func requestsOf(size int) int { return max(1, (size+64<<10-1)/(64<<10)) }
+
+// putUnits is what a PutItem costs by the size of its item: names and texts by their bytes, a number by its digits, two to a byte and one byte
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
+func putUnits(sent []byte) float64 {
+	var in struct {
+		Item map[string]struct{ S, N, B *string }
+	}
+	if json.Unmarshal(sent, &in) != nil {
+		return math.NaN()
+	}
+	size := 0
+	for name, v := range in.Item {
+		size += len(name)
+		switch {
+		case v.S != nil:
+			size += len(*v.S)
+		case v.N != nil:
+			n, _ := strconv.ParseInt(*v.N, 10, 64)
+			size += (len(strings.TrimRight(strconv.FormatInt(n, 10), "0"))+1)/2 + 1
+		case v.B != nil:
+			raw, _ := base64.StdEncoding.DecodeString(*v.B)
+			size += len(raw)
+		}
+	}
+	return math.Ceil(float64(size) / 1024)
+}

@@ -1,0 +1,296 @@
+package stacks_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	appending "github.com/hookcast/hookcast/functions/append"
+	"github.com/hookcast/hookcast/functions/changes"
+	"github.com/hookcast/hookcast/functions/ingest"
+	"github.com/hookcast/hookcast/infra/awslocal/emulator"
+	"github.com/hookcast/hookcast/infra/dynamo"
+	"github.com/hookcast/hookcast/infra/kms"
+	"github.com/hookcast/hookcast/infra/sqs"
+	"github.com/hookcast/hookcast/infra/stacks"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+var (
+	tables = emulator.Share(emulator.DynamoDB)
+	queues = emulator.Share(emulator.SQS)
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	tables.Stop()
+	queues.Stop()
+	os.Exit(code)
+}
+
+const (
+	keyARN        = "arn:aws:kms:us-east-1:000000000000:key/cost"
+	sourceSecret  = "a secret for tests only"
+	costChannel   = "orders"
+	costNodes     = 2
+	inboxesPrefix = "inbox-"
+)
+
+// line is the way of an event as it is deployed, on a real DynamoDB Local and a real SQS server, with a count of what is paid for.
+type line struct {
+	t      *testing.T
+	bill   *bill
+	keys   aws.Config // of KMS
+	table  *dynamo.Table
+	name   string
+	vault  *kms.Vault
+	all    *sqs.SQS
+	in     *sqs.Inboxes
+	queue  string // URL of the ingest queue
+	poller *awssqs.Client
+	feed   *dynamo.Feed
+	source *stacks.EventSource // what changes gets of the table's stream
+	token  string
+	nodes  []string
+	// What a function keeps in memory from one invocation to the next.
+	ingest  http.Handler
+	appends func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+	changes func(context.Context, changes.Event) (events.DynamoDBEventResponse, error)
+	fed     []tenants.Change // by the numbers of changes' records
+}
+
+func newLine(t *testing.T) *line {
+	t.Helper()
+	ctx := t.Context()
+	tablesURL, queuesURL := tables.URL(t), queues.URL(t)
+	master, err := emulator.NewKMS(keyARN, []byte("the secret of a test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapping := httptest.NewServer(master)
+	t.Cleanup(wrapping.Close)
+
+	l := &line{t: t, bill: &bill{}, name: tenants.NewID("tbl")}
+	at := func(url string, client aws.HTTPClient) aws.Config {
+		return aws.Config{Region: "us-east-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "an example's secret", "")}
+	}
+	free, paid := http.DefaultClient, l.bill
+	client := dynamodb.NewFromConfig(at(tablesURL, free))
+	must(t, dynamo.Create(ctx, client, l.name))
+	t.Cleanup(func() {
+		_, _ = client.DeleteTable(context.WithoutCancel(ctx), &dynamodb.DeleteTableInput{TableName: &l.name})
+	})
+	l.feed, err = dynamo.NewFeed(ctx, client, dynamodbstreams.NewFromConfig(at(tablesURL, free)), l.name)
+	must(t, err)
+	l.table = dynamo.Open(dynamodb.NewFromConfig(at(tablesURL, paid)), l.name).Metered(&l.bill.units)
+	l.poller = awssqs.NewFromConfig(at(queuesURL, free))
+	l.all = sqs.New(at(queuesURL, paid))
+	l.in = l.all.Inboxes(tenants.NewID(inboxesPrefix))
+	made, err := l.poller.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: aws.String(tenants.NewID("ingest-") + ".fifo"), Attributes: map[string]string{"FifoQueue": "true"}})
+	must(t, err)
+	l.queue = *made.QueueUrl
+	l.keys = at(wrapping.URL, paid)
+	l.vault = kms.New(l.keys, keyARN, keyARN)
+	d := deploy(t)
+	l.source = d.Sources[slices.IndexFunc(d.Sources, func(s *stacks.EventSource) bool { return s.Function.Name == "changes" })]
+
+	deployment, err := tenants.OpenDeployment(ctx, l.table, l.vault)
+	must(t, err)
+	accounts := tenants.NewAccounts(l.table, tenants.NewNews(l.table, l.in))
+	tenant, _, _, err := accounts.Signup(ctx, "Acme", "dev@acme.test")
+	must(t, err)
+	_, shown, err := tenants.NewSources(accounts, l.vault, deployment).Create(ctx, tenant.ID, tenants.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
+	must(t, err)
+	l.token = shown.Token
+	interest := tenants.NewInterest(l.table)
+	for range costNodes {
+		node := tenants.NewID("nod_")
+		l.nodes = append(l.nodes, node)
+		must(t, l.in.Create(ctx, node))
+		must(t, interest.Register(ctx, node, time.Now().Add(time.Hour), tenant.ID, costChannel, 1))
+	}
+	l.start(deployment)
+	return l
+}
+
+// start makes functions that remember nothing.
+func (l *line) start(deployment *tenants.Deployment) {
+	quiet, unmeasured := slog.New(slog.DiscardHandler), func(...slog.Attr) {}
+	accounts := tenants.NewAccounts(l.table, nil)
+	intake := tenants.NewIntake(accounts, tenants.NewLog(l.table), l.all.Queue(l.queue))
+	l.ingest = ingest.Handler(ingest.Options{
+		Receiver: tenants.NewReceiver(tenants.NewSources(accounts, l.vault, deployment), intake),
+		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
+	})
+	appender := tenants.NewAppender(tenants.NewLog(l.table), tenants.NewInterest(l.table), l.in, nil)
+	l.appends = appending.Handler(appending.Options{Appender: appender, Logger: quiet, Measure: unmeasured})
+	l.changes = changes.Handler(changes.Options{
+		Decode: func(record []byte) (tenants.Change, error) {
+			var r struct{ Number int }
+			err := json.Unmarshal(record, &r)
+			return l.fed[r.Number], err
+		},
+		Usage: tenants.NewMonthlyUsage(l.table), News: tenants.NewNews(l.table, l.in), Logger: quiet, Measure: unmeasured,
+	})
+}
+
+// forget has the functions remember nothing but what they keep for good: as after a pause, behind which all that was read is too old.
+func (l *line) forget() {
+	l.t.Helper()
+	l.vault = kms.New(l.keys, keyARN, keyARN)
+	deployment, err := tenants.OpenDeployment(l.t.Context(), l.table, l.vault) // what a process does once, when it starts
+	must(l.t, err)
+	l.vault = kms.New(l.keys, keyARN, keyARN)
+	l.start(deployment)
+}
+
+// pass takes n events of that many random bytes, which do not compress, all the way, and returns what each cost on average.
+func (l *line) pass(n, size int) cost {
+	l.t.Helper()
+	before, puts := l.bill.sum(), l.bill.puts
+	for range n {
+		asked := l.bill.asked
+		l.post(size)
+		l.bill.add(cost{Gateway: 1, Invocations: 1, Ingest: l.bill.asked - asked})
+	}
+	asked := l.bill.asked
+	l.append(n)
+	l.bill.add(cost{Append: l.bill.asked - asked - float64(n-1) - (costNodes - 1)}) // claims go at once, and so do notices
+	for _, node := range l.nodes {
+		l.deliver(node, n)
+	}
+	asked = l.bill.asked
+	l.count(n)
+	l.bill.add(cost{Changes: l.bill.asked - asked})
+	sum := l.bill.sum().minus(before)
+	if puts = l.bill.puts - puts; puts != sum.WriteUnits {
+		l.t.Errorf("DynamoDB says %v write units, and the items' sizes say %v", sum.WriteUnits, puts)
+	}
+	return sum.over(n)
+}
+
+// post sends a signed webhook.
+func (l *line) post(size int) {
+	l.t.Helper()
+	body := make([]byte, size)
+	rand.Read(body)
+	mac := hmac.New(sha256.New, []byte(sourceSecret))
+	mac.Write(body)
+	r := httptest.NewRequest("POST", "/in/"+l.token, bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/octet-stream")
+	r.Header.Set("X-GitHub-Event", "push")
+	r.Header.Set("X-GitHub-Delivery", rand.Text())
+	r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	w := httptest.NewRecorder()
+	l.ingest.ServeHTTP(w, r)
+	if w.Code != 202 {
+		l.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+}
+
+// append does what the event source mapping of the ingest queue does. The server gives out one message of a group at a time, where SQS gives
+// up to ten, so that what is paid for the receive is worked out here.
+func (l *line) append(n int) {
+	l.t.Helper()
+	ctx := l.t.Context()
+	var e events.SQSEvent
+	bytes := 0
+	for len(e.Records) < n {
+		out, err := l.poller.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{QueueUrl: &l.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 20,
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}})
+		must(l.t, err)
+		for _, m := range out.Messages {
+			e.Records = append(e.Records, events.SQSMessage{MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle, Body: *m.Body, Attributes: m.Attributes})
+			bytes += len(*m.Body)
+			// The next one of the group is given out when this one is gone. Nothing of it is lost: the test has it.
+			_, err := l.poller.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &l.queue, ReceiptHandle: m.ReceiptHandle})
+			must(l.t, err)
+		}
+	}
+	answer, err := l.appends(ctx, e)
+	if err != nil || len(answer.BatchItemFailures) > 0 {
+		l.t.Fatalf("%+v, %v", answer, err)
+	}
+	l.bill.add(cost{Invocations: 1, FIFO: float64(requestsOf(bytes) + 1)}) // a receive and a delete
+}
+
+// deliver does what a node does.
+func (l *line) deliver(node string, n int) {
+	l.t.Helper()
+	got := 0
+	for got < n {
+		ns, done, err := l.in.Open(node).Receive(l.t.Context())
+		must(l.t, err)
+		for _, notice := range ns {
+			got += len(notice.Events)
+		}
+		must(l.t, done(l.t.Context()))
+	}
+}
+
+// count does what the event source mapping of the table's stream does. What Lambda reads of the stream for it costs nothing.
+func (l *line) count(n int) {
+	l.t.Helper()
+	var e changes.Event
+	l.fed = nil
+	for len(e.Records) < n {
+		cs, done, err := l.feed.Next(l.t.Context(), 100)
+		must(l.t, err)
+		for _, c := range cs {
+			record, err := json.Marshal(map[string]any{"Number": len(l.fed), "eventName": eventOf(c), "dynamodb": map[string]any{
+				"SequenceNumber": strconv.Itoa(len(l.fed)), "NewImage": map[string]any{dynamo.AttrFamily: map[string]any{"S": dynamo.Family(c.Row.Kind)}},
+			}})
+			must(l.t, err)
+			var fields any
+			must(l.t, json.Unmarshal(record, &fields))
+			if l.source.Wants(fields) && strings.HasPrefix(string(c.Row.Kind), "log/") {
+				l.fed = append(l.fed, c)
+				e.Records = append(e.Records, record)
+			}
+		}
+		must(l.t, done(l.t.Context()))
+	}
+	answer, err := l.changes(l.t.Context(), e)
+	if err != nil || len(answer.BatchItemFailures) > 0 {
+		l.t.Fatalf("%+v, %v", answer, err)
+	}
+	l.bill.add(cost{Invocations: 1})
+}
+
+func eventOf(c tenants.Change) string {
+	switch {
+	case c.Deleted:
+		return "REMOVE"
+	case c.Row.Version == 1:
+		return "INSERT"
+	}
+	return "MODIFY"
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

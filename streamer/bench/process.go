@@ -1,0 +1,158 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// processes are a server's: those that were started and all that they started.
+type processes struct {
+	commands []*exec.Cmd
+}
+
+// start runs a program whose output goes to a log in dir.
+func (p *processes) start(dir, name string, env []string, args ...string) error {
+	log, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%d.log", filepath.Base(name), len(p.commands))))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	p.commands = append(p.commands, cmd)
+	return nil
+}
+
+// stop ends them, the last started first.
+func (p *processes) stop() {
+	for i := len(p.commands) - 1; i >= 0; i-- {
+		cmd := p.commands[i]
+		cmd.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
+		cmd.Wait()
+		late.Stop()
+	}
+	p.commands = nil
+}
+
+// listening waits until something accepts at addr.
+func listening(addr string) error {
+	var err error
+	for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		var conn net.Conn
+		if conn, err = net.Dial("tcp", addr); err == nil {
+			return conn.Close()
+		}
+	}
+	return err
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr() string {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// pids are of the processes and of all below them.
+func (p *processes) pids() (pids []int) {
+	children := make(map[int][]int)
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])); len(f) > 1 {
+			parent, _ := strconv.Atoi(f[1])
+			children[parent] = append(children[parent], pid)
+		}
+	}
+	for _, cmd := range p.commands {
+		pids = append(pids, cmd.Process.Pid)
+	}
+	for i := 0; i < len(pids); i++ {
+		pids = append(pids, children[pids[i]]...)
+	}
+	return pids
+}
+
+// cpu is the time that the processes have used, user and system.
+func (p *processes) cpu() (sum time.Duration) {
+	for _, pid := range p.pids() {
+		var ts syscall.Timespec
+		clock := uintptr(uint32((^int32(pid))<<3 | 2)) // the process's CPU clock: clock_getcpuclockid(3)
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&ts)), 0); errno == 0 {
+			sum += time.Duration(ts.Nano())
+		}
+	}
+	return sum
+}
+
+// pss is the memory of the processes, each shared page by the share of it. Bytes.
+func (p *processes) pss() (sum int64) {
+	for _, pid := range p.pids() {
+		sum += kilobytes(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
+	}
+	return sum
+}
+
+// kilobytes reads a line such as "Pss: 12 kB", in bytes.
+func kilobytes(path, name string) int64 {
+	b, _ := os.ReadFile(path)
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == name {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// socketMemory is what the kernel holds in buffers of TCP, of both ends, on the whole machine. Bytes.
+func socketMemory() int64 {
+	b, _ := os.ReadFile("/proc/net/sockstat")
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 0 && f[0] == "TCP:" {
+			for i := 1; i+1 < len(f); i += 2 {
+				if f[i] == "mem" {
+					n, _ := strconv.ParseInt(f[i+1], 10, 64)
+					return n * int64(os.Getpagesize())
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// raiseDescriptors lets this process, and what it starts, hold as many as it may.
+func raiseDescriptors() (int, error) {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return 0, err
+	}
+	l.Cur = l.Max
+	err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l)
+	return int(min(l.Max, 1<<30)), err
+}
