@@ -30,6 +30,8 @@ func build(ctx context.Context, root, into, name, main string) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", out, "./"+main)
 	cmd.Dir = root
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // killed, it leaves its linker behind
+	cmd.WaitDelay = stopTime
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./%s: %w\n%s", main, err, said)
 	}

@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -68,91 +65,6 @@ func TestKilledProcessesAreReplacedAndNothingIsLost(t *testing.T) {
 	back := p.node(0).MustSubscribe(t, token, "35", nil, "orders")
 	for n := 36; n <= 40; n++ {
 		wantNumber(t, back, n)
-	}
-}
-
-func TestCtrlCLeavesNoProcessBehind(t *testing.T) {
-	start(t)
-	for _, how := range []os.Signal{os.Interrupt, syscall.SIGKILL} {
-		r, err := launch(filepath.Join(t.TempDir(), "data"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		left := children(t, r.cmd.Process.Pid)
-		if len(left) < 9 { // five functions, two nodes, DynamoDB, SQS
-			t.Errorf("only %d children", len(left))
-		}
-		_ = r.cmd.Process.Signal(how)
-		if err := <-r.exited; (err == nil) != (how == os.Interrupt) {
-			t.Errorf("%v: it ended with %v: %s", how, err, r.said())
-		}
-		r.out.Close()
-		for deadline := time.Now().Add(10 * time.Second); len(left) > 0; time.Sleep(10 * time.Millisecond) {
-			left = slices.DeleteFunc(left, func(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || isZombie(pid) })
-			if time.Now().After(deadline) {
-				t.Fatalf("%v: processes %v are left", how, left)
-			}
-		}
-	}
-}
-
-// children lists the processes that pid has started.
-func children(t *testing.T, pid int) (pids []int) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil || len(stats) == 0 {
-		t.Skip("there is no /proc")
-	}
-	for _, path := range stats {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		if f := statFields(string(b)); len(f) > 1 && f[1] == itoa(pid) {
-			id := strings.TrimSuffix(strings.TrimPrefix(path, "/proc/"), "/stat")
-			n := 0
-			for _, c := range id {
-				n = 10*n + int(c-'0')
-			}
-			pids = append(pids, n)
-		}
-	}
-	return pids
-}
-
-// statFields are those of a line of /proc/…/stat behind the program's name: its state, its parent, ….
-func statFields(line string) []string {
-	return strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
-}
-
-// isZombie tells whether the process has ended and waits for whoever inherited it to notice.
-func isZombie(pid int) bool {
-	b, err := os.ReadFile("/proc/" + itoa(pid) + "/stat")
-	return err != nil || statFields(string(b))[0] == "Z"
-}
-
-func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	err := run(t.Context(), []string{"-data", t.TempDir()}, os.Stdout, os.Stderr)
-	for _, program := range []string{"go ", "java ", "node ", "npm "} {
-		if err == nil || !strings.Contains(err.Error(), program) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%v does not name %s in one line", err, program)
-		}
-	}
-}
-
-func TestAnAddressThatIsTakenIsSaidAtOnce(t *testing.T) {
-	need(t)
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	for _, args := range [][]string{{"-api", taken.Addr().String()}, {"-api", freeAddr(), "-stream", freeAddr() + "," + taken.Addr().String()}} {
-		err := run(t.Context(), append(args, "-data", t.TempDir()), io.Discard, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
-			t.Errorf("%q: %v", args, err)
-		}
 	}
 }
 

@@ -42,6 +42,7 @@ type local struct {
 	streamers []*streamer
 	front     *http.Server
 	ready     chan struct{} // closed when everything serves
+	let       func()        // lets go of the folder; nil: it is not held
 
 	mu sync.Mutex // over the file of processes
 }
@@ -68,7 +69,7 @@ func (l *local) serve(ctx context.Context, stdout io.Writer) error {
 		free.Close()
 	}
 	defer l.close()
-	if err := l.open(ctx); err != nil {
+	if err := l.open(ctx, stdout); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to end before it was there
 		}
@@ -78,8 +79,12 @@ func (l *local) serve(ctx context.Context, stdout io.Writer) error {
 }
 
 // open makes all that is there before anything runs.
-func (l *local) open(ctx context.Context) error {
+func (l *local) open(ctx context.Context, stdout io.Writer) error {
 	if err := os.MkdirAll(filepath.Join(l.c.data, "logs"), 0o700); err != nil {
+		return err
+	}
+	var err error
+	if l.let, err = hold(l.c.data); err != nil {
 		return err
 	}
 	main, err := l.logFile("awslocal")
@@ -95,6 +100,7 @@ func (l *local) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(stdout, "Building and starting. The first time that takes a few minutes, and two downloads.")
 	template, err := stacks.Load(filepath.Join(root, "template.yaml"))
 	if err != nil {
 		return err
@@ -165,7 +171,7 @@ func (l *local) make(ctx context.Context, root string) error {
 		environment["HOOKCAST_ADDR"] = addr
 		delete(environment, "HOOKCAST_TARGET_GROUP_ARN") // there is no balancer
 		l.streamers = append(l.streamers, &streamer{
-			name: name, binary: binary, environment: l.environment(environment), out: out, log: l.log, changed: l.processes,
+			name: name, binary: binary, environment: l.environment(environment), out: out, log: l.log, changed: l.processes, ready: l.ready,
 		})
 	}
 	return nil
@@ -227,8 +233,7 @@ func (l *local) run(ctx context.Context, ln net.Listener, stdout io.Writer) erro
 			return
 		}
 		close(l.ready)
-		fmt.Fprintf(stdout, "Hookcast's AWS form on this machine:\n  API and webhooks  http://%s\n  streams           http://%s\n  operator's key    %s\n  logs              %s\n",
-			l.c.api, strings.Join(l.c.streams, ", http://"), filepath.Join(l.c.data, "operator.key"), filepath.Join(l.c.data, "logs"))
+		l.c.greet(stdout)
 	})
 	select {
 	case <-ctx.Done():
@@ -308,5 +313,8 @@ func (l *local) close() {
 	}
 	for _, f := range l.logs {
 		f.Close()
+	}
+	if l.let != nil {
+		l.let()
 	}
 }

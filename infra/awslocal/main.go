@@ -13,9 +13,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -23,12 +26,10 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "awslocal:", err)
-		}
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "awslocal:", err)
 		os.Exit(1)
 	}
 }
@@ -46,26 +47,47 @@ type config struct {
 	invoking func(function string, invoke invoker) invoker
 }
 
-func parse(args []string, stderr io.Writer) (config, error) {
+// parse reads the flags, or tells about them on help and returns flag.ErrHelp.
+func parse(args []string, help io.Writer) (config, error) {
 	var c config
 	var streams string
 	flags := flag.NewFlagSet("awslocal", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard) // what is wrong is said once, by main
 	flags.StringVar(&c.api, "api", "127.0.0.1:9080", "`address` of the gateway's front")
 	flags.StringVar(&streams, "stream", "127.0.0.1:9081,127.0.0.1:9082", "`addresses` of the streaming nodes, a node each")
 	flags.StringVar(&c.data, "data", "./awslocal-data", "`folder` of the operator's key, the binaries and the logs; made where there is none")
 	flags.IntVar(&c.concurrency, "concurrency", 8, "environments of each function at most")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(help)
+		flags.Usage()
 		return c, err
-	}
-	if flags.NArg() > 0 {
+	case err != nil:
+		return c, fmt.Errorf("%w; -h tells which flags there are", err)
+	case flags.NArg() > 0:
 		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if c.concurrency < 1 {
-		return c, errors.New("-concurrency is at least 1")
-	}
 	c.streams = strings.Split(streams, ",")
-	return c, nil
+	return c, c.check()
+}
+
+// check refuses what could only fail later, and less clearly.
+func (c config) check() error {
+	if c.concurrency < 1 {
+		return errors.New("-concurrency is at least 1")
+	}
+	addresses := append([]string{c.api}, c.streams...)
+	for i, a := range addresses {
+		host, port, err := net.SplitHostPort(a)
+		n, _ := strconv.Atoi(port)
+		if err != nil || n < 1 || n > 65535 || host != "localhost" && !net.ParseIP(host).IsLoopback() {
+			return fmt.Errorf("%q is no address of this machine's own, such as 127.0.0.1:9080", a)
+		}
+		if slices.Contains(addresses[:i], a) {
+			return fmt.Errorf("%s is given twice", a)
+		}
+	}
+	return nil
 }
 
 // missing tells which programs this machine lacks, in one line; nil: none.
@@ -81,8 +103,11 @@ func missing() error {
 }
 
 // run serves until ctx ends or something that it cannot do without does.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c, err := parse(args, stderr)
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	c, err := parse(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

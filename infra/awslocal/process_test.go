@@ -62,7 +62,7 @@ func start(t *testing.T) *running {
 			built.err = fmt.Errorf("%w\n%s", err, out)
 			return
 		}
-		built.shared, built.err = launch(filepath.Join(built.dir, "data"))
+		built.shared, built.err = launch(filepath.Join(built.dir, "data"), 2)
 	})
 	if built.err != nil {
 		t.Fatal(built.err)
@@ -80,35 +80,58 @@ func need(t *testing.T) {
 	}
 }
 
-// launch runs the program on data and returns once it says that it is ready.
-func launch(data string) (_ *running, err error) {
-	api, one, two := freeAddr(), freeAddr(), freeAddr()
-	r := &running{streams: []string{one, two}, data: data, exited: make(chan error, 1)}
-	r.Deployment = endtoend.Deployment{API: "http://" + api, Stream: "http://" + one, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+// launch runs the program on data with so many nodes, and returns once it says that it is ready.
+func launch(data string, nodes int) (*running, error) {
+	r, err := begin(data, nodes, filepath.Join(built.dir, "awslocal"))
+	if err != nil {
+		return nil, err
+	}
+	return r, r.await()
+}
+
+// begin starts the program, in a session of its own, of which all are that it starts.
+func begin(data string, nodes int, program ...string) (r *running, err error) {
+	r = &running{data: data, exited: make(chan error, 1)}
+	for range nodes {
+		r.streams = append(r.streams, freeAddr())
+	}
+	api := freeAddr()
+	r.Deployment = endtoend.Deployment{API: "http://" + api, Stream: "http://" + r.streams[0], HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	if built.shared != nil { // what has been linked is not linked again
+		if err := os.CopyFS(filepath.Join(data, "build"), os.DirFS(filepath.Join(built.shared.data, "build"))); err != nil {
+			return nil, err
+		}
+	}
 	if r.out, err = os.Create(data + ".out"); err != nil {
 		return nil, err
 	}
-	r.cmd = exec.Command(filepath.Join(built.dir, "awslocal"), "-api", api, "-stream", one+","+two, "-data", data)
+	r.cmd = exec.Command(program[0], append(program[1:], "-api", api, "-stream", strings.Join(r.streams, ","), "-data", data)...)
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
 	go func() { r.exited <- r.cmd.Wait() }()
+	return r, nil
+}
+
+// await waits until the program says that it is ready.
+func (r *running) await() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first time it downloads and compiles
 	defer cancel()
-	for tick := time.NewTicker(20 * time.Millisecond); ; {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		select {
 		case err := <-r.exited:
 			r.exited <- err
-			return nil, fmt.Errorf("awslocal ended: %v: %s\n%s", err, r.said(), r.warnings())
+			return fmt.Errorf("awslocal ended: %v: %s\n%s", err, r.said(), r.warnings())
 		case <-ctx.Done():
-			r.stop()
-			return nil, fmt.Errorf("awslocal is not ready: %s", r.said())
+			_ = r.stop()
+			return fmt.Errorf("awslocal is not ready: %s", r.said())
 		case <-tick.C:
 			if a, err := r.Do(ctx, "GET", "/readyz", "", nil); err == nil && a.Status == 200 {
-				tick.Stop()
-				return r, nil
+				return nil
 			}
 		}
 	}

@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
+	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,17 +17,21 @@ import (
 type streamer struct {
 	name, binary string
 	environment  []string
-	out          io.Writer
+	out          *os.File
 	log          *slog.Logger
 	changed      func()
+	ready        <-chan struct{} // closed when the whole deployment was ready once
 
 	mu      sync.Mutex
 	current *process.Process
 }
 
-// run returns when ctx has ended and the node is gone. One that ends before it was there for a while is given time.
+// firstLives is how often a node may end before the deployment was ready: what has it end then will have it end again.
+const firstLives = 3
+
+// run returns when ctx has ended and the node is gone, or when it does not come to be.
 func (s *streamer) run(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for life := 1; ctx.Err() == nil; life++ {
 		cmd := exec.Command(s.binary)
 		cmd.Env, cmd.Stdout, cmd.Stderr = s.environment, s.out, s.out
 		child, err := process.Start(cmd)
@@ -38,6 +43,13 @@ func (s *streamer) run(ctx context.Context) error {
 		case <-child.Ended():
 			s.log.Warn("a streaming node has ended and is replaced", "node", s.name, "error", child.Err())
 			s.set(nil)
+			select {
+			case <-s.ready:
+			default:
+				if life == firstLives {
+					return fmt.Errorf("%s does not start: %s", s.name, lastLine(s.out.Name()))
+				}
+			}
 			sleep(ctx, time.Second)
 		case <-ctx.Done():
 			child.Stop(stopTime)
@@ -62,4 +74,14 @@ func (s *streamer) pid() int {
 		return 0
 	}
 	return s.current.PID()
+}
+
+// lastLine is what a program said last.
+func lastLine(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return lines[len(lines)-1]
 }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// However it is ended, at work or while it starts, awslocal leaves nothing running.
+func TestNoProcessIsLeftBehind(t *testing.T) {
+	start(t)
+	binary := filepath.Join(built.dir, "awslocal")
+	for name, tt := range map[string]struct {
+		program []string
+		when    func(t *testing.T, r *running) // it has begun; returns when it is to end
+		signal  syscall.Signal
+		group   bool // as the terminal's Ctrl-C signals: every process of the group
+		status  int  // it ends with; -1: killed
+	}{
+		"Ctrl-C":                          {[]string{binary}, atWork, syscall.SIGINT, false, 0},
+		"Ctrl-C of go run":                {[]string{"go", "run", "."}, atWork, syscall.SIGINT, true, 1}, // go's own status, however its program ended
+		"a kill":                          {[]string{binary}, atWork, syscall.SIGKILL, false, -1},
+		"SIGTERM while it links":          {[]string{binary}, linking, syscall.SIGTERM, false, 0},
+		"SIGTERM while the servers start": {[]string{binary}, starting, syscall.SIGTERM, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := begin(filepath.Join(t.TempDir(), "data"), 2, tt.program...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.out.Close()
+			defer r.cmd.Process.Kill() // where the test fails before the end
+			tt.when(t, r)
+			pid := r.cmd.Process.Pid
+			if tt.group {
+				pid = -pid
+			}
+			if err := syscall.Kill(pid, tt.signal); err != nil {
+				t.Fatal(err)
+			}
+			late := time.AfterFunc(time.Minute, func() { _ = r.cmd.Process.Kill() })
+			defer late.Stop()
+			<-r.exited
+			if got := r.cmd.ProcessState.ExitCode(); got != tt.status || strings.Contains(r.said(), "awslocal: ") {
+				t.Errorf("it ended with status %d: %s", got, r.said())
+			}
+			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+				left := session(t, r.cmd.Process.Pid)
+				if len(left) == 0 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("left behind: %q", left)
+				}
+			}
+		})
+	}
+}
+
+func atWork(t *testing.T, r *running) {
+	if err := r.await(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(session(t, r.cmd.Process.Pid)); n < 10 { // itself, five functions, two nodes, DynamoDB, SQS
+		t.Errorf("only %d processes", n)
+	}
+}
+
+// linking returns while a linker runs, of which there is none that go build does not wait for.
+func linking(t *testing.T, r *running) {
+	if err := os.RemoveAll(filepath.Join(r.data, "build")); err != nil {
+		t.Fatal(err)
+	}
+	awaitProgram(t, r, "link")
+}
+
+func starting(t *testing.T, r *running) { awaitProgram(t, r, "java") }
+
+func awaitProgram(t *testing.T, r *running, name string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		for _, program := range session(t, r.cmd.Process.Pid) {
+			if program == name {
+				return
+			}
+		}
+	}
+	t.Fatalf("no %s runs: %s", name, r.said())
+}
+
+// session lists what runs in the session that pid leads or led, by the programs' names. Who has ended and waits to be noticed does not run.
+func session(t *testing.T, pid int) (programs []string) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		t.Skip("there is no /proc")
+	}
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // gone meanwhile
+		}
+		line := string(b)
+		begin, end := strings.IndexByte(line, '('), strings.LastIndexByte(line, ')')
+		fields := strings.Fields(line[end+1:]) // state, parent, process group, session, …: proc_pid_stat(5)
+		if len(fields) > 3 && fields[0] != "Z" && fields[3] == strconv.Itoa(pid) {
+			programs = append(programs, line[begin+1:end])
+		}
+	}
+	return programs
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Each program that is absent is named, with what it is for, in one line; and none that is there.
+func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
+	need(t)
+	programs := []string{"go", "java", "node", "npm"}
+	found := make(map[string]string)
+	for _, p := range programs {
+		path, err := exec.LookPath(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[p] = path
+	}
+	for _, absent := range append(programs, "") {
+		bin := t.TempDir()
+		for p, path := range found {
+			if p != absent && absent != "" {
+				if err := os.Symlink(path, filepath.Join(bin, p)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		t.Setenv("PATH", bin)
+		err := run(t.Context(), []string{"-data", t.TempDir()}, io.Discard)
+		if err == nil || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("without %s: %v", absent, err)
+		}
+		for _, p := range programs {
+			named := strings.Contains(err.Error(), ": "+p+" ") || strings.Contains(err.Error(), "; "+p+" ")
+			if named != (absent == p || absent == "") {
+				t.Errorf("without %q it says %q", absent, err)
+			}
+		}
+	}
+}
+
+func TestWhatCannotBeIsSaidAtOnce(t *testing.T) {
+	p := start(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	here := taken.Addr().String()
+	one, two := freeAddr(), freeAddr()
+	for _, tt := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"-bogus"}, "-bogus"},
+		{[]string{"argument"}, `"argument"`},
+		{[]string{"-concurrency", "0"}, "-concurrency"},
+		{[]string{"-api", ""}, `""`},
+		{[]string{"-api", "0.0.0.0:9080"}, "0.0.0.0:9080"},
+		{[]string{"-api", ":9080"}, ":9080"},
+		{[]string{"-api", "127.0.0.1:0"}, "127.0.0.1:0"},
+		{[]string{"-stream", "nonsense"}, "nonsense"},
+		{[]string{"-stream", one + ","}, `""`},
+		{[]string{"-stream", one + "," + one}, "twice"},
+		{[]string{"-api", one, "-stream", one}, "twice"},
+		{[]string{"-api", here, "-stream", two}, here},
+		{[]string{"-api", one, "-stream", two + "," + here}, here},
+		{[]string{"-api", one, "-stream", two, "-data", filepath.Join(file, "data")}, file},
+		{[]string{"-api", one, "-stream", two, "-data", p.data}, p.data + " is another awslocal's"},
+	} {
+		begin := time.Now()
+		err := run(t.Context(), append([]string{"-data", t.TempDir()}, tt.args...), io.Discard)
+		if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", tt.args, err)
+		}
+		if took := time.Since(begin); took > 20*time.Second {
+			t.Errorf("%q: only after %v", tt.args, took)
+		}
+	}
+	var help strings.Builder
+	if err := run(t.Context(), []string{"-h"}, &help); err != nil || !strings.Contains(help.String(), "-stream") {
+		t.Errorf("-h: %v, %q", err, &help)
+	}
+}
+
+// A newcomer pastes what awslocal prints into one shell, and sees the webhook on the stream.
+func TestTheLinesThatItPrintsWork(t *testing.T) {
+	p := start(t)
+	for _, program := range []string{"bash", "curl", "openssl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	var script strings.Builder
+	for line := range strings.Lines(p.said()) {
+		if pasted, ok := strings.CutPrefix(line, "    "); ok {
+			if strings.HasPrefix(pasted, "body=") {
+				// Somebody at a shell has seen the stream begin by now.
+				script.WriteString("until grep -q hookcast.open \"$seen\"; do sleep 0.1; done\n")
+			}
+			pasted = strings.Replace(pasted, `" &`, `" > "$seen" &`, 1)
+			script.WriteString(pasted)
+		}
+	}
+	script.WriteString("until grep -q 'It works from a shell' \"$seen\"; do sleep 0.1; done\nkill $!; cat \"$seen\"\n")
+	seen := filepath.Join(t.TempDir(), "seen")
+	if err := os.WriteFile(seen, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-c", script.String())
+	cmd.Env = append(os.Environ(), "seen="+seen)
+	cmd.WaitDelay = time.Second
+	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"channel":"orders"}`) || !strings.Contains(string(out), "event: issues") {
+		t.Errorf("%v: %s\nof\n%s", err, out, &script)
+	}
+	for _, told := range append([]string{p.API, filepath.Join(p.data, "operator.key")}, p.streams...) {
+		if !strings.Contains(p.said(), told) {
+			t.Errorf("it does not say %s: %s", told, p.said())
+		}
+	}
+}
