@@ -50,7 +50,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), route.Timeout)
 	defer cancel()
-	answer, err := f.invoke(ctx, route.Function.Name, payload)
+	answer, err := within(ctx, f.functions[route.Function.Name].Invoke, payload)
 	switch {
 	case ctx.Err() != nil:
 		refuse(w, http.StatusServiceUnavailable, "Service Unavailable")
@@ -61,16 +61,20 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// invoke is Invoke that does not wait for an answer longer than ctx lasts.
-func (f *front) invoke(ctx context.Context, name string, payload []byte) (answer []byte, err error) {
-	done := make(chan struct{})
+// within calls invoke and does not wait for its answer longer than ctx lasts.
+func within(ctx context.Context, invoke invoker, payload []byte) ([]byte, error) {
+	type outcome struct {
+		answer []byte
+		err    error
+	}
+	done := make(chan outcome, 1) // which an invocation that goes on behind ctx leaves its answer in
 	go func() {
-		defer close(done)
-		answer, err = f.functions[name].Invoke(ctx, payload)
+		answer, err := invoke(ctx, payload)
+		done <- outcome{answer, err}
 	}()
 	select {
-	case <-done:
-		return answer, err
+	case o := <-done:
+		return o.answer, o.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

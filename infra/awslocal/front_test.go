@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -32,6 +34,31 @@ func TestRoutesMatchAsAGatewaysDo(t *testing.T) {
 	}
 	if got := (&front{}).route(httptest.NewRequest("GET", "/", nil)); got != nil {
 		t.Errorf("no route is %+v", got)
+	}
+}
+
+// An invocation goes on when nobody waits for it any more, and what it then answers is nobody's.
+func TestAnAnswerThatComesTooLateIsDropped(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	begun, end, ended := make(chan bool), make(chan bool), make(chan bool)
+	go func() {
+		<-begun
+		cancel()
+	}()
+	answer, err := within(ctx, func(context.Context, []byte) ([]byte, error) {
+		defer close(ended)
+		close(begun)
+		<-end
+		return []byte("late"), nil
+	}, nil)
+	close(end)
+	<-ended
+	if answer != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%q, %v", answer, err)
+	}
+	answer, err = within(t.Context(), func(_ context.Context, b []byte) ([]byte, error) { return b, errors.New("no") }, []byte("x"))
+	if string(answer) != "x" || err == nil {
+		t.Errorf("%q, %v", answer, err)
 	}
 }
 

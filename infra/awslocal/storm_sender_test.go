@@ -49,7 +49,10 @@ func (p *sender) run(ctx context.Context, n int, pause time.Duration) {
 
 // deliver posts until it is acknowledged.
 func (p *sender) deliver(ctx context.Context, delivery string, body []byte) (accepted endtoend.Accepted, ok bool) {
+	began, said := time.Now(), []string{}
+	defer func() { p.s.waited(time.Since(began), delivery, said) }()
 	for ctx.Err() == nil {
+		tried := time.Now()
 		trying, cancel := context.WithTimeout(ctx, 10*time.Second)
 		a, err := p.s.GitHub(trying, p.source, delivery, body)
 		cancel()
@@ -64,6 +67,7 @@ func (p *sender) deliver(ctx context.Context, delivery string, body []byte) (acc
 			p.s.tell("delivery %s was answered %d %s", delivery, a.Status, a.Body)
 			return accepted, false
 		}
+		said = append(said, fmt.Sprintf("%d %v after %v", a.Status, err, time.Since(tried).Round(time.Millisecond)))
 		sleep(ctx, time.Duration(100+p.chaos.IntN(400))*time.Millisecond)
 	}
 	return accepted, false

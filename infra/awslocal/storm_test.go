@@ -43,7 +43,23 @@ type storm struct {
 	found    sync.Mutex
 	acks     []acked
 	told     []string
+	longest  wait
 	appended map[string]time.Time // guarded by weather.mu
+}
+
+// wait is how long a sender waited for an acknowledgement, and what it heard before.
+type wait struct {
+	took     time.Duration
+	delivery string
+	heard    []string
+}
+
+func (s *storm) waited(took time.Duration, delivery string, heard []string) {
+	s.found.Lock()
+	defer s.found.Unlock()
+	if took > s.longest.took {
+		s.longest = wait{took, delivery, heard}
+	}
 }
 
 func (s *storm) acknowledged(a acked) {
@@ -239,7 +255,8 @@ func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, beg
 	for _, l := range r.lines {
 		receipts += len(l.receipts)
 	}
-	t.Logf("%d events, %d receipts on %d lines; seed %d:\n%sthe slowest: %v\nthe slowest since its acknowledgement: %v", len(r.acks), receipts, len(r.lines), *stormSeed, table, slowest, behind)
+	t.Logf("%d events, %d receipts on %d lines; seed %d:\n%sthe slowest: %v\nthe slowest since its acknowledgement: %v\nthe longest wait for one: %v, %s: %q", len(r.acks), receipts, len(r.lines), *stormSeed, table, slowest, behind,
+		s.longest.took.Round(time.Millisecond), s.longest.delivery, s.longest.heard)
 	if len(never) > 0 {
 		t.Errorf("these faults never happened: %s", strings.Join(never, "; "))
 	}
