@@ -20,12 +20,13 @@ declare namespace Hookcast {
     url?: string;
     /** One channel, or up to 50. Their order is part of what a cursor means. */
     channels: string | string[];
-    /** A token that never changes. When it expires, so does the connection. */
+    /** A token that never changes. When it expires, so does the connection; "hookcast.expiring" says so ahead. */
     token?: string;
     /**
-     * Asked for a token at first, when 80 % of the last one's life is over, and when the server refuses one. An
-     * empty answer means signed out and closes the connection (reason "token"); an error is retried, less and less
-     * often, and closes it after 20 in a row.
+     * Asked for a token at first, when 70 to 80 % of the last one's life is over or the server says that it soon
+     * will be, and when the server refuses one. An open stream goes on under the new token without a break. An empty
+     * answer means signed out and closes the connection (reason "token"); an error is retried, less and less often,
+     * and closes it after 20 in a row.
      */
     getToken?: () => string | null | undefined | Promise<string | null | undefined>;
     /**
@@ -123,7 +124,7 @@ declare namespace Hookcast {
   }
 
   type ControlType =
-    | 'hookcast.quota' | 'hookcast.goodbye' | 'hookcast.denied' | 'hookcast.expired' | 'hookcast.ended';
+    | 'hookcast.quota' | 'hookcast.goodbye' | 'hookcast.denied' | 'hookcast.expiring' | 'hookcast.expired' | 'hookcast.ended';
 
   /** What the server said beside events, e.g. `{ type: "hookcast.quota", code, limit }`. */
   interface Control {

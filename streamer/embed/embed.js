@@ -55,7 +55,8 @@
     let life = 0; // which attempt may speak; what an older one still has to say is dropped
     let end = none, timer, opener; // ends the attempt; the next attempt; the wait for a first frame
     let seen, began, ticked = Date.now(), retry, tries = 0, blocked = 0, refusals = 0;
-    let token, stale; // stale: when to ask for another token
+    let token, used, stale, renewing; // used: the attempt's token; stale: when to ask for another one
+    let conn; // the open stream's id
 
     // Storage may be absent or forbidden (private mode, sandboxed frames): then a reload starts anew.
     const stored = (v) => {
@@ -80,6 +81,7 @@
     // --- attempts: at most one at a time
     const stop = () => {
       life++;
+      conn = renewing = '';
       clearTimeout(timer);
       clearTimeout(opener);
       timer = 0;
@@ -114,15 +116,24 @@
       try { // exp and iat only say when to renew; iat spares us the clock of this machine
         const c = JSON.parse(atob(k.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
         const left = c.exp - (c.iat || Date.now() / 1e3);
-        if (c.exp) stale = Date.now() + (left > 0 ? left * 800 : 3e4);
+        if (c.exp) stale = Date.now() + (left > 0 ? left * (700 + Math.random() * 100) : 3e4);
       } catch (e) { none(); }
     };
-    const renew = () => {
-      const me = life;
-      stale = Infinity; // should this fail, the server will say when the token is over
-      Promise.resolve().then(() => o.getToken()).then((k) => {
-        if (k && me === life) { learn(k); again(0); }
-      }, none);
+    // The open stream goes on under another token. Should this fail, the server will say when the old one is over.
+    const renew = async () => {
+      const me = life, live = () => me === life;
+      if (renewing) return;
+      renewing = true;
+      stale = Infinity;
+      try {
+        const k = await o.getToken();
+        if (!k || !live()) return;
+        learn(k);
+        if (!conn) return again(0); // a poll
+        const res = await fetch(base + '/v1/connections/' + conn + '/renew',
+          { method: 'POST', headers: { Authorization: 'Bearer ' + k }, credentials: 'omit' });
+        if (live() && !res.ok) fail('http-' + res.status);
+      } catch (e) { none(); } finally { if (live()) renewing = false; }
     };
 
     async function attempt() {
@@ -137,6 +148,7 @@
         if (!k) return finish('token'); // signed out
         learn(k);
       }
+      used = token;
       if (mode < POLL) opener = setTimeout(unopened, t.open);
       try {
         await [native, stream, poll][mode](live);
@@ -184,7 +196,7 @@
       const take = (e) => live() && frame(e.type, e.data, e.lastEventId);
       end = () => es.close();
       es.onmessage = take;
-      'open heartbeat gap quota goodbye denied expired ended'.split(' ')
+      'open heartbeat gap quota goodbye denied expiring expired ended'.split(' ')
         .forEach((k) => es.addEventListener('hookcast.' + k, take));
       es.onopen = () => { if (live() && !opener) opener = setTimeout(unopened, t.open); };
       es.onerror = () => {
@@ -257,6 +269,7 @@
       save(id);
       if (name === 'open') {
         if (e.heartbeat_ms > 0) heartbeat = e.heartbeat_ms;
+        conn = e.connection_id;
         return up();
       }
       if (name === 'heartbeat') { refusals = 0; return up(); }
@@ -264,7 +277,8 @@
       const me = life;
       emit(e, name === 'gap');
       if (me !== life) return; // a handler closed it
-      if (name === 'expired') refused(name, 3);
+      if (name === 'expiring' && o.getToken) renew();
+      else if (name === 'expired') used === token ? refused(name, 3) : again(0); // a browser's own reconnect has the old address
       else if (name === 'denied' || id === STOP) finish(name);
       else if (name === 'quota' || name === 'goodbye') mode === NATIVE ? set('waiting', name) : fail(name);
     };

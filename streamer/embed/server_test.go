@@ -87,7 +87,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
-	c := &call{t: s.t, path: r.URL.Path, query: r.URL.Query(), header: r.Header.Clone(), ctx: r.Context(), steps: make(chan func(http.ResponseWriter) bool)}
+	c := &call{t: s.t, method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header.Clone(), ctx: r.Context(), steps: make(chan func(http.ResponseWriter) bool)}
 	s.calls <- c
 	for {
 		select {
@@ -133,6 +133,7 @@ func (s *server) quiet(p *browser.Page) {
 // call is one request, held open.
 type call struct {
 	t      *testing.T
+	method string
 	path   string
 	query  url.Values
 	header http.Header
@@ -217,6 +218,11 @@ func (c *call) wants(name, value string) {
 // first is a stream's first frame: the browser reconnects after 1 ms, the cursor is known before any event.
 func first(cursor string) string {
 	return "retry: 1\nid: " + cursor + "\nevent: hookcast.open\ndata: {\"heartbeat_ms\":40000}\n\n"
+}
+
+// opened is first on a stream that tells its id.
+func opened(cursor, connection string) string {
+	return "retry: 1\nid: " + cursor + "\n" + named("open", "", `{"heartbeat_ms":40000,"connection_id":"`+connection+`"}`)
 }
 
 // envelope is event number seq of the channel.

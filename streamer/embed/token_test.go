@@ -3,6 +3,7 @@ package embed
 import (
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
@@ -119,37 +120,115 @@ func ticked(p *browser.Page) {
 	p.Get("(async () => { for (let i = 0; i < 5; i++) await new Promise((done) => setTimeout(done, 4)); })()")
 }
 
-func TestTokenIsRenewedAtFourFifthsOfItsLife(t *testing.T) {
-	for name, claims := range map[string]string{
-		"by iat, whatever the clock says": `{"iat":1000,"exp":2000,"sub":"äöü?>"}`,
-		"by the clock":                    `{"exp":EXP}`,
-	} {
+// renewal returns the next request, which must be for the renewal of that connection with that token.
+func (s *server) renewal(connection, token string) *call {
+	s.t.Helper()
+	c := s.next("/v1/connections/" + connection + "/renew")
+	if c.method != "POST" || c.header.Get("Authorization") != "Bearer "+token || len(c.query) > 0 {
+		s.t.Fatalf("%s %v with %v", c.method, c.query, c.header)
+	}
+	return c
+}
+
+// Whatever the clock of this machine says, where the token tells both of its times.
+func TestAStreamIsRenewedInPlaceBeforeFourFifthsOfItsTokensLife(t *testing.T) {
+	for name, claims := range map[string]string{"by iat": `{"iat":1000,"exp":2000,"sub":"äöü?>"}`, "by the clock": `{"exp":EXP}`} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, transport string) {
 				s := newServer(t)
 				p := s.open()
-				p.Run(clock + `var claims = '` + claims + `'.replace('EXP', Math.round(Date.now() / 1e3) + 1000), minted = 0;
+				p.Run(clock + `var claims = '` + claims + `'.replace('EXP', Math.round(Date.now() / 1e3) + 1000), minted = 0, tokens = [];
 					connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport + `',
 						timings: {tick: 2, drift: 1e9, slack: 1e9, min: 1e6, max: 1e6},
-						getToken: async () => 'e30.' + btoa(unescape(encodeURIComponent(claims))).replace(/\+/g, '-')
-							.replace(/\//g, '_').replace(/=/g, '') + '.' + ++minted});`)
+						getToken: async () => (tokens[minted] = 'e30.' + btoa(unescape(encodeURIComponent(claims))).replace(/\+/g, '-')
+							.replace(/\//g, '_').replace(/=/g, '') + '.' + ++minted)});`)
 				c := s.next("/v1/stream")
-				c.send(first("1") + event(2))
+				c.send(opened("1", "con_1") + event(2))
 				p.Wait("c.state === 'open' && c.cursor === '2'")
-				p.Run("add(790e3)")
+				p.Run("add(690e3)")
 				ticked(p)
 				p.Want("minted", 1)
-				p.Run("add(20e3)")
-				next := s.next("/v1/stream")
-				next.wants("after", "2")
-				c.gone()
-				p.Want("[minted, c.state]", []any{2, "open"})
-				next.send(event(3))
+				p.Run("add(120e3)")
+				p.Wait("minted === 2")
+				s.renewal("con_1", strings.Trim(p.Get("tokens[1]"), `"`)).answer(200, "{}")
+				c.send(event(3))
 				p.Wait("events.length === 2")
-				p.Want("states", []string{"open"})
+				ticked(p)
+				p.Want("[minted, states]", []any{2, []string{"open"}})
+				s.quiet(p)
 			})
 		})
 	}
+}
+
+// A token that cannot be read is renewed when the server says so, each time anew.
+func TestAStreamIsRenewedWhenTheServerSaysSo(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := newServer(t)
+		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted + `, timings: {min: 1e6, max: 1e6}}`)
+		c := s.next("/v1/stream")
+		c.send(opened("1", "con_1"))
+		for n := range 3 {
+			c.send(named("expiring", "", `{"expires_at":"2026-01-02T03:04:05Z"}`))
+			s.renewal("con_1", fmt.Sprintf("t%d", n+2)).answer(200, "{}")
+			c.send(event(n + 2))
+			p.Wait(fmt.Sprintf("events.length === %d", n+1))
+		}
+		p.Want("[minted, states]", []any{4, []string{"open"}})
+		s.quiet(p)
+	})
+}
+
+// Where the server does not know the connection any more the next one has the new token already.
+func TestARefusedRenewalReconnects(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := newServer(t)
+		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted + `, ` + fast + `}`)
+		c := s.next("/v1/stream")
+		c.send(opened("1", "con_1") + event(2) + named("expiring", "", "{}"))
+		s.renewal("con_1", "t2").answer(404, "{}")
+		c.gone()
+		c = s.next("/v1/stream")
+		c.bearer("t2")
+		c.wants("after", "2")
+		c.send(opened("2", "con_2") + named("expiring", "", "{}"))
+		s.renewal("con_2", "t3").answer(200, "{}")
+		p.Want("[states, minted]", []any{[]string{"open", "waiting:http-404", "open"}, 3})
+	})
+}
+
+// A browser's own reconnect repeats the address, and so a token that is over although a newer one is at hand.
+func TestTheOldAddressOfARenewedStreamCostsNoToken(t *testing.T) {
+	s := newServer(t)
+	p := s.connect(`{channels: 'orders', ` + counted + `, ` + fast + `}`)
+	c := s.next("/v1/stream")
+	c.send(opened("1", "con_1") + event(2) + named("expiring", "", "{}"))
+	s.renewal("con_1", "t2").answer(200, "{}")
+	c.end()
+	c = s.next("/v1/stream")
+	c.bearer("t1")
+	c.send(named("expired", "!stop", "{}"))
+	c = s.next("/v1/stream")
+	c.bearer("t2")
+	c.wants("after", "2")
+	c.send(opened("2", "con_2") + event(3))
+	p.Wait("events.length === 2")
+	p.Want("minted", 2)
+}
+
+// A server that does not tell a stream's id has no renewal: the stream begins again where it was.
+func TestAStreamWithoutAnIDIsRenewedByReconnecting(t *testing.T) {
+	s := newServer(t)
+	p := s.connect(`{channels: 'orders', ` + counted + `, timings: {min: 1e6, max: 1e6}}`)
+	c := s.next("/v1/stream")
+	c.send(first("1") + event(2) + named("expiring", "", "{}"))
+	next := s.next("/v1/stream")
+	next.bearer("t2")
+	next.wants("after", "2")
+	c.gone()
+	next.send(event(3))
+	p.Wait("events.length === 2")
+	p.Want("states", []string{"open"})
 }
 
 func TestAFailedRenewalLeavesTheStreamAlone(t *testing.T) {
