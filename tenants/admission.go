@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -15,13 +16,17 @@ import (
 // block): connections per tenant, per channel and per subject are then limited over all nodes, and strictly; connections per
 // address and connects per second are limited on each node to its share, which is approximate.
 type Admission struct {
-	connects *Rate
+	// Notices tells tenants that they have few connections left; nil: nobody does. It is set before the first Reserve.
+	Notices *Notices
+
+	connects *Rate[TenantID]
+	from     *Rate[address]
 	node     *Node // nil: not shared
 
 	mu   sync.Mutex // guards the rest, and the state of every slot and count
 	open map[TenantID]*occupancy
 
-	// What goes on in the background of a shared one, until its node leaves.
+	// What goes on in the background, until the node of a shared one leaves.
 	over bool
 	ctx  context.Context
 	end  context.CancelFunc
@@ -30,14 +35,15 @@ type Admission struct {
 
 // NewAdmission makes an Admission of this process' own, with nothing open.
 func NewAdmission() *Admission {
-	return &Admission{connects: NewRate(10_000), open: make(map[TenantID]*occupancy)}
+	a := &Admission{connects: NewRate[TenantID](10_000), from: NewRate[address](100_000), open: make(map[TenantID]*occupancy)}
+	a.ctx, a.end = context.WithCancel(context.Background())
+	return a
 }
 
 // NewSharedAdmission makes the Admission of a node, with nothing open. The node keeps it up once it runs.
 func NewSharedAdmission(n *Node) *Admission {
 	a := NewAdmission()
 	a.node = n
-	a.ctx, a.end = context.WithCancel(context.Background())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.admission = a
@@ -53,12 +59,13 @@ type AdmissionRequest struct {
 	Tenant   TenantID
 	Channels []string // at most MaxChannels
 	Subject  string   // "": none
-	IP       string   // "": unknown, and not counted
+	IP       string   // "": unknown, and not counted. An IPv6 address stands for its /64, which is what one client can be taken to own
 }
 
 // occupancy is what a tenant has open. Entries leave when they reach zero and hold nothing, and so does the occupancy itself.
 type occupancy struct {
 	tenant                  TenantID
+	warned                  string // the day on which the tenant was told that little is left
 	all                     count
 	channels, subjects, ips map[string]*count
 }
@@ -91,8 +98,8 @@ const (
 )
 
 // Reserve takes a slot, or says which limit is in the way: TooMany with the code connection_limit, channel_connection_limit,
-// subject_connection_limit, ip_connection_limit or connect_rate, and when to try again. Unless it is confirmed within 5 s the
-// slot goes back by itself.
+// subject_connection_limit, ip_connection_limit, connect_rate or ip_connect_rate, and when to try again, which is another time for
+// each. Unless it is confirmed within 5 s the slot goes back by itself.
 func (a *Admission) Reserve(ctx context.Context, r AdmissionRequest, l Limits) (*Slot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, Errorf(Unavailable, "cancelled", "%w", err)
@@ -100,6 +107,7 @@ func (a *Admission) Reserve(ctx context.Context, r AdmissionRequest, l Limits) (
 	if len(r.Channels) > MaxChannels {
 		return nil, Errorf(Invalid, "too_many_channels", "one connection can have at most %d channels", MaxChannels)
 	}
+	r.IP = network(r.IP)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var o *occupancy
@@ -114,8 +122,11 @@ func (a *Admission) Reserve(ctx context.Context, r AdmissionRequest, l Limits) (
 			break
 		}
 	}
+	if err := a.takeFrom(r, l); err != nil {
+		return nil, err
+	}
 	if wait, ok := a.connects.Take(r.Tenant, a.share(l.ConnectsPerSecond), 1); !ok {
-		return nil, full("connect_rate", "too many connections were opened within a second", max(wait, time.Second))
+		return nil, full("connect_rate", "too many connections were opened within a second", max(wait, connectAgain))
 	}
 	o = a.occupancy(r.Tenant)
 	s := &Slot{admission: a, occupancy: o}
@@ -136,6 +147,7 @@ func (a *Admission) Reserve(ctx context.Context, r AdmissionRequest, l Limits) (
 		s.ip = add(o.ips, r.IP)
 	}
 	s.lapse = time.AfterFunc(confirmWithin, s.lapsed)
+	a.warn(o, l)
 	return s, nil
 }
 
@@ -188,7 +200,11 @@ func (a *Admission) room(o *occupancy, r AdmissionRequest, l Limits) error {
 	return nil
 }
 
-const tryAgain = 5 * time.Second
+// When to try again at the earliest. Nobody is told just that, see full.
+const (
+	tryAgain     = 5 * time.Second
+	connectAgain = 2 * time.Second
+)
 
 func fullTenant() *Error {
 	return full("connection_limit", "the account has as many connections open as its limit allows", tryAgain)
@@ -202,8 +218,9 @@ func fullSubject() *Error {
 	return full("subject_connection_limit", "the subject has as many connections open as the account's limit allows", tryAgain)
 }
 
+// full refuses. Those who are refused together are told different times, so that they do not come back together.
 func full(code, detail string, after time.Duration) *Error {
-	return &Error{Kind: TooMany, Code: code, Detail: detail, RetryAfter: after}
+	return &Error{Kind: TooMany, Code: code, Detail: detail, RetryAfter: after + rand.N(2*after)}
 }
 
 // add counts one more. The map keeps a copy of a new name: a transport's strings may live in a buffer that is used again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,7 @@ func TestAdmissionLimits(t *testing.T) {
 		{"subject_connection_limit", tenants.Limits{ConnectionsPerSubject: 2}, tenants.AdmissionRequest{Tenant: "ten_a", Subject: "bob"}},
 		{"ip_connection_limit", tenants.Limits{ConnectionsPerIP: 2}, tenants.AdmissionRequest{Tenant: "ten_a", IP: "192.0.2.2"}},
 		{"connect_rate", tenants.Limits{ConnectsPerSecond: 2}, tenants.AdmissionRequest{Tenant: "ten_b"}},
+		{"ip_connect_rate", tenants.Limits{ConnectsPerSecondIP: 2}, tenants.AdmissionRequest{Tenant: "ten_a", IP: "192.0.2.2"}},
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -39,7 +41,7 @@ func TestAdmissionLimits(t *testing.T) {
 				}
 				other := ok(a.Reserve(ctx, c.second, c.limits))(t)
 				other.Release()
-				if c.code == "connect_rate" {
+				if strings.HasSuffix(c.code, "connect_rate") {
 					time.Sleep(time.Second)
 				} else {
 					first.Release()
@@ -48,6 +50,61 @@ func TestAdmissionLimits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An address is what one client can be taken to own; those on this machine are not held back.
+func TestAddressesAreCountedByWhoHasThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, limits := tenants.NewAdmission(), tenants.Limits{ConnectionsPerIP: 6, ConnectsPerSecondIP: 2}
+		connect := func(ip string) string {
+			_, err := a.Reserve(t.Context(), tenants.AdmissionRequest{Tenant: "ten_a", IP: ip}, limits)
+			return tenants.CodeOf(err)
+		}
+		for _, ip := range []string{"2001:db8::1", "2001:db8::ffff:2"} {
+			if code := connect(ip); code != "" {
+				t.Errorf("%s: %s", ip, code)
+			}
+		}
+		for _, ip := range []string{"2001:db8::3", "2001:db8::1"} {
+			if code := connect(ip); code != "ip_connect_rate" {
+				t.Errorf("%s: %s", ip, code)
+			}
+		}
+		for _, ip := range []string{"2001:db8:0:1::1", "192.0.2.1", "::ffff:192.0.2.1"} {
+			if code := connect(ip); code != "" {
+				t.Errorf("%s: %s", ip, code)
+			}
+		}
+		if code := connect("192.0.2.1"); code != "ip_connect_rate" {
+			t.Errorf("the same address in both its forms: %s", code)
+		}
+		for i, ip := range []string{"127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1"} {
+			if code := connect(ip); (i < 6) != (code == "") || i == 6 && code != "ip_connection_limit" {
+				t.Errorf("loopback, the %d. time: %s", i+1, code)
+			}
+		}
+	})
+}
+
+// Whoever floods connects from one address does not use up the tenant's rate.
+func TestAnAddressCannotUseUpTheTenantsConnects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, limits := tenants.NewAdmission(), tenants.Limits{ConnectsPerSecond: 20, ConnectsPerSecondIP: 5}
+		after := make(map[time.Duration]bool)
+		for range 1000 {
+			if s, err := a.Reserve(t.Context(), tenants.AdmissionRequest{Tenant: "ten_a", IP: "192.0.2.1"}, limits); err == nil {
+				s.Release()
+			} else {
+				after[err.(*tenants.Error).RetryAfter.Round(100*time.Millisecond)] = true
+			}
+		}
+		if len(after) < 20 {
+			t.Errorf("all are told to come back at the same %d times", len(after))
+		}
+		for i := range 15 {
+			ok(a.Reserve(t.Context(), tenants.AdmissionRequest{Tenant: "ten_a", IP: fmt.Sprint("192.0.2.", 2+i)}, limits))(t).Release()
+		}
+	})
 }
 
 func TestSlotLapsesUnlessConfirmed(t *testing.T) {

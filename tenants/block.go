@@ -45,6 +45,7 @@ type block struct {
 	have    int           // slots that may be given out, those in use included
 	row     int           // the most that the row may say that this node holds
 	limit   int           // as it was last asked for
+	others  int           // what other nodes held when the row was read last
 	waiting int           // Reserves that need one more
 	flight  chan struct{} // closed when the I/O under way has ended; nil: there is none
 
@@ -60,6 +61,14 @@ type block struct {
 // block. b may be nil.
 func (b *block) empty() bool {
 	return b == nil || b.have == 0 && b.row == 0 && b.waiting == 0 && b.flight == nil && !b.returning
+}
+
+// elsewhere is what other nodes hold of the count, as far as this one knows. b may be nil.
+func (b *block) elsewhere() int {
+	if b == nil {
+		return 0
+	}
+	return b.others
 }
 
 func newBlock(t TenantID, channel, subject string) *block {

@@ -117,6 +117,7 @@ func (a *Admission) take(ctx context.Context, c *count, life string) error {
 		if b.life != life {
 			b.life, b.have, b.row = life, 0, 0
 		}
+		b.others = others
 		need := c.n + b.waiting
 		held := ask(need, b.have, limit-others, a.node.Live(), contended)
 		want := need > held

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,6 +211,29 @@ func TestSharesOfNodes(t *testing.T) {
 		}
 		if granted != 4 {
 			t.Errorf("%d of a limit of 10 on one of three nodes", granted)
+		}
+		for name, limits := range map[string]tenants.Limits{"connects per second": {ConnectsPerSecond: 10}, "from an address": {ConnectsPerSecondIP: 10}} {
+			r.IP, granted = "192.0.2."+fmt.Sprint(len(name)), 0
+			for range 20 {
+				if _, err := fl.sites[1].connect(r, limits); err == nil {
+					granted++
+				}
+			}
+			if granted != 4 {
+				t.Errorf("%s: %d of a limit of 10 on one of three nodes", name, granted)
+			}
+		}
+		fl.sites[0].end() // whoever is left has more
+		fl.sites[2].end()
+		time.Sleep(time.Minute)
+		granted = 0
+		for range 20 {
+			if _, err := fl.sites[1].connect(tenants.AdmissionRequest{Tenant: logTenant, IP: "192.0.2.99"}, tenants.Limits{ConnectsPerSecond: 10}); err == nil {
+				granted++
+			}
+		}
+		if granted != 10 {
+			t.Errorf("%d of a limit of 10 on the one node that is left", granted)
 		}
 	})
 }

@@ -27,6 +27,18 @@ func ValidChannel(name string) bool {
 	return true
 }
 
+// NoticesChannel is where a tenant is told about its own account: see Notices.
+const NoticesChannel = ownChannels + "notices"
+
+const ownChannels = "hookcast."
+
+// ReservedChannel tells whether the channel is Hookcast's own to publish to. Its events and itself count against no limit.
+func ReservedChannel(name string) bool { return strings.HasPrefix(name, ownChannels) }
+
+func errReservedChannel(pointer string) error {
+	return refused(pointer, "reserved_channel", "channels that begin with hookcast. are Hookcast's own to publish to")
+}
+
 // ValidChannelPattern tells whether p is a channel's name, or "*", or a name's first segments and ".*".
 func ValidChannelPattern(p string) bool {
 	if p == "*" {

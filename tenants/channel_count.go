@@ -35,40 +35,40 @@ func newChannelCount(l *Log) *channelCount {
 }
 
 // admit lets an event into a channel that exists, or that may begin: else TooMany channel_limit. Where the table cannot be
-// read it lets it in.
-func (c *channelCount) admit(ctx context.Context, ch channelKey, limit int) error {
+// read it lets it in. It returns how many channels there are with one that begins; 0 where it did not have to count.
+func (c *channelCount) admit(ctx context.Context, ch channelKey, limit int) (channels int, err error) {
 	if limit <= 0 {
-		return nil
+		return 0, nil
 	}
-	_, err := c.exists.Get(ctx, ch, func(ctx context.Context) (struct{}, error) {
+	_, err = c.exists.Get(ctx, ch, func(ctx context.Context) (struct{}, error) {
 		_, err := c.log.Channel(ctx, ch.tenant, ch.name)
 		return struct{}{}, err
 	})
 	if !notFound(err) {
-		return nil
+		return 0, nil
 	}
 	stored, err := c.stored.Get(ctx, ch.tenant, func(ctx context.Context) (int, error) { return c.count(ctx, ch.tenant) })
 	if err != nil {
-		return nil
+		return 0, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	begun := c.begun[ch.tenant]
 	if _, again := begun[ch.name]; again {
-		return nil
+		return stored + len(begun), nil
 	}
 	if stored+len(begun) >= limit {
-		return Errorf(TooMany, "channel_limit", "there can be %d channels, and this would be one more", limit)
+		return stored + len(begun), Errorf(TooMany, "channel_limit", "there can be %d channels, and this would be one more", limit)
 	}
 	if begun == nil {
 		if len(c.begun) >= begunAtMost {
-			return nil
+			return 0, nil
 		}
 		begun = make(map[string]time.Time)
 		c.begun[ch.tenant] = begun
 	}
 	begun[ch.name] = time.Now()
-	return nil
+	return stored + len(begun), nil
 }
 
 // count counts the tenant's channels in the table, and takes what it sees, and what is too old, out of those begun.
@@ -80,7 +80,11 @@ func (c *channelCount) count(ctx context.Context, tenant TenantID) (int, error) 
 		if err != nil {
 			return 0, err
 		}
-		n += len(channels)
+		for _, ch := range channels {
+			if !ReservedChannel(ch.Name) {
+				n++
+			}
+		}
 		c.forget(tenant, channels)
 		if len(channels) < page {
 			return n, nil

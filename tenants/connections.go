@@ -35,6 +35,7 @@ type ConnectionList struct {
 	Connections []Connection // the oldest first. Shared: to be read only
 	Next        string       // the position to go on from; "": there are no more
 	Total       int          // how many connections there are in all
+	Busiest     Busiest      // where the list was asked for no connections
 	Missing     int          // nodes that have not answered in time: what they have is in none of these
 }
 
@@ -51,14 +52,15 @@ func (c *Connections) List(ctx context.Context, t TenantID, after string, limit 
 			o.Limit = limit + 1 // so that there is seen to be more
 		}
 		var list ConnectionList
+		var told []busy
 		missing, err := c.ask(ctx, t, o, func(a answerRecord, first bool) bool {
-			list.Connections = append(list.Connections, a.Connections...)
+			list.Connections, told = append(list.Connections, a.Connections...), append(told, a.Busy...)
 			if first {
 				list.Total += a.Total
 			}
 			return false
 		})
-		list.Missing = missing
+		list.Missing, list.Busiest = missing, busiest(told)
 		all := oldest(list.Connections, after, o.Limit)
 		list.Connections = all[:min(len(all), limit)]
 		if len(all) > limit {

@@ -29,6 +29,9 @@ func TestConnectionsOverAllNodes(t *testing.T) {
 				t.Errorf("connection %d is %+v", i, got)
 			}
 		}
+		if most := ok(c.List(ctx, logTenant, "", 0))(t).Busiest; most != (tenants.Busiest{Channel: 1, Subject: 1}) {
+			t.Errorf("the busiest have %+v", most)
+		}
 		if n := ok(c.Count(ctx, other))(t); n != 1 {
 			t.Errorf("the other tenant has %d", n)
 		}

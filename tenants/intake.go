@@ -21,13 +21,18 @@ type Intake struct {
 	limits   LimitLookup
 	log      *Log
 	queue    Queue
-	rate     *Rate
+	rate     *Rate[TenantID]
+	month    *monthLimit
 	channels *channelCount
+	notices  *Notices
 }
 
 // NewIntake returns an Intake to q. The rate of events is counted per Intake: a process needs one.
 func NewIntake(limits LimitLookup, l *Log, q Queue) *Intake {
-	return &Intake{limits: limits, log: l, queue: q, rate: NewRate(10_000), channels: newChannelCount(l)}
+	return &Intake{
+		limits: limits, log: l, queue: q, rate: NewRate[TenantID](10_000), month: newMonthLimit(NewMonthlyUsage(l.table)),
+		channels: newChannelCount(l), notices: NewNotices(q),
+	}
 }
 
 // Accepted is the answer to a webhook or a publish.
@@ -77,17 +82,35 @@ func (in *Intake) enqueue(ctx context.Context, e Event, limits Limits, repeat bo
 			return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant, Duplicate: true}, nil
 		}
 	}
-	if err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, limits.Channels); err != nil {
+	now := time.Now()
+	used, err := in.month.take(ctx, e.Tenant, limits, now)
+	if err != nil {
 		return Accepted{}, err
 	}
+	channels, err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, limits.Channels)
+	if err == nil {
+		err = in.queue.Send(ctx, messageOf(e, limits))
+	}
+	if err != nil {
+		in.month.giveBack(e.Tenant)
+		return Accepted{}, err
+	}
+	month := monthOf(now)
+	if scarce(used, limits.EventsPerMonth) {
+		in.notices.Scarce(ctx, e.Tenant, limits, "events_per_month", limits.EventsPerMonth, month)
+	}
+	if scarce(int64(channels), int64(limits.Channels)) {
+		in.notices.Scarce(ctx, e.Tenant, limits, "channels", int64(limits.Channels), month)
+	}
+	return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant}, nil
+}
+
+// messageOf is what the queue carries of e.
+func messageOf(e Event, limits Limits) Message {
 	e.Keep = keep(limits)
 	group := hashParts(string(e.Tenant), e.Channel)
 	dedupe := hashParts(e.ID, string(e.Data))
-	m := Message{Group: hex.EncodeToString(group[:]), Dedupe: hex.EncodeToString(dedupe[:]), Body: EncodeEvent(e)}
-	if err := in.queue.Send(ctx, m); err != nil {
-		return Accepted{}, err
-	}
-	return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant}, nil
+	return Message{Group: hex.EncodeToString(group[:]), Dedupe: hex.EncodeToString(dedupe[:]), Body: EncodeEvent(e)}
 }
 
 // recognise tells whether e is in the log: known then, with its id and channel there. Where its id is claimed for another body, e comes

@@ -23,6 +23,7 @@ func limits() []limit {
 		{"connections_per_subject", func(l Limits) int64 { return int64(l.ConnectionsPerSubject) }, func(l *Limits, n int64) { l.ConnectionsPerSubject = int(n) }, 0, math.MaxInt32},
 		{"connections_per_ip", func(l Limits) int64 { return int64(l.ConnectionsPerIP) }, func(l *Limits, n int64) { l.ConnectionsPerIP = int(n) }, 0, math.MaxInt32},
 		{"connects_per_second", func(l Limits) int64 { return int64(l.ConnectsPerSecond) }, func(l *Limits, n int64) { l.ConnectsPerSecond = int(n) }, 0, math.MaxInt32},
+		{"connects_per_second_per_ip", func(l Limits) int64 { return int64(l.ConnectsPerSecondIP) }, func(l *Limits, n int64) { l.ConnectsPerSecondIP = int(n) }, 0, math.MaxInt32},
 		{"events_per_second", func(l Limits) int64 { return int64(l.EventsPerSecond) }, func(l *Limits, n int64) { l.EventsPerSecond = int(n) }, 0, math.MaxInt32},
 		{"events_per_month", func(l Limits) int64 { return l.EventsPerMonth }, func(l *Limits, n int64) { l.EventsPerMonth = n }, 0, 1 << 52},
 		{"event_bytes", func(l Limits) int64 { return int64(l.EventBytes) }, func(l *Limits, n int64) { l.EventBytes = int(n) }, 1, MaxEventBytes},

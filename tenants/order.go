@@ -71,6 +71,7 @@ type answerRecord struct {
 	Found       bool
 	Refused     *refusal // found, and not done
 	Connections []Connection
+	Busy        []busy
 }
 
 // refusal is why an order about a connection that is here was not carried out.
@@ -188,6 +189,10 @@ func (n *Node) carryOut(ctx context.Context, f Fanout, node string, t TenantID, 
 func answerPages(list []Connection, after string, limit int) []answerRecord {
 	total := len(list)
 	pages := []answerRecord{{Total: total}}
+	if limit == 0 {
+		pages[0].Busy = busiestOf(list)
+		return pages
+	}
 	list = oldest(list, after, min(limit, answerLists))
 	size := 0
 	for _, c := range list {

@@ -26,11 +26,14 @@ func NewPublisher(in *Intake) *Publisher { return &Publisher{in} }
 
 const maxPublishID = 128
 
-// Publish enqueues p for the tenant. Refused: Unprocessable invalid_channel, invalid_type, reserved_type, invalid_id; TooLarge
-// event_too_large; TooMany event_rate, channel_limit; Unavailable: try again with the same ID, if repeats matter.
+// Publish enqueues p for the tenant. Refused: Unprocessable invalid_channel, reserved_channel, invalid_type, reserved_type, invalid_id; TooLarge
+// event_too_large; TooMany event_rate, event_month_limit, channel_limit; Unavailable: try again with the same ID, if repeats matter.
 func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publication) (Accepted, error) {
 	if !ValidChannel(pub.Channel) {
 		return Accepted{}, refused("/channel", "invalid_channel", "a channel is segments of a-z, 0-9, _ and - (1 to 64 each), joined by dots, at most 200 in all")
+	}
+	if ReservedChannel(pub.Channel) {
+		return Accepted{}, errReservedChannel("/channel")
 	}
 	if err := ValidType(pub.Type); err != nil {
 		return Accepted{}, err

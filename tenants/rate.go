@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Rate holds a token bucket per tenant, for this process alone: with n processes a tenant can have n times as much at worst.
-// A bucket holds one second's worth. It remembers at most so many tenants; one whose bucket is full is forgotten first, which
-// changes nothing for it.
-type Rate struct {
+// Rate holds a token bucket for each K, a tenant or something of a tenant's, for this process alone: with n processes there can be n
+// times as much at worst. A bucket holds one second's worth. It remembers at most so many; what nobody has used for longest is
+// forgotten first, which changes nothing once its bucket is full.
+type Rate[K comparable] struct {
 	max int
 
 	mu      sync.Mutex
-	buckets map[TenantID]bucket
+	buckets map[K]bucket
 }
 
 type bucket struct {
@@ -20,19 +20,19 @@ type bucket struct {
 	at    time.Time
 }
 
-// NewRate makes a Rate that remembers up to max tenants.
-func NewRate(max int) *Rate { return &Rate{max: max, buckets: make(map[TenantID]bucket)} }
+// NewRate makes a Rate that remembers up to max buckets.
+func NewRate[K comparable](max int) *Rate[K] { return &Rate[K]{max: max, buckets: make(map[K]bucket)} }
 
-// Take takes n from the tenant's bucket, which fills by perSecond a second; 0 per second is no limit. Where there is not enough
+// Take takes n from k's bucket, which fills by perSecond a second; 0 per second is no limit. Where there is not enough
 // it takes nothing and says how long to wait. More than a bucket holds is given to a full bucket and paid back after.
-func (r *Rate) Take(tenant TenantID, perSecond, n int) (wait time.Duration, ok bool) {
+func (r *Rate[K]) Take(k K, perSecond, n int) (wait time.Duration, ok bool) {
 	if perSecond <= 0 || n <= 0 {
 		return 0, true
 	}
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b, known := r.buckets[tenant]
+	b, known := r.buckets[k]
 	if !known {
 		if len(r.buckets) >= r.max {
 			r.drop(now)
@@ -43,22 +43,22 @@ func (r *Rate) Take(tenant TenantID, perSecond, n int) (wait time.Duration, ok b
 	b.at = now
 	need := min(float64(n), float64(perSecond))
 	if b.level < need {
-		r.buckets[tenant] = b
+		r.buckets[k] = b
 		return time.Duration((need-b.level)/float64(perSecond)*float64(time.Second)) + 1, false // rounded up
 	}
 	b.level -= float64(n)
-	r.buckets[tenant] = b
+	r.buckets[k] = b
 	return 0, true
 }
 
 // drop makes room: of a few buckets (Go starts to range at a random one) the one that nobody has used for longest, since a
 // second's rest fills it.
-func (r *Rate) drop(now time.Time) {
-	var oldest TenantID
+func (r *Rate[K]) drop(now time.Time) {
+	var oldest K
 	at, seen := now, 0
-	for tenant, b := range r.buckets {
+	for k, b := range r.buckets {
 		if seen == 0 || b.at.Before(at) {
-			oldest, at = tenant, b.at
+			oldest, at = k, b.at
 		}
 		if seen++; seen == 16 {
 			break

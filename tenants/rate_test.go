@@ -15,7 +15,7 @@ func unsafeString(b []byte) string { return unsafe.String(&b[0], len(b)) }
 
 func TestRateGivesWhatItSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := tenants.NewRate(10)
+		r := tenants.NewRate[tenants.TenantID](10)
 		taken, start := 0, time.Now()
 		for time.Since(start) < 10*time.Second {
 			if wait, ok := r.Take("ten_a", 20, 1); ok {
@@ -38,7 +38,7 @@ func TestRateGivesWhatItSays(t *testing.T) {
 
 func TestRatePaysBackWhatIsMoreThanABucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := tenants.NewRate(10)
+		r := tenants.NewRate[tenants.TenantID](10)
 		if _, ok := r.Take("ten_a", 10, 50); !ok {
 			t.Fatal("a full bucket refuses")
 		}
@@ -56,7 +56,7 @@ func TestRatePaysBackWhatIsMoreThanABucket(t *testing.T) {
 // Whoever makes tenants come and go does not free one that is over its rate.
 func TestRateRemembersWhoIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := tenants.NewRate(16)
+		r := tenants.NewRate[tenants.TenantID](16)
 		taken := 0
 		for i := range 1000 { // ten seconds
 			r.Take(tenants.TenantID(fmt.Sprint("ten_", i)), 5, 1)

@@ -36,7 +36,7 @@ func NewReceiver(sources SourceLookup, in *Intake) *Receiver { return &Receiver{
 
 // Receive enqueues a webhook. Once it has returned nil without a Reply, the event is durable. Refused: NotFound source_not_found;
 // Forbidden tenant_suspended; MethodNotAllowed; TooLarge event_too_large; Unauthenticated with the code of package signing;
-// Unprocessable channel_field_missing; TooMany event_rate, channel_limit; Unavailable. Whose source it is the answer says of a refusal too.
+// Unprocessable channel_field_missing, reserved_channel; TooMany event_rate, event_month_limit, channel_limit; Unavailable. Whose source it is the answer says of a refusal too.
 //
 // Nothing of the request is believed before its signature has passed, and nothing of it counts against the tenant's rate.
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
@@ -103,6 +103,9 @@ func event(in Inbound, src Source, scheme signing.Scheme, v signing.Verified) (E
 		if channel = src.Fallback; channel == "" {
 			return e, Errorf(Unprocessable, "channel_field_missing", "the source's channel needs %s, and this webhook has no such text or number", missing)
 		}
+	}
+	if ReservedChannel(channel) {
+		return e, Errorf(Unprocessable, "reserved_channel", "channels that begin with hookcast. are Hookcast's own to publish to")
 	}
 	e.Channel = channel
 	return e, nil

@@ -110,6 +110,10 @@ func checkRoute(channel, fallback string) error {
 	switch {
 	case err != nil:
 		return err
+	case ReservedChannel(channel):
+		return errReservedChannel("/channel")
+	case ReservedChannel(fallback):
+		return errReservedChannel("/fallback")
 	case fallback != "" && !ValidChannel(fallback):
 		return refused("/fallback", "invalid_channel", "the fallback must be a channel's name: segments of a-z, 0-9, _ and -, joined by dots")
 	case fallback != "" && route.Fixed():

@@ -24,7 +24,10 @@ type usageRecord struct{ First, Last int64 }
 const usageLife = 400 * 24 * time.Hour
 
 // usageKind is the month's rows, by channel.
-func usageKind(month time.Time) Kind { return Kind("usage/" + month.UTC().Format("2006-01")) }
+func usageKind(month time.Time) Kind { return Kind("usage/" + monthOf(month)) }
+
+// monthOf is the name of a month, "2026-01".
+func monthOf(at time.Time) string { return at.UTC().Format("2006-01") }
 
 // usageKey names a count.
 type usageKey struct {
@@ -32,7 +35,7 @@ type usageKey struct {
 	month Kind
 }
 
-// Count counts the rows of events that are among changes, and returns the indexes of those that it could not, in ascending order: they
+// Count counts the rows of events that are among changes, those in Hookcast's own channels left out, and returns the indexes of those that it could not, in ascending order: they
 // are to be handed in again. Rows of other kinds are let pass.
 func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []int, err error) {
 	counts := make(map[usageKey]usageRecord)
@@ -41,7 +44,8 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []in
 	lost := make([]bool, len(changes))
 	var errs []error
 	for i, c := range changes {
-		if c.Deleted || !isLogRow(c.Row.Key) {
+		channel, isEvent := strings.CutPrefix(string(c.Row.Kind), "log/")
+		if c.Deleted || !isEvent || ReservedChannel(channel) {
 			continue
 		}
 		e, err := DecodeEvent(c.Row.Body)
@@ -50,7 +54,7 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []in
 			errs = append(errs, Errorf(Internal, "event_undecodable", "a row of a log is no event"))
 			continue
 		}
-		k := usageKey{channelKey{c.Row.Tenant, strings.TrimPrefix(string(c.Row.Kind), "log/")}, usageKind(e.Time)}
+		k := usageKey{channelKey{c.Row.Tenant, channel}, usageKind(e.Time)}
 		n, known := counts[k]
 		if !known {
 			keys = append(keys, k)
@@ -80,9 +84,6 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []in
 	return failed, errors.Join(errs...)
 }
 
-// isLogRow tells whether k is the row of an event in a channel's log.
-func isLogRow(k Key) bool { return strings.HasPrefix(string(k.Kind), "log/") }
-
 // add widens the row to n.
 func (u *MonthlyUsage) add(ctx context.Context, k usageKey, n usageRecord) error {
 	at := Key{k.tenant, k.month, k.name}
@@ -109,39 +110,4 @@ func (u *MonthlyUsage) add(ctx context.Context, k usageKey, n usageRecord) error
 		}
 	}
 	return Errorf(Unavailable, "usage_contended", "a count is written from too many sides at once")
-}
-
-// Month returns how many events the tenant's channels took in the month of at, as far as the feed was counted. An event's month is that
-// of its Time; where times are not in the order of numbers, as behind a queue that stood still over the end of a month, an event
-// may count in the earlier month in place of the later one, and in one of them only.
-func (u *MonthlyUsage) Month(ctx context.Context, tenant TenantID, at time.Time) (events int64, err error) {
-	before := make(map[string]int64) // each channel's last number of the month before
-	first := time.Date(at.UTC().Year(), at.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
-	err = u.each(ctx, tenant, first.AddDate(0, -1, 0), func(channel string, n usageRecord) { before[channel] = n.Last })
-	if err == nil {
-		err = u.each(ctx, tenant, first, func(channel string, n usageRecord) {
-			events += max(0, n.Last-max(n.First-1, before[channel]))
-		})
-	}
-	return events, err
-}
-
-func (u *MonthlyUsage) each(ctx context.Context, tenant TenantID, month time.Time, f func(channel string, n usageRecord)) error {
-	for after := ""; ; {
-		rows, err := u.table.Query(ctx, Range{Tenant: tenant, Kind: usageKind(month), After: after, Limit: 1000})
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			n, err := decodeRecord[usageRecord](row)
-			if err != nil {
-				return err
-			}
-			f(row.Sort, n)
-		}
-		if len(rows) < 1000 {
-			return nil
-		}
-		after = rows[len(rows)-1].Sort
-	}
 }

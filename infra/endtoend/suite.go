@@ -26,6 +26,7 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"a suspended tenant's streams end, and its webhooks are refused": suspended,
 		"live connections are listed, renewed and closed":                connections,
 		"a stream outlives its token where that is renewed in time":      renewed,
+		"a month's events are counted, told of and held":                 monthly,
 		"over its connections a page is told in-band and curl by 429":    quota,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d, operatorKey) })

@@ -37,6 +37,8 @@ type box struct {
 	channels  *tenants.Log
 	queue     *sqlite.Queue
 	appender  *tenants.Appender
+	usage     *tenants.MonthlyUsage
+	changes   *sqlite.Feed // for usage
 	accounts  *tenants.Accounts
 	demo      *demo
 	operator  string // the file that holds the operator's key
@@ -117,15 +119,21 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			return nil, fmt.Errorf("demo: %w", err)
 		}
 	}
+	b.usage = tenants.NewMonthlyUsage(table)
+	if b.changes, err = b.db.Feed(ctx, "usage"); err != nil {
+		return nil, err
+	}
 	connections := tenants.NewConnections(table, b.node)
 	connections.Local = b.hub
+	admission := tenants.NewSharedAdmission(b.node)
+	admission.Notices = tenants.NewNotices(b.queue)
 	o := streamer.Options{
-		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewSharedAdmission(b.node),
+		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		API: api.New(api.Options{
 			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
-			Connections: connections,
+			Connections: connections, Usage: b.usage,
 			Observe:     streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{
@@ -164,6 +172,7 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	var work sync.WaitGroup
 	work.Go(func() { b.appender.Run(working, 4) })
 	work.Go(func() { b.node.Run(working, b.hub) })
+	work.Go(func() { b.usage.Run(working, b.changes, b.log) })
 	defer func() {
 		stop()
 		work.Wait()

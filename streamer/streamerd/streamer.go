@@ -80,19 +80,22 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 		},
 	})
 	connections.Local = s.hub
+	ingest := queues.Queue(env.Get(awsenv.IngestQueue))
+	admission := tenants.NewSharedAdmission(s.node)
+	admission.Notices = tenants.NewNotices(ingest)
 	s.app = tier.New(tier.Options{
-		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: tenants.NewSharedAdmission(s.node),
+		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		API: api.New(api.Options{
 			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
-			Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
+			Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, ingest)),
 			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 			Subscribers: func(ctx context.Context, t tenants.TenantID, channel string) int {
 				n, err := interest.Subscribers(ctx, t, channel)
 				warn(s.log, "subscribers could not be counted", err)
 				return n
 			},
-			Connections: connections,
-			Observe:     tier.Observe,
+			Connections: connections, Usage: tenants.NewMonthlyUsage(table),
+			Observe: tier.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: s.log, Ready: s.node.Ready, TrustedHops: trustedHops,
 	})

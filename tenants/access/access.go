@@ -10,6 +10,7 @@
 // The objects, and who has them by default; the owner has everything of the tenant:
 //
 //	channel:<name>      viewer: subscribe, read; publisher: publish; admin: everything
+//	channel:hookcast.*  no viewer has these
 //	channels            the list of channels: viewer, publisher: read; admin: everything
 //	source:* event:* connection:* token policy limits usage audit
 //	                    admin: everything

@@ -73,6 +73,7 @@ func TestDefaultRights(t *testing.T) {
 	for _, row := range []struct{ object, owner, admin, publisher, viewer string }{
 		{"channel:orders.42", "rwpsm", "rwpsm", "p", "rs"},
 		{"channel:*", "rwpsm", "rwpsm", "p", "rs"},
+		{"channel:hookcast.notices", "rwpsm", "rwpsm", "p", ""},
 		{"channels", "rwpsm", "rwpsm", "r", "r"},
 		{"source:*", "rwpsm", "rwpsm", "", ""},
 		{"source:src_1", "rwpsm", "rwpsm", "", ""},

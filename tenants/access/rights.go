@@ -5,6 +5,9 @@ import "github.com/hookcast/hookcast/tenants"
 // anyAction stands in the rows below for every action. No request and no tenant's row can name it.
 const anyAction = "*"
 
+// ownChannels are those that Hookcast itself publishes to.
+const ownChannels = channelKind + "hookcast.*"
+
 // rights are the rows that every tenant has.
 func rights() []Rule {
 	const owner, admin, publisher, viewer = rolePrefix + tenants.RoleOwner, rolePrefix + tenants.RoleAdmin, rolePrefix + tenants.RolePublisher, rolePrefix + tenants.RoleViewer
@@ -14,6 +17,9 @@ func rights() []Rule {
 		{Subject: viewer, Object: "channel:*", Action: Subscribe, Effect: Allow},
 		{Subject: viewer, Object: "channel:*", Action: Read, Effect: Allow},
 		{Subject: viewer, Object: Channels, Action: Read, Effect: Allow},
+
+		// What Hookcast tells a tenant of its account is not for its end users, whose tokens are viewers' unless they say otherwise.
+		{Subject: viewer, Object: ownChannels, Action: anyAction, Effect: Deny},
 
 		{Subject: publisher, Object: "channel:*", Action: Publish, Effect: Allow},
 		{Subject: publisher, Object: Channels, Action: Read, Effect: Allow},

@@ -36,6 +36,7 @@ type Options struct {
 	// Subscribers counts the open subscriptions of a channel over all nodes, at most 5 s old.
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
 	Connections Connections
+	Usage       *tenants.MonthlyUsage
 	Logger      *slog.Logger
 	SignupOpen  bool
 	PublicURL   string // base address of /in/{token}, as providers reach it
@@ -50,11 +51,13 @@ type API struct {
 	Options
 	mux     *http.ServeMux
 	signups *throttle
+	months  *tenants.Cache[tenants.TenantID, []tenants.MonthUsage]
 }
 
 // New makes the API's handler.
 func New(o Options) *API {
-	a := &API{Options: o, mux: http.NewServeMux(), signups: newThrottle(5, 12*time.Minute, 10_000)}
+	a := &API{Options: o, mux: http.NewServeMux(), signups: newThrottle(5, 12*time.Minute, 10_000),
+		months: tenants.NewCache[tenants.TenantID, []tenants.MonthUsage](usageTrust, 1_000, 0)}
 	a.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	if a.ClientAddr == nil {
 		a.ClientAddr = connectionAddr

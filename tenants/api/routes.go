@@ -84,5 +84,6 @@ func table() []Route {
 		{Method: put, Path: "/v1/policies", Object: access.Policy, Action: access.Write, handle: (*API).putPolicies},
 		{Method: post, Path: "/v1/policies/check", Object: access.Policy, Action: access.Read, handle: (*API).checkPolicies},
 		{Method: get, Path: "/v1/limits", Object: access.Limits, Action: access.Read, handle: (*API).getLimits},
+		{Method: get, Path: "/v1/usage", Object: access.Usage, Action: access.Read, handle: (*API).getUsage},
 	}
 }

@@ -1,0 +1,134 @@
+package tenants
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// monthLimit holds tenants to their events per month. What they took is what the change feed has counted, read now and then, and what
+// this process has taken since: so the limit is approximate. It can be passed by what the feed has yet to count at a reading, and by
+// what other processes take until the next.
+type monthLimit struct {
+	counts *Cache[TenantID, MonthUsage]
+	usage  *MonthlyUsage
+
+	mu      sync.Mutex
+	tenants map[TenantID]*monthUse
+}
+
+// monthUse is what a tenant took of a month.
+type monthUse struct {
+	month   string
+	counted int64     // by the feed, at the last reading
+	taken   int64     // here, since that began
+	until   time.Time // when to read again
+}
+
+const (
+	monthTenants  = 10_000 // remembered
+	monthTrustMin = 5 * time.Second
+	monthTrustMax = 5 * time.Minute
+	monthFailed   = time.Second // after a reading that failed
+	monthBusiest  = 10_000      // events per second that a tenant without a limit of those is taken to be able to send
+	monthAgain    = 15 * time.Minute
+)
+
+func newMonthLimit(u *MonthlyUsage) *monthLimit {
+	return &monthLimit{
+		counts: NewCache[TenantID, MonthUsage](monthFailed, monthTenants, 0), usage: u, tenants: make(map[TenantID]*monthUse),
+	}
+}
+
+// take counts one event, or refuses it: TooMany event_month_limit. It returns how many there are with it; 0 where there is no limit.
+// Counts that cannot be read refuse nothing.
+func (m *monthLimit) take(ctx context.Context, tenant TenantID, l Limits, now time.Time) (used int64, err error) {
+	limit := l.EventsPerMonth
+	if limit <= 0 {
+		return 0, nil
+	}
+	month := monthOf(now)
+	m.mu.Lock()
+	u := m.tenants[tenant]
+	fresh := u != nil && u.month == month && now.Before(u.until)
+	m.mu.Unlock()
+	if !fresh {
+		m.read(ctx, tenant, l, now)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u = m.tenants[tenant]; u == nil { // pushed out by others since
+		return 0, nil
+	}
+	if used = u.counted + u.taken; used >= limit {
+		err := Errorf(TooMany, "event_month_limit", "the account has taken the %d events that it may in a month", limit)
+		// The limit can be raised at any time, so that nobody is told to stay away until the month is over.
+		err.RetryAfter = min(monthAgain, nextMonth(now).Sub(now)) + rand.N(monthAgain/3)
+		return used, err
+	}
+	u.taken++
+	return used + 1, nil
+}
+
+// read reads what the feed has counted. Several at once share the reading.
+func (m *monthLimit) read(ctx context.Context, tenant TenantID, l Limits, now time.Time) {
+	m.mu.Lock()
+	before := int64(0)
+	if u := m.tenants[tenant]; u != nil && u.month == monthOf(now) {
+		before = u.taken
+	}
+	m.mu.Unlock()
+	counted, err := m.counts.Get(ctx, tenant, func(ctx context.Context) (MonthUsage, error) {
+		months, err := m.usage.Months(ctx, tenant, now, 1)
+		if err != nil {
+			return MonthUsage{}, err
+		}
+		return months[0], nil
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.tenants[tenant]
+	if u == nil || u.month != monthOf(now) {
+		if u == nil && len(m.tenants) >= monthTenants {
+			for other := range m.tenants { // any: it is read again when it is wanted
+				delete(m.tenants, other)
+				break
+			}
+		}
+		u = &monthUse{month: monthOf(now)}
+		m.tenants[tenant] = u
+	}
+	if err != nil || counted.Month != u.month {
+		u.until = now.Add(monthFailed)
+		return
+	}
+	if !now.Before(u.until) { // nobody else was quicker
+		u.counted, u.taken = max(counted.Events, u.counted), max(0, u.taken-before)
+		u.until = now.Add(monthTrust(l, l.EventsPerMonth-u.counted))
+	}
+}
+
+// monthTrust is how long a reading is gone by: a quarter of the time in which what is left could be used up.
+func monthTrust(l Limits, left int64) time.Duration {
+	perSecond := int64(l.EventsPerSecond)
+	if perSecond <= 0 {
+		perSecond = monthBusiest
+	}
+	seconds := max(0, left) / perSecond / 4
+	return max(monthTrustMin, min(time.Duration(min(seconds, 3600))*time.Second, monthTrustMax))
+}
+
+// giveBack takes one off that came to nothing.
+func (m *monthLimit) giveBack(tenant TenantID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u := m.tenants[tenant]; u != nil && u.taken > 0 {
+		u.taken--
+	}
+}
+
+func nextMonth(at time.Time) time.Time {
+	at = at.UTC()
+	return time.Date(at.Year(), at.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+}

@@ -1,0 +1,73 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Notices tells tenants about their own accounts, by events in their channel NoticesChannel, to which nobody else can publish. An event's
+// id follows from what it says, so that however many processes notice the same thing it is told once.
+type Notices struct {
+	queue Queue
+
+	mu   sync.Mutex
+	told map[string]bool // ids that this process has sent
+}
+
+// ScarceType is the type of the event that says that most of a limit is in use:
+//
+//	{"limit":"connections","max":1000,"percent":80,"period":"2026-01-31"}
+//
+// limit is a name of LimitNames. It comes once in a period (a day or, of events_per_month and channels, a month) for each value of the limit.
+const ScarceType = "limit.warning"
+
+// scarcePercent is how much of a limit is in use when its tenant is told.
+const scarcePercent = 80
+
+// scarce tells whether so much of a limit is in use that its tenant is to be told.
+func scarce(used, limit int64) bool {
+	return limit > 0 && used > 0 && used >= (limit*scarcePercent+99)/100
+}
+
+const (
+	noticesTold = 10_000 // remembered
+	noticeTime  = 5 * time.Second
+)
+
+// NewNotices makes a Notices that sends to the ingest queue.
+func NewNotices(q Queue) *Notices { return &Notices{queue: q, told: make(map[string]bool)} }
+
+// Scarce tells the tenant, which has limits l, that most of a limit is in use. What cannot be sent is told at the next occasion.
+func (n *Notices) Scarce(ctx context.Context, tenant TenantID, l Limits, limit string, most int64, period string) {
+	data := fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, scarcePercent, period)
+	e := Event{
+		ID: DerivedID(PrefixEvent, string(tenant), "notice", string(data)), Tenant: tenant, Channel: NoticesChannel, Type: ScarceType,
+		Data: data, ContentType: "application/json", Time: time.Now().UTC(),
+	}
+	if !n.first(e.ID) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, noticeTime)
+	defer cancel()
+	if err := n.queue.Send(ctx, messageOf(e, l)); err != nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.told, e.ID)
+	}
+}
+
+// first tells whether this process has yet to send it, and notes that it does.
+func (n *Notices) first(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.told[id] {
+		return false
+	}
+	if len(n.told) >= noticesTold {
+		clear(n.told) // the log knows, too
+	}
+	n.told[id] = true
+	return true
+}

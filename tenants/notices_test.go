@@ -1,0 +1,161 @@
+package tenants_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+// notices are what the tenant was told.
+func (r *intakeRig) notices(t *testing.T) (told []string) {
+	t.Helper()
+	r.appendAll(t)
+	for _, e := range r.all(t, tenants.NoticesChannel) {
+		if e.Type != tenants.ScarceType || e.DuplicateOf != "" {
+			t.Errorf("%+v", e)
+		}
+		told = append(told, string(e.Data))
+	}
+	return told
+}
+
+func wantNotices(t *testing.T, r *intakeRig, want ...string) {
+	t.Helper()
+	if got := strings.Join(r.notices(t), "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("told:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// However many processes notice it, a tenant is told once in a period, and anew when the limit is another.
+func TestATenantIsToldOnceThatItsMonthRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newIntakeRig(t)
+		r.followed(t)
+		r.limit(t, map[string]int64{"events_per_month": 10, "events_per_second": 0, "retention_seconds": 0})
+		first := `{"limit":"events_per_month","max":10,"percent":80,"period":"2000-01"}`
+		for i := range 10 {
+			if i == 7 {
+				wantNotices(t, r)
+			}
+			if i == 8 {
+				wantNotices(t, r, first)
+			}
+			if err := r.publish(fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.appendAll(t)
+		time.Sleep(10 * time.Second)
+		another := tenants.NewPublisher(tenants.NewIntake(r.accounts, r.log, r.queue))
+		r.limit(t, map[string]int64{"events_per_month": 12})
+		for i := range 2 {
+			if _, err := another.Publish(t.Context(), r.tenant, tenants.Publication{Channel: "orders", Type: "t", ID: fmt.Sprint("b", i)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.publish(fmt.Sprint("c", i)); i == 0 && err != nil {
+				t.Fatal(err)
+			}
+		}
+		second := `{"limit":"events_per_month","max":12,"percent":80,"period":"2000-01"}`
+		wantNotices(t, r, first, second)
+
+		time.Sleep(31 * 24 * time.Hour)
+		for i := range 12 {
+			if err := r.publish(fmt.Sprint("d", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantNotices(t, r, first, second, `{"limit":"events_per_month","max":12,"percent":80,"period":"2000-02"}`)
+	})
+}
+
+func TestATenantIsToldThatItsChannelsRunOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newIntakeRig(t)
+		r.limit(t, map[string]int64{"channels": 5, "events_per_second": 0})
+		for i := range 5 {
+			if i < 4 {
+				wantNotices(t, r)
+			}
+			if _, err := r.publisher.Publish(t.Context(), r.tenant, tenants.Publication{Channel: fmt.Sprint("c", i), Type: "t"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantNotices(t, r, `{"limit":"channels","max":5,"percent":80,"period":"2000-01"}`)
+	})
+}
+
+// Over three nodes, each of which sees only its own connections and what the others hold.
+func TestATenantIsToldThatItsConnectionsRunOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newIntakeRig(t)
+		fl := newFleet(t, tenantstest.Faults{}, 3)
+		for _, s := range fl.sites {
+			s.admission.Notices = tenants.NewNotices(r.queue)
+		}
+		time.Sleep(15 * time.Second)
+		ask, limits := tenants.AdmissionRequest{Tenant: r.tenant}, tenants.Limits{Connections: 100}
+		for i := range 100 {
+			if i == 40 {
+				wantNotices(t, r)
+			}
+			if _, err := fl.sites[i%3].connect(ask, limits); err != nil {
+				t.Fatalf("connection %d: %v", i, err)
+			}
+		}
+		synctest.Wait()
+		day := `{"limit":"connections","max":100,"percent":80,"period":"2000-01-01"}`
+		wantNotices(t, r, day)
+		time.Sleep(24 * time.Hour)
+		fl.sites[0].leave(0)
+		if _, err := fl.sites[0].connect(ask, limits); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		wantNotices(t, r, day, strings.Replace(day, "01-01", "01-02", 1))
+		fl.close()
+	})
+}
+
+// A notice that could not be sent is sent at the next occasion.
+func TestANoticeThatWasNotSentIsNotTold(t *testing.T) {
+	r := newIntakeRig(t)
+	queue := &broken{Queue: r.queue, down: true}
+	n := tenants.NewNotices(queue)
+	for range 2 {
+		n.Scarce(t.Context(), r.tenant, tenants.Limits{}, "connections", 10, "2000-01-01")
+	}
+	wantNotices(t, r)
+	queue.down = false
+	for range 3 {
+		n.Scarce(t.Context(), r.tenant, tenants.Limits{}, "connections", 10, "2000-01-01")
+	}
+	wantNotices(t, r, `{"limit":"connections","max":10,"percent":80,"period":"2000-01-01"}`)
+}
+
+// Nobody but Hookcast itself publishes to its channels, by whatever way.
+func TestHookcastsChannelsAreItsOwnToPublishTo(t *testing.T) {
+	r := newIntakeRig(t)
+	ctx := context.Background()
+	_, err := r.publisher.Publish(ctx, r.tenant, tenants.Publication{Channel: tenants.NoticesChannel, Type: "t"})
+	wantError(t, err, tenants.Unprocessable, "reserved_channel")
+	for _, spec := range []tenants.SourceSpec{
+		{Channel: "hookcast.x"}, {Channel: "a.{n}", Fallback: "hookcast.notices"},
+	} {
+		spec.Name, spec.Provider, spec.Secret = "s", "github", intakeSecret
+		_, _, err := r.sources.Create(ctx, r.tenant, spec)
+		wantError(t, err, tenants.Unprocessable, "reserved_channel")
+	}
+	_, token := r.source(t, tenants.SourceSpec{Provider: "github", Channel: "{repository.name}.notices", Secret: intakeSecret})
+	_, err = r.receiver.Receive(ctx, github(t, token, "d-1", "push", `{"repository":{"name":"hookcast"}}`))
+	wantError(t, err, tenants.Unprocessable, "reserved_channel")
+	if got := r.queued(t); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
