@@ -18,9 +18,6 @@ func rights() []Rule {
 		{Subject: viewer, Object: "channel:*", Action: Read, Effect: Allow},
 		{Subject: viewer, Object: Channels, Action: Read, Effect: Allow},
 
-		// What Hookcast tells a tenant of its account is not for its end users, whose tokens are viewers' unless they say otherwise.
-		{Subject: viewer, Object: ownChannels, Action: anyAction, Effect: Deny},
-
 		{Subject: publisher, Object: "channel:*", Action: Publish, Effect: Allow},
 		{Subject: publisher, Object: Channels, Action: Read, Effect: Allow},
 
@@ -35,5 +32,6 @@ func rights() []Rule {
 	} {
 		rows = append(rows, Rule{Subject: admin, Object: object, Action: anyAction, Effect: Allow})
 	}
-	return rows
+	// What Hookcast tells a tenant of its account is not for its end users, whose tokens are viewers' unless they say otherwise.
+	return append(rows, Rule{Subject: viewer, Object: ownChannels, Action: anyAction, Effect: Deny})
 }
