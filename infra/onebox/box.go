@@ -134,7 +134,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
 			Connections: connections, Usage: b.usage,
-			Observe:     streamer.Observe,
+			Observe: streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{
 			Receiver: tenants.NewReceiver(sources, intake), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
