@@ -51,12 +51,10 @@ func (a *Appender) finish(ctx context.Context, rs []Received) {
 	failed := a.Append(ctx, rs)
 	done := make([]Received, 0, len(rs))
 	back := make([]Received, 0, len(failed))
-	receives := 1
 	for i, r := range rs {
 		if len(failed) > 0 && failed[0] == i {
 			failed = failed[1:]
 			back = append(back, r)
-			receives = max(receives, r.Receives)
 			continue
 		}
 		done = append(done, r)
@@ -66,9 +64,28 @@ func (a *Appender) finish(ctx context.Context, rs []Received) {
 			a.warn(ctx, "done failed", "messages", len(done), "error", err)
 		}
 	}
-	if len(back) > 0 {
+	a.GiveBack(ctx, back...)
+}
+
+// GiveBack has the queue show messages that failed again before their visibility time is over: soon at first, and later the more often one of
+// their group was received. Where the queue cannot be told they come again all the same, after that time.
+func (a *Appender) GiveBack(ctx context.Context, rs ...Received) {
+	var groups []string
+	byGroup := make(map[string][]Received)
+	for _, r := range rs {
+		if byGroup[r.Group] == nil {
+			groups = append(groups, r.Group)
+		}
+		byGroup[r.Group] = append(byGroup[r.Group], r)
+	}
+	inParallel(len(groups), groupsAtOnce, func(i int) error {
+		back, receives := byGroup[groups[i]], 1
+		for _, r := range back {
+			receives = max(receives, r.Receives)
+		}
 		if err := a.queue.Release(ctx, retryDelay(receives), back...); err != nil {
 			a.warn(ctx, "release failed", "messages", len(back), "error", err)
 		}
-	}
+		return nil
+	})
 }

@@ -274,3 +274,42 @@ func TestRunComesBackToWhatFailed(t *testing.T) {
 		running.Wait()
 	})
 }
+
+// A channel that keeps failing waits longer and longer, and another one that failed beside it does not wait with it.
+func TestGiveBackIsSoonAtFirstAndByGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, q := t.Context(), tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Hour, MaxReceives: 100})
+		table := newTable()
+		a := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), &inboxes{}, q)
+		next := func(group string) tenants.Received {
+			t.Helper()
+			rs, err := q.Receive(ctx, 1, time.Minute)
+			if err != nil || len(rs) != 1 || rs[0].Group != group {
+				t.Fatalf("%+v, %v, want one of %s", rs, err, group)
+			}
+			return rs[0]
+		}
+		if err := q.Send(ctx, tenants.Message{Group: "poison", Body: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for range 9 {
+			a.GiveBack(ctx, next("poison"))
+		}
+		if waited := time.Since(began); waited < 20*time.Second || waited > 90*time.Second {
+			t.Errorf("nine failures in %v", waited)
+		}
+		poison := next("poison")
+		if err := q.Send(ctx, tenants.Message{Group: "unlucky", Body: []byte("y")}); err != nil {
+			t.Fatal(err)
+		}
+		a.GiveBack(ctx, poison, next("unlucky"))
+		began = time.Now()
+		if r := next("unlucky"); r.Receives != 2 || time.Since(began) > 2*time.Second {
+			t.Errorf("received for the %d. time after %v", r.Receives, time.Since(began))
+		}
+		if next("poison"); time.Since(began) < 20*time.Second {
+			t.Errorf("the one that fails for good was back after %v", time.Since(began))
+		}
+	})
+}

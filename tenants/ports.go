@@ -141,7 +141,7 @@ type Feed interface {
 // Message is what a Queue carries.
 type Message struct {
 	Group  string        // messages of one group are received in order of Send, one batch at a time; "" in no order. At most 128 bytes of 0x21 to 0x7e
-	Dedupe string        // a second message with it within 5 minutes of the first is accepted and dropped, whatever its group; "" never. As Group, and only where there is one
+	Dedupe string        // a second message of the group with it within 5 minutes of the first is accepted and dropped, one of another group perhaps; "" never. As Group, and only where there is one
 	Delay  time.Duration // not received before; 0 to 15 minutes, and 0 where there is a Group
 	Body   []byte        // 1 byte to 700,000: in base64 it fits SQS's 1 MiB
 }

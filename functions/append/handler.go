@@ -14,9 +14,10 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Appender is what a batch is handed to: *tenants.Appender. It returns the indexes of what failed.
+// Appender is what a batch is handed to: *tenants.Appender. It returns the indexes of what failed, and gives that back to the queue.
 type Appender interface {
 	Append(ctx context.Context, rs []tenants.Received) (failed []int)
+	GiveBack(ctx context.Context, rs ...tenants.Received)
 }
 
 // Options are a Handler's dependencies.
@@ -26,7 +27,8 @@ type Options struct {
 	Measure  func(values ...slog.Attr)
 }
 
-// Handler is for lambda.Start. A message that fails comes again after its visibility time, and with it the later ones of its group.
+// Handler is for lambda.Start. A message that fails comes again, and with it the later ones of its group: soon, since it is given back; after
+// its visibility time where that too failed.
 func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		begin := time.Now()
@@ -38,12 +40,29 @@ func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventR
 		defer cancel()
 		out := batch.Messages(e.Records, o.Appender.Append(within, rs))
 		failed := len(out.BatchItemFailures)
+		if failed > 0 {
+			o.Appender.GiveBack(ctx, named(out, e.Records, rs)...)
+		}
 		took := time.Since(begin)
 		o.Measure(slog.Int("Appended", len(rs)-failed), slog.Int("AppendFailed", failed), slog.Duration("AppendLatency", took))
 		o.Logger.InfoContext(ctx, "batch", "request_id", batch.RequestID(ctx), "tenants", batch.TenantsOf(owners(rs)),
 			"messages", len(rs), "failed", failed, "ms", took.Milliseconds())
 		return out, nil
 	}
+}
+
+// named are those of rs that the answer names.
+func named(out events.SQSEventResponse, ms []events.SQSMessage, rs []tenants.Received) (found []tenants.Received) {
+	ids := make(map[string]bool, len(out.BatchItemFailures))
+	for _, f := range out.BatchItemFailures {
+		ids[f.ItemIdentifier] = true
+	}
+	for i, m := range ms {
+		if ids[m.MessageId] {
+			found = append(found, rs[i])
+		}
+	}
+	return found
 }
 
 // owners yields whose the events are. What is no event is nobody's.

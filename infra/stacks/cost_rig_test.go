@@ -144,6 +144,7 @@ func (l *line) start(deployment *tenants.Deployment) {
 		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
 	})
 	appender := tenants.NewAppender(tenants.NewLog(l.table), tenants.NewInterest(l.table), l.in, nil)
+	appender.Tenants = tenants.NewAccounts(l.table, nil)
 	l.appends = appending.Handler(appending.Options{Appender: appender, Logger: quiet, Measure: unmeasured})
 	l.changes = changes.Handler(changes.Options{
 		Decode: func(record []byte) (tenants.Change, error) {
@@ -209,8 +210,8 @@ func (l *line) post(size int) {
 	}
 }
 
-// append does what the event source mapping of the ingest queue does. The server gives out one message of a group at a time, where SQS gives
-// up to ten, so that what is paid for the receive is worked out here.
+// append does what the event source mapping of the ingest queue does, and pays for it: one receive and one delete, as many messages as are
+// there at that moment, which for a test may be more than one receive.
 func (l *line) append(n int) {
 	l.t.Helper()
 	ctx := l.t.Context()
@@ -223,7 +224,7 @@ func (l *line) append(n int) {
 		for _, m := range out.Messages {
 			e.Records = append(e.Records, events.SQSMessage{MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle, Body: *m.Body, Attributes: m.Attributes})
 			bytes += len(*m.Body)
-			// The next one of the group is given out when this one is gone. Nothing of it is lost: the test has it.
+			// So that the rest of the group is given out. Nothing of it is lost: the test has it.
 			_, err := l.poller.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &l.queue, ReceiptHandle: m.ReceiptHandle})
 			must(l.t, err)
 		}

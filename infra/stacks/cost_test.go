@@ -14,7 +14,7 @@ const (
 	loggedPerHTTP = 0.4   // KB of a request to the gateway
 )
 
-// rows are those of README's table: what is paid for, and in dollars what a million of it are, as listed for us-east-1 on demand in November
+// rows are those of README's table: what is paid for, and in dollars what a million of it are, as listed for us-east-1 on demand in June
 // 2026, at https://aws.amazon.com/{api-gateway,lambda,sqs,dynamodb,kms,cloudwatch}/pricing/.
 var rows = []struct {
 	what   string

@@ -49,7 +49,7 @@ func TestReadmesCommandsAreTrueOfTheTemplate(t *testing.T) {
 	if len(built) != len(d.Functions) {
 		t.Errorf("builds %q, and there are %d functions", built, len(d.Functions))
 	}
-	for _, want := range []string{"GOOS=linux GOARCH=arm64", "-tags lambda.norpc", "-o build/$f/ ./functions/$f/bootstrap", "--platform linux/arm64"} {
+	for _, want := range []string{"GOOS=linux GOARCH=arm64", "-tags lambda.norpc", "--image-tag-mutability IMMUTABLE\n", "-o build/$f/ ./functions/$f/bootstrap", "--platform linux/arm64"} {
 		if !strings.Contains(script, want) {
 			t.Errorf("no %s", want)
 		}

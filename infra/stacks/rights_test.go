@@ -113,7 +113,7 @@ var calls = map[string]struct {
 	"sqs.SendMessageBatch":             {[]string{"sqs:SendMessage"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "TaskRole"}},
 	"sqs.ReceiveMessage":               {[]string{"sqs:ReceiveMessage"}, []string{"AppendRole", "TaskRole"}}, // append's by the event source mapping
 	"sqs.DeleteMessageBatch":           {[]string{"sqs:DeleteMessage"}, []string{"AppendRole", "TaskRole"}},
-	"sqs.ChangeMessageVisibilityBatch": {nil, nil}, // messages are given back by the partial-batch reply
+	"sqs.ChangeMessageVisibilityBatch": {[]string{"sqs:ChangeMessageVisibility"}, []string{"AppendRole"}},
 	"sqs.GetQueueUrl":                  {[]string{"sqs:GetQueueUrl"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
 	"sqs.CreateQueue":                  {[]string{"sqs:CreateQueue"}, []string{"TaskRole"}},
 	"sqs.DeleteQueue":                  {[]string{"sqs:DeleteQueue"}, []string{"SweepRole", "TaskRole"}},

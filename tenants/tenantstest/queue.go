@@ -98,10 +98,11 @@ func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 func (q *Queue) add(m tenants.Message) {
 	now := time.Now()
 	if m.Dedupe != "" {
-		if first, ok := q.seen[m.Dedupe]; ok && now.Sub(first) < dedupeWindow {
+		id := m.Group + " " + m.Dedupe // as little as a queue has to see: a repetition in another group is news to it
+		if first, ok := q.seen[id]; ok && now.Sub(first) < dedupeWindow {
 			return
 		}
-		q.seen[m.Dedupe] = now
+		q.seen[id] = now
 	}
 	m.Body = slices.Clone(m.Body)
 	q.messages = append(q.messages, &message{Message: m, sent: now, visible: now.Add(m.Delay)})

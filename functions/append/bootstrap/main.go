@@ -15,12 +15,13 @@ import (
 )
 
 func main() {
-	env := awsenv.Start("append", awsenv.Table, awsenv.InboxPrefix)
+	env := awsenv.Start("append", awsenv.Table, awsenv.IngestQueue, awsenv.InboxPrefix)
 	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
-	inboxes := sqs.New(env.Config).Inboxes(env.Get(awsenv.InboxPrefix))
+	queues := sqs.New(env.Config)
+	inboxes := queues.Inboxes(env.Get(awsenv.InboxPrefix))
 	_, err := tenants.NewNodes(table).Live(context.Background()) // so that a table that is not there is known at once
 	env.Must(err)
-	appender := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), inboxes, nil) // Lambda has the queue
+	appender := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), inboxes, queues.Queue(env.Get(awsenv.IngestQueue)))
 	appender.Tenants, appender.Logger = tenants.NewAccounts(table, tenants.NewNews(table, inboxes)), env.Logger
 	env.Ready()
 	lambda.Start(appending.Handler(appending.Options{Appender: appender, Logger: env.Logger, Measure: env.Measure}))
