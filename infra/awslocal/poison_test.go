@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/tenants"
@@ -101,5 +103,64 @@ func TestAnUnknownRecordGoesToTheFailuresAndTheShardGoesOn(t *testing.T) {
 			return
 		}
 		sleep(ctx, 20*time.Millisecond)
+	}
+}
+
+// A message that is no event is tried so often, and then lies with the dead letters; the one behind it in its channel is appended.
+func TestAPoisonMessageGoesToTheDeadLettersAndItsChannelGoesOn(t *testing.T) {
+	l := inside(t, config{streams: []string{freeAddr()}, concurrency: 2})
+	client, queues := l.cloud.tables, l.cloud.queues
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	url := func(name string) *string {
+		out, err := queues.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(stack + name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.QueueUrl
+	}
+	ingest, dead := url("-ingest.fifo"), url("-ingest-dead.fifo")
+	policy := string(sqstypes.QueueAttributeNameRedrivePolicy)
+	out, err := queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: ingest, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameRedrivePolicy}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var redrive map[string]any
+	if err := json.Unmarshal([]byte(out.Attributes[policy]), &redrive); err != nil {
+		t.Fatal(err)
+	}
+	redrive["maxReceiveCount"] = 2 // so that it takes seconds
+	text, err := json.Marshal(redrive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := queues.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: ingest, Attributes: map[string]string{policy: string(text)}}); err != nil {
+		t.Fatal(err)
+	}
+
+	table := dynamo.Open(client, stack+"-Table")
+	tenant, _, _, err := tenants.NewAccounts(table, nil).Signup(ctx, "Acme", "dev@acme.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Tenant: tenant.ID, Channel: "orders", Type: "t", Data: []byte("{}"), Time: time.Now(), Keep: -1}
+	for i, body := range []string{"no event", base64.StdEncoding.EncodeToString(tenants.EncodeEvent(e))} {
+		if _, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: ingest, MessageBody: &body, MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String(itoa(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for log := tenants.NewLog(table); ; {
+		tail, err := log.Tail(ctx, tenant.ID, "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tail == 1 {
+			break
+		}
+		sleep(ctx, 50*time.Millisecond)
+	}
+	got, err := queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: dead, WaitTimeSeconds: 20})
+	if err != nil || len(got.Messages) != 1 || aws.ToString(got.Messages[0].Body) != "no event" {
+		t.Errorf("dead letters: %+v, %v", got, err)
 	}
 }
