@@ -28,6 +28,8 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"a stream outlives its token where that is renewed in time":      renewed,
 		"a month's events are counted, told of and held":                 monthly,
 		"over its connections a page is told in-band and curl by 429":    quota,
+		"a policy ends the streams that lost their right within 2 s":     policed,
+		"a hidden field is on no way out, and follows the policy":        hidden,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d, operatorKey) })
 	}
