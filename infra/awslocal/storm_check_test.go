@@ -16,6 +16,8 @@ type said struct {
 // channel is the channel's name over all tenants.
 func (s said) channel() string { return s.Tenant + "/" + s.Channel }
 
+func (s said) String() string { return fmt.Sprintf("%s/%s %s %d", s.Tenant, s.Channel, s.Sender, s.N) }
+
 // acked is an event that was acknowledged.
 type acked struct {
 	said
@@ -69,9 +71,9 @@ func (r evidence) wrong() (faults []string, slowest, behind arrival) {
 			case e.seq != int64(i+1):
 				say("%s has number %d in place %d", channel, e.seq, i+1)
 			case repeated:
-				say("%s: %+v is there as %d and as %d", channel, e.said, other.seq, e.seq)
+				say("%s: %v is there as %d and as %d", channel, e.said, other.seq, e.seq)
 			case e.channel() != channel:
-				say("%s has %+v", channel, e.said)
+				say("%s has %v", channel, e.said)
 			case e.N <= before[e.Sender]:
 				say("%s: number %d of %s is behind its number %d", channel, e.N, e.Sender, before[e.Sender])
 			}
@@ -81,7 +83,7 @@ func (r evidence) wrong() (faults []string, slowest, behind arrival) {
 	for _, a := range r.acks {
 		ackedAt[a.id] = a.at
 		if e, ok := known[a.said]; !ok || e.id != a.id {
-			say("%s: %+v was acknowledged as %s, and the log has %q", a.channel(), a.said, a.id, e.id)
+			say("%s: %v was acknowledged as %s, and the log has %q", a.channel(), a.said, a.id, e.id)
 		}
 	}
 	for _, l := range r.lines {
@@ -92,7 +94,7 @@ func (r evidence) wrong() (faults []string, slowest, behind arrival) {
 			}
 			next = got.seq + 1
 			if got.seq < 1 || got.seq > int64(len(log)) || log[got.seq-1].said != got.said {
-				say("%s got %+v as number %d of %s", l.subscriber, got.said, got.seq, l.channel)
+				say("%s got %v as number %d of %s", l.subscriber, got.said, got.seq, l.channel)
 				continue
 			}
 			e := log[got.seq-1]

@@ -123,6 +123,12 @@ func (w *weather) happened(what string) {
 	w.count[what]++
 }
 
+func (w *weather) counted(what string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count[what]
+}
+
 // below gives a random number from 0 to n-1.
 func (w *weather) below(n int) int {
 	w.mu.Lock()

@@ -55,6 +55,7 @@ func (s *storm) strike(ctx context.Context, f strike) {
 	default:
 		s.set(f.what, f.share)
 		sleep(ctx, f.lasts)
+		s.until(ctx, func() bool { return s.counted(f.what) > 0 }) // chance may have spared all that passed
 		s.set(f.what, 0)
 	}
 }
@@ -120,9 +121,9 @@ func (s *storm) incarnation(node *streamer) (name string) {
 // rows is the table, past the storm.
 func (s *storm) rows() *dynamo.Table { return dynamo.Open(s.l.cloud.tables, s.l.what.Tables[0].Name) }
 
-// until polls for half a minute at most.
+// until polls for as long as there is patience.
 func (s *storm) until(ctx context.Context, is func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for ctx.Err() == nil {
 		if is() {
