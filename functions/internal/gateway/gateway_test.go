@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/hookcast/hookcast/functions/internal/gateway"
 	"github.com/hookcast/hookcast/functions/internal/note"
+	"github.com/hookcast/hookcast/infra/awsenv"
+	"github.com/hookcast/hookcast/tenants"
 )
 
 const maxBody = 1024
@@ -331,4 +333,27 @@ func FuzzInvoke(f *testing.F) {
 			t.Errorf("%q came back as %q", body, got)
 		}
 	})
+}
+
+// Logs are paid for by the byte: what an event costs (README) takes an invocation for 1 KB of them, of which Lambda's own lines are a third.
+func TestAnInvocationLogsLittle(t *testing.T) {
+	t.Setenv("AWS_REGION", "us-east-1")
+	var out bytes.Buffer
+	env, err := awsenv.Read(t.Context(), "ingest", func(name string) (string, bool) {
+		return map[string]string{string(awsenv.Table): "hookcast-Table-1ABCDEFGHIJKL"}[name], name == string(awsenv.Table)
+	}, &out, awsenv.Table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := gateway.New(gateway.Options{Logger: env.Logger, Measure: env.Measure, MaxBody: maxBody, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note.Add(r.Context(), "tenant", tenants.NewID(tenants.PrefixTenant))
+		note.Add(r.Context(), "event", tenants.NewID(tenants.PrefixEvent))
+		w.WriteHeader(http.StatusAccepted)
+	})})
+	if _, err := h.Invoke(t.Context(), event(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 2 || out.Len() > 700 {
+		t.Errorf("%d lines of %d bytes:\n%s", lines, out.Len(), &out)
+	}
 }

@@ -1,0 +1,57 @@
+package stacks_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// watched are the alarms without which something could go wrong in silence: metric, what of, and above which value.
+var watched = []struct{ metric, of, above, why string }{
+	{"ApproximateNumberOfMessagesVisible", "IngestDeadLettersName", "0", "a poison message, or events that could not be appended"},
+	{"ApproximateNumberOfMessagesVisible", "ChangesFailuresName", "0", "a record that no release of ours wrote"},
+	{"ApproximateAgeOfOldestMessage", "IngestQueueName", "60", "acknowledged events that wait"},
+	{"IteratorAge", "ChangesFunction", "60000", "the table's stream is not followed"},
+	{"Errors", "IngestFunction", "0", ""}, {"Errors", "AppendFunction", "0", ""}, {"Errors", "ChangesFunction", "0", ""},
+	{"Errors", "AdminFunction", "0", ""}, {"Errors", "SweepFunction", "0", ""},
+	{"Throttles", "IngestFunction", "0", ""}, {"Throttles", "AppendFunction", "0", ""},
+	{"WriteThrottleEvents", "TableName", "0", ""}, {"ReadThrottleEvents", "TableName", "0", ""},
+	{"UnHealthyHostCount", "TargetGroup", "0", ""},
+}
+
+func TestWhatGoesWrongIsHeardOf(t *testing.T) {
+	watch := all(t)["../../infra/stacks/observability.yaml"]
+	if watch == nil {
+		t.Fatal("no template of the alarms")
+	}
+	found := make(map[string]bool)
+	var dashboard string
+	for id, r := range watch.Resources {
+		switch r.Type {
+		case "AWS::CloudWatch::Dashboard":
+			dashboard = fmt.Sprint(r.Properties["DashboardBody"])
+		case "AWS::CloudWatch::Alarm":
+			if !strings.Contains(fmt.Sprint(r.Properties["AlarmActions"]), "Alarms") || r.Properties["AlarmDescription"] == nil {
+				t.Errorf("%s tells nobody, or not what is wrong", id)
+			}
+			if r.Properties["ComparisonOperator"] != "GreaterThanThreshold" {
+				t.Errorf("%s: %v", id, r.Properties["ComparisonOperator"])
+			}
+			for _, w := range watched {
+				if r.Properties["MetricName"] == w.metric && fmt.Sprint(r.Properties["Threshold"]) == w.above && strings.Contains(fmt.Sprint(r.Properties["Dimensions"]), w.of) {
+					found[w.metric+w.of] = true
+				}
+			}
+		}
+	}
+	for _, w := range watched {
+		if !found[w.metric+w.of] {
+			t.Errorf("no alarm on %s of %s above %s: %s", w.metric, w.of, w.above, w.why)
+		}
+	}
+	for _, name := range []string{"IngestDeadLettersName", "ChangesFailuresName", "IngestQueueName", "ChangesFunction", "TableName", "TargetGroup"} {
+		if !strings.Contains(dashboard, "${"+name+"}") {
+			t.Errorf("the dashboard does not show %s", name)
+		}
+	}
+}
