@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/hookcast/hookcast/functions/internal/batch"
 	"github.com/hookcast/hookcast/functions/internal/note"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
@@ -54,6 +55,8 @@ func New(o Options) *Handler {
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	begin := time.Now()
 	id := tenants.NewID(tenants.PrefixRequest)
+	ctx, cancel := batch.Within(ctx) // what waits for a service that does not answer is told so, rather than the process ended
+	defer cancel()
 	ctx, notes := note.With(ctx)
 	w := newResponse(id)
 	r, gatewayID, err := h.request(ctx, payload)

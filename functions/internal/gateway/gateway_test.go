@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/hookcast/hookcast/functions/internal/gateway"
@@ -356,4 +358,20 @@ func TestAnInvocationLogsLittle(t *testing.T) {
 	if lines := strings.Count(out.String(), "\n"); lines != 2 || out.Len() > 700 {
 		t.Errorf("%d lines of %d bytes:\n%s", lines, out.Len(), &out)
 	}
+}
+
+// A handler that waits for what does not come is told in time to say so: at its deadline Lambda would end the process.
+func TestAHandlerIsToldBeforeTheInvocationEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		answer, err := gateway.New(gateway.Options{Handler: slow, Logger: slog.New(slog.DiscardHandler), MaxBody: maxBody}).Invoke(ctx, event(nil))
+		if err != nil || ctx.Err() != nil || !bytes.Contains(answer, []byte(`"statusCode":503`)) {
+			t.Errorf("%s, %v; the invocation: %v", answer, err, ctx.Err())
+		}
+	})
 }
