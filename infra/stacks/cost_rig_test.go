@@ -35,6 +35,7 @@ import (
 	"github.com/hookcast/hookcast/infra/sqs"
 	"github.com/hookcast/hookcast/infra/stacks"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/signing"
 )
 
 var (
@@ -138,13 +139,13 @@ func newLine(t *testing.T) *line {
 func (l *line) start(deployment *tenants.Deployment) {
 	quiet, unmeasured := slog.New(slog.DiscardHandler), func(...slog.Attr) {}
 	accounts := tenants.NewAccounts(l.table, nil)
-	intake := tenants.NewIntake(accounts, tenants.NewLog(l.table), l.all.Queue(l.queue))
+	intake := tenants.NewIntake(&limits{LimitLookup: accounts}, tenants.NewLog(l.table), l.all.Queue(l.queue))
 	l.ingest = ingest.Handler(ingest.Options{
-		Receiver: tenants.NewReceiver(tenants.NewSources(accounts, l.vault, deployment), intake),
+		Receiver: tenants.NewReceiver(&source{SourceLookup: tenants.NewSources(accounts, l.vault, deployment)}, intake),
 		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
 	})
 	appender := tenants.NewAppender(tenants.NewLog(l.table), tenants.NewInterest(l.table), l.in, nil)
-	appender.Tenants = tenants.NewAccounts(l.table, nil)
+	appender.Tenants = &limits{LimitLookup: tenants.NewAccounts(l.table, nil)}
 	l.appends = appending.Handler(appending.Options{Appender: appender, Logger: quiet, Measure: unmeasured})
 	l.changes = changes.Handler(changes.Options{
 		Decode: func(record []byte) (tenants.Change, error) {
@@ -154,6 +155,41 @@ func (l *line) start(deployment *tenants.Deployment) {
 		},
 		Usage: tenants.NewMonthlyUsage(l.table), News: tenants.NewNews(l.table, l.in), Logger: quiet, Measure: unmeasured,
 	})
+}
+
+// limits and source keep what they were told once. What they stand for keeps it for 5 s, which on a slow machine may be over in the middle of a
+// pass.
+type limits struct {
+	tenants.LimitLookup
+	told *tenants.Limits
+}
+
+func (k *limits) Limits(ctx context.Context, t tenants.TenantID) (tenants.Limits, error) {
+	if k.told != nil {
+		return *k.told, nil
+	}
+	got, err := k.LimitLookup.Limits(ctx, t)
+	if err == nil {
+		k.told = &got
+	}
+	return got, err
+}
+
+type source struct {
+	tenants.SourceLookup
+	told    *tenants.Source
+	secrets []signing.Secret
+}
+
+func (k *source) ByToken(ctx context.Context, token string) (tenants.Source, []signing.Secret, error) {
+	if k.told != nil {
+		return *k.told, k.secrets, nil
+	}
+	got, secrets, err := k.SourceLookup.ByToken(ctx, token)
+	if err == nil {
+		k.told, k.secrets = &got, secrets
+	}
+	return got, secrets, err
 }
 
 // forget has the functions remember nothing but what they keep for good: as after a pause, behind which all that was read is too old.
