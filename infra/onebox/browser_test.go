@@ -82,3 +82,51 @@ func TestFourthEventSourceIsToldOfTheQuotaAndConnectsWhenOneLeaves(t *testing.T)
 	page.Wait(`got.length === 3`)
 	page.Want(`got.sort()`, []string{"0:1", "2:1", "3:1"})
 }
+
+// A page outlives its token on one and the same stream: the snippet renews it in place. That the first token is over another stream
+// with it shows.
+func TestAPageOutlivesItsToken(t *testing.T) {
+	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"))
+	tenant := p.Signup(t, "outlives")
+	mint := func(seconds int) string {
+		var out struct{ Token string }
+		p.Must(t, "POST", "/v1/tokens", tenant.Key, map[string]any{"subject": "page", "channels": []string{"orders"}, "ttl_seconds": seconds}).Want(t, 201).JSON(t, &out)
+		return out.Token
+	}
+	tokens := []string{mint(20), mint(3600)}
+	list, err := json.Marshal(tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := browser.NewPage(t, "http://"+p.addr+"/healthz")
+	page.Define(`var tokens = ` + string(list) + `, states = [], got = [], c
+	function connect() {
+		c = Hookcast.connect({channels: "orders", getToken: () => tokens.shift(), onstate: (s, why) => states.push(why ? s + ":" + why : s)})
+			.on("*", e => got.push(e.seq))
+	}
+	const tag = document.createElement("script")
+	tag.src = "/embed.js"
+	tag.onload = connect
+	document.head.append(tag)`)
+	page.Wait(`states.length === 1`)
+	if n := len(p.Connections(t, tenant)); n != 1 {
+		t.Fatalf("%d connections", n)
+	}
+	before := p.Connections(t, tenant)[0].ID
+	twin := p.MustSubscribe(t, tokens[0], "", nil, "orders")
+	for {
+		f, err := twin.NextEvent()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Event == "hookcast.expired" {
+			break
+		}
+	}
+	p.Must(t, "POST", "/v1/channels/orders/events", tenant.Key, map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
+	page.Wait(`got.length === 1`)
+	page.Want(`[states, tokens.length]`, []any{[]string{"open"}, 0})
+	if left := p.Connections(t, tenant); len(left) != 1 || left[0].ID != before {
+		t.Errorf("the page's connection was %s, and now there are %+v", before, left)
+	}
+}
