@@ -35,6 +35,12 @@ type usageKey struct {
 	month Kind
 }
 
+// CountsForUsage tells whether rows of the kind are those that Count looks for.
+func CountsForUsage(k Kind) bool {
+	channel, isEvent := strings.CutPrefix(string(k), "log/")
+	return isEvent && !ReservedChannel(channel)
+}
+
 // Count counts the rows of events that are among changes, those in Hookcast's own channels left out, and returns the indexes of those that it could not, in ascending order: they
 // are to be handed in again. Rows of other kinds are let pass.
 func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []int, err error) {
@@ -44,8 +50,7 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []in
 	lost := make([]bool, len(changes))
 	var errs []error
 	for i, c := range changes {
-		channel, isEvent := strings.CutPrefix(string(c.Row.Kind), "log/")
-		if c.Deleted || !isEvent || ReservedChannel(channel) {
+		if c.Deleted || !CountsForUsage(c.Row.Kind) {
 			continue
 		}
 		e, err := DecodeEvent(c.Row.Body)
@@ -54,7 +59,7 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []in
 			errs = append(errs, Errorf(Internal, "event_undecodable", "a row of a log is no event"))
 			continue
 		}
-		k := usageKey{channelKey{c.Row.Tenant, channel}, usageKind(e.Time)}
+		k := usageKey{channelKey{c.Row.Tenant, strings.TrimPrefix(string(c.Row.Kind), "log/")}, usageKind(e.Time)}
 		n, known := counts[k]
 		if !known {
 			keys = append(keys, k)

@@ -56,7 +56,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	path := filepath.Join(c.data, "hookcast.db")
-	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous}); err != nil {
+	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous, Feeds: tenants.CountsForUsage}); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() {

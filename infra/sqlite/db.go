@@ -24,6 +24,9 @@ type Options struct {
 	// SweepEvery is how often rows past their expiry, old deduplication ids and changes that every feed has seen are
 	// removed; 0 means every minute.
 	SweepEvery time.Duration
+
+	// Feeds says of which kinds of rows changes are recorded for feeds, so that those that no feed looks for cost nothing; nil: of all.
+	Feeds func(tenants.Kind) bool
 }
 
 // DB is an open database. Its methods are safe for concurrent use.

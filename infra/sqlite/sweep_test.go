@@ -70,6 +70,25 @@ func TestOldDeduplicationIDsLeaveTheFile(t *testing.T) {
 	})
 }
 
+func TestChangesThatNoFeedLooksForAreNotKept(t *testing.T) {
+	db := open(t, sqlite.Options{Feeds: func(k tenants.Kind) bool { return k == "log/a" }})
+	feed, err := db.Feed(t.Context(), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []tenants.Kind{"evt", "log/a", "log/b"} {
+		if err := db.Table().Write(t.Context(), tenants.Put(tenants.Key{Tenant: "ten_a", Kind: kind, Sort: "a"}, nil, time.Time{}, tenants.Absent())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := db.Count(t.Context(), "SELECT count(*) FROM changes"); err != nil || n != 1 {
+		t.Errorf("%d changes, %v", n, err)
+	}
+	if changes, _, err := feed.Next(t.Context(), 10); err != nil || len(changes) != 1 || changes[0].Row.Kind != "log/a" {
+		t.Errorf("%+v, %v", changes, err)
+	}
+}
+
 func TestWithoutAFeedNoChangeIsKept(t *testing.T) {
 	db := open(t, sqlite.Options{})
 	if err := db.Table().Write(t.Context(), tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a"}, nil, time.Time{}, tenants.Absent())); err != nil {

@@ -85,7 +85,7 @@ func (t *tx) exec(k tenants.Key, st *sql.Stmt, args ...any) (bool, error) {
 
 // tell records for the feeds that the row at k has changed.
 func (t *tx) tell(k tenants.Key) error {
-	if t.feeds == 0 {
+	if t.feeds == 0 || t.tells != nil && !t.tells(k.Kind) {
 		return nil
 	}
 	t.news = true

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"sync"
 	"time"
+
+	"github.com/hookcast/hookcast/tenants"
 )
 
 const (
@@ -32,7 +34,8 @@ type writer struct {
 	news   broadcast     // a change for the feeds was committed
 	full   chan struct{} // the log has grown; holds one
 
-	synchronous string  // FULL or OFF, as asked for
+	synchronous string // FULL or OFF, as asked for
+	tells       func(tenants.Kind) bool
 	current     string  // as SQLite is set
 	lanes       []*lane // those that are in use
 	wake        *time.Timer
@@ -52,7 +55,7 @@ func newWriter(ctx context.Context, path string, o Options) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{
-		db: d, synchronous: o.Synchronous, named: map[string]*lane{}, jobs: make(chan *job, maxBatch),
+		db: d, synchronous: o.Synchronous, tells: o.Feeds, named: map[string]*lane{}, jobs: make(chan *job, maxBatch),
 		full: make(chan struct{}, 1), wake: time.NewTimer(0), patience: time.NewTimer(0),
 	}
 	w.news.init()
