@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
-	"github.com/hookcast/hookcast/tenants"
 )
 
 var (
@@ -156,38 +153,6 @@ func (s *storm) run(faults []strike) {
 	s.judge(owners, subs, begin)
 }
 
-// populate makes tenants, channels, senders and subscribers; those in lates are to come during the storm.
-func (s *storm) populate(chaos *rand.Rand, join func(*subscriber, time.Duration)) (owners map[string]endtoend.Tenant, senders []*sender, lates []*subscriber) {
-	owners = make(map[string]endtoend.Tenant)
-	for i := range stormTenants {
-		name, seed := fmt.Sprintf("t%02d", i), chaos.Uint64()
-		owner := s.Signup(s.t, name)
-		owners[name] = owner
-		var channels []string
-		for c := range stormChannels {
-			channels = append(channels, fmt.Sprintf("c%d", c))
-		}
-		token := s.Token(s.t, owner, "page", channels...)
-		join(s.subscriber(name+" all channels", name, token, i%2 == 0, seed, channels...), 0)
-		for c, channel := range channels {
-			source := s.GitHubSource(s.t, owner, channel)
-			for p := range 1 + c%2 {
-				who := said{Tenant: name, Channel: channel, Sender: fmt.Sprintf("s%d", p)}
-				senders = append(senders, &sender{s: s, source: source, who: who, chaos: rand.New(rand.NewPCG(seed, uint64(10*c+p)))})
-			}
-			subscriber := func(kind string, roams bool, n uint64) *subscriber {
-				return s.subscriber(name+"/"+channel+" "+kind, name, token, roams, seed+10*uint64(c)+n, channel)
-			}
-			join(subscriber("stays", false, 1), 0)
-			join(subscriber("comes and goes", true, 2), 0)
-			if c == 0 {
-				lates = append(lates, subscriber("comes late", true, 3))
-			}
-		}
-	}
-	return owners, senders, lates
-}
-
 // await waits until every subscriber has as many events as were acknowledged, or has had time enough.
 func (s *storm) await(subs []*subscriber) {
 	due := make(map[string]int)
@@ -204,63 +169,5 @@ func (s *storm) await(subs []*subscriber) {
 		if missing == 0 {
 			return
 		}
-	}
-}
-
-// judge holds what happened against what is promised.
-func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, begin time.Time) {
-	t := s.t
-	r := evidence{logs: make(map[string][]logged), within: time.Minute}
-	for name, owner := range owners {
-		total := int64(0)
-		for c := range stormChannels {
-			channel := fmt.Sprintf("%s/c%d", name, c)
-			for _, e := range s.History(t, owner, fmt.Sprintf("c%d", c)) {
-				l := logged{id: e.ID, seq: e.Seq}
-				if err := json.Unmarshal(e.Data, &l.said); err != nil {
-					t.Errorf("%s has %s", channel, e.Data)
-				}
-				r.logs[channel] = append(r.logs[channel], l)
-				total++
-			}
-		}
-		usage, counted := tenants.NewMonthlyUsage(s.rows()), int64(0)
-		if !s.until(t.Context(), func() bool {
-			counted, _ = usage.Month(t.Context(), tenants.TenantID(owner.ID), begin)
-			return counted >= total
-		}) || counted != total {
-			t.Errorf("%s has %d events, and is billed for %d", name, total, counted)
-		}
-	}
-	for _, sub := range subs {
-		sub.mu.Lock()
-		for _, l := range sub.lines {
-			r.lines = append(r.lines, line{l.subscriber, l.channel, l.receipts[:len(l.receipts):len(l.receipts)]})
-		}
-		sub.mu.Unlock()
-	}
-	s.found.Lock()
-	r.acks, r.told = s.acks, s.told
-	s.found.Unlock()
-	s.mu.Lock()
-	r.appended = s.appended
-	s.mu.Unlock()
-	wrong, slowest, behind := r.wrong()
-	for i, w := range wrong {
-		if i == 30 {
-			t.Errorf("and %d more", len(wrong)-i)
-			break
-		}
-		t.Error(w)
-	}
-	table, never := s.table()
-	receipts := 0
-	for _, l := range r.lines {
-		receipts += len(l.receipts)
-	}
-	t.Logf("%d events, %d receipts on %d lines; seed %d:\n%sthe slowest: %v\nthe slowest since its acknowledgement: %v\nthe longest wait for one: %v, %s: %q", len(r.acks), receipts, len(r.lines), *stormSeed, table, slowest, behind,
-		s.longest.took.Round(time.Millisecond), s.longest.delivery, s.longest.heard)
-	if len(never) > 0 {
-		t.Errorf("these faults never happened: %s", strings.Join(never, "; "))
 	}
 }

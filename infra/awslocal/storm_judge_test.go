@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// judge holds what happened against what is promised.
+func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, begin time.Time) {
+	t := s.t
+	r := evidence{logs: make(map[string][]logged), within: time.Minute}
+	for name, owner := range owners {
+		total := int64(0)
+		for c := range stormChannels {
+			channel := fmt.Sprintf("%s/c%d", name, c)
+			for _, e := range s.History(t, owner, fmt.Sprintf("c%d", c)) {
+				l := logged{id: e.ID, seq: e.Seq}
+				if err := json.Unmarshal(e.Data, &l.said); err != nil {
+					t.Errorf("%s has %s", channel, e.Data)
+				}
+				r.logs[channel] = append(r.logs[channel], l)
+				total++
+			}
+		}
+		usage, counted := tenants.NewMonthlyUsage(s.rows()), int64(0)
+		if !s.until(t.Context(), func() bool {
+			counted, _ = usage.Month(t.Context(), tenants.TenantID(owner.ID), begin)
+			return counted >= total
+		}) || counted != total {
+			t.Errorf("%s has %d events, and is billed for %d", name, total, counted)
+		}
+	}
+	for _, sub := range subs {
+		sub.mu.Lock()
+		for _, l := range sub.lines {
+			r.lines = append(r.lines, line{l.subscriber, l.channel, l.receipts[:len(l.receipts):len(l.receipts)]})
+		}
+		sub.mu.Unlock()
+	}
+	s.found.Lock()
+	r.acks, r.told = s.acks, s.told
+	s.found.Unlock()
+	s.mu.Lock()
+	r.appended = s.appended
+	s.mu.Unlock()
+	wrong, slowest, behind := r.wrong()
+	for i, w := range wrong {
+		if i == 30 {
+			t.Errorf("and %d more", len(wrong)-i)
+			break
+		}
+		t.Error(w)
+	}
+	table, never := s.table()
+	receipts := 0
+	for _, l := range r.lines {
+		receipts += len(l.receipts)
+	}
+	t.Logf("%d events, %d receipts on %d lines; seed %d:\n%sthe slowest: %v\nthe slowest since its acknowledgement: %v\nthe longest wait for one: %v, %s: %q", len(r.acks), receipts, len(r.lines), *stormSeed, table, slowest, behind,
+		s.longest.took.Round(time.Millisecond), s.longest.delivery, s.longest.heard)
+	if len(never) > 0 {
+		t.Errorf("these faults never happened: %s", strings.Join(never, "; "))
+	}
+}
