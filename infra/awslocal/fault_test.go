@@ -30,6 +30,7 @@ func (r *running) awaitProcess(t testing.TB, name string, before []int) []int {
 // Environments that are killed with events in their hands, and a node that is killed and replaced, lose nothing.
 func TestKilledProcessesAreReplacedAndNothingIsLost(t *testing.T) {
 	p := start(t)
+	t.Parallel() // most of it is waiting for the queue
 	tenant := p.Signup(t, "killed")
 	token := p.Token(t, tenant, "page", "orders")
 	source := p.GitHubSource(t, tenant, "orders")

@@ -16,20 +16,29 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 	binary := filepath.Join(built.dir, "awslocal")
 	for name, tt := range map[string]struct {
 		program []string
+		links   bool                           // what the others find linked
 		when    func(t *testing.T, r *running) // it has begun; returns when it is to end
 		signal  syscall.Signal
 		group   bool // as the terminal's Ctrl-C signals: every process of the group
 		status  int  // it ends with; -1: killed
 	}{
-		"Ctrl-C":                          {[]string{binary}, atWork, syscall.SIGINT, false, 0},
-		"Ctrl-C of go run":                {[]string{"go", "run", "."}, atWork, syscall.SIGINT, true, 1}, // go's own status, however its program ended
-		"a kill":                          {[]string{binary}, atWork, syscall.SIGKILL, false, -1},
-		"SIGTERM while it links":          {[]string{binary}, linking, syscall.SIGTERM, false, 0},
-		"SIGTERM while the servers start": {[]string{binary}, starting, syscall.SIGTERM, false, 0},
+		"Ctrl-C":                          {[]string{binary}, false, atWork, syscall.SIGINT, false, 0},
+		"Ctrl-C of go run":                {[]string{"go", "run", "."}, false, atWork, syscall.SIGINT, true, 1}, // go's own status, however its program ended
+		"a kill":                          {[]string{binary}, false, atWork, syscall.SIGKILL, false, -1},
+		"SIGTERM while it links":          {[]string{binary}, true, linking, syscall.SIGTERM, false, 0},
+		"SIGTERM while the servers start": {[]string{binary}, false, starting, syscall.SIGTERM, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := begin(filepath.Join(t.TempDir(), "data"), 2, tt.program...)
+			data := filepath.Join(t.TempDir(), "data")
+			if !tt.links {
+				if err := copyBinaries(data); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := os.Mkdir(data, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			r, err := begin(data, 2, tt.program...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,13 +80,7 @@ func atWork(t *testing.T, r *running) {
 	}
 }
 
-// linking returns while a linker runs, of which there is none that go build does not wait for.
-func linking(t *testing.T, r *running) {
-	if err := os.RemoveAll(filepath.Join(r.data, "build")); err != nil {
-		t.Fatal(err)
-	}
-	awaitProgram(t, r, "link")
-}
+func linking(t *testing.T, r *running) { awaitProgram(t, r, "link") }
 
 func starting(t *testing.T, r *running) { awaitProgram(t, r, "java") }
 

@@ -43,9 +43,16 @@ func inside(t *testing.T, c config) *local {
 	return l
 }
 
-// A row of a newer release's in the table's stream ends with the failures, and those behind it in its partition are dealt with.
-func TestAnUnknownRecordGoesToTheFailuresAndTheShardGoesOn(t *testing.T) {
+// What is nobody's to use does not stand in the way of the rest.
+func TestWhatCannotBeUsedIsPutAside(t *testing.T) {
+	t.Parallel()
 	l := inside(t, config{streams: []string{freeAddr()}, concurrency: 2})
+	t.Run("an unknown record goes to the failures, and the shard goes on", func(t *testing.T) { unknownRecord(t, l) })
+	t.Run("what waits of a tenant that is gone is dropped", func(t *testing.T) { goneTenant(t, l) })
+}
+
+// A row of a newer release's in the table's stream ends with the failures, and those behind it in its partition are dealt with.
+func unknownRecord(t *testing.T, l *local) {
 	client, queues := l.cloud.tables, l.cloud.queues
 	const name = stack + "-Table"
 	_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(name), Item: map[string]types.AttributeValue{

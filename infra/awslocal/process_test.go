@@ -82,11 +82,21 @@ func need(t *testing.T) {
 
 // launch runs the program on data with so many nodes, and returns once it says that it is ready.
 func launch(data string, nodes int) (*running, error) {
+	if built.shared != nil {
+		if err := copyBinaries(data); err != nil {
+			return nil, err
+		}
+	}
 	r, err := begin(data, nodes, filepath.Join(built.dir, "awslocal"))
 	if err != nil {
 		return nil, err
 	}
 	return r, r.await()
+}
+
+// copyBinaries gives data what the shared awslocal has built: it is not linked again.
+func copyBinaries(data string) error {
+	return os.CopyFS(filepath.Join(data, "build"), os.DirFS(filepath.Join(built.shared.data, "build")))
 }
 
 // begin starts the program, in a session of its own, of which all are that it starts.
@@ -97,11 +107,6 @@ func begin(data string, nodes int, program ...string) (r *running, err error) {
 	}
 	api := freeAddr()
 	r.Deployment = endtoend.Deployment{API: "http://" + api, Stream: "http://" + r.streams[0], HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
-	if built.shared != nil { // what has been linked is not linked again
-		if err := os.CopyFS(filepath.Join(data, "build"), os.DirFS(filepath.Join(built.shared.data, "build"))); err != nil {
-			return nil, err
-		}
-	}
 	if r.out, err = os.Create(data + ".out"); err != nil {
 		return nil, err
 	}

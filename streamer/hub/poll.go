@@ -130,9 +130,7 @@ func (c *Conn) completePoll(w *worker) {
 		if caught && c.running == 0 {
 			r.Cursor = Stop
 		}
-		n := w.count(c.class)
-		n.deliveries += int64(len(p.items))
-		n.bytes += int64(p.bytes)
+		w.hub.stats.deliveries.Add(int64(len(p.items)))
 		c.respond(r, causePolled)
 	}
 }

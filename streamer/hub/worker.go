@@ -16,10 +16,7 @@ type worker struct {
 	scratch []byte  // for a control frame
 	places  []int64 // of a connection
 	cursor  []byte
-	counts  []counts // by class
-	counted []uint16 // classes of which there are some
-	micros  int64    // see moment
-	moments int
+	counts  struct{ writes, bytes, deliveries int64 }
 }
 
 // work runs topics until the hub closes.
@@ -32,7 +29,7 @@ func (w *worker) work() {
 		if t.turn(w) {
 			w.hub.runnable.push(t.key.tenant, t)
 		}
-		w.handOver()
+		w.hub.stats.add(w)
 	}
 }
 
@@ -89,14 +86,9 @@ func (w *worker) pump(t *topic, s *sub) {
 		}
 		c.sent += int64(n)
 		left -= n
-		counts := w.count(c.class)
-		counts.writes++
-		counts.bytes += int64(n)
-		frames := r.commit(c, s, n)
-		counts.deliveries += frames
-		if s.live { // what is replayed is as old as it is
-			counts.aged(r, frames, w.moment())
-		}
+		w.counts.writes++
+		w.counts.bytes += int64(n)
+		w.counts.deliveries += r.commit(c, s, n)
 		if !more {
 			since := w.hub.now()
 			if s.live { // the oldest byte is as old as its event
