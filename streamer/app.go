@@ -54,6 +54,7 @@ type App struct {
 	log        *slog.Logger
 	fiber      *fiber.App
 	routes     []Route
+	profiles   fiber.Handler
 	listener   atomic.Pointer[listener]
 	draining   atomic.Bool
 	handedOver atomic.Int64 // connections that left the server for the hub
@@ -142,6 +143,9 @@ func (a *App) route() {
 	a.probe("/healthz", a.healthz)
 	a.probe("/readyz", a.readyz)
 	a.probe("/metrics", a.metrics)
+	a.profiles = a.mount(http.HandlerFunc(serveProfile), 0)
+	a.fiber.Get(profiles+"*", a.profile)
+	a.routes = append(a.routes, Route{fiber.MethodGet, profiles + "{profile}"})
 	a.assets()
 	if a.o.Ingest != nil {
 		a.fiber.All("/in/*", a.mount(a.o.Ingest, a.o.BodyLimit))

@@ -17,9 +17,11 @@ import (
 type Metric struct {
 	Name    string // hookcast_…, with _total on a counter
 	Help    string
-	Counter bool   // else a gauge
-	Labels  string // `plan="free"`; "" for none. Samples of one name stand together
-	Value   float64
+	Counter bool // else a gauge, or
+	// Histogram is the histogram that this is a part of: Name is that and _bucket, _sum or _count.
+	Histogram string
+	Labels    string // `plan="free"`; "" for none. Samples of one name, or one histogram, stand together
+	Value     float64
 }
 
 // requestCounter counts answers by the first digit of their status.
@@ -111,13 +113,16 @@ func expose(list []Metric) string {
 	var b strings.Builder
 	last := ""
 	for _, m := range list {
-		if m.Name != last {
-			kind := "gauge"
-			if m.Counter {
-				kind = "counter"
-			}
-			b.WriteString("# HELP " + m.Name + " " + m.Help + "\n# TYPE " + m.Name + " " + kind + "\n")
-			last = m.Name
+		family, kind := m.Name, "gauge"
+		switch {
+		case m.Histogram != "":
+			family, kind = m.Histogram, "histogram"
+		case m.Counter:
+			kind = "counter"
+		}
+		if family != last {
+			b.WriteString("# HELP " + family + " " + m.Help + "\n# TYPE " + family + " " + kind + "\n")
+			last = family
 		}
 		b.WriteString(m.Name)
 		if m.Labels != "" {

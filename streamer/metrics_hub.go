@@ -3,6 +3,8 @@ package streamer
 import (
 	"maps"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/hookcast/hookcast/streamer/hub"
 )
@@ -10,7 +12,6 @@ import (
 // hubMetrics are the hub's own counts.
 func hubMetrics(s hub.Stats) []Metric {
 	list := []Metric{
-		{Name: "hookcast_connections", Help: "Streams and waiting polls.", Value: float64(s.Connections)},
 		{Name: "hookcast_channels", Help: "Channels that this node serves.", Value: float64(s.Channels)},
 		{Name: "hookcast_recent_bytes", Help: "Recent events and pages kept in memory.", Value: float64(s.Memory)},
 	}
@@ -18,10 +19,6 @@ func hubMetrics(s hub.Stats) []Metric {
 		name, help string
 		n          int64
 	}{
-		{"hookcast_connections_accepted_total", "Streams and polls since the start.", s.Accepted},
-		{"hookcast_writes_total", "Writes of events; several events may go in one.", s.Writes},
-		{"hookcast_deliveries_total", "Events written to a connection.", s.Deliveries},
-		{"hookcast_delivered_bytes_total", "Bytes of events written.", s.Bytes},
 		{"hookcast_repeats_total", "Events that came again and were dropped.", s.Repeats},
 		{"hookcast_recovered_total", "Events that no notice brought in time and the log did.", s.Recovered},
 		{"hookcast_gaps_total", "Gaps told.", s.Gaps},
@@ -33,6 +30,69 @@ func hubMetrics(s hub.Stats) []Metric {
 	for _, cause := range slices.Sorted(maps.Keys(s.Ended)) {
 		list = append(list, Metric{Name: "hookcast_connections_ended_total", Help: "Connections that are over, by cause.", Counter: true,
 			Labels: `cause="` + cause + `"`, Value: float64(s.Ended[cause])})
+	}
+	list = append(list, classMetrics(s.Classes)...)
+	return append(list, latencyMetrics(s.Classes)...)
+}
+
+// classMetrics are what is counted by transport and plan. Before the first connection there is none to count by.
+func classMetrics(classes []hub.ClassStats) (list []Metric) {
+	for _, m := range []struct {
+		name, help string
+		counter    bool
+		value      func(hub.ClassStats) int64
+	}{
+		{"hookcast_connections", "Streams and waiting polls.", false, func(c hub.ClassStats) int64 { return c.Connections }},
+		{"hookcast_connections_behind", "Streams whose client takes nothing for now.", false, func(c hub.ClassStats) int64 { return c.Behind }},
+		{"hookcast_backlog_bytes", "Bytes that streams have yet to be given.", false, func(c hub.ClassStats) int64 { return c.Backlog }},
+		{"hookcast_connections_accepted_total", "Streams and polls since the start.", true, func(c hub.ClassStats) int64 { return c.Accepted }},
+		{"hookcast_writes_total", "Writes of events; several events may go in one.", true, func(c hub.ClassStats) int64 { return c.Writes }},
+		{"hookcast_deliveries_total", "Events written to a connection.", true, func(c hub.ClassStats) int64 { return c.Deliveries }},
+		{"hookcast_delivered_bytes_total", "Bytes of events written.", true, func(c hub.ClassStats) int64 { return c.Bytes }},
+	} {
+		for _, c := range classes {
+			list = append(list, Metric{Name: m.name, Help: m.help, Counter: m.counter, Value: float64(m.value(c)),
+				Labels: `plan=` + strconv.Quote(c.Plan) + `,transport=` + strconv.Quote(c.Transport)})
+		}
+	}
+	return list
+}
+
+// latencyMetrics are a histogram for each plan, over all transports.
+func latencyMetrics(classes []hub.ClassStats) (list []Metric) {
+	const name, help = "hookcast_delivery_seconds", "Age of events, from their receipt, when they are written to a live subscriber."
+	bounds := hub.Latencies()
+	var plans []string
+	for _, c := range classes {
+		if !slices.Contains(plans, c.Plan) {
+			plans = append(plans, c.Plan)
+		}
+	}
+	slices.Sort(plans)
+	for _, plan := range plans {
+		label := `plan=` + strconv.Quote(plan)
+		buckets := make([]int64, len(bounds)+1)
+		var sum time.Duration
+		for _, c := range classes {
+			if c.Plan == plan {
+				sum += c.LatencySum
+				for i, n := range c.Latency {
+					buckets[i] += n
+				}
+			}
+		}
+		var total int64
+		for i, n := range buckets {
+			le := "+Inf"
+			if i < len(bounds) {
+				le = strconv.FormatFloat(bounds[i].Seconds(), 'g', -1, 64)
+			}
+			total += n
+			list = append(list, Metric{Name: name + "_bucket", Histogram: name, Help: help, Labels: label + `,le="` + le + `"`, Value: float64(total)})
+		}
+		list = append(list,
+			Metric{Name: name + "_sum", Histogram: name, Help: help, Labels: label, Value: sum.Seconds()},
+			Metric{Name: name + "_count", Histogram: name, Help: help, Labels: label, Value: float64(total)})
 	}
 	return list
 }

@@ -82,7 +82,7 @@ func TestMetricsAreForThisMachineAndTheOperator(t *testing.T) {
 	s := w.open(t, "/v1/stream?channel=a", auth(key))
 	s.next(t)
 	a, _ := w.talk(t, "GET /metrics"+head+"\r\n")
-	for _, want := range []string{"\nhookcast_ready 1\n", "\nhookcast_sockets_open ", "\nhookcast_connections 1\n", "# TYPE hookcast_commits_total counter\nhookcast_commits_total 7\n",
+	for _, want := range []string{"\nhookcast_ready 1\n", "\nhookcast_sockets_open ", `hookcast_connections{plan="free",transport="sse"} 1`, "# TYPE hookcast_commits_total counter\nhookcast_commits_total 7\n",
 		"\nhookcast_requests_total{class=\"2xx\"} 1\n", "\nhookcast_descriptors_open "} {
 		if !strings.Contains("\n"+a.body, want) {
 			t.Errorf("no %q in\n%s", want, a.body)

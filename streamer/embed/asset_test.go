@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// sizeLimit is what the snippet may weigh on the wire, comments included.
+// sizeLimit is what the snippet may weigh on the wire.
 const sizeLimit = 6000
 
 func TestScriptStaysUnderSixKilobytesGzipped(t *testing.T) {
@@ -185,4 +185,18 @@ func attribute(name string) string {
 		parts[i+1] = strings.ToUpper(p[:1]) + p[1:]
 	}
 	return strings.Join(parts, "")
+}
+
+func TestLeanLeavesCodeAsItIs(t *testing.T) {
+	for in, want := range map[string]string{
+		"/* notice */\n\n  a = 'http://x'; // said\n    // all of it\n  b = \"// no\"\n": "/* notice */\na = 'http://x';\nb = \"// no\"\n",
+		"  x = y // it's kept, since it has a quote\n":                                   "x = y // it's kept, since it has a quote\n",
+	} {
+		if got := string(lean([]byte(in))); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+	if body, _ := Script(); !bytes.HasPrefix(body, []byte("/* Hookcast embed")) || bytes.Count(body, []byte("\n")) < 300 {
+		t.Errorf("%d lines: %.100q", bytes.Count(body, []byte("\n")), body)
+	}
 }

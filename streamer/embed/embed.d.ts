@@ -45,6 +45,13 @@ declare namespace Hookcast {
      * uses in turn. By default sessionStorage keeps one cursor per url and channels.
      */
     resume?: boolean | string;
+    /**
+     * Tabs of one origin that listen to the same channels as the same user share one connection: one of them has it
+     * and tells the others, and when it goes the next takes over. Without HTTP/2 a browser has six connections to a
+     * host, for all tabs. false: this one has its own. Shared only over https (and on localhost), and only where the
+     * token says who it is for.
+     */
+    share?: boolean;
     /** Called on every change of `state` or `reason`. */
     onstate?: (state: State, reason: Reason | undefined) => void;
     /** For tests: milliseconds unless said otherwise. No part of the stable interface. */
@@ -76,7 +83,8 @@ declare namespace Hookcast {
     readonly reason: Reason | undefined;
     /** Position after the last event seen: opaque, at most 1 KB, valid on every transport. "" before the first. */
     readonly cursor: string;
-    readonly transport: 'eventsource' | 'fetch' | 'poll';
+    /** "tab": another tab has the connection. */
+    readonly transport: 'eventsource' | 'fetch' | 'poll' | 'tab';
     /**
      * Calls fn for every event of that type; "*" is every event and every gap. An error that fn throws goes to
      * window.onerror (in full where the script tag has crossorigin="anonymous") and disturbs nothing else.

@@ -1,5 +1,6 @@
 // Package embed holds Hookcast's browser snippet, embed.js, and its TypeScript types, embed.d.ts, as they are
-// served: hand-written, unminified, without dependencies, under 6 KB gzipped. A page includes it with
+// served: hand-written, without dependencies, under 6 KB gzipped, its names and lines as in the file and its comments
+// and indentation left out. A page includes it with
 //
 //	<script src="https://hooks.example.com/embed.js" crossorigin="anonymous"></script>
 //
@@ -16,6 +17,7 @@ import (
 	_ "embed" // for the two files
 	"encoding/base64"
 	"encoding/hex"
+	"regexp"
 	"sync"
 )
 
@@ -23,7 +25,10 @@ import (
 const Version = "0.1.0"
 
 //go:embed embed.js
-var script []byte
+var source []byte
+
+// script is what is served.
+var script = lean(source)
 
 //go:embed embed.d.ts
 var types []byte
@@ -45,6 +50,26 @@ func Types() []byte { return types }
 func Integrity() string {
 	sum := sha512.Sum384(script)
 	return "sha384-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// comment is one that ends its line. embed.js has no regular expression or string with a space and two slashes in it, and
+// no comment that has a quote in it stands behind code.
+var comment = regexp.MustCompile("(^|\\s)// [^'\"`]*$")
+
+// lean leaves out indentation, empty lines and comments that end a line, but for the notice at the top.
+func lean(js []byte) []byte {
+	var out bytes.Buffer
+	for line := range bytes.Lines(js) {
+		line = bytes.TrimSpace(line)
+		if bytes.HasPrefix(line, []byte("//")) {
+			continue
+		}
+		if line = bytes.TrimSpace(comment.ReplaceAll(line, nil)); len(line) > 0 {
+			out.Write(line)
+			out.WriteByte('\n')
+		}
+	}
+	return out.Bytes()
 }
 
 // zipped compresses once, on first use: the script never changes while the process lives.

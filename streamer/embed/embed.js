@@ -57,6 +57,9 @@
     let seen, began, ticked = Date.now(), retry, tries = 0, blocked = 0, refusals = 0;
     let token, used, stale, renewing; // used: the attempt's token; stale: when to ask for another one
     let conn; // the open stream's id
+    // One tab of an origin connects for all that listen to the same as the same user: the one that holds a lock. It tells the others.
+    const locks = o.share !== false && g.BroadcastChannel && g.navigator.locks;
+    let leads = !locks, name, tabs, leave = none, held; // held: what was told while this tab catches up
 
     // Storage may be absent or forbidden (private mode, sandboxed frames): then a reload starts anew.
     const stored = (v) => {
@@ -73,6 +76,7 @@
       if (state === 'closed' || (s === state && why === reason)) return;
       state = s;
       reason = why;
+      if (s !== 'closed') tell({ s, why });
       if (o.onstate) try { o.onstate(s, why); } catch (e) { report(e); }
     };
     const emit = (e, all) => new Set(all ? [e.type, '*'] : [e.type]).forEach((k) =>
@@ -96,6 +100,7 @@
     const fail = (why, ms) => { set('waiting', why); again(ms === undefined ? retry || backoff() : ms); };
     const finish = (why) => {
       stop();
+      leave();
       clearInterval(clock);
       undo.splice(0).forEach((fn) => fn());
       set('closed', why);
@@ -149,6 +154,8 @@
         learn(k);
       }
       used = token;
+      if (locks && whose() !== name) join(whose());
+      if (!leads) return tell({ ask: 1 });
       if (mode < POLL) opener = setTimeout(unopened, t.open);
       try {
         await [native, stream, poll][mode](live);
@@ -190,6 +197,67 @@
       return true;
     };
 
+    // --- tabs
+    const tell = (m) => { if (tabs) tabs.postMessage(m); };
+    // Who the token is for; nobody where that cannot be told, and then nothing is shared.
+    const whose = () => {
+      try {
+        const c = JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
+        for (const k of ['exp', 'iat', 'nbf', 'jti']) delete c[k];
+        return ['hookcast', base, channels, JSON.stringify(c)].join(' ');
+      } catch (e) { return ''; }
+    };
+    const join = (who, steal) => {
+      leave();
+      name = who;
+      leads = !who;
+      if (!who) return;
+      let free = none, mine = true;
+      const wait = new AbortController();
+      tabs = new BroadcastChannel(who);
+      tabs.onmessage = (m) => hear(m.data);
+      leave = () => {
+        mine = false;
+        leave = none;
+        tabs.close();
+        tabs = held = name = null;
+        leads = !locks;
+        wait.abort();
+        free();
+      };
+      locks.request(who, steal ? { steal } : { signal: wait.signal }, () => mine && new Promise((done) => {
+        free = done;
+        leads = true;
+        held = null;
+        again(0);
+      })).catch(() => { if (mine) join(who), again(0); }); // robbed, since it was frozen for long
+    };
+    const hear = (m) => {
+      if (m.ask) return leads && tell({ at: cursor, s: state, why: reason, heartbeat });
+      if (leads) return;
+      seen = Date.now();
+      if (m.heartbeat) heartbeat = m.heartbeat;
+      if (held) return held.push(m);
+      const n = m.e && last.get(m.e.channel);
+      if (m.at && !cursor) save(m.at);
+      if (m.at && m.at !== cursor || m.event && n && m.e.seq > n + 1) return behind(m);
+      if (m.s) set(m.s, m.why);
+      if (m.event) deliver(m.e, m.id);
+      else if (m.e) {
+        said(m.e, m.id);
+        if (m.id === STOP && state !== 'closed') finish('ended');
+      }
+    };
+    // What the leader had before this tab was there comes from the log.
+    const behind = async (m) => {
+      const me = life, live = () => me === life;
+      held = [m];
+      try { await poll(live, true); } catch (e) { if (live()) fail('network'); }
+      const rest = held || [];
+      held = null;
+      if (live() && !leads) rest.forEach((x) => { delete x.at; hear(x); });
+    };
+
     // --- the three transports
     function native(live) {
       const es = new EventSource(link('/v1/stream', token ? { types: 'off', token } : { types: 'off' }));
@@ -223,9 +291,9 @@
         feed(text.decode(value, { stream: true }));
       }
     }
-    async function poll(live) {
+    async function poll(live, once) { // once: what there is
       const until = Date.now() + t.climb;
-      for (let wait = 0; ; wait = t.wait) { // the first returns at once and shows that it works
+      for (let wait = 0; ; wait = once ? 0 : t.wait) { // the first returns at once and shows that it works
         const res = await get(link('/v1/poll', { wait }), 'application/json');
         if (!live() || turned(res)) return;
         const page = await res.json();
@@ -240,6 +308,7 @@
         if (!live()) return;
         save(page.next_cursor);
         if (page.next_cursor === STOP) return finish('ended');
+        if (once && !page.data.length) return;
         if (top < POLL && seen > until) { mode = top; blocked = 1; return again(0); }
         if (wait && !page.data.length) await new Promise((done) => setTimeout(done, t.min));
         if (!live()) return;
@@ -252,7 +321,13 @@
       if (e.seq <= last.get(e.channel)) return; // had it
       last.set(e.channel, e.seq);
       save(id);
+      if (leads) tell({ event: 1, e, id });
       emit(e, true);
+    };
+    const said = (e, id) => {
+      save(id);
+      if (e.type === 'hookcast.gap' && e.reset) last.delete(e.channel);
+      emit(e, e.type === 'hookcast.gap');
     };
     const frame = (type, text, id) => {
       const name = /^hookcast\.(.*)/.exec(type);
@@ -266,16 +341,22 @@
     };
     const control = (name, e, id) => {
       e.type = 'hookcast.' + name;
-      save(id);
       if (name === 'open') {
+        save(id);
         if (e.heartbeat_ms > 0) heartbeat = e.heartbeat_ms;
         conn = e.connection_id;
+        tell({ at: cursor, heartbeat });
         return up();
       }
-      if (name === 'heartbeat') { refusals = 0; return up(); }
-      if (name === 'gap' && e.reset) last.delete(e.channel);
+      if (name === 'heartbeat') {
+        save(id);
+        refusals = 0;
+        tell({});
+        return up();
+      }
       const me = life;
-      emit(e, name === 'gap');
+      if (/gap|quota|goodbye|ended/.test(name)) tell({ e, id });
+      said(e, id);
       if (me !== life) return; // a handler closed it
       if (name === 'expiring' && o.getToken) renew();
       else if (name === 'expired') used === token ? refused(name, 3) : again(0); // a browser's own reconnect has the old address
@@ -288,15 +369,16 @@
       const now = Date.now(), slept = now - ticked > t.tick + t.drift;
       ticked = now;
       if (slept && !(doc && doc.hidden)) wake(); // a hidden page's ticks are late anyway
-      else if (!timer && now - seen > 2 * heartbeat + t.slack) fail('silent');
-      else if (o.getToken && state === 'open' && now > stale) renew();
+      else if (!timer && now - seen > 2 * heartbeat + t.slack) leads ? fail('silent') : join(name, true);
+      else if (leads && o.getToken && state === 'open' && now > stale) renew();
+      if (leads) tell({});
     }, t.tick);
     const listen = (to, type, fn) => {
       to.addEventListener(type, fn);
       undo.push(() => to.removeEventListener(type, fn));
     };
     listen(g, 'online', wake);
-    listen(g, 'pagehide', stop); // an open stream would keep the page out of the back/forward cache
+    listen(g, 'pagehide', () => { stop(); leave(); }); // an open stream would keep the page out of the back/forward cache
     listen(g, 'pageshow', (e) => { if (e.persisted) wake(); });
     if (doc) listen(doc, 'visibilitychange', () => {
       if (!doc.hidden && Date.now() - seen > heartbeat + t.slack) wake();
@@ -318,7 +400,7 @@
       get state() { return state; },
       get reason() { return reason; },
       get cursor() { return cursor; },
-      get transport() { return NAMES[mode]; }
+      get transport() { return leads ? NAMES[mode] : 'tab'; }
     };
     return self;
   }

@@ -24,6 +24,7 @@ type Conn struct {
 	parted  bool  // has left its topics and given its slot back
 	listed  bool  // in the hub's list of those to look after
 	beats   uint8 // visits by the sweep
+	class   uint16
 	unknown int16 // subs whose position is not known yet
 	running int16 // subs whose channel has not ended
 	seed    uint32
@@ -103,6 +104,7 @@ func (h *Hub) Open(s Subscription) (*Conn, error) {
 	if s.Poll != nil {
 		c.poll, c.headOut = newPolling(*s.Poll), true
 	}
+	c.class = h.classes.of(Class{s.Transport, s.Plan})
 	if s.Ears != nil {
 		c.hearing = &hearing{ears: s.Ears}
 	}
@@ -151,8 +153,9 @@ func (s *sub) from() int64 {
 // serve subscribes the connection to its channels; s is nil for a poll that somebody waits for. c.mu held.
 func (c *Conn) serve(s sink) {
 	c.sink, c.state, c.until = s, serving, 0
-	c.hub.stats.connections.Add(1)
-	c.hub.stats.accepted.Add(1)
+	tally := c.hub.classes.tally(c.class)
+	tally.connections.Add(1)
+	tally.accepted.Add(1)
 	if c.poll != nil {
 		c.wakeAt(c.hub.now() + c.poll.patience().Milliseconds())
 	}
@@ -193,7 +196,7 @@ func (c *Conn) leave(why cause) {
 	}
 	c.parted = true
 	if c.state != prepared {
-		c.hub.stats.connections.Add(-1)
+		c.hub.classes.tally(c.class).connections.Add(-1)
 		c.hub.stats.ended[why].Add(1)
 		for i := range c.subs {
 			c.subs[i].topic.post(op{kind: opUnsubscribe, sub: &c.subs[i]})

@@ -156,7 +156,7 @@ func (c *Conn) isGreeted() bool {
 
 func (f *fan) next() tenants.Event {
 	f.seq++
-	return tenants.Event{ID: "evt_1", Seq: f.seq, Type: "t", Data: []byte(strings.Repeat("x", fanBytes))}
+	return tenants.Event{ID: "evt_1", Seq: f.seq, Type: "t", Time: time.Now(), Data: []byte(strings.Repeat("x", fanBytes))}
 }
 
 // cost returns the µs of CPU time that a delivery costs in fanMessages calls of f that deliver one message each, or as many less as

@@ -40,6 +40,7 @@ type Hub struct {
 	draining atomic.Bool
 	node     atomic.Pointer[string]
 	stats    counters
+	classes  classes
 	troubles atomic.Int64 // ms; when trouble was logged last
 }
 
@@ -54,6 +55,7 @@ func New(o Options) *Hub {
 	o.defaults()
 	h := &Hub{o: o, topics: make(map[topicKey]*topic)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.classes.init()
 	h.runnable.init()
 	h.reads.init()
 	h.deadlines.byTick = make(map[int64][]slot)

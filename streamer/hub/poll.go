@@ -130,7 +130,9 @@ func (c *Conn) completePoll(w *worker) {
 		if caught && c.running == 0 {
 			r.Cursor = Stop
 		}
-		w.hub.stats.deliveries.Add(int64(len(p.items)))
+		n := w.count(c.class)
+		n.deliveries += int64(len(p.items))
+		n.bytes += int64(p.bytes)
 		c.respond(r, causePolled)
 	}
 }

@@ -217,10 +217,13 @@ type client struct {
 	// The connection's mu guards these.
 	room   int // bytes it takes before it is full; -1: any number
 	kernel int // bytes of those that it took and the other end has not
-	got    []byte
-	writes int
-	over   bool // the hub has closed
-	shut   bool // the hub has nothing more to send
+
+	vanished bool  // the other end takes nothing any more
+	acked    int64 // and had taken so much
+	got      []byte
+	writes   int
+	over     bool // the hub has closed
+	shut     bool // the hub has nothing more to send
 }
 
 func (cl *client) write(b []byte) (int, bool, error) {
@@ -240,7 +243,13 @@ func (cl *client) write(b []byte) (int, bool, error) {
 func (cl *client) start() error { return nil }
 func (cl *client) shutdown()    { cl.shut = true }
 func (cl *client) close()       { cl.over = true }
-func (cl *client) unsent() int  { return cl.kernel }
+
+func (cl *client) unsent() int {
+	if cl.vanished {
+		return int(cl.c.sent - cl.acked)
+	}
+	return cl.kernel
+}
 
 // snapshot is a client's state at a moment.
 type snapshot struct {

@@ -13,6 +13,7 @@ type entry struct {
 	gap    *tenants.Gap
 	size   int64 // bytes on the wire, roughly
 	at     int64 // when it came here, in ms of the hub's clock
+	born   int64 // when the event was received, in µs
 	frames []frame
 	views  []view
 }
@@ -29,7 +30,11 @@ const entryOverhead = 300 // an entry's and an event's own size
 
 // eventEntry copies e, whose neighbours in memory the ring is not to hold.
 func eventEntry(e tenants.Event, now int64) entry {
-	return entry{last: e.Seq, event: &e, size: int64(len(e.Data)+len(e.Type)) + 32, at: now}
+	made := entry{last: e.Seq, event: &e, size: int64(len(e.Data)+len(e.Type)) + 32, at: now}
+	if !e.Time.IsZero() {
+		made.born = e.Time.UnixMicro()
+	}
+	return made
 }
 
 func gapEntry(g *tenants.Gap, now int64) entry {

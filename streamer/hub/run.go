@@ -23,6 +23,7 @@ type step struct {
 	last  int64  // the position behind it
 	size  int64  // as the topic counts
 	at    int64  // ms; when it came
+	born  int64  // µs; when the event was received. 0: it is none
 	frame []byte // what of it, from its start, is shared and stays as it is; nil: nothing
 }
 
@@ -50,7 +51,7 @@ func (w *worker) runFrom(t *topic, s *sub) *run {
 			break
 		}
 		e := &seg.entries[i]
-		st := step{last: e.last, size: e.size, at: e.at, frame: f.bytes}
+		st := step{last: e.last, size: e.size, at: e.at, born: e.born, frame: f.bytes}
 		if alone {
 			if len(r.steps) == 0 && (i+1 == len(seg.entries) || len(f.bytes) >= joinBytes) { // the usual case: nothing to join
 				st.end = len(f.bytes)

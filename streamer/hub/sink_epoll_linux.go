@@ -10,12 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	sendBuffer  = 64 << 10 // a client that never reads is to hide no more in the kernel (which doubles the figure for its own book-keeping)
-	unsentLow   = 16 << 10 // TCP_NOTSENT_LOWAT: what lies unsent in the kernel before a socket counts as full
-	userTimeout = 45_000   // TCP_USER_TIMEOUT, ms: when a client that vanished is given up
-)
-
 // socketSink is the sink of a TCP connection that the hub polls: a descriptor, and nothing else.
 type socketSink struct{ c *Conn }
 
@@ -36,10 +30,7 @@ func (c *Conn) socket(nc net.Conn) (sink, bool) {
 		if fd, failed = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0); failed != nil {
 			return
 		}
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLow)
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, userTimeout)
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		bound(fd)
 	})
 	if err != nil || failed != nil {
 		return nil, false
@@ -101,11 +92,7 @@ func (s socketSink) close() {
 }
 
 func (s socketSink) unsent() int {
-	n, err := unix.IoctlGetInt(int(s.c.fd), unix.SIOCOUTQ)
-	if err != nil {
-		return 0
-	}
-	return n
+	return outstanding(int(s.c.fd))
 }
 
 // poller watches the sockets of a hub: for input, for the other end's close and for room to write.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"net"
+	"syscall"
 )
 
 // writerBytes is how much a writer takes at a time.
@@ -18,10 +19,30 @@ type writer struct {
 	closed bool
 	finish bool // shut down once buf is out
 	work   chan struct{}
+	raw    syscall.RawConn // of the TCP connection underneath; nil: there is none that can be asked
 }
 
 func newWriter(c *Conn, nc net.Conn) *writer {
-	return &writer{c: c, nc: nc, work: make(chan struct{}, 1)}
+	s := &writer{c: c, nc: nc, work: make(chan struct{}, 1)}
+	if tcp := underneath(nc); tcp != nil {
+		s.raw, _ = tcp.SyscallConn()
+		boundTCP(tcp, s.raw)
+	}
+	return s
+}
+
+// underneath returns the TCP connection that nc stands on, as TLS does; nil where there is none.
+func underneath(nc net.Conn) *net.TCPConn {
+	for {
+		switch c := nc.(type) {
+		case *net.TCPConn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			nc = c.NetConn()
+		default:
+			return nil
+		}
+	}
 }
 
 func (s *writer) start() error {
@@ -123,4 +144,4 @@ func (s *writer) close() {
 	}
 }
 
-func (s *writer) unsent() int { return 0 }
+func (s *writer) unsent() int { return outstandingRaw(s.raw) }

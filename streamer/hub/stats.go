@@ -31,34 +31,22 @@ func (c cause) String() string {
 }
 
 type counters struct {
-	connections, accepted     atomic.Int64
-	writes, bytes, deliveries atomic.Int64
-	repeats, recovered, gaps  atomic.Int64
-	replayReads, troubles     atomic.Int64
-	ended                     [causes]atomic.Int64
-}
-
-// add takes the worker's own counts over.
-func (s *counters) add(w *worker) {
-	if w.counts.writes == 0 {
-		return
-	}
-	s.writes.Add(w.counts.writes)
-	s.bytes.Add(w.counts.bytes)
-	s.deliveries.Add(w.counts.deliveries)
-	w.counts.writes, w.counts.bytes, w.counts.deliveries = 0, 0, 0
+	repeats, recovered, gaps atomic.Int64
+	replayReads, troubles    atomic.Int64
+	ended                    [causes]atomic.Int64
 }
 
 // Stats is what the hub has counted since it began, and what it holds now.
 type Stats struct {
-	Connections int64            // now
+	Classes     []ClassStats     // in the order of their first connection
+	Connections int64            // now, over all classes; and so Accepted, Writes, Deliveries and Bytes
 	Channels    int64            // now; those that linger included
 	Memory      int64            // bytes of recent events and pages, now
 	Accepted    int64            // connections
 	Ended       map[string]int64 // connections, by cause: left, ended, expired, denied, drained, closed, polled, and cut: stalled, backlog, rude, shed, silent
 	Writes      int64            // of events; several events may go in one
 	Deliveries  int64            // events written to, or begun for, a connection
-	Bytes       int64            // of events
+	Bytes       int64            // of events; a poll's are those of their payloads
 	Repeats     int64            // events that came again and were dropped
 	Recovered   int64            // events that no notice brought in time and the log did
 	Gaps        int64            // told to connections and topics
@@ -76,11 +64,19 @@ func (h *Hub) Stats() Stats {
 	h.mu.Lock()
 	channels := len(h.topics)
 	h.mu.Unlock()
-	return Stats{
-		Connections: s.connections.Load(), Channels: int64(channels), Memory: h.memory.Load(), Accepted: s.accepted.Load(), Ended: ended,
-		Writes: s.writes.Load(), Deliveries: s.deliveries.Load(), Bytes: s.bytes.Load(), Repeats: s.repeats.Load(),
+	all := Stats{
+		Classes: h.classStats(), Channels: int64(channels), Memory: h.memory.Load(), Ended: ended, Repeats: s.repeats.Load(),
 		Recovered: s.recovered.Load(), Gaps: s.gaps.Load(), ReplayReads: s.replayReads.Load(), Troubles: s.troubles.Load(),
 	}
+	for i := range all.Classes {
+		c := &all.Classes[i]
+		all.Connections += c.Connections
+		all.Accepted += c.Accepted
+		all.Writes += c.Writes
+		all.Deliveries += c.Deliveries
+		all.Bytes += c.Bytes
+	}
+	return all
 }
 
 // Subscribers counts the connections, long polls included, that listen to the tenant's channel on this node.
@@ -116,13 +112,6 @@ func (c *Conn) describe(t tenants.TenantID) (Connection, bool) {
 	if c.unknown == 0 {
 		d.Cursor = c.cursor()
 	}
-	for i := range c.subs {
-		if s := &c.subs[i]; s.live {
-			d.Backlog += s.topic.bytes.Load() - s.bytes
-		}
-	}
-	for _, b := range c.out {
-		d.Backlog += int64(len(b))
-	}
+	d.Backlog = c.backlog()
 	return d, true
 }

@@ -34,7 +34,8 @@ type Subscription struct {
 	Format    Format
 	Head      []byte // written before anything else: the response head. Not kept longer
 	Remote    string // the client's address, for Connections
-	Transport string // "sse", "poll", …, for Connections
+	Transport string // "sse", "poll", …, for Connections and to count by
+	Plan      string // the tenant's, to count by
 	// Release gives the admitted slot back. Called exactly once, when the connection is over or has never come to be; must not block.
 	Release func()
 	Poll    *Poll // not nil: a long poll, see there

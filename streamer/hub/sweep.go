@@ -33,6 +33,7 @@ func (h *Hub) sweep() {
 				c.due(w, h.now())
 			}
 		})
+		w.handOver()
 		b := beats{at: now}
 		conns = h.slots.column(conns[:0], turn%spokes, spokes)
 		for _, c := range conns {

@@ -16,7 +16,10 @@ type worker struct {
 	scratch []byte  // for a control frame
 	places  []int64 // of a connection
 	cursor  []byte
-	counts  struct{ writes, bytes, deliveries int64 }
+	counts  []counts // by class
+	counted []uint16 // classes of which there are some
+	micros  int64    // see moment
+	moments int
 }
 
 // work runs topics until the hub closes.
@@ -29,7 +32,7 @@ func (w *worker) work() {
 		if t.turn(w) {
 			w.hub.runnable.push(t.key.tenant, t)
 		}
-		w.hub.stats.add(w)
+		w.handOver()
 	}
 }
 
@@ -86,9 +89,14 @@ func (w *worker) pump(t *topic, s *sub) {
 		}
 		c.sent += int64(n)
 		left -= n
-		w.counts.writes++
-		w.counts.bytes += int64(n)
-		w.counts.deliveries += r.commit(c, s, n)
+		counts := w.count(c.class)
+		counts.writes++
+		counts.bytes += int64(n)
+		frames := r.commit(c, s, n)
+		counts.deliveries += frames
+		if s.live { // what is replayed is as old as it is
+			counts.aged(r, frames, w.moment())
+		}
 		if !more {
 			since := w.hub.now()
 			if s.live { // the oldest byte is as old as its event

@@ -44,6 +44,7 @@ func (b *chromium) start(path string) (context.Context, error) {
 			chromedp.Flag("disable-quic", true),
 			chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("no-proxy-server", true),
+			chromedp.Flag("ignore-certificate-errors", true), // tests make their own
 		) // and a fresh user data directory, which the allocator makes and removes
 		alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
 		ctx, cancel := chromedp.NewContext(alloc)

@@ -1,0 +1,39 @@
+package hub
+
+import (
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// bound sets the bounds on a socket. What the kernel does not know stays as it is.
+func bound(fd int) {
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLow)
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, userTimeout)
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+}
+
+func boundTCP(_ *net.TCPConn, raw syscall.RawConn) {
+	if raw != nil {
+		raw.Control(func(fd uintptr) { bound(int(fd)) })
+	}
+}
+
+// outstanding returns how many bytes in the socket the other end has not acknowledged.
+func outstanding(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// outstandingRaw is outstanding; 0 where raw is nil or closed.
+func outstandingRaw(raw syscall.RawConn) (n int) {
+	if raw != nil {
+		raw.Control(func(fd uintptr) { n = outstanding(int(fd)) })
+	}
+	return n
+}

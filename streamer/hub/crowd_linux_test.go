@@ -1,0 +1,87 @@
+package hub
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernelMemory is what the kernel holds for what the hub has sent over the connection: SK_MEMINFO_WMEM_QUEUED of sock_diag(7).
+func (p *peer) kernelMemory() (bytes int) {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	read := func(fd int) {
+		var v [9]uint32
+		size := uint32(len(v) * 4)
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&v)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno == 0 {
+			bytes = int(v[5])
+		}
+	}
+	if w, ok := p.c.sink.(*writer); ok {
+		w.raw.Control(func(fd uintptr) { read(int(fd)) })
+	} else if p.c.fd >= 0 {
+		read(int(p.c.fd))
+	}
+	return bytes
+}
+
+// Twenty that never read among a hundred that do: these lose nothing, those are cut and counted, and what the kernel holds for them is
+// bounded.
+func TestTwentyThatNeverReadAmongAHundred(t *testing.T) {
+	const readers, deaf, events = 100, 20, 50
+	onSockets(t, Options{UnsentAge: 5 * time.Second, UnsentBytes: 1 << 40}, func(t *testing.T, s *server) {
+		var hearing, stuck []*peer
+		for range readers {
+			p := s.dial(Subscription{}, "", "", "a")
+			p.next()
+			hearing = append(hearing, p)
+		}
+		for range deaf {
+			p := s.dial(Subscription{}, "", "", "a")
+			p.tcp.SetReadBuffer(4 << 10)
+			stuck = append(stuck, p)
+		}
+		data := strings.Repeat("x", 16<<10)
+		turns := make(chan error, 2*readers)
+		for _, p := range hearing {
+			go func() {
+				for i := range events {
+					e, err := p.d.Next()
+					if err != nil || e.ID != fmt.Sprint(i+1) || len(e.Data) != len(data) {
+						turns <- fmt.Errorf("event %d: id %s, %d bytes, %v", i+1, e.ID, len(e.Data), err)
+						return
+					}
+					turns <- nil
+				}
+			}()
+		}
+		most := 0
+		for range events {
+			s.publish("a", data)
+			for range readers { // all have it before the next goes out: who reads is never behind
+				if err := <-turns; err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, p := range stuck {
+				most = max(most, p.kernelMemory())
+			}
+		}
+		for _, p := range stuck {
+			p.released()
+		}
+		stats := s.hub.Stats()
+		if stats.Ended["stalled"] != deaf || stats.Connections != readers {
+			t.Errorf("%v, %d stay", stats.Ended, stats.Connections)
+		}
+		// SO_SNDBUF is doubled by the kernel, and the last write that fits begins below it.
+		if most == 0 || most > 2*sendBuffer+2*unsentLow+writerBytes {
+			t.Errorf("the kernel held %d bytes for one", most)
+		}
+	})
+}
