@@ -21,18 +21,12 @@ func (r *renewing) end()        { r.busy.Store(false) }
 // renewSocket renews a connection by a token that came over it, and says over it what came of that. A refusal leaves the connection
 // as it was: it ends when its credential does.
 func (a *App) renewSocket(s *speaker, raw string) {
-	defer s.renewing.end()
-	defer func() {
-		if v := recover(); v != nil {
-			a.log.Error("panic in a renewal", "panic", v, "stack", string(debug.Stack()))
-		}
-	}()
 	ctx, cancel := context.WithTimeout(a.lifetime, admitTime)
 	defer cancel()
 	p, err := a.renew(ctx, s.conn, raw)
+	s.renewing.end() // before the answer, behind which the client may send another
 	if err != nil {
-		f := refusalFrame(err)
-		s.conn.Tell(ws.RenewalRefused, f.Data)
+		s.conn.Tell(ws.RenewalRefused, refusalFrame(err).Data)
 		return
 	}
 	data, _ := json.Marshal(struct {
@@ -42,8 +36,14 @@ func (a *App) renewSocket(s *speaker, raw string) {
 }
 
 // renew has a connection of this node go on under the token raw.
-func (a *App) renew(ctx context.Context, c *hub.Conn, raw string) (tenants.Principal, error) {
-	p, err := a.o.Tokens.Verify(ctx, raw)
+func (a *App) renew(ctx context.Context, c *hub.Conn, raw string) (p tenants.Principal, err error) {
+	defer func() {
+		if v := recover(); v != nil { // nobody else would
+			a.log.Error("panic in a renewal", "panic", v, "stack", string(debug.Stack()))
+			err = tenants.Errorf(tenants.Internal, "internal", "panic")
+		}
+	}()
+	p, err = a.o.Tokens.Verify(ctx, raw)
 	if err == nil {
 		err = c.Renew(ctx, &p)
 	}
