@@ -35,7 +35,7 @@ func TestPastTheDescriptorLimitNoStreamIsLostAndReadinessIsRed(t *testing.T) {
 			t.Fatalf("%s %s", e.Name, e.Data)
 		}
 	}
-	mark := descriptors * 9 / 10
+	mark := descriptors * 92 / 100
 	if len(open) < mark-5 || len(open) > mark || shed == 0 {
 		t.Errorf("%d streams are open, %d were shed; the mark is %d", len(open), shed, mark)
 	}

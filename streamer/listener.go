@@ -17,7 +17,7 @@ import (
 // connection until it is closed wherever that happens, and keeps one descriptor in reserve so that it can still refuse a
 // client when none is left.
 //
-// Two numbers bound it. From the mark on (0.9 of the descriptors) readiness is red and routes open no more streams, yet
+// Two numbers bound it. From the mark on (0.92 of the descriptors) readiness is red and routes open no more streams, yet
 // probes, the API and running streams are served. From the wall on (halfway between mark and limit) a connection is closed as soon
 // as it is accepted. It is closed without an answer on purpose: a browser's EventSource comes back after a broken
 // connection and is dead for good after a 503 (HTML Living Standard, 9.2.3, "fail the connection").
@@ -45,7 +45,7 @@ const (
 // newListener takes inner over: closing the listener closes it.
 func newListener(inner net.Listener, log *slog.Logger) *listener {
 	n := descriptorLimit()
-	l := &listener{inner: inner, mark: n * 9 / 10, log: log, closed: make(chan struct{})}
+	l := &listener{inner: inner, mark: n * 92 / 100, log: log, closed: make(chan struct{})}
 	l.wall = (l.mark + n) / 2
 	l.reserve, _ = os.Open(os.DevNull)
 	return l
