@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -131,5 +132,26 @@ func TestTheLinesThatItPrintsWork(t *testing.T) {
 		if !strings.Contains(p.said(), told) {
 			t.Errorf("it does not say %s: %s", told, p.said())
 		}
+	}
+}
+
+// A node that ends each time before the deployment was ready, its port being taken for one, is given up with what it said last.
+func TestANodeThatDoesNotStartIsSaid(t *testing.T) {
+	out, err := os.Create(filepath.Join(t.TempDir(), "streamer-1.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	binary := filepath.Join(t.TempDir(), "streamerd")
+	if err := os.WriteFile(binary, []byte("#!/bin/sh\necho life >&2; echo no luck >&2; exit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := &streamer{name: "streamer-1", binary: binary, out: out, log: slog.New(slog.DiscardHandler), changed: func() {}, ready: make(chan struct{})}
+	if err := s.run(t.Context()); err == nil || err.Error() != "streamer-1 does not start: no luck" {
+		t.Errorf("%v", err)
+	}
+	said, err := os.ReadFile(out.Name())
+	if err != nil || strings.Count(string(said), "life\n") != firstLives {
+		t.Errorf("%v: it was started other than %d times: %s", err, firstLives, said)
 	}
 }
