@@ -13,6 +13,7 @@ import (
 // However it is ended, at work or while it starts, awslocal leaves nothing running.
 func TestNoProcessIsLeftBehind(t *testing.T) {
 	start(t)
+	t.Parallel()
 	binary := filepath.Join(built.dir, "awslocal")
 	for name, tt := range map[string]struct {
 		program []string

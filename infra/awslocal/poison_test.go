@@ -115,6 +115,7 @@ func unknownRecord(t *testing.T, l *local) {
 
 // A message that is no event is tried so often, and then lies with the dead letters; the one behind it in its channel is appended.
 func TestAPoisonMessageGoesToTheDeadLettersAndItsChannelGoesOn(t *testing.T) {
+	t.Parallel()
 	l := inside(t, config{streams: []string{freeAddr()}, concurrency: 2})
 	client, queues := l.cloud.tables, l.cloud.queues
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
