@@ -102,6 +102,7 @@ func New(o Options) *App {
 	server.ErrorHandler = a.readError
 	server.ExpectHandler = a.expect
 	server.KeepHijackedConns = true
+	server.MaxIdleWorkerDuration = workerIdle
 	server.SecureErrorLogMessage = true // else a malformed header is quoted in full, API key included
 	return a
 }
