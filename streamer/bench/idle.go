@@ -32,6 +32,7 @@ func (b *bench) idle() error {
 				}
 				b.report.add(name, "goroutines", m["hookcast_goroutines"])
 			}
+			time.Sleep(30 * time.Second) // until all that a connect has for an aftermath is over: memory is given back, rights are weighed once more
 			used := s.cpu()
 			time.Sleep(hold)
 			b.report.add(name, "CPU µs each and second", float64(s.cpu()-used)/1e3/float64(n)/hold.Seconds())

@@ -33,7 +33,7 @@ type Conn struct {
 	expires int64 // ms; when the credential is over; 0: never
 	warn    int64 // ms; when to tell that it will be; 0: told, or never
 	sent    int64
-	owed    int64 // with listed: what of sent the other end is to have acknowledged before since is too long ago
+	owed    int64 // what of sent the other end is to have acknowledged before since, or with listed false the last heartbeat, is too long ago
 	format  Format
 	hidden  tenants.Hidden // what of payloads is not shown here
 	out     [][]byte       // what is to go out before anything else, in pieces

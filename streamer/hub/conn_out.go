@@ -240,18 +240,35 @@ func (c *Conn) beat(b *beats, now int64) {
 	}
 	c.beats++
 	switch {
-	case c.blocked || c.beats%2 == 1:
+	case c.beats%2 == 1:
+		c.findStuck(now)
+		return
+	case c.blocked:
 	case c.beats%4 == 0:
 		c.put(b.named(c.format))
 	default:
 		c.put(b.ping(c.format))
 	}
-	if c.state == serving && !c.listed {
-		if c.sink.unsent() > 0 {
-			c.owed, c.since = c.sent, now
-			c.hub.lookAfter(c)
-		}
+	if !c.listed {
+		c.owed = c.sent
 	}
+}
+
+// findStuck looks, half-way between two heartbeats, whether the other end has taken everything: at the heartbeat itself it cannot have. What
+// was sent up to that has been owed since. c.mu held.
+func (c *Conn) findStuck(now int64) {
+	if c.listed {
+		return
+	}
+	q := c.sink.unsent()
+	if q == 0 {
+		return
+	}
+	c.since = now - c.hub.wheelTurn()
+	if c.sent-int64(q) >= c.owed {
+		c.owed, c.since = c.sent, now
+	}
+	c.hub.lookAfter(c)
 }
 
 // lookAfter is the sweep's, each second while the connection is blocked or the other end has not taken everything; false: it no
