@@ -53,6 +53,7 @@ type writeStatements struct {
 
 func (st *writeStatements) prepare(ctx context.Context, conn *sql.Conn) error {
 	const put = `INSERT INTO rows (tenant, kind, sort, version, expires, body) VALUES (?2, ?3, ?4, 1, ?5, ?6) ON CONFLICT (tenant, kind, sort) `
+	// Without INDEXED BY SQLite weighs the partial indexes by what is bound, and prepares the statement anew at each change of that.
 	const mine = `id = ?1 AND queue = ?2 AND receives = ?3 AND held = 1`
 	return prepare(ctx, conn, map[**sql.Stmt]string{
 		&st.begin:    `BEGIN IMMEDIATE`,
@@ -77,8 +78,8 @@ func (st *writeStatements) prepare(ctx context.Context, conn *sql.Conn) error {
 		&st.dedupe:      `INSERT INTO dedupes (queue, dedupe, until) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET until = excluded.until WHERE until <= ?4`,
 		&st.dropDedupes: `DELETE FROM dedupes WHERE (queue, dedupe) IN (SELECT queue, dedupe FROM dedupes WHERE until <= ? LIMIT ?)`,
 		&st.send:        `INSERT INTO messages (id, queue, grp, dedupe, sent, visible, held, receives, body) VALUES (?, ?, ?, ?, ?, ?, 0, 0, ?)`,
-		&st.oldest:      `SELECT id, receives, dedupe, sent, body FROM messages WHERE queue = ? AND grp = ? AND grp <> '' ORDER BY id LIMIT ?`,
-		&st.loose:       `SELECT id, receives, dedupe, sent, body FROM messages WHERE queue = ? AND grp = '' AND visible <= ? ORDER BY visible, id LIMIT ?`,
+		&st.oldest:      `SELECT id, receives, dedupe, sent, body FROM messages INDEXED BY messages_grouped WHERE queue = ? AND grp = ? AND grp <> '' ORDER BY id LIMIT ?`,
+		&st.loose:       `SELECT id, receives, dedupe, sent, body FROM messages INDEXED BY messages_loose WHERE queue = ? AND grp = '' AND visible <= ? ORDER BY visible, id LIMIT ?`,
 		&st.hold:        `UPDATE messages SET visible = ?2, held = 1, receives = receives + 1 WHERE id = ?1`,
 		&st.bury:        `UPDATE messages SET queue = ?2, visible = sent, held = 0, receives = 0 WHERE id = ?1`,
 		&st.done:        `DELETE FROM messages WHERE ` + mine,
