@@ -132,7 +132,7 @@ func (b *bench) startCluster() (*server, *cluster, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	t, err := newTenant("http://"+api, operator)
+	t, err := newTenant("http://"+api, operator, noLimits)
 	if err != nil {
 		return s, nil, err
 	}

@@ -33,7 +33,7 @@ func (b *bench) startOnebox(s *server, dir string) error {
 		return err
 	}
 	s.addr, s.publishAddr = addr, addr
-	t, err := newTenant("http://"+addr, operator)
+	t, err := newTenant("http://"+addr, operator, noLimits)
 	if err != nil {
 		return err
 	}
@@ -56,8 +56,10 @@ func (s *server) use(t tenant) {
 	}
 }
 
-// newTenant signs one up and lifts its limits.
-func newTenant(api, operator string) (t tenant, err error) {
+const noLimits = `{"connections":100000,"connections_per_channel":0,"connections_per_subject":0,"connections_per_ip":0,"connects_per_second":0,"events_per_second":0,"events_per_month":0,"channels":0}`
+
+// newTenant signs one up and has the operator set limits of it.
+func newTenant(api, operator, limits string) (t tenant, err error) {
 	var signed struct {
 		Tenant struct{ ID string }
 		APIKey struct{ Secret string } `json:"api_key"`
@@ -65,8 +67,7 @@ func newTenant(api, operator string) (t tenant, err error) {
 	if err := call("POST", api+"/v1/signup", "", `{"name":"bench","email":"bench@example.com"}`, &signed); err != nil {
 		return t, err
 	}
-	limits := `{"limits":{"connections":100000,"connections_per_channel":0,"connections_per_subject":0,"connections_per_ip":0,"connects_per_second":0,"events_per_second":0,"events_per_month":0,"channels":0}}`
-	if err := call("PATCH", api+"/v1/tenants/"+signed.Tenant.ID, operator, limits, nil); err != nil {
+	if err := call("PATCH", api+"/v1/tenants/"+signed.Tenant.ID, operator, `{"limits":`+limits+`}`, nil); err != nil {
 		return t, err
 	}
 	var minted struct{ Token string }

@@ -50,6 +50,7 @@ func scenarios() []scenario {
 		{"many", "2,000 channels with 5 subscribers each", (*bench).many},
 		{"latency", "20 events a second to 1,000 subscribers, from publish to socket", (*bench).latency},
 		{"storm", "15,000 clients that are cut at once and come back, 50 events behind each", (*bench).storm},
+		{"flood", "a tenant that floods events and connects beside one that does not", (*bench).flood},
 		{"deaf", "1,000 clients that never read among 5,000 that do", (*bench).deaf},
 		{"deploy", "two nodes of the AWS form restarted one after the other under 5,000 clients", (*bench).deploy},
 	}

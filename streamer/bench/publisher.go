@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,14 +47,22 @@ func (p *publisher) publish(f *fleet, m mark, size int) error {
 	}
 	text, err := io.ReadAll(a.Body)
 	a.Body.Close()
-	if err != nil || a.StatusCode/100 != 2 {
-		return fmt.Errorf("publish: %s %.300q %w", a.Status, text, err)
-	}
 	if a.Close {
 		p.close()
 	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("publish: %w", err)
+	case a.StatusCode == http.StatusTooManyRequests:
+		return fmt.Errorf("publish: %w: %.300q", errRefused, text)
+	case a.StatusCode/100 != 2:
+		return fmt.Errorf("publish: %s %.300q", a.Status, text)
+	}
 	return nil
 }
+
+// errRefused is an event that is one too many.
+var errRefused = errors.New("too many")
 
 func (p *publisher) close() {
 	if p.conn != nil {

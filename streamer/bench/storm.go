@@ -20,7 +20,7 @@ func (b *bench) storm() error {
 		if err != nil {
 			return err
 		}
-		t, err := newTenant("http://"+s.addr, operator)
+		t, err := newTenant("http://"+s.addr, operator, noLimits)
 		if err != nil {
 			return err
 		}
