@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -42,11 +43,25 @@ func (a *App) mount(h http.Handler, limit int64) fiber.Handler {
 		defer func() { ctx.SetUserValue(tenantKey{}, whose.get()) }()
 		w := &responseWriter{ctx: ctx, header: make(http.Header)}
 		h.ServeHTTP(w, r)
+		if ctx.Response.StatusCode() == http.StatusTooManyRequests {
+			a.holdBack()
+		}
 		w.finish()
 		if body.finish() {
 			ctx.SetUserValue(bodyReadKey{}, true)
 		}
 		return nil
+	}
+}
+
+// refusalTime is how long whoever asks too much waits for that answer: one that asks again at once, on as many connections as a program
+// has, would else take the processor from everybody.
+const refusalTime = 50 * time.Millisecond
+
+func (a *App) holdBack() {
+	select {
+	case <-time.After(refusalTime):
+	case <-a.lifetime.Done():
 	}
 }
 

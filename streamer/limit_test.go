@@ -4,6 +4,7 @@ package streamer
 
 import (
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -76,5 +77,24 @@ func TestPastTheDescriptorLimitNoStreamIsLostAndReadinessIsRed(t *testing.T) {
 		if e := s.next(t); string(e.Data) != "1" {
 			t.Fatalf("stream %d: %v", i, e)
 		}
+	}
+}
+
+// Who is told that it asks too much, and asks again at once, is answered a few times a second on each connection.
+func TestWhoAsksTooMuchWaitsForItsAnswer(t *testing.T) {
+	w := newWorld(t)
+	began := time.Now()
+	for range 3 {
+		a, err := http.Get("http://" + w.addr + "/toomuch")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if a.StatusCode != http.StatusTooManyRequests {
+			t.Fatalf("status %d", a.StatusCode)
+		}
+	}
+	if took := time.Since(began); took < 3*refusalTime {
+		t.Errorf("three refusals took %v", took)
 	}
 }

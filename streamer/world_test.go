@@ -175,6 +175,8 @@ func testPages(w http.ResponseWriter, r *http.Request) {
 		w.Write(b)
 	case "/nobody":
 		w.WriteHeader(http.StatusNoContent)
+	case "/toomuch":
+		w.WriteHeader(http.StatusTooManyRequests)
 	case "/panic":
 		panic("a secret")
 	case "/dump/../x y":

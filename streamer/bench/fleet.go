@@ -163,6 +163,7 @@ func (f *fleet) quantile(q float64) time.Duration {
 
 func (f *fleet) loop() {
 	runtime.LockOSThread()
+	defer runtime.UnlockOSThread() // a thread that ends takes the servers with it that it started: Pdeathsig
 	events := make([]syscall.EpollEvent, 1024)
 	for !f.stop.Load() {
 		if f.cut.Load() {
