@@ -106,10 +106,10 @@ func (e *Env) Get(name Name) string {
 // SignupOpen tells whether anybody can sign up.
 func (e *Env) SignupOpen() bool { return e.Get(Signup) == "open" }
 
-// Must ends the process where err is one: one line, status 1.
+// Must ends the process where err is one: one line, status 1. It names the region, since a table that is missing is mostly in another.
 func (e *Env) Must(err error) {
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", e.program, strings.ReplaceAll(err.Error(), "\n", " "))
+		fmt.Fprintf(os.Stderr, "%s: %s (region %s)\n", e.program, strings.ReplaceAll(err.Error(), "\n", " "), e.Config.Region)
 		os.Exit(1)
 	}
 }

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A program that is told another region than its table is in says that the table is missing there, in one line, and ends.
+func TestAProgramInTheWrongRegionSaysSo(t *testing.T) {
+	p := start(t)
+	for _, name := range []string{"ingest", "append", "changes", "admin", "sweep", "streamer-1"} {
+		pids := p.processes(t)[name]
+		if len(pids) == 0 {
+			t.Errorf("%s does not run", name)
+			continue
+		}
+		block, err := os.ReadFile(filepath.Join("/proc", itoa(pids[0]), "environ"))
+		if err != nil {
+			t.Skip("there is no /proc")
+		}
+		var environment []string
+		for v := range bytes.SplitSeq(bytes.TrimSuffix(block, []byte{0}), []byte{0}) {
+			switch key, _, _ := strings.Cut(string(v), "="); key {
+			case "AWS_REGION", "AWS_DEFAULT_REGION":
+				environment = append(environment, key+"=ap-southeast-2")
+			case "HOOKCAST_ADDR":
+				environment = append(environment, key+"=127.0.0.1:0")
+			default:
+				environment = append(environment, string(v))
+			}
+		}
+		binary := name + "/bootstrap"
+		if name == "streamer-1" {
+			binary = "streamerd/streamerd"
+		}
+		if said := failing(t, filepath.Join(p.data, "build", binary), environment...); !strings.Contains(said, "ap-southeast-2") {
+			t.Errorf("%s says %q", name, said)
+		}
+	}
+}
