@@ -193,30 +193,14 @@ func (s *stage) Connections(t tenants.TenantID) (list []tenants.Connection) {
 
 func (s *stage) Shed(t tenants.TenantID, channel, subject string, n int) {
 	for range n {
-		s.mu.Lock()
-		at := -1
-		for i, c := range s.open {
-			if c.tenant == t && (channel == "" || slices.Contains(c.info.Channels, channel)) && (subject == "" || c.info.Principal.Subject == subject) {
-				at = i
-			}
-		}
-		s.mu.Unlock()
-		if at < 0 {
-			return
-		}
-		s.leave(at)
+		s.leave(func(c *seat) bool {
+			return c.tenant == t && (channel == "" || slices.Contains(c.info.Channels, channel)) && (subject == "" || c.info.Principal.Subject == subject)
+		})
 	}
 }
 
 func (s *stage) Disconnect(t tenants.TenantID, id string) bool {
-	s.mu.Lock()
-	at := slices.IndexFunc(s.open, func(c *seat) bool { return c.tenant == t && c.info.ID == id })
-	s.mu.Unlock()
-	if at < 0 {
-		return false
-	}
-	s.leave(at)
-	return true
+	return s.leave(func(c *seat) bool { return c.tenant == t && c.info.ID == id })
 }
 
 func (s *stage) Renew(_ context.Context, t tenants.TenantID, id string, p *tenants.Principal) error {
@@ -234,13 +218,23 @@ func (s *stage) Renew(_ context.Context, t tenants.TenantID, id string, p *tenan
 	return tenants.NoConnection()
 }
 
-func (s *stage) leave(at int) {
+// leave ends the youngest connection that is one of those meant, and tells whether there was one.
+func (s *stage) leave(meant func(*seat) bool) bool {
 	s.mu.Lock()
+	at := len(s.open) - 1
+	for at >= 0 && !meant(s.open[at]) {
+		at--
+	}
+	if at < 0 {
+		s.mu.Unlock()
+		return false
+	}
 	c := s.open[at]
 	s.open = slices.Delete(s.open, at, at+1)
 	s.mu.Unlock()
 	close(c.gone)
 	c.slot.Release()
+	return true
 }
 
 // connect takes a slot and, with it, a seat.
@@ -262,14 +256,7 @@ func (s *site) connect(r tenants.AdmissionRequest, l tenants.Limits) (*seat, err
 }
 
 // disconnect ends the connection unless it has ended.
-func (s *site) disconnect(c *seat) {
-	s.stage.mu.Lock()
-	at := slices.Index(s.stage.open, c)
-	s.stage.mu.Unlock()
-	if at >= 0 {
-		s.stage.leave(at)
-	}
-}
+func (s *site) disconnect(c *seat) { s.stage.leave(func(open *seat) bool { return open == c }) }
 
 func (s *stage) count(t tenants.TenantID) (n int) {
 	s.mu.Lock()

@@ -113,7 +113,7 @@ func TestATenantIsToldThatItsConnectionsRunOut(t *testing.T) {
 		day := `{"limit":"connections","max":100,"percent":80,"period":"2000-01-01"}`
 		wantNotices(t, r, day)
 		time.Sleep(24 * time.Hour)
-		fl.sites[0].leave(0)
+		fl.sites[0].leave(func(*seat) bool { return true })
 		if _, err := fl.sites[0].connect(ask, limits); err != nil {
 			t.Fatal(err)
 		}

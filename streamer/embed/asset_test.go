@@ -145,14 +145,14 @@ func TestTypesNameEveryPublicMember(t *testing.T) {
 		return found
 	}
 	section := func(from, to string) []byte {
-		_, rest, ok := bytes.Cut(script, []byte(from))
+		_, rest, ok := bytes.Cut(source, []byte(from))
 		part, _, ok2 := bytes.Cut(rest, []byte(to))
 		if !ok || !ok2 {
 			t.Fatalf("embed.js has no part between %q and %q", from, to)
 		}
 		return part
 	}
-	options := collect(`\bo\.(\w+)`, script)
+	options := collect(`\bo\.(\w+)`, source)
 	members := collect(`(?m)^      (?:get )?(\w+)\(`, section("const self = {", "\n    };"))
 	timings := collect(`\b(\w+): \d`, section("const TIMINGS = {", "\n  };"))
 	attributes := collect(`\bd\.(\w+)`, section("const d = script", "})(self)"))
@@ -167,12 +167,12 @@ func TestTypesNameEveryPublicMember(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`data-[a-z-]*[a-z]`).FindAll(types, -1) {
-		if name := attribute(string(m)); !bytes.Contains(script, []byte("d."+name)) {
+		if name := attribute(string(m)); !bytes.Contains(source, []byte("d."+name)) {
 			t.Errorf("embed.d.ts promises %s, which embed.js does not read", m)
 		}
 	}
 	for _, m := range regexp.MustCompile(`'(hookcast\.\w+)'`).FindAllSubmatch(types, -1) {
-		if name := strings.TrimPrefix(string(m[1]), "hookcast."); !bytes.Contains(script, []byte(name)) {
+		if name := strings.TrimPrefix(string(m[1]), "hookcast."); !bytes.Contains(source, []byte(name)) {
 			t.Errorf("embed.d.ts promises %s, which embed.js does not know", m[1])
 		}
 	}
