@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Name is a variable of the environment.
@@ -85,7 +86,10 @@ func Read(ctx context.Context, program string, lookup func(string) (string, bool
 	e.Logger = slog.New(slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: level})).With("program", program)
 	e.Metrics = &Metrics{out: lines, table: e.values[Table], program: program}
 	var err error
-	if e.Config, err = config.LoadDefaultConfig(ctx); err != nil {
+	said := logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) { // of requests that it tries again; else it goes to the standard error
+		e.Logger.Debug("the AWS SDK", "says", fmt.Sprintf(format, v...))
+	})
+	if e.Config, err = config.LoadDefaultConfig(ctx, config.WithLogger(said)); err != nil {
 		return nil, fmt.Errorf("the configuration of the AWS SDK: %w", err)
 	}
 	if e.Config.Region == "" {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// A program that is told another region than its table is in says that the table is missing there, in one line, and ends.
+// A program whose table is not in the region that it was told says so in one line, names the region, and ends. DynamoDB Local has one store for
+// all regions, so that here the table has another name.
 func TestAProgramInTheWrongRegionSaysSo(t *testing.T) {
 	p := start(t)
 	for _, name := range []string{"ingest", "append", "changes", "admin", "sweep", "streamer-1"} {
@@ -26,6 +27,8 @@ func TestAProgramInTheWrongRegionSaysSo(t *testing.T) {
 			switch key, _, _ := strings.Cut(string(v), "="); key {
 			case "AWS_REGION", "AWS_DEFAULT_REGION":
 				environment = append(environment, key+"=ap-southeast-2")
+			case "HOOKCAST_TABLE":
+				environment = append(environment, key+"=in-another-region")
 			case "HOOKCAST_ADDR":
 				environment = append(environment, key+"=127.0.0.1:0")
 			default:
