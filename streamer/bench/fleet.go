@@ -80,7 +80,10 @@ const (
 	open
 )
 
-const connectsAtOnce = 256
+const (
+	connectsAtOnce = 256
+	deafBuffer     = 32 << 10 // bytes that a client's kernel takes in for one that does not read
+)
 
 func newFleet(c crowd) (*fleet, error) {
 	f := &fleet{crowd: c, clients: make([]client, c.clients), buffer: make([]byte, 256<<10), began: time.Now(), sources: 16}
@@ -218,6 +221,9 @@ func (f *fleet) dialOut(i int) {
 		// Each source address has some 28,000 ports, taken when the other end is known.
 		const bindAddressNoPort = 24
 		syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, bindAddressNoPort, 1)
+		if i < f.deaf { // else the kernel takes in for it what comes, up to net.ipv4.tcp_rmem, and no server could know
+			syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, deafBuffer)
+		}
 		err = syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, byte(2 + i%f.sources)}})
 		c.fd, c.state = fd, connecting
 		f.underWay++
