@@ -216,10 +216,6 @@ func (c *Conn) abort(why cause) {
 		return
 	}
 	c.leave(why)
-	// Who was cut for taking nothing would not take the end either: it would wait behind all that the kernel still holds.
-	if r, ok := c.sink.(interface{ reset() }); ok && c.state == serving && (why == causeStalled || why == causeBacklog) {
-		r.reset()
-	}
 	c.state = gone
 	c.out, c.head = nil, nil
 	if c.sink != nil {

@@ -91,11 +91,6 @@ func (s socketSink) close() {
 	s.c.fd = -1
 }
 
-// reset has close drop what the kernel holds, and tell the other end at once.
-func (s socketSink) reset() {
-	unix.SetsockoptLinger(int(s.c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-}
-
 func (s socketSink) unsent() int {
 	return outstanding(int(s.c.fd))
 }
