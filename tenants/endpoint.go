@@ -13,6 +13,7 @@ type Endpoint struct {
 	Types       []string         // event types, or "prefix.*"; none: every type
 	Filter      string           // an expression over the event; "": all that Channels and Types let through
 	Headers     []byte           // the tenant's own headers, sealed; nil: none
+	HeaderNames []string         // of Headers, in order
 	Secrets     []EndpointSecret // the newest first: the others are being rotated out, and sign beside it
 	Ordered     bool             // a channel's events one after the other; one that fails holds back those behind it
 	PerSecond   int              // attempts per second at most; 0: no limit but the deployment's
@@ -21,6 +22,7 @@ type Endpoint struct {
 	State       EndpointState
 	Reason      string    // why State is not Enabled, for people
 	Changed     time.Time // when State became what it is
+	Proven      string    // the URL that has answered the ownership challenge; "": none has
 	Created     time.Time // it gets events that were received from then on
 }
 

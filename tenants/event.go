@@ -21,6 +21,7 @@ type Event struct {
 	DuplicateOf string // the event with the same delivery id and another body
 	Provenance  *Provenance
 	Keep        time.Duration // how long the log keeps it at least; never less than 15 days, negative for good. Set by who enqueues it
+	Hops        int           // how many deliveries of ours it has come by; see MaxHops
 }
 
 // Provenance says how an event that came in by webhook was verified.

@@ -23,6 +23,7 @@ const (
 	PrefixTenant     = "ten_"
 	PrefixKey        = "key_"
 	PrefixSource     = "src_"
+	PrefixEndpoint   = "end_"
 	PrefixSecret     = "sec_"
 	PrefixEvent      = "evt_"
 	PrefixConnection = "con_"

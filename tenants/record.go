@@ -11,16 +11,17 @@ import (
 
 // The kinds of row that hold accounts. Bodies are encoding/json of the Go struct by its field names.
 const (
-	rowTenant     Kind = "tenant"       // {tenant}, ""
-	rowVersion    Kind = "version"      // {tenant}, "": put again by every change that nodes must hear of
-	rowDeployment Kind = "deployment"   // sys, ""
-	rowKey        Kind = "key"          // sys, hex SHA-256 of the key
-	rowSource     Kind = "source"       // sys, hex SHA-256 of the URL's token
-	rowTenants    Kind = "list/tenants" // sys, tenant id
-	rowKeys       Kind = "list/keys"    // {tenant}, key id
-	rowSources    Kind = "list/sources" // {tenant}, source id
-	rowSigning    Kind = "list/signing" // {tenant}, kid
-	rowNodes      Kind = "list/nodes"   // sys, node id: a live node's lease
+	rowTenant     Kind = "tenant"         // {tenant}, ""
+	rowVersion    Kind = "version"        // {tenant}, "": put again by every change that nodes must hear of
+	rowDeployment Kind = "deployment"     // sys, ""
+	rowKey        Kind = "key"            // sys, hex SHA-256 of the key
+	rowSource     Kind = "source"         // sys, hex SHA-256 of the URL's token
+	rowTenants    Kind = "list/tenants"   // sys, tenant id
+	rowKeys       Kind = "list/keys"      // {tenant}, key id
+	rowSources    Kind = "list/sources"   // {tenant}, source id
+	rowEndpoints  Kind = "list/endpoints" // {tenant}, endpoint id
+	rowSigning    Kind = "list/signing"   // {tenant}, kid
+	rowNodes      Kind = "list/nodes"     // sys, node id: a live node's lease
 )
 
 // Kinds whose rows other packages write, named here because deleting a tenant takes them along.
