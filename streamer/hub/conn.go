@@ -218,7 +218,11 @@ func (c *Conn) abort(why cause) {
 	c.leave(why)
 	c.state = gone
 	c.out, c.head = nil, nil
-	if c.sink != nil {
+	switch {
+	case c.sink == nil:
+	case why == causeStalled || why == causeBacklog:
+		c.sink.reset()
+	default:
 		c.sink.close()
 	}
 	c.hub.slots.remove(c.slot)

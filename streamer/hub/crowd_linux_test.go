@@ -30,6 +30,20 @@ func (p *peer) kernelMemory() (bytes int) {
 	return bytes
 }
 
+// hearsAnEnd waits until the client's kernel knows that the connection is over, without reading from it.
+func (p *peer) hearsAnEnd() (told bool) {
+	raw, err := p.tcp.SyscallConn()
+	if err != nil {
+		return false
+	}
+	raw.Control(func(fd uintptr) {
+		ends := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(ends, 20_000)
+		told = err == nil && n == 1
+	})
+	return told
+}
+
 // Twenty that never read among a hundred that do: these lose nothing, those are cut and counted, and what the kernel holds for them is
 // bounded.
 func TestTwentyThatNeverReadAmongAHundred(t *testing.T) {
@@ -75,6 +89,9 @@ func TestTwentyThatNeverReadAmongAHundred(t *testing.T) {
 		}
 		for _, p := range stuck {
 			p.released()
+			if !p.hearsAnEnd() {
+				t.Error("a client that was cut has not been told: the kernel keeps what it did not take")
+			}
 		}
 		stats := s.hub.Stats()
 		if stats.Ended["stalled"] != deaf || stats.Connections != readers {

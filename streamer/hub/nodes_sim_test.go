@@ -156,6 +156,7 @@ func (l *listener) write(b []byte) (int, bool, error) {
 func (l *listener) start() error { return nil }
 func (l *listener) shutdown()    {}
 func (l *listener) close()       { l.over = true }
+func (l *listener) reset()       { l.close() }
 func (l *listener) unsent() int  { return 0 }
 
 // broken tells whether the connection is no more.

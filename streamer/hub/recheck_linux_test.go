@@ -50,6 +50,7 @@ func (l earshot) write(b []byte) (int, bool, error) {
 func (earshot) start() error { return nil }
 func (earshot) shutdown()    {}
 func (earshot) close()       {}
+func (earshot) reset()       {}
 func (earshot) unsent() int  { return 0 }
 
 // BenchmarkRecheck is what a change of a policy of 1,000 rows costs a node with 15,000 streams of as many subjects: time until all are

@@ -243,6 +243,7 @@ func (cl *client) write(b []byte) (int, bool, error) {
 func (cl *client) start() error { return nil }
 func (cl *client) shutdown()    { cl.shut = true }
 func (cl *client) close()       { cl.over = true }
+func (cl *client) reset()       { cl.close() }
 
 func (cl *client) unsent() int {
 	if cl.vanished {

@@ -51,6 +51,7 @@ func (v *visitor) write(b []byte) (int, bool, error) {
 func (v *visitor) start() error { return nil }
 func (v *visitor) shutdown()    {}
 func (v *visitor) close()       { v.over = true }
+func (v *visitor) reset()       { v.close() }
 func (v *visitor) unsent() int  { return 0 }
 
 func (v *visitor) connect() error {

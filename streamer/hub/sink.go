@@ -11,6 +11,9 @@ type sink interface {
 	shutdown()
 	// close lets go of the connection at once. It may be called again.
 	close()
+	// reset is close for who takes nothing: what the other end has not acknowledged is dropped, and it is told at once. A close would wait
+	// behind those bytes, and the kernel keep them.
+	reset()
 	// unsent returns how many bytes that write took the other end has not acknowledged; 0 where that is not known.
 	unsent() int
 }

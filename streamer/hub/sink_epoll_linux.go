@@ -91,6 +91,13 @@ func (s socketSink) close() {
 	s.c.fd = -1
 }
 
+func (s socketSink) reset() {
+	if s.c.fd >= 0 {
+		unix.SetsockoptLinger(int(s.c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	s.close()
+}
+
 func (s socketSink) unsent() int {
 	return outstanding(int(s.c.fd))
 }

@@ -144,4 +144,12 @@ func (s *writer) close() {
 	}
 }
 
+func (s *writer) reset() {
+	if tcp := underneath(s.nc); tcp != nil && !s.closed {
+		tcp.SetLinger(0)
+		tcp.Close() // under TLS, whose goodbye would wait
+	}
+	s.close()
+}
+
 func (s *writer) unsent() int { return outstandingRaw(s.raw) }
