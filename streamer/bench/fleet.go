@@ -295,7 +295,10 @@ func (f *fleet) ready(i int, events uint32) {
 			f.lost(i, err)
 		}
 		return
-	case c.state == open && i < f.deaf && events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) == 0:
+	case c.state == open && i < f.deaf:
+		if events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+			f.lost(i, nil) // what its kernel still holds is nobody's
+		}
 		return
 	}
 	for {
