@@ -35,8 +35,9 @@ func newChannelCount(l *Log) *channelCount {
 }
 
 // admit lets an event into a channel that exists, or that may begin: else TooMany channel_limit. Where the table cannot be
-// read it lets it in. It returns how many channels there are with one that begins; 0 where it did not have to count.
-func (c *channelCount) admit(ctx context.Context, ch channelKey, limit int) (channels int, err error) {
+// read it lets it in, unless the terms are strict: Unavailable limit_unreadable. It returns how many channels there are with one that begins; 0 where it did not have to count.
+func (c *channelCount) admit(ctx context.Context, ch channelKey, terms terms) (channels int, err error) {
+	limit := terms.limits.Channels
 	if limit <= 0 {
 		return 0, nil
 	}
@@ -44,12 +45,15 @@ func (c *channelCount) admit(ctx context.Context, ch channelKey, limit int) (cha
 		_, err := c.log.Channel(ctx, ch.tenant, ch.name)
 		return struct{}{}, err
 	})
-	if !notFound(err) {
+	if err != nil && !notFound(err) {
+		return 0, terms.unreadable(err)
+	}
+	if err == nil {
 		return 0, nil
 	}
 	stored, err := c.stored.Get(ctx, ch.tenant, func(ctx context.Context) (int, error) { return c.count(ctx, ch.tenant) })
 	if err != nil {
-		return 0, nil
+		return 0, terms.unreadable(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,7 +66,7 @@ func (c *channelCount) admit(ctx context.Context, ch channelKey, limit int) (cha
 	}
 	if begun == nil {
 		if len(c.begun) >= begunAtMost {
-			return 0, nil
+			return 0, terms.unreadable(nil)
 		}
 		begun = make(map[string]time.Time)
 		c.begun[ch.tenant] = begun

@@ -22,50 +22,42 @@ type Intake struct {
 	log      *Log
 	queue    Queue
 	rate     *Rate[TenantID]
+	sources  *Rate[string] // by their ids
 	month    *monthLimit
 	channels *channelCount
 	notices  *Notices
+	last     *lastLimits
 }
 
 // NewIntake returns an Intake to q. The rate of events is counted per Intake: a process needs one.
 func NewIntake(limits LimitLookup, l *Log, q Queue) *Intake {
 	return &Intake{
-		limits: limits, log: l, queue: q, rate: NewRate[TenantID](10_000), month: newMonthLimit(NewMonthlyUsage(l.table)),
-		channels: newChannelCount(l), notices: NewNotices(q),
+		limits: limits, log: l, queue: q, rate: NewRate[TenantID](10_000), sources: NewRate[string](10_000), month: newMonthLimit(NewMonthlyUsage(l.table)),
+		channels: newChannelCount(l), notices: NewNotices(q), last: &lastLimits{read: make(map[TenantID]Limits)},
 	}
 }
 
 // Accepted is the answer to a webhook or a publish.
 type Accepted struct {
 	ID, Channel string
-	Tenant      TenantID       // whose event it is
-	Duplicate   bool           // the event is in its channel already; nothing was enqueued
-	Reply       *signing.Reply // the answer to a provider's handshake, to be sent as it is; there is no event then
-}
-
-// admit holds size bytes against the tenant's limits, and returns them.
-func (in *Intake) admit(ctx context.Context, tenant TenantID, size int) (Limits, error) {
-	limits, err := in.limits.Limits(ctx, tenant)
-	if err != nil {
-		return limits, err
-	}
-	most := MaxEventBytes
-	if limits.EventBytes > 0 {
-		most = min(most, limits.EventBytes)
-	}
-	if size > most {
-		return limits, Errorf(TooLarge, "event_too_large", "the event has %d bytes, and may have %d", size, most)
-	}
-	return limits, nil
+	Tenant      TenantID        // whose event it is
+	Duplicate   bool            // the event is in its channel already; nothing was enqueued
+	Reply       *signing.Reply  // the answer to a provider's handshake, to be sent as it is; there is no event then
+	Response    *SourceResponse // the source's own answer to an event; nil: the transport's
 }
 
 // take counts one event against the tenant's rate.
 func (in *Intake) take(tenant TenantID, limits Limits) error {
 	wait, ok := in.rate.Take(tenant, limits.EventsPerSecond, 1)
+	return tooFast(ok, wait, "event_rate", limits.EventsPerSecond)
+}
+
+// tooFast is TooMany where a bucket did not have what was asked of it.
+func tooFast(ok bool, wait time.Duration, code string, perSecond int) error {
 	if ok {
 		return nil
 	}
-	err := Errorf(TooMany, "event_rate", "more than %d events per second", limits.EventsPerSecond)
+	err := Errorf(TooMany, code, "more than %d events per second", perSecond)
 	err.RetryAfter = max(wait, time.Second)
 	return err
 }
@@ -74,8 +66,9 @@ func (in *Intake) take(tenant TenantID, limits Limits) error {
 // sender's, e is looked for in the log first.
 //
 // What is read of the table here only saves work: the log knows duplicates by itself. So a table that cannot be read costs no
-// acknowledgement; the queue holds what comes until it can be.
-func (in *Intake) enqueue(ctx context.Context, e Event, limits Limits, repeat bool) (Accepted, error) {
+// acknowledgement, but to who proves nothing; the queue holds what comes until it can be.
+func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool) (Accepted, error) {
+	limits := terms.limits
 	if repeat {
 		var known bool
 		if e, known = in.recognise(ctx, e); known {
@@ -83,11 +76,11 @@ func (in *Intake) enqueue(ctx context.Context, e Event, limits Limits, repeat bo
 		}
 	}
 	now := time.Now()
-	used, err := in.month.take(ctx, e.Tenant, limits, now)
+	used, err := in.month.take(ctx, e.Tenant, terms, now)
 	if err != nil {
 		return Accepted{}, err
 	}
-	channels, err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, limits.Channels)
+	channels, err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, terms)
 	if err == nil {
 		err = in.queue.Send(ctx, messageOf(e, limits))
 	}

@@ -25,6 +25,8 @@ func limits() []limit {
 		{"connects_per_second", func(l Limits) int64 { return int64(l.ConnectsPerSecond) }, func(l *Limits, n int64) { l.ConnectsPerSecond = int(n) }, 0, math.MaxInt32},
 		{"connects_per_second_per_ip", func(l Limits) int64 { return int64(l.ConnectsPerSecondIP) }, func(l *Limits, n int64) { l.ConnectsPerSecondIP = int(n) }, 0, math.MaxInt32},
 		{"events_per_second", func(l Limits) int64 { return int64(l.EventsPerSecond) }, func(l *Limits, n int64) { l.EventsPerSecond = int(n) }, 0, math.MaxInt32},
+		{"events_per_second_per_source", func(l Limits) int64 { return int64(l.SourcePerSecond) }, func(l *Limits, n int64) { l.SourcePerSecond = int(n) }, 0, math.MaxInt32},
+		{"events_per_second_unsigned", func(l Limits) int64 { return int64(l.UnsignedPerSecond) }, func(l *Limits, n int64) { l.UnsignedPerSecond = int(n) }, 0, math.MaxInt32},
 		{"events_per_month", func(l Limits) int64 { return l.EventsPerMonth }, func(l *Limits, n int64) { l.EventsPerMonth = n }, 0, 1 << 52},
 		{"event_bytes", func(l Limits) int64 { return int64(l.EventBytes) }, func(l *Limits, n int64) { l.EventBytes = int(n) }, 1, MaxEventBytes},
 		{"sources", func(l Limits) int64 { return int64(l.Sources) }, func(l *Limits, n int64) { l.Sources = int(n) }, 0, math.MaxInt32},

@@ -24,6 +24,7 @@ type monthUse struct {
 	counted int64     // by the feed, at the last reading
 	taken   int64     // here, since that began
 	until   time.Time // when to read again
+	unread  bool      // the last reading failed
 }
 
 const (
@@ -42,8 +43,9 @@ func newMonthLimit(u *MonthlyUsage) *monthLimit {
 }
 
 // take counts one event, or refuses it: TooMany event_month_limit. It returns how many there are with it; 0 where there is no limit.
-// Counts that cannot be read refuse nothing.
-func (m *monthLimit) take(ctx context.Context, tenant TenantID, l Limits, now time.Time) (used int64, err error) {
+// Counts that cannot be read refuse nobody but who comes under strict terms: Unavailable limit_unreadable.
+func (m *monthLimit) take(ctx context.Context, tenant TenantID, terms terms, now time.Time) (used int64, err error) {
+	l := terms.limits
 	limit := l.EventsPerMonth
 	if limit <= 0 {
 		return 0, nil
@@ -59,7 +61,10 @@ func (m *monthLimit) take(ctx context.Context, tenant TenantID, l Limits, now ti
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if u = m.tenants[tenant]; u == nil { // pushed out by others since
-		return 0, nil
+		return 0, terms.unreadable(nil)
+	}
+	if u.unread && terms.strict {
+		return 0, terms.unreadable(nil)
 	}
 	if used = u.counted + u.taken; used >= limit {
 		err := Errorf(TooMany, "event_month_limit", "the account has taken the %d events that it may in a month", limit)
@@ -100,9 +105,10 @@ func (m *monthLimit) read(ctx context.Context, tenant TenantID, l Limits, now ti
 		m.tenants[tenant] = u
 	}
 	if err != nil || counted.Month != u.month {
-		u.until = now.Add(monthFailed)
+		u.until, u.unread = now.Add(monthFailed), true
 		return
 	}
+	u.unread = false
 	if !now.Before(u.until) { // nobody else was quicker
 		u.counted, u.taken = max(counted.Events, u.counted), max(0, u.taken-before)
 		u.until = now.Add(monthTrust(l, l.EventsPerMonth-u.counted))

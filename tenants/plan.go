@@ -11,6 +11,8 @@ type Limits struct {
 	ConnectsPerSecond     int   // per node, approximate
 	ConnectsPerSecondIP   int   // from one address, per node, approximate; an address of this machine is not held back
 	EventsPerSecond       int   // in, per process
+	SourcePerSecond       int   // in by one source, per process
+	UnsignedPerSecond     int   // in by one source that verifies nothing, per process
 	EventsPerMonth        int64 // in, of a calendar month (UTC), approximate
 	EventBytes            int   // of one event's data; never more than MaxEventBytes
 	Sources               int
@@ -32,11 +34,11 @@ type Plan struct {
 // Plans are the plans that an operator can set; the first is what signup gives.
 var plans = []Plan{
 	{"free", Limits{
-		Connections: 1_000, ConnectionsPerIP: 200, ConnectsPerSecond: 200, ConnectsPerSecondIP: 50, EventsPerSecond: 100, EventsPerMonth: 1_000_000,
+		Connections: 1_000, ConnectionsPerIP: 200, ConnectsPerSecond: 200, ConnectsPerSecondIP: 50, EventsPerSecond: 100, UnsignedPerSecond: 50, EventsPerMonth: 1_000_000,
 		EventBytes: 256 << 10, Sources: 20, Endpoints: 20, Channels: 1_000, RetentionEvents: 10_000, RetentionSeconds: int64(72 * time.Hour / time.Second),
 	}},
 	{"pro", Limits{
-		Connections: 20_000, ConnectsPerSecond: 1_000, ConnectsPerSecondIP: 200, EventsPerSecond: 1_000, EventsPerMonth: 50_000_000,
+		Connections: 20_000, ConnectsPerSecond: 1_000, ConnectsPerSecondIP: 200, EventsPerSecond: 1_000, UnsignedPerSecond: 500, EventsPerMonth: 50_000_000,
 		EventBytes: 256 << 10, Sources: 200, Endpoints: 200, Channels: 20_000, RetentionEvents: 100_000, RetentionSeconds: int64(7 * 24 * time.Hour / time.Second),
 	}},
 	{"unlimited", Limits{EventBytes: MaxEventBytes}},

@@ -41,11 +41,14 @@ func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publicatio
 	if !printable(pub.ID, maxPublishID) {
 		return Accepted{}, refused("/id", "invalid_id", "the id must be at most 128 bytes of printable text")
 	}
-	limits, err := p.intake.admit(ctx, tenant, len(pub.Data))
+	terms, err := p.intake.terms(ctx, tenant)
 	if err != nil {
 		return Accepted{}, err
 	}
-	if err := p.intake.take(tenant, limits); err != nil {
+	if err := terms.admit(len(pub.Data)); err != nil {
+		return Accepted{}, err
+	}
+	if err := p.intake.take(tenant, terms.limits); err != nil {
 		return Accepted{}, err
 	}
 	e := Event{
@@ -57,7 +60,7 @@ func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publicatio
 	} else {
 		e.ID = DerivedID(PrefixEvent, string(tenant), "publish", pub.Channel, pub.ID)
 	}
-	return p.intake.enqueue(ctx, e, limits, pub.ID != "")
+	return p.intake.enqueue(ctx, e, terms, pub.ID != "")
 }
 
 // printable tells whether s is at most max bytes of text that shows, or empty.

@@ -35,10 +35,12 @@ type Receiver struct {
 func NewReceiver(sources SourceLookup, in *Intake) *Receiver { return &Receiver{sources, in} }
 
 // Receive enqueues a webhook. Once it has returned nil without a Reply, the event is durable. Refused: NotFound source_not_found;
-// Forbidden tenant_suspended; MethodNotAllowed; TooLarge event_too_large; Unauthenticated with the code of package signing;
-// Unprocessable channel_field_missing, reserved_channel; TooMany event_rate, event_month_limit, channel_limit; Unavailable. Whose source it is the answer says of a refusal too.
+// Forbidden tenant_suspended; MethodNotAllowed; TooLarge event_too_large, decoded_too_large; UnsupportedMediaType content_encoding;
+// Invalid body_undecodable; Unauthenticated with the code of package signing;
+// Unprocessable channel_field_missing, reserved_channel; TooMany source_rate, event_rate, event_month_limit, channel_limit; Unavailable. Whose source it is the answer says of a refusal too.
 //
-// Nothing of the request is believed before its signature has passed, and nothing of it counts against the tenant's rate.
+// Nothing of the request is believed before its signature has passed, which covers the bytes as they were sent; nothing of it is decoded before, and
+// nothing of it counts against the tenant's rate. An event holds the decoded body.
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
 	src, secrets, err := r.sources.ByToken(ctx, in.Token)
 	if err != nil {
@@ -53,7 +55,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 	if in.Method != http.MethodPost {
 		return Accepted{}, Errorf(MethodNotAllowed, "method_not_allowed", "webhooks are posted")
 	}
-	limits, err := r.intake.admit(ctx, src.Tenant, len(in.Body))
+	gzipped, err := Encoded(in.Header)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -61,22 +63,38 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 	if err != nil {
 		return Accepted{}, Errorf(Internal, "source_unusable", "%w", err)
 	}
+	terms, err := r.intake.termsOf(ctx, src.Tenant, !scheme.None())
+	if err != nil {
+		return Accepted{}, err
+	}
+	if err := terms.admit(len(in.Body)); err != nil {
+		return Accepted{}, err
+	}
 	request := signing.Request{Method: in.Method, URL: in.URL, Header: in.Header, Body: in.Body}
 	v, err := scheme.Verify(request, secrets, in.Received, signing.Options{Tolerance: src.Tolerance, AllowLegacy: src.AllowLegacy})
 	if err != nil {
 		return Accepted{}, unverified(err)
 	}
+	if gzipped {
+		if in.Body, err = decode(in.Body, terms.eventBytes()); err != nil {
+			return Accepted{}, err
+		}
+		request.Body = in.Body
+		v = scheme.Decoded(request, v)
+	}
 	if reply, ok := scheme.Challenge(v, request); ok {
 		return Accepted{Reply: &reply}, nil
 	}
-	if err := r.intake.take(src.Tenant, limits); err != nil {
+	if err := r.intake.takeOf(src, terms); err != nil {
 		return Accepted{}, err
 	}
 	e, err := event(in, src, scheme, v)
 	if err != nil {
 		return Accepted{}, err
 	}
-	return r.intake.enqueue(ctx, e, limits, v.DeliveryID != "")
+	accepted, err := r.intake.enqueue(ctx, e, terms, v.DeliveryID != "")
+	accepted.Response = src.Response
+	return accepted, err
 }
 
 // event makes the event of a verified webhook.

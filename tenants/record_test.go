@@ -26,7 +26,7 @@ func TestRecordEncodings(t *testing.T) {
 		{"key", keyLookup{Tenant: "ten_1", ID: "key_1", Role: "admin", Expires: at}},
 		{"list/sources", Source{
 			ID: "src_1", Tenant: "ten_1", Name: "GitHub", Provider: "github", Channel: "github.{type}", Fallback: "github", Custom: &signing.Custom{Header: "X-Sig", Prefix: "sha256="},
-			AllowLegacy: true, Tolerance: time.Minute, Created: at,
+			AllowLegacy: true, Tolerance: time.Minute, Response: &SourceResponse{Status: 200, Body: "{}", Type: "json"}, Created: at,
 			Secrets: []SealedSecret{{ID: "sec_1", Sealed: []byte{1, 2}, Created: at, NotAfter: at}}, Tokens: []SourceToken{{Hash: "cd34", Sealed: []byte{3}, Expires: at}},
 		}},
 		{"source", sourceLookup{Tenant: "ten_1", ID: "src_1", Expires: at}},

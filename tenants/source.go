@@ -19,6 +19,7 @@ type Source struct {
 	Custom      *signing.Custom // the tenant's own terms; nil: the scheme's
 	AllowLegacy bool            // take the scheme's deprecated signatures
 	Tolerance   time.Duration   // how old a signature may be; 0: the scheme's own
+	Response    *SourceResponse // what a provider is answered; nil: Hookcast's own answer
 	Secrets     []SealedSecret  // 1 to MaxSecrets; none with "none"
 	Tokens      []SourceToken   // the URL's, the newest first: the others are being rotated out
 	Created     time.Time
@@ -49,6 +50,7 @@ type SourceSpec struct {
 	Custom      *signing.Custom
 	AllowLegacy bool
 	Tolerance   time.Duration
+	Response    *SourceResponse
 }
 
 // SourcePatch changes what it names and leaves the rest.
@@ -59,6 +61,7 @@ type SourcePatch struct {
 	Custom      *signing.Custom
 	AllowLegacy *bool
 	Tolerance   *time.Duration
+	Response    **SourceResponse // to nil: Hookcast's own again
 }
 
 // Bounds of a source.
@@ -100,6 +103,11 @@ func (s Source) check() (signing.Scheme, error) {
 	}
 	if s.Tolerance != 0 && (s.Tolerance < MinTolerance || s.Tolerance > MaxTolerance) {
 		return signing.Scheme{}, refused("/tolerance_seconds", "invalid_tolerance", "the tolerance must be 1 to 3600 seconds, or 0 for the provider's own")
+	}
+	if s.Response != nil {
+		if err := s.Response.check(); err != nil {
+			return signing.Scheme{}, err
+		}
 	}
 	return scheme, nil
 }

@@ -40,7 +40,7 @@ func NewSources(a *Accounts, v Vault, d *Deployment) *Sources {
 func (s *Sources) Create(ctx context.Context, tenant TenantID, spec SourceSpec) (Source, SourceSecrets, error) {
 	src := Source{
 		ID: NewID(PrefixSource), Tenant: tenant, Name: spec.Name, Provider: spec.Provider, Channel: spec.Channel, Fallback: spec.Fallback,
-		Custom: spec.Custom, AllowLegacy: spec.AllowLegacy, Tolerance: spec.Tolerance, Created: time.Now().UTC().Truncate(time.Second),
+		Custom: spec.Custom, AllowLegacy: spec.AllowLegacy, Tolerance: spec.Tolerance, Response: spec.Response, Created: time.Now().UTC().Truncate(time.Second),
 	}
 	scheme, err := src.check()
 	if err != nil {
@@ -110,6 +110,7 @@ func (s *Sources) Update(ctx context.Context, tenant TenantID, id string, p Sour
 		set(&src.Fallback, p.Fallback)
 		set(&src.AllowLegacy, p.AllowLegacy)
 		set(&src.Tolerance, p.Tolerance)
+		set(&src.Response, p.Response)
 		if p.Custom != nil {
 			src.Custom = p.Custom
 			if *p.Custom == (signing.Custom{}) {

@@ -1,9 +1,9 @@
 // Package ingest takes webhooks in at /in/{token}: it turns an HTTP request into a tenants.Inbound and the receiver's verdict
 // into an answer. What a webhook is, and whether it is believed, is the receiver's to say.
 //
-// The bytes that a provider signed are the bytes on the wire, so nothing is decoded: a request with a Content-Encoding other than
-// identity is refused (415) rather than verified over one form and stored in another. The token is matched against the path as
-// it was sent, with no cleaning and no unescaping: "/in/x/", "/in/%78" and "/in//x" are not "/in/x".
+// The bytes that a provider signed are the bytes on the wire, so nothing is decoded here; a Content-Encoding that the receiver could not decode
+// is refused (415) before the body is read. The token is matched against the path as it was sent, with no cleaning and no
+// unescaping: "/in/x/", "/in/%78" and "/in//x" are not "/in/x".
 package ingest
 
 import (
@@ -91,11 +91,8 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return &tenants.Error{Kind: tenants.MethodNotAllowed}
 	}
-	for _, encoding := range r.Header["Content-Encoding"] {
-		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return tenants.Errorf(tenants.UnsupportedMediaType, "content_encoding",
-				"The body must come without a Content-Encoding: a signature covers the bytes as they are sent.")
-		}
+	if _, err := tenants.Encoded(r.Header); err != nil {
+		return err
 	}
 	body, err := h.body(w, r)
 	if err != nil {
@@ -123,6 +120,10 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 		w.Write(reply.Body)
 		return nil
 	}
+	if response := accepted.Response; response != nil {
+		answerAs(w, *response)
+		return nil
+	}
 	status := http.StatusAccepted
 	if accepted.Duplicate {
 		status = http.StatusOK
@@ -140,6 +141,21 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(status)
 	w.Write(b)
 	return nil
+}
+
+// answerAs answers as the source's tenant wants it. Whoever opens the address in a browser, which a form of another site can make it do, gets nothing
+// that runs: the text is a tenant's, and the origin is everybody's.
+func answerAs(w http.ResponseWriter, response tenants.SourceResponse) {
+	h := w.Header()
+	if response.Status != http.StatusNoContent {
+		h.Set("Content-Type", response.ContentType())
+		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+		h.Set("Content-Length", strconv.Itoa(len(response.Body)))
+	}
+	w.WriteHeader(response.Status)
+	if response.Body != "" {
+		io.WriteString(w, response.Body)
+	}
 }
 
 // Observe notes whose webhook it is.

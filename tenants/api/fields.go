@@ -155,10 +155,29 @@ func (f *fields) text(name string) string {
 	return s
 }
 
+// lines is text that may have line ends and tabs in it.
+func (f *fields) lines(name string) (s string) {
+	if !f.has(name) {
+		return ""
+	}
+	if raw := f.members[name]; raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		f.refuse(name, "must be a string")
+		return ""
+	}
+	if _, why := visible(strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)); why != "" {
+		f.refuse(name, why)
+	}
+	return s
+}
+
 func textOf(raw json.RawMessage) (s, why string) {
 	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
 		return "", "must be a string"
 	}
+	return visible(s)
+}
+
+func visible(s string) (_, why string) {
 	for _, c := range s {
 		if unicode.IsControl(c) || c == utf8.RuneError {
 			return "", "must not hold control characters"

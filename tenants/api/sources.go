@@ -11,20 +11,21 @@ import (
 // sourceView is a source as answers show it. URL is left out of lists and of replayed answers; Secret is there only where it
 // was made here, once.
 type sourceView struct {
-	ID          string       `json:"id"`
-	URL         string       `json:"url,omitempty"`
-	Name        string       `json:"name"`
-	Provider    string       `json:"provider"`
-	Verifies    bool         `json:"verifies"`
-	Channel     string       `json:"channel"`
-	Fallback    *string      `json:"fallback"`
-	Custom      *customView  `json:"custom"`
-	AllowLegacy bool         `json:"allow_legacy"`
-	Tolerance   int64        `json:"tolerance_seconds"`
-	Secrets     []secretView `json:"secrets"`
-	Created     time.Time    `json:"created_at"`
-	Secret      string       `json:"secret,omitempty"`
-	Weak        bool         `json:"weak_secret,omitempty"`
+	ID          string        `json:"id"`
+	URL         string        `json:"url,omitempty"`
+	Name        string        `json:"name"`
+	Provider    string        `json:"provider"`
+	Verifies    bool          `json:"verifies"`
+	Channel     string        `json:"channel"`
+	Fallback    *string       `json:"fallback"`
+	Custom      *customView   `json:"custom"`
+	AllowLegacy bool          `json:"allow_legacy"`
+	Tolerance   int64         `json:"tolerance_seconds"`
+	Response    *responseView `json:"response"`
+	Secrets     []secretView  `json:"secrets"`
+	Created     time.Time     `json:"created_at"`
+	Secret      string        `json:"secret,omitempty"`
+	Weak        bool          `json:"weak_secret,omitempty"`
 }
 
 func (v sourceView) withoutSecrets() any {
@@ -50,7 +51,7 @@ func viewSource(s tenants.Source) sourceView {
 	scheme, err := s.Scheme()
 	v := sourceView{
 		ID: s.ID, Name: s.Name, Provider: s.Provider, Verifies: err == nil && !scheme.None(), Channel: s.Channel, Fallback: known(s.Fallback),
-		Custom: viewCustom(s.Custom), AllowLegacy: s.AllowLegacy, Tolerance: seconds(s.Tolerance), Secrets: []secretView{}, Created: s.Created.UTC(),
+		Custom: viewCustom(s.Custom), AllowLegacy: s.AllowLegacy, Tolerance: seconds(s.Tolerance), Response: viewResponse(s.Response), Secrets: []secretView{}, Created: s.Created.UTC(),
 	}
 	for _, secret := range s.Secrets {
 		v.Secrets = append(v.Secrets, viewSecret(secret))
@@ -95,9 +96,13 @@ func (a *API) createSource(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	response, err := responseOf(c.fields)
+	if err != nil {
+		return answer{}, err
+	}
 	spec := tenants.SourceSpec{
 		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.text("secret"), Channel: c.fields.text("channel"),
-		Custom: custom, AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: toleranceOf(c.fields),
+		Custom: custom, AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: toleranceOf(c.fields), Response: response,
 	}
 	if !c.fields.isNull("fallback") {
 		spec.Fallback = c.fields.text("fallback")
@@ -178,6 +183,13 @@ func sourcePatch(f *fields) (p tenants.SourcePatch, err error) {
 	}
 	if f.has("tolerance_seconds") {
 		p.Tolerance = new(toleranceOf(f))
+	}
+	if f.has("response") {
+		response, err := responseOf(f)
+		if err != nil {
+			return p, err
+		}
+		p.Response = &response
 	}
 	return p, f.err()
 }

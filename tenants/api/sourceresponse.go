@@ -1,0 +1,32 @@
+package api
+
+import "github.com/hookcast/hookcast/tenants"
+
+// responseView is what a source answers its provider with, in requests and answers.
+type responseView struct {
+	Status int    `json:"status"`
+	Body   string `json:"body"`
+	Type   string `json:"content_type,omitempty"`
+}
+
+func viewResponse(r *tenants.SourceResponse) *responseView {
+	if r == nil {
+		return nil
+	}
+	return &responseView{r.Status, r.Body, r.Type}
+}
+
+// responseOf reads the member response; nil where it is missing or null. What is in it is held to its bounds by the domain.
+func responseOf(f *fields) (*tenants.SourceResponse, error) {
+	if f.isNull("response") {
+		return nil, nil
+	}
+	in, err := f.object("response")
+	if err != nil || in == nil {
+		return nil, err
+	}
+	in.require("status")
+	r := &tenants.SourceResponse{Status: int(in.integer("status", 200, 204)), Body: in.lines("body"), Type: in.text("content_type")}
+	in.refuseUnknown()
+	return r, nil
+}

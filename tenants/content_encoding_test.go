@@ -1,0 +1,125 @@
+package tenants_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"strings"
+	"testing"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+func gzipped(t testing.TB, plain string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(plain)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestEncoded(t *testing.T) {
+	for _, tt := range []struct {
+		values  []string
+		gzipped bool
+		refused bool
+	}{
+		{},
+		{values: []string{""}},
+		{values: []string{"identity"}},
+		{values: []string{"Identity, identity"}},
+		{values: []string{"gzip"}, gzipped: true},
+		{values: []string{" X-GZip\t"}, gzipped: true},
+		{values: []string{"identity", "gzip"}, gzipped: true},
+		{values: []string{"gzip, gzip"}, refused: true},
+		{values: []string{"gzip", "gzip"}, refused: true},
+		{values: []string{"gzip,br"}, refused: true},
+		{values: []string{"br"}, refused: true},
+		{values: []string{"zstd"}, refused: true},
+		{values: []string{"deflate"}, refused: true},
+		{values: []string{"gzip;q=1"}, refused: true},
+	} {
+		got, err := tenants.Encoded(map[string][]string{"Content-Encoding": tt.values})
+		if tt.refused {
+			wantError(t, err, tenants.UnsupportedMediaType, "content_encoding")
+		} else if err != nil || got != tt.gzipped {
+			t.Errorf("%q: %v, %v", tt.values, got, err)
+		}
+	}
+}
+
+// encodedWebhook is a webhook of the custom scheme whose body is signed as it is sent; id and type stand in the body.
+func encodedWebhook(t *testing.T, token, wire, coding string) tenants.Inbound {
+	t.Helper()
+	in := github(t, token, "", "", wire)
+	in.Header["Content-Encoding"] = []string{coding}
+	return in
+}
+
+func TestReceiveVerifiesWhatWasSentAndKeepsWhatItSays(t *testing.T) {
+	r := newIntakeRig(t)
+	_, token := r.source(t, githubSpec)
+	plain := `{"repository":{"name":"packed"},"x":"` + strings.Repeat("lorem ipsum ", 5) + `"}`
+	in := github(t, token, "d-1", "push", gzipped(t, plain))
+	in.Header["Content-Encoding"] = []string{"gzip"}
+	got, err := r.receiver.Receive(t.Context(), in)
+	if err != nil || got.Channel != "github.packed" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if e := r.queued(t)[0]; string(e.Data) != plain || e.ContentType != "application/json" || e.Type != "push" {
+		t.Errorf("%+v %s", e, e.Data)
+	}
+
+	// What identifies a delivery is read behind the encoding too.
+	_, token = r.source(t, tenants.SourceSpec{Provider: "none", Channel: "all", Custom: &signing.Custom{IDField: "id", TypeField: "kind"}})
+	for range 2 {
+		in := tenants.Inbound{Token: token, Method: "POST", Body: []byte(gzipped(t, `{"id":"n-1","kind":"order.paid"}`)), Received: in.Received, Header: map[string][]string{"Content-Encoding": {"gzip"}}}
+		if _, err := r.receiver.Receive(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events := r.queued(t)
+	if len(events) != 1 || events[0].Type != "order.paid" || events[0].Provenance.DeliveryID != "n-1" {
+		t.Errorf("%+v", events)
+	}
+}
+
+func TestReceiveOfABombAndOfWhatIsNoGzip(t *testing.T) {
+	r := newIntakeRig(t)
+	_, token := r.source(t, tenants.SourceSpec{Provider: "github", Secret: intakeSecret, Channel: "all"})
+	small := gzipped(t, strings.Repeat("x", 400))
+	for _, tt := range []struct {
+		name, wire, coding string
+		kind               tenants.ErrorKind
+		code               string
+	}{
+		{"a bomb", gzipped(t, strings.Repeat("\x00", 64<<20)), "gzip", tenants.TooLarge, "event_too_large"},
+		{"a small bomb", gzipped(t, strings.Repeat("\x00", 1<<20)), "gzip", tenants.TooLarge, "decoded_too_large"},
+		{"eleven times itself", small, "gzip", tenants.TooLarge, "decoded_too_large"},
+		{"twice encoded", gzipped(t, gzipped(t, "{}")), "gzip, gzip", tenants.UnsupportedMediaType, "content_encoding"},
+		{"brotli", "{}", "br", tenants.UnsupportedMediaType, "content_encoding"},
+		{"no gzip", "{}", "gzip", tenants.Invalid, "body_undecodable"},
+		{"nothing", "", "gzip", tenants.Invalid, "body_undecodable"},
+		{"half of it", gzipped(t, "a body that is cut")[:20], "gzip", tenants.Invalid, "body_undecodable"},
+		{"something behind it", gzipped(t, "{}") + "{}", "gzip", tenants.Invalid, "body_undecodable"},
+	} {
+		_, err := r.receiver.Receive(t.Context(), encodedWebhook(t, token, tt.wire, tt.coding))
+		wantError(t, err, tt.kind, tt.code)
+		if events := r.queued(t); len(events) != 0 {
+			t.Errorf("%s: %d events", tt.name, len(events))
+		}
+	}
+	forged := encodedWebhook(t, token, gzipped(t, strings.Repeat("\x00", 1<<20)), "gzip")
+	forged.Body = append(forged.Body, 0)
+	_, err := r.receiver.Receive(t.Context(), forged) // is not decoded at all
+	wantError(t, err, tenants.Unauthenticated, signing.SignatureMismatch)
+
+	r.limit(t, map[string]int64{"event_bytes": 300})
+	_, err = r.receiver.Receive(t.Context(), encodedWebhook(t, token, gzipped(t, strings.Repeat("0123456789abcdefghij", 16)), "gzip"))
+	wantError(t, err, tenants.TooLarge, "event_too_large")
+}

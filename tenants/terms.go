@@ -1,0 +1,101 @@
+package tenants
+
+import (
+	"context"
+	"sync"
+)
+
+// terms are what an event comes in under.
+//
+// Where a limit cannot be read, who has proved something is let in: a provider's webhook that is refused may never come again, and the limit is
+// passed by little. Who has proved nothing is not: else whoever could make the table slow could send without a bound.
+type terms struct {
+	limits Limits
+	strict bool // nobody vouches for the sender
+}
+
+// unreadable is the answer where a limit could not be read because of err: nil under terms that are not strict.
+func (t terms) unreadable(err error) error {
+	if !t.strict {
+		return nil
+	}
+	e := Errorf(Unavailable, "limit_unreadable", "a limit could not be read, and what nobody has signed is not let in on trust")
+	e.Err = err
+	return e
+}
+
+// eventBytes is how many bytes an event may have.
+func (t terms) eventBytes() int {
+	if t.limits.EventBytes > 0 {
+		return min(MaxEventBytes, t.limits.EventBytes)
+	}
+	return MaxEventBytes
+}
+
+// admit holds an event's size against the limit: TooLarge event_too_large.
+func (t terms) admit(size int) error {
+	if most := t.eventBytes(); size > most {
+		return Errorf(TooLarge, "event_too_large", "the event has %d bytes, and may have %d", size, most)
+	}
+	return nil
+}
+
+// terms are those of a tenant's own programs, whose credential has been verified.
+func (in *Intake) terms(ctx context.Context, tenant TenantID) (terms, error) {
+	limits, err := in.limits.Limits(ctx, tenant)
+	if err == nil {
+		in.last.put(tenant, limits)
+	}
+	return terms{limits: limits}, err
+}
+
+// termsOf are those of a source's webhooks. Limits that cannot be read: with a source that verifies, those read last, or none; else Unavailable.
+func (in *Intake) termsOf(ctx context.Context, tenant TenantID, verifies bool) (terms, error) {
+	t, err := in.terms(ctx, tenant)
+	t.strict = !verifies
+	if err == nil || KindOf(err) != Unavailable || ctx.Err() != nil {
+		return t, err
+	}
+	t.limits = in.last.get(tenant)
+	return t, t.unreadable(err)
+}
+
+// takeOf counts one event against the rate of its source, and of the tenant: TooMany source_rate, event_rate.
+func (in *Intake) takeOf(src Source, t terms) error {
+	perSecond := t.limits.SourcePerSecond
+	if unsigned := t.limits.UnsignedPerSecond; t.strict && unsigned > 0 && (perSecond == 0 || unsigned < perSecond) {
+		perSecond = unsigned
+	}
+	wait, ok := in.sources.Take(src.ID, perSecond, 1)
+	if err := tooFast(ok, wait, "source_rate", perSecond); err != nil {
+		return err
+	}
+	return in.take(src.Tenant, t.limits)
+}
+
+// lastLimits remembers what tenants' limits were when they could be read. Nobody's: no limits, under which an event is kept for good, since
+// nobody can say for how long it has to be.
+type lastLimits struct {
+	mu   sync.Mutex
+	read map[TenantID]Limits
+}
+
+const lastLimitsAtMost = 10_000
+
+func (l *lastLimits) put(tenant TenantID, limits Limits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.read[tenant]; !known && len(l.read) >= lastLimitsAtMost {
+		for other := range l.read { // any: they are read again when they are wanted
+			delete(l.read, other)
+			break
+		}
+	}
+	l.read[tenant] = limits
+}
+
+func (l *lastLimits) get(tenant TenantID) Limits {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.read[tenant]
+}
