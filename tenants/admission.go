@@ -65,7 +65,7 @@ type AdmissionRequest struct {
 // occupancy is what a tenant has open. Entries leave when they reach zero and hold nothing, and so does the occupancy itself.
 type occupancy struct {
 	tenant                  TenantID
-	warned                  string // the day on which the tenant was told that little is left
+	warned                  map[string]string // by limit, the day on which the tenant was told that little is left of it
 	all                     count
 	channels, subjects, ips map[string]*count
 }
@@ -147,7 +147,7 @@ func (a *Admission) Reserve(ctx context.Context, r AdmissionRequest, l Limits) (
 		s.ip = add(o.ips, r.IP)
 	}
 	s.lapse = time.AfterFunc(confirmWithin, s.lapsed)
-	a.warn(o, l)
+	a.warn(s, l)
 	return s, nil
 }
 

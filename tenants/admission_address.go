@@ -3,7 +3,6 @@ package tenants
 import (
 	"net/netip"
 	"strings"
-	"time"
 )
 
 // address is where a tenant's clients connect from.
@@ -47,19 +46,4 @@ func (a *Admission) takeFrom(r AdmissionRequest, l Limits) error {
 		return full("ip_connect_rate", "too many connections were opened from this address within a second", max(wait, connectAgain))
 	}
 	return nil
-}
-
-// warn has the tenant told, once a day, that most of its connections are in use. Called under the lock.
-func (a *Admission) warn(o *occupancy, l Limits) {
-	most := int64(l.Connections)
-	if a.Notices == nil || !scarce(int64(o.all.n+o.all.block.elsewhere()), most) {
-		return
-	}
-	today := time.Now().UTC().Format(time.DateOnly)
-	if o.warned == today || a.over {
-		return
-	}
-	o.warned = today
-	tenant := o.tenant
-	a.work.Go(func() { a.Notices.Scarce(a.ctx, tenant, l, "connections", most, today) })
 }

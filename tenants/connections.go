@@ -35,6 +35,7 @@ type ConnectionList struct {
 	Connections []Connection // the oldest first. Shared: to be read only
 	Next        string       // the position to go on from; "": there are no more
 	Total       int          // how many connections there are in all
+	Connecting  int          // how many were opened within the last second or so, where that is limited
 	Busiest     Busiest      // where the list was asked for no connections
 	Missing     int          // nodes that have not answered in time: what they have is in none of these
 }
@@ -57,6 +58,7 @@ func (c *Connections) List(ctx context.Context, t TenantID, after string, limit 
 			list.Connections, told = append(list.Connections, a.Connections...), append(told, a.Busy...)
 			if first {
 				list.Total += a.Total
+				list.Connecting += a.Connecting
 			}
 			return false
 		})

@@ -83,6 +83,24 @@ func TestConnectionsOverAllNodes(t *testing.T) {
 }
 
 // A list is cut into rows that a table takes, and goes on over all nodes from where a part of it ended.
+// What is taken of a rate is seen while it is taken, over all nodes.
+func TestConnectsAreCountedOverAllNodesWhileTheyCome(t *testing.T) {
+	inFleet(t, 3, func(t *testing.T, fl *fleet) {
+		c := tenants.NewConnections(fl.table, fl.inboxes)
+		time.Sleep(15 * time.Second)
+		for i := range 9 {
+			ok(fl.sites[i%3].connect(tenants.AdmissionRequest{Tenant: logTenant}, tenants.Limits{ConnectsPerSecond: 30}))(t)
+		}
+		if n := ok(c.List(t.Context(), logTenant, "", 0))(t).Connecting; n < 1 || n > 9 {
+			t.Errorf("%d connects", n)
+		}
+		time.Sleep(5 * time.Second)
+		if n := ok(c.List(t.Context(), logTenant, "", 0))(t).Connecting; n != 0 {
+			t.Errorf("%d connects, long after the last", n)
+		}
+	})
+}
+
 func TestConnectionListsComeInParts(t *testing.T) {
 	inFleet(t, 2, func(t *testing.T, fl *fleet) {
 		var names []string

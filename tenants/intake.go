@@ -88,6 +88,9 @@ func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool
 		in.month.giveBack(e.Tenant)
 		return Accepted{}, err
 	}
+	if scarce(int64(in.rate.Used(e.Tenant)), int64(limits.EventsPerSecond)) {
+		in.notices.Scarce(ctx, e.Tenant, limits, "events_per_second", int64(limits.EventsPerSecond), now.UTC().Format(time.DateOnly))
+	}
 	month := monthOf(now)
 	if scarce(used, limits.EventsPerMonth) {
 		in.notices.Scarce(ctx, e.Tenant, limits, "events_per_month", limits.EventsPerMonth, month)

@@ -123,6 +123,64 @@ func TestATenantIsToldThatItsConnectionsRunOut(t *testing.T) {
 	})
 }
 
+// The limits of one channel, of one subject and of connects in a second, each by itself; once a day, whichever channel or subject it is.
+func TestATenantIsToldWhichOfItsConnectionLimitsRunsOut(t *testing.T) {
+	for limit, limits := range map[string]tenants.Limits{
+		"connections_per_channel": {ConnectionsPerChannel: 10},
+		"connections_per_subject": {ConnectionsPerSubject: 10},
+		"connects_per_second":     {ConnectsPerSecond: 10},
+	} {
+		t.Run(limit, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newIntakeRig(t)
+				admission := tenants.NewAdmission()
+				admission.Notices = tenants.NewNotices(r.queue)
+				connect := func(n int, names ...string) {
+					t.Helper()
+					for range n {
+						for _, name := range names {
+							if _, err := admission.Reserve(t.Context(), tenants.AdmissionRequest{Tenant: r.tenant, Channels: []string{"a", name}, Subject: name}, limits); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+					synctest.Wait()
+				}
+				connect(7, "x")
+				wantNotices(t, r)
+				connect(1, "x")
+				day := fmt.Sprintf(`{"limit":%q,"max":10,"percent":80,"period":"2000-01-01"}`, limit)
+				wantNotices(t, r, day)
+				connect(2, "x")
+				time.Sleep(10 * time.Second) // they lapse
+				connect(5, "y", "z")
+				wantNotices(t, r, day)
+			})
+		})
+	}
+}
+
+func TestATenantIsToldThatItSendsNearlyAsFastAsItMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newIntakeRig(t)
+		r.limit(t, map[string]int64{"events_per_second": 10})
+		for i := range 60 { // five each second are not many
+			if err := r.publish(fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		wantNotices(t, r)
+		time.Sleep(time.Second)
+		for i := range 8 {
+			if err := r.publish(fmt.Sprint("a", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantNotices(t, r, `{"limit":"events_per_second","max":10,"percent":80,"period":"2000-01-01"}`)
+	})
+}
+
 // A notice that could not be sent is sent at the next occasion.
 func TestANoticeThatWasNotSentIsNotTold(t *testing.T) {
 	r := newIntakeRig(t)

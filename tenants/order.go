@@ -68,6 +68,7 @@ const rowAnswers Kind = "list/answers" // {tenant}, ask/node/page: a node's answ
 type answerRecord struct {
 	Pages       int
 	Total       int // connections of the tenant on the node, listed or not
+	Connecting  int // of them, opened within the last second or so
 	Found       bool
 	Refused     *refusal // found, and not done
 	Connections []Connection
@@ -169,6 +170,7 @@ func (n *Node) carryOut(ctx context.Context, f Fanout, node string, t TenantID, 
 		}
 	case OrderList:
 		pages = answerPages(f.Connections(t), o.After, o.Limit)
+		pages[0].Connecting = n.connecting(t)
 	default:
 		return nil // a newer release's
 	}

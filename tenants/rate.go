@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -17,6 +18,7 @@ type Rate[K comparable] struct {
 
 type bucket struct {
 	level float64 // what was left at the time at; below zero where one request took more than a bucket holds
+	full  float64
 	at    time.Time
 }
 
@@ -37,10 +39,10 @@ func (r *Rate[K]) Take(k K, perSecond, n int) (wait time.Duration, ok bool) {
 		if len(r.buckets) >= r.max {
 			r.drop(now)
 		}
-		b = bucket{float64(perSecond), now}
+		b = bucket{level: float64(perSecond), at: now}
 	}
-	b.level = min(b.level+now.Sub(b.at).Seconds()*float64(perSecond), float64(perSecond))
-	b.at = now
+	b.full = float64(perSecond)
+	b.level, b.at = b.now(now), now
 	need := min(float64(n), float64(perSecond))
 	if b.level < need {
 		r.buckets[k] = b
@@ -49,6 +51,22 @@ func (r *Rate[K]) Take(k K, perSecond, n int) (wait time.Duration, ok bool) {
 	b.level -= float64(n)
 	r.buckets[k] = b
 	return 0, true
+}
+
+// now is what is in the bucket.
+func (b bucket) now(now time.Time) float64 {
+	return min(b.level+now.Sub(b.at).Seconds()*b.full, b.full)
+}
+
+// Used returns how much of a second's worth is gone from k's bucket: how much was taken within the last second or so.
+func (r *Rate[K]) Used(k K) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, known := r.buckets[k]
+	if !known {
+		return 0
+	}
+	return int(math.Ceil(b.full - b.now(time.Now())))
 }
 
 // drop makes room: of a few buckets (Go starts to range at a random one) the one that nobody has used for longest, since a

@@ -84,7 +84,7 @@ func (a *API) inUse(c *call) (use map[string]int64, incomplete bool, err error) 
 	}
 	return map[string]int64{
 		"connections": int64(connections.Total), "connections_per_channel": int64(connections.Busiest.Channel),
-		"connections_per_subject": int64(connections.Busiest.Subject), "connections_per_ip": int64(connections.Busiest.IP),
+		"connects_per_second": int64(connections.Connecting), "connections_per_subject": int64(connections.Busiest.Subject), "connections_per_ip": int64(connections.Busiest.IP),
 		"events_per_month": months[0].Events, "sources": sources, "channels": channels,
 	}, connections.Missing > 0, nil
 }
