@@ -1,0 +1,97 @@
+package egress
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+var (
+	_ tenants.Sender       = (*Egress)(nil)
+	_ tenants.Destinations = (*Egress)(nil)
+)
+
+// Send posts o and returns what came of it, whatever that is. It ends within Options.Timeout, or when ctx does.
+func (e *Egress) Send(ctx context.Context, o tenants.Outgoing) (a tenants.Answer) {
+	began := time.Now()
+	defer func() { a.Took = time.Since(began) }()
+	t, why := e.parse(o.URL)
+	if why != "" {
+		a.Failure = tenants.FailureURL
+		if t.addr.IsValid() && !e.dialer.may(t.addr) {
+			a.Failure = tenants.FailureBlocked
+		}
+		return a
+	}
+	var p progress
+	within, cancel := context.WithTimeout(httptrace.WithClientTrace(ctx, p.trace()), e.o.Timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(within, o.Method, t.url.String(), bytes.NewReader(o.Body))
+	if err != nil {
+		a.Failure = tenants.FailureURL
+		return a
+	}
+	r.Header = o.Header
+	answer, err := e.transport.RoundTrip(r) // and nothing around it: no redirect, no cookie
+	a.Connected = p.connected.Load()
+	if err != nil {
+		a.Failure = p.failure(ctx, within, err)
+		return a
+	}
+	defer answer.Body.Close()
+	a.Status, a.Header, a.RetryAfter = answer.StatusCode, shown(answer.Header), retryAfter(answer.Header, time.Now())
+	a.Body, err = io.ReadAll(io.LimitReader(answer.Body, tenants.MaxAnswerBody+1))
+	if len(a.Body) > tenants.MaxAnswerBody {
+		a.Body, a.Truncated = a.Body[:tenants.MaxAnswerBody], true
+		return a // whole as far as we care
+	}
+	if err != nil {
+		a.Failure = p.failure(ctx, within, err)
+	}
+	return a
+}
+
+// progress is how far a request has come. The transport reports it from goroutines of its own, which may outlive the request.
+type progress struct {
+	connected, handshaking, answered atomic.Bool
+}
+
+func (p *progress) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		TLSHandshakeStart:    func() { p.connected.Store(true); p.handshaking.Store(true) },
+		TLSHandshakeDone:     func(_ tls.ConnectionState, err error) { p.handshaking.Store(err != nil) },
+		GotConn:              func(httptrace.GotConnInfo) { p.connected.Store(true); p.handshaking.Store(false) },
+		GotFirstResponseByte: func() { p.answered.Store(true) },
+	}
+}
+
+// failure says in a word what err means.
+func (p *progress) failure(caller, within context.Context, err error) tenants.Failure {
+	if caller.Err() != nil {
+		return tenants.FailureCanceled
+	}
+	if dialed, ok := errors.AsType[*DialError](err); ok {
+		return dialed.Failure
+	}
+	switch {
+	case p.handshaking.Load():
+		return tenants.FailureTLS
+	case !p.connected.Load() && within.Err() != nil:
+		return tenants.FailureConnect
+	case !p.connected.Load():
+		return tenants.FailureURL // what cannot be written as a request
+	case within.Err() != nil:
+		return tenants.FailureTimeout
+	case !p.answered.Load() || wasCut(err):
+		return tenants.FailureReset
+	}
+	return tenants.FailureResponse
+}
