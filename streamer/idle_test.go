@@ -38,28 +38,24 @@ func (s *serverProcess) idle(t testing.TB, n int, ask string) (conns []net.Conn)
 	return conns
 }
 
-// BenchmarkIdleStreams weighs 5,000 idle streams: growth of the server's memory (PSS) for each, as it is and after a collection.
+// BenchmarkIdleWebSockets weighs 5,000 idle WebSockets: growth of the server's memory (PSS) for each, as it is and after a collection.
+// Streams are weighed by streamer/bench.
 //
-//	go test -run=NONE -bench=IdleStreams -benchtime=1x ./streamer
-func BenchmarkIdleStreams(b *testing.B) { weighIdle(b, askStream) }
-
-// BenchmarkIdleWebSockets weighs the same of WebSockets.
-func BenchmarkIdleWebSockets(b *testing.B) { weighIdle(b, askSocket) }
-
-func weighIdle(b *testing.B, ask string) {
+//	go test -run=NONE -bench=IdleWebSockets -benchtime=1x ./streamer
+func BenchmarkIdleWebSockets(b *testing.B) {
 	const n = 5000
 	for b.Loop() {
 		s := startServer(b, 0)
-		s.idle(b, 100, ask) // what the first ones cost once
+		s.idle(b, 100, askSocket) // what the first ones cost once
 		s.say(b, "collect")
 		before, few := s.weigh(b)
-		s.idle(b, n, ask)
+		s.idle(b, n, askSocket)
 		after, many := s.weigh(b)
-		b.ReportMetric(float64(after-before)/n, "B/stream")
+		b.ReportMetric(float64(after-before)/n, "B/socket")
 		b.ReportMetric(float64(many-few), "goroutines")
 		s.say(b, "collect")
 		s.say(b, "collect")
 		settled, _ := s.weigh(b)
-		b.ReportMetric(float64(settled-before)/n, "B/stream-collected")
+		b.ReportMetric(float64(settled-before)/n, "B/socket-collected")
 	}
 }

@@ -97,6 +97,18 @@ func BenchmarkRecheck(b *testing.B) {
 	}
 }
 
+// quietLog is a log in which nothing is to be found.
+type quietLog struct{}
+
+func (quietLog) Tail(context.Context, tenants.TenantID, string) (int64, error) { return 0, nil }
+func (quietLog) Read(_ context.Context, _ tenants.TenantID, _ string, after int64, _ int, _ tenants.Retention) (tenants.Page, error) {
+	return tenants.Page{Tail: after}, nil
+}
+func (quietLog) Register(context.Context, string, time.Time, tenants.TenantID, string, int) error {
+	return nil
+}
+func (quietLog) Drop(context.Context, string, tenants.TenantID, string) error { return nil }
+
 func benchmarkRecheck(b *testing.B, rules []access.Rule, channel func(int) string) {
 	if err := access.Check(rules); err != nil {
 		b.Fatal(err)
@@ -136,10 +148,15 @@ func benchmarkRecheck(b *testing.B, rules []access.Rule, channel func(int) strin
 	other := earshot{make(chan time.Time, 16)}
 	c := connect("ten_b", "x", "a", other)
 	<-other.at // the first frame
-	for !c.isGreeted() {
+	greeted := func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.greeted
+	}
+	for !greeted() {
 		time.Sleep(time.Millisecond)
 	}
-	seq := int64(fanFirst)
+	seq := int64(0)
 	deliver := func() time.Duration {
 		seq++
 		sent := time.Now()
