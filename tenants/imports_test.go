@@ -27,6 +27,7 @@ var importRules = []struct {
 	{"tenants/access", []string{"tenants"}, []string{"github.com/casbin/casbin/v2"}, "the only package that knows Casbin"},
 	{"tenants/token", []string{"tenants"}, []string{"github.com/golang-jwt/jwt/v5"}, "the only package that knows JWT"},
 	{"tenants/egress", []string{"tenants"}, nil, "what reaches out stands on the standard library alone"},
+	{"tenants/filter", []string{"tenants"}, []string{"cel.dev/cel-go"}, "the only package that knows CEL"},
 	{"tenants/api", []string{"tenants", "tenants/"}, nil, "the admin API serves everything that the domain has"},
 	{"tenants/tenantstest", []string{"tenants", "tenants/signing"}, nil, "suites and simulations of the ports"},
 	{"infra/sqlite", []string{"tenants"}, []string{"modernc.org/sqlite"}, "an adapter knows the ports and its engine"},

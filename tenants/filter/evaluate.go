@@ -1,0 +1,127 @@
+package filter
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/common/types"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// maxNesting is how deep arrays and objects of a payload may nest to be looked into.
+const maxNesting = 64
+
+// Matches evaluates an expression on an event. What fails: false, and Unprocessable filter_failed with the reason.
+func (f *Filters) Matches(expression string, e tenants.Event) (bool, error) {
+	ctx := context.Background() // nothing of it waits for anything
+	p, err := f.compiled.Get(ctx, expression, func(context.Context) (program, error) { return f.compile(expression) })
+	if err != nil {
+		if refused, ok := errors.AsType[*tenants.Error](err); ok && refused.Code == "invalid_filter" { // CEL has changed under a stored one
+			return false, fail(refused.Detail)
+		}
+		return false, err
+	}
+	vars := map[string]any{varType: e.Type, varChannel: e.Channel, varSource: e.Source}
+	if p.data {
+		if vars[varData], err = f.parse(ctx, e.Data); err != nil {
+			return false, err
+		}
+	}
+	out, _, err := p.Eval(vars)
+	if err != nil {
+		if strings.Contains(err.Error(), "cost limit") {
+			return false, fail("the expression does too much on this payload")
+		}
+		return false, fail(short(err.Error()))
+	}
+	yes, ok := out.(types.Bool)
+	if !ok {
+		return false, fail("the expression is neither true nor false on this event")
+	}
+	return bool(yes), nil
+}
+
+func fail(why string) error {
+	return &tenants.Error{Kind: tenants.Unprocessable, Code: "filter_failed", Detail: why}
+}
+
+func (f *Filters) parse(ctx context.Context, data []byte) (any, error) {
+	return f.parsed.Get(ctx, sha256.Sum256(data), func(context.Context) (any, error) { return parse(data) })
+}
+
+// parse reads a payload as JSON. Of a member that is given twice the last counts, as with most receivers.
+func parse(data []byte) (any, error) {
+	switch {
+	case !utf8.Valid(data):
+		return nil, fail("the payload is no JSON: it is not valid UTF-8")
+	case tooDeep(data):
+		return nil, fail("the payload nests too deep to be looked into")
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, fail("the payload is no JSON")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fail("the payload is no JSON: something follows it")
+	}
+	return numbers(v)
+}
+
+// tooDeep looks at brackets alone, before the parser recurses.
+func tooDeep(b []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxNesting {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// numbers makes integers and floating-point numbers of what the decoder left as text.
+func numbers(v any) (any, error) {
+	var err error
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil && !strings.ContainsAny(v.String(), ".eE") {
+			return n, nil
+		}
+		n, err := v.Float64()
+		if err != nil {
+			return nil, fail("the payload holds a number that is too large")
+		}
+		return n, nil
+	case []any:
+		for i := range v {
+			if v[i], err = numbers(v[i]); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		for k := range v {
+			if v[k], err = numbers(v[k]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v, nil
+}
