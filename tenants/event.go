@@ -24,7 +24,7 @@ type Event struct {
 	Hops        int           // how many deliveries of ours it has come by; see MaxHops
 }
 
-// Provenance says how an event that came in by webhook was verified.
+// Provenance says how an event that came in by webhook was verified, and of which one it is a copy.
 type Provenance struct {
 	Scheme     string    // "github", …; "none" where the source verifies nothing
 	Verified   bool      // false only with scheme none
@@ -33,6 +33,7 @@ type Provenance struct {
 	Signed     time.Time // the provider's signed timestamp; zero where the scheme has none
 	DeliveryID string    // the provider's id of this delivery
 	Attempt    int       // the provider's count of attempts; 0 where it does not say
+	ReplayOf   string    // the event that this is a copy of; "" for an original
 }
 
 // Notice is what a node is told: events of a channel, or (Channel "") that something about the tenant has changed: policy,

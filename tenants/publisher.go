@@ -29,11 +29,8 @@ const maxPublishID = 128
 // Publish enqueues p for the tenant. Refused: Unprocessable invalid_channel, reserved_channel, invalid_type, reserved_type, invalid_id; TooLarge
 // event_too_large; TooMany event_rate, event_month_limit, channel_limit; Unavailable: try again with the same ID, if repeats matter.
 func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publication) (Accepted, error) {
-	if !ValidChannel(pub.Channel) {
-		return Accepted{}, refused("/channel", "invalid_channel", "a channel is segments of a-z, 0-9, _ and - (1 to 64 each), joined by dots, at most 200 in all")
-	}
-	if ReservedChannel(pub.Channel) {
-		return Accepted{}, errReservedChannel("/channel")
+	if err := publishable(pub.Channel); err != nil {
+		return Accepted{}, err
 	}
 	if err := ValidType(pub.Type); err != nil {
 		return Accepted{}, err
@@ -61,6 +58,17 @@ func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publicatio
 		e.ID = DerivedID(PrefixEvent, string(tenant), "publish", pub.Channel, pub.ID)
 	}
 	return p.intake.enqueue(ctx, e, terms, pub.ID != "")
+}
+
+// publishable refuses what is no channel of a tenant's to publish to.
+func publishable(channel string) error {
+	if !ValidChannel(channel) {
+		return refused("/channel", "invalid_channel", "a channel is segments of a-z, 0-9, _ and - (1 to 64 each), joined by dots, at most 200 in all")
+	}
+	if ReservedChannel(channel) {
+		return errReservedChannel("/channel")
+	}
+	return nil
 }
 
 // printable tells whether s is at most max bytes of text that shows, or empty.

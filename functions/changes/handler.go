@@ -1,4 +1,4 @@
-// Package changes follows the table's stream: it counts usage, and tells the nodes of what has changed about a tenant, in case that
+// Package changes follows the table's stream: it counts usage, indexes events, and tells the nodes of what has changed about a tenant, in case that
 // whoever changed it could not.
 //
 // A record that is no row of this release's has failed. Lambda halves the batch until it is alone, tries it a few times more and then
@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -22,6 +23,11 @@ type Usage interface {
 	Count(ctx context.Context, changes []tenants.Change) (failed []int, err error)
 }
 
+// Index takes the events among changes into the list over all channels, and returns the indexes of those that it could not: *tenants.EventIndex.
+type Index interface {
+	Add(ctx context.Context, changes []tenants.Change) (failed []int, err error)
+}
+
 // News tells all nodes that something about the tenant has changed: *tenants.News.
 type News interface {
 	Send(ctx context.Context, tenant tenants.TenantID) error
@@ -32,6 +38,7 @@ type Options struct {
 	// Decode makes a change of one of the event's Records: the table's adapter's.
 	Decode  func(record []byte) (tenants.Change, error)
 	Usage   Usage
+	Index   Index
 	News    News
 	Logger  *slog.Logger
 	Measure func(values ...slog.Attr)
@@ -48,17 +55,38 @@ func Handler(o Options) func(context.Context, Event) (events.DynamoDBEventRespon
 		defer cancel()
 		log := o.Logger.With("request_id", batch.RequestID(ctx))
 		decoded, places, failed := o.decode(within, log, e.Records)
-		lost, err := o.Usage.Count(within, decoded)
-		if err != nil {
-			log.WarnContext(ctx, "usage was not counted", "error", err)
-		}
-		for _, i := range append(lost, o.tell(within, log, decoded)...) {
+		for _, i := range o.keepBooks(within, log, decoded) {
 			failed = append(failed, places[i])
 		}
+		for _, i := range o.tell(within, log, decoded) {
+			failed = append(failed, places[i])
+		}
+		slices.Sort(failed)
+		failed = slices.Compact(failed)
 		o.Measure(slog.Int("Changes", len(e.Records)), slog.Int("ChangesFailed", len(failed)))
 		log.InfoContext(ctx, "batch", "tenants", batch.TenantsOf(owners(decoded)), "records", len(e.Records), "failed", len(failed), "ms", time.Since(begin).Milliseconds())
 		return batch.Records(sequence(e.Records), failed), nil
 	}
+}
+
+// keepBooks counts the events and indexes them, both at once, and returns the indexes of those that are to come again.
+func (o Options) keepBooks(ctx context.Context, log *slog.Logger, decoded []tenants.Change) (failed []int) {
+	var missing []int
+	var wrong error
+	indexed := make(chan struct{})
+	go func() {
+		defer close(indexed)
+		missing, wrong = o.Index.Add(ctx, decoded)
+	}()
+	failed, err := o.Usage.Count(ctx, decoded)
+	<-indexed
+	if err != nil {
+		log.WarnContext(ctx, "usage was not counted", "error", err)
+	}
+	if wrong != nil {
+		log.WarnContext(ctx, "events were not indexed", "error", wrong)
+	}
+	return append(failed, missing...)
 }
 
 // owners yields whose the rows are.

@@ -39,6 +39,8 @@ type box struct {
 	appender  *tenants.Appender
 	usage     *tenants.MonthlyUsage
 	changes   *sqlite.Feed // for usage
+	index     *tenants.EventIndex
+	indexed   *sqlite.Feed // for the index
 	accounts  *tenants.Accounts
 	demo      *demo
 	operator  string // the file that holds the operator's key
@@ -123,6 +125,10 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	if b.changes, err = b.db.Feed(ctx, "usage"); err != nil {
 		return nil, err
 	}
+	b.index = tenants.NewEventIndex(table)
+	if b.indexed, err = b.db.Feed(ctx, "index"); err != nil {
+		return nil, err
+	}
 	connections := tenants.NewConnections(table, b.node)
 	connections.Local = b.hub
 	admission := tenants.NewSharedAdmission(b.node)
@@ -133,7 +139,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
-			Connections: connections, Usage: b.usage,
+			Connections: connections, Usage: b.usage, Index: b.index,
 			Observe: streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{
@@ -173,6 +179,7 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	work.Go(func() { b.appender.Run(working, 4) })
 	work.Go(func() { b.node.Run(working, b.hub) })
 	work.Go(func() { b.usage.Run(working, b.changes, b.log) })
+	work.Go(func() { b.index.Run(working, b.indexed, b.log) })
 	defer func() {
 		stop()
 		work.Wait()

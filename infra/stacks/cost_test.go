@@ -101,7 +101,7 @@ func TestCostPerEventIsWhatTheReadmeSays(t *testing.T) {
 	// The ceilings of a channel follow from the counts, and from a round trip of 5 ms and a partition's 1,000 write units a second.
 	small, large := costs[0], costs[3]
 	const tens, handOver, trip, partition = 10, 2, 0.005, 1000
-	rowUnits := large.WriteUnits - 1 - 2.0/tens // without its claim, and its share of the head and of the usage
+	rowUnits := large.WriteUnits - 1 - 3.0/tens // without its claim, and its share of the head, of the usage and of the index
 	for _, want := range []string{
 		fmt.Sprintf("| a channel, 1 KB | %d | a batch of ten is %v round trips ", int(tens/((small.Append*tens+handOver)*trip)), small.Append*tens),
 		fmt.Sprintf("| a channel, 10 KB | %d | a row takes %v write units,", int(partition/rowUnits)/10*10, rowUnits),

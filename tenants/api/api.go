@@ -37,6 +37,7 @@ type Options struct {
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
 	Connections Connections
 	Usage       *tenants.MonthlyUsage
+	Index       *tenants.EventIndex
 	Logger      *slog.Logger
 	SignupOpen  bool
 	PublicURL   string // base address of /in/{token}, as providers reach it

@@ -46,6 +46,23 @@ type versioned interface {
 	etag() string
 }
 
+// file is an answer's body that is somebody's bytes rather than JSON of ours.
+type file struct {
+	name        string // without a character that would have to be quoted
+	contentType string // as its sender declared it; "" where it did not
+	data        []byte
+}
+
+func (f file) describe(h http.Header) {
+	kind := f.contentType
+	if _, _, err := mime.ParseMediaType(kind); err != nil || !strings.Contains(kind, "/") {
+		kind = "application/octet-stream"
+	}
+	h.Set("Content-Type", kind)
+	h.Set("Content-Disposition", `attachment; filename="`+f.name+`"`)
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+}
+
 func (a *API) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 	c := &call{ctx: r.Context(), r: r, route: rt}
 	out, err := a.answer(w, c)
@@ -57,9 +74,14 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 	if v, ok := out.body.(versioned); ok {
 		w.Header().Set("ETag", v.etag())
 	}
-	if out.body != nil {
+	if f, ok := out.body.(file); ok {
+		b = f.data
+		f.describe(w.Header())
+	} else if out.body != nil {
 		b = encode(out.body)
 		w.Header().Set("Content-Type", "application/json")
+	}
+	if out.body != nil {
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	}
 	w.WriteHeader(out.status)

@@ -1,12 +1,10 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
-	"github.com/hookcast/hookcast/tenants/envelope"
 )
 
 // publishedView answers a publish: the event is durable, its number is not known yet.
@@ -37,29 +35,44 @@ func (a *API) publish(c *call) (answer, error) {
 	return answer{status, publishedView{accepted.ID, accepted.Channel, a.Subscribers(c.ctx, c.who.Tenant, name), accepted.Duplicate}}, nil
 }
 
-// getEvent finds an event by its id alone, so what it is about is known only then: who may not read its channel learns nothing.
-func (a *API) getEvent(c *call) (answer, error) {
+// findEvent finds the path's event by its id alone, so what it is about is known only then: who may not read its channel learns nothing.
+func (a *API) findEvent(c *call) (e tenants.Event, hidden tenants.Hidden, err error) {
 	id, err := c.id("id", tenants.PrefixEvent)
 	if err != nil {
-		return answer{}, err
+		return e, hidden, err
 	}
 	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
 	if err != nil {
-		return answer{}, err
+		return e, hidden, err
 	}
-	e, err := a.Log.Event(c.ctx, c.who.Tenant, id, limits.Retention())
-	if err != nil {
-		return answer{}, err
+	if e, err = a.Log.Event(c.ctx, c.who.Tenant, id, limits.Retention()); err != nil {
+		return e, hidden, err
 	}
 	if err := a.allow(c, access.Channel(e.Channel), access.Read); err != nil {
 		if tenants.KindOf(err) == tenants.Forbidden {
 			err = absent(tenants.PrefixEvent)
 		}
-		return answer{}, err
+		return e, hidden, err
 	}
-	hidden, err := a.Gate.Hidden(c.ctx, c.who)
+	hidden, err = a.Gate.Hidden(c.ctx, c.who)
+	return e, hidden, err
+}
+
+func (a *API) getEvent(c *call) (answer, error) {
+	e, hidden, err := a.findEvent(c)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, json.RawMessage(envelope.Append(nil, *hidden.View(&e)))}, nil
+	return answer{http.StatusOK, viewEvent(c, &e, hidden)}, nil
+}
+
+// getPayload gives an event's payload byte for byte, without the fields that are hidden from the caller. It is somebody else's bytes under somebody else's
+// type: browsers are to store it, and neither to guess what it is nor to run it.
+func (a *API) getPayload(c *call) (answer, error) {
+	e, hidden, err := a.findEvent(c)
+	if err != nil {
+		return answer{}, err
+	}
+	seen := hidden.View(&e)
+	return answer{http.StatusOK, file{seen.ID, seen.ContentType, seen.Data}}, nil
 }

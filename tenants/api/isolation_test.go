@@ -34,6 +34,7 @@ func (w *world) estate(name string) estate {
 	e.ids["sources"], e.ids["tenants"], e.hook = s.id, e.id, s.path
 	e.ids["secrets"] = w.do("GET", "/v1/sources/"+s.id, e.key, nil).want(200).get("secrets", 0, "id")
 	e.ids["events"] = w.publish(e.tenant, "orders", fmt.Sprintf("%q", "only "+name+" reads this"))
+	w.catchUp()
 	w.setPolicy(e.tenant, right("user:"+e.id, "channel:orders", "publish", "allow"))
 	e.ids["connections"] = w.hub.open(e.tenant, "alice", "orders")
 	e.marks = append(e.marks, e.ids["connections"], e.id, name, s.id, strings.TrimPrefix(s.path, "/in/"), e.ids["secrets"], e.ids["events"])
@@ -75,6 +76,8 @@ func isolationBody(method, path string) any {
 		return `{"subject":"x","channels":["*"],"ttl_seconds":60}`
 	case path == "/v1/tokens/revoke":
 		return `{"subject":"alice"}`
+	case path == "/v1/events/{id}/replay":
+		return `{"channel":"stolen"}`
 	case path == "/v1/sources/{id}/test":
 		return `{"headers":{}}`
 	case method == http.MethodPatch:
@@ -88,7 +91,7 @@ var requestID = regexp.MustCompile(`req_[0-9a-z]{26}`)
 // snapshot is all that e shows to its owner.
 func (w *world) snapshot(e estate) string {
 	var b strings.Builder
-	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/policies", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/connections"} {
+	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/policies", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/events", "/v1/connections"} {
 		b.Write(w.do("GET", path, e.key, nil).want(200).body)
 		b.WriteByte('\n')
 	}

@@ -72,7 +72,10 @@ func table() []Route {
 		{Method: del, Path: "/v1/channels/{channel}", Object: channel, Action: access.Manage, handle: (*API).purgeChannel},
 		{Method: get, Path: "/v1/channels/{channel}/events", Object: channel, Action: access.Read, Tokens: true, handle: (*API).listEvents},
 		{Method: post, Path: "/v1/channels/{channel}/events", Object: channel, Action: access.Publish, Tokens: true, Creates: true, handle: (*API).publish},
+		{Method: get, Path: "/v1/events", Object: access.Channels, Action: access.Read, handle: (*API).listAllEvents},
 		{Method: get, Path: "/v1/events/{id}", Tokens: true, handle: (*API).getEvent},
+		{Method: get, Path: "/v1/events/{id}/payload", Tokens: true, handle: (*API).getPayload},
+		{Method: post, Path: "/v1/events/{id}/replay", Creates: true, handle: (*API).replayEvent},
 
 		{Method: post, Path: "/v1/tokens", Object: access.Token, Action: access.Write, Creates: true, handle: (*API).createToken},
 		{Method: post, Path: "/v1/tokens/revoke", Object: access.Token, Action: access.Write, handle: (*API).revokeToken},

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hookcast/hookcast/functions/ingest"
 	"github.com/hookcast/hookcast/tenants"
@@ -33,6 +34,8 @@ type world struct {
 	queue    *tenantstest.Queue
 	appender *tenants.Appender
 	log      *tenants.Log
+	index    *tenants.EventIndex
+	feed     *tenantstest.Feed // for the index
 	hub      *seats
 	operator string // the operator's key
 	logged   *buffer
@@ -77,6 +80,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	gate, err := access.NewGate(policies)
 	w.must(err)
 	w.log = tenants.NewLog(w.table)
+	w.index, w.feed = tenants.NewEventIndex(w.table), w.table.Feed()
 	intake := tenants.NewIntake(accounts, w.log, w.queue)
 	w.appender = tenants.NewAppender(w.log, tenants.NewInterest(w.table), noInboxes{}, w.queue)
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -84,7 +88,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Log: w.log, Publisher: tenants.NewPublisher(intake),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
-		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table),
+		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index,
 		Logger: logger, SignupOpen: true, PublicURL: publicURL,
 	}
 	for _, c := range change {
@@ -238,6 +242,17 @@ func (w *world) publish(by tenant, channel, data string) (id string) {
 	a := w.do("POST", "/v1/channels/"+channel+"/events", by.key, `{"type":"test","data":`+data+`}`).want(202)
 	w.pump()
 	return a.get("id")
+}
+
+// catchUp takes what is in the log into the index.
+func (w *world) catchUp() {
+	w.t.Helper()
+	w.must(w.table.Write(w.t.Context(), tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "test"}, []byte("{}"), time.Time{}, tenants.Anything()))) // so that there is a change
+	changes, done, err := w.feed.Next(w.t.Context(), 100_000)
+	w.must(err)
+	_, err = w.index.Add(w.t.Context(), changes)
+	w.must(err)
+	w.must(done(w.t.Context()))
 }
 
 // pump takes what is queued into the log.

@@ -41,7 +41,7 @@ func AppendCloudEvent(dst []byte, e tenants.Event) []byte {
 	if e.DuplicateOf != "" {
 		dst = member(dst, "duplicateof", e.DuplicateOf)
 	}
-	if p := e.Provenance; p != nil {
+	if p := e.Provenance; p != nil && p.Scheme != "" { // without one it is a copy of what was published
 		dst = append(dst, `,"received":`...)
 		dst = AppendTime(dst, e.Time)
 		dst = member(dst, "scheme", p.Scheme)
@@ -58,6 +58,9 @@ func AppendCloudEvent(dst []byte, e tenants.Event) []byte {
 			dst = append(dst, `,"attempt":`...)
 			dst = strconv.AppendInt(dst, int64(p.Attempt), 10)
 		}
+	}
+	if p := e.Provenance; p != nil && p.ReplayOf != "" {
+		dst = member(dst, "replayof", p.ReplayOf)
 	}
 	dst = appendCloudData(dst, e)
 	return append(dst, '}')

@@ -21,7 +21,7 @@ func main() {
 	_, err := tenants.NewNodes(table).Live(context.Background())
 	env.Must(err)
 	handler := changes.Handler(changes.Options{
-		Decode: dynamo.DecodeRecord, Usage: tenants.NewMonthlyUsage(table), News: tenants.NewNews(table, inboxes),
+		Decode: dynamo.DecodeRecord, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), News: tenants.NewNews(table, inboxes),
 		Logger: env.Logger, Measure: env.Measure,
 	})
 	env.Ready()

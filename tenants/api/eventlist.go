@@ -1,0 +1,143 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+)
+
+// listAllEvents lists events over all channels that the caller may read. What the index finds and nobody may see any more, or this caller may
+// not, is passed over: an answer may have fewer events than the limit, or none, and a cursor all the same.
+func (a *API) listAllEvents(c *call) (answer, error) {
+	p, err := a.page(c)
+	if err != nil {
+		return answer{}, err
+	}
+	q, err := indexQuery(c.query)
+	if err != nil {
+		return answer{}, err
+	}
+	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
+	if err != nil {
+		return answer{}, err
+	}
+	hidden, err := a.Gate.Hidden(c.ctx, c.who)
+	if err != nil {
+		return answer{}, err
+	}
+	retention := limits.Retention()
+	if oldest := time.Now().Add(-time.Duration(retention.Seconds) * time.Second); retention.Seconds > 0 && q.From.Before(oldest) {
+		q.From = oldest.Truncate(time.Second) // nothing before is shown: the list ends here
+	}
+	named, next, err := a.Index.List(c.ctx, c.who.Tenant, q, p.after, p.limit)
+	if err != nil {
+		return answer{}, err
+	}
+	readable, err := a.readable(c, named)
+	if err != nil {
+		return answer{}, err
+	}
+	events, of, err := a.Log.Shown(c.ctx, c.who.Tenant, readable, retention)
+	if err != nil {
+		return answer{}, err
+	}
+	if of < len(readable) {
+		next = readable[of-1].Position()
+	}
+	views := make([]json.RawMessage, 0, len(events))
+	for i := range events {
+		views = append(views, viewEvent(c, &events[i], hidden))
+	}
+	return a.listOf(c, views, next), nil
+}
+
+// readable are those of the events that are in channels that the caller may read.
+func (a *API) readable(c *call, named []tenants.Indexed) (list []tenants.Indexed, err error) {
+	may := make(map[string]bool)
+	for _, n := range named {
+		if _, asked := may[n.Channel]; !asked {
+			if may[n.Channel], err = a.Gate.Allow(c.ctx, c.who, access.Channel(n.Channel), access.Read); err != nil {
+				return nil, err
+			}
+		}
+		if may[n.Channel] {
+			list = append(list, n)
+		}
+	}
+	return list, nil
+}
+
+// indexQuery reads what narrows the list. What could match nothing is refused rather than answered with nothing.
+func indexQuery(query url.Values) (q tenants.IndexQuery, err error) {
+	bad := func(name, is string) error {
+		return tenants.Errorf(tenants.Invalid, "invalid_filter", "%s must be %s, given once.", name, is)
+	}
+	for name, values := range query {
+		value := values[0]
+		once := len(values) == 1
+		switch name {
+		case "channel":
+			if q.Channel = value; !once || !tenants.ValidChannel(value) {
+				return q, bad(name, "a channel's name")
+			}
+		case "source":
+			if q.Source = value; !once || !tenants.ValidID(tenants.PrefixSource, value) {
+				return q, bad(name, "a source's id")
+			}
+		case "type":
+			if q.Type = value; !once || tenants.ValidType(value) != nil {
+				return q, bad(name, "an event's type")
+			}
+		case "duplicate":
+			if q.Duplicate = new(value == "true"); !once || value != "true" && value != "false" {
+				return q, bad(name, "true or false")
+			}
+		case "from":
+			if q.From, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
+				return q, bad(name, "a time as in RFC 3339")
+			}
+		case "to":
+			if q.To, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
+				return q, bad(name, "a time as in RFC 3339")
+			}
+		}
+	}
+	return q, nil
+}
+
+// replayEvent puts a copy of an event into another channel, or the same one.
+func (a *API) replayEvent(c *call) (answer, error) {
+	e, hidden, err := a.findEvent(c)
+	if err != nil {
+		return answer{}, err
+	}
+	c.fields.require("channel")
+	channel := c.fields.text("channel")
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	if tenants.ValidChannel(channel) { // else Replay has the better answer
+		if err := a.allow(c, access.Channel(channel), access.Publish); err != nil {
+			return answer{}, err
+		}
+	}
+	if len(hidden.Fields(e.Channel)) > 0 { // the copy would show in another channel what is hidden from the caller in this one
+		return answer{}, tenants.Errorf(tenants.Forbidden, "event_has_hidden_fields", "The policy hides fields of this channel from the caller, who cannot copy them.")
+	}
+	accepted, err := a.Publisher.Replay(c.ctx, e, channel)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusAccepted, replayedView{accepted.ID, accepted.Channel, e.ID}}, nil
+}
+
+// replayedView answers a replay: the copy is durable, its number is not known yet.
+type replayedView struct {
+	ID       string `json:"id"`
+	Channel  string `json:"channel"`
+	ReplayOf string `json:"replay_of"`
+}
