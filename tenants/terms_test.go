@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,7 +86,8 @@ func TestReceiveFailsOpenForSignedAndClosedForUnsignedSources(t *testing.T) {
 		if _, err = receiver.Receive(ctx, github(t, signedToken, "4", "push", "{}")); err != nil {
 			t.Error(err)
 		}
-		if events := r.queued(t); len(events) != 2 || events[1].Keep != 72*time.Hour {
+		events := slices.DeleteFunc(r.queued(t), func(e tenants.Event) bool { return tenants.ReservedChannel(e.Channel) }) // a limit of 1 is warned of at once
+		if len(events) != 2 || events[1].Keep != 72*time.Hour {
 			t.Errorf("%+v", events)
 		}
 	})
