@@ -286,7 +286,7 @@ func (f *fleet) ready(i int, events uint32) {
 			return
 		}
 		if n, err := syscall.Write(c.fd, c.request); n != len(c.request) {
-			f.lost(i, fmt.Errorf("request: %w", err))
+			f.lost(i, fmt.Errorf("request: %v", err))
 			return
 		}
 		c.state, c.request = asking, nil
@@ -307,7 +307,7 @@ func (f *fleet) ready(i int, events uint32) {
 			return
 		}
 		if err != nil || n <= 0 {
-			f.lost(i, fmt.Errorf("the server closed it: %.200q, %w", c.rest, err))
+			f.lost(i, fmt.Errorf("the server closed it: %.200q, %v", c.rest, err))
 			return
 		}
 		if c.state == asking {

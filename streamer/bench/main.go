@@ -163,7 +163,12 @@ func (b *bench) with(name string, do func(*server) error) error {
 	if err != nil {
 		return err
 	}
-	if err := do(s); err != nil {
+	err = do(s)
+	if _, peer := packages[name]; peer && err != nil {
+		b.report.note(fmt.Sprintf("%s: %v", name, err)) // what a peer cannot do is no reason to measure nothing
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
