@@ -1,6 +1,9 @@
 package signing
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Bounds of one signature header.
 const (
@@ -11,8 +14,9 @@ const (
 // candidates are the signatures that a request offers, as text after the prefix, and the timestamp where it stands
 // among them.
 type candidates struct {
-	text      [MaxSignatures]string
-	n         int
+	mark      Mark
+	text      []string // of mark
+	also      []string // of Scheme.Also
 	timestamp string
 	stamps    int // how many timestamps there were
 }
@@ -30,37 +34,64 @@ func (r Request) single(header string) (value string, present bool, err *Error) 
 	return "", true, fail(SignatureDuplicate, header+" is given more than once")
 }
 
-// pick chooses the mark that the request is judged by: the scheme's own wherever its header is present, be it empty; a
-// legacy one only where that is absent and the source opted in.
-func (s Scheme) pick(r Request, allowLegacy bool) (mark Mark, value string, legacy bool, err *Error) {
-	value, present, err := r.single(s.Mark.Header)
-	if err != nil || present {
-		return s.Mark, value, false, err
+// offered collects the signatures that the request is judged by: those of the scheme's own mark wherever it is present, be it empty;
+// of the legacy ones only where that is absent and the source opted in. There is one set for each mark that may be meant.
+func (s *Scheme) offered(r Request, allowLegacy bool) (sets []candidates, legacy bool, err *Error) {
+	switch {
+	case s.Mark.Field != "":
+		c, err := s.inBody(r)
+		return []candidates{c}, false, err
+	case s.Mark.Numbered > 0:
+		c, err := s.numbered(r)
+		return []candidates{c}, false, err
 	}
+	value, present, err := r.single(s.Mark.Header)
+	if err != nil {
+		return nil, false, err
+	}
+	if present {
+		c, err := s.collect(s.Mark, value)
+		return []candidates{c}, false, err
+	}
+	there := ""
 	for _, mark := range s.Legacy {
 		value, present, err := r.single(mark.Header)
 		if !present {
 			continue
 		}
 		if !allowLegacy {
-			return mark, "", true, fail(LegacySignature,
+			return nil, true, fail(LegacySignature,
 				"only the deprecated "+mark.Header+" is there; "+s.Mark.Header+" is required")
 		}
-		if err != nil || strings.HasPrefix(value, mark.Prefix) {
-			return mark, value, true, err
+		if err != nil {
+			return nil, true, err
 		}
-	}
-	for _, mark := range s.Legacy {
-		if len(r.values(mark.Header)) > 0 {
-			return mark, "", true, fail(SignatureMalformed, mark.Header+" holds no signature of a known kind")
+		there = mark.Header
+		if !strings.HasPrefix(value, mark.Prefix) {
+			continue
 		}
+		c, err := s.collect(mark, value)
+		if err != nil {
+			return nil, true, err
+		}
+		sets = append(sets, c)
 	}
-	return s.Mark, "", false, fail(SignatureMissing, "there is no "+s.Mark.Header+" header")
+	switch {
+	case len(sets) > 0:
+		return sets, true, nil
+	case there != "":
+		return nil, true, fail(SignatureMalformed, there+" holds no signature of a known kind")
+	}
+	return nil, false, fail(SignatureMissing, "there is no "+s.Mark.Header+" header")
 }
 
-// collect takes the header apart.
-func (s Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
+// collect takes a header apart.
+func (s *Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
+	c.mark = mark
 	if strings.TrimSpace(value) == "" {
+		if mark != s.Mark {
+			return c, fail(SignatureMalformed, mark.Header+" holds no signature of a known kind")
+		}
 		return c, fail(SignatureMissing, mark.Header+" is empty")
 	}
 	if len(value) > MaxHeader {
@@ -73,20 +104,36 @@ func (s Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
 	if s.Timestamp.Header == mark.Header {
 		stamp = s.Timestamp.Prefix
 	}
+	also := s.Also.Mark.Prefix
+	if mark.Algorithm == Token { // which may have a comma of its own
+		text, ok := strings.CutPrefix(value, mark.Prefix)
+		if c.text = []string{text}; !ok {
+			return c, fail(SignatureMalformed, mark.Header+` does not begin with "`+mark.Prefix+`"`)
+		}
+		return c, nil
+	}
 	for more := true; more; {
 		item := value
 		if more = false; s.Separator != "" {
 			item, value, more = strings.Cut(value, s.Separator)
 		}
-		if text, ok := strings.CutPrefix(item, mark.Prefix); ok {
+		text, ours := strings.CutPrefix(item, mark.Prefix)
+		second := false
+		if !ours && also != "" {
+			text, second = strings.CutPrefix(item, also)
+		}
+		if ours || second {
 			if strings.Contains(text, ",") { // in no encoding: two headers that a gateway joined
 				return c, fail(SignatureDuplicate, mark.Header+" is several headers joined by a comma")
 			}
-			if c.n == MaxSignatures {
+			if len(c.text)+len(c.also) == MaxSignatures {
 				return c, fail(TooManySignatures, mark.Header+" holds more than 16 signatures")
 			}
-			c.text[c.n] = text
-			c.n++
+			if ours {
+				c.text = append(c.text, text)
+			} else {
+				c.also = append(c.also, text)
+			}
 		} else if text, ok := strings.CutPrefix(item, stamp); ok && stamp != "" {
 			c.timestamp = text
 			c.stamps++
@@ -95,8 +142,58 @@ func (s Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
 	if c.stamps > 1 {
 		return c, fail(SignatureDuplicate, s.Timestamp.name()+" is given more than once")
 	}
-	if c.n == 0 {
+	if len(c.text)+len(c.also) == 0 {
 		return c, fail(SignatureMalformed, mark.Header+` holds no signature that begins with "`+mark.Prefix+`"`)
+	}
+	return c, nil
+}
+
+// numbered collects the one signature of each numbered header.
+func (s *Scheme) numbered(r Request) (c candidates, err *Error) {
+	c.mark = s.Mark
+	for n := 1; n <= s.Mark.Numbered; n++ {
+		header := s.Mark.Header + "-" + strconv.Itoa(n)
+		value, present, err := r.single(header)
+		if err != nil {
+			return c, err
+		}
+		if !present {
+			continue
+		}
+		if strings.Contains(value, ",") {
+			return c, fail(SignatureDuplicate, header+" is several headers joined by a comma")
+		}
+		if text, ok := strings.CutPrefix(value, s.Mark.Prefix); ok && len(value) <= MaxHeader && strings.TrimSpace(text) != "" {
+			c.text = append(c.text, text)
+		}
+	}
+	if len(c.text) == 0 {
+		return c, fail(SignatureMissing, "there is no "+s.Mark.Header+"-1 header with a signature")
+	}
+	return c, nil
+}
+
+// inBody collects a signature that stands in the body. Where it stands in several elements of an array, each must be right.
+func (s *Scheme) inBody(r Request) (c candidates, err *Error) {
+	c.mark = s.Mark
+	missing := false
+	ok := signedFields(r.Body, s.Mark.Field, func(value string, found bool) bool {
+		if !found || value == "" {
+			missing = true
+			return false
+		}
+		if len(c.text) == 0 || c.text[0] != value {
+			c.text = append(c.text, value)
+		}
+		return true
+	})
+	switch {
+	case missing:
+		return c, fail(SignatureMissing, "there is no field "+s.Mark.Field+" in the body")
+	case !ok:
+		return c, fail(SignatureMissing, "the body is no JSON with exactly one field "+s.Mark.Field)
+	case len(c.text) > 1:
+		return c, fail(SignatureMismatch, "the elements of the body do not all have the same "+s.Mark.Field)
 	}
 	return c, nil
 }

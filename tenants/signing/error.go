@@ -14,9 +14,14 @@ const (
 	TooManySignatures   Code = "too_many_signatures"        // over MaxSignatures, or a list over MaxHeader bytes
 	LegacySignature     Code = "legacy_signature"           // only a deprecated signature, and the source did not opt in
 	TimestampMissing    Code = "timestamp_missing"          // no timestamp, or an empty one
-	TimestampMalformed  Code = "timestamp_malformed"        // not a plain decimal number of the scheme's unit
+	TimestampMalformed  Code = "timestamp_malformed"        // not as the scheme's unit is written
 	TimestampOutOfRange Code = "timestamp_out_of_tolerance" // signed, but too old or too far ahead; Skew says how much
 	DeliveryIDMissing   Code = "delivery_id_missing"        // the scheme signs the id and there is no usable one
+	BodyNotSigned       Code = "body_not_signed"            // the scheme covers some kinds of body, and this is of another
+	CertificateMissing  Code = "certificate_missing"        // no address of a certificate, or nothing there
+	CertificateRefused  Code = "certificate_refused"        // a certificate that is not the provider's
+	VerifyTokenMismatch Code = "verify_token_mismatch"      // from Greet: a handshake with another token than the source's
+	ChallengeMalformed  Code = "challenge_malformed"        // from Greet: a handshake that wants back what is not sent back
 	UnknownScheme       Code = "unknown_scheme"             // the zero Scheme, or one with an algorithm that is not here
 	NoSecret            Code = "no_secret"                  // nothing to verify with
 	BadSecret           Code = "invalid_secret"             // from ParseSecret: the text cannot be this scheme's secret

@@ -1,6 +1,8 @@
 package signing
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,7 +22,7 @@ func (s Scheme) identify(r Request, v *Verified) {
 	} else {
 		var from Place
 		v.DeliveryID, from = first(r, s.ID[:], MaxDeliveryID, "delivery id", v)
-		v.IDSigned = from.Field != "" && !s.None()
+		v.IDSigned = from.signed(s) && !s.None()
 	}
 	v.Type, _ = first(r, s.Type[:], MaxType, "type", v)
 	if text, _ := first(r, []Place{s.Attempt}, 9, "attempt", v); text != "" {
@@ -60,10 +62,30 @@ func (r Request) at(p Place, limit int) (string, bool) {
 		}
 		return strings.Join(values, ","), true
 	}
-	if p.Field == "" {
+	switch {
+	case p.Body:
+		sum := sha256.Sum256(r.Body)
+		return hex.EncodeToString(sum[:]), true
+	case p.Field == "":
 		return "", false
+	case !strings.Contains(p.Field, "+"):
+		return jsonField(r.Body, p.Field, limit)
 	}
-	return jsonField(r.Body, p.Field, limit)
+	return r.joined(p.Field, limit)
+}
+
+// joined reads several fields as one text, in which a colon parts them and a backslash stands before any of their own: "a:b" and
+// "c" are another text than "a" and "b:c". It is there only where all of them are.
+func (r Request) joined(fields string, limit int) (string, bool) {
+	var texts []string
+	for field := range strings.SplitSeq(fields, "+") {
+		text, found := jsonField(r.Body, field, limit)
+		if !found {
+			return "", false
+		}
+		texts = append(texts, strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(text))
+	}
+	return strings.Join(texts, ":"), true
 }
 
 // unusable says why a text cannot be an id or a type, or "". Besides control characters this refuses what does not show

@@ -3,6 +3,7 @@ package signing
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,7 +11,7 @@ import (
 // maxDepth is how deep a body may be nested on the way to a field. A field behind something deeper is not found.
 const maxDepth = 64
 
-// jsonField reads a string or a number from an object in body, at member names joined by ".". It stops at the field:
+// jsonField reads a string or a number in body, at the path that [Place] describes. It stops at the field:
 // one pass, no recursion, nothing allocated but the value, and what follows is not looked at, so the body need not be
 // valid JSON to its end. Of members with equal names the first wins; names are compared after unescaping, and case
 // counts. A number is given as written. A value over limit bytes is given as a longer text that is cut.
@@ -18,7 +19,11 @@ func jsonField(body []byte, path string, limit int) (string, bool) {
 	s := scanner{b: body}
 	for depth := 1; depth <= maxDepth; depth++ {
 		name, rest, deeper := strings.Cut(path, ".")
-		if !s.member(name, depth) {
+		if n, ok := elementIndex(name); ok {
+			if !s.element(n, depth) {
+				return "", false
+			}
+		} else if !s.member(name, depth) {
 			return "", false
 		}
 		if !deeper {
@@ -27,6 +32,19 @@ func jsonField(body []byte, path string, limit int) (string, bool) {
 		path = rest
 	}
 	return "", false
+}
+
+// elementIndex reads a segment of a path that is an array's: "[0]". Of "[each]" and "[only]" it is the first.
+func elementIndex(segment string) (int, bool) {
+	if len(segment) < 3 || segment[0] != '[' {
+		return 0, false
+	}
+	switch segment {
+	case eachElement, onlyElement:
+		return 0, true
+	}
+	n, err := strconv.ParseUint(segment[1:len(segment)-1], 10, 7)
+	return int(n), err == nil
 }
 
 // scanner walks over JSON text. Its methods say false where the text is not what they want; it is then of no more use.
@@ -73,6 +91,19 @@ func (s *scanner) member(name string, depth int) bool {
 			return false
 		}
 	}
+}
+
+// element enters the array ahead and stops before its n-th element, counted from 0.
+func (s *scanner) element(n, depth int) bool {
+	if !s.take('[') {
+		return false
+	}
+	for ; n > 0; n-- {
+		if !s.skip(depth) || !s.take(',') {
+			return false
+		}
+	}
+	return true
 }
 
 // quoted passes a string over and gives it with its quotes.

@@ -1,7 +1,9 @@
 package signing
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,6 +17,9 @@ type Scheme struct {
 	// Mark is the signature that must be there. Only the algorithm Unverified lets everything pass; the zero Scheme, which
 	// a failed Lookup gives, lets nothing pass.
 	Mark Mark
+	// Also is a second kind of signature, as good as Mark, with keys of its own kind. Which of the two is looked for the
+	// source's secrets say, never the request.
+	Also Way
 	// Legacy are the deprecated signatures of the same request. They count only where Mark's header is absent
 	// altogether and the source opted in (Options.AllowLegacy).
 	Legacy [2]Mark
@@ -23,11 +28,17 @@ type Scheme struct {
 	// exactly one signature.
 	Separator string
 
-	// Signed is the template of the bytes that the signature covers: literals and {id}, {timestamp}, {method}, {url},
-	// {body}; the body exactly once.
-	Signed    string
-	Timestamp Timestamp
-	Key       Key
+	// Signed is the template of the bytes that the signature covers: see template.go. Empty with the algorithm Token, which
+	// covers nothing.
+	Signed string
+	// Digest is the parameter of the address's query that holds the hex SHA-256 of a body which the template cannot cover,
+	// because it is no form.
+	Digest string
+	// Ports says that the sender may leave the address's port out when it signs, or write it out.
+	Ports       bool
+	Timestamp   Timestamp
+	Key         Key
+	Certificate Pin
 
 	// ID, Type and Attempt say where a delivery's facts stand; the first place that has a usable value wins.
 	ID      [2]Place
@@ -36,18 +47,29 @@ type Scheme struct {
 	// AttemptOffset is added to the number read at Attempt: 1 where the provider counts retries, not attempts.
 	AttemptOffset int
 
-	Handshake Handshake
-	Retry     Retry
+	Handshakes [2]Handshake
+	// Probes says that the provider sends HEAD to see whether somebody is there.
+	Probes bool
+	Retry  Retry
 	// Custom says which of a tenant's own terms Customize takes.
 	Custom Terms
 }
 
-// Mark is one signature in a header: where, and how it is written. The algorithm is the row's, never the request's.
+// Mark is one signature: where, and how it is written. The algorithm is the row's, never the request's.
 type Mark struct {
 	Header    string // in net/http's canonical spelling
+	Field     string // instead of Header: a field of a JSON body
+	Numbered  int    // the header comes up to this many times, with "-1", "-2", … behind its name; any one may be right
 	Prefix    string // what each signature begins with: "sha256=", "v1,"
 	Algorithm Algorithm
 	Encoding  Encoding
+	Signed    string // of a legacy mark that covers other bytes than Scheme.Signed; "": the same
+}
+
+// Way is a kind of signature with its kind of key. The secret's text tells the kind: it begins with Key.Prefix.
+type Way struct {
+	Mark Mark
+	Key  Key
 }
 
 // Timestamp is when the provider says it signed. The zero value: the scheme has none, so a replay is caught only by the
@@ -55,11 +77,23 @@ type Mark struct {
 type Timestamp struct {
 	Header    string // in net/http's canonical spelling
 	Prefix    string // the item of a signature header that is the timestamp: "t="
-	Unit      time.Duration
+	Field     string // instead of Header: a field of a JSON body that the signature covers
+	Unit      Unit
 	Tolerance time.Duration // how far from the receiver's clock, on either side, inclusive
 }
 
-// Key says how the text of a secret becomes the key of the MAC, and which texts cannot be one.
+// Unit is how an instant is written.
+type Unit string
+
+// The units.
+const (
+	Seconds      Unit = "s"       // Unix time
+	Milliseconds Unit = "ms"      // Unix time
+	RFC3339      Unit = "rfc3339" // date and time of day with an offset
+)
+
+// Key says how the text of a secret becomes the key, and which texts cannot be one. With an asymmetric algorithm it is
+// the sender's public key.
 type Key struct {
 	Encoding Encoding // Text: the key is the text itself; Hex, Base64: the key is what the text decodes to
 	// Prefix is how the provider's secrets begin. With Text it is part of the key; otherwise it is taken off first,
@@ -71,17 +105,22 @@ type Key struct {
 	Ours     bool // the tenant chooses the secret, so that Hookcast may make one; otherwise the provider issues it
 }
 
-// Place is where one fact of a delivery stands: in a header or in a field of a JSON body ("event.type"). The zero Place
-// is nowhere.
-type Place struct {
-	Header string // in net/http's canonical spelling
-	Field  string // member names from the top, joined by "."
+// Pin says which certificates may sign. The zero value: none does, the key is the source's secret.
+type Pin struct {
+	Header string // that names the certificate's address, in net/http's canonical spelling
+	Hosts  string // which may serve it, parted by spaces
+	Path   string // what the address's path begins with; one segment follows
+	Names  string // of which the certificate must bear one, parted by spaces
 }
 
-// Handshake is a question that the provider asks by a signed request: where the field When of the JSON body is Equals,
-// the field Echo is to be sent back. The zero value: none.
-type Handshake struct {
-	When, Equals, Echo string
+// Place is where one fact of a delivery stands. The zero Place is nowhere.
+type Place struct {
+	Header string // in net/http's canonical spelling
+	// Field is a field of a JSON body: member names from the top, joined by "."; "[0]" is an array's first element.
+	// Several fields joined by "+" are one fact that none of them is alone.
+	Field string
+	// Body makes a fact of the body itself, its SHA-256: for providers who give no id and whose equal bodies are one delivery.
+	Body bool
 }
 
 // Retry is what is known of the provider's behaviour when it gets no 2xx. Facts for people and for how long a delivery id
@@ -104,36 +143,31 @@ const (
 	AllTerms      Terms = "all"      // everything in Custom
 )
 
-// Encoding is how bytes are written as text.
-type Encoding string
-
-// The encodings. Decoding is strict: no white space, no missing or trailing bits, base64 with its padding.
-const (
-	Text   Encoding = "text"
-	Hex    Encoding = "hex" // upper case is accepted
-	Base64 Encoding = "base64"
-)
-
 // Lookup finds a scheme by its name. An unknown name is an unknown scheme: a caller must refuse it, never fall back to
 // a scheme that verifies less.
 func Lookup(name string) (Scheme, bool) {
-	for i := range table {
-		if table[i].Name == name {
-			return table[i], true
+	for _, part := range table() {
+		for i := range part {
+			if part[i].Name == name {
+				return part[i], true
+			}
 		}
 	}
 	return Scheme{}, false
 }
 
-// Schemes gives every scheme, in the table's order, as a slice of the caller's own.
-func Schemes() []Scheme { return slices.Clone(table[:]) }
+// Schemes gives every scheme, in the order in which people are shown them, as a slice of the caller's own.
+func Schemes() []Scheme {
+	parts := table()
+	return slices.Concat(parts[:]...)
+}
 
 // None says whether the scheme verifies nothing. Events that came this way are to be flagged.
 func (s Scheme) None() bool { return s.Mark.Algorithm == Unverified }
 
 // known says whether the scheme can verify; one that neither can nor is None refuses everything.
 func (s Scheme) known() *Error {
-	if s.Mark.Algorithm.size() == 0 {
+	if !s.Mark.Algorithm.known() {
 		return fail(UnknownScheme, "there is no such scheme")
 	}
 	return nil
@@ -142,5 +176,36 @@ func (s Scheme) known() *Error {
 // SignsID says whether the delivery id is covered by the signature. Where it is not, who can replay a request can
 // give it a new id.
 func (s Scheme) SignsID() bool {
-	return !s.None() && (s.signs(idPart) || s.ID[0].Field != "")
+	return !s.None() && (s.signs(idPart) || s.ID[0].signed(s))
+}
+
+// signed says whether what stands at the place is covered by the signature.
+func (p Place) signed(s Scheme) bool {
+	if p.Body {
+		return s.Covers() == Whole
+	}
+	if p.Field == "" {
+		return false
+	}
+	for field := range strings.SplitSeq(p.Field, "+") {
+		if s.Covers() != Whole && !s.signs(fieldPart(field)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Methods gives the methods that a source of the scheme takes.
+func (s Scheme) Methods() []string {
+	methods := []string{http.MethodPost}
+	for _, h := range s.Handshakes {
+		if h.Method == http.MethodGet {
+			methods = append(methods, http.MethodGet)
+			break
+		}
+	}
+	if s.Probes {
+		methods = append(methods, http.MethodHead)
+	}
+	return methods
 }

@@ -1,13 +1,16 @@
 package signing
 
 import (
+	"crypto"
+	"crypto/rand"
 	"strings"
 	"time"
 )
 
 // Sign gives the headers that the provider would send with r, under canonical keys: signature, timestamp and, where the
-// scheme has one, the header of the delivery id (left out for an empty id). An id that stands in the body is
-// the caller's to write there. With the scheme "none" there is no signature. The error is an [*Error].
+// scheme has one, the header of the delivery id (left out for an empty id). What stands in the body (an id, a timestamp, a signature
+// that [Scheme.Signature] makes) is the caller's to write there. With the scheme "none" there is no signature. The secret of a
+// scheme with public keys is one of [Scheme.Signer]. The error is an [*Error].
 func (s Scheme) Sign(secret Secret, r Request, id string, now time.Time) (map[string][]string, error) {
 	headers := map[string][]string{}
 	if name := s.ID[0].Header; name != "" && id != "" {
@@ -19,31 +22,112 @@ func (s Scheme) Sign(secret Secret, r Request, id string, now time.Time) (map[st
 	if s.None() {
 		return headers, nil
 	}
-	if err := s.known(); err != nil {
+	stamp, err := s.stamp(r, now)
+	if err != nil {
 		return nil, err
 	}
-	if secret.IsZero() {
-		return nil, fail(NoSecret, "there is no secret to sign with")
-	}
-	if _, err := s.signedID(Request{Header: headers}); err != nil {
+	text, err := s.signature(secret, r, id, stamp)
+	if err != nil {
 		return nil, err
 	}
-	stamp := ""
-	if s.Timestamp.Header != "" {
-		stamp = s.Timestamp.text(now)
-		if _, err := s.Timestamp.parse(stamp); err != nil {
-			return nil, err
-		}
-	}
-	var buf [maxSum]byte
-	sum := s.Mark.Algorithm.sum(buf[:], secret.bytes(), s.message(r, id, stamp))
-	value := s.Mark.Prefix + s.Mark.Encoding.encode(sum)
+	mark := s.markOf(secret)
+	value := mark.Prefix + text
 	switch {
-	case s.Timestamp.Header == s.Mark.Header:
+	case s.Timestamp.Header == "":
+	case s.Timestamp.Header == mark.Header:
 		value = strings.Join([]string{s.Timestamp.Prefix + stamp, value}, s.Separator)
-	case s.Timestamp.Header != "":
+	default:
 		headers[s.Timestamp.Header] = []string{stamp}
 	}
-	headers[s.Mark.Header] = []string{value}
+	switch {
+	case mark.Numbered > 0:
+		headers[mark.Header+"-1"] = []string{value}
+	case mark.Header != "":
+		headers[mark.Header] = []string{value}
+	}
 	return headers, nil
+}
+
+// Signature gives the text of the signature alone, for a scheme whose signature stands in the body.
+func (s Scheme) Signature(secret Secret, r Request, id string, now time.Time) (string, error) {
+	stamp, err := s.stamp(r, now)
+	if err != nil {
+		return "", err
+	}
+	text, err := s.signature(secret, r, id, stamp)
+	if err != nil {
+		return "", err
+	}
+	return text, nil
+}
+
+func (s *Scheme) markOf(secret Secret) Mark {
+	if !secret.IsZero() && secret.material().kind == 1 {
+		return s.Also.Mark
+	}
+	return s.Mark
+}
+
+// stamp is the timestamp to sign: now, or what the body says.
+func (s *Scheme) stamp(r Request, now time.Time) (string, error) {
+	if !s.Timestamp.set() {
+		return "", nil
+	}
+	if s.Timestamp.Field != "" {
+		stamp, _, err := s.timestamp(r, candidates{})
+		if err != nil {
+			return "", err
+		}
+		return stamp, nil
+	}
+	stamp := s.Timestamp.text(now)
+	if _, err := s.Timestamp.parse(stamp); err != nil {
+		return "", err
+	}
+	return stamp, nil
+}
+
+func (s *Scheme) signature(secret Secret, r Request, id, stamp string) (string, error) {
+	if err := s.known(); err != nil {
+		return "", err
+	}
+	if secret.IsZero() {
+		return "", fail(NoSecret, "there is no secret to sign with")
+	}
+	f := facts{Request: r, timestamp: stamp, digest: s.Digest}
+	headers := map[string][]string{}
+	if id != "" {
+		headers[s.ID[0].Header] = []string{id}
+	}
+	var err *Error
+	if f.id, err = s.signedID(Request{Header: headers}, s.Signed); err != nil {
+		return "", err
+	}
+	k := secret.material()
+	f.secret = k.raw
+	m, err := fillIn(s.Signed, f)
+	if err != nil {
+		return "", err
+	}
+	mark := s.markOf(secret)
+	if mark.Algorithm == Token {
+		return string(k.raw), nil
+	}
+	if !mark.Algorithm.Public() {
+		var buf [maxSum]byte
+		return mark.Encoding.encode(mark.Algorithm.sum(buf[:], k.raw, m)), nil
+	}
+	if k.private == nil {
+		return "", fail(NoSecret, "a public key cannot sign")
+	}
+	message, hash := m.whole(), crypto.Hash(0)
+	if mark.Algorithm != Ed25519 {
+		sum := m.sha256()
+		message, hash = sum[:], crypto.SHA256
+	}
+	signature, cause := k.private.Sign(rand.Reader, message, hash)
+	if cause != nil {
+		return "", fail(NoSecret, "the private key does not sign")
+	}
+	return mark.Encoding.encode(signature), nil
 }

@@ -12,13 +12,28 @@ const (
 	maxMilliDigits  = 14
 )
 
-// parse reads a timestamp: ASCII decimal digits and nothing else, no leading zero, so that one instant has one text.
+// set says whether the scheme has a timestamp.
+func (t Timestamp) set() bool { return t.Header != "" || t.Field != "" }
+
+// parse reads a timestamp. It never gives the zero time, which stands for none.
 func (t Timestamp) parse(text string) (time.Time, *Error) {
 	if text == "" {
 		return time.Time{}, fail(TimestampMissing, t.name()+" is empty")
 	}
+	if t.Unit == RFC3339 {
+		at, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil || len(text) > 35 || at.Unix() < 0 {
+			return time.Time{}, fail(TimestampMalformed, t.name()+" is not a date and time of RFC 3339 since 1970")
+		}
+		return at, nil
+	}
+	return t.parseUnix(text)
+}
+
+// parseUnix reads ASCII decimal digits and nothing else, no leading zero, so that one instant has one text.
+func (t Timestamp) parseUnix(text string) (time.Time, *Error) {
 	digits := maxSecondDigits
-	if t.Unit == time.Millisecond {
+	if t.Unit == Milliseconds {
 		digits = maxMilliDigits
 	}
 	for i := range len(text) {
@@ -36,7 +51,7 @@ func (t Timestamp) parse(text string) (time.Time, *Error) {
 	if err != nil {
 		return time.Time{}, fail(TimestampMalformed, t.name()+" is not a number")
 	}
-	if t.Unit == time.Millisecond {
+	if t.Unit == Milliseconds {
 		return time.UnixMilli(n), nil
 	}
 	return time.Unix(n, 0), nil
@@ -48,7 +63,7 @@ func (t Timestamp) check(signed, now time.Time, tolerance time.Duration) *Error 
 	if tolerance <= 0 {
 		tolerance = t.Tolerance
 	}
-	if t.Unit == time.Millisecond {
+	if t.Unit == Milliseconds {
 		now = time.UnixMilli(now.UnixMilli())
 	} else {
 		now = time.Unix(now.Unix(), 0)
@@ -67,14 +82,17 @@ func (t Timestamp) check(signed, now time.Time, tolerance time.Duration) *Error 
 
 // text writes an instant as the scheme's timestamp.
 func (t Timestamp) text(now time.Time) string {
-	if t.Unit == time.Millisecond {
+	switch t.Unit {
+	case Milliseconds:
 		return strconv.FormatInt(now.UnixMilli(), 10)
+	case RFC3339:
+		return now.UTC().Format(time.RFC3339)
 	}
 	return strconv.FormatInt(now.Unix(), 10)
 }
 
 func (t Timestamp) unit() string {
-	if t.Unit == time.Millisecond {
+	if t.Unit == Milliseconds {
 		return "milliseconds"
 	}
 	return "seconds"
@@ -82,7 +100,10 @@ func (t Timestamp) unit() string {
 
 // name is what an error calls it.
 func (t Timestamp) name() string {
-	if t.Prefix != "" {
+	switch {
+	case t.Field != "":
+		return "the field " + t.Field
+	case t.Prefix != "":
 		return t.Header + "'s " + t.Prefix
 	}
 	return t.Header

@@ -1,17 +1,19 @@
 package signing
 
 import (
-	"crypto/subtle"
+	"crypto/x509"
 	"strings"
 	"time"
 )
 
-// Options are a source's choices.
+// Options are a source's choices, and what it takes to verify that is not in the request.
 type Options struct {
 	// Tolerance is how far a timestamp may be from the clock; zero or less: the scheme's own. It cannot be turned off.
 	Tolerance time.Duration
 	// AllowLegacy accepts the scheme's deprecated signatures where the proper one is absent.
 	AllowLegacy bool
+	// Certificate is the one at CertificateURL, verified up to a root; nil with a scheme that signs with none.
+	Certificate *x509.Certificate
 }
 
 // Verified is what may be believed of a request. With the scheme "none" it is only what the request says.
@@ -46,26 +48,23 @@ func (s Scheme) Verify(r Request, secrets []Secret, now time.Time, o Options) (V
 	if !hasKey(secrets) {
 		return Verified{}, fail(NoSecret, "there is no secret to verify with")
 	}
-	mark, value, legacy, err := s.pick(r, o.AllowLegacy)
+	sets, legacy, err := s.offered(r, o.AllowLegacy)
 	if err != nil {
 		return Verified{}, err
 	}
-	c, err := s.collect(mark, value)
+	if s.answerable(r.Body) {
+		return Verified{}, fail(SignatureMismatch, "a body like this could be a handshake's answer, which anybody may ask for")
+	}
+	var signed time.Time
+	for _, c := range sets {
+		if v.Secret, signed, err = s.judge(r, c, secrets, now, o); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return Verified{}, err
 	}
-	stamp, signed, err := s.timestamp(r, c)
-	if err != nil {
-		return Verified{}, err
-	}
-	id, err := s.signedID(r)
-	if err != nil {
-		return Verified{}, err
-	}
-	if v.Secret, err = s.match(mark, c, secrets, s.message(r, id, stamp)); err != nil {
-		return Verified{}, err
-	}
-	if s.Timestamp.Header != "" {
+	if !signed.IsZero() {
 		if err := s.Timestamp.check(signed, now, o.Tolerance); err != nil {
 			return Verified{}, err
 		}
@@ -76,15 +75,41 @@ func (s Scheme) Verify(r Request, secrets []Secret, now time.Time, o Options) (V
 	return v, nil
 }
 
-// timestamp reads the timestamp, as text for the signature and as an instant.
-func (s Scheme) timestamp(r Request, c candidates) (text string, signed time.Time, err *Error) {
-	t := s.Timestamp
-	if t.Header == "" {
-		return "", time.Time{}, nil
+// judge compares one set of signatures, and gives the index of the secret that made one of them and when that was.
+func (s *Scheme) judge(r Request, c candidates, secrets []Secret, now time.Time, o Options) (found int, signed time.Time, err *Error) {
+	f := facts{Request: r, digest: s.Digest}
+	template := s.Signed
+	if c.mark.Signed != "" {
+		template = c.mark.Signed
 	}
+	if s.Timestamp.set() && (c.mark.Signed == "" || strings.Contains(template, timestampPart)) {
+		if f.timestamp, signed, err = s.timestamp(r, c); err != nil {
+			return -1, signed, err
+		}
+	}
+	if f.id, err = s.signedID(r, template); err != nil {
+		return -1, signed, err
+	}
+	if err := s.pinned(o.Certificate, now); err != nil {
+		return -1, signed, err
+	}
+	found, err = s.match(c, secrets, template, f, o.Certificate)
+	return found, signed, err
+}
+
+// timestamp reads the timestamp, as text for the signature and as an instant.
+func (s *Scheme) timestamp(r Request, c candidates) (text string, signed time.Time, err *Error) {
+	t := s.Timestamp
 	present := c.stamps == 1
 	text = c.timestamp
-	if t.Prefix == "" {
+	switch {
+	case t.Field != "":
+		var ok bool
+		if text, ok = signedField(r.Body, t.Field); !ok {
+			return "", time.Time{}, fail(TimestampMissing, "the body is no JSON with exactly one field "+t.Field)
+		}
+		present = text != ""
+	case t.Prefix == "":
 		if text, present, err = r.single(t.Header); err != nil {
 			return "", time.Time{}, err
 		}
@@ -96,9 +121,9 @@ func (s Scheme) timestamp(r Request, c candidates) (text string, signed time.Tim
 	return text, signed, err
 }
 
-// signedID reads the delivery id where the signature covers it.
-func (s Scheme) signedID(r Request) (string, *Error) {
-	if !s.signs(idPart) {
+// signedID reads the delivery id where the template covers it.
+func (s *Scheme) signedID(r Request, template string) (string, *Error) {
+	if !strings.Contains(template, idPart) {
 		return "", nil
 	}
 	id, present, err := r.single(s.ID[0].Header)
@@ -113,45 +138,9 @@ func (s Scheme) signedID(r Request) (string, *Error) {
 	}
 	// With the joiner in it, bytes could be moved between id, timestamp and body under the same signature
 	// (Standard Webhooks, "Signature scheme").
-	_, after, _ := strings.Cut(s.Signed, idPart)
+	_, after, _ := strings.Cut(template, idPart)
 	if joiner, _, _ := strings.Cut(after, "{"); joiner != "" && strings.Contains(id, joiner) {
 		return "", fail(DeliveryIDMissing, s.ID[0].Header+` holds "`+joiner+`", which parts it from what follows`)
 	}
 	return id, nil
-}
-
-// match computes one MAC per secret and compares it with every candidate that can be read, in constant time and to the
-// end whatever matched before. A candidate that cannot be read is passed over while there is another.
-func (s Scheme) match(mark Mark, c candidates, secrets []Secret, m message) (int, *Error) {
-	size := mark.Algorithm.size()
-	var sums [MaxSignatures][maxSum]byte
-	readable := 0
-	for _, text := range c.text[:c.n] {
-		// +2: a base64 decoder may write up to the padding's places before it sees the padding.
-		var buf [maxSum + 2]byte
-		if sum, ok := mark.Encoding.decode(buf[:], text, size); ok {
-			copy(sums[readable][:], sum)
-			readable++
-		}
-	}
-	if readable == 0 {
-		return -1, fail(SignatureMalformed, mark.Header+" holds no whole "+string(mark.Encoding)+" "+string(mark.Algorithm))
-	}
-	found := -1
-	var buf [maxSum]byte
-	for i := len(secrets) - 1; i >= 0; i-- {
-		if secrets[i].IsZero() {
-			continue
-		}
-		sum := mark.Algorithm.sum(buf[:], secrets[i].bytes(), m)
-		hit := 0
-		for j := range readable {
-			hit |= subtle.ConstantTimeCompare(sum, sums[j][:size])
-		}
-		found = subtle.ConstantTimeSelect(hit, i, found)
-	}
-	if found < 0 {
-		return -1, fail(SignatureMismatch, "the signature is not of these bytes under any secret of the source")
-	}
-	return found, nil
 }

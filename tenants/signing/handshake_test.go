@@ -14,7 +14,7 @@ func TestSignedHandshakeIsEchoedAsPlainText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply, ok := s.Challenge(v, r)
+	reply, ok := s.Challenge(v, r, []signing.Secret{secret(t, s, 0)})
 	if !ok || reply.Status != 200 || reply.ContentType != "text/plain; charset=utf-8" ||
 		string(reply.Body) != "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P" {
 		t.Errorf("%v, %+v", ok, reply)
@@ -35,7 +35,7 @@ func TestHandshakeThatIsNotSignedGetsNoAnswer(t *testing.T) {
 	}
 	for name, v := range map[string]signing.Verified{"zero": {}, "refused": refused, "verified as none": unsigned,
 		"under no secret": {Scheme: "slack", Secret: -1}} {
-		if _, ok := s.Challenge(v, r); ok {
+		if _, ok := s.Challenge(v, r, []signing.Secret{secret(t, s, 0)}); ok {
 			t.Errorf("%s: answered", name)
 		}
 	}
@@ -60,7 +60,7 @@ func TestWhatIsNoHandshakeGetsNoAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if reply, ok := s.Challenge(v, r); ok {
+		if reply, ok := s.Challenge(v, r, []signing.Secret{secret(t, s, 0)}); ok {
 			t.Errorf("%s: answered %q", name, reply.Body)
 		}
 	}
@@ -70,7 +70,7 @@ func TestWhatIsNoHandshakeGetsNoAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := s.Challenge(v, r); ok {
+	if _, ok := s.Challenge(v, r, []signing.Secret{secret(t, s, 0)}); ok {
 		t.Error("a scheme without a handshake answers")
 	}
 }
