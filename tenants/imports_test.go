@@ -37,6 +37,7 @@ var importRules = []struct {
 	{"infra/kms", []string{"tenants"}, awsFor("kms"), "an adapter knows the ports and its engine"},
 	{"infra/awsenv", nil, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go"}, "a process's surroundings: it knows nothing of what the process does"},
 	{"infra/operatorkey", []string{"tenants"}, nil, "a key in a file"},
+	{"infra/certificates", []string{"tenants"}, nil, "fetches what the domain verifies with"},
 	{"infra/stacks", nil, []string{"gopkg.in/yaml.v3"}, "reads templates, and knows nothing of what is deployed"},
 	{"infra/awslocal/between", nil, nil, "it stands between programs and knows nothing of ours"},
 	{"infra/awslocal/emulator", nil, nil, "it starts programs and knows nothing of ours"},

@@ -44,6 +44,7 @@ type Accepted struct {
 	Duplicate   bool            // the event is in its channel already; nothing was enqueued
 	Reply       *signing.Reply  // the answer to a provider's handshake, to be sent as it is; there is no event then
 	Response    *SourceResponse // the source's own answer to an event; nil: the transport's
+	Allow       []string        // with MethodNotAllowed: the methods that the source takes
 }
 
 // take counts one event against the tenant's rate.

@@ -28,7 +28,7 @@ func newIntakeRig(t *testing.T) *intakeRig {
 	r.appenderRig = appenderRig{table: r.table, queue: tenantstest.NewQueue(tenantstest.QueueOptions{}), inboxes: &inboxes{}, log: tenants.NewLog(r.table), interest: tenants.NewInterest(r.table)}
 	r.Appender = tenants.NewAppender(r.log, r.interest, r.inboxes, r.queue)
 	intake := tenants.NewIntake(r.accounts, r.log, r.queue)
-	r.receiver, r.publisher = tenants.NewReceiver(r.sources, intake), tenants.NewPublisher(intake)
+	r.receiver, r.publisher = tenants.NewReceiver(r.sources, tenants.NewJudge(nil), intake), tenants.NewPublisher(intake)
 	ten, _, _ := r.signUp(t)
 	r.tenant = ten.ID
 	return r

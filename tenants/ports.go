@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"crypto/x509"
 	"strings"
 	"time"
 )
@@ -183,4 +184,14 @@ type Inboxes interface {
 	// Send hands notices to node's inbox, in order. A node that is gone: kind NotFound. Delivery is at least once, and may fail after
 	// nil where the node dies: nodes read the log after themselves, so a lost notice delays and loses nothing.
 	Send(ctx context.Context, node string, ns ...Notice) error
+}
+
+// Certificates fetches the certificates that some providers name in what they sign. Anybody may name one, before anything is verified, so
+// an adapter bounds what that costs: https without redirects, a bounded answer in a bounded time, answers and refusals kept for a while,
+// and a bound on how many new addresses it asks in a second.
+type Certificates interface {
+	// Certificate returns the first certificate at the address, whose chain is verified up to one of the system's roots. The address
+	// is one that signing.Scheme.CertificateURL gave. A chain that does not hold, or an answer without one: kind Unauthenticated, code
+	// certificate_refused. What may pass: Unavailable.
+	Certificate(ctx context.Context, url string) (*x509.Certificate, error)
 }

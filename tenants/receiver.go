@@ -3,7 +3,6 @@ package tenants
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants/signing"
@@ -13,6 +12,8 @@ import (
 // source: NotFound. The answer is shared, to be read only.
 type SourceLookup interface {
 	ByToken(ctx context.Context, token string) (Source, []signing.Secret, error)
+	// VerifyToken is what a provider must say in a handshake by which it asks whether it was the source's tenant who set it up.
+	VerifyToken(src Source) string
 }
 
 // Inbound is a webhook as it arrived.
@@ -27,17 +28,21 @@ type Inbound struct {
 
 // Receiver takes webhooks in: finds the source, verifies the signature, and enqueues the event.
 type Receiver struct {
-	sources SourceLookup
-	intake  *Intake
+	sources    SourceLookup
+	judge      Judge
+	intake     *Intake
+	handshakes *Rate[string] // by source
 }
 
 // NewReceiver returns a Receiver for the sources into in.
-func NewReceiver(sources SourceLookup, in *Intake) *Receiver { return &Receiver{sources, in} }
+func NewReceiver(sources SourceLookup, j Judge, in *Intake) *Receiver {
+	return &Receiver{sources, j, in, NewRate[string](10_000)}
+}
 
 // Receive enqueues a webhook. Once it has returned nil without a Reply, the event is durable. Refused: NotFound source_not_found;
-// Forbidden tenant_suspended; MethodNotAllowed; TooLarge event_too_large, decoded_too_large; UnsupportedMediaType content_encoding;
-// Invalid body_undecodable; Unauthenticated with the code of package signing;
-// Unprocessable channel_field_missing, reserved_channel; TooMany source_rate, event_rate, event_month_limit, channel_limit; Unavailable. Whose source it is the answer says of a refusal too.
+// Forbidden tenant_suspended, verify_token_mismatch; MethodNotAllowed, with Accepted.Allow; TooLarge event_too_large, decoded_too_large; UnsupportedMediaType content_encoding;
+// Invalid body_undecodable, challenge_missing, challenge_malformed; Unauthenticated with the code of package signing;
+// Unprocessable channel_field_missing, reserved_channel; TooMany handshake_rate, source_rate, event_rate, event_month_limit, channel_limit; Unavailable. Whose source it is the answer says of a refusal too.
 //
 // Nothing of the request is believed before its signature has passed, which covers the bytes as they were sent; nothing of it is decoded before, and
 // nothing of it counts against the tenant's rate. An event holds the decoded body.
@@ -52,16 +57,16 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
 }
 
 func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets []signing.Secret) (Accepted, error) {
-	if in.Method != http.MethodPost {
-		return Accepted{}, Errorf(MethodNotAllowed, "method_not_allowed", "webhooks are posted")
+	scheme, err := src.Scheme()
+	if err != nil {
+		return Accepted{}, Errorf(Internal, "source_unusable", "%w", err)
+	}
+	if accepted, answered, err := r.greet(in, src, scheme, secrets); answered {
+		return accepted, err
 	}
 	gzipped, err := Encoded(in.Header)
 	if err != nil {
 		return Accepted{}, err
-	}
-	scheme, err := src.Scheme()
-	if err != nil {
-		return Accepted{}, Errorf(Internal, "source_unusable", "%w", err)
 	}
 	terms, err := r.intake.termsOf(ctx, src.Tenant, !scheme.None())
 	if err != nil {
@@ -71,7 +76,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 		return Accepted{}, err
 	}
 	request := signing.Request{Method: in.Method, URL: in.URL, Header: in.Header, Body: in.Body}
-	v, err := scheme.Verify(request, secrets, in.Received, signing.Options{Tolerance: src.Tolerance, AllowLegacy: src.AllowLegacy})
+	v, err := r.judge.Verify(ctx, src, secrets, request, in.Received)
 	if err != nil {
 		return Accepted{}, unverified(err)
 	}
@@ -82,7 +87,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 		request.Body = in.Body
 		v = scheme.Decoded(request, v)
 	}
-	if reply, ok := scheme.Challenge(v, request); ok {
+	if reply, ok := scheme.Challenge(v, request, secrets); ok {
 		return Accepted{Reply: &reply}, nil
 	}
 	if err := r.intake.takeOf(src, terms); err != nil {
@@ -129,11 +134,18 @@ func event(in Inbound, src Source, scheme signing.Scheme, v signing.Verified) (E
 	return e, nil
 }
 
-// unverified is the answer to a request that signing did not believe. Its details hold nothing that the request brought.
+// unverified is the answer to a request that was not believed. Its details hold nothing that the request brought.
 func unverified(err error) error {
-	e, ok := errors.AsType[*signing.Error](err)
-	if !ok {
-		return Errorf(Internal, "signing_failed", "%w", err)
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
 	}
-	return Errorf(Unauthenticated, e.Code, "%s", e.Detail)
+	kind, code, detail := unbelieved(err)
+	return Errorf(kind, code, "%s", detail)
+}
+
+func unbelieved(err error) (kind ErrorKind, code, detail string) {
+	if e, ok := errors.AsType[*signing.Error](err); ok {
+		return Unauthenticated, e.Code, e.Detail
+	}
+	return Internal, "signing_failed", "the request could not be verified"
 }

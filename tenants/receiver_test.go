@@ -233,7 +233,7 @@ func TestReceiveWhileTheTableIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	down := tenants.NewIntake(r.accounts, tenants.NewLog(downTable{}), r.queue)
-	got, err := tenants.NewReceiver(r.sources, down).Receive(ctx, github(t, token, "d-1", "push", "one"))
+	got, err := tenants.NewReceiver(r.sources, tenants.NewJudge(nil), down).Receive(ctx, github(t, token, "d-1", "push", "one"))
 	if err != nil || got.ID == "" {
 		t.Fatalf("%+v, %v", got, err)
 	}

@@ -84,3 +84,10 @@ func (s *Sources) newToken(ctx context.Context, src Source) (SourceToken, string
 }
 
 func tokenPurpose(source string) string { return "source-token/" + source }
+
+// VerifyToken returns what the tenant enters as the verify token at a provider that asks for one (signing.Scheme.VerifyToken). It
+// follows from the source's id, lasts as long as the source, and is not the token of its URL, which the provider's requests show.
+func (s *Sources) VerifyToken(src Source) string {
+	sum := mac(s.deployment.sources, "verify token", string(src.Tenant), src.ID)
+	return encodeID([16]byte(sum))
+}

@@ -57,7 +57,7 @@ func TestReceiveFailsOpenForSignedAndClosedForUnsignedSources(t *testing.T) {
 		_, openToken := r.source(t, tenants.SourceSpec{Provider: "none", Channel: "all"})
 		limits := &blindLimits{LimitLookup: r.accounts, blind: true}
 		intake := tenants.NewIntake(limits, r.log, r.queue)
-		receiver, publisher := tenants.NewReceiver(r.sources, intake), tenants.NewPublisher(intake)
+		receiver, publisher := tenants.NewReceiver(r.sources, tenants.NewJudge(nil), intake), tenants.NewPublisher(intake)
 
 		if _, err := receiver.Receive(ctx, github(t, signedToken, "1", "push", "{}")); err != nil {
 			t.Errorf("signed: %v", err)
@@ -102,7 +102,7 @@ func TestReceiveWhereCountsCannotBeRead(t *testing.T) {
 			_, signedToken := r.source(t, tenants.SourceSpec{Provider: "github", Secret: intakeSecret, Channel: "all"})
 			_, openToken := r.source(t, tenants.SourceSpec{Provider: "none", Channel: "all"})
 			table := &partlyDown{Table: r.table, rows: rows}
-			receiver := tenants.NewReceiver(r.sources, tenants.NewIntake(r.accounts, tenants.NewLog(table), r.queue))
+			receiver := tenants.NewReceiver(r.sources, tenants.NewJudge(nil), tenants.NewIntake(r.accounts, tenants.NewLog(table), r.queue))
 			if _, err := receiver.Receive(ctx, github(t, signedToken, "1", "push", "{}")); err != nil {
 				t.Errorf("%s, signed: %v", rows, err)
 			}

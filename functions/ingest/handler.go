@@ -21,6 +21,7 @@ import (
 	"github.com/hookcast/hookcast/functions/internal/note"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/hookcast/hookcast/tenants/signing"
 )
 
 // Prefix is what every path of this handler begins with.
@@ -47,8 +48,8 @@ type Options struct {
 	MaxBody int64
 }
 
-// Handler serves /in/{token}: POST, GET for providers that shake hands by it, and an empty 200 to HEAD for those that
-// probe. How long a body may take is the server's read timeout; where that ends a read, the answer is 408.
+// Handler serves /in/{token}: POST, and GET and HEAD for the providers that shake hands or probe by them; to any other method it answers
+// what the source takes. How long a body may take is the server's read timeout; where that ends a read, the answer is 408.
 func Handler(o Options) http.Handler {
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	return &handler{o}
@@ -67,11 +68,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case tenants.Unauthenticated:
 			w.Header().Set("WWW-Authenticate", `Webhook-Signature realm="hookcast"`)
 		case tenants.MethodNotAllowed:
-			allow := "GET, HEAD, POST"
-			if r.Method == http.MethodGet { // the receiver's word: the source has no handshake by GET
-				allow = "HEAD, POST"
+			if w.Header().Get("Allow") == "" {
+				w.Header().Set("Allow", http.MethodPost)
 			}
-			w.Header().Set("Allow", allow)
 		}
 		problem.Write(w, r, id, err)
 	}
@@ -82,21 +81,15 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return &tenants.Error{Kind: tenants.NotFound}
 	}
-	switch r.Method {
-	case http.MethodHead:
-		w.Header().Set("Content-Length", "0")
-		w.WriteHeader(http.StatusOK)
-		return nil
-	case http.MethodPost, http.MethodGet:
-	default:
-		return &tenants.Error{Kind: tenants.MethodNotAllowed}
-	}
-	if _, err := tenants.Encoded(r.Header); err != nil {
-		return err
-	}
-	body, err := h.body(w, r)
-	if err != nil {
-		return err
+	var body []byte
+	if r.Method == http.MethodPost || r.Method == http.MethodGet { // no other method has one that anybody would read
+		if _, err := tenants.Encoded(r.Header); err != nil {
+			return err
+		}
+		var err error
+		if body, err = h.body(w, r); err != nil {
+			return err
+		}
 	}
 	url := h.PublicURL + Prefix + token
 	if r.URL.RawQuery != "" {
@@ -109,16 +102,16 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 		h.Observe(r.Context(), accepted.Tenant)
 	}
 	if err != nil {
+		if len(accepted.Allow) > 0 {
+			w.Header().Set("Allow", strings.Join(accepted.Allow, ", "))
+		}
 		return err
 	}
 	if accepted.ID != "" {
 		note.Add(r.Context(), "event", accepted.ID)
 	}
 	if reply := accepted.Reply; reply != nil {
-		w.Header().Set("Content-Type", reply.ContentType)
-		w.WriteHeader(reply.Status)
-		w.Write(reply.Body)
-		return nil
+		return answerHandshake(w, *reply)
 	}
 	if response := accepted.Response; response != nil {
 		answerAs(w, *response)
@@ -140,6 +133,21 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
 	w.Write(b)
+	return nil
+}
+
+func answerHandshake(w http.ResponseWriter, reply signing.Reply) error {
+	if reply.ContentType != "" {
+		w.Header().Set("Content-Type", reply.ContentType)
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	}
+	if reply.Status != http.StatusNoContent {
+		w.Header().Set("Content-Length", strconv.Itoa(len(reply.Body)))
+	}
+	w.WriteHeader(reply.Status)
+	if len(reply.Body) > 0 {
+		w.Write(reply.Body)
+	}
 	return nil
 }
 

@@ -122,19 +122,29 @@ func TestAPathIsOneTokenAsItWasSentOrItIs404(t *testing.T) {
 	}
 }
 
-func TestMethods(t *testing.T) {
-	rec := &recorder{err: &tenants.Error{Kind: tenants.MethodNotAllowed}}
-	for method, allow := range map[string]string{"PUT": "GET, HEAD, POST", "DELETE": "GET, HEAD, POST", "OPTIONS": "GET, HEAD, POST", "GET": "HEAD, POST"} {
-		w := serve(handler(rec, io.Discard), httptest.NewRequest(method, "/in/x", nil))
-		if w.Code != 405 || codeOf(t, w) != "method_not_allowed" || w.Header().Get("Allow") != allow {
+func TestWhatTheSourceDoesNotTakeIs405WithAllow(t *testing.T) {
+	rec := &recorder{err: &tenants.Error{Kind: tenants.MethodNotAllowed}, accepted: tenants.Accepted{Allow: []string{"POST", "GET"}}}
+	unread := &endless{}
+	for n, method := range []string{"PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"} {
+		w := serve(handler(rec, io.Discard), httptest.NewRequest(method, "/in/x", unread))
+		if w.Code != 405 || method != "HEAD" && codeOf(t, w) != "method_not_allowed" || w.Header().Get("Allow") != "POST, GET" {
 			t.Errorf("%s: %d %s, Allow %q", method, w.Code, w.Body, w.Header().Get("Allow"))
 		}
+		if len(rec.got) != n+1 || rec.got[n].Method != method || len(rec.got[n].Body) > 0 {
+			t.Errorf("the receiver got %+v", rec.got)
+		}
 	}
-	if len(rec.got) != 1 || rec.got[0].Method != "GET" {
-		t.Errorf("the receiver got %+v", rec.got)
+	if unread.read > 0 {
+		t.Errorf("%d bytes were read", unread.read)
 	}
-	if w := serve(handler(rec, io.Discard), httptest.NewRequest("HEAD", "/in/x", nil)); w.Code != 200 || w.Body.Len() > 0 || len(rec.got) != 1 {
-		t.Errorf("HEAD: %d %s", w.Code, w.Body)
+}
+
+func TestAHandshakeWithoutABodyIsAnsweredWithoutOne(t *testing.T) {
+	for _, status := range []int{200, 204} {
+		w := serve(handler(&recorder{accepted: tenants.Accepted{Reply: &signing.Reply{Status: status}}}, io.Discard), httptest.NewRequest("HEAD", "/in/x", nil))
+		if w.Code != status || w.Body.Len() > 0 || w.Header().Get("Content-Type") != "" {
+			t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/functions/ingest"
+	"github.com/hookcast/hookcast/infra/certificates"
 	"github.com/hookcast/hookcast/infra/keyfile"
 	"github.com/hookcast/hookcast/infra/sqlite"
 	"github.com/hookcast/hookcast/streamer"
@@ -95,6 +96,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	b.queue = b.db.Queue("ingest", sqlite.QueueOptions{Visibility: 30 * time.Second, MaxReceives: 20})
 	intake := tenants.NewIntake(b.accounts, channels, b.queue)
 	publisher := tenants.NewPublisher(intake)
+	judge := tenants.NewJudge(certificates.New(certificates.Options{}))
 
 	interest := tenants.NewInterest(table)
 	rights := streamer.Rights{Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate}
@@ -136,14 +138,14 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	o := streamer.Options{
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		API: api.New(api.Options{
-			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
+			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
 			Connections: connections, Usage: b.usage, Index: b.index,
 			Observe: streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{
-			Receiver: tenants.NewReceiver(sources, intake), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
+			Receiver: tenants.NewReceiver(sources, judge, intake), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: log, TrustedHops: c.trustedHops, Metrics: b.metrics,
 	}

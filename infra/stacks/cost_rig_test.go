@@ -142,7 +142,7 @@ func (l *line) start(deployment *tenants.Deployment) {
 	accounts := tenants.NewAccounts(l.table, nil)
 	intake := tenants.NewIntake(&limits{LimitLookup: accounts}, tenants.NewLog(l.table), l.all.Queue(l.queue))
 	l.ingest = ingest.Handler(ingest.Options{
-		Receiver: &clock{Receiver: tenants.NewReceiver(&source{SourceLookup: tenants.NewSources(accounts, l.vault, deployment)}, intake), line: l},
+		Receiver: &clock{Receiver: tenants.NewReceiver(&source{SourceLookup: tenants.NewSources(accounts, l.vault, deployment)}, tenants.NewJudge(nil), intake), line: l},
 		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
 	})
 	appender := tenants.NewAppender(tenants.NewLog(l.table), tenants.NewInterest(l.table), l.in, nil)

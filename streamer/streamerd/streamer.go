@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/hookcast/hookcast/infra/awsenv"
+	"github.com/hookcast/hookcast/infra/certificates"
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/infra/kms"
 	"github.com/hookcast/hookcast/infra/sqs"
@@ -86,7 +87,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	s.app = tier.New(tier.Options{
 		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		API: api.New(api.Options{
-			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
+			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
 			Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, ingest)),
 			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 			Subscribers: func(ctx context.Context, t tenants.TenantID, channel string) int {

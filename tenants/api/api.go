@@ -27,6 +27,7 @@ type Options struct {
 	Accounts  *tenants.Accounts
 	Keys      *tenants.Keys
 	Sources   *tenants.Sources
+	Judge     tenants.Judge // holds recorded requests against sources
 	Log       *tenants.Log
 	Publisher *tenants.Publisher
 	Tokens    *token.Tokens

@@ -4,38 +4,52 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
 // providerView is a row of the table of schemes, for people who set a source up.
 type providerView struct {
-	Name      string         `json:"name"`
-	Title     string         `json:"title"`
-	Docs      *string        `json:"docs"`
-	Verifies  bool           `json:"verifies"`
-	Signature *markView      `json:"signature"`
-	Legacy    []markView     `json:"legacy_signatures"`
-	Signed    *string        `json:"signed"`
-	Timestamp *timestampView `json:"timestamp"`
-	Secret    *secretTerms   `json:"secret"`
-	ID        []placeView    `json:"delivery_id"`
-	Type      []placeView    `json:"event_type"`
-	SignsID   bool           `json:"signs_delivery_id"`
-	Handshake bool           `json:"handshake"`
-	Custom    string         `json:"custom"`
-	Retry     retryView      `json:"retry"`
+	Name        string           `json:"name"`
+	Title       string           `json:"title"`
+	Docs        *string          `json:"docs"`
+	Verifies    bool             `json:"verifies"`
+	Signature   *markView        `json:"signature"`
+	Alternative *wayView         `json:"alternative"`
+	Legacy      []markView       `json:"legacy_signatures"`
+	Signed      *string          `json:"signed"`
+	Covers      string           `json:"covers"`
+	Timestamp   *timestampView   `json:"timestamp"`
+	Secret      *secretTerms     `json:"secret"`
+	Certificate *certificateView `json:"certificate"`
+	ID          []placeView      `json:"delivery_id"`
+	Type        []placeView      `json:"event_type"`
+	SignsID     bool             `json:"signs_delivery_id"`
+	Methods     []string         `json:"methods"`
+	Handshakes  []handshakeView  `json:"handshakes"`
+	Custom      string           `json:"custom"`
+	Retry       retryView        `json:"retry"`
 }
 
 type markView struct {
-	Header    string `json:"header"`
+	Header    string `json:"header,omitempty"`
+	Field     string `json:"field,omitempty"`
+	Numbered  int    `json:"numbered,omitempty"`
 	Prefix    string `json:"prefix"`
 	Algorithm string `json:"algorithm"`
 	Encoding  string `json:"encoding"`
+	Signed    string `json:"signed,omitempty"`
+}
+
+type wayView struct {
+	Signature markView    `json:"signature"`
+	Secret    secretTerms `json:"secret"`
 }
 
 type timestampView struct {
-	Header    string `json:"header"`
+	Header    string `json:"header,omitempty"`
 	Prefix    string `json:"prefix"`
+	Field     string `json:"field,omitempty"`
 	Unit      string `json:"unit"`
 	Tolerance int64  `json:"tolerance_seconds"`
 }
@@ -48,9 +62,25 @@ type secretTerms struct {
 	Ours     bool   `json:"generated"`
 }
 
+type certificateView struct {
+	Header string `json:"header"`
+	Hosts  string `json:"hosts"`
+	Names  string `json:"names"`
+}
+
 type placeView struct {
 	Header string `json:"header,omitempty"`
 	Field  string `json:"field,omitempty"`
+	Body   bool   `json:"body,omitempty"`
+}
+
+type handshakeView struct {
+	Method      string `json:"method"`
+	In          string `json:"in"`
+	When        string `json:"when"`
+	Equals      string `json:"equals,omitempty"`
+	Signed      bool   `json:"signed"`
+	VerifyToken bool   `json:"verify_token"`
 }
 
 type retryView struct {
@@ -70,10 +100,18 @@ func (a *API) listProviders(*call) (answer, error) {
 	return answer{http.StatusOK, list{Data: views}}, nil
 }
 
+func (a *API) getProvider(c *call) (answer, error) {
+	s, found := signing.Lookup(c.r.PathValue("name"))
+	if !found {
+		return answer{}, tenants.Errorf(tenants.NotFound, "provider_not_found", "there is no provider of that name")
+	}
+	return answer{http.StatusOK, viewProvider(s)}, nil
+}
+
 func viewProvider(s signing.Scheme) providerView {
 	v := providerView{
 		Name: s.Name, Title: s.Title, Docs: known(s.Docs), Verifies: !s.None(), Legacy: []markView{}, ID: viewPlaces(s.ID[:]), Type: viewPlaces(s.Type[:]),
-		SignsID: s.SignsID(), Handshake: s.Handshake != signing.Handshake{}, Custom: string(s.Custom),
+		Covers: string(s.Covers()), SignsID: s.SignsID(), Methods: s.Methods(), Handshakes: viewHandshakes(s), Custom: string(s.Custom),
 		Retry: retryView{known(seconds(s.Retry.Timeout)), known(int64(s.Retry.Attempts)), known(seconds(s.Retry.Span)), s.Retry.Note, known(s.Retry.Source)},
 	}
 	if s.Custom == signing.FixedTerms {
@@ -84,23 +122,30 @@ func viewProvider(s signing.Scheme) providerView {
 	}
 	mark := viewMark(s.Mark)
 	v.Signature, v.Signed = &mark, known(s.Signed)
+	if s.Also != (signing.Way{}) {
+		v.Alternative = &wayView{viewMark(s.Also.Mark), viewTerms(s.Also.Key)}
+	}
 	for _, m := range s.Legacy {
 		if m.Header != "" {
 			v.Legacy = append(v.Legacy, viewMark(m))
 		}
 	}
-	if t := s.Timestamp; t.Header != "" {
-		v.Timestamp = &timestampView{t.Header, t.Prefix, "s", seconds(t.Tolerance)}
-		if t.Unit == time.Millisecond {
-			v.Timestamp.Unit = "ms"
-		}
+	if t := s.Timestamp; t.Unit != "" {
+		v.Timestamp = &timestampView{t.Header, t.Prefix, t.Field, string(t.Unit), seconds(t.Tolerance)}
 	}
-	v.Secret = &secretTerms{string(s.Key.Encoding), s.Key.Prefix, s.Key.Min, s.Key.Max, s.Key.Ours}
+	v.Secret = new(viewTerms(s.Key))
+	if p := s.Certificate; p != (signing.Pin{}) {
+		v.Certificate = &certificateView{p.Header, p.Hosts, p.Names}
+	}
 	return v
 }
 
 func viewMark(m signing.Mark) markView {
-	return markView{m.Header, m.Prefix, string(m.Algorithm), string(m.Encoding)}
+	return markView{m.Header, m.Field, m.Numbered, m.Prefix, string(m.Algorithm), string(m.Encoding), m.Signed}
+}
+
+func viewTerms(k signing.Key) secretTerms {
+	return secretTerms{string(k.Encoding), k.Prefix, k.Min, k.Max, k.Ours}
 }
 
 func viewPlaces(places []signing.Place) []placeView {
@@ -108,6 +153,16 @@ func viewPlaces(places []signing.Place) []placeView {
 	for _, p := range places {
 		if p != (signing.Place{}) {
 			views = append(views, placeView(p))
+		}
+	}
+	return views
+}
+
+func viewHandshakes(s signing.Scheme) []handshakeView {
+	views := []handshakeView{}
+	for _, h := range s.Handshakes {
+		if h != (signing.Handshake{}) {
+			views = append(views, handshakeView{h.Method, string(h.In), h.When, h.Equals, h.Signed, h.Token != ""})
 		}
 	}
 	return views

@@ -57,6 +57,7 @@ func table() []Route {
 		{Method: post, Path: "/v1/keys/{id}/rotate", Object: keys, Action: access.Manage, Creates: true, bodyless: true, handle: (*API).rotateKey},
 
 		{Method: get, Path: "/v1/providers", Object: sources, Action: access.Read, handle: (*API).listProviders},
+		{Method: get, Path: "/v1/providers/{name}", Object: sources, Action: access.Read, handle: (*API).getProvider},
 		{Method: get, Path: "/v1/sources", Object: sources, Action: access.Read, handle: (*API).listSources},
 		{Method: post, Path: "/v1/sources", Object: sources, Action: access.Write, Creates: true, handle: (*API).createSource},
 		{Method: get, Path: "/v1/sources/{id}", Object: source, Action: access.Read, handle: (*API).getSource},

@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// sourceView is a source as answers show it. URL is left out of lists and of replayed answers; Secret is there only where it
+// sourceView is a source as answers show it. URL and VerifyToken are left out of lists and of replayed answers; Secret is there only where it
 // was made here, once.
 type sourceView struct {
 	ID          string        `json:"id"`
@@ -24,12 +24,13 @@ type sourceView struct {
 	Response    *responseView `json:"response"`
 	Secrets     []secretView  `json:"secrets"`
 	Created     time.Time     `json:"created_at"`
+	VerifyToken string        `json:"verify_token,omitempty"`
 	Secret      string        `json:"secret,omitempty"`
 	Weak        bool          `json:"weak_secret,omitempty"`
 }
 
 func (v sourceView) withoutSecrets() any {
-	v.URL, v.Secret = "", ""
+	v.URL, v.VerifyToken, v.Secret = "", "", ""
 	return v
 }
 
@@ -68,9 +69,17 @@ func (a *API) sourceURL(token string) string { return a.PublicURL + "/in/" + tok
 // withURL is viewSource with the address that the provider posts to.
 func (a *API) withURL(c *call, s tenants.Source) (sourceView, error) {
 	token, err := a.Sources.Token(c.ctx, s)
+	return a.viewWhole(s, token), err
+}
+
+// viewWhole is viewSource with what the provider is told.
+func (a *API) viewWhole(s tenants.Source, token string) sourceView {
 	v := viewSource(s)
 	v.URL = a.sourceURL(token)
-	return v, err
+	if scheme, err := s.Scheme(); err == nil && scheme.VerifyToken() {
+		v.VerifyToken = a.Sources.VerifyToken(s)
+	}
+	return v
 }
 
 func (a *API) listSources(c *call) (answer, error) {
@@ -91,7 +100,7 @@ func (a *API) listSources(c *call) (answer, error) {
 
 func (a *API) createSource(c *call) (answer, error) {
 	c.fields.require("name", "provider", "channel")
-	c.fields.readOnly("id", "url", "verifies", "secrets", "created_at")
+	c.fields.readOnly("id", "url", "verify_token", "verifies", "secrets", "created_at")
 	custom, err := customOf(c.fields)
 	if err != nil {
 		return answer{}, err
@@ -101,7 +110,7 @@ func (a *API) createSource(c *call) (answer, error) {
 		return answer{}, err
 	}
 	spec := tenants.SourceSpec{
-		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.text("secret"), Channel: c.fields.text("channel"),
+		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.lines("secret"), Channel: c.fields.text("channel"),
 		Custom: custom, AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: toleranceOf(c.fields), Response: response,
 	}
 	if !c.fields.isNull("fallback") {
@@ -114,8 +123,8 @@ func (a *API) createSource(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := viewSource(s)
-	v.URL, v.Secret, v.Weak = a.sourceURL(shown.Token), shown.Secret, shown.Weak
+	v := a.viewWhole(s, shown.Token)
+	v.Secret, v.Weak = shown.Secret, shown.Weak
 	return answer{http.StatusCreated, v}, nil
 }
 
@@ -161,7 +170,7 @@ func (a *API) patchSource(c *call) (answer, error) {
 }
 
 func sourcePatch(f *fields) (p tenants.SourcePatch, err error) {
-	f.readOnly("id", "url", "provider", "verifies", "secret", "secrets", "created_at")
+	f.readOnly("id", "url", "verify_token", "provider", "verifies", "secret", "secrets", "created_at")
 	if f.has("name") {
 		p.Name = new(f.text("name"))
 	}
@@ -218,7 +227,7 @@ func (a *API) addSecret(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := tenants.SecretSpec{Secret: c.fields.text("secret"), Overlap: overlapOf(c.fields)}
+	spec := tenants.SecretSpec{Secret: c.fields.lines("secret"), Overlap: overlapOf(c.fields)}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -262,7 +271,5 @@ func (a *API) rotateURL(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v := viewSource(s)
-	v.URL = a.sourceURL(token)
-	return answer{http.StatusOK, v}, nil
+	return answer{http.StatusOK, a.viewWhole(s, token)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/textproto"
+	"strings"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -16,12 +17,36 @@ import (
 // have: no secret, no signature.
 type verdictView struct {
 	Verified   bool     `json:"verified"`
+	Step       string   `json:"step,omitempty"`
 	Code       string   `json:"code,omitempty"`
 	Detail     string   `json:"detail,omitempty"`
+	Skew       *int64   `json:"skew_seconds,omitempty"`
+	Hints      []string `json:"hints"`
 	SecretID   string   `json:"secret_id,omitempty"`
 	DeliveryID string   `json:"delivery_id,omitempty"`
 	Type       string   `json:"event_type,omitempty"`
 	Notes      []string `json:"notes"`
+}
+
+// steps says which step of verifying a code of package signing is of.
+var steps = map[signing.Code]string{
+	signing.NoSecret: "secret", signing.UnknownScheme: "secret",
+	signing.SignatureMissing: "header", signing.LegacySignature: "header", signing.SignatureDuplicate: "header", signing.DeliveryIDMissing: "header",
+	signing.SignatureMalformed: "format", signing.TooManySignatures: "format",
+	signing.TimestampMissing: "timestamp", signing.TimestampMalformed: "timestamp", signing.TimestampOutOfRange: "timestamp",
+	signing.BodyNotSigned: "body", signing.CertificateMissing: "certificate", signing.CertificateRefused: "certificate",
+	signing.SignatureMismatch: "signature",
+}
+
+// refusalView is a verdict against the request.
+func (a *API) refusalView(c *call, s tenants.Source, secrets []signing.Secret, r signing.Request, e *signing.Error, now time.Time) verdictView {
+	v := verdictView{Step: steps[e.Code], Code: e.Code, Detail: e.Detail, Hints: []string{}, Notes: []string{}}
+	if e.Code == signing.TimestampOutOfRange {
+		v.Skew = new(seconds(e.Skew))
+		v.Hints = append(v.Hints, "the signature is right; only the clock says no")
+	}
+	v.Hints = append(v.Hints, a.Judge.Hints(c.ctx, s, secrets, r, now)...)
+	return v
 }
 
 // testSource holds a recorded request against a source's signature rules, and enqueues nothing.
@@ -34,6 +59,10 @@ func (a *API) testSource(c *call) (answer, error) {
 	request, err := requestOf(c.fields)
 	if err != nil {
 		return answer{}, err
+	}
+	query := strings.TrimPrefix(c.fields.text("query"), "?")
+	if strings.ContainsAny(query, "# ") || len(query) > maxTestQuery {
+		c.fields.refuse("query", "must be the query of an address, at most 4096 bytes")
 	}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -50,30 +79,37 @@ func (a *API) testSource(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	scheme, err := s.Scheme()
-	if err != nil {
-		return answer{}, err
+	if request.URL = a.sourceURL(token); query != "" {
+		request.URL += "?" + query
 	}
-	request.Method, request.URL = http.MethodPost, a.sourceURL(token)
-	v, err := scheme.Verify(request, secrets, time.Now(), signing.Options{Tolerance: s.Tolerance, AllowLegacy: s.AllowLegacy})
+	now := time.Now()
+	v, err := a.Judge.Verify(c.ctx, s, secrets, request, now)
 	if refusal, ok := errors.AsType[*signing.Error](err); ok {
-		return answer{http.StatusOK, verdictView{Code: refusal.Code, Detail: refusal.Detail, Notes: []string{}}}, nil
+		return answer{http.StatusOK, a.refusalView(c, s, secrets, request, refusal, now)}, nil
 	}
 	if err != nil {
 		return answer{}, err
 	}
-	view := verdictView{Verified: true, DeliveryID: v.DeliveryID, Type: v.Type, Notes: append([]string{}, v.Notes...)}
+	view := verdictView{Verified: true, Hints: []string{}, DeliveryID: v.DeliveryID, Type: v.Type, Notes: append([]string{}, v.Notes...)}
 	if v.Secret >= 0 && v.Secret < len(s.Secrets) {
 		view.SecretID = s.Secrets[v.Secret].ID
 	}
 	return answer{http.StatusOK, view}, nil
 }
 
-const maxTestHeaders = 100
+const (
+	maxTestHeaders = 100
+	maxTestQuery   = 4096
+)
 
 // requestOf reads the recorded request: headers, each a string or an array of strings, and the body as text or as base64.
 func requestOf(f *fields) (signing.Request, error) {
-	r := signing.Request{Header: make(map[string][]string)}
+	r := signing.Request{Method: http.MethodPost, Header: make(map[string][]string)}
+	if f.has("method") {
+		if r.Method = f.text("method"); r.Method != http.MethodPost && r.Method != http.MethodGet {
+			f.refuse("method", "must be POST or GET")
+		}
+	}
 	headers, err := f.object("headers")
 	if err != nil {
 		return r, err

@@ -148,7 +148,12 @@ func TestWhereNobodyListensOrMayListen(t *testing.T) {
 	w.do("POST", "/in/nothing", "", "{}").want(404, "source_not_found")
 	w.do("POST", path[:len(path)-1]+"0", "", "{}").want(404, "source_not_found")
 	w.do("GET", path, "", nil).want(405, "method_not_allowed")
-	w.do("HEAD", path, "", nil).want(200)
+	if a := w.do("HEAD", path, "", nil); a.status != 405 || a.header.Get("Allow") != "POST" {
+		t.Errorf("HEAD: %d, Allow %q", a.status, a.header.Get("Allow"))
+	}
+	if a := w.do("HEAD", w.sourceOf(ten, "intercom", ""), "", nil); a.status != 200 || len(a.body) > 0 {
+		t.Errorf("HEAD where the provider probes: %d", a.status)
+	}
 	w.do("POST", "/v1/tenants/"+ten.id+"/suspend", w.operator, nil).want(200)
 	w.do("POST", path, "", "{}").want(403, "tenant_suspended")
 	w.do("DELETE", "/v1/tenants/"+ten.id, w.operator, nil).want(204)

@@ -84,8 +84,9 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	intake := tenants.NewIntake(accounts, w.log, w.queue)
 	w.appender = tenants.NewAppender(w.log, tenants.NewInterest(w.table), noInboxes{}, w.queue)
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	judge := tenants.NewJudge(nil)
 	o := api.Options{
-		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Log: w.log, Publisher: tenants.NewPublisher(intake),
+		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Log: w.log, Publisher: tenants.NewPublisher(intake),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
 		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index,
@@ -96,7 +97,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	}
 	w.api = api.New(o)
 	w.ingest = ingest.Handler(ingest.Options{
-		Receiver: tenants.NewReceiver(sources, intake), Logger: logger, PublicURL: publicURL, MaxBody: tenants.MaxEventBytes,
+		Receiver: tenants.NewReceiver(sources, judge, intake), Logger: logger, PublicURL: publicURL, MaxBody: tenants.MaxEventBytes,
 	})
 	w.operator = tenants.NewOperatorKey()
 	w.must(keys.EnsureOperator(ctx, w.operator))

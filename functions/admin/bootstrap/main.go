@@ -10,6 +10,7 @@ import (
 	"github.com/hookcast/hookcast/functions/admin"
 	"github.com/hookcast/hookcast/functions/internal/gateway"
 	"github.com/hookcast/hookcast/infra/awsenv"
+	"github.com/hookcast/hookcast/infra/certificates"
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/infra/kms"
 	"github.com/hookcast/hookcast/infra/sqs"
@@ -39,7 +40,8 @@ func main() {
 	env.Must(err)
 	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
 	handler := admin.Handler(api.New(api.Options{
-		Table: table, Accounts: accounts, Keys: keys, Sources: tenants.NewSources(accounts, vault, deployment), Log: channels,
+		Table: table, Accounts: accounts, Keys: keys, Sources: tenants.NewSources(accounts, vault, deployment),
+		Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels,
 		Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
 		Tokens:    token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
 		SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),

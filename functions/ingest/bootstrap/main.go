@@ -10,6 +10,7 @@ import (
 	"github.com/hookcast/hookcast/functions/ingest"
 	"github.com/hookcast/hookcast/functions/internal/gateway"
 	"github.com/hookcast/hookcast/infra/awsenv"
+	"github.com/hookcast/hookcast/infra/certificates"
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/infra/kms"
 	"github.com/hookcast/hookcast/infra/sqs"
@@ -27,8 +28,9 @@ func main() {
 	sources := tenants.NewSources(accounts, vault, deployment)
 	queue := sqs.New(env.Config).Queue(env.Get(awsenv.IngestQueue))
 	intake := tenants.NewIntake(accounts, tenants.NewLog(table), queue)
+	judge := tenants.NewJudge(certificates.New(certificates.Options{}))
 	handler := ingest.Handler(ingest.Options{
-		Receiver: tenants.NewReceiver(sources, intake), Logger: env.Logger, Observe: ingest.Observe,
+		Receiver: tenants.NewReceiver(sources, judge, intake), Logger: env.Logger, Observe: ingest.Observe,
 		PublicURL: env.Get(awsenv.PublicURL), MaxBody: tenants.MaxEventBytes,
 	})
 	env.Ready()
