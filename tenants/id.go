@@ -30,6 +30,7 @@ const (
 	PrefixNode       = "nod_"
 	PrefixToken      = "tok_"
 	PrefixRequest    = "req_"
+	PrefixAudit      = "aud_"
 )
 
 const idChars = 26

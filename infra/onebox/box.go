@@ -141,7 +141,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
-			Connections: connections, Usage: b.usage, Index: b.index,
+			Connections: connections, Usage: b.usage, Index: b.index, Audit: tenants.NewAuditLog(table),
 			Observe: streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{

@@ -95,7 +95,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 				warn(s.log, "subscribers could not be counted", err)
 				return n
 			},
-			Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table),
+			Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table),
 			Observe: tier.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: s.log, Ready: s.node.Ready, TrustedHops: trustedHops,

@@ -29,7 +29,7 @@ func (a *API) admit(c *call) error {
 	switch {
 	case c.route.Operator && !c.who.Operator:
 		return &tenants.Error{Kind: tenants.NotFound}
-	case c.route.Operator:
+	case c.route.Operator, c.route.operator && c.who.Operator:
 		return nil
 	case c.who.Operator:
 		return tenants.Errorf(tenants.Forbidden, "operator_has_no_tenant", "The operator's key is for the operator's paths; this one belongs to a tenant.")

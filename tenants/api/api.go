@@ -39,6 +39,7 @@ type Options struct {
 	Connections Connections
 	Usage       *tenants.MonthlyUsage
 	Index       *tenants.EventIndex
+	Audit       *tenants.AuditLog
 	Logger      *slog.Logger
 	SignupOpen  bool
 	PublicURL   string // base address of /in/{token}, as providers reach it

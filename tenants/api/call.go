@@ -26,6 +26,8 @@ type call struct {
 	query  url.Values
 	body   []byte
 	fields *fields // of the body; a request without a body has none that are set
+
+	requestID string
 }
 
 // answer is what a route gives: its body is encoded as JSON, nil is no body.
@@ -64,7 +66,7 @@ func (f file) describe(h http.Header) {
 }
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request, rt Route) {
-	c := &call{ctx: r.Context(), r: r, route: rt}
+	c := &call{ctx: r.Context(), r: r, route: rt, requestID: w.Header().Get("Request-Id")}
 	out, err := a.answer(w, c)
 	if err != nil {
 		a.fail(w, r, err)
@@ -110,7 +112,7 @@ func (a *API) answer(w http.ResponseWriter, c *call) (answer, error) {
 	if c.route.Creates {
 		return a.once(w, c)
 	}
-	return c.route.handle(a, c)
+	return a.handle(c)
 }
 
 // readBody reads a JSON body. Where a route needs none, no body is an empty object.

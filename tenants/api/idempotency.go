@@ -37,7 +37,7 @@ func (a *API) once(w http.ResponseWriter, c *call) (answer, error) {
 		return answer{}, err
 	}
 	if key == "" {
-		return c.route.handle(a, c)
+		return a.handle(c)
 	}
 	row := tenants.Key{Tenant: c.who.Tenant, Kind: rowIdempotency, Sort: tenants.DerivedID("", c.r.Method, c.r.URL.Path, c.who.Subject, key)}
 	mine := remembered{Request: requestHash(c), Until: time.Now().UTC().Add(maxInFlight)}
@@ -49,7 +49,7 @@ func (a *API) once(w http.ResponseWriter, c *call) (answer, error) {
 		w.Header().Set("Idempotent-Replayed", "true")
 		return answer{earlier.Status, earlier.Body}, nil
 	}
-	out, err := c.route.handle(a, c)
+	out, err := a.handle(c)
 	// The client may be gone by now; what came of its request is kept for its next try all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
 	defer cancel()

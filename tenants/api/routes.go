@@ -19,8 +19,11 @@ type Route struct {
 	Tokens    bool   // takes tokens besides keys
 	Suspended bool   // answers a suspended tenant
 	Creates   bool   // takes an Idempotency-Key
+	Audit     string // what the audit log calls the change that it makes; "": it makes none, or one that the log does not keep
 
 	bodyless bool // a POST or PATCH that may come without a body
+	ends     bool // the tenant that it is about is gone behind it
+	operator bool // the operator may ask, too, about what is the operator's own
 	handle   func(*API, *call) (answer, error)
 }
 
@@ -37,57 +40,58 @@ func table() []Route {
 	// Who has to do with keys at all has to do with a viewer's; the handlers ask about the role of the key in question.
 	keys := access.Key(tenants.RoleViewer)
 	return []Route{
-		{Method: post, Path: "/v1/signup", Public: true, handle: (*API).signup},
+		{Method: post, Path: "/v1/signup", Public: true, Audit: "tenant.signup", handle: (*API).signup},
 
 		{Method: get, Path: "/v1/tenant", Object: access.Tenant, Action: access.Read, Suspended: true, handle: (*API).getTenant},
-		{Method: patch, Path: "/v1/tenant", Object: access.Tenant, Action: access.Write, handle: (*API).patchTenant},
-		{Method: del, Path: "/v1/tenant", Object: access.Tenant, Action: access.Manage, handle: (*API).deleteTenant},
+		{Method: patch, Path: "/v1/tenant", Object: access.Tenant, Action: access.Write, Audit: "tenant.update", handle: (*API).patchTenant},
+		{Method: del, Path: "/v1/tenant", Object: access.Tenant, Action: access.Manage, Audit: "tenant.delete", ends: true, handle: (*API).deleteTenant},
 
 		{Method: get, Path: "/v1/tenants", Operator: true, handle: (*API).listTenants},
-		{Method: post, Path: "/v1/tenants", Operator: true, Creates: true, handle: (*API).createTenant},
+		{Method: post, Path: "/v1/tenants", Operator: true, Creates: true, Audit: "tenant.create", handle: (*API).createTenant},
 		{Method: get, Path: "/v1/tenants/{id}", Operator: true, handle: (*API).getAnyTenant},
-		{Method: patch, Path: "/v1/tenants/{id}", Operator: true, handle: (*API).patchAnyTenant},
-		{Method: del, Path: "/v1/tenants/{id}", Operator: true, handle: (*API).deleteAnyTenant},
-		{Method: post, Path: "/v1/tenants/{id}/suspend", Operator: true, bodyless: true, handle: (*API).suspendTenant},
-		{Method: post, Path: "/v1/tenants/{id}/resume", Operator: true, bodyless: true, handle: (*API).resumeTenant},
+		{Method: patch, Path: "/v1/tenants/{id}", Operator: true, Audit: "tenant.update", handle: (*API).patchAnyTenant},
+		{Method: del, Path: "/v1/tenants/{id}", Operator: true, Audit: "tenant.delete", ends: true, handle: (*API).deleteAnyTenant},
+		{Method: post, Path: "/v1/tenants/{id}/suspend", Operator: true, Audit: "tenant.suspend", bodyless: true, handle: (*API).suspendTenant},
+		{Method: post, Path: "/v1/tenants/{id}/resume", Operator: true, Audit: "tenant.resume", bodyless: true, handle: (*API).resumeTenant},
 
 		{Method: get, Path: "/v1/keys", Object: keys, Action: access.Read, handle: (*API).listKeys},
-		{Method: post, Path: "/v1/keys", Object: keys, Action: access.Write, Creates: true, handle: (*API).createKey},
-		{Method: del, Path: "/v1/keys/{id}", Object: keys, Action: access.Manage, handle: (*API).deleteKey},
-		{Method: post, Path: "/v1/keys/{id}/rotate", Object: keys, Action: access.Manage, Creates: true, bodyless: true, handle: (*API).rotateKey},
+		{Method: post, Path: "/v1/keys", Object: keys, Action: access.Write, Creates: true, Audit: "key.create", handle: (*API).createKey},
+		{Method: del, Path: "/v1/keys/{id}", Object: keys, Action: access.Manage, Audit: "key.delete", handle: (*API).deleteKey},
+		{Method: post, Path: "/v1/keys/{id}/rotate", Object: keys, Action: access.Manage, Creates: true, Audit: "key.rotate", bodyless: true, handle: (*API).rotateKey},
 
 		{Method: get, Path: "/v1/providers", Object: sources, Action: access.Read, handle: (*API).listProviders},
 		{Method: get, Path: "/v1/providers/{name}", Object: sources, Action: access.Read, handle: (*API).getProvider},
 		{Method: get, Path: "/v1/sources", Object: sources, Action: access.Read, handle: (*API).listSources},
-		{Method: post, Path: "/v1/sources", Object: sources, Action: access.Write, Creates: true, handle: (*API).createSource},
+		{Method: post, Path: "/v1/sources", Object: sources, Action: access.Write, Creates: true, Audit: "source.create", handle: (*API).createSource},
 		{Method: get, Path: "/v1/sources/{id}", Object: source, Action: access.Read, handle: (*API).getSource},
-		{Method: patch, Path: "/v1/sources/{id}", Object: source, Action: access.Write, handle: (*API).patchSource},
-		{Method: del, Path: "/v1/sources/{id}", Object: source, Action: access.Write, handle: (*API).deleteSource},
-		{Method: post, Path: "/v1/sources/{id}/secrets", Object: source, Action: access.Write, Creates: true, bodyless: true, handle: (*API).addSecret},
-		{Method: del, Path: "/v1/sources/{id}/secrets/{secret}", Object: source, Action: access.Write, handle: (*API).removeSecret},
-		{Method: post, Path: "/v1/sources/{id}/rotate-url", Object: source, Action: access.Write, Creates: true, bodyless: true, handle: (*API).rotateURL},
+		{Method: patch, Path: "/v1/sources/{id}", Object: source, Action: access.Write, Audit: "source.update", handle: (*API).patchSource},
+		{Method: del, Path: "/v1/sources/{id}", Object: source, Action: access.Write, Audit: "source.delete", handle: (*API).deleteSource},
+		{Method: post, Path: "/v1/sources/{id}/secrets", Object: source, Action: access.Write, Creates: true, Audit: "source.secret.create", bodyless: true, handle: (*API).addSecret},
+		{Method: del, Path: "/v1/sources/{id}/secrets/{secret}", Object: source, Action: access.Write, Audit: "source.secret.delete", handle: (*API).removeSecret},
+		{Method: post, Path: "/v1/sources/{id}/rotate-url", Object: source, Action: access.Write, Creates: true, Audit: "source.url.rotate", bodyless: true, handle: (*API).rotateURL},
 		{Method: post, Path: "/v1/sources/{id}/test", Object: source, Action: access.Read, handle: (*API).testSource},
 
 		{Method: get, Path: "/v1/channels", Object: access.Channels, Action: access.Read, Tokens: true, handle: (*API).listChannels},
 		{Method: get, Path: "/v1/channels/{channel}", Object: channel, Action: access.Read, Tokens: true, handle: (*API).getChannel},
-		{Method: del, Path: "/v1/channels/{channel}", Object: channel, Action: access.Manage, handle: (*API).purgeChannel},
+		{Method: del, Path: "/v1/channels/{channel}", Object: channel, Action: access.Manage, Audit: "channel.purge", handle: (*API).purgeChannel},
 		{Method: get, Path: "/v1/channels/{channel}/events", Object: channel, Action: access.Read, Tokens: true, handle: (*API).listEvents},
 		{Method: post, Path: "/v1/channels/{channel}/events", Object: channel, Action: access.Publish, Tokens: true, Creates: true, handle: (*API).publish},
 		{Method: get, Path: "/v1/events", Object: access.Channels, Action: access.Read, handle: (*API).listAllEvents},
 		{Method: get, Path: "/v1/events/{id}", Tokens: true, handle: (*API).getEvent},
 		{Method: get, Path: "/v1/events/{id}/payload", Tokens: true, handle: (*API).getPayload},
-		{Method: post, Path: "/v1/events/{id}/replay", Creates: true, handle: (*API).replayEvent},
+		{Method: post, Path: "/v1/events/{id}/replay", Creates: true, Audit: "event.replay", handle: (*API).replayEvent},
 
 		{Method: post, Path: "/v1/tokens", Object: access.Token, Action: access.Write, Creates: true, handle: (*API).createToken},
-		{Method: post, Path: "/v1/tokens/revoke", Object: access.Token, Action: access.Write, handle: (*API).revokeToken},
+		{Method: post, Path: "/v1/tokens/revoke", Object: access.Token, Action: access.Write, Audit: "token.revoke", handle: (*API).revokeToken},
 		{Method: get, Path: "/v1/connections", Object: access.Connection("*"), Action: access.Read, handle: (*API).listConnections},
-		{Method: del, Path: "/v1/connections/{id}", Object: access.Connection("{id}"), Action: access.Manage, handle: (*API).closeConnection},
+		{Method: del, Path: "/v1/connections/{id}", Object: access.Connection("{id}"), Action: access.Manage, Audit: "connection.close", handle: (*API).closeConnection},
 		{Method: post, Path: "/v1/connections/{id}/renew", Tokens: true, bodyless: true, handle: (*API).renewConnection},
 
 		{Method: get, Path: "/v1/policies", Object: access.Policy, Action: access.Read, handle: (*API).getPolicies},
-		{Method: put, Path: "/v1/policies", Object: access.Policy, Action: access.Write, handle: (*API).putPolicies},
+		{Method: put, Path: "/v1/policies", Object: access.Policy, Action: access.Write, Audit: "policy.replace", handle: (*API).putPolicies},
 		{Method: post, Path: "/v1/policies/check", Object: access.Policy, Action: access.Read, handle: (*API).checkPolicies},
 		{Method: get, Path: "/v1/limits", Object: access.Limits, Action: access.Read, handle: (*API).getLimits},
 		{Method: get, Path: "/v1/usage", Object: access.Usage, Action: access.Read, handle: (*API).getUsage},
+		{Method: get, Path: "/v1/audit-log", Object: access.Audit, Action: access.Read, operator: true, handle: (*API).listAudit},
 	}
 }

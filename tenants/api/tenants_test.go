@@ -139,7 +139,7 @@ func TestTheOperatorsPathsAre404ToOthersAndTheTenantsAre403ToTheOperator(t *test
 		case r.Operator:
 			w.do(r.Method, path, ten.key, "{}").want(404, "not_found")
 			w.do(r.Method, path, "", "{}").want(401, "credential_missing")
-		case !r.Public:
+		case !r.Public && r.Path != "/v1/audit-log": // of which the operator has one, too
 			w.do(r.Method, path, w.operator, "{}").want(403, "operator_has_no_tenant")
 		}
 	}

@@ -89,7 +89,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Log: w.log, Publisher: tenants.NewPublisher(intake),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
-		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index,
+		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index, Audit: tenants.NewAuditLog(w.table),
 		Logger: logger, SignupOpen: true, PublicURL: publicURL,
 	}
 	for _, c := range change {

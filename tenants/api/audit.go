@@ -1,0 +1,105 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// auditTime is how long an answer may wait for its entry.
+const auditTime = 5 * time.Second
+
+// identified is an answer's body that has an id, which an entry about its making names.
+type identified interface{ objectID() string }
+
+// handle has the route's own function do its work, and notes the change that it was.
+func (a *API) handle(c *call) (answer, error) {
+	out, err := c.route.handle(a, c)
+	if err == nil && c.route.Audit != "" {
+		a.note(c, out)
+	}
+	return out, err
+}
+
+// note adds an entry about what c has done. The change stands by then, whoever has gone meanwhile and whatever the table says: an entry that cannot be
+// written goes to the process's own log, which the operator keeps.
+func (a *API) note(c *call, out answer) {
+	e := tenants.AuditEntry{
+		Time: time.Now().UTC(), Actor: c.who.KeyID, Action: c.route.Audit, Object: objectOf(c, out), IP: a.ClientAddr(c.r).Unmap().String(), RequestID: c.requestID,
+	}
+	logs := []tenants.TenantID{c.who.Tenant}
+	switch made, signedUp := out.body.(newTenantView); {
+	case signedUp && c.who.Operator:
+		e.Actor, logs = tenants.ActorOperator, []tenants.TenantID{tenants.System, made.Tenant.ID}
+	case signedUp:
+		e.Actor, logs = tenants.ActorSignup, []tenants.TenantID{tenants.System, made.Tenant.ID}
+	case c.who.Operator:
+		e.Actor, logs = tenants.ActorOperator, []tenants.TenantID{tenants.System, tenants.TenantID(c.r.PathValue("id"))}
+	}
+	if c.route.ends { // its log goes with it
+		logs = []tenants.TenantID{tenants.System}
+		if e.Object == "" {
+			e.Object = string(c.who.Tenant)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), auditTime)
+	defer cancel()
+	err := a.Audit.Add(ctx, e, logs...)
+	for try := 0; try < 2 && err != nil; try++ {
+		err = a.Audit.Add(ctx, e, logs...)
+	}
+	if err != nil {
+		a.Logger.Error("an audit entry was not written", "tenants", logs, "actor", e.Actor, "action", e.Action, "object", e.Object, "ip", e.IP,
+			"request_id", e.RequestID, "error", err.Error())
+	}
+}
+
+// objectOf names what was changed: by the path, and by the answer where it was made.
+func objectOf(c *call, out answer) (object string) {
+	for _, name := range []string{"id", "channel", "secret"} {
+		if value := c.r.PathValue(name); value != "" {
+			object += "/" + value
+		}
+	}
+	if made, ok := out.body.(identified); ok && out.status == http.StatusCreated {
+		object += "/" + made.objectID()
+	}
+	if object == "" {
+		return ""
+	}
+	return object[1:]
+}
+
+type auditView struct {
+	ID        string    `json:"id"`
+	Time      time.Time `json:"time"`
+	Actor     string    `json:"actor"`
+	Action    string    `json:"action"`
+	Object    string    `json:"object"`
+	IP        string    `json:"ip"`
+	RequestID string    `json:"request_id"`
+}
+
+// listAudit shows the caller's log: a tenant's, or the operator's own.
+func (a *API) listAudit(c *call) (answer, error) {
+	p, err := a.page(c)
+	if err != nil {
+		return answer{}, err
+	}
+	entries, next, err := a.Audit.List(c.ctx, c.who.Tenant, p.after, p.limit)
+	if err != nil {
+		return answer{}, err
+	}
+	views := make([]auditView, 0, len(entries))
+	for _, e := range entries {
+		views = append(views, auditView{e.ID, e.Time.UTC(), e.Actor, e.Action, e.Object, e.IP, e.RequestID})
+	}
+	return a.listOf(c, views, next), nil
+}
+
+func (v sourceView) objectID() string    { return v.ID }
+func (v secretView) objectID() string    { return v.ID }
+func (v keyView) objectID() string       { return v.ID }
+func (v newTenantView) objectID() string { return string(v.Tenant.ID) }
