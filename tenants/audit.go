@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -30,7 +31,7 @@ const (
 )
 
 const (
-	rowAudit  Kind = "audit/entries" // {tenant}, the entry's id
+	rowAudit  Kind = "audit/entries" // {tenant}, the entry's time and id: ids of one millisecond are in no order
 	auditLife      = 400 * 24 * time.Hour
 )
 
@@ -39,15 +40,15 @@ func (l *AuditLog) Add(ctx context.Context, e AuditEntry, tenants ...TenantID) e
 	e.ID = NewID(PrefixAudit)
 	ops := make([]Op, 0, len(tenants))
 	for _, t := range tenants {
-		ops = append(ops, Put(Key{t, rowAudit, e.ID}, encodeRecord(e), e.Time.Add(auditLife), Absent()))
+		ops = append(ops, Put(Key{t, rowAudit, fmt.Sprintf("%019d.%s", e.Time.UnixNano(), e.ID)}, encodeRecord(e), e.Time.Add(auditLife), Absent()))
 	}
 	return l.table.Write(ctx, ops...)
 }
 
-// List returns up to limit (1 to 100) entries before the id before ("" from the latest), the latest first, and where to go on: "" at the end.
-func (l *AuditLog) List(ctx context.Context, tenant TenantID, before string, limit int) (entries []AuditEntry, next string, err error) {
+// List returns up to limit (1 to 100) entries behind the position after ("" from the latest), the latest first, and where to go on: "" at the end.
+func (l *AuditLog) List(ctx context.Context, tenant TenantID, after string, limit int) (entries []AuditEntry, next string, err error) {
 	limit = pageLimit(limit)
-	rows, err := l.table.Query(ctx, Range{Tenant: tenant, Kind: rowAudit, Before: before, Backward: true, Limit: limit})
+	rows, err := l.table.Query(ctx, Range{Tenant: tenant, Kind: rowAudit, Before: after, Backward: true, Limit: limit})
 	if err != nil {
 		return nil, "", err
 	}

@@ -25,8 +25,8 @@ func TestAuditEntriesAreListedTheLatestFirstAndKept400Days(t *testing.T) {
 		}
 		read := func(of tenants.TenantID) (objects string) {
 			t.Helper()
-			for before := ""; ; {
-				entries, next, err := l.List(t.Context(), of, before, 10)
+			for after := ""; ; {
+				entries, next, err := l.List(t.Context(), of, after, 10)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -36,7 +36,7 @@ func TestAuditEntriesAreListedTheLatestFirstAndKept400Days(t *testing.T) {
 					}
 					objects += e.Object
 				}
-				if before = next; next == "" {
+				if after = next; next == "" {
 					return objects
 				}
 			}
