@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -67,9 +68,14 @@ func (a *Appender) finish(ctx context.Context, rs []Received) {
 	a.GiveBack(ctx, back...)
 }
 
+// GiveBack gives messages that failed back to the Appender's queue.
+func (a *Appender) GiveBack(ctx context.Context, rs ...Received) {
+	GiveBack(ctx, a.queue, a.Logger, rs...)
+}
+
 // GiveBack has the queue show messages that failed again before their visibility time is over: soon at first, and later the more often one of
 // their group was received. Where the queue cannot be told they come again all the same, after that time.
-func (a *Appender) GiveBack(ctx context.Context, rs ...Received) {
+func GiveBack(ctx context.Context, q Queue, log *slog.Logger, rs ...Received) {
 	var groups []string
 	byGroup := make(map[string][]Received)
 	for _, r := range rs {
@@ -83,8 +89,8 @@ func (a *Appender) GiveBack(ctx context.Context, rs ...Received) {
 		for _, r := range back {
 			receives = max(receives, r.Receives)
 		}
-		if err := a.queue.Release(ctx, retryDelay(receives), back...); err != nil {
-			a.warn(ctx, "release failed", "messages", len(back), "error", err)
+		if err := q.Release(ctx, retryDelay(receives), back...); err != nil && log != nil {
+			log.WarnContext(ctx, "release failed", "messages", len(back), "error", err)
 		}
 		return nil
 	})

@@ -26,6 +26,8 @@ const (
 	PrefixEndpoint   = "end_"
 	PrefixSecret     = "sec_"
 	PrefixEvent      = "evt_"
+	PrefixDelivery   = "dlv_"
+	PrefixReplay     = "rpl_"
 	PrefixConnection = "con_"
 	PrefixNode       = "nod_"
 	PrefixToken      = "tok_"

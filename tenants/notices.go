@@ -41,9 +41,13 @@ func NewNotices(q Queue) *Notices { return &Notices{queue: q, told: make(map[str
 
 // Scarce tells the tenant, which has limits l, that most of a limit is in use. What cannot be sent is told at the next occasion.
 func (n *Notices) Scarce(ctx context.Context, tenant TenantID, l Limits, limit string, most int64, period string) {
-	data := fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, scarcePercent, period)
+	n.Tell(ctx, tenant, l, ScarceType, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, scarcePercent, period))
+}
+
+// Tell sends the tenant, which has limits l, an event of the type with JSON as its data, once for each data.
+func (n *Notices) Tell(ctx context.Context, tenant TenantID, l Limits, kind string, data []byte) {
 	e := Event{
-		ID: DerivedID(PrefixEvent, string(tenant), "notice", string(data)), Tenant: tenant, Channel: NoticesChannel, Type: ScarceType,
+		ID: DerivedID(PrefixEvent, string(tenant), "notice", string(data)), Tenant: tenant, Channel: NoticesChannel, Type: kind,
 		Data: data, ContentType: "application/json", Time: time.Now().UTC(),
 	}
 	if !n.first(e.ID) {

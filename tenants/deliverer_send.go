@@ -1,0 +1,120 @@
+package tenants
+
+import (
+	"context"
+	"time"
+)
+
+// task is one delivery in hand.
+type task struct {
+	ep    Endpoint
+	m     errand
+	d     Delivery
+	was   Condition // of d's row
+	event Event
+	h     health
+}
+
+// send makes the attempt that the errand is for, unless it is done.
+func (d *Deliverer) send(ctx context.Context, ep Endpoint, m errand, away bool) (Outcome, error) {
+	t := task{ep: ep, m: m}
+	lost := false // the event
+	err := inParallel(3, 3, func(i int) (err error) {
+		switch i {
+		case 0:
+			t.d, t.was, err = d.find(ctx, m.Tenant, m.Endpoint, m.Delivery)
+		case 1:
+			t.event, err = d.event(ctx, m.Tenant, m.Channel, m.Seq, m.Event)
+			if lost = notFound(err); lost {
+				err = nil
+			}
+		case 2:
+			t.h, _, err = d.healthOf(ctx, m.Tenant, m.Endpoint)
+		}
+		return err
+	})
+	if err != nil {
+		return OutcomeFailed, err
+	}
+	if !t.was.IsAbsent() && (t.d.State != DeliveryPending || m.Attempt <= t.d.Attempts) {
+		return OutcomeDropped, nil
+	}
+	if t.was.IsAbsent() {
+		t.d = Delivery{
+			ID: m.Delivery, Tenant: m.Tenant, Endpoint: m.Endpoint, Event: m.Event, Channel: m.Channel, Seq: m.Seq, Type: t.event.Type,
+			Replay: m.Replay, State: DeliveryPending, Began: m.Began,
+		}
+	}
+	if lost {
+		return outcomeOf(OutcomeDead, d.die(ctx, t, ReasonEventGone))
+	}
+	until, err := d.mayTry(ctx, &t, away)
+	if err != nil {
+		return OutcomeFailed, err
+	}
+	if !until.IsZero() {
+		if !until.Before(ep.deadline(t.d.Began)) {
+			return outcomeOf(OutcomeDead, d.die(ctx, t, ReasonExpired))
+		}
+		return outcomeOf(OutcomeHeld, d.wait(ctx, m.again(until)))
+	}
+	return d.attempt(ctx, t, func(ctx context.Context, next time.Time, number int) error {
+		again := m.again(next)
+		again.Attempt, again.Hop, again.Began, again.Force = number, 0, t.d.Began, false
+		return d.wait(ctx, again)
+	})
+}
+
+// event reads an event as it is in the log. It is not there, no longer, or its payload has been purged: NotFound.
+func (o *Outbox) event(ctx context.Context, t TenantID, channel string, seq int64, id string) (Event, error) {
+	ch := channelKey{t, channel}
+	e, err := o.Log.at(ctx, ch, seq)
+	if err != nil {
+		return Event{}, err
+	}
+	none := Errorf(NotFound, "event_not_found", "there is no such event")
+	if e.ID != id {
+		return Event{}, none
+	}
+	if len(e.Data) == 0 { // it came without, or was emptied
+		c, err := o.Log.Channel(ctx, t, channel)
+		if err != nil && !notFound(err) {
+			return Event{}, err
+		}
+		if seq <= c.PurgedTo {
+			return Event{}, none
+		}
+	}
+	return e, nil
+}
+
+// mayTry tells whether an attempt may be made now (zero), waiting for its turn where that is near, or from when on it may be asked again.
+func (d *Deliverer) mayTry(ctx context.Context, t *task, away bool) (time.Time, error) {
+	now := time.Now()
+	if away {
+		return d.spread(now.Add(recheckEvery), recheckEvery/4), nil
+	}
+	if until := t.h.heldUntil(now); !until.IsZero() && !t.m.Force {
+		return d.spread(until, max(until.Sub(now)/2, time.Second)), nil
+	}
+	wait, ok, err := d.pace.take(ctx, t.ep)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if !ok {
+		return d.spread(now.Add(wait), wait), nil
+	}
+	if wait > 0 {
+		if err := pause(ctx, wait); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if t.h.Open.IsZero() || t.m.Force {
+		return time.Time{}, nil
+	}
+	mine, err := d.claimProbe(ctx, t.ep.Tenant, t.ep.ID, time.Now())
+	if err != nil || mine {
+		return time.Time{}, err
+	}
+	return d.spread(now.Add(openFirst), openFirst), nil
+}

@@ -1,0 +1,163 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// Dispatcher follows the table's changes and gives each new event to the endpoints that it is for.
+type Dispatcher struct{ *Outbox }
+
+// NewDispatcher makes a Dispatcher.
+func NewDispatcher(o *Outbox) *Dispatcher { return &Dispatcher{o} }
+
+// HoldsEvents tells whether rows of the kind are events in a channel's log: what Dispatch looks for.
+func HoldsEvents(k Kind) bool { return strings.HasPrefix(string(k), "log/") }
+
+// Dispatch sends for each new event among changes a message to each endpoint that it is for, and returns the indexes of those of which not all
+// messages could be sent, in ascending order: they are to be handed in again. Rows of other kinds are let pass, and so is a row of
+// a log that is no event, which will never be one.
+//
+// A tenant's endpoints are read once, after its events were committed: an endpoint that was there before an event gets it.
+func (d *Dispatcher) Dispatch(ctx context.Context, changes []Change) (failed []int, err error) {
+	var order []TenantID
+	events := make(map[TenantID][]Event)
+	from := make(map[TenantID][]int)
+	for i, c := range changes {
+		if c.Deleted || !HoldsEvents(c.Row.Kind) {
+			continue
+		}
+		e, err := DecodeEvent(c.Row.Body)
+		if err != nil || e.Seq < 1 || e.Tenant != c.Row.Tenant {
+			d.warn(ctx, "a row of a log is no event, and goes to no endpoint", "tenant", c.Row.Tenant)
+			continue
+		}
+		if events[e.Tenant] == nil {
+			order = append(order, e.Tenant)
+		}
+		events[e.Tenant] = append(events[e.Tenant], e)
+		from[e.Tenant] = append(from[e.Tenant], i)
+	}
+	results := make([]error, len(order))
+	inParallel(len(order), groupsAtOnce, func(i int) error {
+		results[i] = d.dispatch(ctx, order[i], events[order[i]])
+		return nil
+	})
+	lost := make([]bool, len(changes))
+	for i, err := range results {
+		if err != nil {
+			for _, at := range from[order[i]] {
+				lost[at] = true
+			}
+		}
+	}
+	for i := range lost {
+		if lost[i] {
+			failed = append(failed, i)
+		}
+	}
+	return failed, errors.Join(results...)
+}
+
+// dispatch sends what is to be sent of one tenant's events.
+func (d *Dispatcher) dispatch(ctx context.Context, t TenantID, events []Event) error {
+	all, err := d.Endpoints.All(ctx, t)
+	if err != nil {
+		return err
+	}
+	var ready, waiting []Message
+	held := d.holds(t)
+	for _, ep := range all {
+		if ep.State != EndpointEnabled {
+			continue
+		}
+		for _, m := range d.errandsFor(ctx, ep, events) {
+			until, err := held(ctx, ep)
+			if err != nil {
+				return err
+			}
+			if m.Do == doPump || until.IsZero() {
+				ready = append(ready, m.ready(ep))
+				continue
+			}
+			waiting = append(waiting, m.again(d.spread(until, time.Until(until)/2)).waiting(time.Now()))
+		}
+	}
+	if len(ready) > 0 {
+		if err := d.Ready.Send(ctx, ready...); err != nil {
+			return err
+		}
+	}
+	if len(waiting) > 0 {
+		return d.Waiting.Send(ctx, waiting...)
+	}
+	return nil
+}
+
+// holds returns what tells until when new events of an endpoint are to wait elsewhere than in its lanes; zero: not at all. It reads the health of
+// the tenant's endpoints once, when somebody first asks.
+func (d *Dispatcher) holds(t TenantID) func(context.Context, Endpoint) (time.Time, error) {
+	var known map[string]health
+	return func(ctx context.Context, ep Endpoint) (time.Time, error) {
+		if known == nil {
+			rows, err := d.Table.Query(ctx, Range{Tenant: t, Kind: rowHealth, Limit: 1000})
+			if err != nil {
+				return time.Time{}, err
+			}
+			known = make(map[string]health, len(rows))
+			for _, row := range rows {
+				h, err := decodeRecord[health](row)
+				if err != nil {
+					return time.Time{}, err
+				}
+				known[row.Sort] = h
+			}
+		}
+		now := time.Now()
+		h := known[ep.ID]
+		until := h.heldUntil(now)
+		if h.Full.After(now) && h.Full.After(until) {
+			until = h.Full
+		}
+		return until, nil
+	}
+}
+
+// errandsFor are the messages for one endpoint: one for each event, or where it is ordered one for each channel.
+func (d *Dispatcher) errandsFor(ctx context.Context, ep Endpoint, events []Event) (ms []errand) {
+	pumps, now := make(map[string]int), time.Now().UTC()
+	for _, e := range events {
+		if e.Time.Before(ep.Created) {
+			continue
+		}
+		matches, err := d.Endpoints.Matches(ep, e)
+		if err != nil {
+			d.warn(ctx, "an event's endpoint cannot be told", "tenant", ep.Tenant, "endpoint", ep.ID, "event", e.ID, "error", err)
+		}
+		if !matches {
+			continue
+		}
+		if !ep.Ordered {
+			ms = append(ms, sendErrand(ep, e, "", now))
+			continue
+		}
+		at, known := pumps[e.Channel]
+		if !known {
+			at = len(ms)
+			pumps[e.Channel] = at
+			ms = append(ms, errand{Do: doPump, Tenant: ep.Tenant, Endpoint: ep.ID, Channel: e.Channel, Began: now})
+		}
+		ms[at].Seq = max(ms[at].Seq, e.Seq)
+	}
+	return ms
+}
+
+// sendErrand is the errand for the first attempt at a delivery.
+func sendErrand(ep Endpoint, e Event, replay string, began time.Time) errand {
+	return errand{
+		Do: doSend, Tenant: ep.Tenant, Endpoint: ep.ID, Delivery: deliveryID(ep.ID, e, replay), Channel: e.Channel, Seq: e.Seq, Event: e.ID,
+		Replay: replay, Attempt: 1, Began: began.UTC(),
+	}
+}

@@ -1,0 +1,161 @@
+package tenants
+
+import (
+	"context"
+	"time"
+)
+
+// Replay sends events of the log to an endpoint again, page by page, by messages of the waiting queue: it goes on after any crash, and a page that
+// is done twice names the same deliveries.
+type Replay struct {
+	ID       string
+	Tenant   TenantID
+	Do       ReplayKind
+	Endpoint string // "": of dead letters, every one
+	Channel  string // "": every channel
+	Types    []string
+	Since    time.Time // events received since,
+	Until    time.Time // and before
+	State    ReplayState
+	Reason   string // why it failed, for people
+	Examined int64
+	Sent     int64
+	Created  time.Time
+	Updated  time.Time
+
+	Page int    // that is next: a message for another is late
+	At   string // the channel that it is at, or the dead letter
+	Seq  int64  // the last number of that channel that is done with; -1: none yet
+}
+
+// ReplayKind is what a replay does.
+type ReplayKind string
+
+// The kinds of replays.
+const (
+	ReplayEvents  ReplayKind = "replay"  // each event that the endpoint's filters let through, as a new delivery
+	ReplayMissing ReplayKind = "recover" // each that it has not got: those that are dead or canceled, and those that came while it was disabled
+	ReplayDead    ReplayKind = "redrive" // each dead letter
+)
+
+// ReplayState says how far a replay is.
+type ReplayState string
+
+// The states of a replay.
+const (
+	ReplayRunning ReplayState = "running"
+	ReplayDone    ReplayState = "done"
+	ReplayFailed  ReplayState = "failed"
+)
+
+// ReplaySpec is what a caller chooses of a replay.
+type ReplaySpec struct {
+	Do           ReplayKind
+	Endpoint     string
+	Channel      string
+	Types        []string
+	Since, Until time.Time // Until zero: up to now
+}
+
+// ReplayCount is what a replay would send, counted by a dry run.
+type ReplayCount struct {
+	Count    int64
+	Complete bool // false: there are more, which were not counted
+}
+
+const (
+	rowReplays   Kind = "list/replays" // {tenant}, replay id
+	replayPage        = 100            // events that are looked at by one message
+	replayPause       = time.Second    // between two pages
+	replayLife        = 30 * 24 * time.Hour
+	dryRunAtMost      = 20_000 // events that a dry run looks at
+)
+
+func replayKey(t TenantID, id string) Key { return Key{t, rowReplays, id} }
+
+// newReplay checks what is asked for.
+func (d *Deliveries) newReplay(ctx context.Context, t TenantID, spec ReplaySpec) (Replay, Endpoint, error) {
+	now := time.Now().UTC()
+	r := Replay{
+		ID: NewID(PrefixReplay), Tenant: t, Do: spec.Do, Endpoint: spec.Endpoint, Channel: spec.Channel, Types: spec.Types, Since: spec.Since.UTC(),
+		Until: spec.Until.UTC(), State: ReplayRunning, Created: now, Updated: now, Seq: -1,
+	}
+	if r.Until.IsZero() || r.Until.After(now) {
+		r.Until = now
+	}
+	switch {
+	case r.Channel != "" && !ValidChannel(r.Channel):
+		return r, Endpoint{}, refused("/channel", "invalid_channel", "this cannot name a channel")
+	case !r.Since.Before(r.Until):
+		return r, Endpoint{}, refused("/since", "invalid_range", "since must be before until, and in the past")
+	}
+	if err := checkPatterns("/types", "invalid_type", r.Types, validTypePattern, "a type is 1 to 128 letters, digits and . _ : / - or the beginning of one and .*, or *"); err != nil {
+		return r, Endpoint{}, err
+	}
+	var ep Endpoint
+	if r.Endpoint != "" || r.Do != ReplayDead {
+		var err error
+		if ep, err = d.Endpoints.Get(ctx, t, r.Endpoint); err != nil {
+			return r, ep, err
+		}
+		if err := deliverable(ep); err != nil {
+			return r, ep, err
+		}
+	}
+	return r, ep, nil
+}
+
+// StartReplay begins a replay. Its endpoint is not enabled: Conflict endpoint_not_enabled.
+func (d *Deliveries) StartReplay(ctx context.Context, t TenantID, spec ReplaySpec) (Replay, error) {
+	r, _, err := d.newReplay(ctx, t, spec)
+	if err != nil {
+		return Replay{}, err
+	}
+	if err := d.Table.Write(ctx, r.put(Absent())); err != nil {
+		return Replay{}, err
+	}
+	return r, d.wait(ctx, r.errand(r.Created))
+}
+
+// Recover begins the replay of what the endpoint has not got since.
+func (d *Deliveries) Recover(ctx context.Context, t TenantID, endpoint string, since time.Time) (Replay, error) {
+	return d.StartReplay(ctx, t, ReplaySpec{Do: ReplayMissing, Endpoint: endpoint, Since: since})
+}
+
+// CountReplay counts what StartReplay would send, and sends nothing.
+func (d *Deliveries) CountReplay(ctx context.Context, t TenantID, spec ReplaySpec) (ReplayCount, error) {
+	r, ep, err := d.newReplay(ctx, t, spec)
+	if err != nil {
+		return ReplayCount{}, err
+	}
+	limits, err := d.Tenants.Limits(ctx, t)
+	if err != nil {
+		return ReplayCount{}, err
+	}
+	w := &replaying{Outbox: d.Outbox, r: r, ep: ep, retention: limits.Retention(), dry: true}
+	for !w.over && w.r.Examined < dryRunAtMost {
+		if err := w.page(ctx); err != nil {
+			return ReplayCount{}, err
+		}
+	}
+	return ReplayCount{w.r.Sent, w.over}, nil
+}
+
+// GetReplay returns a replay: NotFound replay_not_found.
+func (d *Deliveries) GetReplay(ctx context.Context, t TenantID, id string) (Replay, error) {
+	const code, detail = "replay_not_found", "there is no such replay"
+	if !ValidID(PrefixReplay, id) {
+		return Replay{}, Errorf(NotFound, code, detail)
+	}
+	return readRecord[Replay](ctx, d.Table, replayKey(t, id), code, detail)
+}
+
+func (r Replay) put(c Condition) Op {
+	r.Updated = time.Now().UTC()
+	return Put(replayKey(r.Tenant, r.ID), encodeRecord(r), r.Created.Add(replayLife), c)
+}
+
+// errand is the message for the next page.
+func (r Replay) errand(due time.Time) errand {
+	return errand{Do: doReplay, Tenant: r.Tenant, Endpoint: r.Endpoint, Delivery: r.ID, Attempt: r.Page, Began: r.Created, Due: due}
+}
