@@ -104,6 +104,10 @@ func monthly(t *testing.T, d Deployment, operatorKey string) {
 
 	d.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, operatorKey, map[string]any{"limits": map[string]int{"events_per_month": 1000}}).Want(t, 200)
 	await(t, "publishing under a higher limit", publish, func(a Answer) bool { return a.Status == 202 })
+	await(t, "the rate of events, while they come", func() (u usage) {
+		d.Must(t, "POST", "/v1/channels/orders/events", tenant.Key, map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
+		return show()
+	}, func(u usage) bool { return u.InUse["events_per_second"] > 0 })
 	var history struct{ Data []Event }
 	d.Must(t, "GET", "/v1/channels/hookcast.notices/events", tenant.Key, nil).Want(t, 200).JSON(t, &history)
 	if len(history.Data) != 1 {

@@ -105,7 +105,7 @@ func TestFiltersThatAreNoneAre400(t *testing.T) {
 	cursor := w.do("GET", "/v1/events?limit=1", ten.key, nil).want(200).get("next_cursor")
 	other := w.tenant("Bolt")
 	w.do("GET", "/v1/events?cursor="+url.QueryEscape(cursor), other.key, nil).want(400, "invalid_cursor")
-	w.do("GET", "/v1/events?cursor="+url.QueryEscape(cursor[:len(cursor)-1]+"0"), ten.key, nil).want(400, "invalid_cursor")
+	w.do("GET", "/v1/events?cursor="+url.QueryEscape(altered(cursor)), ten.key, nil).want(400, "invalid_cursor")
 }
 
 func TestADeliveryIDWithAnotherBodyIsKeptAndSaysSo(t *testing.T) {

@@ -155,7 +155,7 @@ func TestLimitsShowWhatIsInUse(t *testing.T) {
 		w.hub.open(ten, "alice", "a")
 	}
 	a := w.do("GET", "/v1/limits", ten.key, nil).want(200)
-	if a.get("in_use") != `{"channels":2,"connections":4,"connections_per_channel":4,"connections_per_ip":4,"connections_per_subject":4,"connects_per_second":0,"events_per_month":0,"sources":1}` || a.get("limits", "events_per_second") != "100" {
+	if a.get("in_use") != `{"channels":2,"connections":4,"connections_per_channel":4,"connections_per_ip":4,"connections_per_subject":4,"connects_per_second":0,"events_per_month":0,"events_per_second":0,"sources":1}` || a.get("limits", "events_per_second") != "100" {
 		t.Errorf("%s", a.body)
 	}
 }

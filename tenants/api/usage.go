@@ -70,6 +70,12 @@ func (a *API) inUse(c *call) (use map[string]int64, incomplete bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
+	rate, err := a.rates.Get(c.ctx, c.who.Tenant, func(ctx context.Context) (int, error) {
+		return a.Index.PerSecond(ctx, c.who.Tenant, time.Now())
+	})
+	if err != nil {
+		return nil, false, err
+	}
 	connections, err := a.Connections.List(c.ctx, c.who.Tenant, "", 0)
 	if err != nil {
 		return nil, false, err
@@ -85,7 +91,7 @@ func (a *API) inUse(c *call) (use map[string]int64, incomplete bool, err error) 
 	return map[string]int64{
 		"connections": int64(connections.Total), "connections_per_channel": int64(connections.Busiest.Channel),
 		"connects_per_second": int64(connections.Connecting), "connections_per_subject": int64(connections.Busiest.Subject), "connections_per_ip": int64(connections.Busiest.IP),
-		"events_per_month": months[0].Events, "sources": sources, "channels": channels,
+		"events_per_second": int64(rate), "events_per_month": months[0].Events, "sources": sources, "channels": channels,
 	}, connections.Missing > 0, nil
 }
 

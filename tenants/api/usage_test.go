@@ -38,7 +38,7 @@ func TestUsageShowsTheMonthsAndWhatIsInUse(t *testing.T) {
 	if a.length("months") != 13 || a.get("months", 0, "events") != "4" || a.get("months", 0, "month") != time.Now().UTC().Format("2006-01") || a.get("months", 1, "events") != "0" {
 		t.Errorf("%s", a.body)
 	}
-	if a.get("in_use") != `{"channels":2,"connections":1,"connections_per_channel":1,"connections_per_ip":1,"connections_per_subject":1,"connects_per_second":0,"events_per_month":4,"sources":0}` {
+	if a.get("in_use") != `{"channels":2,"connections":1,"connections_per_channel":1,"connections_per_ip":1,"connections_per_subject":1,"connects_per_second":0,"events_per_month":4,"events_per_second":0,"sources":0}` {
 		t.Errorf("%s", a.body)
 	}
 	if n := w.do("GET", "/v1/limits", ten.key, nil).want(200).get("in_use", "events_per_month"); n != "4" {

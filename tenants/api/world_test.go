@@ -271,3 +271,12 @@ func (w *world) pump() {
 		w.must(w.queue.Done(w.t.Context(), rs...))
 	}
 }
+
+// altered is text with another last character.
+func altered(text string) string {
+	last := "0"
+	if strings.HasSuffix(text, last) {
+		last = "1"
+	}
+	return text[:len(text)-1] + last
+}
