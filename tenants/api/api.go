@@ -62,7 +62,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{Options: o, mux: http.NewServeMux(), signups: newThrottle(5, 12*time.Minute, 10_000),
 		months: tenants.NewCache[tenants.TenantID, []tenants.MonthUsage](usageTrust, 1_000, 0),
-		rates: tenants.NewCache[tenants.TenantID, int](usageTrust, 1_000, 0)}
+		rates:  tenants.NewCache[tenants.TenantID, int](usageTrust, 1_000, 0)}
 	a.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	if a.ClientAddr == nil {
 		a.ClientAddr = connectionAddr
