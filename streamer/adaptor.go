@@ -3,6 +3,7 @@ package streamer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -41,7 +42,7 @@ func (a *App) mount(h http.Handler, limit int64) fiber.Handler {
 			r.RemoteAddr = net.JoinHostPort(clientIP(ctx, a.o.TrustedHops), "0")
 		}
 		defer func() { ctx.SetUserValue(tenantKey{}, whose.get()) }()
-		w := &responseWriter{ctx: ctx, header: make(http.Header)}
+		w := &responseWriter{ctx: ctx, header: make(http.Header), lifetime: a.lifetime}
 		h.ServeHTTP(w, r)
 		if ctx.Response.StatusCode() == http.StatusTooManyRequests {
 			a.holdBack()
@@ -170,6 +171,8 @@ type responseWriter struct {
 	ctx     *fasthttp.RequestCtx
 	header  http.Header
 	started bool
+
+	lifetime context.Context // of the App
 }
 
 func (w *responseWriter) Header() http.Header { return w.header }
@@ -205,6 +208,49 @@ func (w *responseWriter) WriteHeader(status int) {
 			}
 		}
 	}
+}
+
+// Pull has the server ask next for the body while it sends it, behind the handler's return; ctx ends with the App. A piece has as long as an answer to
+// leave. Where next fails, the client sees an answer that breaks off. False with HTTP/1.0, which has no way to see that.
+func (w *responseWriter) Pull(next func(context.Context) ([]byte, error)) bool {
+	if w.started || !w.ctx.Request.Header.IsHTTP11() {
+		return false
+	}
+	w.WriteHeader(http.StatusOK)
+	w.ctx.Response.SetBodyStream(&pulled{next: next, lifetime: w.lifetime, conn: w.ctx.Conn()}, -1)
+	return true
+}
+
+// pulled is a body that is made as it is read.
+type pulled struct {
+	next     func(context.Context) ([]byte, error)
+	lifetime context.Context
+	conn     net.Conn
+	piece    []byte
+}
+
+func (p *pulled) Read(b []byte) (n int, err error) {
+	if len(p.piece) == 0 {
+		if p.piece, err = p.nextPiece(); err != nil {
+			return 0, err
+		}
+		if err := p.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return 0, err
+		}
+	}
+	n = copy(b, p.piece)
+	p.piece = p.piece[n:]
+	return n, nil
+}
+
+// nextPiece is next, whose panic would end the process: by now nobody is around the handler.
+func (p *pulled) nextPiece() (piece []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return p.next(p.lifetime)
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {

@@ -77,8 +77,12 @@ func (a *App) finish(ctx *fasthttp.RequestCtx, began time.Time) {
 	if isProbe(ctx.Request.Header.RequestURI()) {
 		level = slog.LevelDebug
 	}
+	bytes := -1 // not known yet, of a body that is made as it is sent
+	if !ctx.Response.IsBodyStream() {
+		bytes = len(ctx.Response.Body())
+	}
 	a.log.Log(ctx, level, "request", "method", loggedMethod(ctx.Method()), "path", loggedPath(ctx.Request.Header.RequestURI()),
-		"status", ctx.Response.StatusCode(), "bytes", len(ctx.Response.Body()), "duration", time.Since(began), "tenant", string(tenant),
+		"status", ctx.Response.StatusCode(), "bytes", bytes, "duration", time.Since(began), "tenant", string(tenant),
 		"request_id", id)
 }
 

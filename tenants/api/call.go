@@ -72,6 +72,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 		a.fail(w, r, err)
 		return
 	}
+	if x, ok := out.body.(*export); ok {
+		if err := x.send(w, c); err != nil {
+			a.fail(w, r, err)
+		}
+		return
+	}
 	var b []byte
 	if v, ok := out.body.(versioned); ok {
 		w.Header().Set("ETag", v.etag())

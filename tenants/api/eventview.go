@@ -23,9 +23,13 @@ type provenanceView struct {
 
 // viewEvent is the event as the caller may see it, with its provenance.
 func viewEvent(c *call, e *tenants.Event, hidden tenants.Hidden) json.RawMessage {
-	b := envelope.Append(nil, *hidden.View(e))
+	return appendEvent(nil, c.who, e, hidden)
+}
+
+func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden tenants.Hidden) []byte {
+	b = envelope.Append(b, *hidden.View(e))
 	p := e.Provenance
-	if p == nil || c.who.TokenID != "" {
+	if p == nil || who.TokenID != "" {
 		return b
 	}
 	v := provenanceView{Scheme: p.Scheme, Verified: p.Verified, Legacy: p.Legacy, SecretID: p.SecretID, DeliveryID: p.DeliveryID, Attempt: p.Attempt, ReplayOf: p.ReplayOf}

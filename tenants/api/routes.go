@@ -74,6 +74,7 @@ func table() []Route {
 		{Method: get, Path: "/v1/channels", Object: access.Channels, Action: access.Read, Tokens: true, handle: (*API).listChannels},
 		{Method: get, Path: "/v1/channels/{channel}", Object: channel, Action: access.Read, Tokens: true, handle: (*API).getChannel},
 		{Method: del, Path: "/v1/channels/{channel}", Object: channel, Action: access.Manage, Audit: "channel.purge", handle: (*API).purgeChannel},
+		{Method: get, Path: "/v1/channels/{channel}/export", Object: channel, Action: access.Read, handle: (*API).exportChannel},
 		{Method: get, Path: "/v1/channels/{channel}/events", Object: channel, Action: access.Read, Tokens: true, handle: (*API).listEvents},
 		{Method: post, Path: "/v1/channels/{channel}/events", Object: channel, Action: access.Publish, Tokens: true, Creates: true, handle: (*API).publish},
 		{Method: get, Path: "/v1/events", Object: access.Channels, Action: access.Read, handle: (*API).listAllEvents},
