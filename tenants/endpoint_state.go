@@ -12,11 +12,16 @@ const notProven = "its URL has yet to answer the ownership challenge"
 
 // enable makes the endpoint enabled, or pending where its URL has something to prove.
 func (s *Endpoints) enable(e *Endpoint, at time.Time) {
-	if s.challenge && (e.Proven == "" || e.Proven != e.URL) {
+	if !s.proven(*e) {
 		e.become(EndpointPending, notProven, at)
 		return
 	}
 	e.become(EndpointEnabled, "", at)
+}
+
+// proven tells whether the endpoint's URL may be posted to: where a challenge is asked for, once it has answered.
+func (s *Endpoints) proven(e Endpoint) bool {
+	return !s.challenge || e.Proven != "" && e.Proven == e.URL
 }
 
 // Enable lets the endpoint be delivered to again. Where its URL is not proven, it becomes pending.

@@ -48,11 +48,13 @@ func (s *Endpoints) Prepare(ctx context.Context, e Endpoint, messageID string, e
 		"Hookcast-Endpoint-Id": e.ID,
 		"Hookcast-Event-Id":    ev.ID,
 		"Hookcast-Event-Type":  ev.Type,
-		"Hookcast-Channel":     ev.Channel,
-		"Hookcast-Seq":         strconv.FormatInt(ev.Seq, 10),
 		HeaderHops:             strconv.Itoa(ev.Hops + 1),
 	} {
 		header[name] = []string{value}
+	}
+	if ev.Channel != "" { // a test is of none
+		header["Hookcast-Channel"] = []string{ev.Channel}
+		header["Hookcast-Seq"] = []string{strconv.FormatInt(ev.Seq, 10)}
 	}
 	var signatures []string
 	for i, x := range e.Secrets {

@@ -71,3 +71,14 @@ func (a answer) length(name string) int {
 	}
 	return len(l)
 }
+
+// has tells whether the answer has the member.
+func (a answer) has(name string) bool {
+	a.t.Helper()
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(a.body, &m); err != nil {
+		a.t.Fatal(err)
+	}
+	_, ok := m[name]
+	return ok
+}

@@ -28,6 +28,9 @@ type Options struct {
 	Keys      *tenants.Keys
 	Sources   *tenants.Sources
 	Judge     tenants.Judge // holds recorded requests against sources
+	Endpoints *tenants.Endpoints
+	Probe     *tenants.Probe
+	Recovery  Recovery // nil: nothing can be recovered
 	Log       *tenants.Log
 	Publisher *tenants.Publisher
 	Tokens    *token.Tokens

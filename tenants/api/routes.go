@@ -33,9 +33,11 @@ func Routes() []Route { return table() }
 func table() []Route {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	const (
-		source  = "source:{id}"
-		sources = "source:*"
-		channel = "channel:{channel}"
+		source    = "source:{id}"
+		sources   = "source:*"
+		endpoint  = "endpoint:{id}"
+		endpoints = "endpoint:*"
+		channel   = "channel:{channel}"
 	)
 	// Who has to do with keys at all has to do with a viewer's; the handlers ask about the role of the key in question.
 	keys := access.Key(tenants.RoleViewer)
@@ -70,6 +72,19 @@ func table() []Route {
 		{Method: del, Path: "/v1/sources/{id}/secrets/{secret}", Object: source, Action: access.Write, Audit: "source.secret.delete", handle: (*API).removeSecret},
 		{Method: post, Path: "/v1/sources/{id}/rotate-url", Object: source, Action: access.Write, Creates: true, Audit: "source.url.rotate", bodyless: true, handle: (*API).rotateURL},
 		{Method: post, Path: "/v1/sources/{id}/test", Object: source, Action: access.Read, handle: (*API).testSource},
+
+		{Method: get, Path: "/v1/endpoints", Object: endpoints, Action: access.Read, handle: (*API).listEndpoints},
+		{Method: post, Path: "/v1/endpoints", Object: endpoints, Action: access.Write, Creates: true, Audit: "endpoint.create", handle: (*API).createEndpoint},
+		{Method: get, Path: "/v1/endpoints/{id}", Object: endpoint, Action: access.Read, handle: (*API).getEndpoint},
+		{Method: patch, Path: "/v1/endpoints/{id}", Object: endpoint, Action: access.Write, Audit: "endpoint.update", handle: (*API).patchEndpoint},
+		{Method: del, Path: "/v1/endpoints/{id}", Object: endpoint, Action: access.Write, Audit: "endpoint.delete", handle: (*API).deleteEndpoint},
+		{Method: post, Path: "/v1/endpoints/{id}/enable", Object: endpoint, Action: access.Write, bodyless: true, Audit: "endpoint.enable", handle: (*API).enableEndpoint},
+		{Method: post, Path: "/v1/endpoints/{id}/disable", Object: endpoint, Action: access.Write, bodyless: true, Audit: "endpoint.disable", handle: (*API).disableEndpoint},
+		{Method: post, Path: "/v1/endpoints/{id}/rotate-secret", Object: endpoint, Action: access.Manage, Creates: true, bodyless: true, Audit: "endpoint.secret.rotate", handle: (*API).rotateEndpointSecret},
+		{Method: get, Path: "/v1/endpoints/{id}/secret", Object: endpoint, Action: access.Manage, handle: (*API).getEndpointSecrets},
+		{Method: post, Path: "/v1/endpoints/{id}/test", Object: endpoint, Action: access.Write, bodyless: true, handle: (*API).testEndpoint},
+		{Method: post, Path: "/v1/endpoints/{id}/verify", Object: endpoint, Action: access.Write, bodyless: true, Audit: "endpoint.verify", handle: (*API).verifyEndpoint},
+		{Method: post, Path: "/v1/endpoints/{id}/recover", Object: endpoint, Action: access.Write, Audit: "endpoint.recover", handle: (*API).recoverEndpoint},
 
 		{Method: get, Path: "/v1/channels", Object: access.Channels, Action: access.Read, Tokens: true, handle: (*API).listChannels},
 		{Method: get, Path: "/v1/channels/{channel}", Object: channel, Action: access.Read, Tokens: true, handle: (*API).getChannel},

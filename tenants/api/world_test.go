@@ -18,6 +18,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/filter"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/token"
 )
@@ -37,6 +38,7 @@ type world struct {
 	index    *tenants.EventIndex
 	feed     *tenantstest.Feed // for the index
 	hub      *seats
+	posts    *receivers
 	operator string // the operator's key
 	logged   *buffer
 
@@ -83,10 +85,14 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	w.index, w.feed = tenants.NewEventIndex(w.table), w.table.Feed()
 	intake := tenants.NewIntake(accounts, w.log, w.queue)
 	w.appender = tenants.NewAppender(w.log, tenants.NewInterest(w.table), noInboxes{}, w.queue)
+	filters, err := filter.New()
+	w.must(err)
+	w.posts = &receivers{}
+	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Destinations: nowhere(t), Challenge: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	judge := tenants.NewJudge(nil)
 	o := api.Options{
-		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Log: w.log, Publisher: tenants.NewPublisher(intake),
+		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
 		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index, Audit: tenants.NewAuditLog(w.table),
