@@ -16,6 +16,7 @@ type Publication struct {
 	ContentType string // "" where the sender does not say
 	ID          string // the sender's own id of the event, by which a repeat is known; "": each call is an event of its own
 	End         bool   // the channel's last event, for as long as no other follows
+	Hops        int    // see HopsOf
 }
 
 // Publisher takes events from tenants' own programs.
@@ -50,7 +51,7 @@ func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publicatio
 	}
 	e := Event{
 		Tenant: tenant, Channel: pub.Channel, Type: pub.Type, Data: pub.Data, ContentType: contentType(pub.ContentType),
-		Time: time.Now().UTC(), End: pub.End,
+		Time: time.Now().UTC(), End: pub.End, Hops: pub.Hops,
 	}
 	if pub.ID == "" {
 		e.ID = NewID(PrefixEvent)

@@ -105,7 +105,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 // event makes the event of a verified webhook.
 func event(in Inbound, src Source, scheme signing.Scheme, v signing.Verified) (Event, error) {
 	e := Event{
-		ID: NewID(PrefixEvent), Tenant: src.Tenant, Type: typeOf(v.Type), Data: in.Body, Source: src.ID, Time: in.Received.UTC(),
+		ID: NewID(PrefixEvent), Tenant: src.Tenant, Type: typeOf(v.Type), Data: in.Body, Source: src.ID, Time: in.Received.UTC(), Hops: HopsOf(in.Header),
 		Provenance: &Provenance{Scheme: v.Scheme, Verified: !scheme.None(), Legacy: v.Legacy, Signed: v.Timestamp, DeliveryID: v.DeliveryID, Attempt: v.Attempt},
 	}
 	if v.DeliveryID != "" {

@@ -32,6 +32,8 @@ const (
 	Address         Name = "HOOKCAST_ADDR"              // host:port to listen on
 	TargetGroup     Name = "HOOKCAST_TARGET_GROUP_ARN"  // of the balancer that the process is behind; may be missing
 	LogLevel        Name = "HOOKCAST_LOG_LEVEL"         // debug, info, warn, error; missing: info
+	OwnHosts        Name = "HOOKCAST_OWN_HOSTS"         // hosts that nothing is posted to since they are us, with commas between
+	AllowPrivate    Name = "HOOKCAST_ALLOW_PRIVATE"     // "yes" lets endpoints be private addresses, unproven; for development, and missing elsewhere
 )
 
 // Env is a process's surroundings.
@@ -70,11 +72,14 @@ func Read(ctx context.Context, program string, lookup func(string) (string, bool
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("missing in the environment: %s", strings.Join(missing, ", "))
 	}
-	for _, name := range []Name{TargetGroup, LogLevel} {
+	for _, name := range []Name{TargetGroup, LogLevel, AllowPrivate} {
 		e.values[name], _ = lookup(string(name))
 	}
 	if s, ok := e.values[Signup]; ok && s != "open" && s != "closed" {
 		return nil, fmt.Errorf("%s is neither open nor closed", Signup)
+	}
+	if s := e.values[AllowPrivate]; s != "" && s != "yes" {
+		return nil, fmt.Errorf("%s is either yes or missing", AllowPrivate)
 	}
 	var level slog.Level
 	if s := e.values[LogLevel]; s != "" {
@@ -109,6 +114,9 @@ func (e *Env) Get(name Name) string {
 
 // SignupOpen tells whether anybody can sign up.
 func (e *Env) SignupOpen() bool { return e.Get(Signup) == "open" }
+
+// AllowsPrivate tells whether endpoints may be private addresses.
+func (e *Env) AllowsPrivate() bool { return e.Get(AllowPrivate) == "yes" }
 
 // Must ends the process where err is one: one line, status 1. It names the region, since a table that is missing is mostly in another.
 func (e *Env) Must(err error) {

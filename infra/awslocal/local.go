@@ -183,8 +183,11 @@ func (l *local) environment(from map[string]string) []string {
 		"PATH=" + os.Getenv("PATH"), "AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region,
 		"AWS_ACCESS_KEY_ID=awslocal", "AWS_SECRET_ACCESS_KEY=awslocal", "AWS_EC2_METADATA_DISABLED=true",
 	}
+	if l.c.allowPrivate {
+		env = append(env, "HOOKCAST_ALLOW_PRIVATE=yes")
+	}
 	for name, v := range from {
-		env = append(env, name+"="+strings.ReplaceAll(v, "https://"+apiHost, "http://"+l.c.api))
+		env = append(env, name+"="+strings.ReplaceAll(strings.ReplaceAll(v, "https://"+apiHost, "http://"+l.c.api), apiHost, l.c.api))
 	}
 	return append(env, l.cloud.endpoints...)
 }

@@ -40,6 +40,8 @@ type config struct {
 	streams     []string
 	data        string
 	concurrency int
+	// allowPrivate lets endpoints be private addresses and plain http.
+	allowPrivate bool
 
 	// through gives the address at which functions and nodes are to find a server that is at url; nil: url. Tests put a proxy between.
 	through func(service, url string) (string, error)
@@ -57,6 +59,7 @@ func parse(args []string, help io.Writer) (config, error) {
 	flags.StringVar(&streams, "stream", "127.0.0.1:9081,127.0.0.1:9082", "`addresses` of the streaming nodes, a node each")
 	flags.StringVar(&c.data, "data", "./awslocal-data", "`folder` of the operator's key, the binaries and the logs; made where there is none")
 	flags.IntVar(&c.concurrency, "concurrency", 8, "environments of each function at most")
+	flags.BoolVar(&c.allowPrivate, "allow-private", false, "let endpoints reach private addresses and plain http (for development)")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(help)

@@ -21,6 +21,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/egress"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -43,6 +44,8 @@ type box struct {
 	index     *tenants.EventIndex
 	indexed   *sqlite.Feed // for the index
 	accounts  *tenants.Accounts
+	endpoints *tenants.Endpoints
+	reach     *egress.Egress // what endpoints are posted to by
 	demo      *demo
 	operator  string // the file that holds the operator's key
 	firstTime bool
@@ -123,6 +126,9 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			return nil, fmt.Errorf("demo: %w", err)
 		}
 	}
+	if err := b.openEndpoints(vault, deployment); err != nil {
+		return nil, err
+	}
 	b.usage = tenants.NewMonthlyUsage(table)
 	if b.changes, err = b.db.Feed(ctx, "usage"); err != nil {
 		return nil, err
@@ -138,7 +144,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	o := streamer.Options{
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		API: api.New(api.Options{
-			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
+			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: tenants.NewProbe(b.endpoints, b.reach), Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
 			Connections: connections, Usage: b.usage, Index: b.index, Audit: tenants.NewAuditLog(table),
@@ -213,6 +219,9 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 func (b *box) close() {
 	if b.hub != nil {
 		b.hub.Close()
+	}
+	if b.reach != nil {
+		b.reach.Close()
 	}
 	if b.db != nil {
 		if err := b.db.Close(); err != nil {

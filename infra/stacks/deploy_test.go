@@ -44,6 +44,7 @@ func TestEnvironmentIsWorkedOutThroughNestedStacks(t *testing.T) {
 		"HOOKCAST_KMS_KEY":          "arn:aws:kms:eu-central-1:000000000000:key/hookcast-Key",
 		"HOOKCAST_PUBLIC_URL":       "https://api.example.com",
 		"HOOKCAST_INBOX_PREFIX":     "hookcast-inbox-",
+		"HOOKCAST_OWN_HOSTS":        "api.example.com,stream.example.com",
 		"HOOKCAST_SIGNUP":           "open",
 		"HOOKCAST_LOG_LEVEL":        "info",
 	} {

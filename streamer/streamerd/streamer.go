@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -16,6 +17,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/egress"
+	"github.com/hookcast/hookcast/tenants/filter"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -56,6 +59,14 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	if err != nil {
 		return nil, err
 	}
+	filters, err := filter.New()
+	if err != nil {
+		return nil, err
+	}
+	reach := egress.New(egress.Options{AllowPrivate: env.AllowsPrivate(), OwnHosts: strings.Split(env.Get(awsenv.OwnHosts), ",")})
+	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{
+		Filter: filters, Destinations: reach, Challenge: !env.AllowsPrivate(),
+	})
 	rights := tier.Rights{Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate}
 	s.node = tenants.NewNode(tenants.NodeOptions{
 		Table: table, Inboxes: inboxes, Maker: inboxes, Logger: s.log,
@@ -88,6 +99,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		API: api.New(api.Options{
 			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
+			Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach),
 			Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, ingest)),
 			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 			Subscribers: func(ctx context.Context, t tenants.TenantID, channel string) int {

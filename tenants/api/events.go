@@ -19,7 +19,7 @@ func (a *API) publish(c *call) (answer, error) {
 	name := c.r.PathValue("channel")
 	c.fields.require("type", "data")
 	c.fields.readOnly("seq", "channel", "time", "source")
-	p := tenants.Publication{Channel: name, Type: c.fields.text("type"), Data: c.fields.raw("data"), ContentType: "application/json",
+	p := tenants.Publication{Channel: name, Type: c.fields.text("type"), Data: c.fields.raw("data"), ContentType: "application/json", Hops: tenants.HopsOf(c.r.Header),
 		ID: c.fields.text("id"), End: c.fields.flag("end")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err

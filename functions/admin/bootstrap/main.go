@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -17,13 +18,15 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/egress"
+	"github.com/hookcast/hookcast/tenants/filter"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
 const maxBody = 1<<20 + 64<<10 // as the streaming tier's
 
 func main() {
-	env := awsenv.Start("admin", awsenv.Table, awsenv.IngestQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.InboxPrefix, awsenv.Signup, awsenv.OperatorKeyHash)
+	env := awsenv.Start("admin", awsenv.Table, awsenv.IngestQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.OwnHosts, awsenv.InboxPrefix, awsenv.Signup, awsenv.OperatorKeyHash)
 	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
 	key := env.Get(awsenv.KMSKey)
 	vault := kms.New(env.Config, key, key)
@@ -38,12 +41,19 @@ func main() {
 	policies := access.NewPolicies(table, accounts)
 	gate, err := access.NewGate(policies)
 	env.Must(err)
+	filters, err := filter.New()
+	env.Must(err)
+	reach := egress.New(egress.Options{AllowPrivate: env.AllowsPrivate(), OwnHosts: strings.Split(env.Get(awsenv.OwnHosts), ",")})
+	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{
+		Filter: filters, Destinations: reach, Challenge: !env.AllowsPrivate(),
+	})
 	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
 	handler := admin.Handler(api.New(api.Options{
 		Table: table, Accounts: accounts, Keys: keys, Sources: tenants.NewSources(accounts, vault, deployment),
 		Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels,
 		Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
-		Tokens:    token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
+		Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach),
+		Tokens: token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
 		SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 		Subscribers: admin.Subscribers(interest, env.Logger), Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table), Observe: admin.Observe,
 	}), api.OpenAPI)
