@@ -110,7 +110,7 @@ func begin(data string, nodes int, program ...string) (r *running, err error) {
 	if r.out, err = os.Create(data + ".out"); err != nil {
 		return nil, err
 	}
-	r.cmd = exec.Command(program[0], append(program[1:], "-api", api, "-stream", strings.Join(r.streams, ","), "-data", data)...)
+	r.cmd = exec.Command(program[0], append(program[1:], "-api", api, "-stream", strings.Join(r.streams, ","), "-data", data, "-allow-private")...)
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := r.cmd.Start(); err != nil {

@@ -30,6 +30,7 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"over its connections a page is told in-band and curl by 429":    quota,
 		"a policy ends the streams that lost their right within 2 s":     policed,
 		"a hidden field is on no way out, and follows the policy":        hidden,
+		"an endpoint is proven, tested and rotated, and its URL checked": endpoints,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d, operatorKey) })
 	}
