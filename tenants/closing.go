@@ -7,15 +7,15 @@ import (
 
 // Delete ends a tenant for good. Its first write marks the tenant as closing: from then on no credential of it counts, no
 // source of it takes anything, its streams end, and no other change succeeds. Then the look-up rows and secrets go, last the
-// tenant itself. Where it stops half-way (Unavailable), calling it again goes on. The log's rows leave by their expiry; the id
-// is never given again, since ids are random.
+// tenant itself. Where it stops half-way (Unavailable), calling it again goes on, and so does Erasure, which takes away what the tenant had: events and all.
+// The id is never given again, since ids are random.
 func (a *Accounts) Delete(ctx context.Context, id TenantID) error {
 	err := a.change(ctx, id, func(t Tenant) ([]Op, error) {
 		if t.Closing {
 			return nil, nil
 		}
 		t.Closing = true
-		return []Op{Put(tenantKey(id), encodeRecord(t), time.Time{}, Anything())}, nil
+		return []Op{Put(tenantKey(id), encodeRecord(t), time.Time{}, Anything()), closingOp(id)}, nil
 	})
 	if err != nil {
 		return err

@@ -8,8 +8,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hookcast/hookcast/functions/sweep"
+	"github.com/hookcast/hookcast/tenants"
 )
 
 type sweeper struct {
@@ -23,7 +26,7 @@ func TestSweep(t *testing.T) {
 	for _, tt := range []sweeper{{2, nil}, {1, errors.New("the queues are down")}} {
 		var log bytes.Buffer
 		var measured int64
-		err := sweep.Handler(sweep.Options{Sweep: tt, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Measure: func(vs ...slog.Attr) { measured = vs[0].Value.Int64() }})(t.Context(), json.RawMessage(`{}`))
+		err := sweep.Handler(sweep.Options{Sweep: tt, Erasure: sweeper{}, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Measure: func(vs ...slog.Attr) { measured = vs[0].Value.Int64() }})(t.Context(), json.RawMessage(`{}`))
 		if !errors.Is(err, tt.err) || measured != int64(tt.removed) {
 			t.Errorf("%+v: %v, measured %v", tt, err, measured)
 		}
@@ -31,4 +34,35 @@ func TestSweep(t *testing.T) {
 			t.Errorf("logged %s", &log)
 		}
 	}
+}
+
+// Neither waits for the other to succeed, and a failure of either fails the invocation, which an alarm hears of.
+func TestErasureIsSweptToo(t *testing.T) {
+	down := errors.New("the table is down")
+	for _, swept := range []error{nil, errors.New("the queues are down")} {
+		var log bytes.Buffer
+		err := sweep.Handler(sweep.Options{Sweep: sweeper{err: swept}, Erasure: sweeper{7, down}, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Measure: func(...slog.Attr) {}})(t.Context(), json.RawMessage(`{}`))
+		if !errors.Is(err, down) || swept != nil && !errors.Is(err, swept) || !strings.Contains(log.String(), `"erased":7`) {
+			t.Errorf("%v, logged %s", err, &log)
+		}
+	}
+}
+
+// stopped is an erasure that the end of the invocation stops in the middle.
+type stopped struct{}
+
+func (stopped) Run(ctx context.Context) (int, error) {
+	<-ctx.Done()
+	return 100, tenants.Errorf(tenants.Unavailable, "cancelled", "%w", ctx.Err())
+}
+
+func TestAnErasureThatTakesLongerIsGoneOnWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := sweep.Handler(sweep.Options{Sweep: sweeper{}, Erasure: stopped{}, Logger: slog.New(slog.DiscardHandler), Measure: func(...slog.Attr) {}})(ctx, json.RawMessage(`{}`))
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }

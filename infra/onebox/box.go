@@ -43,6 +43,7 @@ type box struct {
 	changes   *sqlite.Feed // for usage
 	index     *tenants.EventIndex
 	indexed   *sqlite.Feed // for the index
+	erasure   *tenants.Erasure
 	accounts  *tenants.Accounts
 	endpoints *tenants.Endpoints
 	reach     *egress.Egress // what endpoints are posted to by
@@ -133,6 +134,8 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	if b.changes, err = b.db.Feed(ctx, "usage"); err != nil {
 		return nil, err
 	}
+	b.erasure = tenants.NewErasure(b.accounts)
+	b.erasure.Logger = log
 	b.index = tenants.NewEventIndex(table)
 	if b.indexed, err = b.db.Feed(ctx, "index"); err != nil {
 		return nil, err
@@ -188,6 +191,7 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	work.Go(func() { b.node.Run(working, b.hub) })
 	work.Go(func() { b.usage.Run(working, b.changes, b.log) })
 	work.Go(func() { b.index.Run(working, b.indexed, b.log) })
+	work.Go(func() { b.erasure.Watch(working) })
 	defer func() {
 		stop()
 		work.Wait()

@@ -110,7 +110,7 @@ var calls = map[string]struct {
 	"dynamo.DescribeStream":            {[]string{"dynamodb:DescribeStream"}, []string{"ChangesRole"}}, // by the event source mapping
 	"dynamo.GetRecords":                {[]string{"dynamodb:GetRecords"}, []string{"ChangesRole"}},
 	"dynamo.GetShardIterator":          {[]string{"dynamodb:GetShardIterator"}, []string{"ChangesRole"}},
-	"sqs.SendMessageBatch":             {[]string{"sqs:SendMessage"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "TaskRole"}},
+	"sqs.SendMessageBatch":             {[]string{"sqs:SendMessage"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
 	"sqs.ReceiveMessage":               {[]string{"sqs:ReceiveMessage"}, []string{"AppendRole", "TaskRole"}}, // append's by the event source mapping
 	"sqs.DeleteMessageBatch":           {[]string{"sqs:DeleteMessage"}, []string{"AppendRole", "TaskRole"}},
 	"sqs.ChangeMessageVisibilityBatch": {[]string{"sqs:ChangeMessageVisibility"}, []string{"AppendRole"}},

@@ -82,6 +82,13 @@ type plan struct {
 	ice     *Ice
 }
 
+// Turn has calls from now on go as f says. No call may be under way.
+func (tr *Trouble) Turn(f Faults) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.faults = f
+}
+
 // Count returns how many calls of a method there were.
 func (tr *Trouble) Count(method string) int {
 	tr.mu.Lock()

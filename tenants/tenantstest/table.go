@@ -1,6 +1,7 @@
 package tenantstest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -116,6 +117,21 @@ func (t *Table) Sweep() {
 			}
 		}
 	}
+}
+
+// Left returns the keys of the tenant's rows that have not expired, in order.
+func (t *Table) Left(tenant tenants.TenantID) (keys []tenants.Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for pk, p := range t.parts {
+		for _, row := range p.bySort {
+			if pk.tenant == tenant && live(row, time.Now()) {
+				keys = append(keys, row.Key)
+			}
+		}
+	}
+	slices.SortFunc(keys, func(a, b tenants.Key) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Sort, b.Sort)) })
+	return keys
 }
 
 func (t *Table) apply(ops []tenants.Op) error {

@@ -1,0 +1,167 @@
+package tenants
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Erasure takes away what deleted tenants have left: events, claims, heads, lists. Accounts.Delete ends a tenant within one request; how much there is to
+// erase has no bound, so that it is done behind, a page at a time, by whoever runs this each minute or so. Any number may, at once; one that is
+// stopped anywhere is gone on with by the next. What is no list (idempotency keys, counts of slots) leaves by its expiry.
+//
+// A tenant's messages that still wait in queues are dropped by who receives them (Appender.Tenants). A worker that was frozen through all of it may put a
+// row behind the erasure, so that a tenant is looked at for closingWatch, and done once nothing is found behind that.
+type Erasure struct {
+	accounts *Accounts
+	table    Table
+
+	Logger *slog.Logger // nil: discards
+}
+
+// NewErasure makes an Erasure of the tenants that accounts has deleted.
+func NewErasure(accounts *Accounts) *Erasure {
+	return &Erasure{accounts: accounts, table: accounts.table}
+}
+
+const (
+	rowClosing Kind = "list/closing" // sys, tenant id: deleted, and not erased yet
+
+	closingRest  = time.Minute // in which every process forgets what it remembers of the tenant
+	closingWatch = time.Hour
+	erasePage    = 100 // rows, two ops each
+)
+
+// closing is the row of a tenant that is being erased.
+type closing struct{ Since time.Time }
+
+func closingOp(id TenantID) Op {
+	return Put(Key{System, rowClosing, string(id)}, encodeRecord(closing{time.Now().UTC()}), time.Time{}, Anything())
+}
+
+// Run erases until nothing is left or ctx ends, and returns how many rows went. It goes on behind a tenant that cannot be erased and returns the first error.
+func (e *Erasure) Run(ctx context.Context) (erased int, err error) {
+	for after := ""; ; {
+		rows, failed := e.table.Query(ctx, Range{Tenant: System, Kind: rowClosing, After: after, Limit: erasePage})
+		if failed != nil {
+			return erased, failed
+		}
+		for _, row := range rows {
+			n, failed := e.tenant(ctx, row)
+			erased += n
+			if failed != nil && err == nil {
+				err = failed
+			}
+		}
+		if len(rows) < erasePage || ctx.Err() != nil {
+			return erased, err
+		}
+		after = rows[len(rows)-1].Sort
+	}
+}
+
+// Watch runs each minute until ctx ends.
+func (e *Erasure) Watch(ctx context.Context) {
+	for ctx.Err() == nil {
+		if _, err := e.Run(ctx); err != nil && ctx.Err() == nil && e.Logger != nil {
+			e.Logger.WarnContext(ctx, "deleted tenants were not erased whole", "error", err)
+		}
+		wait(ctx, time.Minute)
+	}
+}
+
+// tenant erases one tenant.
+func (e *Erasure) tenant(ctx context.Context, row Row) (erased int, err error) {
+	id := TenantID(row.Sort)
+	c, err := decodeRecord[closing](row)
+	if err != nil || time.Since(c.Since) < closingRest {
+		return 0, err
+	}
+	if err := e.accounts.Delete(ctx, id); err != nil && !notFound(err) { // it was stopped half-way
+		return 0, err
+	}
+	if erased, err = e.channels(ctx, id); err != nil {
+		return erased, err
+	}
+	for _, kind := range e.lists(c.Since) {
+		n, err := e.list(ctx, id, kind)
+		if erased += n; err != nil {
+			return erased, err
+		}
+	}
+	if erased > 0 && e.Logger != nil {
+		e.Logger.InfoContext(ctx, "a deleted tenant's data were erased", "tenant", id, "rows", erased)
+	}
+	if erased > 0 || time.Since(c.Since) < closingWatch {
+		return erased, nil
+	}
+	return 0, e.table.Write(ctx, Delete(row.Key, Anything()))
+}
+
+// lists are the kinds of rows, besides channels', that a tenant deleted at since may have and that can be listed.
+func (e *Erasure) lists(since time.Time) []Kind {
+	kinds := []Kind{rowIndex, rowAudit, rowHealth, rowDead, rowReplays, rowAnswers, KindRevocations}
+	first := time.Date(since.Year(), since.Month(), 1, 0, 0, 0, 0, time.UTC)
+	for n := -1; n <= MostMonths; n++ { // the first, where a month ended meanwhile
+		kinds = append(kinds, usageKind(first.AddDate(0, -n, 0)))
+	}
+	return kinds
+}
+
+// channels erases every channel: its events, each with its claim, then its head, and last the record that leads here.
+func (e *Erasure) channels(ctx context.Context, id TenantID) (erased int, err error) {
+	for {
+		rows, err := e.table.Query(ctx, Range{Tenant: id, Kind: channelsKind(), Limit: erasePage})
+		if err != nil || len(rows) == 0 {
+			return erased, err
+		}
+		for _, row := range rows {
+			ch := channelKey{id, row.Sort}
+			n, err := e.events(ctx, ch)
+			if erased += n; err != nil {
+				return erased, err
+			}
+			if _, err := e.table.WriteEach(ctx, Delete(ch.head(), Anything()), Delete(row.Key, Anything())); err != nil {
+				return erased, err
+			}
+			erased += 2
+		}
+	}
+}
+
+func (e *Erasure) events(ctx context.Context, ch channelKey) (erased int, err error) {
+	for {
+		rows, err := e.table.Query(ctx, Range{Tenant: ch.tenant, Kind: ch.kind(), Limit: erasePage})
+		if err != nil || len(rows) == 0 {
+			return erased, err
+		}
+		ops := make([]Op, 0, 2*len(rows))
+		for _, row := range rows {
+			if event, err := DecodeEvent(row.Body); err == nil { // what is none has no claim that could be known
+				ops = append(ops, Delete(claimKey(ch.tenant, event.ID), Anything()))
+			}
+			ops = append(ops, Delete(row.Key, Anything()))
+		}
+		n, err := e.table.WriteEach(ctx, ops...)
+		if erased += n; err != nil {
+			return erased, err
+		}
+	}
+}
+
+func (e *Erasure) list(ctx context.Context, id TenantID, kind Kind) (erased int, err error) {
+	for {
+		rows, err := e.table.Query(ctx, Range{Tenant: id, Kind: kind, Limit: erasePage})
+		if err != nil || len(rows) == 0 {
+			return erased, err
+		}
+		ops := make([]Op, 0, len(rows))
+		for _, row := range rows {
+			ops = append(ops, Delete(row.Key, Anything()))
+		}
+		n, err := e.table.WriteEach(ctx, ops...)
+		if erased += n; err != nil {
+			return erased, err
+		}
+	}
+}
