@@ -31,6 +31,11 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"a policy ends the streams that lost their right within 2 s":     policed,
 		"a hidden field is on no way out, and follows the policy":        hidden,
 		"an endpoint is proven, tested and rotated, and its URL checked": endpoints,
+		"a source takes gzip once, refuses too much, answers as told":    edges,
+		"events are listed over all channels, downloaded and replayed":   catalogue,
+		"an export is whole, in however many parts":                      exports,
+		"every change is in the audit log":                               audits,
+		"a deleted tenant's streams end, and its webhooks find nobody":   deleted,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d, operatorKey) })
 	}
