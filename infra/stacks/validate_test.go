@@ -3,9 +3,7 @@ package stacks_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
 // The validator is AWS's own (https://github.com/aws-cloudformation/cloudformation-validate): the resource types' published schemas and
@@ -57,7 +57,7 @@ var breaks = []struct{ name, file, old, new, rule string }{
 
 // One run of the validator, which takes seconds to start, looks at the templates and at the broken ones.
 func TestTemplatesAreWhatCloudFormationTakes(t *testing.T) {
-	v := validator(t)
+	v := cloudformation(endtoend.Packages(t, "validator", "the templates are not held against AWS's schemas"))
 	var good, broken []string
 	for path := range all(t) {
 		good = append(good, path)
@@ -138,63 +138,4 @@ func (v cloudformation) validate(t *testing.T, paths ...string) map[string][]fin
 		t.Fatalf("validator: %d reports of %d templates", len(found), len(paths))
 	}
 	return found
-}
-
-// validator installs the validator where it is not yet. Where there is no npm the test is skipped, and fails under CI=true.
-func validator(t *testing.T) cloudformation {
-	t.Helper()
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is missing", program)
-			}
-			t.Skipf("%s is missing: the templates are not held against AWS's schemas", program)
-		}
-	}
-	lock, err := os.ReadFile(filepath.Join("validator", "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := regexp.MustCompile(`cloudformation-validate": "([^"]+)"`).FindSubmatch(lock)
-	if version == nil {
-		t.Fatal("validator/package-lock.json names no version")
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache = filepath.Join(cache, "hookcast")
-	there := filepath.Join(cache, "cloudformation-validate-"+string(version[1]))
-	if _, err := os.Stat(there); err == nil {
-		return cloudformation(there)
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	making, err := os.MkdirTemp(cache, "making-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(making)
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		raw, err := os.ReadFile(filepath.Join("validator", name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(making, name), raw, 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = making
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-	// Another test process may have been quicker; then what it made is as good.
-	if err := os.Rename(making, there); err != nil && !errors.Is(err, fs.ErrExist) {
-		if _, serr := os.Stat(there); serr != nil {
-			t.Fatal(err)
-		}
-	}
-	return cloudformation(there)
 }
