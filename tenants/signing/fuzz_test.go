@@ -54,13 +54,7 @@ func FuzzVerify(f *testing.F) {
 		if p.Mark.Field != "" {
 			return
 		}
-		header := p.Mark.Header
-		if p.Mark.Numbered > 0 {
-			header += "-1"
-		}
-		right := r.Header[header][0]
-		mark := p.markOf(p.Signer)
-		mac := right[strings.LastIndex(right, mark.Prefix)+len(mark.Prefix):]
+		header, mac := p.shown(r)
 		with := func(name, value string) Request {
 			h := maps.Clone(r.Header)
 			h[name] = []string{value}
@@ -86,7 +80,8 @@ func (p *player) same(a, b Request) bool {
 			return "", false
 		}
 		m, err := fillIn(p.Signed, facts{Request: r, secret: p.Verifier.material().raw, digest: p.Digest})
-		return fmt.Sprintf("%q %q", c[0].text, m.whole()), err == nil
+		mac, _ := p.Mark.read(c[0].text[0]) // upper-case hex is the same
+		return fmt.Sprintf("%q %q", mac, m.whole()), err == nil
 	}
 	one, ok := signed(a)
 	other, also := signed(b)
@@ -178,6 +173,59 @@ func FuzzTimestamp(f *testing.F) {
 		for _, now := range []time.Time{at.Add(time.Minute + unit), at.Add(-time.Minute - unit), {}} {
 			if err := stamp.check(at, now, 0); err == nil {
 				t.Fatal("over the tolerance and accepted")
+			}
+		}
+	})
+}
+
+// FuzzStranger sends every provider's source what somebody without the secret can: nothing of it is believed, and what a handshake gives back
+// is short, plain, and no signature of anything.
+func FuzzStranger(f *testing.F) {
+	all := players(f, 0)
+	for n, p := range all {
+		f.Add(uint8(n), true, []byte(`{"value":[{"clientState":"x"}],"signature":{"timestamp":"1700000000","token":"t","signature":"00"}}`), "challenge=a&crc_token=b&validationToken=c",
+			p.Mark.Prefix+"00", "1700000000")
+		f.Add(uint8(n), false, []byte(`{"notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":"AA=="}}}],"webhookTimestamp":1700000000000}`),
+			"hub.mode=subscribe&hub.verify_token=x&hub.challenge=%0a", "v1,,,", "2023-11-14T22:13:20Z")
+	}
+	f.Add(uint8(0), true, []byte("webhook_id=1"), "bodySHA256=00&%zz", strings.Repeat("v1=,t=", 999), "")
+	f.Fuzz(func(t *testing.T, which uint8, post bool, body []byte, query, signature, stamp string) {
+		p := all[int(which)%len(all)]
+		r := Request{Method: "GET", URL: "https://in.example/in/abc?" + query, Body: body, Header: map[string][]string{}}
+		if post {
+			r.Method = "POST"
+		}
+		set := func(header, value string) {
+			if header != "" && value != "" {
+				r.Header[header] = []string{value}
+			}
+		}
+		for _, header := range []string{p.Timestamp.Header, p.ID[0].Header, p.Certificate.Header, "Paypal-Transmission-Id", "Content-Type"} {
+			set(header, stamp)
+		}
+		for _, header := range []string{p.Mark.Header, p.Mark.Header + "-1", p.Legacy[0].Header, p.Legacy[1].Header} {
+			set(header, signature)
+		}
+		secrets := []Secret{p.Verifier}
+		reply, asked, err := p.Greet(r, secrets, "a verify token")
+		if asked && err == nil && (len(reply.Body) > 2*maxEcho || !printable(string(reply.Body))) {
+			t.Fatalf("%s answers %q", p.Name, reply.Body)
+		}
+		if _, err := p.CertificateURL(r); err == nil && p.Certificate.Header != "" {
+			t.Logf("%s", stamp) // one of the provider's own addresses
+		}
+		o := p.Options
+		o.AllowLegacy = true
+		v, err := p.Verify(r, secrets, p.instant(), o)
+		if p.None() {
+			return
+		}
+		if err == nil {
+			t.Fatalf("%s believes a stranger: %+v", p.Name, v)
+		}
+		if len(body) < 1000 {
+			if hints := p.Hints(r, secrets, p.instant(), o); p.Covers() == Whole && len(hints) > 0 && codeOf(err) == SignatureMismatch {
+				t.Fatalf("%s: %q", p.Name, hints)
 			}
 		}
 	})

@@ -214,3 +214,16 @@ func (p *player) compose(t tester, payload []byte, id string) Request {
 func (p *player) verify(r Request) (Verified, error) {
 	return p.Verify(r, []Secret{p.Verifier}, p.instant(), p.Options)
 }
+
+// shown is the header that a composed request has its signature in, and the signature alone.
+func (p *player) shown(r Request) (header, signature string) {
+	header = p.Mark.Header
+	if p.Mark.Numbered > 0 {
+		header += "-1"
+	}
+	value, prefix := r.Header[header][0], p.markOf(p.Signer).Prefix
+	if prefix == "" {
+		return header, value
+	}
+	return header, value[strings.LastIndex(value, prefix)+len(prefix):]
+}

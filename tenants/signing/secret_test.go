@@ -2,9 +2,15 @@ package signing_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +50,26 @@ func TestSecretThatCannotBeOneIsRefusedWithTheReason(t *testing.T) {
 		{"23 bytes", "standard-webhooks", "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 23)), "too short: 24 to 64 bytes"},
 		{"65 bytes", "standard-webhooks", "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 65)), "too long"},
 		{"76 bytes", "svix", base64.StdEncoding.EncodeToString(make([]byte, 76)), "too long"},
+		{"a personal token", "gitlab", "glpat-0123456789", "something else"},
+		{"a signing token", "gitlab", "whsec_" + key, "something else"},
+		{"no hex", "discord", strings.Repeat("zz", 32), "whole bytes in hex"},
+		{"31 bytes", "discord", strings.Repeat("00", 31), "too short: 32 to 32 bytes"},
+		{"33 bytes", "discord", strings.Repeat("00", 33), "too long"},
+		{"an odd digit", "discord", strings.Repeat("0", 63), "whole bytes in hex"},
+		{"an API key", "sendgrid", "SG.0123456789", "something else"},
+		{"no key", "sendgrid", base64.StdEncoding.EncodeToString(make([]byte, 91)), "public key"},
+		{"a key of RSA", "sendgrid", publicKey(t, "rsa"), "too long"},
+		{"a key of Ed25519 in PEM", "sendgrid", publicKey(t, "pem"), "another kind or size"},
+		{"a private key in PEM", "sendgrid", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "one public key"},
+		{"something behind the PEM", "sendgrid", publicKey(t, "pem") + "x", "one public key"},
+		{"broken PEM", "sendgrid", "-----BEGIN PUBLIC KEY-----", "one public key"},
+		{"an event's id", "paypal", "WH-2WR32451HC0233532-67976317FL4543714", "something else"},
+		{"an account's SID", "twilio", "AC" + strings.Repeat("0", 32), "something else"},
+		{"half a token", "twilio", strings.Repeat("0", 16), "too short"},
+		{"no hex", "adyen", "not-hex-at-all-0123456789", "whole bytes in hex"},
+		{"an API key", "adyen", "AQE0123456789abcdef", "something else"},
+		{"a pasted signature", "paddle", "h1=0123456789abcdef", `"h1="`},
+		{"a notification setting's id", "paddle", "ntfset_01hsdn8d43dt7mezr1ef2jtbaw", "something else"},
 		{"any secret where none is taken", "none", "0123456789", "takes no secret"},
 	} {
 		secret, err := scheme(t, c.scheme).ParseSecret(c.text)
@@ -55,6 +81,45 @@ func TestSecretThatCannotBeOneIsRefusedWithTheReason(t *testing.T) {
 		}
 		if err != nil && len(c.text) > 12 && strings.Contains(err.Error(), c.text[len(c.text)-8:]) {
 			t.Errorf("%s, %s: the error repeats the text", c.scheme, c.name)
+		}
+	}
+}
+
+// publicKey is a key of another kind than ECDSA's.
+func publicKey(t *testing.T, form string) string {
+	t.Helper()
+	public := any(ed25519.NewKeyFromSeed(make([]byte, 32)).Public())
+	if form == "rsa" {
+		key, err := rsa.GenerateKey(rand.Reader, 1024)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public = &key.PublicKey
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form == "pem" {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	}
+	return base64.StdEncoding.EncodeToString(der)
+}
+
+func TestPublicKeyInPEMIsTaken(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	for _, text := range []string{text, strings.TrimSpace(text), strings.ReplaceAll(text, "\n", "\r\n")} {
+		secret, err := scheme(t, "sendgrid").ParseSecret(text)
+		if err != nil || secret.Weak() {
+			t.Errorf("%v, weak %v", err, secret.Weak())
 		}
 	}
 }

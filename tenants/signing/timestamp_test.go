@@ -128,3 +128,66 @@ func TestMillisecondTimestampsAreHeldToTheMillisecond(t *testing.T) {
 		t.Errorf("a millisecond over: %q", got)
 	}
 }
+
+func TestTimestampOfRFC3339(t *testing.T) {
+	s, err := scheme(t, "hmac").Customize(signing.Custom{TimestampHeader: "X-Time", TimestampUnit: "rfc3339"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"2023-11-14T22:13:20Z":        "",
+		"2023-11-14T23:13:20+01:00":   "",
+		"2023-11-14T22:13:20.123456Z": "",
+		"2023-11-14T22:08:19Z":        signing.TimestampOutOfRange,
+		"2023-11-14T22:18:21Z":        signing.TimestampOutOfRange,
+		"1970-01-01T00:00:00Z":        signing.TimestampOutOfRange,
+		"0001-01-01T00:00:00Z":        signing.TimestampMalformed, // Go's zero time must not pass for no timestamp
+		"1969-12-31T23:59:59Z":        signing.TimestampMalformed,
+		"2023-11-14 22:13:20Z":        signing.TimestampMalformed,
+		"2023-11-14T22:13:20":         signing.TimestampMalformed,
+		"2023-11-14":                  signing.TimestampMalformed,
+		"1700000000":                  signing.TimestampMalformed,
+		"2023-11-14T22:13:20Z ":       signing.TimestampMalformed,
+		"2023-13-14T22:13:20Z":        signing.TimestampMalformed,
+		"2023-11-14T22:13:20.0" + strings.Repeat("0", 20) + "Z": signing.TimestampMalformed,
+		"": signing.TimestampMissing,
+	} {
+		forged := s
+		forged.Timestamp, forged.Signed = signing.Timestamp{}, text+".{body}"
+		r := signed(t, forged, "{}")
+		r.Header["X-Time"] = []string{text}
+		if got := verify(t, s, r, signing.Options{}); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestTimestampInTheBodyIsReadWhereItIsSigned(t *testing.T) {
+	s := scheme(t, "linear")
+	sign := func(body string) signing.Request {
+		forged := s
+		forged.Timestamp = signing.Timestamp{}
+		return signed(t, forged, body)
+	}
+	for body, want := range map[string]string{
+		`{"webhookTimestamp":1700000000000}`:                      "",
+		`{"webhookTimestamp":"1700000000000"}`:                    "",
+		`{"webhookTimestamp":1700000060000}`:                      "",
+		`{"webhookTimestamp":1700000060001}`:                      signing.TimestampOutOfRange,
+		`{"webhookTimestamp":1699999939999}`:                      signing.TimestampOutOfRange,
+		`{"webhookTimestamp":1700000000}`:                         signing.TimestampOutOfRange, // seconds
+		`{"webhookTimestamp":1.7e12}`:                             signing.TimestampMalformed,
+		`{"webhookTimestamp":-1}`:                                 signing.TimestampMalformed,
+		`{"webhookTimestamp":null}`:                               signing.TimestampMissing,
+		`{}`:                                                      signing.TimestampMissing,
+		`[]`:                                                      signing.TimestampMissing,
+		`webhookTimestamp=1700000000000`:                          signing.TimestampMissing,
+		`{"webhookTimestamp":1,"webhookTimestamp":1700000000000}`: signing.TimestampMissing,
+		`{"data":{"webhookTimestamp":1700000000000}}`:             signing.TimestampMissing,
+		`{"webhookTimestamp":1700000000000`:                       signing.TimestampMissing,
+	} {
+		if got := verify(t, s, sign(body), signing.Options{}); got != want {
+			t.Errorf("%s: got %q, want %q", body, got, want)
+		}
+	}
+}
