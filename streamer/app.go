@@ -35,9 +35,12 @@ type Options struct {
 	Ready   func() error    // nil: ready whenever the App itself is
 	Metrics func() []Metric // further ones for /metrics; nil: none
 
-	TrustedHops int           // proxies in front that append to X-Forwarded-For
-	BodyLimit   int64         // bytes of a request's body; 0: 1 MiB and 64 KiB. Handlers may take less
-	ReadTimeout time.Duration // for a whole request to arrive, and for one to begin on a new connection; 0: 15 s
+	TrustedHops int // proxies in front that append to X-Forwarded-For
+	// ConnectionsPerPeer is how many connections one address may have with the server, streams apart; 0: any number, as behind a balancer, whose own address
+	// is everybody's. One too many is closed.
+	ConnectionsPerPeer int
+	BodyLimit          int64         // bytes of a request's body; 0: 1 MiB and 64 KiB. Handlers may take less
+	ReadTimeout        time.Duration // for a whole request to arrive, and for one to begin on a new connection; 0: 15 s
 }
 
 const (
@@ -110,6 +113,7 @@ func New(o Options) *App {
 // Serve accepts connections from ln until Drain or Shutdown, and owns ln from here on. nil after either.
 func (a *App) Serve(ln net.Listener) error {
 	l := newListener(ln, a.log)
+	l.peers.most = a.o.ConnectionsPerPeer
 	if !a.listener.CompareAndSwap(nil, l) {
 		return errors.New("streamer: an App serves once")
 	}

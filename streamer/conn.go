@@ -3,6 +3,7 @@ package streamer
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -12,7 +13,8 @@ import (
 type conn struct {
 	net.Conn
 	listener *listener
-	gone     atomic.Bool // closed or detached
+	peer     netip.Prefix // by which it is counted; see peers
+	gone     atomic.Bool  // closed or detached
 
 	// The rest belongs to the goroutine that serves the connection.
 	abandon  func() // what the route prepared and no hijack handler took; called by Close
@@ -76,6 +78,7 @@ func (c *conn) Close() error {
 		c.drain()
 	}
 	err := c.Conn.Close()
+	c.listener.peers.giveBack(c.peer)
 	c.listener.open.Add(-1)
 	return err
 }
@@ -102,6 +105,7 @@ func (c *conn) detach() net.Conn {
 		return nil
 	}
 	c.abandon = nil
+	c.listener.peers.giveBack(c.peer)
 	c.listener.attached.Add(1)
 	c.listener.open.Add(-1)
 	return c.Conn

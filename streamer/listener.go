@@ -29,6 +29,7 @@ type listener struct {
 	open     atomic.Int64 // connections that this listener's conns hold
 	attached atomic.Int64 // connections that conn.detach gave away and whose new owner has not called released
 	refused  atomic.Int64
+	peers    peers
 	starved  atomic.Bool // the last accept found no descriptor left
 	crowded  atomic.Bool // the mark was reached, and a twentieth of it has not been freed since
 
@@ -73,8 +74,13 @@ func (l *listener) Accept() (net.Conn, error) {
 			if l.reserve == nil {
 				l.reserve, _ = os.Open(os.DevNull)
 			}
+			who, ok := l.peers.take(c.RemoteAddr())
+			if !ok {
+				l.refuse(c)
+				continue
+			}
 			l.open.Add(1)
-			return &conn{Conn: c, listener: l}, nil
+			return &conn{Conn: c, listener: l, peer: who}, nil
 		case errors.Is(err, net.ErrClosed):
 			return nil, io.EOF
 		default:

@@ -43,7 +43,8 @@ type countingConn struct {
 	closed int
 }
 
-func (c *countingConn) Close() error { c.closed++; return nil }
+func (c *countingConn) Close() error         { c.closed++; return nil }
+func (c *countingConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
 func emfile() error {
 	return &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}

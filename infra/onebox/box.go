@@ -28,6 +28,9 @@ import (
 // leaveTime is how long the node may take to remove what it has in the table. The next start removes it too.
 const leaveTime = 5 * time.Second
 
+// connectionsPerPeer leaves room for an office behind one address, and none for who wants to have all connections.
+const connectionsPerPeer = 1_000
+
 // box is the whole product, wired.
 type box struct {
 	c         config
@@ -157,6 +160,9 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			Receiver: tenants.NewReceiver(sources, judge, intake), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: log, TrustedHops: c.trustedHops, Metrics: b.metrics,
+	}
+	if c.trustedHops == 0 {
+		o.ConnectionsPerPeer = connectionsPerPeer
 	}
 	if b.demo != nil {
 		o.Pages = b.demo
