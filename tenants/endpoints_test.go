@@ -303,3 +303,36 @@ func TestHopsCannotBeHidden(t *testing.T) {
 		t.Errorf("without: %d", got)
 	}
 }
+
+// The attack: a loop through our own ingest, by a name that is not known as ours, or through a relay that keeps headers.
+func TestALoopThroughIngestEndsAfterThreeDeliveries(t *testing.T) {
+	r := newIntakeRig(t)
+	_, token := r.source(t, githubSpec)
+	_, s, tenant := endpointOffice(t, false)
+	e, _ := mustCreate(t, s, tenant, hooksEndpoint())
+	ev := orderEvent(tenant)
+	deliveries := 0
+	for ; deliveries < 10; deliveries++ {
+		if matches, err := s.Matches(e, ev); !matches {
+			wantError(t, err, tenants.Unprocessable, "too_many_hops")
+			break
+		}
+		o := ok(s.Prepare(context.Background(), e, "msg_1", ev, time.Now()))(t)
+		in := github(t, token, fmt.Sprint("d-", deliveries), "push", `{"repository":{"name":"hello"}}`)
+		in.Header[tenants.HeaderHops] = o.Header[tenants.HeaderHops]
+		if _, err := r.receiver.Receive(context.Background(), in); err != nil {
+			t.Fatal(err)
+		}
+		events := r.queued(t)
+		ev = events[len(events)-1]
+	}
+	if deliveries != tenants.MaxHops {
+		t.Errorf("it went round %d times", deliveries)
+	}
+	if _, err := r.publisher.Publish(context.Background(), r.tenant, tenants.Publication{Channel: "a", Type: "b", Data: []byte("1"), Hops: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if events := r.queued(t); events[len(events)-1].Hops != 2 {
+		t.Error("a publish forgets its hops")
+	}
+}

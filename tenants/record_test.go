@@ -30,6 +30,11 @@ func TestRecordEncodings(t *testing.T) {
 			Secrets: []SealedSecret{{ID: "sec_1", Sealed: []byte{1, 2}, Created: at, NotAfter: at}}, Tokens: []SourceToken{{Hash: "cd34", Sealed: []byte{3}, Expires: at}},
 		}},
 		{"source", sourceLookup{Tenant: "ten_1", ID: "src_1", Expires: at}},
+		{"list/endpoints", Endpoint{
+			ID: "end_1", Tenant: "ten_1", Name: "hooks", URL: "https://a.example/", Channels: []string{"orders.*"}, Types: []string{"order.paid"}, Filter: "data.a == 1",
+			Headers: []byte{7}, HeaderNames: []string{"X-A"}, Secrets: []EndpointSecret{{SealedSecret{ID: "sec_1", Sealed: []byte{1, 2}, Created: at, NotAfter: at}, "v1"}},
+			Ordered: true, PerSecond: 5, Concurrency: 2, Schedule: []time.Duration{time.Second}, State: EndpointPending, Reason: "why", Changed: at, Created: at, Proven: "https://b.example/",
+		}},
 		{"list/signing", signerRecord{Sealed: []byte{4, 5}, Expires: at}},
 		{"deployment", deploymentRecord{Sealed: []byte{6}}},
 	}

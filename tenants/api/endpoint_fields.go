@@ -18,7 +18,7 @@ func filterOf(f *fields) string {
 		return ""
 	}
 	for _, c := range text {
-		if unicode.IsControl(c) && c != '\n' && c != '\t' || c == utf8.RuneError {
+		if unicode.IsControl(c) && c != '\n' && c != '\r' && c != '\t' || c == utf8.RuneError {
 			f.refuse("filter", "must not hold control characters other than line breaks and tabs")
 			return ""
 		}

@@ -302,3 +302,17 @@ func TestEndpointRecoversSinceATime(t *testing.T) {
 		w.do("POST", path, ten.key, body).want(422, "invalid_fields")
 	}
 }
+
+// The attack: a loop through publishing.
+func TestAPublishRemembersItsHops(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	w.do("POST", "/v1/channels/a/events", ten.key, `{"type":"x","data":1}`, "Hookcast-Hops", "2").want(202)
+	got, err := w.queue.Receive(t.Context(), 10, 0)
+	w.must(err)
+	e, err := tenants.DecodeEvent(got[0].Body)
+	w.must(err)
+	if e.Hops != 2 {
+		t.Errorf("%d hops", e.Hops)
+	}
+}
