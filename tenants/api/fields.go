@@ -32,31 +32,10 @@ func parseFields(b []byte) (*fields, error) {
 	if !utf8.Valid(b) {
 		return nil, tenants.Errorf(tenants.Invalid, "invalid_json", "The body is not valid UTF-8.")
 	}
-	if tooDeep(b) {
+	if tenants.NestsDeeper(b, maxDepth) {
 		return nil, tenants.Errorf(tenants.Invalid, "json_too_deep", "The body nests deeper than %d levels.", maxDepth)
 	}
 	return parseObject(b, "", new([]tenants.FieldError))
-}
-
-// tooDeep looks at brackets alone, without recursion, before any parser does.
-func tooDeep(b []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }
 
 func parseObject(b []byte, pointer string, refused *[]tenants.FieldError) (*fields, error) {

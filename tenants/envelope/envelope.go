@@ -85,27 +85,7 @@ func appendData(dst, data []byte) ([]byte, dataKind) {
 const maxDepth = 512
 
 // embeddable tells whether data can stand as a value in a JSON document.
-func embeddable(data []byte) bool { return json.Valid(data) && depth(data) <= maxDepth }
-
-// depth is how deep valid JSON nests.
-func depth(data []byte) int {
-	deepest, now, inString := 0, 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			now++
-			deepest = max(deepest, now)
-		case c == '}' || c == ']':
-			now--
-		}
-	}
-	return deepest
-}
+func embeddable(data []byte) bool { return json.Valid(data) && !tenants.NestsDeeper(data, maxDepth) }
 
 // appendCompact appends valid JSON without the white space between its tokens; every token stays byte for byte.
 func appendCompact(dst, data []byte) []byte {

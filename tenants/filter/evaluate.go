@@ -61,7 +61,7 @@ func parse(data []byte) (any, error) {
 	switch {
 	case !utf8.Valid(data):
 		return nil, fail("the payload is no JSON: it is not valid UTF-8")
-	case tooDeep(data):
+	case tenants.NestsDeeper(data, maxNesting):
 		return nil, fail("the payload nests too deep to be looked into")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -74,27 +74,6 @@ func parse(data []byte) (any, error) {
 		return nil, fail("the payload is no JSON: something follows it")
 	}
 	return numbers(v)
-}
-
-// tooDeep looks at brackets alone, before the parser recurses.
-func tooDeep(b []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxNesting {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }
 
 // numbers makes integers and floating-point numbers of what the decoder left as text.
