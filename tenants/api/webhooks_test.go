@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,4 +183,33 @@ func TestAWebhookOverTheTenantsLimitIs413(t *testing.T) {
 	path := w.sourceOf(ten, "none", "")
 	w.do("POST", path, "", strings.Repeat("x", 10)).want(202)
 	w.do("POST", path, "", strings.Repeat("x", 11)).want(413, "event_too_large")
+}
+
+// A provider that sends a delivery on several connections at once has one event of it, whichever is first, and an answer that is a 2xx on each.
+func TestTheSameWebhookManyTimesAtOnceIsOneEvent(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	s := w.source(ten, "hooks")
+	ids := make(chan string, 16)
+	var sent sync.WaitGroup
+	for range cap(ids) {
+		sent.Go(func() {
+			a := w.hook(s.path, s.secret, "d-1", `{"n":1}`)
+			if a.status != 200 && a.status != 202 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+			ids <- a.get("id")
+		})
+	}
+	sent.Wait()
+	w.pump()
+	first := <-ids
+	for range cap(ids) - 1 {
+		if id := <-ids; id != first {
+			t.Errorf("one was told %s, and another %s", first, id)
+		}
+	}
+	if n := w.do("GET", "/v1/channels/hooks/events", ten.key, nil).want(200).length("data"); n != 1 {
+		t.Errorf("%d events", n)
+	}
 }
