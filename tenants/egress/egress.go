@@ -38,7 +38,8 @@ type Resolver interface {
 const (
 	defaultTimeout = 15 * time.Second
 	lookupAtCheck  = 2 * time.Second
-	maxHead        = 64 << 10 // bytes of an answer's head, 1xx answers before it included
+	idle           = 4 * time.Second // less than Node's 5 s: a server that closes while we write costs an attempt
+	maxHead        = 64 << 10        // bytes of an answer's head, 1xx answers before it included
 )
 
 // Egress sends requests; it is a tenants.Sender and a tenants.Destinations.
@@ -59,9 +60,9 @@ func New(o Options) *Egress {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableCompression:     true, // what comes is not decoded, whatever it claims to be
 		MaxResponseHeaderBytes: maxHead,
-		MaxIdleConns:           200,
-		MaxIdleConnsPerHost:    2,
-		IdleConnTimeout:        30 * time.Second,
+		MaxIdleConns:           512,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        idle,
 		WriteBufferSize:        16 << 10,
 		ReadBufferSize:         4 << 10,
 		// Proxy stays nil: the environment's proxy would connect for us, unchecked. HTTP/1.1 alone: no frames to flood us with.

@@ -268,6 +268,24 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 	}
 }
 
+// A connection that has been idle for longer than common servers leave it open is not written to.
+func TestIdleConnectionIsLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := make(chan struct{}, 2)
+		serve := answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		w := plain(t, func(c net.Conn) { serve(c); closed <- struct{}{} })
+		w.Send(context.Background(), to("http://example.com/"))
+		time.Sleep(5 * time.Second)
+		<-closed
+		if a := w.Send(context.Background(), to("http://example.com/")); a.Status != 200 {
+			t.Errorf("got %+v", a)
+		}
+		if d := w.dialled(); len(d) != 2 {
+			t.Errorf("%d connections", len(d))
+		}
+	})
+}
+
 // secure is a wire to a real server with TLS, whose certificate says example.com.
 func secure(t *testing.T, config *tls.Config, trust bool) *wire {
 	t.Helper()
