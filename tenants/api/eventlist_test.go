@@ -260,3 +260,19 @@ func TestALargeListIsCutAndGoesOn(t *testing.T) {
 		t.Errorf("%d events in all", len(got))
 	}
 }
+
+func TestAnEventSaysHowOldItsSignatureWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ten := w.tenant("Acme")
+		path := w.sourceOf(ten, "stripe", "")
+		for age, want := range map[int64]string{90: "90", -30: "-30"} {
+			body, stamp := fmt.Sprintf(`{"id":"evt_%d","type":"x"}`, age), fmt.Sprint(time.Now().Unix()-age)
+			id := w.do("POST", path, "", body, "Stripe-Signature", "t="+stamp+",v1="+signed(stamp+"."+body)).want(202).get("id")
+			w.pump()
+			if got := w.do("GET", "/v1/events/"+id, ten.key, nil).want(200).get("provenance", "signature_age_seconds"); got != want {
+				t.Errorf("signed %d s ago: %s", age, got)
+			}
+		}
+	})
+}
