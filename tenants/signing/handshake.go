@@ -23,7 +23,7 @@ type Handshake struct {
 	Token                string // whose value must be the source's verify token
 	Echo                 string // whose value is {echo}
 	Status               int
-	ContentType          string // "" with an empty answer
+	ContentType          string // "" with 204
 	Answer               string
 }
 
@@ -166,7 +166,7 @@ func (h Handshake) answer(s *Scheme, r Request, secret Secret) (Reply, bool) {
 
 // echoes says whether the answer may have the text in it.
 func (h Handshake) echoes(text string) bool {
-	if h.ContentType != plainText {
+	if h.ContentType != plainText || h.Answer != echoPart {
 		return plain(text, maxToken, tokenChars)
 	}
 	return text != "" && len(text) <= maxEcho && printable(text)

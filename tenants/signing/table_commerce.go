@@ -29,7 +29,7 @@ var commerceTable = [...]Scheme{
 		ID:     [2]Place{{Header: "X-Wc-Webhook-Delivery-Id"}},
 		Type:   [2]Place{{Header: "X-Wc-Webhook-Topic"}},
 		// The ping on saving a webhook: a form with the webhook's number, and no signature.
-		Handshakes: [2]Handshake{{Method: "POST", In: FormBody, When: "webhook_id", Echo: "webhook_id", Status: 200}},
+		Handshakes: [2]Handshake{{Method: "POST", In: FormBody, When: "webhook_id", Echo: "webhook_id", Status: 200, ContentType: plainText}},
 		Retry: Retry{
 			Attempts: 1, Note: "The webhook is disabled after five failures in a row.",
 			Source: "https://woocommerce.com/document/webhooks/",
