@@ -1,6 +1,11 @@
 package signing
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Segments of a path in a row of the table, for arrays of which all is to be accounted for.
 const (
@@ -135,13 +140,48 @@ func (s *scanner) unique(name string, depth int) (found, ok bool) {
 	}
 }
 
-// likeName says whether a reader that does not tell upper from lower case would take the quoted name for name.
+// likeName says whether a reader that does not tell upper from lower case would take the quoted name for name, which is ASCII. It
+// stops at the first character that differs, and makes nothing: whoever asks has not been believed yet.
 func likeName(quoted []byte, name string) bool {
-	if len(quoted) > 12*len(name)+2 { // an escape is 6 bytes, and a letter may have another case of 3
-		return false
+	text := quoted[1 : len(quoted)-1]
+	for i := range len(name) {
+		c, n := nextRune(text)
+		if n == 0 || !sameLetter(c, rune(name[i])) {
+			return false
+		}
+		text = text[n:]
 	}
-	key, ok := unquote(quoted)
-	return ok && strings.EqualFold(key, name)
+	return len(text) == 0
+}
+
+// nextRune reads one character of a JSON string's inside, and gives how many bytes it is written in. What is broken is U+FFFD.
+func nextRune(text []byte) (c rune, n int) {
+	switch {
+	case len(text) == 0:
+		return 0, 0
+	case text[0] != '\\':
+		return utf8.DecodeRune(text)
+	case len(text) >= 6 && text[1] == 'u':
+		code, err := strconv.ParseUint(string(text[2:6]), 16, 32)
+		if err != nil {
+			return utf8.RuneError, 6
+		}
+		return rune(code), 6
+	case len(text) == 1:
+		return utf8.RuneError, 1
+	}
+	return rune(text[1]), 2 // a line end is taken for an n, too: that refuses what nobody sends
+}
+
+func sameLetter(a, b rune) bool {
+	for c := a; ; {
+		if c == b {
+			return true
+		}
+		if c = unicode.SimpleFold(c); c == a {
+			return false
+		}
+	}
 }
 
 // null passes a null over.
