@@ -44,8 +44,8 @@ const (
 // given.
 const AttemptTime = attemptTime
 
-// Deliver does what messages of the ready queue ask for and returns the indexes of those that failed, in ascending order: they are to
-// become visible again, the others are done. Messages of one group are done one after the other, a failed one takes the later ones
+// Deliver does what messages of the ready queue ask for and returns the indexes of those that failed, in ascending order: they have been given
+// back to the queue, the others are done. Messages of one group are done one after the other, a failed one takes the later ones
 // with it. What there is no time for before ctx ends is put at the end of its lane.
 //
 // A batch may hold one that takes long. Those that are done are told to the queue a second on, so that nobody waits for it in their lanes.
@@ -77,11 +77,13 @@ func (d *Deliverer) Deliver(ctx context.Context, rs []Received) (failed []int) {
 	})
 	settled.mu.Lock()
 	defer settled.mu.Unlock()
+	var back []Received
 	for i, ok := range settled.done {
 		if !ok {
-			failed = append(failed, i)
+			failed, back = append(failed, i), append(back, rs[i])
 		}
 	}
+	GiveBack(context.WithoutCancel(ctx), d.Ready, d.Logger, back...)
 	return failed
 }
 

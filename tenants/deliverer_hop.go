@@ -2,29 +2,41 @@ package tenants
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // soon is how near an errand's time may be to be taken for due: queues delay by whole seconds.
 const soon = 500 * time.Millisecond
 
+// residentAtMost is how long a message is hidden at a time; SQS hides none for more than 12 hours.
+const residentAtMost = 11 * time.Hour
+
 // Hop does what messages of the waiting queue ask for: those that are due, and whose endpoint can
 // take them, it sends to the ready queue, the others round again. It returns the
-// indexes of those that failed, in ascending order.
+// indexes of those that are not done, in ascending order; they have been given back.
+//
+// A message that comes a second time may have been sent on the first time. It stays from then on, and is hidden until it is due: were it sent on
+// again, a queue that loses what it is told would have twice as many messages each quarter of an hour.
 func (d *Deliverer) Hop(ctx context.Context, rs []Received) (failed []int) {
 	results := make([]error, len(rs))
 	due := make(map[string][]Message) // for the ready queue, by endpoint
 	from := make(map[string][]int)
 	var endpoints []string
 	var round []Message
+	var stay []int // messages that are hidden until
+	var until []time.Time
 	var roundFrom []int
-	of, held := make(map[string]Endpoint), make(map[string]time.Time)
+	of, sick := make(map[string]Endpoint), make(map[string]health)
 	now := time.Now()
 	for i, r := range rs {
 		m, err := decodeErrand(r.Body)
 		switch {
 		case err != nil:
 			results[i] = err
+		case m.Due.Sub(now) > soon && r.Receives > 1:
+			stay = append(stay, i)
+			until = append(until, m.Due)
 		case m.Due.Sub(now) > soon:
 			round, roundFrom = append(round, m.waiting(now)), append(roundFrom, i)
 		case m.Do == doReplay:
@@ -44,11 +56,16 @@ func (d *Deliverer) Hop(ctx context.Context, rs []Received) (failed []int) {
 					results[i] = err
 					continue
 				}
-				of[key], held[key] = ep, later(h.heldUntil(now), h.Full)
+				of[key], sick[key] = ep, h
 				endpoints = append(endpoints, key)
 			}
-			if until := held[key]; m.Do == doSend && !m.Force && until.After(now) && now.Before(ep.deadline(m.Began)) {
-				round, roundFrom = append(round, m.again(d.spread(until, until.Sub(now))).waiting(now)), append(roundFrom, i)
+			if full := sick[key].fullUntil(now); m.Do == doSend && !m.Force && !full.IsZero() && now.Before(ep.deadline(m.Began)) {
+				back := d.spread(full, sick[key].spread(now))
+				if r.Receives > 1 {
+					stay, until = append(stay, i), append(until, back)
+					continue
+				}
+				round, roundFrom = append(round, m.again(back).waiting(now)), append(roundFrom, i)
 				continue
 			}
 			due[key], from[key] = append(due[key], m.ready(ep)), append(from[key], i)
@@ -66,12 +83,22 @@ func (d *Deliverer) Hop(ctx context.Context, rs []Received) (failed []int) {
 		}
 		return nil
 	})
+	var back []Received
 	for i, err := range results {
 		if err != nil {
 			d.warn(ctx, "a waiting message failed", "receives", rs[i].Receives, "error", err)
-			failed = append(failed, i)
+			failed, back = append(failed, i), append(back, rs[i])
 		}
 	}
+	GiveBack(ctx, d.Waiting, d.Logger, back...)
+	inParallel(len(stay), groupsAtOnce, func(i int) error {
+		if err := d.Waiting.Release(ctx, min(time.Until(until[i]), residentAtMost), rs[stay[i]]); err != nil {
+			d.warn(ctx, "release failed", "error", err) // it comes again when its visibility is over
+		}
+		return nil
+	})
+	failed = append(failed, stay...)
+	slices.Sort(failed)
 	return failed
 }
 

@@ -70,15 +70,14 @@ func (d *Deliverer) take(ctx context.Context, q Queue, most int, handle func([]R
 	}
 }
 
-// settle tells the queue which messages are done. Those that failed come again, the later the more often they have.
+// settle tells the queue which messages are done.
 func (d *Deliverer) settle(q Queue, rs []Received, failed []int) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
 	defer cancel()
-	var done, back []Received
+	var done []Received
 	for i, r := range rs {
 		if len(failed) > 0 && failed[0] == i {
 			failed = failed[1:]
-			back = append(back, r)
 			continue
 		}
 		done = append(done, r)
@@ -88,7 +87,6 @@ func (d *Deliverer) settle(q Queue, rs []Received, failed []int) {
 			d.warn(ctx, "done failed", "messages", len(done), "error", err)
 		}
 	}
-	GiveBack(ctx, q, d.Logger, back...)
 }
 
 // pool counts what each tenant has of the workers.
@@ -129,7 +127,7 @@ func (d *Deliverer) inPool(ctx context.Context, p *pool, rs []Received) []int {
 	}
 	if !p.enter(m.Tenant) {
 		if err := d.wait(ctx, m.again(d.spread(time.Now().Add(shareDelay), shareDelay))); err != nil {
-			return []int{0}
+			return []int{0} // it comes again when its visibility is over
 		}
 		return nil
 	}

@@ -95,7 +95,7 @@ func (d *Deliverer) mayTry(ctx context.Context, t *task, away bool) (time.Time, 
 		return d.spread(now.Add(recheckEvery), recheckEvery/4), nil
 	}
 	if until := t.h.heldUntil(now); !until.IsZero() && !t.m.Force {
-		return d.spread(until, max(until.Sub(now)/2, time.Second)), nil
+		return d.spread(until, t.h.spread(now)), nil
 	}
 	wait, ok, err := d.pace.take(ctx, t.ep)
 	if err != nil {

@@ -74,15 +74,16 @@ func (d *Dispatcher) dispatch(ctx context.Context, t TenantID, events []Event) e
 			continue
 		}
 		for _, m := range d.errandsFor(ctx, ep, events) {
-			until, err := held(ctx, ep)
+			h, err := held(ctx, ep)
 			if err != nil {
 				return err
 			}
+			until := h.fullUntil(time.Now())
 			if m.Do == doPump || until.IsZero() {
 				ready = append(ready, m.ready(ep))
 				continue
 			}
-			waiting = append(waiting, m.again(d.spread(until, time.Until(until)/2)).waiting(time.Now()))
+			waiting = append(waiting, m.again(d.spread(until, h.spread(time.Now()))).waiting(time.Now()))
 		}
 	}
 	if len(ready) > 0 {
@@ -96,32 +97,24 @@ func (d *Dispatcher) dispatch(ctx context.Context, t TenantID, events []Event) e
 	return nil
 }
 
-// holds returns what tells until when new events of an endpoint are to wait elsewhere than in its lanes; zero: not at all. It reads the health of
-// the tenant's endpoints once, when somebody first asks.
-func (d *Dispatcher) holds(t TenantID) func(context.Context, Endpoint) (time.Time, error) {
+// holds returns what tells an endpoint's health, and with it until when new events are to wait elsewhere than in its lanes. It reads that of all the
+// tenant's endpoints once, when somebody first asks.
+func (d *Dispatcher) holds(t TenantID) func(context.Context, Endpoint) (health, error) {
 	var known map[string]health
-	return func(ctx context.Context, ep Endpoint) (time.Time, error) {
+	return func(ctx context.Context, ep Endpoint) (health, error) {
 		if known == nil {
 			rows, err := d.Table.Query(ctx, Range{Tenant: t, Kind: rowHealth, Limit: 1000})
 			if err != nil {
-				return time.Time{}, err
+				return health{}, err
 			}
 			known = make(map[string]health, len(rows))
 			for _, row := range rows {
-				h, err := decodeRecord[health](row)
-				if err != nil {
-					return time.Time{}, err
+				if known[row.Sort], err = decodeRecord[health](row); err != nil {
+					return health{}, err
 				}
-				known[row.Sort] = h
 			}
 		}
-		now := time.Now()
-		h := known[ep.ID]
-		until := h.heldUntil(now)
-		if h.Full.After(now) && h.Full.After(until) {
-			until = h.Full
-		}
-		return until, nil
+		return known[ep.ID], nil
 	}
 }
 

@@ -25,6 +25,8 @@ const (
 	breakAfter    = 8 // failures in a row open the circuit
 	openFirst     = 30 * time.Second
 	openMost      = 15 * time.Minute
+	longDown      = 6 // trips
+	spreadMost    = 2 * time.Hour
 	probeTime     = 90 * time.Second // longer than an attempt takes
 	disableAfter  = 5 * 24 * time.Hour
 	sameSpell     = 2 * 24 * time.Hour // without an attempt for so long, failures before say nothing about now
@@ -63,6 +65,24 @@ func (h health) heldUntil(now time.Time) time.Time {
 		}
 	}
 	return until
+}
+
+// fullUntil is heldUntil for what has not come into a lane yet.
+func (h health) fullUntil(now time.Time) time.Time {
+	until := h.heldUntil(now)
+	if h.Full.After(now) && h.Full.After(until) {
+		return h.Full
+	}
+	return until
+}
+
+// spread is over how much time what is held now comes back. Behind a circuit that has opened many times it is up to two hours: each time that a
+// message comes back costs, and one attempt is all that comes of it.
+func (h health) spread(now time.Time) time.Duration {
+	if h.Trips > longDown {
+		return min(time.Duration(h.Trips-longDown)*openMost, spreadMost)
+	}
+	return max(h.fullUntil(now).Sub(now), time.Second)
 }
 
 // failed is h behind one more failed attempt.

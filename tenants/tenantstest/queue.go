@@ -31,6 +31,7 @@ type Queue struct {
 	seen     map[string]time.Time
 	receipts int
 	news     chan struct{} // closed and replaced when something may have become visible
+	waited   time.Time     // when the first of those who wait for news looks again by itself; zero: nobody waits
 }
 
 var _ tenants.Queue = (*Queue)(nil)
@@ -87,7 +88,6 @@ func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 			q.add(m)
 		}
 	}
-	q.changed()
 	q.mu.Unlock()
 	if f.outcome == Lost {
 		return errUnavailable
@@ -106,6 +106,9 @@ func (q *Queue) add(m tenants.Message) {
 	}
 	m.Body = slices.Clone(m.Body)
 	q.messages = append(q.messages, &message{Message: m, sent: now, visible: now.Add(m.Delay)})
+	if !q.waited.IsZero() && !q.waited.Before(now.Add(m.Delay)) {
+		q.changed()
+	}
 }
 
 // Done fulfils tenants.Queue.
@@ -141,14 +144,18 @@ func (q *Queue) settle(ctx context.Context, method string, rs []tenants.Received
 		return err
 	}
 	q.mu.Lock()
+	shown := method == "Release" // or what waits behind it in its group
 	for _, r := range rs {
+		shown = shown || r.Group != ""
 		at := slices.IndexFunc(q.messages, func(m *message) bool { return r.Receipt != "" && m.receipt == r.Receipt })
 		if f.outcome == Lost && f.rng.IntN(2*len(rs)) >= len(rs)-1 || at < 0 || !q.messages[at].visible.After(time.Now()) {
 			continue
 		}
 		act(f, q.messages[at])
 	}
-	q.changed()
+	if shown {
+		q.changed()
+	}
 	q.mu.Unlock()
 	if f.outcome == Lost {
 		return errUnavailable
@@ -159,6 +166,7 @@ func (q *Queue) settle(ctx context.Context, method string, rs []tenants.Received
 func (q *Queue) changed() {
 	close(q.news)
 	q.news = make(chan struct{})
+	q.waited = time.Time{}
 }
 
 func (q *Queue) newReceipt() string {

@@ -22,13 +22,10 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]ten
 	}
 	until := time.Now().Add(wait)
 	for {
-		got, next, news := q.take(f, max)
+		got, next, news := q.take(f, max, until)
 		now := time.Now()
 		if len(got) > 0 || !now.Before(until) {
 			return got, f.end(ctx, nil)
-		}
-		if next.IsZero() || next.After(until) {
-			next = until
 		}
 		timer := time.NewTimer(next.Sub(now))
 		select {
@@ -44,7 +41,7 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]ten
 }
 
 // take hands out what is visible. Where that is nothing it says when the next message becomes so by itself, and what to wait for otherwise.
-func (q *Queue) take(f *fate, max int) (got []tenants.Received, next time.Time, news <-chan struct{}) {
+func (q *Queue) take(f *fate, max int, until time.Time) (got []tenants.Received, next time.Time, news <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
@@ -52,7 +49,9 @@ func (q *Queue) take(f *fate, max int) (got []tenants.Received, next time.Time, 
 	blocked := map[string]bool{}
 	for _, m := range q.messages {
 		if m.visible.After(now) {
-			blocked[m.Group] = m.Group != ""
+			if m.Group != "" {
+				blocked[m.Group] = true
+			}
 			if next.IsZero() || m.visible.Before(next) {
 				next = m.visible
 			}
@@ -66,7 +65,7 @@ func (q *Queue) take(f *fate, max int) (got []tenants.Received, next time.Time, 
 		if len(got) == max {
 			break
 		}
-		if m.visible.After(now) || blocked[m.Group] {
+		if m.visible.After(now) || m.Group != "" && blocked[m.Group] {
 			continue
 		}
 		m.visible, m.receipt = now.Add(visibility), q.newReceipt()
@@ -74,6 +73,12 @@ func (q *Queue) take(f *fate, max int) (got []tenants.Received, next time.Time, 
 		r := tenants.Received{Message: m.Message, Receipt: m.receipt, Receives: m.receives, Sent: m.sent}
 		r.Body = slices.Clone(m.Body)
 		got = append(got, r)
+	}
+	if next.IsZero() || next.After(until) {
+		next = until
+	}
+	if q.waited.IsZero() || next.Before(q.waited) {
+		q.waited = next
 	}
 	return got, next, q.news
 }
