@@ -30,6 +30,11 @@ const (
 	OutcomeFailed    Outcome = "failed" // ours to do again: the message comes back
 )
 
+// Outcomes lists all there are.
+func Outcomes() []Outcome {
+	return []Outcome{OutcomeDelivered, OutcomeRetry, OutcomeDead, OutcomeHeld, OutcomeDropped, OutcomeFailed}
+}
+
 // NewDeliverer makes a Deliverer.
 func NewDeliverer(o *Outbox, s Sender) *Deliverer {
 	return &Deliverer{Outbox: o, sender: s, pace: &pace{table: o.Table}, seen: NewCache[string, Endpoint](readTTL, 10_000, 1_000)}

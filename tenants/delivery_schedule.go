@@ -13,7 +13,7 @@ const (
 )
 
 func (ep Endpoint) schedule() []time.Duration {
-	if len(ep.Schedule) == 0 {
+	if ep.Schedule == nil {
 		return DefaultSchedule()
 	}
 	return ep.Schedule

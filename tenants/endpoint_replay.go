@@ -117,9 +117,10 @@ func (d *Deliveries) StartReplay(ctx context.Context, t TenantID, spec ReplaySpe
 	return r, d.wait(ctx, r.errand(r.Created))
 }
 
-// Recover begins the replay of what the endpoint has not got since.
-func (d *Deliveries) Recover(ctx context.Context, t TenantID, endpoint string, since time.Time) (Replay, error) {
-	return d.StartReplay(ctx, t, ReplaySpec{Do: ReplayMissing, Endpoint: endpoint, Since: since})
+// Recover begins the replay of what the endpoint has not got since, and returns its id.
+func (d *Deliveries) Recover(ctx context.Context, t TenantID, endpoint string, since time.Time) (id string, err error) {
+	r, err := d.StartReplay(ctx, t, ReplaySpec{Do: ReplayMissing, Endpoint: endpoint, Since: since})
+	return r.ID, err
 }
 
 // CountReplay counts what StartReplay would send, and sends nothing.

@@ -33,26 +33,27 @@ const connectionsPerPeer = 1_000
 
 // box is the whole product, wired.
 type box struct {
-	c         config
-	log       *slog.Logger
-	db        *sqlite.DB
-	node      *tenants.Node
-	hub       *hub.Hub
-	app       *streamer.App
-	channels  *tenants.Log
-	queue     *sqlite.Queue
-	appender  *tenants.Appender
-	usage     *tenants.MonthlyUsage
-	changes   *sqlite.Feed // for usage
-	index     *tenants.EventIndex
-	indexed   *sqlite.Feed // for the index
-	erasure   *tenants.Erasure
-	accounts  *tenants.Accounts
-	endpoints *tenants.Endpoints
-	reach     *egress.Egress // what endpoints are posted to by
-	demo      *demo
-	operator  string // the file that holds the operator's key
-	firstTime bool
+	c          config
+	log        *slog.Logger
+	db         *sqlite.DB
+	node       *tenants.Node
+	hub        *hub.Hub
+	app        *streamer.App
+	channels   *tenants.Log
+	queue      *sqlite.Queue
+	appender   *tenants.Appender
+	usage      *tenants.MonthlyUsage
+	changes    *sqlite.Feed // for usage
+	index      *tenants.EventIndex
+	indexed    *sqlite.Feed // for the index
+	erasure    *tenants.Erasure
+	deliveries *deliveries
+	accounts   *tenants.Accounts
+	endpoints  *tenants.Endpoints
+	reach      *egress.Egress // what endpoints are posted to by
+	demo       *demo
+	operator   string // the file that holds the operator's key
+	firstTime  bool
 }
 
 // open makes or opens the folder and wires everything over it. Whoever gets a box closes it.
@@ -66,7 +67,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	path := filepath.Join(c.data, "hookcast.db")
-	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous, Feeds: tenants.CountsForUsage}); err != nil {
+	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous, Feeds: tenants.HoldsEvents}); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() {
@@ -133,6 +134,10 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	if err := b.openEndpoints(vault, deployment); err != nil {
 		return nil, err
 	}
+	if err := b.openDeliveries(ctx, channels); err != nil {
+		return nil, err
+	}
+	steering := tenants.NewDeliveries(b.deliveries.outbox)
 	b.usage = tenants.NewMonthlyUsage(table)
 	if b.changes, err = b.db.Feed(ctx, "usage"); err != nil {
 		return nil, err
@@ -150,7 +155,8 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	o := streamer.Options{
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		API: api.New(api.Options{
-			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: tenants.NewProbe(b.endpoints, b.reach), Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
+			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: tenants.NewProbe(b.endpoints, b.reach),
+			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
 			Connections: connections, Usage: b.usage, Index: b.index, Audit: tenants.NewAuditLog(table),
@@ -198,6 +204,8 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	work.Go(func() { b.usage.Run(working, b.changes, b.log) })
 	work.Go(func() { b.index.Run(working, b.indexed, b.log) })
 	work.Go(func() { b.erasure.Watch(working) })
+	work.Go(func() { b.deliveries.dispatcher.Run(working, b.deliveries.feed) })
+	work.Go(func() { b.deliveries.deliverer.Run(working, deliverWorkers) })
 	defer func() {
 		stop()
 		work.Wait()
@@ -242,10 +250,10 @@ func (b *box) close() {
 
 func (b *box) metrics() []streamer.Metric {
 	s := b.db.Stats()
-	return []streamer.Metric{
+	return append(b.deliveries.metrics(), []streamer.Metric{
 		{Name: "hookcast_storage_calls_total", Help: "Calls that write.", Counter: true, Value: float64(s.Calls)},
 		{Name: "hookcast_storage_commits_total", Help: "Transactions.", Counter: true, Value: float64(s.Commits)},
 		{Name: "hookcast_storage_syncs_total", Help: "Transactions that waited for the disk.", Counter: true, Value: float64(s.Syncs)},
 		{Name: "hookcast_storage_failed_total", Help: "Transactions that were taken back.", Counter: true, Value: float64(s.Failed)},
-	}
+	}...)
 }

@@ -23,20 +23,21 @@ import (
 
 // Options are what the API stands on. All are required except where a comment says otherwise.
 type Options struct {
-	Table     tenants.Table // for the memory of idempotency keys
-	Accounts  *tenants.Accounts
-	Keys      *tenants.Keys
-	Sources   *tenants.Sources
-	Judge     tenants.Judge // holds recorded requests against sources
-	Endpoints *tenants.Endpoints
-	Probe     *tenants.Probe
-	Recovery  Recovery // nil: nothing can be recovered
-	Log       *tenants.Log
-	Publisher *tenants.Publisher
-	Tokens    *token.Tokens
-	Gate      *access.Gate
-	Policies  *access.Policies // what the Gate decides by
-	Cursors   tenants.Cursors
+	Table      tenants.Table // for the memory of idempotency keys
+	Accounts   *tenants.Accounts
+	Keys       *tenants.Keys
+	Sources    *tenants.Sources
+	Judge      tenants.Judge // holds recorded requests against sources
+	Endpoints  *tenants.Endpoints
+	Probe      *tenants.Probe
+	Recovery   Recovery // nil: nothing can be recovered
+	Deliveries *tenants.Deliveries
+	Log        *tenants.Log
+	Publisher  *tenants.Publisher
+	Tokens     *token.Tokens
+	Gate       *access.Gate
+	Policies   *access.Policies // what the Gate decides by
+	Cursors    tenants.Cursors
 	// Subscribers counts the open subscriptions of a channel over all nodes, at most 5 s old.
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
 	Connections Connections

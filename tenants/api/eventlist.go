@@ -109,24 +109,33 @@ func indexQuery(query url.Values) (q tenants.IndexQuery, err error) {
 	return q, nil
 }
 
-// replayEvent puts a copy of an event into another channel, or the same one.
+// replayEvent puts a copy of an event into another channel, or the same one, or sends it to an endpoint.
 func (a *API) replayEvent(c *call) (answer, error) {
 	e, hidden, err := a.findEvent(c)
 	if err != nil {
 		return answer{}, err
 	}
-	c.fields.require("channel")
-	channel := c.fields.text("channel")
+	channel, endpoint := c.fields.text("channel"), c.fields.text("endpoint")
+	if c.fields.has("endpoint") {
+		if c.fields.has("channel") {
+			c.fields.refuse("channel", "is not given together with endpoint")
+		}
+	} else {
+		c.fields.require("channel")
+	}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
+	}
+	if len(hidden.Fields(e.Channel)) > 0 { // the copy would show elsewhere what is hidden from the caller in this channel
+		return answer{}, tenants.Errorf(tenants.Forbidden, "event_has_hidden_fields", "The policy hides fields of this channel from the caller, who cannot copy them.")
+	}
+	if endpoint != "" {
+		return a.replayTo(c, e, endpoint)
 	}
 	if tenants.ValidChannel(channel) { // else Replay has the better answer
 		if err := a.allow(c, access.Channel(channel), access.Publish); err != nil {
 			return answer{}, err
 		}
-	}
-	if len(hidden.Fields(e.Channel)) > 0 { // the copy would show in another channel what is hidden from the caller in this one
-		return answer{}, tenants.Errorf(tenants.Forbidden, "event_has_hidden_fields", "The policy hides fields of this channel from the caller, who cannot copy them.")
 	}
 	accepted, err := a.Publisher.Replay(c.ctx, e, channel)
 	if err != nil {

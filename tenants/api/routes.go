@@ -33,11 +33,13 @@ func Routes() []Route { return table() }
 func table() []Route {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	const (
-		source    = "source:{id}"
-		sources   = "source:*"
-		endpoint  = "endpoint:{id}"
-		endpoints = "endpoint:*"
-		channel   = "channel:{channel}"
+		source     = "source:{id}"
+		sources    = "source:*"
+		endpoint   = "endpoint:{id}"
+		endpoints  = "endpoint:*"
+		delivery   = "delivery:{id}"
+		deliveries = "delivery:*"
+		channel    = "channel:{channel}"
 	)
 	// Who has to do with keys at all has to do with a viewer's; the handlers ask about the role of the key in question.
 	keys := access.Key(tenants.RoleViewer)
@@ -85,6 +87,15 @@ func table() []Route {
 		{Method: post, Path: "/v1/endpoints/{id}/test", Object: endpoint, Action: access.Write, bodyless: true, handle: (*API).testEndpoint},
 		{Method: post, Path: "/v1/endpoints/{id}/verify", Object: endpoint, Action: access.Write, bodyless: true, Audit: "endpoint.verify", handle: (*API).verifyEndpoint},
 		{Method: post, Path: "/v1/endpoints/{id}/recover", Object: endpoint, Action: access.Write, Audit: "endpoint.recover", handle: (*API).recoverEndpoint},
+
+		{Method: get, Path: "/v1/deliveries", Object: deliveries, Action: access.Read, handle: (*API).listDeliveries},
+		{Method: get, Path: "/v1/deliveries/{id}", Object: delivery, Action: access.Read, handle: (*API).getDelivery},
+		{Method: post, Path: "/v1/deliveries/{id}/retry", Object: delivery, Action: access.Write, bodyless: true, Audit: "delivery.retry", handle: (*API).retryDelivery},
+		{Method: post, Path: "/v1/deliveries/{id}/cancel", Object: delivery, Action: access.Write, bodyless: true, Audit: "delivery.cancel", handle: (*API).cancelDelivery},
+		{Method: get, Path: "/v1/dead-letters", Object: deliveries, Action: access.Read, handle: (*API).listDead},
+		{Method: post, Path: "/v1/dead-letters/redrive", Object: deliveries, Action: access.Write, Creates: true, bodyless: true, Audit: "delivery.redrive", handle: (*API).redrive},
+		{Method: post, Path: "/v1/replays", Object: deliveries, Action: access.Write, Creates: true, Audit: "delivery.replay", handle: (*API).startReplay},
+		{Method: get, Path: "/v1/replays/{id}", Object: deliveries, Action: access.Read, handle: (*API).getReplay},
 
 		{Method: get, Path: "/v1/channels", Object: access.Channels, Action: access.Read, Tokens: true, handle: (*API).listChannels},
 		{Method: get, Path: "/v1/channels/{channel}", Object: channel, Action: access.Read, Tokens: true, handle: (*API).getChannel},

@@ -38,6 +38,7 @@ type world struct {
 	index    *tenants.EventIndex
 	feed     *tenantstest.Feed // for the index
 	hub      *seats
+	outbox   *tenants.Outbox
 	posts    *receivers
 	operator string // the operator's key
 	logged   *buffer
@@ -91,7 +92,13 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Destinations: nowhere(t), Challenge: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	judge := tenants.NewJudge(nil)
+	w.outbox = &tenants.Outbox{
+		Table: w.table, Log: w.log, Endpoints: endpoints, Tenants: accounts, Ready: tenantstest.NewQueue(tenantstest.QueueOptions{}),
+		Waiting: tenantstest.NewQueue(tenantstest.QueueOptions{}), Logger: logger,
+	}
+	deliveries := tenants.NewDeliveries(w.outbox)
 	o := api.Options{
+		Deliveries: deliveries, Recovery: deliveries,
 		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },

@@ -1,0 +1,169 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// deliveryView is a delivery as answers show it. Lists leave its attempts out.
+type deliveryView struct {
+	ID       string        `json:"id"`
+	Endpoint string        `json:"endpoint_id"`
+	Event    string        `json:"event_id"`
+	Channel  string        `json:"channel"`
+	Seq      int64         `json:"seq"`
+	Type     string        `json:"type"`
+	Replay   *string       `json:"replay_id"`
+	State    string        `json:"state"`
+	Reason   *string       `json:"reason"`
+	Made     int           `json:"attempts_made"`
+	Next     *time.Time    `json:"next_attempt_at"`
+	Updated  time.Time     `json:"updated_at"`
+	Attempts []attemptView `json:"attempts,omitempty"`
+}
+
+// attemptView is one attempt of a delivery.
+type attemptView struct {
+	Number int       `json:"number"`
+	At     time.Time `json:"at"`
+	Second bool      `json:"second_try"`
+	*endpointAttempt
+}
+
+func viewDelivery(d tenants.Delivery) deliveryView {
+	return deliveryView{
+		ID: d.ID, Endpoint: d.Endpoint, Event: d.Event, Channel: d.Channel, Seq: d.Seq, Type: d.Type, Replay: known(d.Replay), State: string(d.State),
+		Reason: known(d.Reason), Made: d.Attempts, Next: optionalTime(d.Next), Updated: d.Updated.UTC(),
+	}
+}
+
+// withAttempts is viewDelivery with what came of each attempt.
+func withAttempts(d tenants.Delivery) deliveryView {
+	v := viewDelivery(d)
+	for _, a := range d.History {
+		v.Attempts = append(v.Attempts, attemptView{a.Number, a.At.UTC(), a.Second, viewAttempt(tenants.Answer{
+			Status: a.Status, Failure: a.Failure, Took: a.Took, Header: a.Header, Body: a.Body, Truncated: a.Truncated,
+		})})
+	}
+	return v
+}
+
+func (a *API) delivery(c *call) (tenants.Delivery, error) {
+	id, err := c.id("id", tenants.PrefixDelivery)
+	if err != nil {
+		return tenants.Delivery{}, err
+	}
+	return a.Deliveries.Get(c.ctx, c.who.Tenant, id)
+}
+
+func (a *API) listDeliveries(c *call) (answer, error) {
+	p, err := a.page(c)
+	if err != nil {
+		return answer{}, err
+	}
+	f, err := deliveryFilter(c.query)
+	if err != nil {
+		return answer{}, err
+	}
+	found, next, err := a.Deliveries.List(c.ctx, c.who.Tenant, f, p.after, p.limit)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.listOf(c, deliveryViews(found), next), nil
+}
+
+func deliveryViews(found []tenants.Delivery) []deliveryView {
+	views := make([]deliveryView, 0, len(found))
+	for _, d := range found {
+		views = append(views, viewDelivery(d))
+	}
+	return views
+}
+
+// deliveryFilter reads what narrows a list of deliveries. What could match nothing is refused rather than answered with nothing.
+func deliveryFilter(query url.Values) (f tenants.DeliveryFilter, err error) {
+	bad := func(name, is string) error {
+		return tenants.Errorf(tenants.Invalid, "invalid_filter", "%s must be %s, given once.", name, is)
+	}
+	for name, values := range query {
+		value, once := values[0], len(values) == 1
+		switch name {
+		case "endpoint":
+			if f.Endpoint = value; !once || !tenants.ValidID(tenants.PrefixEndpoint, value) {
+				return f, bad(name, "an endpoint's id")
+			}
+		case "event":
+			if f.Event = value; !once || !tenants.ValidID(tenants.PrefixEvent, value) {
+				return f, bad(name, "an event's id")
+			}
+		case "state":
+			switch f.State = tenants.DeliveryState(value); f.State {
+			case tenants.DeliveryPending, tenants.DeliveryDelivered, tenants.DeliveryDead, tenants.DeliveryCanceled:
+			default:
+				once = false
+			}
+			if !once {
+				return f, bad(name, "pending, delivered, dead or canceled")
+			}
+		case "from":
+			if f.Since, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
+				return f, bad(name, "a time as in RFC 3339")
+			}
+		case "to":
+			if f.Until, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
+				return f, bad(name, "a time as in RFC 3339")
+			}
+		}
+	}
+	return f, nil
+}
+
+func (a *API) getDelivery(c *call) (answer, error) {
+	d, err := a.delivery(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, withAttempts(d)}, nil
+}
+
+func (a *API) retryDelivery(c *call) (answer, error) {
+	return a.steer(c, func(id string) (tenants.Delivery, error) { return a.Deliveries.Retry(c.ctx, c.who.Tenant, id) }, http.StatusAccepted)
+}
+
+func (a *API) cancelDelivery(c *call) (answer, error) {
+	return a.steer(c, func(id string) (tenants.Delivery, error) { return a.Deliveries.Cancel(c.ctx, c.who.Tenant, id) }, http.StatusOK)
+}
+
+func (a *API) steer(c *call, do func(id string) (tenants.Delivery, error), status int) (answer, error) {
+	id, err := c.id("id", tenants.PrefixDelivery)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	d, err := do(id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status, withAttempts(d)}, nil
+}
+
+func (a *API) listDead(c *call) (answer, error) {
+	p, err := a.page(c)
+	if err != nil {
+		return answer{}, err
+	}
+	f, err := deliveryFilter(c.query)
+	if err != nil {
+		return answer{}, err
+	}
+	found, next, err := a.Deliveries.Dead(c.ctx, c.who.Tenant, f.Endpoint, p.after, p.limit)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.listOf(c, deliveryViews(found), next), nil
+}
