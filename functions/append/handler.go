@@ -3,10 +3,8 @@ package appending
 
 import (
 	"context"
-	"encoding/base64"
 	"iter"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -34,7 +32,7 @@ func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventR
 		begin := time.Now()
 		rs := make([]tenants.Received, len(e.Records))
 		for i, m := range e.Records {
-			rs[i] = received(m)
+			rs[i] = batch.Received(m)
 		}
 		within, cancel := batch.Within(ctx)
 		defer cancel()
@@ -74,22 +72,4 @@ func owners(rs []tenants.Received) iter.Seq[tenants.TenantID] {
 			}
 		}
 	}
-}
-
-// received is the message as the domain has it. Bodies are base64 (infra/sqs); one that is not is nobody's event, and is left for the
-// Appender to refuse.
-func received(m events.SQSMessage) tenants.Received {
-	body, err := base64.StdEncoding.Strict().DecodeString(m.Body)
-	if err != nil {
-		body = []byte(m.Body)
-	}
-	r := tenants.Received{
-		Message: tenants.Message{Group: m.Attributes["MessageGroupId"], Dedupe: m.Attributes["MessageDeduplicationId"], Body: body},
-		Receipt: m.ReceiptHandle,
-	}
-	r.Receives, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
-	if ms, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
-		r.Sent = time.UnixMilli(ms)
-	}
-	return r
 }

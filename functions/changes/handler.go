@@ -1,4 +1,4 @@
-// Package changes follows the table's stream: it counts usage, indexes events, and tells the nodes of what has changed about a tenant, in case that
+// Package changes follows the table's stream: it gives events to the endpoints that they are for, counts usage, indexes events, and tells the nodes of what has changed about a tenant, in case that
 // whoever changed it could not.
 //
 // A record that is no row of this release's has failed. Lambda halves the batch until it is alone, tries it a few times more and then
@@ -11,6 +11,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -28,6 +29,12 @@ type Index interface {
 	Add(ctx context.Context, changes []tenants.Change) (failed []int, err error)
 }
 
+// Dispatcher sends each event among changes on its way to the endpoints that it is for, and returns the indexes of those that it could not, having tried for
+// as long as ctx lets it: *tenants.Dispatcher.
+type Dispatcher interface {
+	Persist(ctx context.Context, changes []tenants.Change) (failed []int, err error)
+}
+
 // News tells all nodes that something about the tenant has changed: *tenants.News.
 type News interface {
 	Send(ctx context.Context, tenant tenants.TenantID) error
@@ -39,6 +46,7 @@ type Options struct {
 	Decode  func(record []byte) (tenants.Change, error)
 	Usage   Usage
 	Index   Index
+	Out     Dispatcher
 	News    News
 	Logger  *slog.Logger
 	Measure func(values ...slog.Attr)
@@ -55,7 +63,7 @@ func Handler(o Options) func(context.Context, Event) (events.DynamoDBEventRespon
 		defer cancel()
 		log := o.Logger.With("request_id", batch.RequestID(ctx))
 		decoded, places, failed := o.decode(within, log, e.Records)
-		for _, i := range o.keepBooks(within, log, decoded) {
+		for _, i := range o.takeIn(within, log, decoded) {
 			failed = append(failed, places[i])
 		}
 		for _, i := range o.tell(within, log, decoded) {
@@ -69,24 +77,28 @@ func Handler(o Options) func(context.Context, Event) (events.DynamoDBEventRespon
 	}
 }
 
-// keepBooks counts the events and indexes them, both at once, and returns the indexes of those that are to come again.
-func (o Options) keepBooks(ctx context.Context, log *slog.Logger, decoded []tenants.Change) (failed []int) {
-	var missing []int
-	var wrong error
-	indexed := make(chan struct{})
-	go func() {
-		defer close(indexed)
-		missing, wrong = o.Index.Add(ctx, decoded)
-	}()
-	failed, err := o.Usage.Count(ctx, decoded)
-	<-indexed
-	if err != nil {
-		log.WarnContext(ctx, "usage was not counted", "error", err)
+// takeIn dispatches the events, counts them and indexes them, all at once, and returns the indexes of those that are to come again.
+func (o Options) takeIn(ctx context.Context, log *slog.Logger, decoded []tenants.Change) (failed []int) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, way := range []struct {
+		take func(context.Context, []tenants.Change) ([]int, error)
+		said string
+	}{
+		{o.Out.Persist, "events were not dispatched"}, {o.Usage.Count, "usage was not counted"}, {o.Index.Add, "events were not indexed"},
+	} {
+		all.Go(func() {
+			lost, err := way.take(ctx, decoded)
+			if err != nil {
+				log.WarnContext(ctx, way.said, "error", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			failed = append(failed, lost...)
+		})
 	}
-	if wrong != nil {
-		log.WarnContext(ctx, "events were not indexed", "error", wrong)
-	}
-	return append(failed, missing...)
+	all.Wait()
+	return failed
 }
 
 // owners yields whose the rows are.

@@ -21,6 +21,8 @@ type world struct {
 	lost    []int    // of those, what cannot be
 	indexed int      // how many came to be indexed
 	missing []int    // of those, what cannot be
+	sent    int      // how many came to be dispatched
+	unsent  []int    // of those, what cannot be
 	told    []tenants.TenantID
 	deaf    tenants.TenantID // of whom nobody can be told
 	log     bytes.Buffer
@@ -40,6 +42,14 @@ func (w *world) Add(_ context.Context, cs []tenants.Change) ([]int, error) {
 	w.indexed += len(cs)
 	if w.missing != nil {
 		return w.missing, errors.New("the index is down")
+	}
+	return nil, nil
+}
+
+func (w *world) Persist(_ context.Context, cs []tenants.Change) ([]int, error) {
+	w.sent += len(cs)
+	if w.unsent != nil {
+		return w.unsent, errors.New("the queues are down")
 	}
 	return nil, nil
 }
@@ -70,7 +80,7 @@ func (w *world) batch(t *testing.T, records ...string) string {
 		e.Records = append(e.Records, json.RawMessage(fmt.Sprintf(`{"tenant":%q,"kind":%q,"dynamodb":{"SequenceNumber":"%d"}}`, tenant, kind, 100+i)))
 	}
 	out, err := changes.Handler(changes.Options{
-		Decode: decode, Usage: w, Index: w, News: w, Logger: slog.New(slog.NewJSONHandler(&w.log, nil)), Measure: func(...slog.Attr) {},
+		Decode: decode, Usage: w, Index: w, Out: w, News: w, Logger: slog.New(slog.NewJSONHandler(&w.log, nil)), Measure: func(...slog.Attr) {},
 	})(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)
@@ -93,8 +103,8 @@ func TestEventsAreCountedAndNewsIsToldOncePerTenant(t *testing.T) {
 	if got := w.batch(t, "a log/x", "a version", "b version", "a version", "a log/y"); got != none {
 		t.Errorf("answered %s", got)
 	}
-	if w.indexed != 5 {
-		t.Errorf("%d came to be indexed", w.indexed)
+	if w.indexed != 5 || w.sent != 5 {
+		t.Errorf("%d came to be indexed, %d to be dispatched", w.indexed, w.sent)
 	}
 	if !slices.Equal(w.counted, []string{"log/x", "version", "version", "version", "log/y"}) || !slices.Equal(w.told, []tenants.TenantID{"a", "b"}) {
 		t.Errorf("counted %q, told %q", w.counted, w.told)
@@ -107,6 +117,9 @@ func TestEventsAreCountedAndNewsIsToldOncePerTenant(t *testing.T) {
 func TestTheFirstThatFailedIsNamed(t *testing.T) {
 	if got := (&world{lost: []int{2, 3}}).batch(t, "a log/x", "a log/x", "a log/y", "a log/y"); got != failedFrom(102) {
 		t.Errorf("uncounted: %s", got)
+	}
+	if got := (&world{unsent: []int{1, 2}}).batch(t, "a log/x", "a log/x", "a log/y"); got != failedFrom(101) {
+		t.Errorf("not dispatched: %s", got)
 	}
 	if got := (&world{lost: []int{2}, missing: []int{1, 2}}).batch(t, "a log/x", "a log/x", "a log/y"); got != failedFrom(101) {
 		t.Errorf("not indexed: %s", got)

@@ -24,6 +24,8 @@ type Name string
 const (
 	Table           Name = "HOOKCAST_TABLE"             // name of the DynamoDB table
 	IngestQueue     Name = "HOOKCAST_INGEST_QUEUE_URL"  // of the FIFO queue in front of the log
+	DeliverQueue    Name = "HOOKCAST_DELIVER_QUEUE_URL" // of the FIFO queue of deliveries that are ready
+	WaitingQueue    Name = "HOOKCAST_WAITING_QUEUE_URL" // of the queue of deliveries that wait
 	KMSKey          Name = "HOOKCAST_KMS_KEY"           // ARN of the key that secrets are sealed under
 	PublicURL       Name = "HOOKCAST_PUBLIC_URL"        // base address of the API and of /in/{token}, as providers reach it
 	InboxPrefix     Name = "HOOKCAST_INBOX_PREFIX"      // what names of nodes' queues begin with

@@ -126,7 +126,7 @@ func failing(t *testing.T, binary string, environment ...string) string {
 // A cold start is a provider's wait. The bound is far above what it takes, for machines that do much else.
 func TestFunctionsStartQuickly(t *testing.T) {
 	p := start(t)
-	for _, name := range []string{"ingest", "append", "changes", "admin", "sweep"} {
+	for _, name := range []string{"ingest", "append", "changes", "deliver", "admin", "sweep"} {
 		m := regexp.MustCompile(`INIT_REPORT Init Duration: ([0-9.]+ ms)`).FindStringSubmatch(p.log(t, name))
 		if m == nil {
 			t.Errorf("%s logged no start", name)

@@ -40,7 +40,7 @@ func (l *local) warm(ctx context.Context) error {
 	}
 	for name, event := range map[string]any{
 		"ingest": request(http.MethodHead, "/in/x"), "admin": request(http.MethodGet, "/healthz"),
-		"append": events.SQSEvent{}, "changes": events.DynamoDBEvent{}, "sweep": map[string]string{},
+		"append": events.SQSEvent{}, "changes": events.DynamoDBEvent{}, "deliver": events.SQSEvent{}, "sweep": map[string]string{},
 	} {
 		payload, err := json.Marshal(event)
 		if err != nil {

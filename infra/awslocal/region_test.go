@@ -12,7 +12,7 @@ import (
 // all regions, so that here the table has another name.
 func TestAProgramInTheWrongRegionSaysSo(t *testing.T) {
 	p := start(t)
-	for _, name := range []string{"ingest", "append", "changes", "admin", "sweep", "streamer-1"} {
+	for _, name := range []string{"ingest", "append", "changes", "deliver", "admin", "sweep", "streamer-1"} {
 		pids := p.processes(t)[name]
 		if len(pids) == 0 {
 			t.Errorf("%s does not run", name)

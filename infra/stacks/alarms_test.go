@@ -10,6 +10,9 @@ import (
 var watched = []struct{ metric, of, above, why string }{
 	{"ApproximateNumberOfMessagesVisible", "IngestDeadLettersName", "0", "a poison message, or events that could not be appended"},
 	{"ApproximateNumberOfMessagesVisible", "ChangesFailuresName", "0", "a record that no release of ours wrote"},
+	{"ApproximateNumberOfMessagesVisible", "DeliverDeadLettersName", "0", "deliveries that could not be recorded"},
+	{"ApproximateNumberOfMessagesVisible", "WaitingDeadLettersName", "0", "deliveries that could not be sent on"},
+	{"Errors", "DeliverFunction", "0", ""}, {"Throttles", "DeliverFunction", "0", ""},
 	{"ApproximateAgeOfOldestMessage", "IngestQueueName", "60", "acknowledged events that wait"},
 	{"IteratorAge", "ChangesFunction", "60000", "the table's stream is not followed"},
 	{"Errors", "IngestFunction", "0", ""}, {"Errors", "AppendFunction", "0", ""}, {"Errors", "ChangesFunction", "0", ""},
@@ -49,7 +52,7 @@ func TestWhatGoesWrongIsHeardOf(t *testing.T) {
 			t.Errorf("no alarm on %s of %s above %s: %s", w.metric, w.of, w.above, w.why)
 		}
 	}
-	for _, name := range []string{"IngestDeadLettersName", "ChangesFailuresName", "IngestQueueName", "ChangesFunction", "TableName", "TargetGroup"} {
+	for _, name := range []string{"IngestDeadLettersName", "ChangesFailuresName", "IngestQueueName", "DeliverQueueName", "DeliverDeadLettersName", "WaitingDeadLettersName", "ChangesFunction", "DeliverFunction", "TableName", "TargetGroup"} {
 		if !strings.Contains(dashboard, "${"+name+"}") {
 			t.Errorf("the dashboard does not show %s", name)
 		}

@@ -72,6 +72,8 @@ type line struct {
 	poller *awssqs.Client
 	feed   *dynamo.Feed
 	source *stacks.EventSource // what changes gets of the table's stream
+	ready  tenants.Queue       // of deliveries; nil: there are no endpoints
+	tenant tenants.TenantID
 	token  string
 	nodes  []string
 	began  time.Time // the pass
@@ -124,7 +126,7 @@ func newLine(t *testing.T) *line {
 	must(t, err)
 	_, shown, err := tenants.NewSources(accounts, l.vault, deployment).Create(ctx, tenant.ID, tenants.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
 	must(t, err)
-	l.token = shown.Token
+	l.token, l.tenant = shown.Token, tenant.ID
 	interest := tenants.NewInterest(l.table)
 	for range costNodes {
 		node := tenants.NewID("nod_")
@@ -154,8 +156,19 @@ func (l *line) start(deployment *tenants.Deployment) {
 			err := json.Unmarshal(record, &r)
 			return l.fed[r.Number], err
 		},
-		Usage: tenants.NewMonthlyUsage(l.table), Index: tenants.NewEventIndex(l.table), News: tenants.NewNews(l.table, l.in), Logger: quiet, Measure: unmeasured,
+		Usage: tenants.NewMonthlyUsage(l.table), Index: tenants.NewEventIndex(l.table), Out: tenants.NewDispatcher(l.outbox(accounts)), News: tenants.NewNews(l.table, l.in), Logger: quiet, Measure: unmeasured,
 	})
+}
+
+// dispatching is how many round trips it takes to find out that a tenant has no endpoints.
+const dispatching = 1
+
+// outbox is what deliveries stand on, over queues of the line's or, for events that go to no endpoint, none.
+func (l *line) outbox(accounts *tenants.Accounts) *tenants.Outbox {
+	return &tenants.Outbox{
+		Table: l.table, Log: tenants.NewLog(l.table), Endpoints: tenants.NewEndpoints(accounts, nil, new(tenants.Deployment), tenants.EndpointOptions{}),
+		Ready: l.ready, Waiting: l.ready,
+	}
 }
 
 // limits and source keep what they were told once. What they stand for keeps it for 5 s, which on a slow machine may be over in the middle of a
@@ -232,7 +245,7 @@ func (l *line) pass(n, size int) cost {
 	}
 	asked = l.bill.asked
 	l.count(n)
-	l.bill.add(cost{Changes: l.bill.asked - asked - 1}) // the index is written while usage is counted
+	l.bill.add(cost{Changes: l.bill.asked - asked - 1 - dispatching}) // the index is written while usage is counted, and endpoints looked for
 	sum := l.bill.sum().minus(before)
 	if puts = l.bill.puts - puts; puts != sum.WriteUnits {
 		l.t.Errorf("DynamoDB says %v write units, and the items' sizes say %v", sum.WriteUnits, puts)

@@ -30,7 +30,7 @@ func TestDeploymentNamesWhatInvokesWhat(t *testing.T) {
 	for _, s := range d.Schedules {
 		from = append(from, s.Every.String()+" > "+s.Function.Name)
 	}
-	want := "hookcast-ingest.fifo > append, hookcast-Table > changes, ANY /v1/{proxy+} > admin, ANY /in/{token} > ingest, ANY  > admin, 1m0s > sweep"
+	want := "hookcast-ingest.fifo > append, hookcast-Table > changes, hookcast-deliver.fifo > deliver, hookcast-waiting > deliver, ANY /v1/{proxy+} > admin, ANY /in/{token} > ingest, ANY  > admin, 1m0s > sweep"
 	if got := strings.Join(from, ", "); got != want {
 		t.Errorf("invokers\n got %s\nwant %s", got, want)
 	}

@@ -82,7 +82,7 @@ func TestEachFunctionHasARoleOfItsOwn(t *testing.T) {
 			}
 		}
 	}
-	if len(users) != 7 { // five functions, the task, what starts the task
+	if len(users) != 8 { // six functions, the task, what starts the task
 		t.Errorf("%d roles: %v", len(users), users)
 	}
 	for role, ids := range users {
@@ -98,28 +98,28 @@ var calls = map[string]struct {
 	rights []string
 	who    []string // roles; none: nothing that is deployed makes it
 }{
-	"dynamo.GetItem":                   {[]string{"dynamodb:GetItem"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
-	"dynamo.Query":                     {[]string{"dynamodb:Query"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
-	"dynamo.PutItem":                   {[]string{"dynamodb:PutItem"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
-	"dynamo.UpdateItem":                {[]string{"dynamodb:UpdateItem"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
-	"dynamo.DeleteItem":                {[]string{"dynamodb:DeleteItem"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
-	"dynamo.TransactWriteItems":        {[]string{"dynamodb:ConditionCheckItem"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.GetItem":                   {[]string{"dynamodb:GetItem"}, []string{"IngestRole", "AppendRole", "ChangesRole", "DeliverRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.Query":                     {[]string{"dynamodb:Query"}, []string{"IngestRole", "AppendRole", "ChangesRole", "DeliverRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.PutItem":                   {[]string{"dynamodb:PutItem"}, []string{"IngestRole", "AppendRole", "ChangesRole", "DeliverRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.UpdateItem":                {[]string{"dynamodb:UpdateItem"}, []string{"AppendRole", "ChangesRole", "DeliverRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.DeleteItem":                {[]string{"dynamodb:DeleteItem"}, []string{"AppendRole", "ChangesRole", "DeliverRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"dynamo.TransactWriteItems":        {[]string{"dynamodb:ConditionCheckItem"}, []string{"AppendRole", "ChangesRole", "DeliverRole", "AdminRole", "SweepRole", "TaskRole"}},
 	"dynamo.CreateTable":               {nil, nil},
 	"dynamo.DescribeTable":             {nil, nil},
 	"dynamo.UpdateTimeToLive":          {nil, nil},
 	"dynamo.DescribeStream":            {[]string{"dynamodb:DescribeStream"}, []string{"ChangesRole"}}, // by the event source mapping
 	"dynamo.GetRecords":                {[]string{"dynamodb:GetRecords"}, []string{"ChangesRole"}},
 	"dynamo.GetShardIterator":          {[]string{"dynamodb:GetShardIterator"}, []string{"ChangesRole"}},
-	"sqs.SendMessageBatch":             {[]string{"sqs:SendMessage"}, []string{"IngestRole", "AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
-	"sqs.ReceiveMessage":               {[]string{"sqs:ReceiveMessage"}, []string{"AppendRole", "TaskRole"}}, // append's by the event source mapping
-	"sqs.DeleteMessageBatch":           {[]string{"sqs:DeleteMessage"}, []string{"AppendRole", "TaskRole"}},
-	"sqs.ChangeMessageVisibilityBatch": {[]string{"sqs:ChangeMessageVisibility"}, []string{"AppendRole"}},
-	"sqs.GetQueueUrl":                  {[]string{"sqs:GetQueueUrl"}, []string{"AppendRole", "ChangesRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"sqs.SendMessageBatch":             {[]string{"sqs:SendMessage"}, []string{"IngestRole", "AppendRole", "ChangesRole", "DeliverRole", "AdminRole", "SweepRole", "TaskRole"}},
+	"sqs.ReceiveMessage":               {[]string{"sqs:ReceiveMessage"}, []string{"AppendRole", "DeliverRole", "TaskRole"}}, // the functions' by the event source mapping
+	"sqs.DeleteMessageBatch":           {[]string{"sqs:DeleteMessage"}, []string{"AppendRole", "DeliverRole", "TaskRole"}},
+	"sqs.ChangeMessageVisibilityBatch": {[]string{"sqs:ChangeMessageVisibility"}, []string{"AppendRole", "DeliverRole"}},
+	"sqs.GetQueueUrl":                  {[]string{"sqs:GetQueueUrl"}, []string{"AppendRole", "ChangesRole", "DeliverRole", "AdminRole", "SweepRole", "TaskRole"}},
 	"sqs.CreateQueue":                  {[]string{"sqs:CreateQueue"}, []string{"TaskRole"}},
 	"sqs.DeleteQueue":                  {[]string{"sqs:DeleteQueue"}, []string{"SweepRole", "TaskRole"}},
 	"sqs.ListQueues":                   {[]string{"sqs:ListQueues"}, []string{"SweepRole"}},
-	"kms.GenerateDataKey":              {[]string{"kms:GenerateDataKey"}, []string{"IngestRole", "AdminRole", "TaskRole"}},
-	"kms.Decrypt":                      {[]string{"kms:Decrypt"}, []string{"IngestRole", "AdminRole", "TaskRole"}},
+	"kms.GenerateDataKey":              {[]string{"kms:GenerateDataKey"}, []string{"IngestRole", "DeliverRole", "AdminRole", "TaskRole"}},
+	"kms.Decrypt":                      {[]string{"kms:Decrypt"}, []string{"IngestRole", "DeliverRole", "AdminRole", "TaskRole"}},
 }
 
 // call finds what an adapter asks for by the name of the SDK's type that it fills in.

@@ -15,7 +15,7 @@ const keepAtLeast = 15 * 24 * time.Hour
 
 func TestQueuesOutliveTheirReadersAndNotTheLog(t *testing.T) {
 	d := deploy(t)
-	if len(d.Queues) != 3 {
+	if len(d.Queues) != 7 {
 		t.Fatalf("%d queues", len(d.Queues))
 	}
 	for _, s := range d.Sources {

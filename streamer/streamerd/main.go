@@ -26,7 +26,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	env := awsenv.Start("streamerd", awsenv.Table, awsenv.IngestQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.OwnHosts, awsenv.InboxPrefix,
+	env := awsenv.Start("streamerd", awsenv.Table, awsenv.IngestQueue, awsenv.DeliverQueue, awsenv.WaitingQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.OwnHosts, awsenv.InboxPrefix,
 		awsenv.Signup, awsenv.OperatorKeyHash, awsenv.Address)
 	ln, err := net.Listen("tcp", env.Get(awsenv.Address))
 	env.Must(err)

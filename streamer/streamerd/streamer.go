@@ -93,13 +93,17 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	})
 	connections.Local = s.hub
 	ingest := queues.Queue(env.Get(awsenv.IngestQueue))
+	deliveries := tenants.NewDeliveries(&tenants.Outbox{
+		Table: table, Log: channels, Endpoints: endpoints, Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
+		Tenants: accounts, Logger: s.log,
+	})
 	admission := tenants.NewSharedAdmission(s.node)
 	admission.Notices = tenants.NewNotices(ingest)
 	s.app = tier.New(tier.Options{
 		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		API: api.New(api.Options{
 			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
-			Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach),
+			Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 			Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, ingest)),
 			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 			Subscribers: func(ctx context.Context, t tenants.TenantID, channel string) int {

@@ -26,7 +26,7 @@ import (
 const maxBody = 1<<20 + 64<<10 // as the streaming tier's
 
 func main() {
-	env := awsenv.Start("admin", awsenv.Table, awsenv.IngestQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.OwnHosts, awsenv.InboxPrefix, awsenv.Signup, awsenv.OperatorKeyHash)
+	env := awsenv.Start("admin", awsenv.Table, awsenv.IngestQueue, awsenv.DeliverQueue, awsenv.WaitingQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.OwnHosts, awsenv.InboxPrefix, awsenv.Signup, awsenv.OperatorKeyHash)
 	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
 	key := env.Get(awsenv.KMSKey)
 	vault := kms.New(env.Config, key, key)
@@ -48,11 +48,15 @@ func main() {
 		Filter: filters, Destinations: reach, Challenge: !env.AllowsPrivate(),
 	})
 	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
+	deliveries := tenants.NewDeliveries(&tenants.Outbox{
+		Table: table, Log: channels, Endpoints: endpoints, Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
+		Tenants: accounts, Logger: env.Logger,
+	})
 	handler := admin.Handler(api.New(api.Options{
 		Table: table, Accounts: accounts, Keys: keys, Sources: tenants.NewSources(accounts, vault, deployment),
 		Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels,
 		Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
-		Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach),
+		Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 		Tokens: token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
 		SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 		Subscribers: admin.Subscribers(interest, env.Logger), Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table), Observe: admin.Observe,

@@ -12,16 +12,25 @@ import (
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/infra/sqs"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/filter"
 )
 
 func main() {
-	env := awsenv.Start("changes", awsenv.Table, awsenv.InboxPrefix)
+	env := awsenv.Start("changes", awsenv.Table, awsenv.InboxPrefix, awsenv.DeliverQueue, awsenv.WaitingQueue)
 	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
-	inboxes := sqs.New(env.Config).Inboxes(env.Get(awsenv.InboxPrefix))
+	queues := sqs.New(env.Config)
+	inboxes := queues.Inboxes(env.Get(awsenv.InboxPrefix))
 	_, err := tenants.NewNodes(table).Live(context.Background())
 	env.Must(err)
+	filters, err := filter.New()
+	env.Must(err)
+	news := tenants.NewNews(table, inboxes)
+	dispatcher := tenants.NewDispatcher(&tenants.Outbox{
+		Table: table, Log: tenants.NewLog(table), Endpoints: tenants.NewEndpoints(tenants.NewAccounts(table, news), nil, new(tenants.Deployment), tenants.EndpointOptions{Filter: filters}), // opens no secret
+		Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)), Logger: env.Logger,
+	})
 	handler := changes.Handler(changes.Options{
-		Decode: dynamo.DecodeRecord, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), News: tenants.NewNews(table, inboxes),
+		Decode: dynamo.DecodeRecord, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Out: dispatcher, News: news,
 		Logger: env.Logger, Measure: env.Measure,
 	})
 	env.Ready()

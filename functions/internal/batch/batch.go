@@ -4,8 +4,10 @@ package batch
 
 import (
 	"context"
+	"encoding/base64"
 	"iter"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -78,4 +80,22 @@ func RequestID(ctx context.Context) string {
 		return c.AwsRequestID
 	}
 	return ""
+}
+
+// Received is the message as the domain has it. Bodies are base64 (infra/sqs); one that is not is nobody's, and is left for
+// whoever is to deal with it to refuse.
+func Received(m events.SQSMessage) tenants.Received {
+	body, err := base64.StdEncoding.Strict().DecodeString(m.Body)
+	if err != nil {
+		body = []byte(m.Body)
+	}
+	r := tenants.Received{
+		Message: tenants.Message{Group: m.Attributes["MessageGroupId"], Dedupe: m.Attributes["MessageDeduplicationId"], Body: body},
+		Receipt: m.ReceiptHandle,
+	}
+	r.Receives, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
+	if ms, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
+		r.Sent = time.UnixMilli(ms)
+	}
+	return r
 }
