@@ -16,7 +16,7 @@ import (
 
 var postSeed = flag.Uint64("post", 0, "the seed of the simulation of deliveries; 0: another one each time")
 
-var postEvents = flag.Int("post-events", 167, "how many events each of three tenants has in it, for 20 endpoints")
+var postEvents = flag.Int("post-events", 30, "how many events each of three tenants has in it, for 20 endpoints")
 
 // outing is a simulation of deliveries: events of some tenants go to many endpoints, which fail in every way that there is, by workers that
 // crash, over storage on a bad day.
