@@ -31,7 +31,7 @@ type Queue struct {
 	seen     map[string]time.Time
 	receipts int
 	news     chan struct{} // closed and replaced when something may have become visible
-	waited   time.Time     // when the first of those who wait for news looks again by itself; zero: nobody waits
+	waited   time.Time     // when the last of those who wait for news looks again by itself
 }
 
 var _ tenants.Queue = (*Queue)(nil)
@@ -106,7 +106,7 @@ func (q *Queue) add(m tenants.Message) {
 	}
 	m.Body = slices.Clone(m.Body)
 	q.messages = append(q.messages, &message{Message: m, sent: now, visible: now.Add(m.Delay)})
-	if !q.waited.IsZero() && !q.waited.Before(now.Add(m.Delay)) {
+	if m.Delay == 0 || q.waited.After(now.Add(m.Delay)) {
 		q.changed()
 	}
 }

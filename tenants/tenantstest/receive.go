@@ -77,7 +77,7 @@ func (q *Queue) take(f *fate, max int, until time.Time) (got []tenants.Received,
 	if next.IsZero() || next.After(until) {
 		next = until
 	}
-	if q.waited.IsZero() || next.Before(q.waited) {
+	if len(got) == 0 && next.After(q.waited) {
 		q.waited = next
 	}
 	return got, next, q.news
