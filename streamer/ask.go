@@ -23,6 +23,7 @@ type ask struct {
 	token       string // ?token=
 	typesOff    bool   // ?types=off
 	cloudEvents bool   // ?format=cloudevents
+	original    bool   // ?format=original
 	events      bool   // Accept names text/event-stream, and nothing that it prefers
 	lines       bool   // Accept prefers application/x-ndjson
 }
@@ -81,10 +82,20 @@ func askOf(ctx *fasthttp.RequestCtx) (ask, url.Values, error) {
 	case "", "raw":
 	case "cloudevents":
 		a.cloudEvents = true
+	case "original":
+		a.original = true
 	default:
-		return a, nil, malformed("invalid_format", "format is raw or cloudevents.")
+		return a, nil, malformed("invalid_format", "format is raw, cloudevents or original.")
 	}
 	return a, q, checkChannels(a.channels)
+}
+
+// checkOriginal refuses the original form to who does not get Server-Sent Events: other transports do not have it.
+func (q ask) checkOriginal(events bool) error {
+	if q.original && !events {
+		return malformed("invalid_format", "The format original is one of Server-Sent Events alone.")
+	}
+	return nil
 }
 
 func checkChannels(names []string) error {

@@ -28,6 +28,9 @@ func (a *App) poll(c *fiber.Ctx) error {
 	if err == errStopped {
 		return stopped(ctx)
 	}
+	if err == nil {
+		err = q.checkOriginal(false)
+	}
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ import (
 func (a *App) stream(c *fiber.Ctx) error {
 	ctx := c.Context()
 	q, _, err := askOf(ctx)
+	if err == nil {
+		err = q.checkOriginal(!q.lines)
+	}
 	if err != nil {
 		return a.refuse(ctx, q, err)
 	}
@@ -39,6 +42,8 @@ const eventStream = "text/event-stream; charset=utf-8"
 
 func (q ask) format() sse.Format {
 	switch {
+	case q.original:
+		return sse.Original
 	case q.cloudEvents && q.typesOff:
 		return sse.CloudEventsUntyped
 	case q.cloudEvents:

@@ -174,12 +174,60 @@ func TestFormatsOfAStream(t *testing.T) {
 		"&types=off":                    {"message", `"type":"note"`},
 		"&format=cloudevents":           {"note", `"specversion":"1.0"`},
 		"&format=cloudevents&types=off": {"message", `"type":"note"`},
+		"&format=original":              {"message", `"data_base64":"eyJuIjoxfQ=="`},
 	} {
 		s := w.open(t, "/v1/stream?channel=a&after=0"+query, auth(key))
 		s.next(t)
 		if e := s.next(t); e.Name != want.name || !strings.Contains(string(e.Data), want.member) {
 			t.Errorf("%q: %s %s", query, e.Name, e.Data)
 		}
+	}
+}
+
+// What the provider sent beside the payload is for holders of the tenant's keys, on no other transport, and is gone where a field of the payload is.
+func TestTheOriginalFormIsForKeysAndKeepsNoSignatureBesideAHiddenField(t *testing.T) {
+	w := newWorld(t)
+	tenant, key := w.tenant(t)
+	w.append(t, tenant, "a", func(e *tenants.Event) {
+		e.ContentType, e.Source, e.Hops = "application/json", "src_1", 1
+		e.Provenance = &tenants.Provenance{Scheme: "github", Verified: true, Headers: map[string]string{"X-Hub-Signature-256": "sha256=ab"}, Decoded: true}
+	}, "{ \"email\":1 }\r\n")
+	raw := w.token(t, tenant, token.Spec{Subject: "alice", Channels: []string{"a"}, TTL: time.Hour})
+	for target, want := range map[string]string{
+		"/v1/stream?channel=a&format=original&token=" + raw: "format_needs_key",
+		"/v1/stream?channel=a&format=other":                 "invalid_format",
+		"/v1/poll?channel=a&format=original":                "invalid_format",
+		"/v1/ws?channel=a&format=original":                  "",
+	} {
+		lines := []string{auth(key)}
+		if strings.Contains(target, "token=") {
+			lines = nil
+		}
+		head := w.open(t, target, lines...).head
+		if body, _ := io.ReadAll(head.Body); head.StatusCode < 400 || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %d %s", target, head.StatusCode, body)
+		}
+	}
+	if head := w.open(t, "/v1/stream?channel=a&format=original", auth(key), "Accept: application/x-ndjson").head; head.StatusCode != 400 {
+		t.Errorf("as lines: %d", head.StatusCode)
+	}
+	_, viewer, err := w.keys.Create(t.Context(), tenant, tenants.KeySpec{Name: "v", Role: tenants.RoleViewer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := func() string {
+		s := w.open(t, "/v1/stream?channel=a&after=0&format=original", auth(viewer))
+		s.next(t)
+		return string(s.next(t).Data)
+	}
+	const whole = `"content_type":"application/json","headers":{"X-Hub-Signature-256":"sha256=ab"},"decoded":true,"hops":1,"data_base64":"eyAiZW1haWwiOjEgfQ0K"}`
+	if got := first(); !strings.HasSuffix(got, whole) || !strings.Contains(got, `"channel":"a","type":"note","source":"src_1","time":`) {
+		t.Errorf("%s", got)
+	}
+	w.setPolicy(t, tenant, hides("viewer", "email", ""))
+	const pruned = `"content_type":"application/json","decoded":true,"hops":1,"data_base64":"e30="}`
+	if got := first(); !strings.HasSuffix(got, pruned) {
+		t.Errorf("%s", got)
 	}
 }
 

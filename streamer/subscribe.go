@@ -84,6 +84,9 @@ func (a *App) admit(within context.Context, ctx *fasthttp.RequestCtx, q ask) (te
 	if err == nil {
 		err = a.admitChannels(within, p, q.channels)
 	}
+	if err == nil && q.original && p.TokenID != "" {
+		err = tenants.Errorf(tenants.Forbidden, "format_needs_key", "The format original shows the provider's headers, and is for API keys alone.")
+	}
 	return p, tenant, err
 }
 

@@ -25,6 +25,9 @@ func (a *App) websocket(c *fiber.Ctx) error {
 		return err
 	}
 	q, _, err := askOf(ctx)
+	if err == nil {
+		err = q.checkOriginal(false)
+	}
 	if err != nil {
 		return a.refuseSocket(ctx, key, err)
 	}

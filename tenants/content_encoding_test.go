@@ -3,6 +3,7 @@ package tenants_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -73,6 +74,8 @@ func TestReceiveVerifiesWhatWasSentAndKeepsWhatItSays(t *testing.T) {
 	}
 	if e := r.queued(t)[0]; string(e.Data) != plain || e.ContentType != "application/json" || e.Type != "push" {
 		t.Errorf("%+v %s", e, e.Data)
+	} else if p := e.Provenance; !p.Decoded || fmt.Sprint(p.Headers) != "map[X-Github-Delivery:d-1 X-Github-Event:push]" {
+		t.Errorf("a signature of other bytes is kept: %+v", p)
 	}
 
 	// What identifies a delivery is read behind the encoding too.

@@ -34,6 +34,21 @@ type Provenance struct {
 	DeliveryID string    // the provider's id of this delivery
 	Attempt    int       // the provider's count of attempts; 0 where it does not say
 	ReplayOf   string    // the event that this is a copy of; "" for an original
+	// Headers are those that the scheme names, as they came, so that the event can be verified again: see signing.Scheme.Carried. They are for
+	// holders of the tenant's keys alone.
+	Headers map[string]string
+	Decoded bool // Data is the body behind its Content-Encoding: the signature covered other bytes, and is not among Headers
+}
+
+// HeaderBytes is how much Headers hold.
+func (p *Provenance) HeaderBytes() (n int) {
+	if p == nil {
+		return 0
+	}
+	for name, value := range p.Headers {
+		n += len(name) + len(value)
+	}
+	return n
 }
 
 // Notice is what a node is told: events of a channel, or (Channel "") that something about the tenant has changed: policy,

@@ -51,7 +51,7 @@ func (h Hidden) Fields(channel string) []string {
 const withheld = `{"withheld":true}`
 
 // View returns e as whoever h is for may see it: e itself where it holds nothing hidden, else an event of its own with another
-// payload. A payload that is no JSON in UTF-8 is withheld as a whole, and {"withheld":true} stands in its place: what cannot be
+// payload, and without the provider's headers: a signature of the whole payload could tell whether a guess at the rest is right. A payload that is no JSON in UTF-8 is withheld as a whole, and {"withheld":true} stands in its place: what cannot be
 // taken apart cannot be shown in part. JSON that has no members (a number, a text) hides nothing.
 func (h Hidden) View(e *Event) *Event {
 	paths := h.Fields(e.Channel)
@@ -67,6 +67,10 @@ func (h Hidden) View(e *Event) *Event {
 		return e
 	default:
 		seen.Data = data
+	}
+	if e.Provenance.HeaderBytes() > 0 {
+		p := *e.Provenance
+		p.Headers, seen.Provenance = nil, &p
 	}
 	return &seen
 }

@@ -19,7 +19,7 @@ func noticesOf(ch channelKey, events []Event) []Notice {
 	for i, e := range events {
 		more := eventHeadBytes + len(e.Data) + len(e.Type) + len(e.ContentType) + len(e.Channel)
 		if e.Provenance != nil {
-			more += len(e.Provenance.DeliveryID)
+			more += len(e.Provenance.DeliveryID) + e.Provenance.HeaderBytes()
 		}
 		if i > first && (size+more > noticeBytes || e.Seq != events[i-1].Seq+1) {
 			notices = append(notices, Notice{Tenant: ch.tenant, Channel: ch.name, Events: events[first:i:i]})

@@ -93,7 +93,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 	if err := r.intake.takeOf(src, terms); err != nil {
 		return Accepted{}, err
 	}
-	e, err := event(in, src, scheme, v)
+	e, err := event(in, src, scheme, v, gzipped)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -102,11 +102,12 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 	return accepted, err
 }
 
-// event makes the event of a verified webhook.
-func event(in Inbound, src Source, scheme signing.Scheme, v signing.Verified) (Event, error) {
+// event makes the event of a verified webhook, whose body is decoded.
+func event(in Inbound, src Source, scheme signing.Scheme, v signing.Verified, gzipped bool) (Event, error) {
 	e := Event{
 		ID: NewID(PrefixEvent), Tenant: src.Tenant, Type: typeOf(v.Type), Data: in.Body, Source: src.ID, Time: in.Received.UTC(), Hops: HopsOf(in.Header),
-		Provenance: &Provenance{Scheme: v.Scheme, Verified: !scheme.None(), Legacy: v.Legacy, Signed: v.Timestamp, DeliveryID: v.DeliveryID, Attempt: v.Attempt},
+		Provenance: &Provenance{Scheme: v.Scheme, Verified: !scheme.None(), Legacy: v.Legacy, Signed: v.Timestamp, DeliveryID: v.DeliveryID, Attempt: v.Attempt,
+			Headers: scheme.Carried(signing.Request{Header: in.Header}, gzipped), Decoded: gzipped},
 	}
 	if v.DeliveryID != "" {
 		e.ID = DerivedID(PrefixEvent, string(src.Tenant), src.ID, v.DeliveryID)

@@ -38,7 +38,7 @@ func TestReceive(t *testing.T) {
 	if e.ID != got.ID || e.Tenant != r.tenant || e.Channel != "github.hello" || e.Type != "push" || e.Source != src.ID || e.ContentType != "application/json" || !e.Time.Equal(in.Received) || e.Seq != 0 {
 		t.Errorf("%+v", e)
 	}
-	if p := *e.Provenance; p.Scheme != "github" || !p.Verified || p.Legacy || p.SecretID != src.Secrets[0].ID || p.DeliveryID != "d-1" {
+	if p := *e.Provenance; p.Scheme != "github" || !p.Verified || p.Legacy || p.SecretID != src.Secrets[0].ID || p.DeliveryID != "d-1" || p.Decoded || fmt.Sprint(p.Headers) != "map[X-Github-Delivery:d-1 X-Github-Event:push X-Hub-Signature-256:"+in.Header["X-Hub-Signature-256"][0]+"]" {
 		t.Errorf("%+v", p)
 	}
 	if want := 72 * time.Hour; e.Keep != want {

@@ -86,7 +86,7 @@ func (s *segment) drop(n int) {
 func (e *entry) weight() int64 {
 	w := int64(entryOverhead)
 	if e.event != nil {
-		w += int64(len(e.event.Data))
+		w += int64(len(e.event.Data) + e.event.Provenance.HeaderBytes())
 	}
 	for _, f := range e.frames {
 		w += int64(len(f.bytes))

@@ -16,6 +16,7 @@ const (
 	Envelope                         // no event line; data: the event as the API shows it
 	CloudEvents                      // event: the type; data: a CloudEvents 1.0 JSON envelope
 	CloudEventsUntyped               // no event line; data: a CloudEvents 1.0 JSON envelope
+	Original                         // no event line; data: the event as it came in, headers included. For holders of API keys
 )
 
 // Names of Hookcast's own frames, with the members of their data.
@@ -45,6 +46,8 @@ func (f Format) AppendEvent(dst []byte, e *tenants.Event) []byte {
 		return appendData(appendName(dst, name(e.Type)), envelope.AppendCloudEvent(nil, *e))
 	case CloudEventsUntyped:
 		return appendData(dst, envelope.AppendCloudEvent(nil, *e))
+	case Original:
+		return appendData(dst, envelope.AppendOriginal(nil, *e))
 	}
 	n := name(e.Type)
 	if !plain(e.Data) || strings.HasSuffix(n, suffixBase64) {

@@ -135,11 +135,15 @@ func TestAnEventSaysHowItCameIn(t *testing.T) {
 	w.pump()
 	a := w.do("GET", "/v1/events/"+id, ten.key, nil).want(200)
 	secret := w.do("GET", "/v1/sources/"+s.id, ten.key, nil).want(200).get("secrets", 0, "id")
-	if got, want := raw(a, "provenance"), fmt.Sprintf(`{"scheme":"github","verified":true,"secret_id":%q,"delivery_id":"d-1"}`, secret); got != want {
+	if got, want := raw(a, "provenance"), fmt.Sprintf(`{"scheme":"github","verified":true,"secret_id":%q,"delivery_id":"d-1","headers":{"X-Github-Delivery":"d-1","X-Github-Event":"push","X-Hub-Signature-256":%q}}`,
+		secret, a.get("provenance", "headers", "X-Hub-Signature-256")); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if got := w.everything(ten, "", 10, "provenance", "delivery_id"); fmt.Sprint(got) != "[d-1]" {
 		t.Errorf("listed with %v", got)
+	}
+	if got := w.do("GET", "/v1/events", ten.key, nil).want(200); strings.Contains(string(got.body), "X-Hub-Signature-256") {
+		t.Errorf("a list shows the headers: %s", got.body)
 	}
 	token := w.token(ten, `{"subject":"alice","channels":["hooks"],"ttl_seconds":3600}`).get("token")
 	if got := w.do("GET", "/v1/events/"+id, token, nil).want(200); raw(got, "provenance") != "" {

@@ -63,7 +63,7 @@ func (a *API) getEvent(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, viewEvent(c, &e, hidden)}, nil
+	return answer{http.StatusOK, viewWholeEvent(c, &e, hidden)}, nil
 }
 
 // getPayload gives an event's payload byte for byte, without the fields that are hidden from the caller. It is somebody else's bytes under somebody else's

@@ -19,6 +19,9 @@ type provenanceView struct {
 	DeliveryID string     `json:"delivery_id,omitempty"`
 	Attempt    int        `json:"attempt,omitempty"`
 	ReplayOf   string     `json:"replay_of,omitempty"`
+	// Only where the event is shown alone.
+	Headers map[string]string `json:"headers,omitempty"`
+	Decoded bool              `json:"decoded,omitempty"`
 }
 
 // viewEvent is the event as the caller may see it, with its provenance.
@@ -28,10 +31,27 @@ func viewEvent(c *call, e *tenants.Event, hidden tenants.Hidden) json.RawMessage
 
 func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden tenants.Hidden) []byte {
 	b = envelope.Append(b, *hidden.View(e))
-	p := e.Provenance
-	if p == nil || who.TokenID != "" {
+	if e.Provenance == nil || who.TokenID != "" {
 		return b
 	}
+	return appendProvenance(b, viewProvenance(e))
+}
+
+// viewWholeEvent is viewEvent with the headers that came with the event.
+func viewWholeEvent(c *call, e *tenants.Event, hidden tenants.Hidden) json.RawMessage {
+	seen := hidden.View(e)
+	b := envelope.Append(nil, *seen)
+	if e.Provenance == nil || c.who.TokenID != "" {
+		return b
+	}
+	v := viewProvenance(e)
+	v.Headers, v.Decoded = seen.Provenance.Headers, seen.Provenance.Decoded
+	return appendProvenance(b, v)
+}
+
+// viewProvenance is what every list shows of how an event came in.
+func viewProvenance(e *tenants.Event) provenanceView {
+	p := e.Provenance
 	v := provenanceView{Scheme: p.Scheme, Verified: p.Verified, Legacy: p.Legacy, SecretID: p.SecretID, DeliveryID: p.DeliveryID, Attempt: p.Attempt, ReplayOf: p.ReplayOf}
 	if !p.Signed.IsZero() {
 		v.Signed = new(p.Signed.UTC())
@@ -39,6 +59,11 @@ func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden tenan
 			v.Age = new(e.Time.Sub(p.Signed).Seconds())
 		}
 	}
+	return v
+}
+
+// appendProvenance appends a member to the object at b's end.
+func appendProvenance(b []byte, v provenanceView) []byte {
 	b = append(b[:len(b)-1], `,"provenance":`...)
 	b = append(b, encode(v)...)
 	return append(b, '}')

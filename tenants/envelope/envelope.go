@@ -35,6 +35,12 @@ func Append(dst []byte, e tenants.Event) []byte {
 	if kind == binary {
 		dst = append(dst, `,"encoding":"base64"`...)
 	}
+	dst = appendOrigin(dst, e)
+	return append(dst, '}')
+}
+
+// appendOrigin appends the members that say whence and when an event came.
+func appendOrigin(dst []byte, e tenants.Event) []byte {
 	if e.Source != "" {
 		dst = append(dst, `,"source":`...)
 		dst = AppendString(dst, e.Source)
@@ -48,7 +54,7 @@ func Append(dst []byte, e tenants.Event) []byte {
 		dst = append(dst, `,"duplicate_of":`...)
 		dst = AppendString(dst, e.DuplicateOf)
 	}
-	return append(dst, '}')
+	return dst
 }
 
 // AppendTime appends t as an RFC 3339 string in UTC.
