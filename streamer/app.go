@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
 	"github.com/hookcast/hookcast/tenants/token"
@@ -25,6 +27,10 @@ type Options struct {
 	Tokens    *token.Tokens
 	Gate      *access.Gate
 	Admission *tenants.Admission
+
+	// Proxies and Relay run somebody else's event streams; nil: there are none.
+	Proxies *tenants.Proxies
+	Relay   *relay.Relay
 
 	API     http.Handler // what it serves is under /v1; nil: not served here
 	Ingest  http.Handler // /in/…; nil: another host's
@@ -145,6 +151,9 @@ func (a *App) route() {
 	a.get("/v1/stream", a.stream)
 	a.get("/v1/poll", a.poll)
 	a.get("/v1/ws", a.websocket)
+	a.post("/v1/proxies/run", a.proxyOnce)
+	a.post("/v1/proxies/:id/collect", a.proxyCollect)
+	a.both("/v1/proxies/:id/stream", a.proxyStream)
 	a.probe("/healthz", a.healthz)
 	a.probe("/readyz", a.readyz)
 	a.probe("/metrics", a.metrics)
@@ -172,13 +181,24 @@ func wrongHost(*fiber.Ctx) error {
 
 // get serves GET alone. Fiber's own Get serves HEAD by the same handler, and a HEAD that opens a stream holds a slot that nobody reads
 // from; here it is 405 with Allow, as every other method is.
-func (a *App) get(path string, h fiber.Handler) {
-	a.fiber.Add(fiber.MethodGet, path, h)
+func (a *App) get(path string, h fiber.Handler) { a.some(path, h, fiber.MethodGet) }
+
+// post serves POST alone.
+func (a *App) post(path string, h fiber.Handler) { a.some(path, h, fiber.MethodPost) }
+
+// both serves GET and POST.
+func (a *App) both(path string, h fiber.Handler) { a.some(path, h, fiber.MethodGet, fiber.MethodPost) }
+
+// some serves the methods given and answers 405 to all others.
+func (a *App) some(path string, h fiber.Handler, methods ...string) {
+	for _, method := range methods {
+		a.fiber.Add(method, path, h)
+		a.routes = append(a.routes, Route{method, strings.Replace(path, ":id", "{id}", 1)})
+	}
 	a.fiber.All(path, func(c *fiber.Ctx) error {
-		c.Set(fiber.HeaderAllow, fiber.MethodGet)
+		c.Set(fiber.HeaderAllow, strings.Join(methods, ", "))
 		return fiber.ErrMethodNotAllowed
 	})
-	a.routes = append(a.routes, Route{fiber.MethodGet, path})
 }
 
 // probe serves GET and HEAD, of which the second has no body.

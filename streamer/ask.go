@@ -32,14 +32,24 @@ type ask struct {
 // stops (HTML Living Standard, 9.2.3).
 var errStopped = errors.New("the stream is over")
 
-// askOf reads a request for a stream or a poll.
+// askOf reads a request for a stream or a poll of channels.
 func askOf(ctx *fasthttp.RequestCtx) (ask, url.Values, error) {
+	a, q, err := askWithout(ctx)
+	if n := ctx.Request.Header.ContentLength(); (n > 0 || n == -1) && err != errStopped {
+		return a, nil, malformed("body_not_taken", "This request takes no body.")
+	}
+	if err != nil {
+		return a, q, err
+	}
+	a.channels = q["channel"]
+	return a, q, checkChannels(a.channels)
+}
+
+// askWithout reads what all requests for a stream have in common.
+func askWithout(ctx *fasthttp.RequestCtx) (ask, url.Values, error) {
 	h := &ctx.Request.Header
 	var a ask
 	a.prefer(h.PeekAll(fasthttp.HeaderAccept))
-	if n := h.ContentLength(); n > 0 || n == -1 {
-		return a, nil, malformed("body_not_taken", "This request takes no body.")
-	}
 	switch ids := h.PeekAll("Last-Event-ID"); {
 	case len(ids) > 1:
 		return a, nil, malformed("duplicate_header", "Last-Event-ID is given more than once.")
@@ -53,7 +63,6 @@ func askOf(ctx *fasthttp.RequestCtx) (ask, url.Values, error) {
 	if err != nil {
 		return a, nil, malformed("invalid_query", "The query cannot be parsed.")
 	}
-	a.channels = q["channel"]
 	if a.cursor == "" {
 		a.cursor = q.Get("after")
 	}
@@ -87,7 +96,7 @@ func askOf(ctx *fasthttp.RequestCtx) (ask, url.Values, error) {
 	default:
 		return a, nil, malformed("invalid_format", "format is raw, cloudevents or original.")
 	}
-	return a, q, checkChannels(a.channels)
+	return a, q, nil
 }
 
 // checkOriginal refuses the original form to who does not get Server-Sent Events: other transports do not have it.

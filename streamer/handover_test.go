@@ -14,6 +14,7 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
 func TestAPanicInAHijackHandlerClosesTheConnectionAndTheProcessLives(t *testing.T) {
@@ -93,7 +94,7 @@ func TestWhatIsPipelinedBehindAStreamIsIgnored(t *testing.T) {
 		if !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") || !strings.Contains(head, "text/event-stream") {
 			t.Fatal(head)
 		}
-		s := &stream{Conn: c, Decoder: sse.NewDecoder(r, 1<<20)}
+		s := &stream{Conn: c, Decoder: eventstream.NewDecoder(r, 1<<20)}
 		if e := s.next(t); e.Name != sse.Open {
 			t.Fatal(e)
 		}
@@ -130,7 +131,7 @@ func TestHTTP10GetsTheSameStream(t *testing.T) {
 		if h := readHead(t, r); !strings.Contains(h, "Connection: close\r\n") || strings.Contains(h, "chunked") || strings.Contains(h, "Content-Length") {
 			t.Fatal(h)
 		}
-		s := &stream{Conn: c, Decoder: sse.NewDecoder(r, 1<<20)}
+		s := &stream{Conn: c, Decoder: eventstream.NewDecoder(r, 1<<20)}
 		first := s.next(t)
 		w.publish(t, tenant, "a", "x")
 		if e := s.next(t); string(e.Data) != "x" || first.Name != sse.Open {

@@ -42,9 +42,7 @@ func (a *App) poll(c *fiber.Ctx) error {
 	id, lines := requestID(ctx), headerLines(ctx)
 	respond := func(r hub.Result) []byte { // fasthttp's context is another request's by then
 		if r.Err != nil {
-			problem.Log(a.log, id, r.Err)
-			status, header, body := problem.Body(r.Err, id)
-			return pollAnswer(status, header, lines, body)
+			return a.problemAnswer(id, lines, r.Err)
 		}
 		return pollAnswer(http.StatusOK, map[string]string{fasthttp.HeaderContentType: "application/json"}, lines, q.pollBody(r))
 	}
@@ -62,6 +60,13 @@ func (a *App) poll(c *fiber.Ctx) error {
 		return nil
 	}
 	return a.pollNow(ctx, opened, place, q)
+}
+
+// problemAnswer is a whole response about an error.
+func (a *App) problemAnswer(id string, lines []byte, err error) []byte {
+	problem.Log(a.log, id, err)
+	status, header, body := problem.Body(err, id)
+	return pollAnswer(status, header, lines, body)
 }
 
 // pollNow answers with what there is.

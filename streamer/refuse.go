@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -56,10 +57,13 @@ func refusalFrame(err error) sse.Frame {
 	_, _, body := problem.Body(err, "")
 	_ = json.Unmarshal(body, &data) // the words are chosen in one place
 	f := sse.Frame{}
-	switch tenants.KindOf(err) {
-	case tenants.TooMany:
+	e, _ := errors.AsType[*tenants.Error](err)
+	switch kind := tenants.KindOf(err); {
+	case kind == tenants.BadGateway && e.RetryAfter > 0:
+		f.Name, f.Retry = sse.Quota, max(e.RetryAfter, retryBetween(retryQuotaMin, retryQuotaMax))
+	case kind == tenants.TooMany:
 		f.Name, f.Retry = sse.Quota, retryBetween(retryQuotaMin, retryQuotaMax)
-	case tenants.Unavailable, tenants.Internal, tenants.Timeout:
+	case kind == tenants.Unavailable, kind == tenants.Internal, kind == tenants.Timeout:
 		f.Name, f.Retry = sse.Quota, retryBetween(retryNodeMin, retryNodeMax)
 	default:
 		f.Name, f.ID = sse.Denied, sse.Stop

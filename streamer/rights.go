@@ -34,11 +34,19 @@ func (r Rights) Verdict(ctx context.Context, p *tenants.Principal, channels []st
 		return hub.Denied, until, err
 	}
 	for _, c := range channels {
-		if ok, err := r.Gate.Allow(ctx, *p, access.Channel(c), access.Subscribe); err != nil || !ok {
+		if ok, err := r.Gate.Allow(ctx, *p, heard(c), access.Subscribe); err != nil || !ok {
 			return hub.Denied, until, err
 		}
 	}
 	return hub.Allowed, until, nil
+}
+
+// heard is the object that who listens to a channel must have the right to: what a proxy brings and keeps nowhere else is the proxy's.
+func heard(channel string) string {
+	if id, ok := tenants.ProxyOf(channel); ok {
+		return access.Proxy(id)
+	}
+	return access.Channel(channel)
 }
 
 // Hidden is the hub's Hidden.

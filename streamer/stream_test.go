@@ -16,6 +16,7 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -54,7 +55,7 @@ func (w *world) append(t testing.TB, tenant tenants.TenantID, channel string, ch
 // stream is an open stream.
 type stream struct {
 	net.Conn
-	*sse.Decoder
+	*eventstream.Decoder
 	head *http.Response
 }
 
@@ -85,11 +86,11 @@ func readStream(t testing.TB, c net.Conn) *stream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &stream{c, sse.NewDecoder(res.Body, 1<<20), res}
+	return &stream{c, eventstream.NewDecoder(res.Body, 1<<20), res}
 }
 
 // next returns the next event.
-func (s *stream) next(t testing.TB) sse.Event {
+func (s *stream) next(t testing.TB) eventstream.Event {
 	t.Helper()
 	e, err := s.Next()
 	if err != nil {

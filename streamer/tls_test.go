@@ -16,6 +16,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
 // TestTLSInTheProcessServesStreamsToo: what the hub gets is no TCP connection then, and its goroutine writer serves.
@@ -45,7 +46,7 @@ func TestTLSInTheProcessServesStreamsToo(t *testing.T) {
 	if h := readHead(t, r); !strings.HasPrefix(h, "HTTP/1.1 200 OK\r\n") {
 		t.Fatal(h)
 	}
-	s := &stream{Conn: c, Decoder: sse.NewDecoder(r, 1<<20)}
+	s := &stream{Conn: c, Decoder: eventstream.NewDecoder(r, 1<<20)}
 	if e := s.next(t); e.Name != sse.Open {
 		t.Fatal(e)
 	}

@@ -31,6 +31,8 @@ type world struct {
 	events   *tenants.Log
 	hub      *hub.Hub
 	policies *policies
+	table    *tenantstest.Table
+	vault    tenants.Vault
 }
 
 // logBuffer is a log that can be read while it is written.
@@ -117,7 +119,7 @@ func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *worl
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{log: &logBuffer{}, events: tenants.NewLog(table)}
+	w := &world{log: &logBuffer{}, events: tenants.NewLog(table), table: table, vault: vault}
 	news := &inbox{}
 	w.accounts = tenants.NewAccounts(table, tenants.NewNews(table, news))
 	signers := tenants.NewSigners(w.accounts, vault, deployment)

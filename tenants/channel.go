@@ -32,7 +32,24 @@ const NoticesChannel = ownChannels + "notices"
 
 const ownChannels = "hookcast."
 
-// ReservedChannel tells whether the channel is Hookcast's own to publish to. Its events and itself count against no limit.
+// proxyChannels are those that proxies' events go to where their tenants name no channel: see ProxyOf.
+const proxyChannels = ownChannels + "proxy."
+
+// ProxyOf returns the id of the proxy whose events alone the channel has; "*" with one of a run that no proxy is kept for.
+func ProxyOf(channel string) (id string, ok bool) {
+	rest, ok := strings.CutPrefix(channel, proxyChannels)
+	if id, _, _ = strings.Cut(rest, "."); !ValidID(PrefixProxy, id) {
+		id = "*"
+	}
+	return id, ok
+}
+
+// Metered tells whether a channel, and its events, count against the tenant's limits: all but what Hookcast itself has to say.
+func Metered(name string) bool {
+	return !ReservedChannel(name) || strings.HasPrefix(name, proxyChannels)
+}
+
+// ReservedChannel tells whether the channel is Hookcast's own to publish to.
 func ReservedChannel(name string) bool { return strings.HasPrefix(name, ownChannels) }
 
 func errReservedChannel(pointer string) error {

@@ -20,7 +20,7 @@ func (a *Accounts) Delete(ctx context.Context, id TenantID) error {
 	if err != nil {
 		return err
 	}
-	for _, kind := range []Kind{rowKeys, rowSources, rowEndpoints, rowSigning, KindRevocations} {
+	for _, kind := range []Kind{rowKeys, rowSources, rowEndpoints, rowProxies, rowSigning, KindRevocations} {
 		if err := a.erase(ctx, id, kind); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ const (
 	PreconditionFailed                    // what the request was to change is at another version than it names
 	PreconditionRequired                  // a change that must name the version that it is of, and names none
 	UpgradeRequired                       // the path speaks another protocol, or another version of it; only a transport says so
+	BadGateway                            // somebody else's server did not do what was asked of it; see Upstream. Passing where there is a RetryAfter
 )
 
 // Error is an error with a kind, a stable code for programs and a sentence for people. Detail is shown to the caller and
@@ -37,8 +38,16 @@ type Error struct {
 	Code       string // snake_case, stable: part of the API
 	Detail     string
 	Fields     []FieldError
-	RetryAfter time.Duration // with TooMany and Unavailable: zero means no advice
+	RetryAfter time.Duration   // with TooMany and Unavailable: zero means no advice
+	Upstream   *UpstreamAnswer // with BadGateway: what the other server said; nil: nothing
 	Err        error
+}
+
+// UpstreamAnswer is what is shown of another server's answer. Whoever makes one has cut every secret out of it.
+type UpstreamAnswer struct {
+	Status      int
+	ContentType string
+	Excerpt     string // how its body begins
 }
 
 // FieldError names one refused field of a request by its JSON pointer (RFC 6901).

@@ -24,6 +24,7 @@ const (
 	PrefixKey        = "key_"
 	PrefixSource     = "src_"
 	PrefixEndpoint   = "end_"
+	PrefixProxy      = "prx_"
 	PrefixSecret     = "sec_"
 	PrefixEvent      = "evt_"
 	PrefixDelivery   = "dlv_"

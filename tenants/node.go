@@ -60,6 +60,9 @@ type NodeOptions struct {
 
 	Forget func(TenantID) // drops what this process remembers of the tenant; nil: nothing
 	Logger *slog.Logger   // nil: discards
+
+	// LetGo hears that somebody else no longer wants a proxy's run that may be run here; it must not wait. nil: nobody does.
+	LetGo func(tenant TenantID, run string)
 }
 
 // Node is one streaming process among others: a lease that says that it lives, an inbox in which it is told things, and a name, its

@@ -20,6 +20,7 @@ type Order struct {
 	Principal  *Principal // OrderRenew: under whom the connection goes on
 	After      string     // OrderList: the position behind which to list,
 	Limit      int        // and how many at most; 0: they are only counted
+	Run        string     // OrderLetGo
 }
 
 // What orders are of.
@@ -28,6 +29,7 @@ const (
 	OrderList   = "list"   // tell which connections there are
 	OrderClose  = "close"  // end a connection
 	OrderRenew  = "renew"  // have a connection go on under another credential
+	OrderLetGo  = "let-go" // see whether anybody still wants a proxy's run that the node runs
 )
 
 // Connection describes a live connection.
@@ -117,6 +119,12 @@ func (n *Node) obey(t TenantID, o Order) {
 		n.mu.Unlock()
 		if a != nil {
 			a.contend(t, o.Channel, o.Subject)
+		}
+		return
+	}
+	if o.Do == OrderLetGo {
+		if n.o.LetGo != nil {
+			n.o.LetGo(t, o.Run)
 		}
 		return
 	}

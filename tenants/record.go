@@ -20,6 +20,7 @@ const (
 	rowKeys       Kind = "list/keys"      // {tenant}, key id
 	rowSources    Kind = "list/sources"   // {tenant}, source id
 	rowEndpoints  Kind = "list/endpoints" // {tenant}, endpoint id
+	rowProxies    Kind = "list/proxies"   // {tenant}, proxy id
 	rowSigning    Kind = "list/signing"   // {tenant}, kid
 	rowNodes      Kind = "list/nodes"     // sys, node id: a live node's lease
 )

@@ -38,7 +38,7 @@ type usageKey struct {
 // CountsForUsage tells whether rows of the kind are those that Count looks for.
 func CountsForUsage(k Kind) bool {
 	channel, isEvent := strings.CutPrefix(string(k), "log/")
-	return isEvent && !ReservedChannel(channel)
+	return isEvent && Metered(channel)
 }
 
 // Count counts the rows of events that are among changes, those in Hookcast's own channels left out, and returns the indexes of those that it could not, in ascending order: they

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hookcast/hookcast/functions/internal/note"
@@ -34,16 +35,22 @@ func Handler(api http.Handler, openAPI []byte) http.Handler {
 			if r.Method == http.MethodGet {
 				_, _ = w.Write([]byte("ok\n"))
 			}
-		case path == "/v1/stream" || path == "/v1/poll" || path == "/v1/ws":
+		case path == "/v1/stream" || path == "/v1/poll" || path == "/v1/ws" || runsProxy(path):
 			id := tenants.NewID(tenants.PrefixRequest)
 			w.Header().Set("Request-Id", id)
 			w.Header().Set("Cache-Control", "no-store")
 			problem.Write(w, r, id, tenants.Errorf(tenants.NotFound, "wrong_host",
-				"streams and polls are served by this deployment's streaming host, this is its API's"))
+				"streams, polls and proxies' runs are served by this deployment's streaming host, this is its API's"))
 		default:
 			api.ServeHTTP(w, r)
 		}
 	})
+}
+
+// runsProxy tells whether a path runs a proxy, which takes longer than a function may.
+func runsProxy(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/v1/proxies/")
+	return ok && (rest == "run" || strings.HasSuffix(rest, "/stream") || strings.HasSuffix(rest, "/collect"))
 }
 
 // Interest counts a channel's subscribers on all nodes: *tenants.Interest.

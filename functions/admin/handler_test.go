@@ -46,7 +46,8 @@ func TestWhatIsBesideTheAPI(t *testing.T) {
 // A client that was given the API's address for its streams is told so, whatever its method, and never reaches the API.
 func TestStreamsAreToldThatTheyAreAtTheWrongHost(t *testing.T) {
 	h := admin.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(418) }), nil)
-	for _, target := range []string{"GET /v1/stream?channel=a", "HEAD /v1/stream", "GET /v1/poll?channel=a&wait=25", "GET /v1/ws?channel=a", "POST /v1/ws"} {
+	for _, target := range []string{"GET /v1/stream?channel=a", "HEAD /v1/stream", "GET /v1/poll?channel=a&wait=25", "GET /v1/ws?channel=a", "POST /v1/ws",
+		"POST /v1/proxies/prx_1/stream", "POST /v1/proxies/prx_1/collect", "POST /v1/proxies/run"} {
 		method, path, _ := strings.Cut(target, " ")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
@@ -64,7 +65,7 @@ func TestStreamsAreToldThatTheyAreAtTheWrongHost(t *testing.T) {
 			t.Errorf("%s: %d %v", target, w.Code, w.Header())
 		}
 	}
-	for _, path := range []string{"/v1/streams", "/v1/stream/", "/v1/poll/x"} {
+	for _, path := range []string{"/v1/streams", "/v1/stream/", "/v1/poll/x", "/v1/proxies", "/v1/proxies/prx_1"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != 418 {

@@ -18,6 +18,7 @@ import (
 	"github.com/hookcast/hookcast/infra/sqlite"
 	"github.com/hookcast/hookcast/streamer"
 	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
 	"github.com/hookcast/hookcast/tenants/api"
@@ -38,6 +39,7 @@ type box struct {
 	db         *sqlite.DB
 	node       *tenants.Node
 	hub        *hub.Hub
+	relay      *relay.Relay
 	app        *streamer.App
 	channels   *tenants.Log
 	queue      *sqlite.Queue
@@ -85,7 +87,10 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	forget := func(tenants.TenantID) {} // until there is something to forget
-	b.node = tenants.NewNode(tenants.NodeOptions{Table: table, Alone: true, Forget: func(t tenants.TenantID) { forget(t) }, Logger: log})
+	b.node = tenants.NewNode(tenants.NodeOptions{
+		Table: table, Alone: true, Forget: func(t tenants.TenantID) { forget(t) }, Logger: log,
+		LetGo: func(t tenants.TenantID, run string) { b.relay.LetGo(t, run) },
+	})
 	if err := b.node.Join(ctx); err != nil {
 		return nil, err
 	}
@@ -108,17 +113,22 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 
 	interest := tenants.NewInterest(table)
 	rights := streamer.Rights{Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate}
+	memory := relay.NewMemory(channels, interest)
 	b.hub = hub.New(hub.Options{
-		Log: channels, Interest: interest, Node: b.node.ID(), Lease: b.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: log,
+		Log: memory, Interest: memory, Node: b.node.ID(), Lease: b.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: log,
 		Count: -1, // nobody else asks how many subscribers there are
 		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
 			limits, err := b.accounts.Limits(ctx, t)
 			return tenants.Retention{Events: limits.RetentionEvents, Seconds: limits.RetentionSeconds}, err
 		},
 	})
+	var proxies *tenants.Proxies
 	forget = func(t tenants.TenantID) {
 		rights.Forget(t)
 		sources.Forget(t)
+		if proxies != nil {
+			proxies.Forget(t)
+		}
 	}
 	b.appender = tenants.NewAppender(channels, interest, b.node, b.queue)
 	b.appender.Tenants, b.appender.Logger = b.accounts, log
@@ -138,6 +148,12 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	steering := tenants.NewDeliveries(b.deliveries.outbox)
+	subscribers := func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) }
+	proxies = tenants.NewProxies(b.accounts, vault, b.reach)
+	b.relay = relay.New(relay.Options{
+		Opener: b.reach, Memory: memory, Deliver: b.hub.Deliver, Runs: tenants.NewProxyRuns(table, b.node), Feed: tenants.NewProxyFeed(intake), Log: channels,
+		Subscribers: subscribers, Node: b.node, Logger: log,
+	})
 	b.usage = tenants.NewMonthlyUsage(table)
 	if b.changes, err = b.db.Feed(ctx, "usage"); err != nil {
 		return nil, err
@@ -153,12 +169,12 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	admission := tenants.NewSharedAdmission(b.node)
 	admission.Notices = tenants.NewNotices(b.queue)
 	o := streamer.Options{
-		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
+		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: b.relay,
 		API: api.New(api.Options{
 			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: tenants.NewProbe(b.endpoints, b.reach),
 			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
-			Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) },
+			Subscribers: subscribers, Proxies: proxies,
 			Connections: connections, Usage: b.usage, Index: b.index, Audit: tenants.NewAuditLog(table),
 			Observe: streamer.Observe,
 		}),
@@ -207,6 +223,7 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	work.Go(func() { b.deliveries.dispatcher.Run(working, b.deliveries.feed) })
 	work.Go(func() { b.deliveries.deliverer.Run(working, deliverWorkers) })
 	defer func() {
+		b.relay.Close() // while there is still somebody who takes what it has to say
 		stop()
 		work.Wait()
 		leaving, cancel := context.WithTimeout(context.Background(), leaveTime)
@@ -235,6 +252,9 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 }
 
 func (b *box) close() {
+	if b.relay != nil {
+		b.relay.Close()
+	}
 	if b.hub != nil {
 		b.hub.Close()
 	}

@@ -136,6 +136,14 @@ func (h *Hub) Open(s Subscription) (*Conn, error) {
 // ID returns the connection's id.
 func (c *Conn) ID() string { return c.id }
 
+// Position returns how far the connection is in its first channel: everything up to there was written to it, or is about to be; 0 before that is
+// known.
+func (c *Conn) Position() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(0, c.subs[0].pos)
+}
+
 // over tells whether the connection has left its topics, or is about to.
 func (c *Conn) over() bool {
 	c.mu.Lock()

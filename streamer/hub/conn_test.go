@@ -7,6 +7,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
 func TestTheFirstFrame(t *testing.T) {
@@ -16,7 +17,7 @@ func TestTheFirstFrame(t *testing.T) {
 			x := r.with(Subscription{ID: "con_x"}, "", "a").attach()
 			r.settle()
 			got := x.now().got
-			d := sse.NewDecoder(strings.NewReader(strings.TrimPrefix(got, "HTTP/1.1 200 OK\r\n\r\n")), 1000)
+			d := eventstream.NewDecoder(strings.NewReader(strings.TrimPrefix(got, "HTTP/1.1 200 OK\r\n\r\n")), 1000)
 			e, err := d.Next()
 			if err != nil || e.Name != sse.Open || string(e.Data) != `{"connection_id":"con_x","heartbeat_ms":40000}` || e.ID != "0" {
 				t.Fatalf("%+v, %v", e, err)

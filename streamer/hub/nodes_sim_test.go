@@ -14,6 +14,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
@@ -195,7 +196,7 @@ func (l *listener) leave() {
 // take takes what came.
 func (l *listener) take() {
 	l.conn.mu.Lock()
-	d := sse.NewDecoder(bytes.NewReader(l.buffer), 1<<20)
+	d := eventstream.NewDecoder(bytes.NewReader(l.buffer), 1<<20)
 	l.buffer = nil
 	l.conn.mu.Unlock()
 	for {

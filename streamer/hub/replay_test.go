@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
 func TestResumeFromTheRingReadsNoLog(t *testing.T) {
@@ -187,7 +188,7 @@ func TestASlowReaderGetsEveryByte(t *testing.T) {
 			r.settle()
 			r.pass(time.Second)
 			want := map[string]int64{}
-			for name, got := range map[string][]sse.Event{"slow": slow.events(), "fast": fast.events()} {
+			for name, got := range map[string][]eventstream.Event{"slow": slow.events(), "fast": fast.events()} {
 				clear(want)
 				n := 0
 				for _, e := range got[1:] {

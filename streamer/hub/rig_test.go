@@ -14,6 +14,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
 const ten = tenants.TenantID("ten_a")
@@ -326,13 +327,13 @@ func (cl *client) leave() {
 }
 
 // events returns what a browser would have dispatched, the head taken off.
-func (cl *client) events() []sse.Event {
+func (cl *client) events() []eventstream.Event {
 	cl.t.Helper()
 	cl.c.mu.Lock()
 	got := bytes.TrimPrefix(bytes.Clone(cl.got), []byte("HTTP/1.1 200 OK\r\n\r\n"))
 	cl.c.mu.Unlock()
-	d := sse.NewDecoder(bytes.NewReader(got), 1<<30)
-	var events []sse.Event
+	d := eventstream.NewDecoder(bytes.NewReader(got), 1<<30)
+	var events []eventstream.Event
 	for {
 		e, err := d.Next()
 		if err == io.EOF {

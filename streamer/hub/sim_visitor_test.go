@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
 // visitor is a client through all of its connections. It is its connections' sink, one after the other.
@@ -106,7 +107,7 @@ func (v *visitor) leave() {
 
 // saw checks a frame that came at a time on a connection that was open from another.
 func (v *visitor) saw(frame []byte, at, opened time.Time) {
-	d := sse.NewDecoder(bytes.NewReader(frame), 1<<20)
+	d := eventstream.NewDecoder(bytes.NewReader(frame), 1<<20)
 	e, err := d.Next()
 	if err == io.EOF || e.Name == sse.Heartbeat {
 		return

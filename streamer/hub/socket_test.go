@@ -20,6 +20,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
 // onSockets runs f with real connections: polled ones, writers, and writers on TLS.
@@ -71,7 +72,7 @@ func certificate(t *testing.T) *tls.Config {
 type peer struct {
 	net.Conn
 	tcp *net.TCPConn
-	d   *sse.Decoder
+	d   *eventstream.Decoder
 	c   *Conn
 	s   *server
 	rel chan struct{}
@@ -108,7 +109,7 @@ func (s *server) dial(sub Subscription, cursor, sends string, channels ...string
 		}
 	}
 	p.SetDeadline(time.Now().Add(20 * time.Second))
-	p.d = sse.NewDecoder(p.Conn, 1<<30)
+	p.d = eventstream.NewDecoder(p.Conn, 1<<30)
 	sub.Tenant, sub.Channels = ten, channels
 	sub.Release = func() { p.rel <- struct{}{} }
 	if sub.Format == nil {
@@ -126,7 +127,7 @@ func (s *server) dial(sub Subscription, cursor, sends string, channels ...string
 	return p
 }
 
-func (p *peer) next() sse.Event {
+func (p *peer) next() eventstream.Event {
 	p.s.t.Helper()
 	for {
 		e, err := p.d.Next()
@@ -238,7 +239,7 @@ func TestTheLastFrameSurvivesUnreadInput(t *testing.T) {
 			if !s.hub.Disconnect(ten, p.c.ID()) {
 				t.Fatal("not there")
 			}
-			var last sse.Event
+			var last eventstream.Event
 			for {
 				e, err := p.d.Next()
 				if err == io.EOF {

@@ -1,5 +1,5 @@
-// Package sse is the wire format of server-sent events, both ways: frames out, and a decoder by the grammar of the WHATWG
-// (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// Package sse is the wire format of server-sent events as we send them
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html); package tenants/eventstream reads them.
 //
 // A payload goes out byte for byte. Lines of data can hold neither CR nor bytes that are no UTF-8, so a payload with any of
 // these goes as its base64 (RFC 4648 section 4), and the event's name says so by the suffix ";base64": a listener for

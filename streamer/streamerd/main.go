@@ -45,6 +45,7 @@ func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error 
 	work.Go(func() { s.node.Run(working, s.hub) })
 	work.Go(func() { s.measure(working, time.Minute) })
 	defer func() {
+		s.relay.Load().Close() // while others can still be told that they may go on
 		stop()
 		work.Wait()
 		leaving, cancel := context.WithTimeout(context.Background(), leaveTime)

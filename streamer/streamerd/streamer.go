@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/hookcast/hookcast/infra/sqs"
 	tier "github.com/hookcast/hookcast/streamer"
 	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
 	"github.com/hookcast/hookcast/tenants/api"
@@ -27,11 +29,12 @@ const trustedHops = 1
 
 // streamer is a node, wired.
 type streamer struct {
-	env  *awsenv.Env
-	log  *slog.Logger
-	node *tenants.Node
-	hub  *hub.Hub
-	app  *tier.App
+	env   *awsenv.Env
+	log   *slog.Logger
+	node  *tenants.Node
+	hub   *hub.Hub
+	relay atomic.Pointer[relay.Relay]
+	app   *tier.App
 }
 
 // open joins the other nodes and wires everything.
@@ -67,6 +70,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{
 		Filter: filters, Destinations: reach, Challenge: !env.AllowsPrivate(),
 	})
+	proxies := tenants.NewProxies(accounts, vault, reach)
 	rights := tier.Rights{Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate}
 	s.node = tenants.NewNode(tenants.NodeOptions{
 		Table: table, Inboxes: inboxes, Maker: inboxes, Logger: s.log,
@@ -78,14 +82,21 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 		Forget: func(t tenants.TenantID) {
 			rights.Forget(t)
 			sources.Forget(t)
+			proxies.Forget(t)
+		},
+		LetGo: func(t tenants.TenantID, run string) {
+			if r := s.relay.Load(); r != nil { // told before there is one: nothing runs here yet
+				r.LetGo(t, run)
+			}
 		},
 	})
 	if err := s.node.Join(ctx); err != nil {
 		return nil, err
 	}
 	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
+	memory := relay.NewMemory(channels, interest)
 	s.hub = hub.New(hub.Options{
-		Log: channels, Interest: interest, Node: s.node.ID(), Lease: s.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: s.log,
+		Log: memory, Interest: memory, Node: s.node.ID(), Lease: s.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: s.log,
 		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
 			limits, err := accounts.Limits(ctx, t)
 			return limits.Retention(), err
@@ -99,18 +110,24 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	})
 	admission := tenants.NewSharedAdmission(s.node)
 	admission.Notices = tenants.NewNotices(ingest)
+	intake := tenants.NewIntake(accounts, channels, ingest)
+	subscribers := func(ctx context.Context, t tenants.TenantID, channel string) int {
+		n, err := interest.Subscribers(ctx, t, channel)
+		warn(s.log, "subscribers could not be counted", err)
+		return n
+	}
+	s.relay.Store(relay.New(relay.Options{
+		Opener: reach, Memory: memory, Deliver: s.hub.Deliver, Runs: tenants.NewProxyRuns(table, inboxes), Feed: tenants.NewProxyFeed(intake), Log: channels,
+		Subscribers: subscribers, Node: s.node, Logger: s.log,
+	}))
 	s.app = tier.New(tier.Options{
-		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
+		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: s.relay.Load(),
 		API: api.New(api.Options{
 			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
 			Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
-			Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, ingest)),
+			Publisher: tenants.NewPublisher(intake),
 			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
-			Subscribers: func(ctx context.Context, t tenants.TenantID, channel string) int {
-				n, err := interest.Subscribers(ctx, t, channel)
-				warn(s.log, "subscribers could not be counted", err)
-				return n
-			},
+			Subscribers: subscribers, Proxies: proxies,
 			Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table),
 			Observe: tier.Observe,
 		}),

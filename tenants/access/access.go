@@ -12,8 +12,8 @@
 //	channel:<name>      viewer: subscribe, read; publisher: publish; admin: everything
 //	channel:hookcast.*  no viewer has these
 //	channels            the list of channels: viewer, publisher: read; admin: everything
-//	source:* event:* connection:* token policy limits usage audit
-//	                    admin: everything
+//	source:* event:* connection:* proxy:* token policy limits usage audit
+//	                    admin: everything; to run a proxy and hear what it brings is to subscribe to it
 //	tenant              admin: read, write; deleting it is manage, and the owner's
 //	key:<role>          keys of that role, key:* their list: admin: everything but key:owner
 //	operator:<what>     the operator alone, who has nothing else
@@ -50,6 +50,7 @@ const (
 	channelKind    = "channel:"
 	connectionKind = "connection:"
 	keyKind        = "key:"
+	proxyKind      = "proxy:"
 	operatorKind   = "operator:"
 )
 
@@ -61,6 +62,9 @@ func Key(role string) string { return keyKind + role }
 
 // Connection is the object of the live connection of that id; of all of them with "*".
 func Connection(id string) string { return connectionKind + id }
+
+// Proxy is the object of the proxy of that id; of all of them with "*".
+func Proxy(id string) string { return proxyKind + id }
 
 // Operator is an object of the operator's.
 func Operator(what string) string { return operatorKind + what }

@@ -47,7 +47,7 @@ const (
 //	role     "role:" name, with name not owner, admin, operator or signer: those come with an API key alone
 //	name     a-z, then up to 63 of a-z 0-9 _ -
 //	object   "channel:" (a channel's name, or its first segments and ".*", or "*")
-//	         | ("source:" | "event:" | "connection:") (an id, or "*") | "channels" | "token"
+//	         | ("source:" | "event:" | "connection:" | "proxy:") (an id, or "*") | "channels" | "token"
 //	         | "field:" (a path, see tenants.ValidFieldPath)
 //	action   read | write | publish | subscribe | manage
 //	effect   allow | deny
@@ -163,7 +163,7 @@ func (r Rule) refuse() (field, reason string) {
 	}
 	switch {
 	case !validObject(r.Object):
-		return "/object", "the object must be channel:NAME, channel:PREFIX.*, channel:*, channels, token, an id or * after source:, event: or connection:, or field:PATH"
+		return "/object", "the object must be channel:NAME, channel:PREFIX.*, channel:*, channels, token, an id or * after source:, event:, connection: or proxy:, or field:PATH"
 	case !ValidAction(r.Action):
 		return "/action", "the action must be read, write, publish, subscribe or manage"
 	case r.Effect != Allow && r.Effect != Deny:
@@ -225,7 +225,7 @@ func validObject(s string) bool {
 	switch kind {
 	case "channel":
 		return tenants.ValidChannelPattern(name)
-	case "source", "event", "connection":
+	case "source", "event", "connection", "proxy":
 		return name == "*" || validID(name)
 	}
 	return false

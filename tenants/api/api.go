@@ -27,6 +27,7 @@ type Options struct {
 	Accounts   *tenants.Accounts
 	Keys       *tenants.Keys
 	Sources    *tenants.Sources
+	Proxies    *tenants.Proxies
 	Judge      tenants.Judge // holds recorded requests against sources
 	Endpoints  *tenants.Endpoints
 	Probe      *tenants.Probe

@@ -97,6 +97,12 @@ func table() []Route {
 		{Method: post, Path: "/v1/replays", Object: deliveries, Action: access.Write, Creates: true, Audit: "delivery.replay", handle: (*API).startReplay},
 		{Method: get, Path: "/v1/replays/{id}", Object: deliveries, Action: access.Read, handle: (*API).getReplay},
 
+		{Method: get, Path: "/v1/proxies", Object: access.Proxy("*"), Action: access.Read, handle: (*API).listProxies},
+		{Method: post, Path: "/v1/proxies", Object: access.Proxy("*"), Action: access.Write, Creates: true, Audit: "proxy.create", handle: (*API).createProxy},
+		{Method: get, Path: "/v1/proxies/{id}", Object: access.Proxy("{id}"), Action: access.Read, handle: (*API).getProxy},
+		{Method: patch, Path: "/v1/proxies/{id}", Object: access.Proxy("{id}"), Action: access.Write, Audit: "proxy.update", handle: (*API).patchProxy},
+		{Method: del, Path: "/v1/proxies/{id}", Object: access.Proxy("{id}"), Action: access.Write, Audit: "proxy.delete", handle: (*API).deleteProxy},
+
 		{Method: get, Path: "/v1/channels", Object: access.Channels, Action: access.Read, Tokens: true, handle: (*API).listChannels},
 		{Method: get, Path: "/v1/channels/{channel}", Object: channel, Action: access.Read, Tokens: true, handle: (*API).getChannel},
 		{Method: del, Path: "/v1/channels/{channel}", Object: channel, Action: access.Manage, Audit: "channel.purge", handle: (*API).purgeChannel},

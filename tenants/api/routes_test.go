@@ -10,7 +10,8 @@ import (
 
 // elsewhere are the routes of the contract that other packages serve.
 func elsewhere(path string) bool {
-	return !strings.HasPrefix(path, "/v1/") || path == "/v1/stream" || path == "/v1/poll" || path == "/v1/ws"
+	return !strings.HasPrefix(path, "/v1/") || path == "/v1/stream" || path == "/v1/poll" || path == "/v1/ws" ||
+		path == "/v1/proxies/run" || strings.HasPrefix(path, "/v1/proxies/{id}/")
 }
 
 func TestTheAPIServesWhatTheContractDescribesAndNothingElse(t *testing.T) {

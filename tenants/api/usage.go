@@ -118,7 +118,7 @@ func (a *API) countChannels(c *call) (n int64, err error) {
 			return 0, err
 		}
 		for _, channel := range page {
-			if !tenants.ReservedChannel(channel.Name) {
+			if tenants.Metered(channel.Name) {
 				n++
 			}
 		}

@@ -3,6 +3,8 @@
 //
 //	{"type":"about:blank","title":"Not Found","status":404,"detail":"…","code":"not_found","request_id":"req_…"}
 //
+// A 502 adds "upstream":{"status":401,"content_type":"application/json","excerpt":"…"} where the other server has answered.
+//
 // The type is always "about:blank", so the title is the status's own phrase, as RFC 9457 section 4.2.1 asks: what tells
 // two problems of one status apart is code, which is part of the API. A refused field adds
 // "errors":[{"pointer":"/name","detail":"…"}] with JSON pointers (RFC 6901).
@@ -25,13 +27,21 @@ import (
 const ContentType = "application/problem+json"
 
 type body struct {
-	Type      string  `json:"type"`
-	Title     string  `json:"title"`
-	Status    int     `json:"status"`
-	Detail    string  `json:"detail"`
-	Code      string  `json:"code"`
-	RequestID string  `json:"request_id"`
-	Errors    []field `json:"errors,omitempty"`
+	Type      string    `json:"type"`
+	Title     string    `json:"title"`
+	Status    int       `json:"status"`
+	Detail    string    `json:"detail"`
+	Code      string    `json:"code"`
+	RequestID string    `json:"request_id"`
+	Errors    []field   `json:"errors,omitempty"`
+	Upstream  *upstream `json:"upstream,omitempty"`
+}
+
+// upstream is what another server answered us, behind a 502.
+type upstream struct {
+	Status      int    `json:"status"`
+	ContentType string `json:"content_type"`
+	Excerpt     string `json:"excerpt"`
 }
 
 type field struct {
@@ -59,6 +69,7 @@ func Body(err error, requestID string) (status int, header map[string]string, b 
 		for _, f := range e.Fields {
 			out.Errors = append(out.Errors, field(f))
 		}
+		out.Upstream = (*upstream)(e.Upstream)
 	}
 	header = map[string]string{"Content-Type": ContentType}
 	if a.status == http.StatusUnauthorized {
@@ -141,6 +152,8 @@ func answerTo(k tenants.ErrorKind) answer {
 		return answer{http.StatusUnprocessableEntity, "unprocessable", "A value is refused."}
 	case tenants.TooMany:
 		return answer{http.StatusTooManyRequests, "too_many_requests", "A limit is reached."}
+	case tenants.BadGateway:
+		return answer{http.StatusBadGateway, "bad_gateway", "Another server did not do what was asked of it."}
 	case tenants.Unavailable:
 		return answer{http.StatusServiceUnavailable, "unavailable", "This failed for now; the same request may succeed later."}
 	}
@@ -149,7 +162,11 @@ func answerTo(k tenants.ErrorKind) answer {
 
 // retryAfter is the advice that an error carries; a second where it carries none and the status asks for a retry.
 func retryAfter(status int, advice time.Duration) time.Duration {
-	if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusBadGateway:
+		return advice
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	default:
 		return 0
 	}
 	return max(advice, time.Second)

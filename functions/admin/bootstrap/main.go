@@ -57,7 +57,8 @@ func main() {
 		Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels,
 		Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
 		Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
-		Tokens: token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
+		Proxies: tenants.NewProxies(accounts, vault, reach),
+		Tokens:  token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
 		SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 		Subscribers: admin.Subscribers(interest, env.Logger), Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table), Observe: admin.Observe,
 	}), api.OpenAPI)

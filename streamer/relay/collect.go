@@ -1,0 +1,176 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/upstream"
+)
+
+// Collection is an upstream that is run to its end for one caller, who waits for all of it.
+type Collection struct {
+	*Run
+
+	mu     sync.Mutex
+	events []eventstream.Event
+	bytes  int
+	end    string
+	code   string
+
+	gone atomic.Bool // somebody has listened to the proxy's channel, and nobody does any more
+}
+
+// Collected is what came of it.
+type Collected struct {
+	Events []eventstream.Event // without secrets
+	// End says why there is no more: "ended", "cut", "failed", "time", "events", "bytes", "client_disconnected".
+	End  string
+	Code string // with failed: of the error
+	// ClientDisconnected: who listened to the proxy's channel has left, and so the upstream was closed.
+	ClientDisconnected bool
+}
+
+// Collect opens an upstream that is to be collected; errors as Private's. It ends when its proxy's bounds say so at the latest, and where the
+// proxy has a channel of its own the events go there, too, and it ends when the last who listens there has left.
+func (r *Relay) Collect(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, eventBytes int) (*Collection, error) {
+	o := r.options(call, eventBytes)
+	o.Total = call.Proxy.Limits.Worked().CollectTotal
+	o.Reconnect = false // its first answer is all of it
+	run, err := r.private(ctx, tenant, call, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Collection{Run: run}, nil
+}
+
+// Patience is for how long the caller may have to wait.
+func (c *Collection) Patience() time.Duration {
+	return c.call.Proxy.Limits.Worked().CollectTotal + 30*time.Second
+}
+
+var (
+	errEvents = errors.New("relay: as many events as are collected")
+	errBytes  = errors.New("relay: as many bytes as are collected")
+	errGone   = errors.New("relay: the last who listened has left")
+)
+
+// Begin has the upstream read. Its end is told by an event in the channel.
+func (c *Collection) Begin() {
+	c.relay.spawn(func() {
+		defer c.relay.leave(c.key.tenant)
+		defer c.cancel()
+		if c.kept() {
+			watching, stop := context.WithCancel(c.ctx)
+			defer stop()
+			heard := c.listeners(watching) > 0 // before the first event could have made them leave
+			c.relay.spawn(func() { c.watch(watching, heard) })
+		}
+		end := c.stream.Run(c.ctx, c)
+		c.close(end)
+		c.finish(end)
+	})
+}
+
+// kept tells whether the events go into a channel of the log as well.
+func (c *Collection) kept() bool { return c.call.Channel != "" }
+
+const (
+	watchEvery = 250 * time.Millisecond
+	goneAfter  = 3 // looks in a row at which nobody listens
+)
+
+// watch ends the run once somebody has listened to the channel and nobody does any more.
+func (c *Collection) watch(ctx context.Context, heard bool) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for none := 0; none < goneAfter; {
+		switch {
+		case c.listeners(ctx) > 0:
+			heard, none = true, 0
+		case heard && ctx.Err() == nil:
+			none++
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+	c.gone.Store(true)
+	c.cancel()
+}
+
+func (c *Collection) listeners(ctx context.Context) int {
+	return c.relay.o.Subscribers(ctx, c.key.tenant, c.call.Channel)
+}
+
+// Events fulfils upstream.Sink.
+func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ string) error {
+	limits := c.call.Proxy.Limits.Worked()
+	var forward []tenants.Event
+	var full error
+	c.mu.Lock()
+	for _, e := range events {
+		if full = c.add(e, limits); full != nil {
+			break
+		}
+		if c.kept() {
+			made := event(c.call, c.key.tenant, c.call.Channel, e)
+			made.ID, made.Time = tenants.NewID(tenants.PrefixEvent), time.Now().UTC()
+			forward = append(forward, made)
+		}
+	}
+	c.mu.Unlock()
+	if err := c.relay.o.Feed.Forward(ctx, forward...); err != nil {
+		return err
+	}
+	return full
+}
+
+// add keeps one event, or says which bound it would pass. c.mu held.
+func (c *Collection) add(e eventstream.Event, l tenants.ProxyLimits) error {
+	e = eventstream.Event{Name: c.call.Redact.Event(e.Name), Data: []byte(c.call.Redact.Event(string(e.Data))), ID: c.call.Redact.Event(e.ID)}
+	switch size := len(e.Name) + len(e.Data) + len(e.ID); {
+	case len(c.events) == l.CollectEvents:
+		return errEvents
+	case c.bytes+size > l.CollectBytes:
+		return errBytes
+	default:
+		c.events, c.bytes = append(c.events, e), c.bytes+size
+		return nil
+	}
+}
+
+// Gap fulfils upstream.Sink. It never comes to that: nothing is asked for twice.
+func (c *Collection) Gap(context.Context) error { return errGone }
+
+func (c *Collection) close(end upstream.End) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.gone.Load():
+		c.end = "client_disconnected"
+	case errors.Is(end.Err, errEvents):
+		c.end = "events"
+	case errors.Is(end.Err, errBytes):
+		c.end = "bytes"
+	case end.Reason == upstream.Failed || end.Reason == upstream.Refused:
+		c.end, c.code = "failed", tenants.CodeOf(end.Err)
+	case end.Reason == upstream.Canceled: // the caller has left, or the node is going: nobody reads this
+		c.end = "cut"
+	default:
+		c.end = string(end.Reason)
+	}
+}
+
+// Result is what has been collected, once the channel has its event.
+func (c *Collection) Result() Collected {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Collected{c.events, c.end, c.code, c.gone.Load()}
+}

@@ -1,0 +1,138 @@
+package relay
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/upstream"
+)
+
+// Options is what a Relay stands on. All are required but those that say what their zero value means.
+type Options struct {
+	Opener upstream.Opener
+	Memory *Memory
+	// Deliver hands notices to this node's hub.
+	Deliver func(ns ...tenants.Notice)
+	Runs    *tenants.ProxyRuns
+	Feed    *tenants.ProxyFeed
+	Log     interface {
+		Tail(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error)
+	}
+	// Subscribers counts who listens to a channel on all nodes.
+	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
+	Node        interface {
+		ID() string
+		Held() bool
+	}
+	Logger    *slog.Logger // nil: discards
+	Upstreams int          // open at once on this node; 0: 2,000
+	PerTenant int          // of one tenant; 0: 200
+}
+
+const (
+	defaultUpstreams = 2000
+	defaultPerTenant = 200
+)
+
+// Relay runs upstreams. Close ends them all.
+type Relay struct {
+	o    Options
+	ctx  context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
+
+	mu      sync.Mutex
+	open    map[tenants.TenantID]int // upstreams
+	total   int
+	shares  map[shareKey]*share
+	refusal map[shareKey]refusal
+}
+
+// New makes a Relay.
+func New(o Options) *Relay {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Upstreams <= 0 {
+		o.Upstreams = defaultUpstreams
+	}
+	if o.PerTenant <= 0 {
+		o.PerTenant = defaultPerTenant
+	}
+	r := &Relay{o: o, open: make(map[tenants.TenantID]int), shares: make(map[shareKey]*share), refusal: make(map[shareKey]refusal)}
+	r.ctx, r.end = context.WithCancel(context.Background())
+	return r
+}
+
+// Close ends every upstream and returns when all are closed. What other nodes still want of the shared ones they take over.
+func (r *Relay) Close() {
+	r.mu.Lock()
+	r.end()
+	r.mu.Unlock()
+	r.work.Wait()
+}
+
+// spawn has f run on a goroutine that Close waits for; here, once it is closed: then f has a context that has ended.
+func (r *Relay) spawn(f func()) {
+	r.mu.Lock()
+	if r.ctx.Err() == nil {
+		r.work.Go(f)
+		f = func() {}
+	}
+	r.mu.Unlock()
+	f()
+}
+
+// Open counts the upstreams that are open.
+func (r *Relay) Open() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.total
+}
+
+// enter takes a place for an upstream: TooMany upstream_limit, Unavailable upstreams_full.
+func (r *Relay) enter(t tenants.TenantID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.ctx.Err() != nil || r.total >= r.o.Upstreams:
+		return tenants.Errorf(tenants.Unavailable, "upstreams_full", "This node runs as many upstreams as it may.")
+	case r.open[t] >= r.o.PerTenant:
+		return tenants.Errorf(tenants.TooMany, "upstream_limit", "The account has as many upstreams open on this node as it may.")
+	}
+	r.total++
+	r.open[t]++
+	return nil
+}
+
+func (r *Relay) leave(t tenants.TenantID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.total--
+	if r.open[t]--; r.open[t] == 0 {
+		delete(r.open, t)
+	}
+}
+
+// options are how a call's upstream is listened to. eventBytes bounds what goes into the log.
+func (r *Relay) options(call tenants.ProxyCall, eventBytes int) upstream.Options {
+	l := call.Proxy.Limits.Worked()
+	if eventBytes > 0 {
+		l.EventBytes = min(l.EventBytes, eventBytes)
+	}
+	return upstream.Options{
+		Opener: r.o.Opener, Request: call.Request, Redirects: call.Proxy.Redirects, Reconnect: call.Proxy.Reconnect,
+		FirstByte: l.FirstByte, Idle: l.Idle, Total: l.Total, EventBytes: l.EventBytes, Redact: call.Redact.Text,
+	}
+}
+
+// event makes an event of a channel from one of an upstream's, without its secrets. Its number and id are the caller's to set.
+func event(call tenants.ProxyCall, tenant tenants.TenantID, channel string, e eventstream.Event) tenants.Event {
+	return tenants.Event{
+		Tenant: tenant, Channel: channel, Type: tenants.UpstreamEventType(call.Redact.Event(e.Name)), Data: []byte(call.Redact.Event(string(e.Data))),
+		Source: call.Proxy.ID, ContentType: "text/plain; charset=utf-8",
+	}
+}

@@ -1,0 +1,282 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// proxyView is a proxy as answers show it: of its headers the names, of its URL no value of the query, of its body the media type.
+type proxyView struct {
+	ID            string                   `json:"id"`
+	Name          string                   `json:"name"`
+	Method        string                   `json:"method"`
+	URL           string                   `json:"url"`
+	Headers       []string                 `json:"headers"`
+	BodyMediaType *string                  `json:"body_media_type"`
+	Parameters    map[string]parameterView `json:"parameters"`
+	Share         bool                     `json:"share"`
+	Channel       *string                  `json:"channel"`
+	Redirects     bool                     `json:"redirects"`
+	Reconnect     bool                     `json:"reconnect"`
+	Limits        map[string]int64         `json:"limits"`
+	Created       time.Time                `json:"created_at"`
+}
+
+type parameterView struct {
+	Type      string   `json:"type"`
+	Min       *int64   `json:"min,omitempty"`
+	Max       *int64   `json:"max,omitempty"`
+	Values    []string `json:"values,omitempty"`
+	MaxLength int      `json:"max_length,omitempty"`
+	Default   *string  `json:"default,omitempty"`
+}
+
+func viewProxy(p tenants.Proxy) proxyView {
+	v := proxyView{
+		ID: p.ID, Name: p.Name, Method: p.Method, URL: p.Shown, Headers: append([]string{}, p.HeaderNames...), Parameters: make(map[string]parameterView),
+		Share: p.Shared(), Redirects: p.Redirects, Reconnect: p.Reconnect, Limits: p.Limits.Named(), Created: p.Created,
+	}
+	if p.BodyMediaType != "" {
+		v.BodyMediaType = &p.BodyMediaType
+	}
+	if p.Channel != "" {
+		v.Channel = &p.Channel
+	}
+	for name, d := range p.Parameters {
+		one := parameterView{Type: string(d.Kind), Values: d.Values, MaxLength: d.MaxLength, Default: d.Default}
+		if d.Kind == tenants.ParameterInteger {
+			one.Min, one.Max = &d.Min, &d.Max
+		}
+		v.Parameters[name] = one
+	}
+	return v
+}
+
+func (a *API) listProxies(c *call) (answer, error) {
+	p, err := a.page(c)
+	if err != nil {
+		return answer{}, err
+	}
+	found, next, err := a.Proxies.List(c.ctx, c.who.Tenant, p.after, p.limit)
+	if err != nil {
+		return answer{}, err
+	}
+	views := make([]proxyView, 0, len(found))
+	for _, one := range found {
+		views = append(views, viewProxy(one))
+	}
+	return a.listOf(c, views, next), nil
+}
+
+func (a *API) createProxy(c *call) (answer, error) {
+	c.fields.readOnly("id", "created_at")
+	spec, err := proxySpec(c.fields, "name", "url")
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	p, err := a.Proxies.Create(c.ctx, c.who.Tenant, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusCreated, viewProxy(p)}, nil
+}
+
+func (a *API) getProxy(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixProxy)
+	if err != nil {
+		return answer{}, err
+	}
+	p, err := a.Proxies.Get(c.ctx, c.who.Tenant, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, viewProxy(p)}, nil
+}
+
+func (a *API) patchProxy(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixProxy)
+	if err != nil {
+		return answer{}, err
+	}
+	c.fields.readOnly("id", "created_at")
+	p, err := proxyPatch(c.fields)
+	if err != nil {
+		return answer{}, err
+	}
+	changed, err := a.Proxies.Patch(c.ctx, c.who.Tenant, id, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, viewProxy(changed)}, nil
+}
+
+func (a *API) deleteProxy(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixProxy)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := a.Proxies.Delete(c.ctx, c.who.Tenant, id); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// proxySpec reads a proxy's fields. The caller refuses what is unknown besides.
+func proxySpec(f *fields, required ...string) (spec tenants.ProxySpec, err error) {
+	f.require(required...)
+	spec = tenants.ProxySpec{
+		Name: f.text("name"), Method: f.text("method"), URL: f.text("url"), BodyMediaType: f.text("body_media_type"),
+		Share: f.flag("share"), Redirects: f.flag("redirects"),
+	}
+	if !f.isNull("channel") {
+		spec.Channel = f.text("channel")
+	}
+	if f.has("reconnect") {
+		spec.Reconnect = new(f.flag("reconnect"))
+	}
+	spec.Body = bodyIn(f)
+	if spec.Headers, err = headersIn(f); err != nil {
+		return spec, err
+	}
+	if spec.Parameters, err = parametersIn(f); err != nil {
+		return spec, err
+	}
+	spec.Limits, err = proxyLimitsIn(f)
+	return spec, err
+}
+
+func proxyPatch(f *fields) (p tenants.ProxyPatch, err error) {
+	spec, err := proxySpec(f)
+	if err != nil {
+		return p, err
+	}
+	given := func(name string) bool { return f.has(name) }
+	if given("name") {
+		p.Name = &spec.Name
+	}
+	if given("method") {
+		p.Method = &spec.Method
+	}
+	if given("url") {
+		p.URL = &spec.URL
+	}
+	if given("headers") {
+		p.Headers = &spec.Headers
+	}
+	if given("body") {
+		p.Body = &spec.Body
+	}
+	if given("body_media_type") {
+		p.BodyMediaType = &spec.BodyMediaType
+	}
+	if given("parameters") {
+		p.Parameters = &spec.Parameters
+	}
+	if given("share") {
+		p.Share = &spec.Share
+	}
+	if given("channel") {
+		p.Channel = &spec.Channel
+	}
+	if given("redirects") {
+		p.Redirects = &spec.Redirects
+	}
+	p.Reconnect = spec.Reconnect
+	if given("limits") {
+		p.Limits = &spec.Limits
+	}
+	return p, f.err()
+}
+
+// bodyIn reads the body of a proxy's request: a string as it is, anything else as the JSON that it is; nil where it is missing or null.
+func bodyIn(f *fields) *string {
+	if !f.has("body") || f.isNull("body") {
+		return nil
+	}
+	if f.members["body"][0] == '"' {
+		return new(f.lines("body"))
+	}
+	return new(string(f.members["body"]))
+}
+
+// headersIn reads an object of texts.
+func headersIn(f *fields) (map[string]string, error) {
+	o, err := f.object("headers")
+	if o == nil || err != nil {
+		return nil, err
+	}
+	headers := make(map[string]string, len(o.order))
+	for _, name := range o.order {
+		headers[name] = o.text(name)
+	}
+	return headers, nil
+}
+
+func parametersIn(f *fields) (map[string]tenants.Parameter, error) {
+	o, err := f.object("parameters")
+	if o == nil || err != nil {
+		return nil, err
+	}
+	const far = 1 << 53
+	list := make(map[string]tenants.Parameter, len(o.order))
+	for _, name := range o.order {
+		d, err := o.object(name)
+		if err != nil {
+			return nil, err
+		}
+		if d == nil {
+			continue
+		}
+		p := tenants.Parameter{Kind: tenants.ParameterKind(d.text("type")), Min: -far, Max: far, Values: d.texts("values", 100), MaxLength: int(d.integer("max_length", 1, 4000))}
+		if d.has("min") {
+			p.Min = d.integer("min", -far, far)
+		}
+		if d.has("max") {
+			p.Max = d.integer("max", -far, far)
+		}
+		if d.has("default") {
+			p.Default = new(d.scalar("default"))
+		}
+		if p.Kind != tenants.ParameterInteger {
+			p.Min, p.Max = 0, 0
+		}
+		d.refuseUnknown()
+		list[name] = p
+	}
+	return list, nil
+}
+
+// scalar reads a text, or a whole number as one.
+func (f *fields) scalar(name string) string {
+	if raw := f.raw(name); len(raw) > 0 && raw[0] != '"' {
+		if slices.ContainsFunc(raw, func(c byte) bool { return (c < '0' || c > '9') && c != '-' }) {
+			f.refuse(name, "must be a string or a whole number")
+		}
+		return string(raw)
+	}
+	return f.text(name)
+}
+
+func proxyLimitsIn(f *fields) (tenants.ProxyLimits, error) {
+	o, err := f.object("limits")
+	if o == nil || err != nil {
+		return tenants.ProxyLimits{}, err
+	}
+	named := make(map[string]int64)
+	for _, name := range tenants.ProxyLimitNames() {
+		if o.has(name) {
+			named[name] = o.integer(name, 1, 1<<40)
+		}
+	}
+	o.refuseUnknown()
+	if len(*f.refused) > 0 {
+		return tenants.ProxyLimits{}, nil // f.err says so
+	}
+	return tenants.ProxyLimitsOf(named)
+}

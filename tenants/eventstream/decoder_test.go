@@ -1,0 +1,173 @@
+package eventstream_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants/eventstream"
+)
+
+// read gives each event of the stream as name|data|id.
+func read(t testing.TB, r io.Reader) (events []string, d *eventstream.Decoder) {
+	t.Helper()
+	d = eventstream.NewDecoder(r, 1<<20)
+	for {
+		e, err := d.Next()
+		if err == io.EOF {
+			return events, d
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, e.Name+"|"+string(e.Data)+"|"+e.ID)
+	}
+}
+
+// ways are how the bytes of a stream can come.
+var ways = map[string]func(io.Reader) io.Reader{
+	"at once":           func(r io.Reader) io.Reader { return r },
+	"byte by byte":      iotest.OneByteReader,
+	"half by half":      iotest.HalfReader,
+	"the end with data": iotest.DataErrReader,
+}
+
+const long = 8 << 10 // of a line that no buffer holds whole
+
+func TestDecoderByTheGrammar(t *testing.T) {
+	x := strings.Repeat("x", long)
+	for _, c := range []struct{ name, in, want string }{ // want: name|data|id of each event, a space between
+		// The examples and rules of HTML, section 9.2.6.
+		{"one line", "data: a\n\n", "message|a|"},
+		{"the standard's stock ticker", "data: YHOO\ndata: +2\ndata: 10\n\n", "message|YHOO\n+2\n10|"},
+		{"the standard's ids, the last reset", ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n", "message|first event|1 message|second event| message| third event|"},
+		{"the standard's empty lines of data", "data\n\ndata\ndata\n\ndata:\n", "message|| message|\n|"},
+		{"the standard's one optional space", "data:test\n\ndata: test\n\n", "message|test| message|test|"},
+		{"the standard's add and remove", "event: add\ndata: 73857293\n\nevent: remove\ndata: 2153\n\nevent: add\ndata: 113411\n\n", "add|73857293| remove|2153| add|113411|"},
+		{"CR", "data: a\rdata: b\r\r", "message|a\nb|"},
+		{"CR LF", "data: a\r\ndata: b\r\n\r\n", "message|a\nb|"},
+		{"all three", "data: a\rdata: b\ndata: c\r\n\r", "message|a\nb\nc|"},
+		{"LF CR is two ends", "data: a\n\rdata: b\n\n", "message|a| message|b|"},
+		{"BOM", "\ufeffdata: a\n\n", "message|a|"},
+		{"half a BOM is part of the field's name", "\xef\xbbdata: a\n\ndata: b\n\n", "message|b|"},
+		{"a BOM and a CR", "\ufeff\rdata: a\n\n", "message|a|"},
+		{"NUL in an id", "id: 1\ndata: a\n\nid: 2\x00\ndata: b\n\n", "message|a|1 message|b|1"},
+		{"NUL in data", "data: a\x00b\n\n", "message|a\x00b|"},
+		{"comments and unknown fields", ": x\nfoo: bar\n data: no\nDATA: no\ndata: a\n\n", "message|a|"},
+		{"a name without data is dropped", "event: x\n\ndata: a\n\n", "message|a|"},
+		{"a name", "event: x\ndata: a\n\ndata: b\n\n", "x|a| message|b|"},
+		{"the last of two names", "event: x\nevent: y\ndata: a\n\n", "y|a|"},
+		{"an id without data stays", "id: 7\n\ndata: a\n\n", "message|a|7"},
+		{"the end cuts off", "data: a\n\ndata: b\n", "message|a|"},
+		{"the end cuts off an id", "data: a\n\nid: 9\ndata: b", "message|a|"},
+		{"a colon in the value", "data: a: b\n\n", "message|a: b|"},
+		{"bytes that are no UTF-8", "data: a\xffb\n\n", "message|a\ufffdb|"},
+		{"a character that is cut short is one U+FFFD", "data: a\xe2\x82b\xf0\x9f\x98\n\n", "message|a\ufffdb\ufffd|"},
+		{"a surrogate is three", "data: \xed\xa0\x80\n\n", "message|\ufffd\ufffd\ufffd|"},
+
+		// web-platform-tests, eventsource/format-*.
+		{"format-bom", "\ufeffdata:1\n\n\ufeffdata:2\n\ndata:3\n\n", "message|1| message|3|"},
+		{"format-bom-2", "\ufeff\ufeffdata:1\n\ndata:2\n\ndata:3\n\n", "message|2| message|3|"},
+		{"format-comments", "data:1\r:\x00\n:\r\ndata:2\n:" + x + "\rdata:3\n:data:fail\r:" + x + "\ndata:4\n\n", "message|1\n2\n3\n4|"},
+		{"format-data-before-final-empty-line", "retry:1000\ndata:test1\n\nid:test\ndata:test2", "message|test1|"},
+		{"format-field-data", "data:\n\ndata\ndata\n\ndata:test\n\n", "message|| message|\n| message|test|"},
+		{"format-field-event", "event:test\ndata:x\n\ndata:x\n\n", "test|x| message|x|"},
+		{"format-field-event-empty", "event: \ndata:data\n\n", "message|data|"},
+		{"format-field-id", "data:test\nid:…\n\n", "message|test|…"},
+		{"format-field-id-2", "retry:200\nid:1\ndata:hello\n\ndata:hello\n\nid\ndata:hello\n\n", "message|hello|1 message|hello|1 message|hello|"},
+		{"format-field-id-3", "id: 1\ndata: a\n\nid: 2\n\ndata: b\n\n", "message|a|1 message|b|2"},
+		{"format-field-id-null", "id:\x00\x00\ndata:1\n\nid:x\x00\ndata:2\n\nid:\x00x\ndata:3\n\nid:x\x00x\ndata:4\n\nid: \x00\ndata:5\n\n", "message|1| message|2| message|3| message|4| message|5|"},
+		{"format-field-parsing", "data:\x00\ndata:  2\rData:1\ndata\x00:2\ndata:1\r\x00data:4\nda-ta:3\rdata_5\ndata:3\rdata:\r\n data:32\ndata:4\n\n", "message|\x00\n 2\n1\n3\n\n4|"},
+		{"format-field-retry", "retry:03000\ndata:x\n\n", "message|x|"},
+		{"format-field-retry-bogus", "retry:3000\nretry:1000x\ndata:x\n\n", "message|x|"},
+		{"format-field-retry-empty", "retry\ndata:test\n\n", "message|test|"},
+		{"format-field-unknown", "data:test\n data\ndata\nfoobar:xxx\njustsometext\n:thisisacommentyay\ndata:test\n\n", "message|test\n\ntest|"},
+		{"format-leading-space", "data:\ttest\rdata: \ndata:test\n\n", "message|\ttest\n\ntest|"},
+		{"format-newlines", "data:test\r\ndata\ndata:test\r\n\r", "message|test\n\ntest|"},
+		{"format-null-character", "data:\x00\n\n\n\n", "message|\x00|"},
+		{"format-utf-8", "data:ok…\n\n", "message|ok…|"},
+	} {
+		for name, way := range ways {
+			t.Run(c.name+", "+name, func(t *testing.T) {
+				events, _ := read(t, way(strings.NewReader(c.in)))
+				if s := strings.Join(events, " "); s != c.want {
+					t.Errorf("got %q, want %q", s, c.want)
+				}
+			})
+		}
+	}
+}
+
+func TestDecoderRetry(t *testing.T) {
+	for in, want := range map[string]time.Duration{
+		"retry: 1500\n\n":                     1500 * time.Millisecond,
+		"retry: 1500\nretry: -1\n\n":          1500 * time.Millisecond,
+		"retry:3000\nretry:1000x\n\n":         3000 * time.Millisecond,
+		"retry:03000\n\n":                     3000 * time.Millisecond,
+		"retry: 1e3\n\n":                      0,
+		"retry:\n\n":                          0,
+		"retry\n\n":                           0,
+		"retry: 0\n\n":                        time.Millisecond,
+		"retry: 99999999999999999999999999\n": 24 * time.Hour,
+	} {
+		if _, d := read(t, strings.NewReader(in)); d.Retry() != want {
+			t.Errorf("%q: %v, want %v", in, d.Retry(), want)
+		}
+	}
+}
+
+// A CR ends the line, so that an event is there before whatever comes behind its last CR.
+func TestDecoderDoesNotWaitBehindCR(t *testing.T) {
+	r, w := io.Pipe()
+	defer w.Close()
+	go w.Write([]byte("data: a\r\r"))
+	if e, err := eventstream.NewDecoder(r, 100).Next(); err != nil || string(e.Data) != "a" {
+		t.Fatalf("%q, %v", e.Data, err)
+	}
+}
+
+// What has come can be taken without waiting for what has not, were it only the rest of a comment.
+func TestReadyGivesWhatHasComeAndNoMore(t *testing.T) {
+	r, w := io.Pipe()
+	defer w.Close()
+	go w.Write([]byte("data: a\n\ndata: b\n\n: comm"))
+	d := eventstream.NewDecoder(r, 100)
+	if e, err := d.Next(); err != nil || string(e.Data) != "a" {
+		t.Fatalf("%q, %v", e.Data, err)
+	}
+	if e, ok, err := d.Ready(); !ok || err != nil || string(e.Data) != "b" {
+		t.Errorf("%q, %v, %v", e.Data, ok, err)
+	}
+	if e, ok, err := d.Ready(); ok || err != nil {
+		t.Errorf("%q, %v", e.Data, err)
+	}
+	go w.Write([]byte("ent\n\ndata: c\n\n"))
+	if e, err := d.Next(); err != nil || string(e.Data) != "c" {
+		t.Errorf("%q, %v", e.Data, err)
+	}
+}
+
+func TestDecoderGoesOnFromAnIDThatItIsTold(t *testing.T) {
+	d := eventstream.NewDecoder(strings.NewReader("data: a\n\nid: 8\ndata: b\n\n"), 100)
+	d.Resume("7")
+	for _, want := range []string{"7", "8"} {
+		if e, err := d.Next(); err != nil || e.ID != want || d.LastID() != want {
+			t.Errorf("%q, %v, want %q", e.ID, err, want)
+		}
+	}
+}
+
+func TestDecoderBounds(t *testing.T) {
+	for name, in := range map[string]string{
+		"one line":   "data: " + strings.Repeat("a", 101) + "\n\n",
+		"many lines": strings.Repeat("data: a\n", 101),
+		"a comment":  ":" + strings.Repeat("a", 101),
+	} {
+		if _, err := eventstream.NewDecoder(strings.NewReader(in), 100).Next(); !errors.Is(err, eventstream.ErrTooLong) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

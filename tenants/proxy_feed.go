@@ -1,0 +1,110 @@
+package tenants
+
+import (
+	"context"
+	"time"
+)
+
+// ProxyFeed puts what an upstream brings into a channel's log, by the way that all events take.
+type ProxyFeed struct{ intake *Intake }
+
+// NewProxyFeed returns a ProxyFeed into in.
+func NewProxyFeed(in *Intake) *ProxyFeed { return &ProxyFeed{in} }
+
+// Events that Hookcast puts among an upstream's.
+const (
+	// UpstreamType says how the upstream is: {"state":"open"}, {"state":"ended"}, {"state":"failed","code":"upstream_status"}.
+	UpstreamType = "hookcast.upstream"
+	// UpstreamGapType says that events may be missing here, since the upstream cannot go on where it was: {"channel":"prices","upstream":true}.
+	// A page does what it does about a gap of Hookcast's own: it loads its state anew.
+	UpstreamGapType = "hookcast.gap"
+)
+
+// UpstreamEventType makes a type of what another server calls its event. What may stand in no type becomes "_", and names that are
+// EventSource's or Hookcast's own get "upstream." in front; "message" is what an event without a name is.
+func UpstreamEventType(name string) string {
+	switch {
+	case name == "" || name == "message":
+		return "message"
+	case reservedType(name):
+		name = "upstream." + name
+	}
+	return typeOf(name)
+}
+
+const forwardTries = 8
+
+// Forward enqueues events of one channel, in order. Over the tenant's rate it waits, which holds the upstream back; over other limits it
+// fails as Publisher.Publish does. What fails for now is tried again: the events' ids keep one that was taken from being taken twice.
+func (f *ProxyFeed) Forward(ctx context.Context, events ...Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	in, ch := f.intake, channelKey{events[0].Tenant, events[0].Channel}
+	terms, err := in.terms(ctx, ch.tenant)
+	if err != nil {
+		return err
+	}
+	ms := make([]Message, 0, len(events))
+	for _, e := range events {
+		if err := terms.admit(len(e.Data)); err != nil {
+			return err
+		}
+		if err := f.takeTurn(ctx, ch.tenant, terms.limits); err != nil {
+			return err
+		}
+		if _, err := in.month.take(ctx, ch.tenant, terms, time.Now()); err != nil {
+			return err
+		}
+		ms = append(ms, messageOf(e, terms.limits))
+	}
+	if _, err := in.channels.admit(ctx, ch, terms); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		err := in.queue.Send(ctx, ms...)
+		if err == nil || try == forwardTries || KindOf(err) != Unavailable {
+			return err
+		}
+		if !wait(ctx, retryDelay(try)) {
+			return ctx.Err()
+		}
+	}
+}
+
+// Say enqueues an event of Hookcast's own, which no limit keeps out.
+func (f *ProxyFeed) Say(ctx context.Context, e Event) error {
+	terms, err := f.intake.terms(ctx, e.Tenant)
+	if err != nil {
+		return err
+	}
+	return f.intake.queue.Send(ctx, messageOf(e, terms.limits))
+}
+
+// takeTurn counts one event against the tenant's rate, waiting where there is none left.
+func (f *ProxyFeed) takeTurn(ctx context.Context, tenant TenantID, l Limits) error {
+	for {
+		pause, ok := f.intake.rate.Take(tenant, l.EventsPerSecond, 1)
+		if ok {
+			return nil
+		}
+		if !wait(ctx, pause) {
+			return ctx.Err()
+		}
+	}
+}
+
+// Appended returns the number of the event of that id once it is in its channel, waiting until ctx ends.
+func (f *ProxyFeed) Appended(ctx context.Context, tenant TenantID, id string) (int64, error) {
+	for {
+		c, err := f.intake.log.claimOf(ctx, tenant, id)
+		if err == nil {
+			if e, err := f.intake.log.at(ctx, channelKey{tenant, c.Channel}, c.Seq); err == nil && e.ID == id {
+				return c.Seq, nil
+			}
+		}
+		if !wait(ctx, 10*time.Millisecond) {
+			return 0, Errorf(Unavailable, "append_slow", "an event is not in its channel yet")
+		}
+	}
+}
