@@ -215,6 +215,14 @@ func newPost(t *testing.T, answer func(endpoint, event string, n int) (tenants.A
 	return p
 }
 
+// poisonable gives the post queues with dead letters.
+func (p *post) poisonable() {
+	o := tenantstest.QueueOptions{Visibility: time.Minute, MaxReceives: 5}
+	p.ready, p.waiting = tenantstest.NewQueue(o), tenantstest.NewQueue(o)
+	p.outbox.Ready, p.outbox.Waiting = p.ready, p.waiting
+	p.deliverer = tenants.NewDeliverer(p.outbox, p.receivers)
+}
+
 // run delivers until the test calls the function that it returns.
 func (p *post) run(workers int) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
