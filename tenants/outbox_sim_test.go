@@ -16,7 +16,7 @@ import (
 
 var postSeed = flag.Uint64("post", 0, "the seed of the simulation of deliveries; 0: another one each time")
 
-var postEvents = flag.Int("post-events", 30, "how many events each of three tenants has in it, for 20 endpoints")
+var postEvents = flag.Int("post-events", 167, "how many events each of three tenants has in it, for 20 endpoints")
 
 // outing is a simulation of deliveries: events of some tenants go to many endpoints, which fail in every way that there is, by workers that
 // crash, over storage on a bad day.
@@ -249,11 +249,15 @@ func TestTenThousandDeliveries(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
+	events := *postEvents
+	if slower > 1 {
+		events = min(events, 20)
+	}
 	t.Logf("seed %d: go test ./tenants -run TestTenThousandDeliveries -post %d", seed, seed)
 	synctest.Test(t, func(t *testing.T) {
 		o := newOuting(seed, 20)
-		o.run(t, *postEvents) // 3 tenants, 20 endpoints, 167 events: 10,020
-		for _, fault := range o.check(t, 60**postEvents) {
+		o.run(t, events) // 3 tenants, 20 endpoints, 167 events: 10,020
+		for _, fault := range o.check(t, 60*events) {
 			t.Error(fault)
 		}
 	})

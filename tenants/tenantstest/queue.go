@@ -32,6 +32,7 @@ type Queue struct {
 	receipts int
 	news     chan struct{} // closed and replaced when something may have become visible
 	waited   time.Time     // when the last of those who wait for news looks again by itself
+	quiet    time.Time     // nothing is visible before then
 }
 
 var _ tenants.Queue = (*Queue)(nil)
@@ -106,6 +107,9 @@ func (q *Queue) add(m tenants.Message) {
 	}
 	m.Body = slices.Clone(m.Body)
 	q.messages = append(q.messages, &message{Message: m, sent: now, visible: now.Add(m.Delay)})
+	if visible := now.Add(m.Delay); visible.Before(q.quiet) {
+		q.quiet = visible
+	}
 	if m.Delay == 0 || q.waited.After(now.Add(m.Delay)) {
 		q.changed()
 	}
@@ -144,6 +148,7 @@ func (q *Queue) settle(ctx context.Context, method string, rs []tenants.Received
 		return err
 	}
 	q.mu.Lock()
+	q.quiet = time.Time{}
 	shown := method == "Release" // or what waits behind it in its group
 	for _, r := range rs {
 		shown = shown || r.Group != ""
@@ -167,6 +172,7 @@ func (q *Queue) changed() {
 	close(q.news)
 	q.news = make(chan struct{})
 	q.waited = time.Time{}
+	q.quiet = time.Time{}
 }
 
 func (q *Queue) newReceipt() string {

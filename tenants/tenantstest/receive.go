@@ -45,6 +45,9 @@ func (q *Queue) take(f *fate, max int, until time.Time) (got []tenants.Received,
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
+	if now.Before(q.quiet) {
+		return nil, q.waitFor(q.quiet, until), q.news
+	}
 	q.bury(now)
 	blocked := map[string]bool{}
 	for _, m := range q.messages {
@@ -69,18 +72,32 @@ func (q *Queue) take(f *fate, max int, until time.Time) (got []tenants.Received,
 			continue
 		}
 		m.visible, m.receipt = now.Add(visibility), q.newReceipt()
+		if next.IsZero() || m.visible.Before(next) {
+			next = m.visible
+		}
 		m.receives++
 		r := tenants.Received{Message: m.Message, Receipt: m.receipt, Receives: m.receives, Sent: m.sent}
 		r.Body = slices.Clone(m.Body)
 		got = append(got, r)
 	}
+	if len(got) == 0 { // whoever else looks before then finds nothing either
+		if q.quiet = next; next.IsZero() {
+			q.quiet = now.Add(time.Hour)
+		}
+		next = q.waitFor(next, until)
+	}
+	return got, next, q.news
+}
+
+// waitFor returns when one who waits until then looks again, given when something becomes visible by itself (zero: nothing does), and notes it.
+func (q *Queue) waitFor(next, until time.Time) time.Time {
 	if next.IsZero() || next.After(until) {
 		next = until
 	}
-	if len(got) == 0 && next.After(q.waited) {
+	if next.After(q.waited) {
 		q.waited = next
 	}
-	return got, next, q.news
+	return next
 }
 
 // bury moves to the dead letters what is visible again and was received often enough.
