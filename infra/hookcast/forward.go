@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+// original is an event as it came in, from a stream with ?format=original.
+type original struct {
+	ID, Channel, Type, Source string
+	Seq                       int64
+	ContentType               string `json:"content_type"`
+	Headers                   map[string]string
+	Decoded                   bool
+	Hops                      int
+	Data                      []byte `json:"data_base64"`
+}
+
+// forwarder hands events to programs on the developer's own machine.
+type forwarder struct {
+	http    *http.Client
+	scheme  signing.Scheme
+	secret  signing.Secret
+	timeout time.Duration
+	wait    time.Duration // how long to try again where nobody listens
+}
+
+const (
+	secretFile = "listen.secret"
+	redial     = 250 * time.Millisecond
+)
+
+// localSecret is what forwarded events are signed with, made at first need and kept.
+func localSecret(dir string) (string, error) {
+	path := filepath.Join(dir, secretFile)
+	b, err := readPrivate(path)
+	if err == nil || !errors.Is(err, os.ErrNotExist) {
+		return string(bytes.TrimSpace(b)), err
+	}
+	text := ownScheme().NewSecret(rand.Reader)
+	return text, writePrivate(path, []byte(text+"\n"))
+}
+
+// ownScheme is what we sign by, here as with endpoints.
+func ownScheme() signing.Scheme {
+	s, _ := signing.Lookup("standard-webhooks")
+	return s
+}
+
+func newForwarder(sh *shell, secret string, timeout, wait time.Duration) (*forwarder, error) {
+	key, err := ownScheme().ParseSecret(secret)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", secretFile, err)
+	}
+	return &forwarder{
+		http: &http.Client{
+			Transport: sh.local, Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		scheme: ownScheme(), secret: key, timeout: timeout, wait: wait,
+	}, nil
+}
+
+// request is the event as its provider sent it: its bytes, the headers that the provider's scheme names, and beside them our own headers and
+// our own signature.
+//
+// Our signature is one of Standard Webhooks. Where the provider's own stands in the same headers, ours is put beside it under the same id and
+// time, as the specification allows; each is verified with its own secret.
+func (f *forwarder) request(ctx context.Context, e *original, to string, now time.Time) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(e.Data))
+	if err != nil {
+		return nil, err
+	}
+	h := req.Header
+	if e.ContentType != "" {
+		h.Set("Content-Type", e.ContentType)
+	} else if json.Valid(e.Data) {
+		h.Set("Content-Type", "application/json")
+	}
+	for name, value := range e.Headers {
+		h.Set(name, value)
+	}
+	id, theirs := e.ID, ""
+	if mark := f.scheme.Mark.Header; h.Get(mark) != "" {
+		stamp, err := strconv.ParseInt(h.Get(f.scheme.Timestamp.Header), 10, 64)
+		if err == nil && h.Get(f.scheme.ID[0].Header) != "" {
+			id, now, theirs = h.Get(f.scheme.ID[0].Header), time.Unix(stamp, 0), h.Get(mark)+f.scheme.Separator
+		}
+	}
+	ours, err := f.scheme.Sign(f.secret, signing.Request{Body: e.Data}, id, now)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range ours {
+		if name == f.scheme.Mark.Header {
+			values[0] = theirs + values[0]
+		}
+		h[name] = values
+	}
+	h.Set("User-Agent", "Hookcast/1 (listen)")
+	for name, value := range map[string]string{
+		"Hookcast-Event-Id": e.ID, "Hookcast-Event-Type": e.Type, "Hookcast-Channel": e.Channel, "Hookcast-Seq": strconv.FormatInt(e.Seq, 10), "Hookcast-Source-Id": e.Source,
+		tenants.HeaderHops: strconv.Itoa(e.Hops + 1),
+	} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	return req, nil
+}
+
+// send hands an event over and returns a word on what came of it. Where nobody listens it tries again for a while: programs are started anew
+// while they are written.
+func (f *forwarder) send(ctx context.Context, e *original, to string) string {
+	for began := time.Now(); ; {
+		req, err := f.request(ctx, e, to, time.Now())
+		if err != nil {
+			return "not sent: " + why(err)
+		}
+		at := time.Now()
+		res, err := f.http.Do(req)
+		if err == nil {
+			took := time.Since(at)
+			_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection serves again
+			res.Body.Close()
+			return fmt.Sprintf("%d %s in %s", res.StatusCode, http.StatusText(res.StatusCode), took.Round(time.Millisecond))
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) || time.Since(began) >= f.wait {
+			return "not delivered: " + why(err)
+		}
+		select {
+		case <-ctx.Done():
+			return "not delivered: " + why(err)
+		case <-time.After(redial):
+		}
+	}
+}

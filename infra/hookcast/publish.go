@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// maxPayload bounds what is read to be sent or signed.
+const maxPayload = 16 << 20
+
+// publish sends one event.
+func publish(ctx context.Context, sh *shell, args []string) error {
+	f := sh.flags("publish")
+	typ := f.String("type", "message", "the event's `type`")
+	id := f.String("id", "", "an `id` of your own, by which a repeat is known")
+	text := f.Bool("text", false, "the payload is text and no JSON")
+	last := f.Bool("end", false, "the channel ends with this event")
+	rest, err := parse(f, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 || len(rest) > 2 {
+		return failed(exitUsage, "name a channel, and give the payload behind it or on standard input")
+	}
+	if err := checkChannels(rest[:1]); err != nil {
+		return err
+	}
+	var payload []byte
+	if len(rest) == 2 && rest[1] != "-" {
+		payload = []byte(rest[1])
+	} else if payload, err = io.ReadAll(io.LimitReader(sh.stdin, maxPayload)); err != nil {
+		return err
+	}
+	if *text {
+		if payload, err = json.Marshal(string(payload)); err != nil {
+			return err
+		}
+	} else if !json.Valid(payload) {
+		return failed(exitUsage, "the payload is no JSON; -text sends it as a text")
+	}
+	c, err := open(sh)
+	if err != nil {
+		return err
+	}
+	body := map[string]any{"type": *typ, "data": json.RawMessage(payload)}
+	if *id != "" {
+		body["id"] = *id
+	}
+	if *last {
+		body["end"] = true
+	}
+	var made struct {
+		ID, Channel string
+		Subscribers int
+		Duplicate   bool
+	}
+	if err := c.call(ctx, http.MethodPost, "/v1/channels/"+rest[0]+"/events", body, &made); err != nil {
+		return err
+	}
+	note := ""
+	if made.Duplicate {
+		note = ", which it was already"
+	}
+	fmt.Fprintf(sh.stdout, "%s is in %s%s; %d listening\n", made.ID, made.Channel, note, made.Subscribers)
+	return nil
+}
