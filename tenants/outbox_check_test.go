@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,11 +161,11 @@ func (o *outing) orderFaults(ep tenants.Endpoint, requests []request, settled ma
 // forgetful is a sender that now and then says that an event was taken which nobody has seen.
 type forgetful struct {
 	tenants.Sender
-	n int
+	n atomic.Int64
 }
 
 func (f *forgetful) Send(ctx context.Context, o tenants.Outgoing) tenants.Answer {
-	if f.n++; f.n%50 == 0 {
+	if f.n.Add(1)%50 == 0 {
 		return status(200)
 	}
 	return f.Sender.Send(ctx, o)
