@@ -24,6 +24,13 @@
 //
 //	Log.Read          log_read.go   the events behind a cursor, or the Gap that retention (log_floor.go) has left
 //
+// What follows from a row of the log follows the table's change feed, which has each at least once and in no order to rely on:
+//
+//	MonthlyUsage      usage.go       how many there were in a month
+//	EventIndex        event_index.go a list over all channels
+//	Dispatcher        dispatcher.go  a message for each Endpoint (endpoint.go) that is to have it
+//	Deliverer         deliverer.go   the attempts; what they wait for in between and how they end is in outbox.go
+//
 // # Why nothing is lost, repeated or out of order
 //
 // Everything behind the queue may crash between any two steps: a message is Done only when its event is in the log and
