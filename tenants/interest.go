@@ -38,12 +38,20 @@ func interestKind(channel string) Kind { return Kind("interest/" + channel) }
 // Register notes node's interest in the channel until expires, and how many subscribers it has there. The node registers again long
 // before expires, and reads the log only after Register has returned nil. The caller keeps Register and Drop of one channel in order.
 func (in *Interest) Register(ctx context.Context, node string, expires time.Time, tenant TenantID, channel string, subscribers int) error {
-	return in.table.Write(ctx, Put(Key{tenant, interestKind(channel), node}, encodeRecord(interestRecord{subscribers}), expires, Anything()))
+	row := Put(Key{tenant, interestKind(channel), node}, encodeRecord(interestRecord{subscribers}), expires, Anything())
+	return in.table.Write(ctx, append(presenceOps(tenant, channel, subscribers), row)...)
 }
 
 // Drop ends node's interest in the channel.
 func (in *Interest) Drop(ctx context.Context, node string, tenant TenantID, channel string) error {
-	return in.table.Write(ctx, Delete(Key{tenant, interestKind(channel), node}, Anything()))
+	ops := []Op{Delete(Key{tenant, interestKind(channel), node}, Anything())}
+	if BoundChannel(channel) {
+		p, err := readRecord[presence](ctx, in.table, presenceKey(tenant, channel), "never_heard", "nobody has listened")
+		if err == nil && p.Here { // the node goes, and its client with it for now
+			ops = append(ops, presenceOps(tenant, channel, 0)...)
+		}
+	}
+	return in.table.Write(ctx, ops...)
 }
 
 // Nodes returns every node whose interest in the channel was committed before the call and has not ended. Some of them may live no more.

@@ -56,6 +56,7 @@ func runsProxy(path string) bool {
 // Interest counts a channel's subscribers on all nodes: *tenants.Interest.
 type Interest interface {
 	Subscribers(ctx context.Context, t tenants.TenantID, channel string) (int, error)
+	Left(ctx context.Context, t tenants.TenantID, channel string) (bool, error)
 }
 
 // Subscribers counts a channel's subscribers for the API, which has the number beside what matters: where it cannot be had it is 0.
@@ -66,6 +67,17 @@ func Subscribers(in Interest, log *slog.Logger) func(context.Context, tenants.Te
 			log.WarnContext(ctx, "subscribers could not be counted", "tenant", t, "error", err)
 		}
 		return n
+	}
+}
+
+// Left tells the API whether a bound channel's client has left; where that cannot be found out it has not.
+func Left(in Interest, log *slog.Logger) func(context.Context, tenants.TenantID, string) bool {
+	return func(ctx context.Context, t tenants.TenantID, channel string) bool {
+		left, err := in.Left(ctx, t, channel)
+		if err != nil {
+			log.WarnContext(ctx, "whether a client has left could not be found out", "tenant", t, "error", err)
+		}
+		return left
 	}
 }
 

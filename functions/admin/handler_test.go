@@ -79,6 +79,10 @@ type counts struct {
 	err error
 }
 
+func (c counts) Left(context.Context, tenants.TenantID, string) (bool, error) {
+	return c.n == 0, c.err
+}
+
 func (c counts) Subscribers(context.Context, tenants.TenantID, string) (int, error) {
 	return c.n, c.err
 }

@@ -175,6 +175,10 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: subscribers, Proxies: proxies,
+			Left: func(ctx context.Context, t tenants.TenantID, channel string) bool {
+				left, err := interest.Left(ctx, t, channel)
+				return err == nil && left
+			},
 			Connections: connections, Usage: b.usage, Index: b.index, Audit: tenants.NewAuditLog(table),
 			Observe: streamer.Observe,
 		}),

@@ -58,7 +58,7 @@ type Options struct {
 	UnsentAge   time.Duration // a subscriber whose oldest unsent byte is older is cut; 24 s, so that one that vanished is found within 45 s: see vanished_test.go
 	UnsentBytes int64         // a live subscriber that is further behind is cut; 1 MiB
 	AntiEntropy time.Duration // between two looks past the last number; 50 s. Twelve times as long where a day was quiet
-	Count       time.Duration // between a change of a channel's number of subscribers and its being written; 1 s. Below 0: it is not
+	Count       time.Duration // between a change of a channel's number of subscribers and its being written; 1 s. Below 0: it is not, but of bound channels
 	Linger      time.Duration // interest outlives the last subscriber for so long; 30 s
 	Attach      time.Duration // what Open prepared lapses unless attached; 5 s
 	Ring        int           // recent events kept for each channel; 256

@@ -3,6 +3,8 @@ package hub
 import (
 	"context"
 	"time"
+
+	"github.com/hookcast/hookcast/tenants"
 )
 
 // register writes the topic's interest row under the node's present name, and has then run by the topic. One row is written at a time:
@@ -74,11 +76,15 @@ func (t *topic) keepName() {
 // tellCount has the row tell how many subscribers there are, a while after that has changed.
 func (t *topic) tellCount() {
 	h := t.hub
-	if h.o.Count < 0 || t.state != live || t.telling || t.told == len(t.subs) {
+	every := h.o.Count
+	if every < 0 && tenants.BoundChannel(t.key.name) { // somebody wants to know when its client leaves
+		every = time.Second
+	}
+	if every < 0 || t.state != live || t.telling || t.told == len(t.subs) {
 		return
 	}
 	t.telling = true
-	h.after(t, h.o.Count, func(*worker) {
+	h.after(t, every, func(*worker) {
 		t.telling = false // the end of this turn sets the timer anew where that is needed
 		if t.state == live && !t.writing && t.told != len(t.subs) {
 			t.register(func(err error) {

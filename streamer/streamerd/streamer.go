@@ -128,6 +128,11 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 			Publisher: tenants.NewPublisher(intake),
 			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 			Subscribers: subscribers, Proxies: proxies,
+			Left: func(ctx context.Context, t tenants.TenantID, channel string) bool {
+				left, err := interest.Left(ctx, t, channel)
+				warn(s.log, "whether a client has left could not be found out", err)
+				return left
+			},
 			Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table),
 			Observe: tier.Observe,
 		}),

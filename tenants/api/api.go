@@ -41,6 +41,8 @@ type Options struct {
 	Cursors    tenants.Cursors
 	// Subscribers counts the open subscriptions of a channel over all nodes, at most 5 s old.
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
+	// Left tells whether the client of a bound channel has left; see tenants.Interest. Nil: that is not known.
+	Left        func(ctx context.Context, t tenants.TenantID, channel string) bool
 	Connections Connections
 	Usage       *tenants.MonthlyUsage
 	Index       *tenants.EventIndex

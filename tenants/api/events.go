@@ -12,6 +12,7 @@ type publishedView struct {
 	ID          string `json:"id"`
 	Channel     string `json:"channel"`
 	Subscribers int    `json:"subscribers"`
+	Left        *bool  `json:"client_disconnected,omitempty"`
 	Duplicate   bool   `json:"duplicate,omitempty"`
 }
 
@@ -32,7 +33,11 @@ func (a *API) publish(c *call) (answer, error) {
 	if accepted.Duplicate {
 		status = http.StatusOK
 	}
-	return answer{status, publishedView{accepted.ID, accepted.Channel, a.Subscribers(c.ctx, c.who.Tenant, name), accepted.Duplicate}}, nil
+	view := publishedView{ID: accepted.ID, Channel: accepted.Channel, Subscribers: a.Subscribers(c.ctx, c.who.Tenant, name), Duplicate: accepted.Duplicate}
+	if tenants.BoundChannel(name) && a.Left != nil {
+		view.Left = new(view.Subscribers == 0 && a.Left(c.ctx, c.who.Tenant, name))
+	}
+	return answer{status, view}, nil
 }
 
 // findEvent finds the path's event by its id alone, so what it is about is known only then: who may not read its channel learns nothing.

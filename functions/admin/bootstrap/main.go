@@ -60,7 +60,7 @@ func main() {
 		Proxies: tenants.NewProxies(accounts, vault, reach),
 		Tokens:  token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
 		SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
-		Subscribers: admin.Subscribers(interest, env.Logger), Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table), Observe: admin.Observe,
+		Subscribers: admin.Subscribers(interest, env.Logger), Left: admin.Left(interest, env.Logger), Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table), Observe: admin.Observe,
 	}), api.OpenAPI)
 	env.Ready()
 	lambda.Start(gateway.New(gateway.Options{Handler: handler, Logger: env.Logger, MaxBody: maxBody, Measure: env.Measure}))

@@ -1,0 +1,60 @@
+package tenants_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+func TestABoundChannelsClientHasLeftOnceItHasListenedAndHasNotForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, table := t.Context(), newTable()
+		in := tenants.NewInterest(table)
+		lease := func(node string, life time.Duration) {
+			if err := table.Write(ctx, tenants.Put(tenants.NodeKey(node), []byte("{}"), time.Now().Add(life), tenants.Anything())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tell := func(node string, subscribers int) {
+			if err := in.Register(ctx, node, time.Now().Add(time.Hour), logTenant, "client.7", subscribers); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := func(when string, left bool) {
+			t.Helper()
+			if got, err := in.Left(ctx, logTenant, "client.7"); err != nil || got != left {
+				t.Errorf("%s: left %v, %v", when, got, err)
+			}
+		}
+		lease("nod_a", time.Hour)
+		lease("nod_b", time.Minute)
+		want("before anybody came", false)
+		tell("nod_a", 1)
+		want("as it comes", false)
+		time.Sleep(time.Minute / 2)
+		want("while it listens", false)
+		tell("nod_a", 0)
+		want("as it leaves", false)
+		time.Sleep(4 * time.Second)
+		tell("nod_b", 1)
+		time.Sleep(6 * time.Second)
+		want("back on another node", false)
+		time.Sleep(time.Minute)
+		want("its node is dead", true)
+		lease("nod_c", time.Hour)
+		tell("nod_c", 1)
+		want("back once more", false)
+		time.Sleep(time.Minute)
+		if err := in.Drop(ctx, "nod_c", logTenant, "client.7"); err != nil {
+			t.Fatal(err)
+		}
+		want("as its node goes", false)
+		time.Sleep(6 * time.Second)
+		want("and it has not come back", true)
+		if got, err := in.Left(ctx, logTenant, "orders"); got || err != nil {
+			t.Errorf("a channel that is bound to nobody: %v, %v", got, err)
+		}
+	})
+}
