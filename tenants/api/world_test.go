@@ -98,7 +98,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	}
 	deliveries := tenants.NewDeliveries(w.outbox)
 	o := api.Options{
-		Deliveries: deliveries, Recovery: deliveries,
+		Deliveries: deliveries, Recovery: deliveries, Proxies: tenants.NewProxies(accounts, vault, nowhere(t)),
 		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
