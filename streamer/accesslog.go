@@ -64,7 +64,7 @@ func isPathByte(r rune) bool {
 }
 
 func looksSecret(s string) bool {
-	return strings.Contains(s, "hk_") || strings.Contains(s, "eyJ") || strings.HasPrefix(s, "whsec_")
+	return strings.Contains(s, "hk_") || strings.Contains(s, "eyJ") || strings.HasPrefix(s, "whsec_") || strings.HasPrefix(s, "rpt_")
 }
 
 func loggedMethod(m []byte) string {

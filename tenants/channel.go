@@ -52,8 +52,16 @@ func Metered(name string) bool {
 // ReservedChannel tells whether the channel is Hookcast's own to publish to.
 func ReservedChannel(name string) bool { return strings.HasPrefix(name, ownChannels) }
 
+// CountsAsChannel tells whether the channel counts against the limit of channels: jobs have one of their own.
+func CountsAsChannel(name string) bool { return Metered(name) && !ownJobChannel(name) }
+
+// MadeChannel tells whether the channel was made by Hookcast: a reserved one, or one that a job got with its id. Nobody else publishes to it.
+func MadeChannel(name string) bool { return ReservedChannel(name) || ownJobChannel(name) }
+
+const madeChannel = "channels that begin with hookcast., and those of jobs, are Hookcast's own to publish to"
+
 func errReservedChannel(pointer string) error {
-	return refused(pointer, "reserved_channel", "channels that begin with hookcast. are Hookcast's own to publish to")
+	return refused(pointer, "reserved_channel", madeChannel)
 }
 
 // ValidChannelPattern tells whether p is a channel's name, or "*", or a name's first segments and ".*".

@@ -85,7 +85,7 @@ func (c *channelCount) count(ctx context.Context, tenant TenantID) (int, error) 
 			return 0, err
 		}
 		for _, ch := range channels {
-			if Metered(ch.Name) {
+			if CountsAsChannel(ch.Name) {
 				n++
 			}
 		}

@@ -16,7 +16,7 @@ import (
 // Deployment holds what one deployment keeps to itself: a random root secret, sealed in the table, made once by whichever
 // process starts first. From it follow the keys (HKDF, RFC 5869) that tell our own source tokens, kids and cursors from
 // junk without looking anything up. It never prints.
-type Deployment struct{ sources, kids, cursors, challenges []byte }
+type Deployment struct{ sources, kids, cursors, challenges, reports []byte }
 
 type deploymentRecord struct{ Sealed []byte }
 
@@ -59,6 +59,7 @@ func OpenDeployment(ctx context.Context, t Table, v Vault) (*Deployment, error) 
 		{&d.kids, "hookcast kid checksum"},
 		{&d.cursors, "hookcast list cursor"},
 		{&d.challenges, "hookcast endpoint challenge"},
+		{&d.reports, "hookcast job report"},
 	} {
 		if *k.key, err = hkdf.Key(sha256.New, root, nil, k.info, 32); err != nil {
 			return nil, Errorf(Internal, "hkdf", "%w", err)

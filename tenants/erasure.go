@@ -100,7 +100,7 @@ func (e *Erasure) tenant(ctx context.Context, row Row) (erased int, err error) {
 
 // lists are the kinds of rows, besides channels', that a tenant deleted at since may have and that can be listed.
 func (e *Erasure) lists(since time.Time) []Kind {
-	kinds := []Kind{rowIndex, rowAudit, rowHealth, rowDead, rowReplays, rowAnswers, KindRevocations}
+	kinds := []Kind{rowIndex, rowAudit, rowHealth, rowDead, rowReplays, rowAnswers, rowJobs, rowJobsRunning, KindRevocations}
 	first := time.Date(since.Year(), since.Month(), 1, 0, 0, 0, 0, time.UTC)
 	for n := -1; n <= MostMonths; n++ { // the first, where a month ended meanwhile
 		kinds = append(kinds, usageKind(first.AddDate(0, -n, 0)))

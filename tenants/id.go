@@ -28,6 +28,7 @@ const (
 	PrefixSecret     = "sec_"
 	PrefixEvent      = "evt_"
 	PrefixDelivery   = "dlv_"
+	PrefixJob        = "job_"
 	PrefixReplay     = "rpl_"
 	PrefixConnection = "con_"
 	PrefixNode       = "nod_"

@@ -105,6 +105,11 @@ func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool
 // messageOf is what the queue carries of e.
 func messageOf(e Event, limits Limits) Message {
 	e.Keep = keep(limits)
+	return carry(e)
+}
+
+// carry is e as the queue carries it.
+func carry(e Event) Message {
 	group := hashParts(string(e.Tenant), e.Channel)
 	dedupe := hashParts(e.ID, string(e.Data))
 	return Message{Group: hex.EncodeToString(group[:]), Dedupe: hex.EncodeToString(dedupe[:]), Body: EncodeEvent(e)}

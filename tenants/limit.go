@@ -32,6 +32,7 @@ func limits() []limit {
 		{"sources", func(l Limits) int64 { return int64(l.Sources) }, func(l *Limits, n int64) { l.Sources = int(n) }, 0, math.MaxInt32},
 		{"endpoints", func(l Limits) int64 { return int64(l.Endpoints) }, func(l *Limits, n int64) { l.Endpoints = int(n) }, 0, math.MaxInt32},
 		{"channels", func(l Limits) int64 { return int64(l.Channels) }, func(l *Limits, n int64) { l.Channels = int(n) }, 0, math.MaxInt32},
+		{"jobs", func(l Limits) int64 { return int64(l.Jobs) }, func(l *Limits, n int64) { l.Jobs = int(n) }, 0, math.MaxInt32},
 		{"retention_events", func(l Limits) int64 { return l.RetentionEvents }, func(l *Limits, n int64) { l.RetentionEvents = n }, 0, 1 << 52},
 		{"retention_seconds", func(l Limits) int64 { return l.RetentionSeconds }, func(l *Limits, n int64) { l.RetentionSeconds = n }, 0, 1 << 40},
 	}

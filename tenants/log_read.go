@@ -14,6 +14,8 @@ type Page struct {
 	Gap    *Gap    // what is lost between the cursor and Events, or the tail where there are none; nil: nothing
 	Tail   int64   // the channel's last number when the page was read
 	Ended  bool    // the channel's last event has End, and the page (or the cursor) reaches it
+	// Snapshot: the channel's last event is one, likewise.
+	Snapshot bool
 }
 
 // Gap is a range of a channel that a reader cannot have any more: the stream says so, and the reader reloads its state.
@@ -50,7 +52,7 @@ func (l *Log) Read(ctx context.Context, tenant TenantID, channel string, after i
 	}
 	page := Page{Tail: end}
 	if after == end {
-		page.Ended, err = l.endedAt(ctx, ch, end)
+		page.Ended, page.Snapshot, err = l.lastAt(ctx, ch, end)
 		return page, err
 	}
 	start, err := l.floor(ctx, ch, end, r)
@@ -72,9 +74,9 @@ func (l *Log) Read(ctx context.Context, tenant TenantID, channel string, after i
 		page.Gap = &Gap{Channel: channel, From: after + 1, To: start - 1}
 	}
 	if n := len(page.Events); n == 0 {
-		page.Ended, err = l.endedAt(ctx, ch, end)
+		page.Ended, page.Snapshot, err = l.lastAt(ctx, ch, end)
 	} else if last := page.Events[n-1]; last.Seq >= end {
-		page.Tail, page.Ended = last.Seq, last.End
+		page.Tail, page.Ended, page.Snapshot = last.Seq, last.End, last.Snapshot
 	}
 	return page, err
 }
@@ -108,16 +110,16 @@ func (l *Log) rowsFrom(ctx context.Context, ch channelKey, start int64, limit in
 	}
 }
 
-// endedAt tells whether the event at end, the channel's last, is its publisher's last.
-func (l *Log) endedAt(ctx context.Context, ch channelKey, end int64) (bool, error) {
+// lastAt tells whether the event at end, the channel's last, is its publisher's last, and whether it is a snapshot.
+func (l *Log) lastAt(ctx context.Context, ch channelKey, end int64) (ended, snapshot bool, err error) {
 	if end == 0 {
-		return false, nil
+		return false, false, nil
 	}
 	e, err := l.at(ctx, ch, end)
 	if notFound(err) {
-		return false, nil
+		return false, false, nil
 	}
-	return e.End, err
+	return e.End, e.Snapshot, err
 }
 
 // Event returns the event of that id. Kind NotFound, code event_not_found: it is not in the log (yet), or below the floor of

@@ -38,10 +38,10 @@ func TestLogRecords(t *testing.T) {
 			{"head", "orders", `{"Seq":2}`},
 			{"list/channels", "orders", `{"Name":"orders","Created":"2000-01-01T00:00:00Z","PurgedTo":1,"EmptyTo":1}`},
 			{"interest/orders", "nod_1", `{"Subscribers":0}`},
-			{"log/orders", "0000000000000000001", "\x01\xd4\x03" + `{"ID":"evt_00000000000000000000000001",` + tenant + `,"Channel":"orders","Seq":1,"Type":"push","Data":null,"ContentType":"text/plain","Source":"src_1",` +
-				`"Time":"2000-01-01T00:00:00Z","End":false,"DuplicateOf":"","Provenance":{"Scheme":"github","Verified":true,"Legacy":false,"SecretID":"sec_1","Signed":"0001-01-01T00:00:00Z","DeliveryID":"d-1","Attempt":2,"ReplayOf":"","Headers":{"X-Github-Event":"push"},"Decoded":false},"Keep":-1,"Hops":0}`},
-			{"log/orders", "0000000000000000002", "\x01\xaf\x02" + `{"ID":"evt_00000000000000000000000002",` + tenant + `,"Channel":"orders","Seq":2,"Type":"push","Data":null,"ContentType":"text/plain","Source":"src_1",` +
-				`"Time":"2000-01-01T00:00:00Z","End":true,"DuplicateOf":"evt_00000000000000000000000001","Provenance":null,"Keep":-1,"Hops":0}` + "one\xff"},
+			{"log/orders", "0000000000000000001", "\x01\xe5\x03" + `{"ID":"evt_00000000000000000000000001",` + tenant + `,"Channel":"orders","Seq":1,"Type":"push","Data":null,"ContentType":"text/plain","Source":"src_1",` +
+				`"Time":"2000-01-01T00:00:00Z","End":false,"DuplicateOf":"","Provenance":{"Scheme":"github","Verified":true,"Legacy":false,"SecretID":"sec_1","Signed":"0001-01-01T00:00:00Z","DeliveryID":"d-1","Attempt":2,"ReplayOf":"","Headers":{"X-Github-Event":"push"},"Decoded":false},"Keep":-1,"Hops":0,"Snapshot":false}`},
+			{"log/orders", "0000000000000000002", "\x01\xc0\x02" + `{"ID":"evt_00000000000000000000000002",` + tenant + `,"Channel":"orders","Seq":2,"Type":"push","Data":null,"ContentType":"text/plain","Source":"src_1",` +
+				`"Time":"2000-01-01T00:00:00Z","End":true,"DuplicateOf":"evt_00000000000000000000000001","Provenance":null,"Keep":-1,"Hops":0,"Snapshot":false}` + "one\xff"},
 		} {
 			row, err := table.Get(context.Background(), tenants.Key{Tenant: logTenant, Kind: tt.kind, Sort: tt.sort})
 			if err != nil {

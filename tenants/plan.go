@@ -18,6 +18,7 @@ type Limits struct {
 	Sources               int
 	Endpoints             int
 	Channels              int
+	Jobs                  int   // running at once; passed by those that are made at the same moment
 	RetentionEvents       int64 // per channel: older ones are below the floor
 	RetentionSeconds      int64 // older events are below the floor
 }
@@ -35,11 +36,11 @@ type Plan struct {
 var plans = []Plan{
 	{"free", Limits{
 		Connections: 1_000, ConnectionsPerIP: 200, ConnectsPerSecond: 200, ConnectsPerSecondIP: 50, EventsPerSecond: 100, UnsignedPerSecond: 50, EventsPerMonth: 1_000_000,
-		EventBytes: 256 << 10, Sources: 20, Endpoints: 20, Channels: 1_000, RetentionEvents: 10_000, RetentionSeconds: int64(72 * time.Hour / time.Second),
+		EventBytes: 256 << 10, Sources: 20, Endpoints: 20, Channels: 1_000, Jobs: 100, RetentionEvents: 10_000, RetentionSeconds: int64(72 * time.Hour / time.Second),
 	}},
 	{"pro", Limits{
 		Connections: 20_000, ConnectsPerSecond: 1_000, ConnectsPerSecondIP: 200, EventsPerSecond: 1_000, UnsignedPerSecond: 500, EventsPerMonth: 50_000_000,
-		EventBytes: 256 << 10, Sources: 200, Endpoints: 200, Channels: 20_000, RetentionEvents: 100_000, RetentionSeconds: int64(7 * 24 * time.Hour / time.Second),
+		EventBytes: 256 << 10, Sources: 200, Endpoints: 200, Channels: 20_000, Jobs: 1_000, RetentionEvents: 100_000, RetentionSeconds: int64(7 * 24 * time.Hour / time.Second),
 	}},
 	{"unlimited", Limits{EventBytes: MaxEventBytes}},
 }

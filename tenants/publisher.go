@@ -66,7 +66,7 @@ func publishable(channel string) error {
 	if !ValidChannel(channel) {
 		return refused("/channel", "invalid_channel", "a channel is segments of a-z, 0-9, _ and - (1 to 64 each), joined by dots, at most 200 in all")
 	}
-	if ReservedChannel(channel) {
+	if MadeChannel(channel) {
 		return errReservedChannel("/channel")
 	}
 	return nil

@@ -128,8 +128,8 @@ func event(in Inbound, src Source, scheme signing.Scheme, v signing.Verified, gz
 			return e, Errorf(Unprocessable, "channel_field_missing", "the source's channel needs %s, and this webhook has no such text or number", missing)
 		}
 	}
-	if ReservedChannel(channel) {
-		return e, Errorf(Unprocessable, "reserved_channel", "channels that begin with hookcast. are Hookcast's own to publish to")
+	if MadeChannel(channel) {
+		return e, Errorf(Unprocessable, "reserved_channel", madeChannel)
 	}
 	e.Channel = channel
 	return e, nil

@@ -118,9 +118,9 @@ func checkRoute(channel, fallback string) error {
 	switch {
 	case err != nil:
 		return err
-	case ReservedChannel(channel):
+	case MadeChannel(channel):
 		return errReservedChannel("/channel")
-	case ReservedChannel(fallback):
+	case MadeChannel(fallback):
 		return errReservedChannel("/fallback")
 	case fallback != "" && !ValidChannel(fallback):
 		return refused("/fallback", "invalid_channel", "the fallback must be a channel's name: segments of a-z, 0-9, _ and -, joined by dots")

@@ -109,6 +109,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	b.queue = b.db.Queue("ingest", sqlite.QueueOptions{Visibility: 30 * time.Second, MaxReceives: 20})
 	intake := tenants.NewIntake(b.accounts, channels, b.queue)
 	publisher := tenants.NewPublisher(intake)
+	b.jobs = tenants.NewJobs(b.accounts, intake, deployment)
 	judge := tenants.NewJudge(certificates.New(certificates.Options{}))
 
 	interest := tenants.NewInterest(table)
@@ -172,7 +173,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: b.relay,
 		API: api.New(api.Options{
 			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: tenants.NewProbe(b.endpoints, b.reach),
-			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Tokens: tokens, Gate: gate, Policies: policies,
+			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Jobs: b.jobs, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: subscribers, Proxies: proxies,
 			Left: func(ctx context.Context, t tenants.TenantID, channel string) bool {

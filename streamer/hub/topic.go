@@ -49,6 +49,7 @@ type topic struct {
 	stamp   uint64 // changes with each change of ring or pages
 	ring    segment
 	ended   bool // the event at head is its publisher's last
+	shows   bool // the event at head is a snapshot: who comes without a cursor begins with it
 	early   []tenants.Event
 	sizeOf  int64 // bytes of early
 	pages   []*segment

@@ -48,6 +48,7 @@ func (t *topic) extend(e entry) {
 	t.head = e.last
 	t.bytes.Add(e.size)
 	t.ended = e.event != nil && e.event.End
+	t.shows = e.event != nil && e.event.Snapshot
 	t.lastEvent = e.at
 	t.trim(t.hub.o.Ring, t.ringBytes())
 	t.changed()
@@ -183,6 +184,9 @@ func (t *topic) takePage(page tenants.Page) {
 			t.extend(eventEntry(page.Events[i], now))
 		}
 	}
+	if page.Tail == t.head {
+		t.shows = page.Snapshot
+	}
 	if page.Tail == t.head && t.ended != page.Ended {
 		t.ended = page.Ended
 		t.fanOut()
@@ -197,7 +201,7 @@ func (t *topic) takePage(page tenants.Page) {
 // reset follows a log that ends before head: the table was restored.
 func (t *topic) reset(tail int64) {
 	t.hub.stats.gaps.Add(1)
-	t.head, t.ended = tail, false
+	t.head, t.ended, t.shows = tail, false, false
 	t.ring = segment{after: tail}
 	t.pages, t.early, t.sizeOf = nil, nil, 0
 	t.changed()

@@ -84,7 +84,7 @@ func (t *topic) opened(after int64, page tenants.Page, err error) {
 		t.ring = segment{after: t.head}
 		t.pages = append(t.pages, got)
 	}
-	t.ended = page.Ended
+	t.ended, t.shows = page.Ended, page.Snapshot
 	t.useEarly()
 	t.changed()
 	if got.last() < page.Tail || len(t.early) > 0 || t.catchMore {

@@ -49,6 +49,9 @@ func (w *worker) pump(t *topic, s *sub) {
 	}
 	if s.pos < 0 {
 		s.pos = t.head
+		if t.shows {
+			s.pos--
+		}
 		c.unknown--
 	}
 	if s.pos > t.head && !w.rewind(t, s) {

@@ -44,6 +44,7 @@ func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error 
 	var work sync.WaitGroup
 	work.Go(func() { s.node.Run(working, s.hub) })
 	work.Go(func() { s.measure(working, time.Minute) })
+	work.Go(func() { s.jobs.Watch(working, func(err error) { warn(s.log, "jobs could not all be looked at", err) }) })
 	defer func() {
 		s.relay.Load().Close() // while others can still be told that they may go on
 		stop()

@@ -35,6 +35,7 @@ type streamer struct {
 	hub   *hub.Hub
 	relay atomic.Pointer[relay.Relay]
 	app   *tier.App
+	jobs  *tenants.Jobs
 }
 
 // open joins the other nodes and wires everything.
@@ -104,6 +105,8 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	})
 	connections.Local = s.hub
 	ingest := queues.Queue(env.Get(awsenv.IngestQueue))
+	intake := tenants.NewIntake(accounts, channels, ingest)
+	s.jobs = tenants.NewJobs(accounts, intake, deployment)
 	deliveries := tenants.NewDeliveries(&tenants.Outbox{
 		Table: table, Log: channels, Endpoints: endpoints, Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
 		Tenants: accounts, Logger: s.log,
@@ -125,7 +128,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 		API: api.New(api.Options{
 			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
 			Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
-			Publisher: tenants.NewPublisher(intake),
+			Publisher: tenants.NewPublisher(intake), Jobs: s.jobs,
 			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 			Subscribers: subscribers, Proxies: proxies,
 			Left: func(ctx context.Context, t tenants.TenantID, channel string) bool {

@@ -14,6 +14,7 @@
 //	channels            the list of channels: viewer, publisher: read; admin: everything
 //	source:* event:* connection:* proxy:* token policy limits usage audit
 //	                    admin: everything; to run a proxy and hear what it brings is to subscribe to it
+//	job:<id>            publisher: read, write; admin: everything
 //	tenant              admin: read, write; deleting it is manage, and the owner's
 //	key:<role>          keys of that role, key:* their list: admin: everything but key:owner
 //	operator:<what>     the operator alone, who has nothing else
@@ -49,6 +50,7 @@ const (
 
 	channelKind    = "channel:"
 	connectionKind = "connection:"
+	jobKind        = "job:"
 	keyKind        = "key:"
 	proxyKind      = "proxy:"
 	operatorKind   = "operator:"
@@ -65,6 +67,9 @@ func Connection(id string) string { return connectionKind + id }
 
 // Proxy is the object of the proxy of that id; of all of them with "*".
 func Proxy(id string) string { return proxyKind + id }
+
+// Job is the object of the job of that id; of all of them with "*".
+func Job(id string) string { return jobKind + id }
 
 // Operator is an object of the operator's.
 func Operator(what string) string { return operatorKind + what }

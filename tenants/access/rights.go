@@ -20,6 +20,8 @@ func rights() []Rule {
 
 		{Subject: publisher, Object: "channel:*", Action: Publish, Effect: Allow},
 		{Subject: publisher, Object: Channels, Action: Read, Effect: Allow},
+		{Subject: publisher, Object: Job("*"), Action: Read, Effect: Allow},
+		{Subject: publisher, Object: Job("*"), Action: Write, Effect: Allow},
 
 		{Subject: admin, Object: Tenant, Action: Read, Effect: Allow},
 		{Subject: admin, Object: Tenant, Action: Write, Effect: Allow},
@@ -27,7 +29,7 @@ func rights() []Rule {
 		{Subject: admin, Object: Key(tenants.RoleOwner), Action: anyAction, Effect: Deny},
 	}
 	for _, object := range []string{
-		"channel:*", Channels, "source:*", "event:*", Connection("*"), "endpoint:*", "delivery:*", "proxy:*", "job:*",
+		"channel:*", Channels, "source:*", "event:*", Connection("*"), "endpoint:*", "delivery:*", "proxy:*", Job("*"),
 		Token, Policy, Limits, Usage, Audit,
 	} {
 		rows = append(rows, Rule{Subject: admin, Object: object, Action: anyAction, Effect: Allow})

@@ -36,6 +36,7 @@ type Options struct {
 	Log        *tenants.Log
 	Publisher  *tenants.Publisher
 	Tokens     *token.Tokens
+	Jobs       *tenants.Jobs
 	Gate       *access.Gate
 	Policies   *access.Policies // what the Gate decides by
 	Cursors    tenants.Cursors

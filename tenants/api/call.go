@@ -174,7 +174,7 @@ func (c *call) id(name, prefix string) (string, error) {
 // absent is the answer about what is not there, in the domain's own words, whoever finds out.
 func absent(prefix string) error {
 	what := map[string]string{tenants.PrefixTenant: "tenant", tenants.PrefixKey: "key", tenants.PrefixSource: "source", tenants.PrefixProxy: "proxy",
-		tenants.PrefixSecret: "secret", tenants.PrefixEvent: "event", tenants.PrefixEndpoint: "endpoint", tenants.PrefixDelivery: "delivery", tenants.PrefixReplay: "replay", tenants.PrefixConnection: "connection"}[prefix]
+		tenants.PrefixSecret: "secret", tenants.PrefixEvent: "event", tenants.PrefixEndpoint: "endpoint", tenants.PrefixJob: "job", tenants.PrefixDelivery: "delivery", tenants.PrefixReplay: "replay", tenants.PrefixConnection: "connection"}[prefix]
 	return tenants.Errorf(tenants.NotFound, what+"_not_found", "there is no such %s", what)
 }
 

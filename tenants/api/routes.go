@@ -40,6 +40,7 @@ func table() []Route {
 		delivery   = "delivery:{id}"
 		deliveries = "delivery:*"
 		channel    = "channel:{channel}"
+		job        = "job:{id}"
 	)
 	// Who has to do with keys at all has to do with a viewer's; the handlers ask about the role of the key in question.
 	keys := access.Key(tenants.RoleViewer)
@@ -119,6 +120,16 @@ func table() []Route {
 		{Method: get, Path: "/v1/connections", Object: access.Connection("*"), Action: access.Read, handle: (*API).listConnections},
 		{Method: del, Path: "/v1/connections/{id}", Object: access.Connection("{id}"), Action: access.Manage, Audit: "connection.close", handle: (*API).closeConnection},
 		{Method: post, Path: "/v1/connections/{id}/renew", Tokens: true, bodyless: true, handle: (*API).renewConnection},
+
+		{Method: get, Path: "/v1/jobs", Object: access.Job("*"), Action: access.Read, handle: (*API).listJobs},
+		{Method: post, Path: "/v1/jobs", Object: access.Job("*"), Action: access.Write, Creates: true, bodyless: true, Audit: "job.create", handle: (*API).createJob},
+		{Method: get, Path: "/v1/jobs/{id}", Object: job, Action: access.Read, handle: (*API).getJob},
+		{Method: post, Path: "/v1/jobs/{id}/progress", Object: job, Action: access.Write, handle: (*API).progressJob},
+		{Method: post, Path: "/v1/jobs/{id}/log", Object: job, Action: access.Write, Creates: true, handle: (*API).logJob},
+		{Method: post, Path: "/v1/jobs/{id}/complete", Object: job, Action: access.Write, bodyless: true, handle: (*API).completeJob},
+		{Method: post, Path: "/v1/jobs/{id}/fail", Object: job, Action: access.Write, handle: (*API).failJob},
+		{Method: post, Path: "/v1/jobs/{id}/cancel", Object: job, Action: access.Write, bodyless: true, Audit: "job.cancel", handle: (*API).cancelJob},
+		{Method: post, Path: "/v1/reports/{token}", Public: true, handle: (*API).reportByToken},
 
 		{Method: get, Path: "/v1/policies", Object: access.Policy, Action: access.Read, handle: (*API).getPolicies},
 		{Method: put, Path: "/v1/policies", Object: access.Policy, Action: access.Write, Audit: "policy.replace", handle: (*API).putPolicies},

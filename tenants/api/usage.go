@@ -118,7 +118,7 @@ func (a *API) countChannels(c *call) (n int64, err error) {
 			return 0, err
 		}
 		for _, channel := range page {
-			if tenants.Metered(channel.Name) {
+			if tenants.CountsAsChannel(channel.Name) {
 				n++
 			}
 		}

@@ -99,7 +99,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	deliveries := tenants.NewDeliveries(w.outbox)
 	o := api.Options{
 		Deliveries: deliveries, Recovery: deliveries, Proxies: tenants.NewProxies(accounts, vault, nowhere(t)),
-		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake),
+		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake), Jobs: tenants.NewJobs(accounts, intake, deployment),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
 		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index, Audit: tenants.NewAuditLog(w.table),

@@ -52,10 +52,11 @@ func main() {
 		Table: table, Log: channels, Endpoints: endpoints, Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
 		Tenants: accounts, Logger: env.Logger,
 	})
+	intake := tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))
 	handler := admin.Handler(api.New(api.Options{
 		Table: table, Accounts: accounts, Keys: keys, Sources: tenants.NewSources(accounts, vault, deployment),
 		Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels,
-		Publisher: tenants.NewPublisher(tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))),
+		Publisher: tenants.NewPublisher(intake), Jobs: tenants.NewJobs(accounts, intake, deployment),
 		Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 		Proxies: tenants.NewProxies(accounts, vault, reach),
 		Tokens:  token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,

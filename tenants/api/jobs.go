@@ -1,0 +1,303 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/token"
+)
+
+// jobView is a job as answers show it.
+type jobView struct {
+	ID       string          `json:"id"`
+	Name     string          `json:"name"`
+	Channel  string          `json:"channel"`
+	State    string          `json:"state"`
+	Percent  float64         `json:"percent"`
+	Step     string          `json:"step"`
+	Message  string          `json:"message"`
+	Result   json.RawMessage `json:"result"`
+	Error    *jobErrorView   `json:"error"`
+	Timeout  int64           `json:"timeout_seconds"`
+	Revision int64           `json:"revision"`
+	Created  time.Time       `json:"created_at"`
+	Reported time.Time       `json:"reported_at"`
+	Ended    *time.Time      `json:"ended_at"`
+}
+
+type jobErrorView struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func viewJob(j tenants.Job) jobView {
+	v := jobView{
+		ID: j.ID, Name: j.Name, Channel: j.Channel, State: string(j.State), Percent: j.Percent, Step: j.Step, Message: j.Message, Result: j.Result,
+		Timeout: seconds(j.Timeout), Revision: j.Revision, Created: j.Created.UTC(), Reported: j.Reported.UTC(), Ended: optionalTime(j.Ended),
+	}
+	if j.Error != nil {
+		v.Error = &jobErrorView{j.Error.Code, j.Error.Message}
+	}
+	return v
+}
+
+// newJobView is a job that was just made, with what its browser and its worker need. Neither is kept.
+type newJobView struct {
+	jobView
+	Token     string `json:"token,omitempty"`
+	ReportURL string `json:"report_url,omitempty"`
+}
+
+func (v newJobView) withoutSecrets() any {
+	v.Token, v.ReportURL = "", ""
+	return v
+}
+
+func (v newJobView) objectID() string { return v.ID }
+
+// reportedView answers a report. A worker whose job nobody looks at can do something else.
+type reportedView struct {
+	ID          string  `json:"id"`
+	State       string  `json:"state"`
+	Percent     float64 `json:"percent"`
+	Revision    int64   `json:"revision"`
+	Subscribers int     `json:"subscribers"`
+}
+
+func (a *API) listJobs(c *call) (answer, error) {
+	p, err := a.page(c)
+	if err != nil {
+		return answer{}, err
+	}
+	found, next, err := a.Jobs.List(c.ctx, c.who.Tenant, p.after, p.limit)
+	if err != nil {
+		return answer{}, err
+	}
+	views := make([]jobView, 0, len(found))
+	for _, j := range found {
+		v := viewJob(j)
+		v.Result = nil // which may be large, and is with the job itself
+		views = append(views, v)
+	}
+	return a.listOf(c, views, next), nil
+}
+
+func (a *API) createJob(c *call) (answer, error) {
+	c.fields.readOnly("id", "token", "report_url", "state", "percent", "result", "error", "revision", "created_at", "reported_at", "ended_at")
+	spec := a.jobSpec(c)
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	if err := a.allowJobChannel(c, spec.Channel); err != nil {
+		return answer{}, err
+	}
+	j, err := a.Jobs.Create(c.ctx, c.who.Tenant, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.showNewJob(c, j)
+}
+
+func (a *API) jobSpec(c *call) tenants.JobSpec {
+	spec := tenants.JobSpec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
+	if c.fields.has("timeout_seconds") {
+		spec.Timeout = time.Duration(c.fields.integer("timeout_seconds", 1, int64(tenants.MaxJobTimeout/time.Second))) * time.Second
+	}
+	return spec
+}
+
+// allowJobChannel: a channel that the caller names may have more in it than the job, and who gets the job's token hears all of that.
+func (a *API) allowJobChannel(c *call, channel string) error {
+	if channel == "" || !tenants.ValidChannel(channel) { // what is no channel the domain refuses
+		return nil
+	}
+	for _, action := range []string{access.Publish, access.Subscribe} {
+		if err := a.allow(c, access.Channel(channel), action); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showNewJob mints the token, which hears that channel alone and lives as long as the job may.
+func (a *API) showNewJob(c *call, j tenants.Job) (answer, error) {
+	made, err := a.Tokens.Mint(c.ctx, c.who.Tenant, token.Spec{Subject: j.ID, Channels: []string{j.Channel}, TTL: token.MaxTTL})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusCreated, newJobView{viewJob(j), made.Raw, a.PublicURL + "/v1/reports/" + a.Jobs.JobToken(j)}}, nil
+}
+
+func (a *API) getJob(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixJob)
+	if err != nil {
+		return answer{}, err
+	}
+	j, err := a.Jobs.Get(c.ctx, c.who.Tenant, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, viewJob(j)}, nil
+}
+
+func (a *API) cancelJob(c *call) (answer, error) {
+	id, err := c.id("id", tenants.PrefixJob)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	j, err := a.Jobs.Cancel(c.ctx, c.who.Tenant, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, viewJob(j)}, nil
+}
+
+func (a *API) progressJob(c *call) (answer, error) {
+	return a.reportJob(c, func(r *tenants.JobReport) error { progressOf(c.fields, r); return nil })
+}
+
+func (a *API) logJob(c *call) (answer, error) {
+	return a.reportJob(c, func(r *tenants.JobReport) error {
+		c.fields.require("lines")
+		linesOf(c.fields, r)
+		return nil
+	})
+}
+
+func (a *API) completeJob(c *call) (answer, error) {
+	return a.reportJob(c, func(r *tenants.JobReport) error {
+		r.Complete = true
+		resultOf(c.fields, r)
+		return nil
+	})
+}
+
+func (a *API) failJob(c *call) (answer, error) {
+	return a.reportJob(c, func(r *tenants.JobReport) error {
+		c.fields.require("error")
+		return errorOf(c.fields, r)
+	})
+}
+
+// reportJob takes a report from whoever has a key.
+func (a *API) reportJob(c *call, read func(*tenants.JobReport) error) (answer, error) {
+	id, err := c.id("id", tenants.PrefixJob)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.report(c, c.who.Tenant, id, read)
+}
+
+// reportByToken takes a report from whoever has the job's report URL. It may be all in one: progress, lines and the end.
+func (a *API) reportByToken(c *call) (answer, error) {
+	tenant, id, err := a.Jobs.OpenToken(c.r.PathValue("token"))
+	if err != nil {
+		return answer{}, err
+	}
+	if _, err := a.Accounts.Active(c.ctx, tenant); err != nil {
+		if tenants.KindOf(err) == tenants.NotFound {
+			err = absent(tenants.PrefixJob)
+		}
+		return answer{}, err
+	}
+	if a.Observe != nil {
+		a.Observe(c.ctx, tenant)
+	}
+	return a.report(c, tenant, id, func(r *tenants.JobReport) error {
+		progressOf(c.fields, r)
+		linesOf(c.fields, r)
+		if c.fields.has("error") {
+			if c.fields.has("result") {
+				c.fields.refuse("result", "must not stand beside error")
+			}
+			return errorOf(c.fields, r)
+		}
+		r.Complete = c.fields.has("result")
+		resultOf(c.fields, r)
+		return nil
+	})
+}
+
+func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*tenants.JobReport) error) (answer, error) {
+	var r tenants.JobReport
+	if err := read(&r); err != nil {
+		return answer{}, err
+	}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	j, err := a.Jobs.Report(c.ctx, tenant, id, r)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, reportedView{j.ID, string(j.State), j.Percent, j.Revision, a.Subscribers(c.ctx, tenant, j.Channel)}}, nil
+}
+
+func progressOf(f *fields, r *tenants.JobReport) {
+	if raw := f.raw("percent"); raw != nil {
+		p, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil || p < 0 || p > 100 {
+			f.refuse("percent", "must be a number from 0 to 100")
+		}
+		r.Percent = &p
+	}
+	if f.has("step") {
+		r.Step = new(f.text("step"))
+	}
+	if f.has("message") {
+		r.Message = new(f.text("message"))
+	}
+}
+
+// linesOf reads lines as programs write them: unlike other texts they may hold what does not show.
+func linesOf(f *fields, r *tenants.JobReport) {
+	raw := f.raw("lines")
+	if raw == nil {
+		return
+	}
+	var lines []*string
+	if raw[0] != '[' || json.Unmarshal(raw, &lines) != nil || len(lines) > tenants.MaxJobLines {
+		f.refuse("lines", "must be an array of strings, at most "+strconv.Itoa(tenants.MaxJobLines))
+		return
+	}
+	for _, line := range lines {
+		if line == nil {
+			f.refuse("lines", "must be an array of strings")
+			return
+		}
+		r.Lines = append(r.Lines, *line)
+	}
+}
+
+func resultOf(f *fields, r *tenants.JobReport) {
+	if raw := f.raw("result"); raw != nil && !f.isNull("result") {
+		r.Result = raw
+	}
+}
+
+// errorOf reads what a job failed of: a text, or code and message.
+func errorOf(f *fields, r *tenants.JobReport) error {
+	raw := f.raw("error")
+	if raw == nil {
+		return nil
+	}
+	if raw[0] == '"' {
+		r.Error = &tenants.JobError{Message: f.text("error")}
+		return nil
+	}
+	e, err := f.object("error")
+	if err != nil || e == nil {
+		return err
+	}
+	e.require("message")
+	r.Error = &tenants.JobError{Code: e.text("code"), Message: e.text("message")}
+	e.refuseUnknown()
+	return nil
+}

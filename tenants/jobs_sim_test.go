@@ -1,0 +1,191 @@
+package tenants_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+// jobSim is workers of three processes that report on two jobs over a table and a queue on a bad day, while two more processes look after jobs.
+type jobSim struct {
+	seed uint64
+	raw  *tenantstest.Table
+
+	mu     sync.Mutex
+	faults []string
+}
+
+func (s *jobSim) found(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, fmt.Sprintf(format, args...))
+}
+
+// answered is what workers were told that it was taken.
+type answered struct {
+	mu      sync.Mutex
+	percent float64
+	lines   []string
+	ends    []tenants.JobState
+}
+
+// work reports until the job has ended, and ends it at last. An end is tried until it was answered; other reports may fail.
+func (s *jobSim) work(j *tenants.Jobs, job tenants.Job, name string, rng *rand.Rand, a *answered) {
+	ctx := context.Background()
+	pause := func(ms int) { time.Sleep(time.Duration(rng.IntN(ms)) * time.Millisecond) }
+	for n := range 3 + rng.IntN(8) {
+		pause(400)
+		report := percent(float64(rng.IntN(101)))
+		if rng.IntN(3) == 0 {
+			report.Lines = []string{fmt.Sprintf("%s %d", name, n)}
+		}
+		if _, err := j.Report(ctx, job.Tenant, job.ID, report); err == nil {
+			a.mu.Lock()
+			a.percent = max(a.percent, *report.Percent)
+			a.lines = append(a.lines, report.Lines...)
+			a.mu.Unlock()
+		} else if kind := tenants.KindOf(err); kind != tenants.Unavailable && kind != tenants.Conflict {
+			s.found("%s: %v", name, err)
+		}
+	}
+	pause(2000)
+	end := tenants.JobReport{Complete: true, Result: json.RawMessage(`"` + name + `"`)}
+	state := tenants.JobCompleted
+	if rng.IntN(2) == 0 {
+		end, state = tenants.JobReport{Error: &tenants.JobError{Message: name}}, tenants.JobFailed
+	}
+	var err error
+	for range 1000 {
+		if _, err = j.Report(ctx, job.Tenant, job.ID, end); err == nil || tenants.KindOf(err) != tenants.Unavailable {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err == nil {
+		a.mu.Lock()
+		a.ends = append(a.ends, state)
+		a.mu.Unlock()
+	} else if tenants.CodeOf(err) != "job_ended" {
+		s.found("%s ends: %v", name, err)
+	}
+}
+
+func (s *jobSim) run(t *testing.T, spoil func(tenants.Table) tenants.Table) []string {
+	s.raw = tenantstest.NewTable(tenantstest.Faults{Seed: s.seed})
+	office := officeOver(t, s.raw)
+	ten, _, _ := office.signUp(t)
+	queue := tenantstest.NewQueue(tenantstest.QueueOptions{Faults: tenantstest.Faults{Seed: s.seed}})
+	table := spoil(s.raw)
+	process := func() *tenants.Jobs {
+		accounts := tenants.NewAccounts(table, office.news)
+		return tenants.NewJobs(accounts, tenants.NewIntake(accounts, tenants.NewLog(table), queue), office.deploy)
+	}
+	maker := process()
+	var jobs [2]tenants.Job
+	for i := range jobs {
+		jobs[i] = ok(maker.Create(context.Background(), ten.ID, tenants.JobSpec{Timeout: time.Duration(2+s.seed%20) * time.Second}))(t)
+	}
+
+	f := badDays(s.seed)
+	f.Lapsed, f.Twice = 0.1, 0.1
+	s.raw.Turn(f)
+	queue.Turn(f)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running, working sync.WaitGroup
+	for range 2 {
+		a := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), &inboxes{}, queue)
+		running.Go(func() { a.Run(ctx, 2) })
+		watcher := process()
+		running.Go(func() { watcher.Watch(ctx, nil) })
+	}
+	told := [2]answered{}
+	for i, job := range jobs {
+		for w := range 3 {
+			name := fmt.Sprintf("worker %d of %d", w, i)
+			rng := rand.New(rand.NewPCG(s.seed, uint64(10*i+w)))
+			j := process()
+			working.Go(func() { s.work(j, job, name, rng, &told[i]) })
+		}
+	}
+	working.Wait()
+	time.Sleep(10 * time.Minute) // longer than anything is frozen, or left untold
+	for queue.Len() > 0 {
+		time.Sleep(time.Second)
+	}
+	cancel()
+	running.Wait()
+	s.raw.Turn(tenantstest.Faults{})
+	for i := range jobs {
+		s.check(t, jobs[i], &told[i])
+	}
+	return s.faults
+}
+
+// check holds a job's channel to what was answered.
+func (s *jobSim) check(t *testing.T, job tenants.Job, a *answered) {
+	all := shownIn(t, tenants.NewLog(s.raw), job)
+	var before shown
+	var lines []string
+	for i, e := range all {
+		if e.Percent < before.Percent || e.Revision < before.Revision {
+			s.found("%s: %+v comes behind %+v", job.ID, e, before)
+		}
+		if e.End != (i == len(all)-1) {
+			s.found("%s: event %d of %d is an end: %v", job.ID, i+1, len(all), e.End)
+		}
+		lines, before = append(lines, e.Lines...), e
+	}
+	if before.State == string(tenants.JobRunning) {
+		s.found("%s never ends", job.ID)
+	}
+	if before.Percent < a.percent {
+		s.found("%s: %v was answered, and the last is %v", job.ID, a.percent, before.Percent)
+	}
+	for _, line := range a.lines {
+		if !slices.Contains(lines, line) {
+			s.found("%s: the line %q was answered and is lost", job.ID, line)
+		}
+	}
+	if len(a.ends) > 1 || len(a.ends) == 1 && string(a.ends[0]) != before.State || len(a.ends) == 0 && before.State != string(tenants.JobTimedOut) {
+		s.found("%s: the ends %v were answered, and told is %s", job.ID, a.ends, before.State)
+	}
+}
+
+func simulateJobs(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.Table) (faults []string) {
+	synctest.Test(t, func(t *testing.T) { faults = (&jobSim{seed: seed}).run(t, spoil) })
+	return faults
+}
+
+// A report that was answered is never lost, nothing goes back, and every job ends once.
+func TestJobs(t *testing.T) {
+	for seed := range *simulated / slower / 4 {
+		if faults := simulateJobs(t, seed, honest); faults != nil {
+			t.Fatalf("seed %d: %q", seed, faults)
+		}
+	}
+}
+
+func TestJobsFindsPlantedFaults(t *testing.T) {
+	for name, spoil := range map[string]func(tenants.Table) tenants.Table{
+		"a job changed whatever it is by then": unchecked("list/jobs", anyCondition),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(500) {
+				if faults := simulateJobs(t, seed, spoil); faults != nil {
+					t.Logf("found by seed %d: %.200s", seed, fmt.Sprint(faults))
+					return
+				}
+			}
+			t.Error("500 schedules did not find it")
+		})
+	}
+}
