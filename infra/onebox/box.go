@@ -51,6 +51,7 @@ type box struct {
 	erasure    *tenants.Erasure
 	deliveries *deliveries
 	accounts   *tenants.Accounts
+	jobs       *tenants.Jobs
 	endpoints  *tenants.Endpoints
 	reach      *egress.Egress // what endpoints are posted to by
 	demo       *demo
@@ -225,6 +226,9 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	work.Go(func() { b.usage.Run(working, b.changes, b.log) })
 	work.Go(func() { b.index.Run(working, b.indexed, b.log) })
 	work.Go(func() { b.erasure.Watch(working) })
+	work.Go(func() {
+		b.jobs.Watch(working, func(err error) { b.log.Warn("jobs could not all be looked at", "error", err) })
+	})
 	work.Go(func() { b.deliveries.dispatcher.Run(working, b.deliveries.feed) })
 	work.Go(func() { b.deliveries.deliverer.Run(working, deliverWorkers) })
 	defer func() {

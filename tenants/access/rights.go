@@ -20,8 +20,6 @@ func rights() []Rule {
 
 		{Subject: publisher, Object: "channel:*", Action: Publish, Effect: Allow},
 		{Subject: publisher, Object: Channels, Action: Read, Effect: Allow},
-		{Subject: publisher, Object: Job("*"), Action: Read, Effect: Allow},
-		{Subject: publisher, Object: Job("*"), Action: Write, Effect: Allow},
 
 		{Subject: admin, Object: Tenant, Action: Read, Effect: Allow},
 		{Subject: admin, Object: Tenant, Action: Write, Effect: Allow},
@@ -35,5 +33,8 @@ func rights() []Rule {
 		rows = append(rows, Rule{Subject: admin, Object: object, Action: anyAction, Effect: Allow})
 	}
 	// What Hookcast tells a tenant of its account is not for its end users, whose tokens are viewers' unless they say otherwise.
-	return append(rows, Rule{Subject: viewer, Object: ownChannels, Action: anyAction, Effect: Deny})
+	rows = append(rows, Rule{Subject: viewer, Object: ownChannels, Action: anyAction, Effect: Deny})
+	return append(rows,
+		Rule{Subject: publisher, Object: Job("*"), Action: Read, Effect: Allow},
+		Rule{Subject: publisher, Object: Job("*"), Action: Write, Effect: Allow})
 }

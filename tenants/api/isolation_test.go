@@ -40,6 +40,10 @@ func (w *world) estate(name string) estate {
 	e.ids["deliveries"] = w.delivered(e.tenant, e.ids["events"], e.ids["endpoints"])
 	e.ids["replays"] = w.do("POST", "/v1/replays", e.key, `{"endpoint":"`+e.ids["endpoints"]+`","since":"2026-01-02T00:00:00Z"}`).want(202).get("id")
 	w.setPolicy(e.tenant, right("user:"+e.id, "channel:orders", "publish", "allow"))
+	job := w.do("POST", "/v1/jobs", e.key, `{"name":"`+name+`"}`).want(201)
+	e.ids["jobs"] = job.get("id")
+	e.marks = append(e.marks, e.ids["jobs"], job.get("token"))
+	w.pump()
 	e.ids["connections"] = w.hub.open(e.tenant, "alice", "orders")
 	e.marks = append(e.marks, e.ids["connections"], e.ids["deliveries"], e.ids["replays"], e.ids["endpoints"], e.ids["proxies"], e.id, name, s.id, strings.TrimPrefix(s.path, "/in/"), e.ids["secrets"], e.ids["events"])
 	return e
@@ -57,7 +61,7 @@ func (e estate) path(route string, of func(kind string) string) string {
 
 // nobodys are ids as they should be of things that do not exist.
 func nobodys(kind string) string {
-	prefix := map[string]string{"keys": "key_", "sources": "src_", "tenants": "ten_", "secrets": "sec_", "events": "evt_", "connections": "con_", "endpoints": "end_", "proxies": "prx_", "deliveries": "dlv_", "replays": "rpl_"}[kind]
+	prefix := map[string]string{"keys": "key_", "sources": "src_", "tenants": "ten_", "secrets": "sec_", "events": "evt_", "connections": "con_", "endpoints": "end_", "proxies": "prx_", "deliveries": "dlv_", "replays": "rpl_", "jobs": "job_"}[kind]
 	return prefix + "01k9zq3v8d2m4n6p8r0t2v4x6z"
 }
 
@@ -90,6 +94,10 @@ func isolationBody(method, path string) any {
 		return `{"channel":"stolen"}`
 	case path == "/v1/replays":
 		return `{"endpoint":"` + nobodys("endpoints") + `","since":"2026-01-02T00:00:00Z"}`
+	case path == "/v1/jobs/{id}/log":
+		return `{"lines":["stolen"]}`
+	case path == "/v1/jobs/{id}/fail":
+		return `{"error":"stolen"}`
 	case path == "/v1/sources/{id}/test":
 		return `{"headers":{}}`
 	case method == http.MethodPatch:
@@ -103,7 +111,7 @@ var requestID = regexp.MustCompile(`req_[0-9a-z]{26}`)
 // snapshot is all that e shows to its owner.
 func (w *world) snapshot(e estate) string {
 	var b strings.Builder
-	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/policies", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/endpoints", "/v1/endpoints/" + e.ids["endpoints"], "/v1/endpoints/" + e.ids["endpoints"] + "/secret", "/v1/proxies", "/v1/proxies/" + e.ids["proxies"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/events", "/v1/connections",
+	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/policies", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/endpoints", "/v1/endpoints/" + e.ids["endpoints"], "/v1/endpoints/" + e.ids["endpoints"] + "/secret", "/v1/proxies", "/v1/proxies/" + e.ids["proxies"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/events", "/v1/connections", "/v1/jobs", "/v1/jobs/" + e.ids["jobs"],
 		"/v1/deliveries", "/v1/deliveries/" + e.ids["deliveries"], "/v1/dead-letters", "/v1/replays/" + e.ids["replays"]} {
 		b.Write(w.do("GET", path, e.key, nil).want(200).body)
 		b.WriteByte('\n')
