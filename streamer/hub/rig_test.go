@@ -138,6 +138,7 @@ func (b *book) page(channel string, after int64, limit int) tenants.Page {
 	p.Events = slices.Clone(all[from:min(from+int64(limit), p.Tail)])
 	last := from + int64(len(p.Events))
 	p.Ended = last == p.Tail && last > 0 && all[last-1].End
+	p.Snapshot = last == p.Tail && last > 0 && all[last-1].Snapshot
 	return p
 }
 
