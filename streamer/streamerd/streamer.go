@@ -113,7 +113,6 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	})
 	admission := tenants.NewSharedAdmission(s.node)
 	admission.Notices = tenants.NewNotices(ingest)
-	intake := tenants.NewIntake(accounts, channels, ingest)
 	subscribers := func(ctx context.Context, t tenants.TenantID, channel string) int {
 		n, err := interest.Subscribers(ctx, t, channel)
 		warn(s.log, "subscribers could not be counted", err)
@@ -129,7 +128,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
 			Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 			Publisher: tenants.NewPublisher(intake), Jobs: s.jobs,
-			Cursors:   deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
+			Cursors: deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 			Subscribers: subscribers, Proxies: proxies,
 			Left: func(ctx context.Context, t tenants.TenantID, channel string) bool {
 				left, err := interest.Left(ctx, t, channel)
