@@ -23,8 +23,6 @@ type share struct {
 	// r.mu guards these.
 	seats   int
 	retired bool
-	leads   bool   // this node runs the upstream
-	cancel  func() // closes it
 
 	empty chan struct{} // holds one once the last has left
 	look  chan struct{} // holds one once it is to be seen whether other nodes want the upstream
