@@ -196,7 +196,7 @@ func (f *follower) read(ctx, whole context.Context, body io.Reader) end {
 }
 
 func (f *follower) move(cursor string) {
-	if cursor == "" || cursor == sse.Stop || cursor == f.cursor {
+	if cursor == "" || cursor == f.cursor {
 		return
 	}
 	f.cursor = cursor

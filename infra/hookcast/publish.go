@@ -14,7 +14,7 @@ const maxPayload = 16 << 20
 // publish sends one event.
 func publish(ctx context.Context, sh *shell, args []string) error {
 	f := sh.flags("publish")
-	typ := f.String("type", "message", "the event's `type`")
+	typ := f.String("type", "note", "the event's `type`")
 	id := f.String("id", "", "an `id` of your own, by which a repeat is known")
 	text := f.Bool("text", false, "the payload is text and no JSON")
 	last := f.Bool("end", false, "the channel ends with this event")
@@ -60,10 +60,10 @@ func publish(ctx context.Context, sh *shell, args []string) error {
 	if err := c.call(ctx, http.MethodPost, "/v1/channels/"+rest[0]+"/events", body, &made); err != nil {
 		return err
 	}
-	note := ""
+	is := "accepted for"
 	if made.Duplicate {
-		note = ", which it was already"
+		is = "already in"
 	}
-	fmt.Fprintf(sh.stdout, "%s is in %s%s; %d listening\n", made.ID, made.Channel, note, made.Subscribers)
+	fmt.Fprintf(sh.stdout, "%s is %s %s; %d listening\n", made.ID, is, made.Channel, made.Subscribers)
 	return nil
 }

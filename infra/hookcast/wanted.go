@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -93,14 +94,19 @@ func (w *wanted) resolve(ctx context.Context, c *client) error {
 		w.fixed = append(w.fixed, s.Channel)
 		return nil
 	}
-	shape := shapeOf(s.Channel)
-	w.matches = shape.MatchString
+	w.matches = shapeOf(s.Channel)
 	return nil
 }
 
+// A channel's name, and a segment of one, are cut at these lengths; trailing dots go, too.
+const (
+	longestName    = 199
+	longestSegment = 64
+)
+
 // shapeOf matches the channels that a template makes. What is filled in has no dot; only names that were cut at their longest may have another
 // shape, and are matched by how they begin.
-func shapeOf(template string) *regexp.Regexp {
+func shapeOf(template string) func(channel string) bool {
 	var b strings.Builder
 	for rest := template; rest != ""; {
 		literal, after, found := strings.Cut(rest, "{")
@@ -111,8 +117,12 @@ func shapeOf(template string) *regexp.Regexp {
 		b.WriteString("[a-z0-9_-]+")
 		_, rest, _ = strings.Cut(after, "}")
 	}
+	whole := regexp.MustCompile("^" + b.String() + "$")
 	begins, _, _ := strings.Cut(template, "{")
-	return regexp.MustCompile(`^(?:` + b.String() + `|` + regexp.QuoteMeta(begins) + `(?:.*[.])?[a-z0-9_-]{64}(?:[.].*)?)$`)
+	return func(channel string) bool {
+		cut := strings.HasPrefix(channel, begins) && slices.ContainsFunc(strings.Split(channel, "."), func(segment string) bool { return len(segment) == longestSegment })
+		return whole.MatchString(channel) || cut || strings.HasPrefix(channel, begins) && len(channel) >= longestName
+	}
 }
 
 // channels lists the names of all channels that there are.

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/tenants/signing"
+)
+
+// box is a running onebox.
+type box struct {
+	endtoend.Deployment
+	tenant endtoend.Tenant
+	addr   string
+	data   string
+	cmd    *exec.Cmd
+}
+
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// startBox runs onebox as a user does, and signs a tenant up.
+func startBox(t *testing.T) *box {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "hookcast"); built.err == nil {
+			var out []byte
+			if out, built.err = exec.Command("go", "build", "-o", built.dir, "../onebox").CombinedOutput(); built.err != nil {
+				t.Logf("%s", out)
+			}
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	b := &box{addr: l.Addr().String(), data: filepath.Join(t.TempDir(), "data")}
+	b.Deployment = endtoend.Deployment{API: "http://" + b.addr, Stream: "http://" + b.addr, HTTP: &http.Client{}}
+	b.start(t)
+	t.Cleanup(b.kill)
+	b.tenant = b.Signup(t, "cli")
+	return b
+}
+
+func (b *box) start(t *testing.T) {
+	t.Helper()
+	b.cmd = exec.Command(filepath.Join(built.dir, "onebox"), "-addr", b.addr, "-data", b.data, "-demo=false")
+	if err := b.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for tick := time.NewTicker(10 * time.Millisecond); ; {
+		if a, err := b.Do(ctx, "GET", "/readyz", "", nil); err == nil && a.Status == 200 {
+			tick.Stop()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("onebox does not serve")
+		case <-tick.C:
+		}
+	}
+}
+
+// kill ends onebox as kill -9 does.
+func (b *box) kill() {
+	b.cmd.Process.Kill()
+	b.cmd.Wait()
+}
+
+// desk is a developer of the box's tenant.
+func (b *box) desk(t *testing.T) *desk {
+	d := newDesk(t)
+	d.vars = map[string]string{envKey: b.tenant.Key, envAPI: b.API}
+	return d
+}
+
+// program is a developer's program, and what has arrived there.
+type program struct {
+	*httptest.Server
+	mu      sync.Mutex
+	arrived []arrival
+}
+
+type arrival struct {
+	header http.Header
+	body   string
+}
+
+func newProgram(t *testing.T, status int) *program {
+	p := &program{}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.arrived = append(p.arrived, arrival{r.Header, string(body)})
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (p *program) all() []arrival {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]arrival(nil), p.arrived...)
+}
+
+func (p *program) bodies() (bodies []string) {
+	for _, a := range p.all() {
+		bodies = append(bodies, a.body)
+	}
+	return bodies
+}
+
+// source registers a source, and gives its id, where it is posted to, and the secret.
+func (b *box) source(t *testing.T, provider, channel string) (s endtoend.Source) {
+	t.Helper()
+	scheme, _ := signing.Lookup(provider)
+	s.Secret = scheme.NewSecret(strings.NewReader(strings.Repeat("k", 200)))
+	b.Must(t, "POST", "/v1/sources", b.tenant.Key, map[string]string{"name": provider, "provider": provider, "secret": s.Secret, "channel": channel}).Want(t, 201).JSON(t, &s)
+	return s
+}
+
+// hook posts a body as the provider would.
+func (b *box) hook(t *testing.T, provider string, s endtoend.Source, id, body string, header ...string) http.Header {
+	t.Helper()
+	scheme, _ := signing.Lookup(provider)
+	key, err := scheme.ParseSecret(s.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := scheme.Sign(key, signing.Request{Method: "POST", URL: s.URL, Body: []byte(body)}, id, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = h
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	req.Header.Set("Cookie", "a=canary")
+	res, err := b.HTTP.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != 202 {
+		answer, _ := io.ReadAll(res.Body)
+		t.Fatalf("%d %s", res.StatusCode, answer)
+	}
+	return h
+}
+
+func (b *box) publish(t *testing.T, channel, typ, data string) {
+	t.Helper()
+	var made struct{ ID string }
+	b.Must(t, "POST", "/v1/channels/"+channel+"/events", b.tenant.Key, map[string]any{"type": typ, "data": json.RawMessage(data)}).Want(t, 202).JSON(t, &made)
+	for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C { // accepted is not yet in the channel
+		if b.Must(t, "GET", "/v1/events/"+made.ID, b.tenant.Key, nil).Status == 200 {
+			tick.Stop()
+			return
+		}
+	}
+}
+
+// verify asks the providers' own libraries whether they take what arrived.
+func verify(t *testing.T, packages string, requests []map[string]any) []bool {
+	t.Helper()
+	script, err := os.ReadFile("../onebox/providers/libraries.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := json.Marshal(map[string]any{"signing": []any{}, "verifying": requests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "jobs.json")
+	if err := os.WriteFile(path, jobs, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", "--input-type=module", "-", path)
+	var stderr bytes.Buffer
+	cmd.Dir, cmd.Stdin, cmd.Stderr = packages, bytes.NewReader(script), &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("node: %v\n%s", err, stderr.String())
+	}
+	var said struct{ Verified []bool }
+	if err := json.Unmarshal(out, &said); err != nil {
+		t.Fatal(err)
+	}
+	return said.Verified
+}
+
+// pasted runs a line as a person would who pasted it.
+func pasted(t *testing.T, line string) string {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("curl is missing")
+		}
+		t.Skip("curl is missing: the printed line is not tried")
+	}
+	out, err := exec.Command("sh", "-c", line).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, line, out)
+	}
+	return string(out)
+}

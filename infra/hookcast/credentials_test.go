@@ -1,0 +1,117 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func tenantServer(t *testing.T) (*httptest.Server, *[]string) {
+	var keys []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keys = append(keys, r.Header.Get("Authorization"))
+		w.Write([]byte(`{"id":"ten_1","name":"Ac\u001b[31mme"}`))
+	}))
+	t.Cleanup(s.Close)
+	return s, &keys
+}
+
+func TestLoginKeepsTheKeyForItsOwnerAlone(t *testing.T) {
+	s, keys := tenantServer(t)
+	d, key := newDesk(t), testKey()
+	d.stdin = strings.NewReader(key + "\n")
+	d.runs(t, 0, "login", "-api", s.URL+"/")
+	path := filepath.Join(d.dir, credentialsFile)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v %v", info.Mode(), err)
+	}
+	if said := d.out.String(); strings.Contains(said, key) || strings.ContainsRune(said, 27) || !strings.Contains(said, "Ac<U+001B>[31mme") {
+		t.Errorf("said %q", said)
+	}
+	c, err := d.credentials()
+	if err != nil || c.Key != key || c.API != s.URL || c.Stream != s.URL || (*keys)[0] != "Bearer "+key {
+		t.Errorf("%+v %v", c, err)
+	}
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o602} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		before := len(*keys)
+		d.runs(t, exitFailed, "tail", "a")
+		if said := d.err.String(); len(*keys) != before || !strings.Contains(said, "can be read or written by others") || strings.Contains(said, key) {
+			t.Errorf("mode %o: %s", mode, said)
+		}
+	}
+}
+
+// Attack: a project's environment sends the kept key to a host of its own.
+func TestAKeptKeyGoesNowhereElse(t *testing.T) {
+	s, _ := tenantServer(t)
+	evil, stolen := tenantServer(t)
+	d := newDesk(t)
+	d.stdin = strings.NewReader(testKey())
+	d.runs(t, 0, "login", "-api", s.URL)
+	for _, name := range []string{envAPI, envStream} {
+		d.vars = map[string]string{name: evil.URL}
+		d.runs(t, exitUsage, "tail", "a")
+		d.runs(t, exitUsage, "publish", "a", "1")
+	}
+	if len(*stolen) > 0 {
+		t.Fatalf("sent %q", *stolen)
+	}
+	own := testKey()
+	d.vars = map[string]string{envAPI: evil.URL, envKey: own}
+	if c, err := d.credentials(); err != nil || c.Key != own || c.API != evil.URL || c.Stream != evil.URL {
+		t.Errorf("%+v %v", c, err)
+	}
+	d.vars = map[string]string{envKey: own}
+	if c, err := d.credentials(); err != nil || c.Key != own || c.API != s.URL {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
+func TestWhereAKeyMayGo(t *testing.T) {
+	for base, ok := range map[string]bool{
+		"https://hooks.example.com": true, "http://localhost:8080": true, "http://127.0.0.1:1": true, "http://[::1]:1": true, "http://10.1.2.3": true, "http://hookcast:8080": true,
+		"http://app.localhost":     true,
+		"http://hooks.example.com": false, "http://93.184.216.34": false, "ftp://localhost": false, "localhost:8080": false, "": false, "https://a:b@localhost": false, "https://x?y": false,
+		"http://localhost.example.com": false, "https://x#y": false,
+	} {
+		if err := checkBase(base); (err == nil) != ok {
+			t.Errorf("%q: %v", base, err)
+		} else if err != nil && exitOf(err) != exitUsage {
+			t.Errorf("%q exits with %d", base, exitOf(err))
+		}
+	}
+}
+
+func TestWithoutAKey(t *testing.T) {
+	d := newDesk(t)
+	d.runs(t, exitRefused, "tail", "a")
+	d.vars = map[string]string{envKey: "sk_live_canary", envAPI: "http://localhost:1"}
+	d.runs(t, exitRefused, "tail", "a")
+	d.runs(t, exitRefused, "listen", "-forward", "localhost:1", "a")
+	if said := d.err.String(); strings.Contains(said, "canary") || !strings.Contains(said, "run hookcast login") {
+		t.Error(said)
+	}
+}
+
+func TestCalledWrongly(t *testing.T) {
+	d := newDesk(t)
+	d.vars = map[string]string{envKey: testKey(), envAPI: "http://localhost:1"}
+	for _, line := range []string{
+		"", "dance", "tail", "tail A", "tail -colour a", "publish", "publish a {", "publish a 1 2", "listen a", "listen -forward ftp://x a", "listen -forward localhost:1 A.b*", "listen -forward http://u:p@h a",
+		"sign", "sign -provider nobody", "sign -provider github", "login key",
+	} {
+		d.runs(t, exitUsage, strings.Fields(line)...)
+	}
+	d.runs(t, 0, "help")
+	d.runs(t, 0, "listen", "-h")
+	if said := d.err.String(); strings.Contains(said, d.vars[envKey]) {
+		t.Error("the key is said")
+	}
+}

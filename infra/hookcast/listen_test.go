@@ -1,0 +1,357 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
+)
+
+// What a provider signed is what arrives: its own library takes it there with the provider's secret, and that of Standard Webhooks with ours.
+func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
+	packages := endtoend.Packages(t, "../onebox/providers", "what is forwarded is not held against the providers' own libraries")
+	b := startBox(t)
+	d, p := b.desk(t), newProgram(t, 200)
+	names := []string{"github", "stripe", "standard-webhooks", "svix", "slack", "gitlab-signing", "razorpay"}
+	sources := make(map[string]endtoend.Source)
+	line := []string{"listen", "-forward", p.URL + "/in"}
+	for _, name := range names {
+		sources[name] = b.source(t, name, "hooks."+name)
+		line = append(line, sources[name].ID)
+	}
+	stop, _ := d.begins(t, line...)
+	d.err.await(t, "connected to", 1)
+	const body = "{ \"id\":\"evt_1\",\r\n\t\"type\":\"push\", \"object\":\"event\", \"data\":{\"object\":{}}, \"x\":\"caf\u00e9 \u2028\" }\n"
+	for _, name := range names {
+		b.hook(t, name, sources[name], "msg_1", body, "Content-Type", "application/json; charset=utf-8", "X-GitHub-Event", "push")
+	}
+	d.out.await(t, ": 200 OK in ", len(names))
+	if code := stop(); code != 0 {
+		t.Errorf("exits with %d: %s", code, d.err)
+	}
+	d.out = newOutput()
+	d.stdout = d.out
+	d.runs(t, 0, "listen", "-print-secret")
+	ours := strings.TrimSpace(d.out.String())
+	var requests []map[string]any
+	for _, a := range p.all() {
+		name := ""
+		for _, n := range names {
+			if a.header.Get("Hookcast-Channel") == "hooks."+n {
+				name = n
+			}
+		}
+		if a.body != body || a.header.Get("Content-Type") != "application/json; charset=utf-8" || a.header.Get("Cookie") != "" || a.header.Get("Hookcast-Source-Id") != sources[name].ID {
+			t.Errorf("%s: %q %v", name, a.body, a.header)
+		}
+		if got := a.header.Get("X-Github-Event"); (got == "push") != (name == "github") {
+			t.Errorf("%s: X-GitHub-Event %q", name, got)
+		}
+		header := make(map[string]string)
+		for key, values := range a.header {
+			header[strings.ToLower(key)] = values[0]
+		}
+		s := sources[name]
+		for _, r := range []struct{ provider, secret, body string }{{name, s.Secret, a.body}, {name, s.Secret, a.body + " "}, {"standard-webhooks", ours, a.body}, {"standard-webhooks", ours, a.body + " "}} {
+			requests = append(requests, map[string]any{"provider": r.provider, "secret": r.secret, "url": s.URL, "headers": header, "body": r.body})
+		}
+	}
+	if len(requests) != 4*len(names) {
+		t.Fatalf("%d arrived", len(requests)/4)
+	}
+	for i, taken := range verify(t, packages, requests) {
+		if taken != (i%2 == 0) {
+			t.Errorf("%s with %v: taken %v", requests[i]["provider"], requests[i]["headers"], taken)
+		}
+	}
+}
+
+// kill -9 of the server while it listens: it goes on where it was, and nothing is there twice.
+func TestListenOutlivesTheServerAndItself(t *testing.T) {
+	b := startBox(t)
+	d, p := b.desk(t), newProgram(t, 204)
+	line := []string{"listen", "-resume", "-forward", p.URL, "a", "b"}
+	stop, _ := d.begins(t, line...)
+	d.err.await(t, "connected to a b", 1)
+	b.publish(t, "a", "x", "1")
+	b.publish(t, "b", "x", "2")
+	d.out.await(t, ": 204 No Content", 2)
+	b.kill()
+	d.err.await(t, "; again in ", 1)
+	b.start(t)
+	b.publish(t, "a", "x", "3") // perhaps before it is back
+	d.out.await(t, ": 204 No Content", 3)
+	if code := stop(); code != 0 {
+		t.Fatalf("%d: %s", code, d.err)
+	}
+	b.publish(t, "b", "x", "4")
+	b.publish(t, "a", "x", "5")
+	stop, _ = d.begins(t, line...)
+	d.out.await(t, ": 204 No Content", 5)
+	stop()
+	got := p.bodies()
+	slices.Sort(got)
+	if strings.Join(got, "") != "12345" {
+		t.Errorf("arrived %v", got)
+	}
+	if said := d.err.String(); !strings.Contains(said, b.Stream+": the connection was cut; again in") && !strings.Contains(said, "connection refused") {
+		t.Errorf("said %s", said)
+	}
+	// Without -resume it begins with what comes from now on; another target has a place of its own.
+	b.publish(t, "a", "x", "6")
+	connects := strings.Count(d.err.String(), "connected to a b")
+	stop, _ = d.begins(t, "listen", "-resume", "-forward", p.URL+"/other", "a", "b")
+	d.err.await(t, "connected to a b", connects+1)
+	b.publish(t, "a", "x", "7")
+	d.out.await(t, ": 204 No Content", 6)
+	stop()
+	if got := p.bodies(); len(got) != 6 || got[5] != "7" {
+		t.Errorf("arrived %v", got)
+	}
+}
+
+func TestARevokedKeyEndsListenWith4(t *testing.T) {
+	b := startBox(t)
+	var key struct{ ID, Secret string }
+	b.Must(t, "POST", "/v1/keys", b.tenant.Key, map[string]string{"name": "laptop", "role": "viewer"}).Want(t, 201).JSON(t, &key)
+	d, p := b.desk(t), newProgram(t, 200)
+	d.vars[envKey] = key.Secret
+	stop, exited := d.begins(t, "listen", "-forward", p.URL, "a")
+	d.err.await(t, "connected to a", 1)
+	b.Must(t, "DELETE", "/v1/keys/"+key.ID, b.tenant.Key, nil).Want(t, 204)
+	select {
+	case <-exited:
+		code := stop()
+		if said := d.err.String(); code != exitRefused || !strings.Contains(said, "hookcast: "+b.Stream+": ") || strings.Contains(said, key.Secret) {
+			t.Errorf("exits with %d: %s", code, said)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it goes on: ", d.err)
+	}
+	d.runs(t, exitRefused, "listen", "-forward", p.URL, "a")
+}
+
+// Channels that a source's template or a pattern names are found when there are any, and types and sources narrow what is forwarded, each
+// to its own address.
+func TestListenFindsChannelsAndFilters(t *testing.T) {
+	b := startBox(t)
+	d, p, q := b.desk(t), newProgram(t, 500), newProgram(t, 200)
+	s := b.source(t, "github", "repo.{repository.name}.{type}")
+	other := b.source(t, "github", "repo.shop.push")
+	b.publish(t, "orders.old", "paid", `"before"`)
+	stop, _ := d.begins(t, "listen", "-forward", p.URL, "-type", "pa*", "-type", "push", s.ID, "orders.*="+q.URL+"/o")
+	d.err.await(t, "connected to orders.old", 1)
+	b.publish(t, "orders.old", "paid", `"old"`)
+	d.out.await(t, "orders.old#2 paid", 1)
+	body := `{"repository":{"name":"Shop"}}`
+	b.hook(t, "github", s, "d-1", body, "X-GitHub-Event", "push")
+	b.hook(t, "github", other, "d-2", body, "X-GitHub-Event", "push")
+	b.hook(t, "github", s, "d-3", body, "X-GitHub-Event", "issues")
+	b.publish(t, "repo.shop", "paid", `"another channel"`)
+	b.publish(t, "orders.new", "paid", `"new"`)
+	b.publish(t, "orders.new", "lost", `"of another type"`)
+	d.out.await(t, "\n", 3)
+	b.publish(t, "orders.new", "paid.late", `"late"`)
+	d.out.await(t, "\n", 4)
+	stop()
+	if got := p.all(); len(got) != 1 || got[0].body != body || got[0].header.Get("X-Github-Delivery") != "d-1" {
+		t.Errorf("the source's: %v", got)
+	}
+	got := q.bodies()
+	slices.Sort(got)
+	if strings.Join(got, "") != `"late""new""old"` {
+		t.Errorf("the pattern's: %v", got)
+	}
+	if said := d.out.String(); !strings.Contains(said, "push evt_") || !strings.Contains(said, ": 500 Internal Server Error in ") || !strings.Contains(said, q.URL+"/o: 200 OK in ") {
+		t.Errorf("said %s", said)
+	}
+}
+
+// A signature covers the bytes on the wire. Of a body that came in gzip its plain form is forwarded, with a word, and no signature that could
+// only be wrong.
+func TestWhatCameInGzipIsForwardedDecodedAndSaysSo(t *testing.T) {
+	b := startBox(t)
+	d, p := b.desk(t), newProgram(t, 200)
+	s := b.source(t, "github", "hooks")
+	stop, _ := d.begins(t, "listen", "-forward", p.URL, s.ID)
+	d.err.await(t, "connected to hooks", 1)
+	var wire bytes.Buffer
+	z := gzip.NewWriter(&wire)
+	fmt.Fprint(z, `{"a":1}`)
+	z.Close()
+	b.hook(t, "github", s, "d-1", wire.String(), "Content-Encoding", "gzip", "Content-Type", "application/json", "X-GitHub-Event", "push")
+	d.out.await(t, "decoded from gzip, so without the provider's signature", 1)
+	stop()
+	a := p.all()[0]
+	if a.body != `{"a":1}` || a.header.Get("X-Hub-Signature-256") != "" || a.header.Get("Content-Encoding") != "" || a.header.Get("X-Github-Event") != "push" || a.header.Get("Webhook-Signature") == "" {
+		t.Errorf("%q %v", a.body, a.header)
+	}
+}
+
+// Attack: what passes through a developer's machine could come in again for ever, and a redirect could take it elsewhere.
+func TestListenForwardsNoLoopAndFollowsNoRedirect(t *testing.T) {
+	b := startBox(t)
+	d := b.desk(t)
+	elsewhere := newProgram(t, 200)
+	moved := newProgram(t, 200)
+	moved.Config.Handler = http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect)
+	stop, _ := d.begins(t, "listen", "-forward", moved.URL, "a")
+	d.err.await(t, "connected to a", 1)
+	b.Must(t, "POST", "/v1/channels/a/events", b.tenant.Key, []byte(`{"type":"x","data":1}`), "Hookcast-Hops", "3").Want(t, 202)
+	b.Must(t, "POST", "/v1/channels/a/events", b.tenant.Key, []byte(`{"type":"x\u009b","data":2}`), "Hookcast-Hops", "2")
+	b.publish(t, "a", "x", "3")
+	d.out.await(t, ": 307 Temporary Redirect in ", 1)
+	stop()
+	if said := d.out.String(); !strings.Contains(said, "not sent: it has come by this way three times already") {
+		t.Errorf("said %s", said)
+	}
+	if got := elsewhere.all(); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+// A program that is being started is waited for; one that is not there is said to be missing, and the next event is not held up by it.
+func TestAProgramThatIsBeingStartedIsWaitedFor(t *testing.T) {
+	b := startBox(t)
+	d := b.desk(t)
+	p := newProgram(t, 200)
+	addr := p.Listener.Addr().String()
+	p.Close()
+	stop, _ := d.begins(t, "listen", "-wait", "0s", "-forward", addr, "a")
+	d.err.await(t, "connected to a", 1)
+	b.publish(t, "a", "x", "1")
+	b.publish(t, "a", "x", "2")
+	d.out.await(t, "not delivered: nobody listens there (connection refused)", 2)
+	stop()
+	stop, _ = d.begins(t, "listen", "-wait", "5m", "-resume", "-forward", addr, "a")
+	d.err.await(t, "connected to a", 2)
+	b.publish(t, "a", "x", "3")
+	later := &http.Server{Addr: addr, Handler: p.Config.Handler}
+	served := make(chan error, 1)
+	go func() { served <- later.ListenAndServe() }()
+	t.Cleanup(func() { later.Close(); <-served })
+	d.out.await(t, ": 200 OK in ", 1)
+	stop()
+	if got := p.bodies(); len(got) != 1 || got[0] != "3" {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestSignedByTheCommandIsTaken(t *testing.T) {
+	b := startBox(t)
+	for _, name := range []string{"github", "stripe", "slack", "twilio", "gitlab", "svix"} {
+		d := b.desk(t)
+		s := b.source(t, name, "signed")
+		d.vars[envSecret] = s.Secret
+		body := `{"id":"evt_` + name + `","it's":"$(x)\n"}`
+		media := "application/json"
+		if name == "twilio" {
+			body, media = "Body=it's+%24x&From=1", "application/x-www-form-urlencoded"
+		}
+		d.stdin = strings.NewReader(body)
+		d.runs(t, 0, "sign", "-provider", name, "-url", s.URL, "-content-type", media)
+		said := d.out.String()
+		_, line, found := strings.Cut(said, "\n\n")
+		if !found || strings.Contains(said, s.Secret) != (name == "gitlab") {
+			t.Fatalf("%s: %s", name, said)
+		}
+		if out := pasted(t, line); !strings.Contains(out, `"channel":"signed"`) {
+			t.Errorf("%s: %s answers %s", name, line, out)
+		}
+	}
+	d := b.desk(t)
+	d.vars[envSecret] = strings.Repeat("ab", 32)
+	d.stdin = strings.NewReader(`{"notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":""},"pspReference":"1","success":"true"}}]}`)
+	d.runs(t, 0, "sign", "-provider", "adyen")
+	if said := d.out.String(); !strings.Contains(said, "hmacSignature") {
+		t.Error(said)
+	}
+}
+
+func TestPublishAndTail(t *testing.T) {
+	b := startBox(t)
+	d := b.desk(t)
+	d.runs(t, 0, "publish", "-type", "note", "-id", "1", "a", `{"x":"\u001b[2J\u0007"}`)
+	d.stdin = strings.NewReader("text \x1b]0;title\x07")
+	d.runs(t, 0, "publish", "-text", "a")
+	if said := d.out.String(); strings.Count(said, " is accepted for a; 0 listening") != 2 {
+		t.Errorf("said %s", said)
+	}
+	d.out = newOutput()
+	d.stdout = d.out
+	d.runs(t, 0, "tail", "-since", "0", "-count", "2", "a")
+	d.runs(t, 0, "publish", "-type", "note", "-id", "1", "a", `{"x":"\u001b[2J\u0007"}`)
+	if said := d.err.String() + d.out.String(); !strings.Contains(said, " is already in a; ") {
+		t.Errorf("said %s", said)
+	}
+	if said := d.out.String(); strings.ContainsAny(said, "\x1b\x07") || strings.Count(said, "\n") != 3 || !strings.Contains(said, "a#1 note") {
+		t.Errorf("%q", said)
+	}
+	d.out = newOutput()
+	d.stdout = d.out
+	d.runs(t, 0, "tail", "-json", "-since", "1", "-count", "1", "a")
+	if said := d.out.String(); !strings.HasPrefix(said, `{"id":"evt_`) || !strings.Contains(said, `"seq":2`) {
+		t.Errorf("%q", said)
+	}
+	d.runs(t, exitFailed, "publish", "hookcast.notices", "1")
+	d.runs(t, exitFailed, "tail", "-since", "rubbish", "a")
+	b.Must(t, "POST", "/v1/channels/over/events", b.tenant.Key, map[string]any{"type": "x", "data": 1, "end": true}).Want(t, 202)
+	d.runs(t, 0, "tail", "-since", "0", "over") // the channel has ended
+}
+
+func TestShapeOfATemplate(t *testing.T) {
+	long := strings.Repeat("a", 64)
+	for _, c := range []struct {
+		template, channel string
+		want              bool
+	}{
+		{"github.{repository.name}", "github.shop", true},
+		{"github.{repository.name}", "github.shop.x", false},
+		{"github.{repository.name}", "githubx.shop", false},
+		{"{type}", "push", true},
+		{"{type}", "a.b", false},
+		{"a-{x}.{header:X-Y}.z", "a-1.2.z", true},
+		{"a-{x}.{header:X-Y}.z", "a-1.2", false},
+		{"a-{x}-end.z", "a-" + long[2:] + ".z", true}, // cut
+		{"a-{x}-end.z", "b-" + long[2:] + ".z", false},
+	} {
+		if got := shapeOf(c.template)(c.channel); got != c.want {
+			t.Errorf("%s makes %s: %v", c.template, c.channel, got)
+		}
+	}
+}
+
+func TestThePlaceIsKeptForEachTenantAndTarget(t *testing.T) {
+	dir := t.TempDir()
+	paths := make(map[string]bool)
+	for _, parts := range [][]string{{"api", "ten_1", "to", "a"}, {"api", "ten_2", "to", "a"}, {"api", "ten_1", "to2", "a"}, {"api", "ten_1", "to", "a", "b"}} {
+		p, err := openPositions(dir, true, parts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.moved([]string{"a"}, "7")
+		paths[filepath.Base(p.path)] = true
+	}
+	if len(paths) != 4 {
+		t.Errorf("%v", slices.Collect(maps.Keys(paths)))
+	}
+	p, err := openPositions(dir, true, "api", "ten_1", "to", "a")
+	if err != nil || p.cursor([]string{"a"}) != "7" || p.cursor([]string{"a", "b"}) != "" {
+		t.Errorf("%v %v", p.at, err)
+	}
+	if p, err = openPositions(dir, false, "api", "ten_1", "to", "a"); err != nil || p.cursor([]string{"a"}) != "" {
+		t.Errorf("%v %v", p.at, err)
+	}
+	p.moved([]string{"a"}, "rubbish")
+	if p.known("a") {
+		t.Errorf("%v", p.at)
+	}
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// output is what a command writes, to be read while it does.
+type output struct {
+	mu   sync.Mutex
+	b    bytes.Buffer
+	more chan struct{} // closed and replaced by each write
+}
+
+func newOutput() *output { return &output{more: make(chan struct{})} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.more)
+	o.more = make(chan struct{})
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// await waits until the output has text n times.
+func (o *output) await(t testing.TB, text string, n int) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for {
+		o.mu.Lock()
+		all, more := o.b.String(), o.more
+		o.mu.Unlock()
+		if strings.Count(all, text) >= n {
+			return
+		}
+		select {
+		case <-more:
+		case <-deadline:
+			t.Fatalf("%q is not there %d times:\n%s", text, n, all)
+		}
+	}
+}
+
+// desk is a developer's machine.
+type desk struct {
+	*shell
+	out, err *output
+	vars     map[string]string
+	dir      string
+}
+
+func newDesk(t testing.TB) *desk {
+	d := &desk{out: newOutput(), err: newOutput(), vars: make(map[string]string), dir: t.TempDir()}
+	remote := http.DefaultTransport.(*http.Transport).Clone()
+	remote.Proxy = nil
+	t.Cleanup(remote.CloseIdleConnections)
+	d.shell = &shell{stdin: strings.NewReader(""), stdout: d.out, stderr: d.err, env: func(name string) string { return d.vars[name] },
+		folder: func() (string, error) { return d.dir, nil }, remote: remote, local: remote}
+	return d
+}
+
+// runs runs a command to its end, and checks what it exits with.
+func (d *desk) runs(t testing.TB, exit int, args ...string) {
+	t.Helper()
+	if got := d.run(t.Context(), args); got != exit {
+		t.Fatalf("%v exits with %d, want %d\n%s%s", args, got, exit, d.out, d.err)
+	}
+}
+
+// begins runs a command until stop, which gives what it exits with; exited is closed once it has.
+func (d *desk) begins(t testing.TB, args ...string) (stop func() int, exited <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	over, code := make(chan struct{}), 0
+	go func() {
+		defer close(over)
+		code = d.run(ctx, args)
+	}()
+	stop = func() int {
+		cancel()
+		<-over
+		return code
+	}
+	t.Cleanup(func() { stop() })
+	return stop, over
+}
+
+// pipes is a network of one server, in memory: time in it is the test's.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return ours, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// script is a server of streams that answers the n-th request as its n-th line says; behind the last it is the last again.
+type script struct {
+	mu      sync.Mutex
+	answers []func(w http.ResponseWriter, r *http.Request)
+	asked   []*http.Request
+	at      []time.Duration // since the beginning
+	began   time.Time
+}
+
+func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	n := min(len(s.asked), len(s.answers)-1)
+	s.asked = append(s.asked, r)
+	s.at = append(s.at, time.Since(s.began))
+	answer := s.answers[n]
+	s.mu.Unlock()
+	answer(w, r)
+}
+
+// followed is what came of a follower in a bubble of its own time.
+type followed struct {
+	*script
+	err    error
+	events []string
+	said   []string
+	cursor string
+	took   time.Duration
+}
+
+// follow runs a follower against the answers, to its end. To be called in a synctest bubble.
+func follow(t *testing.T, change func(*follower), answers ...func(w http.ResponseWriter, r *http.Request)) *followed {
+	t.Helper()
+	net := newPipes()
+	out := &followed{script: &script{answers: answers, began: time.Now()}}
+	server := &http.Server{Handler: out.script}
+	go server.Serve(net)
+	transport := &http.Transport{DialContext: net.dial, DisableKeepAlives: true}
+	defer server.Close()
+	sh := &shell{remote: transport}
+	key := testKey()
+	f := &follower{client: newClient(sh, credentials{API: "http://hookcast", Stream: "http://hookcast", Key: key}), channels: []string{"a"}}
+	f.take = func(_ context.Context, data []byte) error {
+		out.events = append(out.events, string(data))
+		return nil
+	}
+	f.say = func(format string, args ...any) { out.said = append(out.said, sprint(format, args...)) }
+	if change != nil {
+		change(f)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	out.err = f.run(ctx)
+	out.took, out.cursor = time.Since(out.began), f.cursor
+	if all := strings.Join(out.said, "\n"); strings.Contains(all, key) || out.err != nil && strings.Contains(out.err.Error(), key) {
+		t.Error("the key is said")
+	}
+	return out
+}
+
+// testKey is well formed.
+func testKey() string { return tenants.NewOperatorKey() }
+
+// streams answers with the lines of a stream, and leaves it open until the client goes if it is to stay.
+func streams(stays bool, lines ...string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		io.WriteString(w, strings.Join(lines, ""))
+		w.(http.Flusher).Flush()
+		if stays {
+			<-r.Context().Done()
+		}
+	}
+}
+
+const opening = "event: hookcast.open\nretry: 2000\nid: 0\ndata: {\"connection_id\":\"con_1\"}\n\n"
+
+// problem answers with a refusal as Hookcast makes them.
+func problem(status int, code, detail string, header ...string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+		io.WriteString(w, `{"status":0,"code":"`+code+`","detail":"`+detail+`"}`)
+	}
+}
