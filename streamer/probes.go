@@ -57,6 +57,7 @@ func plain(c *fiber.Ctx, text string) error {
 func (a *App) assets() {
 	snippet := a.mount(embed.Handler(), 0)
 	a.probe("/embed.js", snippet)
+	a.probe("/embed-job.js", snippet)
 	a.probe("/embed.d.ts", snippet)
 	a.probe("/openapi.yaml", a.mount(http.HandlerFunc(a.openapi), 0))
 }

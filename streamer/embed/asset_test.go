@@ -35,6 +35,17 @@ func TestScriptStaysUnderSixKilobytesGzipped(t *testing.T) {
 	t.Logf("embed.js: %d bytes, %d gzipped", len(plain), len(body))
 }
 
+func TestJobScriptStaysUnderThreeKilobytesGzipped(t *testing.T) {
+	if body, _ := JobScriptGzip(); len(body) >= 3000 {
+		t.Fatalf("embed-job.js is %d bytes gzipped", len(body))
+	}
+	rec := httptest.NewRecorder()
+	Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/embed-job.js", nil))
+	if want, etag := JobScript(); rec.Code != 200 || !bytes.Equal(rec.Body.Bytes(), want) || rec.Header().Get("ETag") != etag {
+		t.Fatalf("%d, %d bytes, ETag %s", rec.Code, rec.Body.Len(), rec.Header().Get("ETag"))
+	}
+}
+
 func TestIntegrityIsTheSHA384OfWhatIsServed(t *testing.T) {
 	rec := httptest.NewRecorder()
 	Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/embed.js", nil))
@@ -111,7 +122,12 @@ func TestVersionIsTheSameEverywhere(t *testing.T) {
 // The snippet runs unbuilt in every browser with ES2018 and under a strict Content-Security-Policy.
 func TestScriptHoldsToItsSyntaxAndItsSafety(t *testing.T) {
 	comments := regexp.MustCompile(`(?m)/\*(?s:.*?)\*/|(^|\s)//.*$`)
-	code := comments.ReplaceAllString(string(script), "")
+	for name, js := range map[string][]byte{"embed.js": script, "embed-job.js": jobScript} {
+		holdsToItsSyntaxAndItsSafety(t, name, comments.ReplaceAllString(string(js), ""))
+	}
+}
+
+func holdsToItsSyntaxAndItsSafety(t *testing.T, name, code string) {
 	for what, re := range map[string]string{
 		"optional chaining (ES2020)":        `\?\.[a-zA-Z(\[]`,
 		"nullish coalescing (ES2020)":       `\?\?`,
@@ -126,11 +142,11 @@ func TestScriptHoldsToItsSyntaxAndItsSafety(t *testing.T) {
 		"console output on the host's page": `console\.`,
 	} {
 		if hit := regexp.MustCompile(re).FindString(code); hit != "" {
-			t.Errorf("embed.js has %s: %q", what, hit)
+			t.Errorf("%s has %s: %q", name, what, hit)
 		}
 	}
 	if !strings.Contains(code, "'use strict'") {
-		t.Error("embed.js is not strict")
+		t.Error(name + " is not strict")
 	}
 }
 

@@ -3,6 +3,10 @@
 
 declare const Hookcast: Hookcast.Static;
 
+// <hookcast-progress src="/exports/42"> shows a job as an accessible progress bar: src is Hookcast.job's first argument, or channel, token and
+// url stand for it. Its attribute state is the job's; hookcast:progress, hookcast:log, hookcast:done and hookcast:failed bubble up from it. Its parts
+// are track, bar and text.
+
 declare namespace Hookcast {
   interface Static {
     /** Semantic version of the snippet. */
@@ -13,6 +17,66 @@ declare namespace Hookcast {
      * @throws TypeError where `channels` is empty.
      */
     connect(options: Options): Connection;
+    /**
+     * Shows a job (`POST /v1/jobs`). It is there once /embed-job.js is loaded behind /embed.js.
+     *
+     *     const result = await Hookcast.job('/exports/42').onprogress((p) => console.log(p.percent)).done;
+     *
+     * @param where An address of the page's own server that answers with the job's `channel` and `token` as JSON, as `POST /v1/jobs` gave
+     * them; these themselves; or the address of its stream (`…/v1/stream?channel=…&token=…`).
+     */
+    job?(where: string | JobPlace, options?: JobOptions): Job;
+  }
+
+  interface JobPlace {
+    channel: string;
+    token?: string;
+    /** Where Hookcast streams from. Default: where the script came from. */
+    url?: string;
+  }
+
+  interface JobOptions {
+    url?: string;
+    /** For the request to the page's own server, e.g. `{method: 'POST'}` where that begins the work. */
+    request?: RequestInit;
+    getToken?: Options['getToken'];
+    transport?: Options['transport'];
+    onstate?: Options['onstate'];
+    timings?: Options['timings'];
+  }
+
+  interface Job {
+    /** Resolves with the job's result. Rejects with a JobFailure where the job failed, timed out or cannot be heard. */
+    readonly done: Promise<unknown>;
+    /** The last that was told; undefined before that. */
+    readonly state: JobState | undefined;
+    /** Called with each thing that is told, first with where the job is. */
+    onprogress(fn: (state: JobState) => void): Job;
+    /** Called with each line of the log from now on. */
+    onlog(fn: (line: string) => void): Job;
+    /** Stops listening; `done` is rejected with the code "close". The work goes on. */
+    close(): void;
+  }
+
+  interface JobState {
+    job: string;
+    name?: string;
+    state: 'running' | 'completed' | 'failed' | 'timed_out';
+    /** 0 to 100; never falls. */
+    percent: number;
+    step?: string;
+    message?: string;
+    revision: number;
+    lines?: string[];
+    result?: unknown;
+    error?: { code: string; message: string };
+  }
+
+  interface JobFailure extends Error {
+    /** The worker's, "timed_out" or "canceled"; or why the stream is over. */
+    code: string;
+    /** The last that was told. */
+    job?: JobState;
   }
 
   interface Options {

@@ -7,6 +7,8 @@
 // and calls Hookcast.connect, or sets data attributes on that tag and writes no JavaScript at all; embed.d.ts
 // says what both can do. The package knows the bytes and the headers that make them usable on other people's
 // pages, and no web framework.
+//
+// What shows a job, embed-job.js, is a file of its own: most pages have no use for it, and embed.js stays as small as it was.
 package embed
 
 import (
@@ -14,7 +16,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"crypto/sha512"
-	_ "embed" // for the two files
+	_ "embed" // for the files
 	"encoding/base64"
 	"encoding/hex"
 	"regexp"
@@ -27,8 +29,11 @@ const Version = "0.1.0"
 //go:embed embed.js
 var source []byte
 
-// script is what is served.
-var script = lean(source)
+//go:embed embed-job.js
+var jobSource []byte
+
+// script is what is served, and jobScript likewise.
+var script, jobScript = lean(source), lean(jobSource)
 
 //go:embed embed.d.ts
 var types []byte
@@ -72,12 +77,23 @@ func lean(js []byte) []byte {
 	return out.Bytes()
 }
 
-// zipped compresses once, on first use: the script never changes while the process lives.
-var zipped = sync.OnceValue(func() []byte {
+// JobScript returns embed-job.js as Script returns embed.js.
+func JobScript() (body []byte, etag string) { return jobScript, tag(jobScript, "") }
+
+// JobScriptGzip returns embed-job.js as ScriptGzip returns embed.js.
+func JobScriptGzip() (body []byte, etag string) { return jobZipped(), tag(jobScript, "-gzip") }
+
+// zipped and jobZipped compress once, on first use: the scripts never change while the process lives.
+var (
+	zipped    = sync.OnceValue(func() []byte { return zip(script) })
+	jobZipped = sync.OnceValue(func() []byte { return zip(jobScript) })
+)
+
+func zip(js []byte) []byte {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err == nil {
-		_, err = z.Write(script)
+		_, err = z.Write(js)
 	}
 	if err == nil {
 		err = z.Close()
@@ -86,7 +102,7 @@ var zipped = sync.OnceValue(func() []byte {
 		panic("embed: gzip into memory: " + err.Error()) // a bytes.Buffer refuses nothing
 	}
 	return b.Bytes()
-})
+}
 
 func tag(body []byte, suffix string) string {
 	sum := sha256.Sum256(body)

@@ -33,22 +33,27 @@ func headers(contentType string) []Header {
 	}
 }
 
-// Handler serves GET and HEAD of /embed.js and /embed.d.ts, answers a matching If-None-Match with 304, and
+// Handler serves GET and HEAD of /embed.js, /embed-job.js and /embed.d.ts, answers a matching If-None-Match with 304, and
 // everything else with 404 or 405.
 func Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /embed.js", func(w http.ResponseWriter, r *http.Request) {
-		body, etag := Script()
-		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-			body, etag = ScriptGzip()
-			w.Header().Set("Content-Encoding", "gzip")
-		}
-		serve(w, r, Headers(), body, etag)
-	})
+	mux.HandleFunc("GET /embed.js", serveScript(Script, ScriptGzip))
+	mux.HandleFunc("GET /embed-job.js", serveScript(JobScript, JobScriptGzip))
 	mux.HandleFunc("GET /embed.d.ts", func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, TypesHeaders(), types, tag(types, ""))
 	})
 	return mux
+}
+
+func serveScript(plain, zipped func() ([]byte, string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, etag := plain()
+		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+			body, etag = zipped()
+			w.Header().Set("Content-Encoding", "gzip")
+		}
+		serve(w, r, Headers(), body, etag)
+	}
 }
 
 func serve(w http.ResponseWriter, r *http.Request, headers []Header, body []byte, etag string) {
