@@ -35,6 +35,9 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"events are listed over all channels, downloaded and replayed":             catalogue,
 		"an export is whole, in however many parts":                                exports,
 		"every change is in the audit log":                                         audits,
+		"a job is told to who comes early, late and after its end":                 jobs,
+		"a job's bursts are told as few events, and the last":                      bursts,
+		"a job nobody reports on times out, and says so":                           silent,
 		"a deleted tenant's streams end, and its webhooks find nobody":             deleted,
 		"an event goes out signed, again where it failed, and dies and comes back": deliveries,
 	} {
