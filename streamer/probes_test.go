@@ -109,6 +109,7 @@ func TestTheAccessLogNamesNoSecret(t *testing.T) {
 		"/in/abcdefgh/more?x=y":                 "/in/…",
 		"http://host/in/abcdefgh":               "http…",
 		"/v1/keys/hk_live_abc":                  "/v1/keys/…",
+		"/v1/reports/rpt_01m80z13":              "/v1/reports/…",
 		"/v1/eyJhbGciOi.x.y/z":                  "/v1/…/z",
 		"/v1/stream%3Ftoken=eyJ":                "/v1/stream…",
 		"/%69n/abcdefgh":                        "/…",
