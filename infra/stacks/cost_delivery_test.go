@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,10 +47,10 @@ type deliveryCost struct {
 }
 
 // accepting is a Sender to servers that take everything.
-type accepting struct{ sent int }
+type accepting struct{ sent atomic.Int64 }
 
 func (a *accepting) Send(context.Context, tenants.Outgoing) tenants.Answer {
-	a.sent++
+	a.sent.Add(1)
 	return tenants.Answer{Status: 200, Connected: true, Header: map[string][]string{"Content-Type": {"text/plain"}, "Server": {"nginx"}}, Body: []byte("ok")}
 }
 
@@ -126,8 +127,8 @@ func deliverSome(t *testing.T, n int) deliveryCost {
 		// Reads of one delivery go at once, and so do the deliveries of a batch: two round trips for all.
 		sum = deliveryCost{l.bill.sum().minus(before).plus(cost{Invocations: 1, FIFO: 2}).over(n), (trips + 2) / float64(n)}
 	}
-	if receiver.sent != 2*n {
-		t.Fatalf("%d were sent", receiver.sent)
+	if sent := receiver.sent.Load(); sent != int64(2*n) {
+		t.Fatalf("%d were sent", sent)
 	}
 	return sum
 }

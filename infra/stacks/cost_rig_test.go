@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,10 +176,13 @@ func (l *line) outbox(accounts *tenants.Accounts) *tenants.Outbox {
 // pass.
 type limits struct {
 	tenants.LimitLookup
+	mu   sync.Mutex
 	told *tenants.Limits
 }
 
 func (k *limits) Limits(ctx context.Context, t tenants.TenantID) (tenants.Limits, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.told != nil {
 		return *k.told, nil
 	}
