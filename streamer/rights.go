@@ -54,6 +54,16 @@ func (r Rights) Hidden(ctx context.Context, p *tenants.Principal) (tenants.Hidde
 	return r.Gate.Hidden(ctx, *p)
 }
 
+// Tracing is the hub's Tracing.
+func (r Rights) Tracing(ctx context.Context, t tenants.TenantID) (time.Time, error) {
+	tenant, err := r.Accounts.Active(ctx, t)
+	if err != nil {
+		_, _, err = deniedBy(err)
+		return time.Time{}, err
+	}
+	return tenant.Tracing.Until, nil
+}
+
 // ends returns when the key that p came with, or the one that signed its token, is over by now: rotating one gives it an end while
 // streams are open. Zero: never.
 func (r Rights) ends(ctx context.Context, p *tenants.Principal) (time.Time, error) {

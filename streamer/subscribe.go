@@ -44,7 +44,8 @@ func (a *App) subscribe(ctx *fasthttp.RequestCtx, q ask, transport func(*hub.Sub
 	}
 	place := &place{slot: slot, listener: a.listener.Load()}
 	sub := hub.Subscription{
-		Principal: &p, Tenant: p.Tenant, Channels: q.channels, Positions: positions, Remote: ip, Plan: tenant.Plan, Release: place.leave,
+		Principal: &p, Tenant: p.Tenant, Channels: q.channels, Positions: positions, Remote: ip, Plan: tenant.Plan, Traced: tenant.Tracing.Until,
+		Release: place.leave,
 	}
 	transport(&sub)
 	opened, err := a.o.Hub.Open(sub)

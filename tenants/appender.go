@@ -22,6 +22,9 @@ type Appender struct {
 	// before Run.
 	Tenants LimitLookup
 
+	// Tracer hears of what becomes of events that are traced. Nil: nobody does. Set it before Run.
+	Tracer *Tracer
+
 	// Logger hears of what failed, never of what was in it. Nil: nobody does. Set it before Run.
 	Logger *slog.Logger
 }
@@ -91,6 +94,9 @@ func batchesOf(rs []Received) (batches []batch, bad map[int]error) {
 			}
 			continue
 		}
+		if e.Trace != nil && !r.Sent.IsZero() {
+			e.Trace.Enqueued = r.Sent.UTC()
+		}
 		ch := channelKey{e.Tenant, e.Channel}
 		at, known := place[ch]
 		if !known {
@@ -127,6 +133,7 @@ func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
 	if len(events) == 0 {
 		return 0, err
 	}
+	a.traceAppended(events)
 	// From here on the rows are committed: a node whose interest is not read below reads these rows itself.
 	if err := a.tell(ctx, b.channelKey, events); err != nil {
 		return 0, err
@@ -138,12 +145,18 @@ func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
 // is about to read the log under another name.
 func (a *Appender) tell(ctx context.Context, ch channelKey, events []Event) error {
 	nodes, err := a.interest.Nodes(ctx, ch.tenant, ch.name)
-	if err != nil || len(nodes) == 0 {
+	if err != nil {
 		return err
+	}
+	trace := a.traceFanOut(events, nodes)
+	defer trace.end()
+	if len(nodes) == 0 {
+		return nil
 	}
 	notices := noticesOf(ch, events)
 	return inParallel(len(nodes), nodesAtOnce, func(i int) error {
 		err := a.inboxes.Send(ctx, nodes[i], notices...)
+		trace.told(i, err)
 		if !notFound(err) {
 			return err
 		}

@@ -8,7 +8,7 @@ import (
 
 // Erasure takes away what deleted tenants have left: events, claims, heads, lists. Accounts.Delete ends a tenant within one request; how much there is to
 // erase has no bound, so that it is done behind, a page at a time, by whoever runs this each minute or so. Any number may, at once; one that is
-// stopped anywhere is gone on with by the next. What is no list (idempotency keys, counts of slots) leaves by its expiry.
+// stopped anywhere is gone on with by the next. What is no list (idempotency keys, counts of slots, traces) leaves by its expiry.
 //
 // A tenant's messages that still wait in queues are dropped by who receives them (Appender.Tenants). A worker that was frozen through all of it may put a
 // row behind the erasure, so that a tenant is looked at for closingWatch, and done once nothing is found behind that.

@@ -22,6 +22,7 @@ type Event struct {
 	Provenance  *Provenance
 	Keep        time.Duration // how long the log keeps it at least; never less than 15 days, negative for good. Set by who enqueues it
 	Hops        int           // how many deliveries of ours it has come by; see MaxHops
+	Trace       *TraceMark    `json:",omitempty"` // not nil: what becomes of it is recorded. Set by who enqueues it
 	Snapshot    bool          // the data say all that there is to know: who comes to the channel without a cursor begins with it, if it is the last
 }
 

@@ -23,6 +23,7 @@ type Intake struct {
 	queue    Queue
 	rate     *Rate[TenantID]
 	sources  *Rate[string] // by their ids
+	traced   *Rate[TenantID]
 	month    *monthLimit
 	channels *channelCount
 	notices  *Notices
@@ -32,7 +33,7 @@ type Intake struct {
 // NewIntake returns an Intake to q. The rate of events is counted per Intake: a process needs one.
 func NewIntake(limits LimitLookup, l *Log, q Queue) *Intake {
 	return &Intake{
-		limits: limits, log: l, queue: q, rate: NewRate[TenantID](10_000), sources: NewRate[string](10_000), month: newMonthLimit(NewMonthlyUsage(l.table)),
+		limits: limits, log: l, queue: q, rate: NewRate[TenantID](10_000), sources: NewRate[string](10_000), traced: NewRate[TenantID](10_000), month: newMonthLimit(NewMonthlyUsage(l.table)),
 		channels: newChannelCount(l), notices: NewNotices(q), last: &lastLimits{read: make(map[TenantID]Limits)},
 	}
 }
@@ -83,6 +84,7 @@ func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool
 	}
 	channels, err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, terms)
 	if err == nil {
+		e.Trace = in.mark(e, terms, now)
 		err = in.queue.Send(ctx, messageOf(e, limits))
 	}
 	if err != nil {
@@ -100,6 +102,17 @@ func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool
 		in.notices.Scarce(ctx, e.Tenant, limits, "channels", int64(limits.Channels), month)
 	}
 	return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant}, nil
+}
+
+// mark is what goes with e if it is to be traced, else nil.
+func (in *Intake) mark(e Event, terms terms, now time.Time) *TraceMark {
+	if !terms.limits.tracing.samples(e.ID, now) {
+		return nil
+	}
+	if _, ok := in.traced.Take(e.Tenant, tracesPerSecond, 1); !ok {
+		return nil
+	}
+	return &TraceMark{Verified: terms.verified.UTC(), Enqueued: time.Now().UTC()}
 }
 
 // messageOf is what the queue carries of e.

@@ -21,6 +21,9 @@ type Limits struct {
 	Jobs                  int   // running at once; passed by those that are made at the same moment
 	RetentionEvents       int64 // per channel: older ones are below the floor
 	RetentionSeconds      int64 // older events are below the floor
+
+	// tracing is no limit. It is here because who takes an event in has just asked for the limits, and is to ask for nothing else.
+	tracing Tracing
 }
 
 // MaxEventBytes is the largest event that any plan can allow: DynamoDB's item holds 400 KB, its keys and our head included.

@@ -80,6 +80,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 	if err != nil {
 		return Accepted{}, unverified(err)
 	}
+	terms.verified = time.Now()
 	if gzipped {
 		if in.Body, err = decode(in.Body, terms.eventBytes()); err != nil {
 			return Accepted{}, err

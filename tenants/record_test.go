@@ -22,6 +22,7 @@ func TestRecordEncodings(t *testing.T) {
 		Record any
 	}{
 		{"tenant", Tenant{ID: "ten_1", Name: "Acme", Email: "a@b.example", Plan: "free", Overrides: map[string]int64{"sources": 3, "connections": 5}, Origins: []string{"https://a.example"}, Suspended: true, Closing: true, Created: at}},
+		{"tenant", Tenant{ID: "ten_1", Tracing: Tracing{Since: at, Until: at.Add(time.Hour), Sample: 0.5}}},
 		{"list/keys", APIKey{ID: "key_1", Tenant: "ten_1", Name: "ci", Role: "admin", KID: "kid", Hash: "ab12", Created: at, Expires: at}},
 		{"key", keyLookup{Tenant: "ten_1", ID: "key_1", Role: "admin", Expires: at}},
 		{"list/sources", Source{

@@ -16,7 +16,8 @@ type Tenant struct {
 	Overrides map[string]int64 // limits that the operator set over the plan's, by their names in the API
 	Origins   []string         // origins whose pages may open streams; empty: all
 	Suspended bool
-	Closing   bool // being deleted: nothing of it works any more, and nothing can be added
+	Closing   bool    // being deleted: nothing of it works any more, and nothing can be added
+	Tracing   Tracing `json:",omitzero"`
 	Created   time.Time
 }
 
@@ -26,7 +27,9 @@ func (t Tenant) Limits() Limits {
 	if !ok {
 		p = DefaultPlan()
 	}
-	return p.Limits.with(t.Overrides)
+	l := p.Limits.with(t.Overrides)
+	l.tracing = t.Tracing
+	return l
 }
 
 // AllowsOrigin tells whether a page of origin (the Origin header as received) may open streams. A request without the

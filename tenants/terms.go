@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // terms are what an event comes in under.
@@ -12,6 +13,8 @@ import (
 type terms struct {
 	limits Limits
 	strict bool // nobody vouches for the sender
+
+	verified time.Time // when the sender's signature had been verified; zero: it has a credential
 }
 
 // unreadable is the answer where a limit could not be read because of err: nil under terms that are not strict.

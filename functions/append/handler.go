@@ -21,8 +21,10 @@ type Appender interface {
 // Options are a Handler's dependencies.
 type Options struct {
 	Appender Appender
-	Logger   *slog.Logger
-	Measure  func(values ...slog.Attr)
+	// Trace writes down what was traced, before the process may be frozen. Its events are with the nodes by then. Nil: nothing is traced.
+	Trace   func(context.Context)
+	Logger  *slog.Logger
+	Measure func(values ...slog.Attr)
 }
 
 // Handler is for lambda.Start. A message that fails comes again, and with it the later ones of its group: soon, since it is given back; after
@@ -42,6 +44,9 @@ func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventR
 			o.Appender.GiveBack(ctx, named(out, e.Records, rs)...)
 		}
 		took := time.Since(begin)
+		if o.Trace != nil {
+			o.Trace(ctx)
+		}
 		o.Measure(slog.Int("Appended", len(rs)-failed), slog.Int("AppendFailed", failed), slog.Duration("AppendLatency", took))
 		o.Logger.InfoContext(ctx, "batch", "request_id", batch.RequestID(ctx), "tenants", batch.TenantsOf(owners(rs)),
 			"messages", len(rs), "failed", failed, "ms", took.Milliseconds())

@@ -34,6 +34,7 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"a source takes gzip once, refuses too much, answers as told":              edges,
 		"events are listed over all channels, downloaded and replayed":             catalogue,
 		"an export is whole, in however many parts":                                exports,
+		"an event's way is told, with times, and why somebody lacks it":            traces,
 		"every change is in the audit log":                                         audits,
 		"a job is told to who comes early, late and after its end":                 jobs,
 		"a job's bursts are told as few events, and the last":                      bursts,

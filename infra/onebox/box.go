@@ -44,6 +44,7 @@ type box struct {
 	channels   *tenants.Log
 	queue      *sqlite.Queue
 	appender   *tenants.Appender
+	tracer     *tenants.Tracer
 	usage      *tenants.MonthlyUsage
 	changes    *sqlite.Feed // for usage
 	index      *tenants.EventIndex
@@ -114,10 +115,12 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	judge := tenants.NewJudge(certificates.New(certificates.Options{}))
 
 	interest := tenants.NewInterest(table)
+	b.tracer = tenants.NewTracer(table, log)
 	rights := streamer.Rights{Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate}
 	memory := relay.NewMemory(channels, interest)
 	b.hub = hub.New(hub.Options{
 		Log: memory, Interest: memory, Node: b.node.ID(), Lease: b.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: log,
+		Tracer: b.tracer, Tracing: rights.Tracing,
 		Count: -1, // nobody else asks how many subscribers there are
 		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
 			limits, err := b.accounts.Limits(ctx, t)
@@ -133,7 +136,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		}
 	}
 	b.appender = tenants.NewAppender(channels, interest, b.node, b.queue)
-	b.appender.Tenants, b.appender.Logger = b.accounts, log
+	b.appender.Tenants, b.appender.Tracer, b.appender.Logger = b.accounts, b.tracer, log
 
 	if err := b.ensureOperator(ctx, keys); err != nil {
 		return nil, err
@@ -223,6 +226,7 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	var work sync.WaitGroup
 	work.Go(func() { b.appender.Run(working, 4) })
 	work.Go(func() { b.node.Run(working, b.hub) })
+	work.Go(func() { b.tracer.Run(working) })
 	work.Go(func() { b.usage.Run(working, b.changes, b.log) })
 	work.Go(func() { b.index.Run(working, b.indexed, b.log) })
 	work.Go(func() { b.erasure.Watch(working) })
@@ -283,6 +287,7 @@ func (b *box) metrics() []streamer.Metric {
 		{Name: "hookcast_storage_calls_total", Help: "Calls that write.", Counter: true, Value: float64(s.Calls)},
 		{Name: "hookcast_storage_commits_total", Help: "Transactions.", Counter: true, Value: float64(s.Commits)},
 		{Name: "hookcast_storage_syncs_total", Help: "Transactions that waited for the disk.", Counter: true, Value: float64(s.Syncs)},
+		{Name: "hookcast_trace_dropped_total", Help: "What was to be traced and was not written.", Counter: true, Value: float64(b.tracer.Dropped())},
 		{Name: "hookcast_storage_failed_total", Help: "Transactions that were taken back.", Counter: true, Value: float64(s.Failed)},
 	}...)
 }

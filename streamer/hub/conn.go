@@ -126,6 +126,7 @@ func (h *Hub) Open(s Subscription) (*Conn, error) {
 	if s.Principal != nil && !s.Principal.Expires.IsZero() {
 		c.expires = s.Principal.Expires.UnixMilli()
 	}
+	h.traceTenant(s.Tenant, s.Traced)
 	h.slots.add(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,6 +168,7 @@ func (c *Conn) serve(s sink) {
 	if c.poll != nil {
 		c.wakeAt(c.hub.now() + c.poll.patience().Milliseconds())
 	}
+	c.traceSession("")
 	c.planWarning(c.hub.now())
 	c.mindExpiry(c.hub.now())
 	for i := range c.subs {
@@ -206,8 +208,9 @@ func (c *Conn) leave(why cause) {
 	if c.state != prepared {
 		c.hub.classes.tally(c.class).connections.Add(-1)
 		c.hub.stats.ended[why].Add(1)
+		c.traceSession(why.String())
 		for i := range c.subs {
-			c.subs[i].topic.post(op{kind: opUnsubscribe, sub: &c.subs[i]})
+			c.subs[i].topic.post(op{kind: opUnsubscribe, sub: &c.subs[i], why: why})
 		}
 		if c.poll != nil {
 			c.poll.answer(Result{Err: tenants.Errorf(tenants.Unavailable, "poll_ended", "the wait has ended early")})

@@ -32,6 +32,7 @@ type Hub struct {
 		at []slot
 	}
 	rechecks rechecks
+	tracing  traced
 	poller   pollerOnce
 
 	clock    atomic.Int64  // ms since 1970, as of the last tick

@@ -49,7 +49,11 @@ type Options struct {
 	// Hidden returns what of payloads p is not shown. Called by Recheck, as Allowed is and where that allows; an error leaves what was hidden
 	// before and is asked again. nil: nothing is hidden.
 	Hidden func(ctx context.Context, p *tenants.Principal) (tenants.Hidden, error)
-	Logger *slog.Logger // nil: discards
+	// Tracer hears what becomes of traced events. nil: nothing is traced. Tracing returns until when the tenant's comings and goings are
+	// recorded (zero: they are not); it is called by Recheck, as Allowed is. nil: what Subscription.Traced says stands.
+	Tracer  Tracer
+	Tracing func(ctx context.Context, t tenants.TenantID) (time.Time, error)
+	Logger  *slog.Logger // nil: discards
 
 	Workers     int           // goroutines that write; GOMAXPROCS
 	Readers     int           // reads of the log, and writes of interest, at once; 16

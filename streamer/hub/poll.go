@@ -98,6 +98,11 @@ func (w *worker) collect(t *topic, s *sub) {
 				shown := seg.view(i, c.hidden)
 				p.items = append(p.items, Item{Event: shown})
 				p.bytes += len(shown.Data)
+				if e.event.Trace != nil {
+					if y := t.tallyOf(e.event); y != nil {
+						y.wrote(c.hidden, len(shown.Data), !s.live)
+					}
+				}
 			}
 			s.pos = e.last
 		}

@@ -76,6 +76,11 @@ func (h *Hub) weigh(t tenants.TenantID) error {
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
+	if len(byRight) > 0 {
+		ctx, cancel := context.WithTimeout(h.ctx, ioTime)
+		first = h.askTracing(ctx, t)
+		cancel()
+	}
 	turn := make(chan struct{}, weighAtOnce)
 	for _, conns := range byRight {
 		turn <- struct{}{}

@@ -15,16 +15,18 @@ type run struct {
 	hidden tenants.Hidden
 	buf    []byte
 	steps  []step
+	traced bool // some step has a tally
 	shared bool // good for any connection of this channel alone
 }
 
 type step struct {
-	end   int    // in run.buf
-	last  int64  // the position behind it
-	size  int64  // as the topic counts
-	at    int64  // ms; when it came
-	born  int64  // µs; when the event was received. 0: it is none
-	frame []byte // what of it, from its start, is shared and stays as it is; nil: nothing
+	end   int         // in run.buf
+	last  int64       // the position behind it
+	size  int64       // as the topic counts
+	at    int64       // ms; when it came
+	born  int64       // µs; when the event was received. 0: it is none
+	tally *traceTally // counts its writes; nil: nothing does
+	frame []byte      // what of it, from its start, is shared and stays as it is; nil: nothing
 }
 
 // runFrom returns what s gets next, up to joinBytes of it; nil where a page must be read first. c.mu held.
@@ -52,6 +54,10 @@ func (w *worker) runFrom(t *topic, s *sub) *run {
 		}
 		e := &seg.entries[i]
 		st := step{last: e.last, size: e.size, at: e.at, born: e.born, frame: f.bytes}
+		if e.event.Trace != nil {
+			st.tally = t.tallyOf(e.event)
+			r.traced = r.traced || st.tally != nil
+		}
 		if alone {
 			if len(r.steps) == 0 && (i+1 == len(seg.entries) || len(f.bytes) >= joinBytes) { // the usual case: nothing to join
 				st.end = len(f.bytes)

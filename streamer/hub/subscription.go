@@ -32,10 +32,11 @@ type Subscription struct {
 	// Positions are the cursor, one for each channel: see tenants.ParseCursor. nil: from now on.
 	Positions []int64
 	Format    Format
-	Head      []byte // written before anything else: the response head. Not kept longer
-	Remote    string // the client's address, for Connections
-	Transport string // "sse", "poll", …, for Connections and to count by
-	Plan      string // the tenant's, to count by
+	Head      []byte    // written before anything else: the response head. Not kept longer
+	Remote    string    // the client's address, for Connections
+	Transport string    // "sse", "poll", …, for Connections and to count by
+	Plan      string    // the tenant's, to count by
+	Traced    time.Time // until when the tenant's comings and goings are recorded; zero: they are not
 	// Release gives the admitted slot back. Called exactly once, when the connection is over or has never come to be; must not block.
 	Release func()
 	Poll    *Poll // not nil: a long poll, see there

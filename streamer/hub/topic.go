@@ -64,6 +64,8 @@ type topic struct {
 	checked   int64 // ms; when the log was last asked for what is behind head
 	lastEvent int64 // ms
 
+	tallies map[int64]*traceTally // of traced events, by number; nil: there are none
+
 	bytes    atomic.Int64 // of all events that came by while it was live; written by its worker
 	audience atomic.Int64 // len(subs), for whoever asks; written by its worker
 }
@@ -92,6 +94,7 @@ const (
 type op struct {
 	kind   opKind
 	sub    *sub
+	why    cause // with opUnsubscribe
 	events []tenants.Event
 	then   func(w *worker)
 }
@@ -173,6 +176,9 @@ func (t *topic) turn(w *worker) bool {
 	t.account()
 	t.audience.Store(int64(len(t.subs)))
 	t.tellCount()
+	if t.tallies != nil {
+		t.traceTurn()
+	}
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -190,6 +196,9 @@ func (t *topic) apply(w *worker, o *op) {
 	case opSubscribe:
 		t.subscribe(o.sub)
 	case opUnsubscribe:
+		if t.tallies != nil {
+			t.traceCut(o.sub, o.why)
+		}
 		t.unsubscribe(o.sub)
 	case opPump:
 		t.soon(o.sub)

@@ -50,6 +50,9 @@ func (t *topic) extend(e entry) {
 	t.ended = e.event != nil && e.event.End
 	t.shows = e.event != nil && e.event.Snapshot
 	t.lastEvent = e.at
+	if e.event != nil && e.event.Trace != nil {
+		t.tallyOf(e.event)
+	}
 	t.trim(t.hub.o.Ring, t.ringBytes())
 	t.changed()
 }

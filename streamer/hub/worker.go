@@ -97,6 +97,9 @@ func (w *worker) pump(t *topic, s *sub) {
 		counts.bytes += int64(n)
 		frames := r.commit(c, s, n)
 		counts.deliveries += frames
+		if r.traced {
+			r.traceWritten(s, frames)
+		}
 		if s.live { // what is replayed is as old as it is
 			counts.aged(r, frames, w.moment())
 		}

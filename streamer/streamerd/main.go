@@ -43,6 +43,7 @@ func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error 
 	working, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { s.node.Run(working, s.hub) })
+	work.Go(func() { s.tracer.Run(working) })
 	work.Go(func() { s.measure(working, time.Minute) })
 	work.Go(func() { s.jobs.Watch(working, func(err error) { warn(s.log, "jobs could not all be looked at", err) }) })
 	defer func() {

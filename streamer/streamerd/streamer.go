@@ -36,6 +36,8 @@ type streamer struct {
 	relay atomic.Pointer[relay.Relay]
 	app   *tier.App
 	jobs  *tenants.Jobs
+
+	tracer *tenants.Tracer
 }
 
 // open joins the other nodes and wires everything.
@@ -96,8 +98,10 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	}
 	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
 	memory := relay.NewMemory(channels, interest)
+	s.tracer = tenants.NewTracer(table, s.log)
 	s.hub = hub.New(hub.Options{
 		Log: memory, Interest: memory, Node: s.node.ID(), Lease: s.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: s.log,
+		Tracer: s.tracer, Tracing: rights.Tracing,
 		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
 			limits, err := accounts.Limits(ctx, t)
 			return limits.Retention(), err

@@ -12,7 +12,7 @@
 //	channel:<name>      viewer: subscribe, read; publisher: publish; admin: everything
 //	channel:hookcast.*  no viewer has these
 //	channels            the list of channels: viewer, publisher: read; admin: everything
-//	source:* event:* connection:* proxy:* token policy limits usage audit
+//	source:* event:* connection:* proxy:* token policy limits usage audit trace
 //	                    admin: everything; to run a proxy and hear what it brings is to subscribe to it
 //	job:<id>            publisher: read, write; admin: everything
 //	tenant              admin: read, write; deleting it is manage, and the owner's
@@ -47,6 +47,7 @@ const (
 	Limits   = "limits"
 	Usage    = "usage"
 	Audit    = "audit"
+	Trace    = "trace" // what is recorded of events' ways, and of who was connected
 
 	channelKind    = "channel:"
 	connectionKind = "connection:"
@@ -87,7 +88,7 @@ func ValidAction(action string) bool {
 // they cannot speak of besides. "*" behind a kind other than channel is the list of what is of that kind.
 func ValidTarget(object string) bool {
 	switch object {
-	case Channels, Tenant, Token, Policy, Limits, Usage, Audit:
+	case Channels, Tenant, Token, Policy, Limits, Usage, Audit, Trace:
 		return true
 	}
 	if channel, ok := strings.CutPrefix(object, channelKind); ok {

@@ -84,6 +84,7 @@ func TestDefaultRights(t *testing.T) {
 		{"limits", "rwpsm", "rwpsm", "", ""},
 		{"usage", "rwpsm", "rwpsm", "", ""},
 		{"audit", "rwpsm", "rwpsm", "", ""},
+		{"trace", "rwpsm", "rwpsm", "", ""},
 		{"tenant", "rwpsm", "rw", "", ""},
 		{"key:*", "rwpsm", "rwpsm", "", ""},
 		{"key:admin", "rwpsm", "rwpsm", "", ""},

@@ -28,7 +28,7 @@ func rights() []Rule {
 	}
 	for _, object := range []string{
 		"channel:*", Channels, "source:*", "event:*", Connection("*"), "endpoint:*", "delivery:*", "proxy:*", Job("*"),
-		Token, Policy, Limits, Usage, Audit,
+		Token, Policy, Limits, Usage, Audit, Trace,
 	} {
 		rows = append(rows, Rule{Subject: admin, Object: object, Action: anyAction, Effect: Allow})
 	}

@@ -23,7 +23,7 @@ import (
 
 // Options are what the API stands on. All are required except where a comment says otherwise.
 type Options struct {
-	Table      tenants.Table // for the memory of idempotency keys
+	Table      tenants.Table // for the memory of idempotency keys, and what was traced
 	Accounts   *tenants.Accounts
 	Keys       *tenants.Keys
 	Sources    *tenants.Sources
@@ -64,13 +64,15 @@ type API struct {
 	signups *throttle
 	months  *tenants.Cache[tenants.TenantID, []tenants.MonthUsage]
 	rates   *tenants.Cache[tenants.TenantID, int] // of events
+	traces  *tenants.Traces
 }
 
 // New makes the API's handler.
 func New(o Options) *API {
 	a := &API{Options: o, mux: http.NewServeMux(), signups: newThrottle(5, 12*time.Minute, 10_000),
 		months: tenants.NewCache[tenants.TenantID, []tenants.MonthUsage](usageTrust, 1_000, 0),
-		rates:  tenants.NewCache[tenants.TenantID, int](usageTrust, 1_000, 0)}
+		rates:  tenants.NewCache[tenants.TenantID, int](usageTrust, 1_000, 0),
+		traces: tenants.NewTraces(o.Table)}
 	a.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	if a.ClientAddr == nil {
 		a.ClientAddr = connectionAddr

@@ -203,6 +203,19 @@ func (f *fields) integer(name string, low, high int64) int64 {
 	return n
 }
 
+// share returns a number above 0 and at most 1, 0 where it is missing.
+func (f *fields) share(name string) float64 {
+	if !f.has(name) {
+		return 0
+	}
+	n, err := strconv.ParseFloat(string(f.members[name]), 64)
+	if err != nil || !(n > 0 && n <= 1) {
+		f.refuse(name, "must be a number above 0, and at most 1")
+		return 0
+	}
+	return n
+}
+
 // flag returns true or false, false where the member is missing.
 func (f *fields) flag(name string) bool {
 	if !f.has(name) {

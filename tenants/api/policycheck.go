@@ -34,7 +34,7 @@ func (a *API) checkPolicies(c *call) (answer, error) {
 	subject, object, action := c.fields.text("subject"), c.fields.text("object"), c.fields.text("action")
 	c.checkSubject(&who, subject)
 	if c.fields.has("object") && !access.ValidTarget(object) {
-		c.fields.refuse("object", "must be channel:NAME, channels, token, tenant, policy, limits, usage, audit, or a name after key:, source:, event: or connection:")
+		c.fields.refuse("object", "must be channel:NAME, channels, token, tenant, policy, limits, usage, audit, trace, or a name after key:, source:, event: or connection:")
 	}
 	if c.fields.has("action") && !access.ValidAction(action) {
 		c.fields.refuse("action", "must be read, write, publish, subscribe or manage")
@@ -46,6 +46,15 @@ func (a *API) checkPolicies(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	v := viewCheck(x)
+	if channel, ok := strings.CutPrefix(object, access.Channel("")); ok && x.Allowed && (action == access.Read || action == access.Subscribe) {
+		v.Hidden = append(v.Hidden, x.Hidden.Fields(channel)...)
+	}
+	return answer{http.StatusOK, v}, nil
+}
+
+// viewCheck is the decision, without what is hidden.
+func viewCheck(x access.Explanation) checkView {
 	v := checkView{Allowed: x.Allowed, Reason: string(x.Reason), Grants: x.Grants, Hidden: []string{}, Version: x.Version, Explains: explained(x)}
 	if x.Row >= 0 {
 		v.Row = &decidingView{x.Row, ruleView(x.Rule)}
@@ -53,10 +62,7 @@ func (a *API) checkPolicies(c *call) (answer, error) {
 	if v.Grants == nil {
 		v.Grants = []int{}
 	}
-	if channel, ok := strings.CutPrefix(object, access.Channel("")); ok && x.Allowed && (action == access.Read || action == access.Subscribe) {
-		v.Hidden = append(v.Hidden, x.Hidden.Fields(channel)...)
-	}
-	return answer{http.StatusOK, v}, nil
+	return v
 }
 
 // checkSubject completes who: "role:NAME" is a key or a token of that role; "user:NAME", or a name without a kind, is a token's

@@ -113,6 +113,7 @@ func table() []Route {
 		{Method: get, Path: "/v1/events", Object: access.Channels, Action: access.Read, handle: (*API).listAllEvents},
 		{Method: get, Path: "/v1/events/{id}", Tokens: true, handle: (*API).getEvent},
 		{Method: get, Path: "/v1/events/{id}/payload", Tokens: true, handle: (*API).getPayload},
+		{Method: get, Path: "/v1/events/{id}/trace", Object: access.Trace, Action: access.Read, handle: (*API).traceEvent},
 		{Method: post, Path: "/v1/events/{id}/replay", Creates: true, Audit: "event.replay", handle: (*API).replayEvent},
 
 		{Method: post, Path: "/v1/tokens", Object: access.Token, Action: access.Write, Creates: true, handle: (*API).createToken},
@@ -136,6 +137,9 @@ func table() []Route {
 		{Method: post, Path: "/v1/policies/check", Object: access.Policy, Action: access.Read, handle: (*API).checkPolicies},
 		{Method: get, Path: "/v1/limits", Object: access.Limits, Action: access.Read, handle: (*API).getLimits},
 		{Method: get, Path: "/v1/usage", Object: access.Usage, Action: access.Read, handle: (*API).getUsage},
+		{Method: get, Path: "/v1/trace", Object: access.Trace, Action: access.Read, handle: (*API).getTracing},
+		{Method: put, Path: "/v1/trace", Object: access.Trace, Action: access.Write, Audit: "trace.set", handle: (*API).putTracing},
+		{Method: post, Path: "/v1/trace/why", Object: access.Trace, Action: access.Read, handle: (*API).whyNot},
 		{Method: get, Path: "/v1/audit-log", Object: access.Audit, Action: access.Read, operator: true, handle: (*API).listAudit},
 	}
 }

@@ -23,6 +23,7 @@ func main() {
 	env.Must(err)
 	appender := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), inboxes, queues.Queue(env.Get(awsenv.IngestQueue)))
 	appender.Tenants, appender.Logger = tenants.NewAccounts(table, tenants.NewNews(table, inboxes)), env.Logger
+	appender.Tracer = tenants.NewTracer(table, env.Logger)
 	env.Ready()
-	lambda.Start(appending.Handler(appending.Options{Appender: appender, Logger: env.Logger, Measure: env.Measure}))
+	lambda.Start(appending.Handler(appending.Options{Appender: appender, Trace: appender.Tracer.Flush, Logger: env.Logger, Measure: env.Measure}))
 }

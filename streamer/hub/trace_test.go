@@ -1,0 +1,242 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/streamer/sse"
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// notebook is a tracer that keeps what it is told.
+type notebook struct {
+	mu       sync.Mutex
+	hops     map[string]tenants.Hop // by event; the latest
+	sessions []string
+}
+
+func (n *notebook) Hop(_ tenants.TenantID, event string, _ time.Time, h tenants.Hop) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.hops == nil {
+		n.hops = make(map[string]tenants.Hop)
+	}
+	n.hops[event] = h
+}
+
+func (n *notebook) Session(_ tenants.TenantID, subject string, s tenants.Session) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sessions = append(n.sessions, fmt.Sprint(subject, " ", s.Connection, " ", s.Ended, " ", s.Channels, s.Positions))
+}
+
+func (n *notebook) hop(event string) tenants.Hop {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.hops[event]
+}
+
+func (n *notebook) told() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.sessions)
+}
+
+// mark marks the channel's latest event as traced, in the log too.
+func (r *rig) mark(channel string, events []tenants.Event) []tenants.Event {
+	for i := range events {
+		events[i].Trace = &tenants.TraceMark{}
+	}
+	r.edit(func() { r.channels[channel][len(r.channels[channel])-1].Trace = &tenants.TraceMark{} })
+	return events
+}
+
+func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
+	var notes notebook
+	inBubble(t, Options{Tracer: &notes}, func(r *rig) {
+		for range 3 {
+			r.connect("", "a")
+		}
+		hides := r.open("", "a", "b")
+		hides.c.Conceal(tenants.NewHidden(tenants.HiddenField{Channel: "a", Path: "n"}))
+		hides.attach()
+		poll := r.with(Subscription{Poll: &Poll{Wait: time.Minute}}, "", "a").attach()
+		slow := r.connect("", "a")
+		r.settle()
+		slow.take(0)
+		r.publish("a", `{"n":1}`) // not traced; it fills the slow one
+		r.settle()
+		if !poll.now().shut {
+			t.Error("the poll goes on")
+		}
+		r.tell("a", r.mark("a", r.append("a", `{"n":2}`))...)
+		r.settle()
+		h := notes.hop("evt_a_2")
+		if h.Name != tenants.HopWritten || h.Node != "nod_1" || h.Subscribers != 5 || h.Connections != 4 || h.Replayed != 0 || h.Bytes == 0 || h.Cut != nil ||
+			len(h.Hidden) != 1 || h.Hidden[0].Connections != 1 || !slices.Equal(h.Hidden[0].Fields, []string{"n"}) || h.First.IsZero() {
+			t.Errorf("%+v", h)
+		}
+		slow.leave()
+		late := r.connect("1", "a")
+		r.settle()
+		late.want(`open@1 {"n":2}@2`)
+		if h = notes.hop("evt_a_2"); h.Connections != 5 || h.Replayed != 1 || h.Cut["left"] != 1 || h.CutAt.IsZero() {
+			t.Errorf("%+v", h)
+		}
+		if len(notes.hops) != 1 {
+			t.Errorf("an event that is not traced has a record: %v", notes.hops)
+		}
+		r.pass(2 * tallyTime)
+		r.hub.mu.Lock()
+		topic := r.hub.topics[topicKey{ten, "a"}]
+		r.hub.mu.Unlock()
+		tallies := make(chan int, 1)
+		topic.post(op{kind: opDone, then: func(*worker) { tallies <- len(topic.tallies) }})
+		if n := <-tallies; n != 0 {
+			t.Errorf("%d events are counted after their time", n)
+		}
+	})
+}
+
+func TestWhoLosesItsRightBeforeATracedEventIsNamed(t *testing.T) {
+	var notes notebook
+	denied := false
+	var mu sync.Mutex
+	inBubble(t, Options{Tracer: &notes, Allowed: func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if denied {
+			return Denied, time.Time{}, nil
+		}
+		return Allowed, time.Time{}, nil
+	}}, func(r *rig) {
+		x := r.with(Subscription{ID: "con_x", Principal: &tenants.Principal{Tenant: ten, Subject: "alice", Roles: []string{"viewer"}}}, "", "a").attach()
+		r.settle()
+		x.take(0)
+		r.publish("a", "1")
+		r.tell("a", r.mark("a", r.append("a", "2"))...)
+		mu.Lock()
+		denied = true
+		mu.Unlock()
+		r.hub.Recheck(ten)
+		r.settle()
+		h := notes.hop("evt_a_2")
+		if h.Connections != 0 || h.Cut["denied"] != 1 || len(h.Denied) != 1 || h.Denied[0].Subject != "alice" || h.Denied[0].Connection != "con_x" {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
+func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
+	var notes notebook
+	var until time.Time
+	var mu sync.Mutex
+	set := func(to time.Time) {
+		mu.Lock()
+		defer mu.Unlock()
+		until = to
+	}
+	inBubble(t, Options{Tracer: &notes, Tracing: func(context.Context, tenants.TenantID) (time.Time, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return until, nil
+	}}, func(r *rig) {
+		who := &tenants.Principal{Tenant: ten, Subject: "alice"}
+		before := r.with(Subscription{ID: "con_1", Principal: who}, "", "a").attach()
+		r.settle()
+		if len(notes.told()) != 0 {
+			t.Errorf("while it is off: %q", notes.told())
+		}
+		set(time.Now().Add(time.Hour))
+		r.hub.Recheck(ten)
+		r.settle()
+		r.publish("a", "1")
+		r.settle()
+		before.leave()
+		x := r.with(Subscription{ID: "con_2", Principal: who, Traced: until}, "0", "a").attach()
+		r.with(Subscription{ID: "con_3", Principal: &tenants.Principal{Tenant: ten, KeyID: "key_1"}, Traced: until}, "", "a").attach()
+		r.settle()
+		x.leave()
+		got := notes.told()
+		if len(got) != 3 || got[0] != "alice con_1 left [a] [1]" || got[1] != "alice con_2  [a] [0]" || got[2] != "alice con_2 left [a] [1]" {
+			t.Errorf("%q", got)
+		}
+		r.pass(time.Hour)
+		r.with(Subscription{ID: "con_4", Principal: who}, "", "a").attach()
+		r.settle()
+		if len(notes.told()) != 3 {
+			t.Errorf("behind its end: %q", notes.told())
+		}
+	})
+}
+
+// BenchmarkDelivery tells what tracing costs a delivery: one event to 1,000 subscribers at a time, turn about on hubs that do not know of
+// tracing, that do, and with an event that is traced. The ratios are against the first.
+func BenchmarkDelivery(b *testing.B) {
+	const crowd = 1_000
+	type side struct {
+		hub    *Hub
+		w      *worker
+		topic  *topic
+		traced bool
+		took   time.Duration
+		seq    int64
+	}
+	make := func(tracer Tracer, traced bool) *side {
+		book := newBook()
+		h := New(Options{Log: book, Interest: book, Node: "nod_1", Count: -1, Tracer: tracer, Workers: 1})
+		b.Cleanup(h.Close)
+		t := &topic{hub: h, key: topicKey{ten, "a"}, state: live}
+		s := &side{hub: h, w: newWorker(h), topic: t, traced: traced}
+		for range crowd {
+			c := &Conn{hub: h, fd: -1, format: sse.Data, state: serving, greeted: true, headOut: true, running: 1, info: &info{id: "con_x"}, sink: nowhere{}}
+			c.class = h.classes.of(Class{"sse", "free"})
+			c.subs = c.one[:]
+			c.subs[0] = sub{conn: c, topic: t, index: len(t.subs), live: true}
+			t.subs = append(t.subs, &c.subs[0])
+		}
+		t.fanAt = crowd
+		return s
+	}
+	sides := map[string]*side{"without": make(nil, false), "off": make(&notebook{}, false), "traced": make(&notebook{}, true)}
+	names := []string{"without", "off", "traced"}
+	turn := 0
+	data := []byte(strings.Repeat("x", 256))
+	for b.Loop() {
+		for i := range names {
+			s := sides[names[(turn+i)%len(names)]] // nobody is always first
+			s.seq++
+			e := tenants.Event{ID: fmt.Sprint("evt_", s.seq), Tenant: ten, Channel: "a", Seq: s.seq, Type: "t", Data: data, Time: time.Now()}
+			if s.traced {
+				e.Trace = &tenants.TraceMark{}
+			}
+			begin := time.Now()
+			s.topic.deliver([]tenants.Event{e})
+			for s.topic.turn(s.w) {
+			}
+			s.took += time.Since(begin)
+			clear(s.topic.tallies)
+		}
+		turn++
+	}
+	for _, name := range names {
+		b.ReportMetric(float64(sides[name].took.Nanoseconds())/float64(b.N)/crowd, name+"-ns/delivery")
+	}
+	b.ReportMetric(float64(sides["off"].took)/float64(sides["without"].took), "off/without")
+	b.ReportMetric(float64(sides["traced"].took)/float64(sides["without"].took), "traced/without")
+}
+
+// nowhere is a sink that takes everything.
+type nowhere struct{}
+
+func (nowhere) write(b []byte) (int, bool, error) { return len(b), true, nil }
+func (nowhere) start() error                      { return nil }
+func (nowhere) shutdown()                         {}
+func (nowhere) close()                            {}
+func (nowhere) reset()                            {}
+func (nowhere) unsent() int                       { return 0 }

@@ -1,0 +1,74 @@
+package api_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+func (w *world) why(of tenant, body map[string]any) answer {
+	w.t.Helper()
+	return w.do("POST", "/v1/trace/why", of.key, body).want(200)
+}
+
+func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	tracer := tenants.NewTracer(w.table, nil)
+	before := time.Now()
+	w.do("PUT", "/v1/trace", ten.key, `{"enabled":true}`).want(200)
+	id := w.publish(ten, "orders", `{"n":1}`)
+	for range 8 {
+		w.publish(ten, "orders", `{"n":2}`)
+	}
+	after := time.Now()
+	session := func(subject, ended string, opened, at time.Time, position int64) {
+		tracer.Session(tenants.TenantID(ten.id), subject, tenants.Session{Connection: tenants.NewID(tenants.PrefixConnection), Node: "nod_1", At: at, Opened: opened,
+			Ended: ended, Transport: "sse", Channels: []string{"news", "orders"}, Positions: []int64{-1, position}})
+	}
+	session("cut", "backlog", before, after, 4)
+	session("early", "left", before.Add(-time.Minute), before, 0)
+	session("had", "left", before, after, 9)
+	session("other", "left", before, after, 9)
+	tracer.Flush(t.Context())
+	w.hub.open(ten, "open", "orders") // has 7
+
+	for _, c := range []struct {
+		subject string
+		seq     int
+		want    string
+	}{
+		{"open", 10, "not_published"}, {"cut", 5, "cut"}, {"cut", 4, "written"}, {"had", 9, "written"}, {"early", 1, "not_connected"}, {"nobody", 3, "not_connected"},
+		{"open", 9, "behind"}, {"open", 7, "not_recorded"},
+	} {
+		if a := w.why(ten, map[string]any{"subject": c.subject, "channel": "orders", "seq": c.seq}); a.get("verdict") != c.want {
+			t.Errorf("%s, %d: %s, want %s", c.subject, c.seq, a.body, c.want)
+		}
+	}
+	if a := w.why(ten, map[string]any{"subject": "user:cut", "channel": "orders", "seq": 5}); a.get("connections", 0, "ended") != "backlog" || a.get("connections", 0, "position") != "4" {
+		t.Errorf("%s", a.body)
+	}
+	if a := w.why(ten, map[string]any{"subject": "had", "event": id}); a.get("verdict") != "written" || a.get("hint") == "" || a.get("event", "id") != id {
+		t.Errorf("%s", a.body)
+	}
+	w.setPolicy(ten, right("role:viewer", "channel:news", "read", "allow"), right("user:nobody", "channel:orders", "subscribe", "deny"))
+	if a := w.why(ten, map[string]any{"subject": "nobody", "channel": "orders", "seq": 3}); a.get("verdict") != "denied" || a.get("policy", "row", "index") != "1" {
+		t.Errorf("%s", a.body)
+	}
+	w.do("DELETE", "/v1/channels/orders", ten.key, nil).want(204)
+	if a := w.why(ten, map[string]any{"subject": "early", "channel": "orders", "seq": 3}); a.get("verdict") != "below_floor" {
+		t.Errorf("%s", a.body)
+	}
+	for _, bad := range []map[string]any{
+		{}, {"subject": "a"}, {"subject": "role:viewer", "channel": "a", "seq": 1}, {"subject": "a", "channel": "a", "seq": 0}, {"subject": "a", "channel": "a b", "seq": 1},
+		{"subject": "a", "event": "x"}, {"subject": "a", "event": id, "seq": 1}, {"subject": "a", "channel": "a"},
+	} {
+		w.do("POST", "/v1/trace/why", ten.key, bad).want(422, "invalid_fields")
+	}
+	other := w.tenant("Other")
+	w.do("POST", "/v1/trace/why", other.key, map[string]any{"subject": "had", "event": id}).want(404, "event_not_found")
+	if a := w.why(other, map[string]any{"subject": "had", "channel": "orders", "seq": 1}); a.get("verdict") != "not_published" {
+		t.Errorf("%s", a.body)
+	}
+}
