@@ -311,12 +311,12 @@ func (v *whyView) conclude(e *tenants.Event) {
 		if e != nil && e.Type != "message" {
 			v.Hint = "An EventSource hands an event of a type to listeners of that type alone, and never to onmessage; with ?types=off it comes as a message."
 		}
+	case e == nil:
+		v.Verdict, v.Detail = belowFloor, "Retention or a purge has taken the event away: who asks for it gets a hookcast.gap."
 	case best == behind && v.Policy.Allowed:
 		v.Verdict, v.Detail = behind, "Connection "+first().ID+" is open and has not taken the event yet: it is slow, or still reading what came before."
 	case best == cut:
 		v.Verdict, v.Detail = cut, "Connection "+first().ID+" ended ("+*first().Reason+") before it was given the event, and nobody came back with its cursor."
-	case e == nil:
-		v.Verdict, v.Detail = belowFloor, "Retention or a purge has taken the event away: who asks for it gets a hookcast.gap."
 	case !v.Policy.Allowed:
 		v.Verdict, v.Detail = denied, "The subject may not subscribe to the channel now. "+v.Policy.Explains
 	case best == connectedLater:
