@@ -47,8 +47,8 @@ func (n *notebook) told() []string {
 	return slices.Clone(n.sessions)
 }
 
-// mark marks the channel's latest event as traced, in the log too.
-func (r *rig) mark(channel string, events []tenants.Event) []tenants.Event {
+// markTraced marks the channel's latest event as traced, in the log too.
+func (r *rig) markTraced(channel string, events []tenants.Event) []tenants.Event {
 	for i := range events {
 		events[i].Trace = &tenants.TraceMark{}
 	}
@@ -74,7 +74,7 @@ func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
 		if !poll.now().shut {
 			t.Error("the poll goes on")
 		}
-		r.tell("a", r.mark("a", r.append("a", `{"n":2}`))...)
+		r.tell("a", r.markTraced("a", r.append("a", `{"n":2}`))...)
 		r.settle()
 		h := notes.hop("evt_a_2")
 		if h.Name != tenants.HopWritten || h.Node != "nod_1" || h.Subscribers != 5 || h.Connections != 4 || h.Replayed != 0 || h.Bytes == 0 || h.Cut != nil ||
@@ -119,7 +119,7 @@ func TestWhoLosesItsRightBeforeATracedEventIsNamed(t *testing.T) {
 		r.settle()
 		x.take(0)
 		r.publish("a", "1")
-		r.tell("a", r.mark("a", r.append("a", "2"))...)
+		r.tell("a", r.markTraced("a", r.append("a", "2"))...)
 		mu.Lock()
 		denied = true
 		mu.Unlock()
