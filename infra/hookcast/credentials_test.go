@@ -105,7 +105,7 @@ func TestCalledWrongly(t *testing.T) {
 	d.vars = map[string]string{envKey: testKey(), envAPI: "http://localhost:1"}
 	for _, line := range []string{
 		"", "dance", "tail", "tail A", "tail -colour a", "publish", "publish a {", "publish a 1 2", "listen a", "listen -forward ftp://x a", "listen -forward localhost:1 A.b*", "listen -forward http://u:p@h a",
-		"sign", "sign -provider nobody", "sign -provider github", "login key",
+		"sign", "sign -provider nobody", "sign -provider github", "login key", "trace", "trace evt_1",
 	} {
 		d.runs(t, exitUsage, strings.Fields(line)...)
 	}

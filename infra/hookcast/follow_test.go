@@ -112,7 +112,9 @@ func TestAServerThatGoesIsComeBackToAndNothingIsTakenTwice(t *testing.T) {
 func TestWhatItExitsWith(t *testing.T) {
 	down := func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
 	page := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }
-	elsewhere := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://else.example/", 301) }
+	elsewhere := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://else.example/", http.StatusMovedPermanently)
+	}
 	for name, c := range map[string]struct {
 		answers []func(http.ResponseWriter, *http.Request)
 		exit    int

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -299,6 +300,13 @@ func TestPublishAndTail(t *testing.T) {
 	d.stdout = d.out
 	d.runs(t, 0, "tail", "-json", "-since", "1", "-count", "1", "a")
 	if said := d.out.String(); !strings.HasPrefix(said, `{"id":"evt_`) || !strings.Contains(said, `"seq":2`) {
+		t.Errorf("%q", said)
+	}
+	id := regexp.MustCompile(`evt_[0-9a-z]{26}`).FindString(d.out.String())
+	d.out = newOutput()
+	d.stdout = d.out
+	d.runs(t, 0, "trace", id)
+	if said := d.out.String(); !strings.HasPrefix(said, id+" a#2 ") || !strings.Contains(said, "received") || !strings.Contains(said, "appended") || !strings.Contains(said, "ms  in all") {
 		t.Errorf("%q", said)
 	}
 	d.runs(t, exitFailed, "publish", "hookcast.notices", "1")

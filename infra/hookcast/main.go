@@ -65,6 +65,7 @@ func commands() []command {
 		{"tail", "[-json] [-since cursor] channel…", "print events as they come", tail},
 		{"publish", "[-type type] channel [json]", "publish an event", publish},
 		{"sign", "-provider name [-url URL] [file]", "sign a body as a provider would", sign},
+		{"trace", "event", "show the way of an event", trace},
 	}
 }
 

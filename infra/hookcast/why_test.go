@@ -23,7 +23,7 @@ func TestWhyItCouldNotConnect(t *testing.T) {
 	t.Cleanup(plain.Close)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }))
 	t.Cleanup(page.Close)
-	moved := httptest.NewServer(http.RedirectHandler(secure.URL, 308))
+	moved := httptest.NewServer(http.RedirectHandler(secure.URL, http.StatusPermanentRedirect))
 	t.Cleanup(moved.Close)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// hop is one step on an event's way: what every step has, and beside that what its own kind has.
+type hop map[string]json.RawMessage
+
+// trace prints the way of an event as a table.
+func trace(ctx context.Context, sh *shell, args []string) error {
+	rest, err := parse(sh.flags("trace"), args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 || !tenants.ValidID(tenants.PrefixEvent, rest[0]) {
+		return failed(exitUsage, "name one event by its id: evt_…")
+	}
+	c, err := open(sh)
+	if err != nil {
+		return err
+	}
+	var way struct {
+		Event struct {
+			ID, Channel, Type string
+			Seq               int64
+		}
+		Traced  bool
+		Hops    []hop
+		Missing []string `json:"not_recorded"`
+		Total   int64    `json:"total_ms"`
+	}
+	if err := c.call(ctx, http.MethodGet, "/v1/events/"+rest[0]+"/trace", nil, &way); err != nil {
+		return err
+	}
+	fmt.Fprintln(sh.stdout, shown(fmt.Sprintf("%s %s#%d %s", way.Event.ID, way.Event.Channel, way.Event.Seq, way.Event.Type)))
+	w := tabwriter.NewWriter(sh.stdout, 0, 0, 2, ' ', 0)
+	for _, h := range way.Hops {
+		fmt.Fprintln(w, h.row())
+	}
+	fmt.Fprintf(w, "\t%d ms\tin all\n", way.Total)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if len(way.Missing) > 0 {
+		fmt.Fprintf(sh.stdout, "nothing is recorded of: %s\n", shown(strings.Join(way.Missing, ", ")))
+	}
+	if !way.Traced {
+		fmt.Fprintln(sh.stdout, "the event was not traced; PUT /v1/trace turns tracing on for those to come")
+	}
+	return nil
+}
+
+// row is the step as a line of the table: when, since the one before, which, and the rest by its name.
+func (h hop) row() string {
+	var at time.Time
+	when, since, name := "", "", ""
+	if json.Unmarshal(h["at"], &at) == nil && !at.IsZero() {
+		when = at.Local().Format("15:04:05.000")
+	}
+	var ms *int64
+	if json.Unmarshal(h["since_previous_ms"], &ms) == nil && ms != nil {
+		since = fmt.Sprintf("+%d ms", *ms)
+	}
+	_ = json.Unmarshal(h["hop"], &name) // a step without a name has none to show
+	var rest []string
+	for _, key := range slices.Sorted(maps.Keys(h)) {
+		switch key {
+		case "hop", "at", "since_previous_ms", "known_from":
+			continue
+		}
+		value := string(h[key])
+		var text string
+		if json.Unmarshal(h[key], &text) == nil {
+			value = text
+		}
+		rest = append(rest, key+"="+value)
+	}
+	return when + "\t" + since + "\t" + shown(name) + "\t" + shown(strings.Join(rest, " "))
+}
