@@ -306,7 +306,7 @@ func TestPublishAndTail(t *testing.T) {
 	d.out = newOutput()
 	d.stdout = d.out
 	d.runs(t, 0, "trace", id)
-	if said := d.out.String(); !strings.HasPrefix(said, id+" a#2 ") || !strings.Contains(said, "received") || !strings.Contains(said, "appended") || !strings.Contains(said, "ms  in all") {
+	if said := d.out.String(); !strings.HasPrefix(said, id+" a#2 ") || !strings.Contains(said, "received") || !strings.Contains(said, "appended") || !strings.Contains(said, " in all") {
 		t.Errorf("%q", said)
 	}
 	d.runs(t, exitFailed, "publish", "hookcast.notices", "1")
