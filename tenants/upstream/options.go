@@ -40,7 +40,8 @@ type Options struct {
 type Sink interface {
 	// Events takes events that have come together, in order. lastID is where the stream would go on behind them. An error ends the stream.
 	Events(ctx context.Context, events []eventstream.Event, lastID string) error
-	// Gap says that events may be missing here: the connection broke, and the stream has no ids to go on from.
+	// Gap says that events may be missing here: the connection broke, and the stream has no ids to go on from, or the
+	// other server counts from the beginning again.
 	Gap(ctx context.Context) error
 }
 

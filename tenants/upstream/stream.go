@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -138,6 +139,11 @@ func (s *Stream) read(ctx context.Context, conn *body, sink Sink) (some bool, er
 			}
 		}
 		lastID := batch[len(batch)-1].ID
+		if !some && beganAnew(s.lastID, batch) {
+			if err := sink.Gap(ctx); err != nil {
+				return some, refusedError{err}
+			}
+		}
 		if err := sink.Events(ctx, batch, lastID); err != nil {
 			return some, refusedError{err}
 		}
@@ -148,6 +154,17 @@ func (s *Stream) read(ctx context.Context, conn *body, sink Sink) (some bool, er
 			return some, failed
 		}
 	}
+}
+
+// beganAnew tells whether the first events behind lastID show that the other server has not gone on from there: it counts, and counts from
+// the beginning again. Others that do not go on cannot be told from those that do.
+func beganAnew(lastID string, batch []eventstream.Event) bool {
+	last, err := strconv.ParseUint(lastID, 10, 64)
+	if err != nil {
+		return false
+	}
+	first, err := strconv.ParseUint(batch[0].ID, 10, 64)
+	return err == nil && first < last
 }
 
 // again connects again, and tries until it has: nil where the other server says that there is no more. An error is for good.

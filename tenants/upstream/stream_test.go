@@ -24,6 +24,7 @@ func TestWhereThereAreNoIDsAGapIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want(t, nil, "a GAP b GAP", "|||", upstream.Ended, text("data: a\n\n", errBroken), text("data: b\n\n", nil), text("", nil), noContent)
 		want(t, nil, "a GAP b", "||", upstream.Ended, text("id: 1\ndata: a\n\nid\n\n", nil), text("data: b\n\n", nil), noContent)
+		want(t, nil, "1 2 3 GAP 1 2", "|3|2", upstream.Ended, text(numbered(1, 3), nil), text(numbered(1, 2), nil), noContent) // it counts from 1 each time
 		want(t, nil, "a b", "|7|7", upstream.Ended, text("data: a\n\nid: 7\n\n", nil), text("data: b\n\n", nil), noContent)
 	})
 }
