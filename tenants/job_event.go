@@ -74,6 +74,7 @@ func (r *jobRecord) event() Event {
 // jobRecord is a job as it is stored, with what of it is yet to be told.
 type jobRecord struct {
 	Job
+	Run      *jobRun  // nil: somebody else does the work
 	Lines    []string // not told yet
 	Out      *jobOut  // nil: nothing is under way
 	Sent     int64    // events so far, Out included

@@ -21,15 +21,22 @@ type Jobs struct {
 	log      *Log
 	reports  []byte // the key that report tokens follow from
 
+	runner JobRunner
+	node   string // this process, as runs are claimed by; "": it runs none
+
 	mu      sync.Mutex
 	watched context.Context // while Watch runs: what is told later is told in its time
 	later   sync.WaitGroup
+	runs    int // under way
 }
 
 // NewJobs makes a Jobs that publishes through in.
 func NewJobs(a *Accounts, in *Intake, d *Deployment) *Jobs {
 	return &Jobs{accounts: a, table: a.table, intake: in, log: in.log, reports: d.reports}
 }
+
+// Run makes this process one that runs jobs, while Watch runs. Call it before that.
+func (j *Jobs) Run(r JobRunner) { j.runner, j.node = r, NewID(PrefixNode) }
 
 const (
 	rowJobs        Kind = "list/jobs"         // {tenant}, job id
@@ -49,11 +56,11 @@ func jobNotFound() error { return Errorf(NotFound, "job_not_found", "there is no
 // Create makes a job and tells of it. Refused values: Unprocessable. The tenant's limit of running jobs: TooMany job_limit; of events: as Publish. A
 // channel that another job has: Conflict job_channel_taken.
 func (j *Jobs) Create(ctx context.Context, tenant TenantID, spec JobSpec) (Job, error) {
-	r, err := j.create(ctx, tenant, spec)
+	r, err := j.create(ctx, tenant, spec, nil)
 	return r.Job, err
 }
 
-func (j *Jobs) create(ctx context.Context, tenant TenantID, spec JobSpec) (jobRecord, error) {
+func (j *Jobs) create(ctx context.Context, tenant TenantID, spec JobSpec, run *jobRun) (jobRecord, error) {
 	if spec.Timeout == 0 {
 		spec.Timeout = DefaultJobTimeout
 	}
@@ -67,9 +74,13 @@ func (j *Jobs) create(ctx context.Context, tenant TenantID, spec JobSpec) (jobRe
 	r := jobRecord{Job: Job{
 		ID: NewID(PrefixJob), Tenant: tenant, Name: spec.Name, Channel: spec.Channel, State: JobRunning, Created: now, Reported: now, Timeout: spec.Timeout, Revision: 1,
 	}}
+	due := now.Add(mindTime)
+	if r.Run = run; run != nil {
+		due = now
+	}
 	ops := []Op{
 		Put(jobRunningKey(tenant, r.ID), emptyRecord, time.Time{}, Absent()),
-		Put(dueKey(now.Add(mindTime), tenant, r.ID), emptyRecord, time.Time{}, Anything()),
+		Put(dueKey(due, tenant, r.ID), emptyRecord, time.Time{}, Anything()),
 	}
 	if r.Channel == "" {
 		r.Channel = jobChannels + r.ID
@@ -161,18 +172,23 @@ func (j *Jobs) Report(ctx context.Context, tenant TenantID, id string, report Jo
 			}
 			return Errorf(Conflict, "job_ended", "the job has ended: %s", r.State)
 		}
-		if len(report.Lines) > 0 {
-			lines := append(r.Lines[:len(r.Lines):len(r.Lines)], report.Lines...)
-			if len(r.Lines) > 0 && linesSize(lines) > maxJobLog {
-				err := Errorf(TooMany, "job_log_rate", "lines come faster than they are told")
-				err.RetryAfter = time.Second
-				return err
-			}
-			r.Lines = lines
-		}
-		r.apply(report, now)
-		return terms.admit(len(r.data(nil)))
+		return r.take(report, now, terms)
 	})
+}
+
+// take is apply with the report's lines, under the terms.
+func (r *jobRecord) take(report JobReport, now time.Time, terms terms) error {
+	if len(report.Lines) > 0 {
+		lines := append(r.Lines[:len(r.Lines):len(r.Lines)], report.Lines...)
+		if len(r.Lines) > 0 && linesSize(lines) > maxJobLog {
+			err := Errorf(TooMany, "job_log_rate", "lines come faster than they are told")
+			err.RetryAfter = time.Second
+			return err
+		}
+		r.Lines = lines
+	}
+	r.apply(report, now)
+	return terms.admit(len(r.data(nil)))
 }
 
 // Cancel ends a job that is running as failed, with the code canceled; one that has ended is left as it is.
@@ -257,6 +273,9 @@ func decodeJob(row Row) (jobRecord, error) {
 	r, err := decodeRecord[jobRecord](row)
 	if string(r.Result) == "null" { // as there is no result
 		r.Result = nil
+	}
+	if r.Run != nil && string(r.Run.Data) == "null" {
+		r.Run.Data = nil
 	}
 	if r.Out != nil && string(r.Out.Data) == "null" {
 		r.Out.Data = nil

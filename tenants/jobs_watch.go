@@ -16,6 +16,8 @@ const (
 	jobPoll  = time.Second         // how often Watch asks what is due
 	jobPage  = 100
 	jobsLook = 8 // looked at side by side
+
+	runsAtOnce = 500 // that a process has under way; others are left to other nodes, or until there is room
 )
 
 // dueKey says when a job is to be looked at.
@@ -97,14 +99,18 @@ func (j *Jobs) look(ctx context.Context, due Row) error {
 
 // attend does what is to be done about a job now, and returns when to look again; zero: never.
 func (j *Jobs) attend(ctx context.Context, tenant TenantID, id string) (next time.Time, err error) {
-	var mine bool
+	var mine, claimed bool
 	r, err := j.change(ctx, tenant, id, func(r *jobRecord, now time.Time) error {
 		if r.State == JobRunning && !now.Before(r.deadline()) {
 			r.timeOut(now)
 		}
+		claimed = r.attendRun(now, j.running())
 		mine = r.mind(now)
 		return nil
 	})
+	if claimed && err == nil {
+		j.begin(r)
+	}
 	if notFound(err) {
 		return time.Time{}, nil
 	}
@@ -127,8 +133,11 @@ func (j *Jobs) attend(ctx context.Context, tenant TenantID, id string) (next tim
 		return now.Add(mindTime), nil
 	}
 	next = now.Add(jobLook)
-	if r.unsent() {
+	if r.unsent() || r.Run != nil {
 		next = now.Add(mindTime)
+	}
+	if r.Run != nil && r.Run.Node == "" {
+		next = now.Add(jobPoll)
 	}
 	return earlier(r.deadline(), next), nil
 }
@@ -136,10 +145,37 @@ func (j *Jobs) attend(ctx context.Context, tenant TenantID, id string) (next tim
 // timeOut ends the job because nobody has reported.
 func (r *jobRecord) timeOut(now time.Time) {
 	why := "nobody has reported for " + strconv.FormatInt(int64(r.Timeout/time.Second), 10) + " seconds"
-	if now.Before(r.Reported.Add(r.Timeout)) {
+	switch {
+	case r.Run != nil:
+		why = "the endpoint has taken longer than 15 minutes"
+	case now.Before(r.Reported.Add(r.Timeout)):
 		why = "the job has taken longer than 24 hours"
 	}
 	r.end(JobTimedOut, now)
 	r.Error = &JobError{Code: JobErrorTimedOut, Message: why}
 	r.Revision++
+}
+
+// running is this process's name where it runs jobs at the moment.
+func (j *Jobs) running() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.watched == nil || j.watched.Err() != nil || j.runs >= runsAtOnce {
+		return ""
+	}
+	return j.node
+}
+
+// begin runs a job that was claimed, in the time of Watch.
+func (j *Jobs) begin(r jobRecord) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	ctx := j.watched
+	j.runs++
+	j.later.Go(func() {
+		j.run(ctx, r)
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.runs--
+	})
 }

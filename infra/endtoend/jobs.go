@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -163,4 +166,71 @@ func silent(t *testing.T, d Deployment, _ string) {
 	if shown.State != "timed_out" {
 		t.Errorf("it is %s", shown.State)
 	}
+}
+
+// runs needs a deployment that may post to this machine.
+func runs(t *testing.T, d Deployment, _ string) {
+	tenant := d.Signup(t, "runs")
+	secret := make(chan string, 1)
+	release := make(chan struct{})
+	var signed atomic.Bool
+	worker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		if r.URL.Path == "/slow" { // a slow API as there are many: it answers when all is done
+			<-release
+			io.WriteString(w, `{"rows":3}`)
+			return
+		}
+		got := Received{r.URL.Path, r.Header.Clone(), body}
+		signed.Store(got.Signed(<-secret) && string(body) == `{"year":2026}` && r.Header.Get("Hookcast-Event-Type") == "job.run")
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		io.WriteString(w, "{\"percent\":30,\"message\":\"begun\"}\n")
+		w.(http.Flusher).Flush()
+		<-release
+		io.WriteString(w, "read 3 rows\n{\"result\":{\"file\":\"2026.zip\"}}\n")
+	}))
+	t.Cleanup(worker.Close)
+	t.Cleanup(sync.OnceFunc(func() { close(release) }))
+	only := map[string]any{"types": []string{"job.run"}}
+	streams, slow := d.Endpoint(t, tenant, worker.URL+"/streams", only), d.Endpoint(t, tenant, worker.URL+"/slow", only)
+	secret <- streams.Secret
+
+	var job, late Job
+	d.Must(t, "POST", "/v1/jobs/run", tenant.Key, map[string]any{"endpoint": streams.ID, "data": map[string]int{"year": 2026}}).Want(t, 201).JSON(t, &job)
+	stream := d.MustSubscribe(t, job.Token, "", nil, job.Channel)
+	for {
+		if _, said := nextTold(t, stream); said.Percent == 30 && said.Message == "begun" {
+			break
+		}
+	}
+	if !signed.Load() {
+		t.Error("what was posted is not signed as it should be")
+	}
+	d.Must(t, "POST", "/v1/jobs/run", tenant.Key, map[string]any{"endpoint": slow.ID}).Want(t, 201).JSON(t, &late)
+	slowly := d.MustSubscribe(t, late.Token, "", nil, late.Channel)
+	release <- struct{}{}
+	release <- struct{}{}
+	var lines []string
+	for {
+		kind, said := nextTold(t, stream)
+		if lines = append(lines, said.Lines...); said.State == "running" {
+			continue
+		}
+		if kind != "job.completed" || string(said.Result) != `{"file":"2026.zip"}` || len(lines) != 1 || lines[0] != "read 3 rows" {
+			t.Errorf("it ends with %s %+v, and the log is %q", kind, said, lines)
+		}
+		break
+	}
+	for {
+		if _, said := nextTold(t, slowly); said.State != "running" {
+			if said.State != "completed" || string(said.Result) != `{"rows":3}` {
+				t.Errorf("the slow one ends with %+v", said)
+			}
+			break
+		}
+	}
+	d.Must(t, "POST", "/v1/jobs/run", tenant.Key, map[string]any{"endpoint": "end_00000000000000000000000000"}).Want(t, 404)
 }

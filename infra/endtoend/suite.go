@@ -38,6 +38,7 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"every change is in the audit log":                                         audits,
 		"a job is told to who comes early, late and after its end":                 jobs,
 		"a job's bursts are told as few events, and the last":                      bursts,
+		"an endpoint does a job, however long it takes":                            runs,
 		"a job nobody reports on times out, and says so":                           silent,
 		"a deleted tenant's streams end, and its webhooks find nobody":             deleted,
 		"an event goes out signed, again where it failed, and dies and comes back": deliveries,

@@ -149,6 +149,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	if err := b.openEndpoints(vault, deployment); err != nil {
 		return nil, err
 	}
+	b.jobs.Run(tenants.JobRunner{Endpoints: b.endpoints, Opener: b.reach})
 	if err := b.openDeliveries(ctx, channels); err != nil {
 		return nil, err
 	}

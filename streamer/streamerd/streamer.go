@@ -111,6 +111,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	ingest := queues.Queue(env.Get(awsenv.IngestQueue))
 	intake := tenants.NewIntake(accounts, channels, ingest)
 	s.jobs = tenants.NewJobs(accounts, intake, deployment)
+	s.jobs.Run(tenants.JobRunner{Endpoints: endpoints, Opener: reach})
 	deliveries := tenants.NewDeliveries(&tenants.Outbox{
 		Table: table, Log: channels, Endpoints: endpoints, Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
 		Tenants: accounts, Logger: s.log,

@@ -94,6 +94,8 @@ func isolationBody(method, path string) any {
 		return `{"channel":"stolen"}`
 	case path == "/v1/replays":
 		return `{"endpoint":"` + nobodys("endpoints") + `","since":"2026-01-02T00:00:00Z"}`
+	case path == "/v1/jobs/run":
+		return `{"endpoint":"` + nobodys("endpoints") + `"}`
 	case path == "/v1/jobs/{id}/log":
 		return `{"lines":["stolen"]}`
 	case path == "/v1/jobs/{id}/fail":

@@ -102,6 +102,29 @@ func (a *API) createJob(c *call) (answer, error) {
 	return a.showNewJob(c, j)
 }
 
+// runJob makes a job that an endpoint does. Who may have an endpoint posted to may run it.
+func (a *API) runJob(c *call) (answer, error) {
+	c.fields.require("endpoint")
+	spec := tenants.JobRunSpec{JobSpec: a.jobSpec(c), Endpoint: c.fields.text("endpoint"), Data: c.fields.raw("data")}
+	if err := c.fields.err(); err != nil {
+		return answer{}, err
+	}
+	if !tenants.ValidID(tenants.PrefixEndpoint, spec.Endpoint) {
+		return answer{}, absent(tenants.PrefixEndpoint)
+	}
+	if err := a.allow(c, "endpoint:"+spec.Endpoint, access.Write); err != nil {
+		return answer{}, err
+	}
+	if err := a.allowJobChannel(c, spec.Channel); err != nil {
+		return answer{}, err
+	}
+	j, err := a.Jobs.CreateRun(c.ctx, a.Endpoints, c.who.Tenant, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.showNewJob(c, j)
+}
+
 func (a *API) jobSpec(c *call) tenants.JobSpec {
 	spec := tenants.JobSpec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
 	if c.fields.has("timeout_seconds") {

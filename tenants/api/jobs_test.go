@@ -94,6 +94,24 @@ func TestJobInAChannelOfAnothersNeedsTheRightToIt(t *testing.T) {
 	w.do("POST", "/v1/channels/"+made.get("channel")+"/events", ten.key, `{"type":"job.completed","data":1,"end":true}`).want(422, "reserved_channel")
 }
 
+func TestJobIsRunByWhoMayHaveTheEndpointPostedTo(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	_, publisher := w.key(ten, "publisher")
+	e := w.do("POST", "/v1/endpoints", ten.key, `{"name":"worker","url":"https://hooks.example.com/"}`).want(201)
+	run := `{"endpoint":"` + e.get("id") + `","data":[1]}`
+	w.do("POST", "/v1/jobs/run", publisher, run).want(403, "forbidden")
+	w.do("POST", "/v1/jobs/run", ten.key, run).want(409, "endpoint_not_enabled")
+	w.enable(ten, e.get("id"), 200)
+	job := w.do("POST", "/v1/jobs/run", ten.key, run).want(201)
+	if got := w.do("GET", "/v1/jobs/"+job.get("id"), ten.key, nil).want(200); got.get("state") != "running" {
+		t.Errorf("the job is %s", got.body)
+	}
+	w.do("POST", "/v1/jobs/run", ten.key, `{}`).want(422, "invalid_fields")
+	w.do("POST", "/v1/jobs/run", ten.key, `{"endpoint":"x"}`).want(404, "endpoint_not_found")
+	w.do("POST", "/v1/jobs/run", ten.key, `{"endpoint":"`+e.get("id")+`","timeout_seconds":901}`).want(422, "invalid_timeout")
+}
+
 func TestJobIsMadeOnceForAnIdempotencyKey(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

@@ -124,6 +124,7 @@ func table() []Route {
 
 		{Method: get, Path: "/v1/jobs", Object: access.Job("*"), Action: access.Read, handle: (*API).listJobs},
 		{Method: post, Path: "/v1/jobs", Object: access.Job("*"), Action: access.Write, Creates: true, bodyless: true, Audit: "job.create", handle: (*API).createJob},
+		{Method: post, Path: "/v1/jobs/run", Object: access.Job("*"), Action: access.Write, Creates: true, Audit: "job.run", handle: (*API).runJob},
 		{Method: get, Path: "/v1/jobs/{id}", Object: job, Action: access.Read, handle: (*API).getJob},
 		{Method: post, Path: "/v1/jobs/{id}/progress", Object: job, Action: access.Write, handle: (*API).progressJob},
 		{Method: post, Path: "/v1/jobs/{id}/log", Object: job, Action: access.Write, Creates: true, handle: (*API).logJob},

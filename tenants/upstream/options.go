@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -10,11 +9,7 @@ import (
 )
 
 // Opener makes requests to addresses that tenants choose; egress.Egress is one.
-type Opener interface {
-	// Open returns the answer once its head is there, or why there is none. The body is the caller's to read and close, and ends when ctx
-	// does. It checks the address of every connection and follows no redirect.
-	Open(ctx context.Context, o tenants.Outgoing) (*http.Response, tenants.Failure)
-}
+type Opener = tenants.Opener
 
 // Options are how a stream is listened to.
 type Options struct {
