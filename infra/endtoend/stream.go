@@ -28,7 +28,12 @@ func (d Deployment) Subscribe(ctx context.Context, token, cursor string, query u
 	for k, v := range query {
 		q[k] = v
 	}
-	req, err := http.NewRequestWithContext(ctx, "GET", d.Stream+"/v1/stream?"+q.Encode(), nil)
+	return d.subscribe(ctx, "/v1/stream?"+q.Encode(), token, cursor)
+}
+
+// subscribe opens the stream at a path of the streaming host.
+func (d Deployment) subscribe(ctx context.Context, path, token, cursor string) (*Stream, *http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, "GET", d.Stream+path, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -36,6 +36,8 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"an export is whole, in however many parts":                                exports,
 		"an event's way is told, with times, and why somebody lacks it":            traces,
 		"every change is in the audit log":                                         audits,
+		"somebody else's stream is forwarded once, without its key":                forwarded,
+		"who publishes for one client learns that it has left":                     feedback,
 		"a job is told to who comes early, late and after its end":                 jobs,
 		"a job's bursts are told as few events, and the last":                      bursts,
 		"an endpoint does a job, however long it takes":                            runs,
