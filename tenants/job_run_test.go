@@ -36,7 +36,7 @@ func (w *worker) Open(ctx context.Context, o tenants.Outgoing) (*http.Response, 
 	context.AfterFunc(ctx, func() { into.CloseWithError(ctx.Err()) })
 	go func() {
 		w.answer(ctx, into)
-		into.Close()
+		into.CloseWithError(ctx.Err()) // an answer that is cut is not one that has ended
 	}()
 	return &http.Response{StatusCode: w.status, Header: http.Header{"Content-Type": {w.kind}}, Body: r}, ""
 }
@@ -123,7 +123,7 @@ func TestRunFailsWithAWordThatSaysWhy(t *testing.T) {
 				if done.State != tenants.JobFailed || done.Error.Code != c.code {
 					t.Errorf("it is %s of %+v, want %s", done.State, done.Error, c.code)
 				}
-				if all := r.events(t, job); !all[len(all)-1].End || all[len(all)-1].Error.Code != c.code {
+				if all := r.events(t, job); !all[len(all)-1].End || all[len(all)-1].Error == nil || all[len(all)-1].Error.Code != c.code {
 					t.Errorf("told %+v", all)
 				}
 			})
