@@ -45,7 +45,7 @@ const (
 	rowJobsDue     Kind = "list/jobs-due"     // sys, when a job is to be looked at, in milliseconds, tenant and job
 
 	jobTries = 40
-	mindTime = 10 * time.Second
+	mindTime = 10 * time.Second // whoever undertakes to tell of a job, and could not, is not waited for longer
 )
 
 func jobKey(tenant TenantID, id string) Key        { return Key{tenant, rowJobs, id} }

@@ -12,7 +12,6 @@ import (
 const (
 	jobLook  = time.Minute         // each running job is looked at so often at least
 	jobTrace = 16 * 24 * time.Hour // after its end nothing is left of a job's own channel but what says that there was one
-	jobGone  = time.Minute         // a failed look is taken again after
 	jobPoll  = time.Second         // how often Watch asks what is due
 	jobPage  = 100
 	jobsLook = 8 // looked at side by side
@@ -79,7 +78,7 @@ func (j *Jobs) look(ctx context.Context, due Row) error {
 	next, err := j.attend(ctx, tenant, id)
 	ops := []Op{Delete(due.Key, At(due.Version))}
 	if err != nil {
-		next = time.Now().Add(jobGone)
+		next = time.Now().Add(mindTime) // by then nobody minds the job any more
 	}
 	if next.IsZero() { // its own channel goes, of which nothing is left that could be read
 		ch := channelKey{tenant, jobChannels + id}
