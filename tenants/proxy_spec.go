@@ -82,7 +82,7 @@ func (p Proxy) parse(r proxyRequest) (q request, err error) {
 	used := holes(append(all, q.channel)...)
 	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
 		if !used[name] {
-			return q, refused("/parameters/"+name, "invalid_parameter", "the parameter stands nowhere")
+			return q, refused("/parameters/"+name, "invalid_parameter", "the parameter stands nowhere: write {{"+name+"}} where it is to stand")
 		}
 	}
 	return q, nil
