@@ -34,8 +34,8 @@ func NewAppender(l *Log, in *Interest, to Inboxes, q Queue) *Appender {
 	return &Appender{log: l, interest: in, inboxes: to, queue: q}
 }
 
-// Append deals with a batch of messages and returns the indexes of those that failed, in ascending order: they are to become
-// visible again, the others are done. A message that fails takes the later ones of its group with it, so that a group's
+// Append deals with a batch of messages and returns the indexes of those that failed, in ascending order: they have been given
+// back to the queue, the others are done. A message that fails takes the later ones of its group with it, so that a group's
 // order is kept. One that is dealt with twice does no harm, and one whose event is in the log while a node could not
 // be told has failed. What is no event fails each time, until the queue puts it with the dead letters.
 func (a *Appender) Append(ctx context.Context, rs []Received) (failed []int) {
@@ -60,11 +60,13 @@ func (a *Appender) Append(ctx context.Context, rs []Received) (failed []int) {
 			lost[index] = true
 		}
 	}
+	var back []Received
 	for i := range lost {
 		if lost[i] {
-			failed = append(failed, i)
+			failed, back = append(failed, i), append(back, rs[i])
 		}
 	}
+	giveBack(ctx, a.queue, a.Logger, back...)
 	return failed
 }
 

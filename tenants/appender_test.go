@@ -276,7 +276,7 @@ func TestRunComesBackToWhatFailed(t *testing.T) {
 }
 
 // A channel that keeps failing waits longer and longer, and another one that failed beside it does not wait with it.
-func TestGiveBackIsSoonAtFirstAndByGroup(t *testing.T) {
+func TestFailedBatchComesBackSoonAtFirstAndByGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, q := t.Context(), tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Hour, MaxReceives: 100})
 		table := newTable()
@@ -289,12 +289,18 @@ func TestGiveBackIsSoonAtFirstAndByGroup(t *testing.T) {
 			}
 			return rs[0]
 		}
+		fail := func(rs ...tenants.Received) {
+			t.Helper()
+			if failed := a.Append(ctx, rs); len(failed) != len(rs) {
+				t.Fatalf("of what is no event %v failed", failed)
+			}
+		}
 		if err := q.Send(ctx, tenants.Message{Group: "poison", Body: []byte("x")}); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
 		for range 9 {
-			a.GiveBack(ctx, next("poison"))
+			fail(next("poison"))
 		}
 		if waited := time.Since(began); waited < 20*time.Second || waited > 90*time.Second {
 			t.Errorf("nine failures in %v", waited)
@@ -303,7 +309,7 @@ func TestGiveBackIsSoonAtFirstAndByGroup(t *testing.T) {
 		if err := q.Send(ctx, tenants.Message{Group: "unlucky", Body: []byte("y")}); err != nil {
 			t.Fatal(err)
 		}
-		a.GiveBack(ctx, poison, next("unlucky"))
+		fail(poison, next("unlucky"))
 		began = time.Now()
 		if r := next("unlucky"); r.Receives != 2 || time.Since(began) > 2*time.Second {
 			t.Errorf("received for the %d. time after %v", r.Receives, time.Since(began))

@@ -21,6 +21,8 @@ func (d *Deliverer) attempt(ctx context.Context, t task, later func(ctx context.
 	if a.Failure == FailureCanceled {
 		return OutcomeFailed, Errorf(Unavailable, "attempt_canceled", "an attempt was broken off")
 	}
+	ctx, cancel := recording(ctx)
+	defer cancel()
 	now := time.Now()
 	d.learn(ctx, t, a, now)
 	outcome, err := d.record(ctx, &t, a, now, later)
@@ -28,6 +30,15 @@ func (d *Deliverer) attempt(ctx context.Context, t task, later func(ctx context.
 		d.giveUp(ctx, t.ep, "it answered 410 Gone", now)
 	}
 	return outcome, err
+}
+
+// recording is ctx until its deadline, 10 s at most, and also where it is cancelled: what has been answered is to be noted, or the event is sent once more for nothing.
+func recording(ctx context.Context) (context.Context, context.CancelFunc) {
+	end := time.Now().Add(settleTime)
+	if own, ok := ctx.Deadline(); ok && own.Before(end) {
+		end = own
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), end)
 }
 
 // post sends the request, and once more at once where there was not even a connection, as when a server has just been restarted.

@@ -13,6 +13,8 @@ type Deliverer struct {
 	pace   *pace
 	seen   *Cache[string, Endpoint] // by tenant and id
 
+	ending <-chan struct{} // once it is closed no attempt is begun; nil: never
+
 	// Observe hears what came of each message. Nil: nobody does. Set it before the first one.
 	Observe func(Outcome)
 }
@@ -88,7 +90,7 @@ func (d *Deliverer) Deliver(ctx context.Context, rs []Received) (failed []int) {
 			failed, back = append(failed, i), append(back, rs[i])
 		}
 	}
-	GiveBack(context.WithoutCancel(ctx), d.Ready, d.Logger, back...)
+	giveBack(ctx, d.Ready, d.Logger, back...)
 	return failed
 }
 

@@ -90,7 +90,7 @@ func (d *Deliverer) Hop(ctx context.Context, rs []Received) (failed []int) {
 			failed, back = append(failed, i), append(back, rs[i])
 		}
 	}
-	GiveBack(ctx, d.Waiting, d.Logger, back...)
+	giveBack(ctx, d.Waiting, d.Logger, back...)
 	inParallel(len(stay), groupsAtOnce, func(i int) error {
 		if err := d.Waiting.Release(ctx, min(time.Until(until[i]), residentAtMost), rs[stay[i]]); err != nil {
 			d.warn(ctx, "release failed", "error", err) // it comes again when its visibility is over

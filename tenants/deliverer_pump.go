@@ -68,7 +68,7 @@ func (d *Deliverer) pump(ctx context.Context, ep Endpoint, m errand, away bool) 
 			return outcomeOf(OutcomeDelivered, p.save(ctx))
 		}
 		for _, e := range page.Events {
-			if end, ok := ctx.Deadline(); ok && time.Until(end) < pumpAtLeast {
+			if end, ok := ctx.Deadline(); ok && time.Until(end) < pumpAtLeast || p.ends() {
 				return p.goOn(ctx)
 			}
 			outcome, err := p.one(ctx, e)
@@ -84,6 +84,16 @@ func (d *Deliverer) pump(ctx context.Context, ep Endpoint, m errand, away bool) 
 				return outcomeOf(outcome, p.save(ctx))
 			}
 		}
+	}
+}
+
+// ends tells whether no attempt is to be begun any more.
+func (d *Deliverer) ends() bool {
+	select {
+	case <-d.ending:
+		return true
+	default:
+		return false
 	}
 }
 

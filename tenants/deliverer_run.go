@@ -11,82 +11,28 @@ const (
 	hopWorkers = 2
 	graceTime  = 5 * time.Second // for attempts under way when Run is told to end; then they are broken off, and made again
 	shareDelay = time.Second     // how long a tenant's message waits that has its share of the workers in hand
-	settleTime = 10 * time.Second
 )
 
 // Run takes messages of both queues until ctx ends: so many attempts at once at most, and once most of the workers are busy no more than
-// half of them for one tenant. Then what is under way may end, and Run returns.
+// half of them for one tenant. Then nothing is begun any more. What is under way has 5 s to end before it is broken off, which leaves its message in the
+// queue; of an attempt that has been answered what came of it is still recorded. So Run returns within 5 s where the table and the queues answer, and
+// within 25 s where they do not.
 func (d *Deliverer) Run(ctx context.Context, workers int) {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	pool := &pool{workers: workers, busy: make(map[TenantID]int)}
-	var all sync.WaitGroup
-	for range workers {
-		all.Go(func() {
-			d.take(ctx, d.Ready, 1, func(rs []Received) []int { return d.inPool(working, pool, rs) })
-		})
-	}
-	for range hopWorkers {
-		all.Go(func() {
-			d.take(ctx, d.Waiting, hopBatch, func(rs []Received) []int { return d.Hop(working, rs) })
-		})
-	}
-	ended := make(chan struct{})
-	go func() {
-		all.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return
-	case <-ctx.Done():
-	}
-	grace := time.NewTimer(graceTime)
-	defer grace.Stop()
-	select {
-	case <-ended:
-	case <-grace.C:
+	defer context.AfterFunc(ctx, func() {
+		wait(working, graceTime)
 		stop()
-		<-ended
-	}
-}
-
-// take has handle deal with what q gives, until ctx ends.
-func (d *Deliverer) take(ctx context.Context, q Queue, most int, handle func([]Received) []int) {
-	for errorsInRow := 0; ctx.Err() == nil; {
-		rs, err := q.Receive(ctx, most, receiveWait)
-		if err != nil {
-			if ctx.Err() == nil {
-				errorsInRow++
-				d.warn(ctx, "receive failed", "error", err)
-				wait(ctx, retryDelay(errorsInRow))
-			}
-			continue
-		}
-		errorsInRow = 0
-		if len(rs) > 0 {
-			d.settle(q, rs, handle(rs))
-		}
-	}
-}
-
-// settle tells the queue which messages are done.
-func (d *Deliverer) settle(q Queue, rs []Received, failed []int) {
-	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
-	defer cancel()
-	var done []Received
-	for i, r := range rs {
-		if len(failed) > 0 && failed[0] == i {
-			failed = failed[1:]
-			continue
-		}
-		done = append(done, r)
-	}
-	if len(done) > 0 {
-		if err := q.Done(ctx, done...); err != nil {
-			d.warn(ctx, "done failed", "messages", len(done), "error", err)
-		}
-	}
+	})()
+	run := *d
+	run.ending = ctx.Done()
+	pool := &pool{workers: workers, busy: make(map[TenantID]int)}
+	ready := &crew{queue: d.Ready, workers: workers, batch: 1, logger: d.Logger, handle: func(rs []Received) []int { return run.inPool(working, pool, rs) }}
+	waiting := &crew{queue: d.Waiting, workers: hopWorkers, batch: hopBatch, logger: d.Logger, handle: func(rs []Received) []int { return run.Hop(working, rs) }}
+	var both sync.WaitGroup
+	both.Go(func() { ready.run(ctx) })
+	both.Go(func() { waiting.run(ctx) })
+	both.Wait()
 }
 
 // pool counts what each tenant has of the workers.

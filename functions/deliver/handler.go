@@ -4,7 +4,6 @@ package deliver
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/hookcast/hookcast/functions/internal/batch"
@@ -26,28 +25,12 @@ type Options struct {
 
 // Handler is for lambda.Start. A batch is of one queue: what has a group is ready, what has none waits.
 func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+	ready := batch.Queue{Take: o.Deliverer.Deliver, Name: "Delivered", Measure: o.Measure, Logger: o.Logger.With("queue", "ready")}
+	waiting := batch.Queue{Take: o.Deliverer.Hop, Name: "Hopped", Measure: o.Measure, Logger: o.Logger.With("queue", "waiting")}
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		begin := time.Now()
-		rs := make([]tenants.Received, len(e.Records))
-		for i, m := range e.Records {
-			rs[i] = batch.Received(m)
+		if len(e.Records) > 0 && batch.Group(e.Records[0]) == "" {
+			return waiting.Handle(ctx, e), nil
 		}
-		within, cancel := batch.Within(ctx)
-		defer cancel()
-		queue, name, handle := "ready", "Delivered", o.Deliverer.Deliver
-		if len(rs) > 0 && rs[0].Group == "" {
-			queue, name, handle = "waiting", "Hopped", o.Deliverer.Hop
-		}
-		var out events.SQSEventResponse
-		if len(rs) > 0 {
-			out = batch.Messages(e.Records, handle(within, rs))
-		} else {
-			out = batch.Messages(nil, nil)
-		}
-		failed := len(out.BatchItemFailures)
-		took := time.Since(begin)
-		o.Measure(slog.Int(name, len(rs)-failed), slog.Int(name+"Failed", failed), slog.Duration(name+"Latency", took))
-		o.Logger.InfoContext(ctx, "batch", "request_id", batch.RequestID(ctx), "queue", queue, "messages", len(rs), "failed", failed, "ms", took.Milliseconds())
-		return out, nil
+		return ready.Handle(ctx, e), nil
 	}
 }

@@ -221,7 +221,9 @@ func (b *box) ensureOperator(ctx context.Context, keys *tenants.Keys) error {
 	return nil
 }
 
-// serve serves on ln until ctx ends, then sends the streams away spread over the drain time and ends what is under way.
+// serve serves on ln until ctx ends, then sends the streams away spread over the drain time and ends what is under way: streams have -drain, other
+// requests twice that and 3 s, attempts to deliver 5 s from when ctx ends. What is left behind these is broken off. An attempt that is broken off is made
+// again after the next start.
 func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	working, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
@@ -235,9 +237,11 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 		b.jobs.Watch(working, func(err error) { b.log.Warn("jobs could not all be looked at", "error", err) })
 	})
 	work.Go(func() { b.deliveries.dispatcher.Run(working, b.deliveries.feed) })
-	work.Go(func() { b.deliveries.deliverer.Run(working, deliverWorkers) })
+	delivering, rest := context.WithCancel(ctx) // ends before working does: attempts end while the streams leave
+	work.Go(func() { b.deliveries.deliverer.Run(delivering, deliverWorkers) })
 	defer func() {
 		b.relay.Close() // while there is still somebody who takes what it has to say
+		rest()
 		stop()
 		work.Wait()
 		leaving, cancel := context.WithTimeout(context.Background(), leaveTime)

@@ -10,9 +10,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// deliverWorkers is how many attempts are under way at a time. A worker that has read once keeps some 60 KB, whether there is anything to deliver or
-// not: 128 of them were as much as 4,000 quiet streams.
-const deliverWorkers = 24
+// deliverWorkers is how many attempts are under way at a time: what one box's network and sockets bear easily.
+const deliverWorkers = 128
 
 // deliveries are the box's way out: what is dispatched from the table's changes, and what delivers it.
 type deliveries struct {

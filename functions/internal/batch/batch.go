@@ -16,9 +16,9 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Messages answers for messages of a queue, of which those at the indexes in failed did: they come again, and with each the later ones of
+// messages answers for messages of a queue, of which those at the indexes in failed did: they come again, and with each the later ones of
 // its group, which would otherwise be ahead of it (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
-func Messages(ms []events.SQSMessage, failed []int) events.SQSEventResponse {
+func messages(ms []events.SQSMessage, failed []int) events.SQSEventResponse {
 	out := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	lost := make([]bool, len(ms))
 	for _, i := range failed {
@@ -26,7 +26,7 @@ func Messages(ms []events.SQSMessage, failed []int) events.SQSEventResponse {
 	}
 	blocked := make(map[string]bool)
 	for i, m := range ms {
-		group := m.Attributes["MessageGroupId"]
+		group := Group(m)
 		if lost[i] || group != "" && blocked[group] {
 			blocked[group] = true
 			out.BatchItemFailures = append(out.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
@@ -82,15 +82,18 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
-// Received is the message as the domain has it. Bodies are base64 (infra/sqs); one that is not is nobody's, and is left for
+// Group is the message's, in a FIFO queue; in others it is "".
+func Group(m events.SQSMessage) string { return m.Attributes["MessageGroupId"] }
+
+// received is the message as the domain has it. Bodies are base64 (infra/sqs); one that is not is nobody's, and is left for
 // whoever is to deal with it to refuse.
-func Received(m events.SQSMessage) tenants.Received {
+func received(m events.SQSMessage) tenants.Received {
 	body, err := base64.StdEncoding.Strict().DecodeString(m.Body)
 	if err != nil {
 		body = []byte(m.Body)
 	}
 	r := tenants.Received{
-		Message: tenants.Message{Group: m.Attributes["MessageGroupId"], Dedupe: m.Attributes["MessageDeduplicationId"], Body: body},
+		Message: tenants.Message{Group: Group(m), Dedupe: m.Attributes["MessageDeduplicationId"], Body: body},
 		Receipt: m.ReceiptHandle,
 	}
 	r.Receives, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"])

@@ -3,12 +3,14 @@ package batch_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/hookcast/hookcast/functions/internal/batch"
+	"github.com/hookcast/hookcast/tenants"
 )
 
 func messages(groups ...string) (ms []events.SQSMessage) {
@@ -34,7 +36,10 @@ func TestAFailedMessageTakesTheLaterOnesOfItsGroupAlong(t *testing.T) {
 		{[]string{"", "", ""}, []int{1}, `{"batchItemFailures":[{"itemIdentifier":"b"}]}`},
 		{nil, nil, `{"batchItemFailures":[]}`},
 	} {
-		got, err := json.Marshal(batch.Messages(messages(tt.groups...), tt.failed))
+		queue := batch.Queue{
+			Take: func(context.Context, []tenants.Received) []int { return tt.failed }, Logger: slog.New(slog.DiscardHandler), Measure: func(...slog.Attr) {},
+		}
+		got, err := json.Marshal(queue.Handle(t.Context(), events.SQSEvent{Records: messages(tt.groups...)}))
 		if err != nil || string(got) != tt.want {
 			t.Errorf("%v failed of %q: %s, %v", tt.failed, tt.groups, got, err)
 		}

@@ -1,0 +1,158 @@
+package tenants_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+// ledger is a queue that knows what of it is in somebody's hands, and how many wait for more.
+type ledger struct {
+	*tenantstest.Queue
+
+	mu      sync.Mutex
+	hands   map[string]bool // by receipt
+	most    int             // in hand at once
+	waiting int
+}
+
+func (l *ledger) Receive(ctx context.Context, most int, wait time.Duration) ([]tenants.Received, error) {
+	long := 0
+	if wait > 0 {
+		long = 1
+	}
+	l.count(func() { l.waiting += long })
+	rs, err := l.Queue.Receive(ctx, most, wait)
+	l.count(func() {
+		l.waiting -= long
+		for _, r := range rs {
+			l.hands[r.Receipt] = true
+		}
+		l.most = max(l.most, len(l.hands))
+	})
+	return rs, err
+}
+
+func (l *ledger) Done(ctx context.Context, rs ...tenants.Received) error {
+	l.let(rs)
+	return l.Queue.Done(ctx, rs...)
+}
+
+func (l *ledger) Release(ctx context.Context, delay time.Duration, rs ...tenants.Received) error {
+	l.let(rs)
+	return l.Queue.Release(ctx, delay, rs...)
+}
+
+func (l *ledger) let(rs []tenants.Received) {
+	l.count(func() {
+		for _, r := range rs {
+			delete(l.hands, r.Receipt)
+		}
+	})
+}
+
+func (l *ledger) count(do func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	do()
+}
+
+// workers counts the goroutines that work on what a queue gave.
+func workers() int {
+	stacks := make([]byte, 16<<20)
+	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*crew).work("))
+}
+
+// Workers are there for as long as there is something to do, and no message is received that none is free for. What waits is one goroutine.
+func TestWorkersComeForMessagesAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 32
+		var endpoints []tenants.Endpoint
+		for i := range 8 {
+			endpoints = append(endpoints, endpointOf(fmt.Sprint("e", i)))
+		}
+		p := newPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return status(200), 5 * time.Second }, endpoints...)
+		ready := &ledger{Queue: p.ready, hands: make(map[string]bool)}
+		p.outbox.Ready = ready
+		stop := p.run(most)
+		synctest.Wait()
+		for round := range 3 {
+			if n := workers(); n != 0 || ready.waiting != 1 {
+				t.Errorf("round %d: %d workers and %d that wait, with nothing to do", round, n, ready.waiting)
+			}
+			p.publish("orders", fmt.Sprint("r", round), 20)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if n := workers(); n < most/2 || n > most {
+				t.Errorf("round %d: %d workers, with enough to do", round, n)
+			}
+			time.Sleep(10 * time.Minute)
+			synctest.Wait()
+		}
+		stop()
+		if ready.most < most/2 || ready.most > most || len(ready.hands) != 0 {
+			t.Errorf("%d messages were in hand at once, %d are", ready.most, len(ready.hands))
+		}
+		for _, ep := range endpoints {
+			if n := len(p.receivers.of(ep.ID)); n != 60 {
+				t.Errorf("%s: %d requests", ep.Name, n)
+			}
+		}
+	})
+}
+
+// tardy is a queue whose Receive takes messages along although its ctx has ended.
+type tardy struct{ *tenantstest.Queue }
+
+func (q tardy) Receive(ctx context.Context, most int, _ time.Duration) ([]tenants.Received, error) {
+	<-ctx.Done()
+	return q.Queue.Receive(context.WithoutCancel(ctx), most, 0)
+}
+
+// A message that is received too late to be begun is visible again at once.
+func TestMessageReceivedAtTheEndIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ep := endpointOf("a")
+		p := newPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return status(200), 0 }, ep)
+		p.outbox.Ready = tardy{p.ready}
+		stop := p.run(4)
+		p.publish("orders", "e", 1)
+		time.Sleep(time.Second)
+		if took := ending(stop); took > 0 {
+			t.Errorf("ended after %v", took)
+		}
+		rs, err := p.ready.Receive(context.Background(), 10, 0)
+		if err != nil || len(rs) != 1 || rs[0].Receives != 2 || len(p.receivers.of(ep.ID)) != 0 {
+			t.Errorf("in the queue: %+v, %v; %d requests", rs, err, len(p.receivers.of(ep.ID)))
+		}
+	})
+}
+
+// A queue that fails is asked again, less and less often, and work goes on once it answers.
+func TestReceivesThatFailAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ep := endpointOf("a")
+		p := newPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return status(200), 0 }, ep)
+		p.ready.Turn(tenantstest.Faults{Unread: 1})
+		stop := p.run(4)
+		p.publish("orders", "e", 3)
+		time.Sleep(10 * time.Minute)
+		if n := p.ready.Count("Receive"); n < 10 || n > 60 {
+			t.Errorf("asked %d times in ten minutes", n)
+		}
+		p.ready.Turn(tenantstest.Faults{})
+		time.Sleep(time.Minute)
+		stop()
+		if n := len(p.receivers.of(ep.ID)); n != 3 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
