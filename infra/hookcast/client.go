@@ -31,6 +31,16 @@ func newClient(sh *shell, c credentials) *client {
 	return &client{c, &http.Client{Transport: sh.remote, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
+// alone is a client whose connections are new ones, and nobody else's: a stream that is asked for on the connection on which one has fallen silent,
+// as HTTP/2 would, would never come.
+func (c *client) alone() *http.Client {
+	alone := *c.http
+	if t, ok := alone.Transport.(*http.Transport); ok {
+		alone.Transport = t.Clone()
+	}
+	return &alone
+}
+
 // open is a client with the credentials of the shell.
 func open(sh *shell) (*client, error) {
 	c, err := sh.credentials()
@@ -55,10 +65,28 @@ func (r *refusal) Error() string {
 		return "it sends on to " + r.elsewhy + ": is that the base URL?"
 	case r.code == "":
 		return fmt.Sprintf("what answers there (%d %s) is no Hookcast: is the base URL right?", r.status, http.StatusText(r.status))
-	case r.detail == "":
-		return r.code
 	}
-	return r.detail + " (" + r.code + ")"
+	text := r.code
+	if r.detail != "" {
+		text = r.detail + " (" + r.code + ")"
+	}
+	switch {
+	case r.code == "wrong_host":
+		return text + fmt.Sprintf(": where the streams have a host of their own, name it with login -stream or in %s", envStream)
+	case r.code == "not_found":
+		return text + ": is that the base URL, without a path?"
+	case r.status == http.StatusUnauthorized:
+		return text + ": hookcast login keeps another"
+	}
+	return text
+}
+
+// needs adds what a key must be where it was refused for its rights.
+func needs(err error, what string) error {
+	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusForbidden && r.code == "forbidden" {
+		return fmt.Errorf("%w; %s", err, what)
+	}
+	return err
 }
 
 // temporary tells whether the same request may be taken later.
@@ -159,4 +187,18 @@ func (c *client) whoAmI(ctx context.Context) (who tenant, err error) {
 		err = failed(exitUnreachable, "%s: %w", c.API, &refusal{status: http.StatusOK})
 	}
 	return who, err
+}
+
+// streams checks that there are streams at the base URL for them: one of no channel is refused with a word of its own.
+func (c *client) streams(ctx context.Context) error {
+	at := *c
+	at.API = c.Stream
+	err := at.call(ctx, http.MethodGet, "/v1/stream", nil, nil)
+	if r, ok := errors.AsType[*refusal](err); ok && r.code == "channel_missing" {
+		return nil
+	}
+	if err == nil {
+		err = failed(exitUnreachable, "%s: %w", c.Stream, &refusal{status: http.StatusOK})
+	}
+	return err
 }

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
+	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
 )
 
@@ -20,7 +22,50 @@ const (
 	envStream = "HOOKCAST_STREAM"
 )
 
-const credentialsFile = "credentials.json"
+// envProfile names one of several kept keys.
+const envProfile = "HOOKCAST_PROFILE"
+
+var profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+
+// credentialsFile is where login keeps the key of the profile.
+func (sh *shell) credentialsFile() (string, error) {
+	name := "credentials.json"
+	if sh.profile != "" {
+		if !profileName.MatchString(sh.profile) {
+			return "", failed(exitUsage, "%q is no name of a profile: it is of a-z, 0-9, - and _, and of 32 characters at most", sh.profile)
+		}
+		name = "credentials-" + sh.profile + ".json"
+	}
+	dir, err := sh.folder()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, name), nil
+}
+
+// loginLine is the command that keeps a key for the profile.
+func (sh *shell) loginLine() string {
+	if sh.profile == "" {
+		return "hookcast login"
+	}
+	return "hookcast login -profile " + sh.profile
+}
+
+// kept reads what login has kept; fs.ErrNotExist where that is nothing.
+func (sh *shell) kept() (c credentials, err error) {
+	path, err := sh.credentialsFile()
+	if err != nil {
+		return c, err
+	}
+	b, err := privatefile.Read(path, maxSettings)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, fmt.Errorf("%s is broken: run %s again", path, sh.loginLine())
+	}
+	return c, nil
+}
 
 // credentials say where Hookcast is and who asks.
 type credentials struct {
@@ -33,20 +78,18 @@ type credentials struct {
 // project's environment must not be able to send it elsewhere.
 func (sh *shell) credentials() (c credentials, err error) {
 	key, api, stream := sh.env(envKey), sh.env(envAPI), sh.env(envStream)
+	if key != "" && sh.profile != "" {
+		return c, failed(exitUsage, "both %s and the profile %s say who asks: use one of them", envKey, sh.profile)
+	}
 	if key == "" || api == "" {
-		dir, err := sh.folder()
-		if err != nil {
-			return c, err
-		}
-		b, err := readPrivate(filepath.Join(dir, credentialsFile))
+		c, err = sh.kept()
 		switch {
-		case errors.Is(err, os.ErrNotExist):
-			return c, failed(exitRefused, "there is no key here: run hookcast login, or set %s and %s", envKey, envAPI)
+		case errors.Is(err, fs.ErrNotExist) && key != "":
+			return c, failed(exitUsage, "%s says who asks, but nothing where: set %s too", envKey, envAPI)
+		case errors.Is(err, fs.ErrNotExist):
+			return c, failed(exitRefused, "there is no key here: run %s, or set %s and %s", sh.loginLine(), envKey, envAPI)
 		case err != nil:
 			return c, err
-		}
-		if err := json.Unmarshal(b, &c); err != nil {
-			return c, fmt.Errorf("%s is broken: run hookcast login again", filepath.Join(dir, credentialsFile))
 		}
 		if key == "" && (api != "" && strings.TrimRight(api, "/") != c.API || stream != "" && strings.TrimRight(stream, "/") != c.Stream) {
 			return c, failed(exitUsage, "%s or %s names another Hookcast than the one that the kept key is for: set %s too", envAPI, envStream, envKey)

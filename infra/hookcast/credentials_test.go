@@ -13,6 +13,10 @@ func tenantServer(t *testing.T) (*httptest.Server, *[]string) {
 	var keys []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, r.Header.Get("Authorization"))
+		if r.URL.Path == "/v1/stream" {
+			problem(400, "channel_missing", "Name the channels.")(w, r)
+			return
+		}
 		w.Write([]byte(`{"id":"ten_1","name":"Ac\u001b[31mme"}`))
 	}))
 	t.Cleanup(s.Close)
@@ -24,7 +28,7 @@ func TestLoginKeepsTheKeyForItsOwnerAlone(t *testing.T) {
 	d, key := newDesk(t), testKey()
 	d.stdin = strings.NewReader(key + "\n")
 	d.runs(t, 0, "login", "-api", s.URL+"/")
-	path := filepath.Join(d.dir, credentialsFile)
+	path := filepath.Join(d.dir, "credentials.json")
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v %v", info.Mode(), err)

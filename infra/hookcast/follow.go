@@ -17,10 +17,6 @@ import (
 )
 
 const (
-	// silence is how long a stream may be silent. Heartbeats come every 20 s; a laptop that slept, or a network that changed, leaves a
-	// connection behind that nothing ever comes on.
-	silence = 50 * time.Second
-
 	retryMin, retryMax = time.Second, 30 * time.Second
 
 	maxFrame   = 32 << 20 // of an event's form on the wire
@@ -42,13 +38,17 @@ type follower struct {
 	moved func(cursor string)
 	say   func(format string, args ...any)
 
-	opened, ever bool // a stream has been open: at the last attempt, at any
+	patience patience
+
+	opened, ever bool               // a stream has been open: at the last attempt, at any
+	woke         chan time.Duration // the machine has slept
 }
 
 // end is why a stream is over.
 type end struct {
 	why   string        // for people
 	after time.Duration // when to come back; 0: as always
+	now   bool          // to come back at once
 	fatal error         // not to come back
 	done  bool          // not to come back, because all channels have ended
 }
@@ -56,6 +56,16 @@ type end struct {
 // run follows until ctx ends or the channels do (nil), or until Hookcast refuses for good. Where the first connection cannot be made, it
 // does not try again: it is the address, most of the time, and somebody is there to see it. After that it tries for ever.
 func (f *follower) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	f.woke = make(chan time.Duration, 1)
+	go f.patience.watch(ctx, func(slept time.Duration) {
+		f.client.http.CloseIdleConnections() // they are dead as well
+		select {
+		case f.woke <- slept:
+		default: // it is about to connect anew
+		}
+	})
 	for wait := retryMin; ; {
 		f.opened = false
 		e := f.connect(ctx)
@@ -64,6 +74,12 @@ func (f *follower) run(ctx context.Context) error {
 			return nil
 		case e.fatal != nil:
 			return e.fatal
+		case e.now:
+			wait = retryMin
+			if f.say != nil {
+				f.say("%s: %s; connecting anew", f.client.Stream, e.why)
+			}
+			continue
 		case f.opened:
 			wait = retryMin
 		}
@@ -78,17 +94,22 @@ func (f *follower) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-f.woke: // whatever was wrong was wrong before
+			wait = retryMin
 		case <-time.After(pause):
 		}
 	}
 }
 
 // unreached is the end of an attempt that nobody answered as Hookcast would.
-func (f *follower) unreached(reason string) end {
-	if f.ever {
-		return end{why: reason}
+func (f *follower) unreached(err error) end {
+	if _, slept := errors.AsType[*sleptError](err); slept {
+		return end{why: err.Error(), now: true}
 	}
-	return end{fatal: failed(exitUnreachable, "cannot stream from %s: %s", f.client.Stream, reason)}
+	if f.ever {
+		return end{why: why(err)}
+	}
+	return end{fatal: failed(exitUnreachable, "cannot stream from %s: %s", f.client.Stream, why(err))}
 }
 
 // connect makes one stream and reads it to its end.
@@ -107,25 +128,35 @@ func (f *follower) connect(ctx context.Context) end {
 	if f.cursor != "" {
 		req.Header.Set("Last-Event-ID", f.cursor)
 	}
+	go func() {
+		select {
+		case slept := <-f.woke:
+			cancel(&sleptError{slept})
+		case <-ctx.Done():
+		}
+	}()
+	silence := f.patience.untilSilent()
+	alone := f.client.alone()
+	defer alone.CloseIdleConnections()
 	quiet := time.AfterFunc(silence, func() { cancel(errSilent) })
-	res, err := f.client.http.Do(req)
+	res, err := alone.Do(req)
 	quiet.Stop()
 	if err != nil {
-		return f.unreached(why(cause(ctx, err)))
+		return f.unreached(cause(ctx, err))
 	}
 	defer res.Body.Close()
 	switch media, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";"); {
 	case res.StatusCode == http.StatusNoContent:
 		return end{done: true}
 	case res.StatusCode == http.StatusOK && strings.TrimSpace(media) == eventsType:
-		return f.read(ctx, whole, &watched{res.Body, cancel})
+		return f.read(ctx, whole, &watched{res.Body, silence, cancel})
 	}
 	r := refusalOf(res)
 	switch {
 	case !r.temporary():
 		return end{fatal: &failure{r.exit(), fmt.Errorf("%s: %w", f.client.Stream, r)}}
 	case r.code == "":
-		return f.unreached(r.Error())
+		return f.unreached(r)
 	}
 	return end{why: r.Error(), after: r.after}
 }
@@ -140,12 +171,13 @@ func cause(ctx context.Context, err error) error {
 
 // watched gives a stream up that is silent for too long while somebody reads.
 type watched struct {
-	body   io.Reader
-	giveUp context.CancelCauseFunc
+	body    io.Reader
+	silence time.Duration
+	giveUp  context.CancelCauseFunc
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	quiet := time.AfterFunc(silence, func() { w.giveUp(errSilent) })
+	quiet := time.AfterFunc(w.silence, func() { w.giveUp(errSilent) })
 	defer quiet.Stop()
 	return w.body.Read(p)
 }
@@ -179,10 +211,10 @@ func (f *follower) read(ctx, whole context.Context, body io.Reader) end {
 		select {
 		case got = <-frames:
 		case <-ctx.Done():
-			return f.unreached(why(cause(ctx, ctx.Err())))
+			return f.unreached(cause(ctx, ctx.Err()))
 		}
 		if got.err != nil {
-			return f.unreached(why(cause(ctx, got.err)))
+			return f.unreached(cause(ctx, got.err))
 		}
 		if strings.HasPrefix(got.Name, ownPrefix) {
 			if e, over := f.control(got); over {

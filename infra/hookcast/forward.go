@@ -12,9 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/signing"
 )
@@ -47,12 +49,12 @@ const (
 // localSecret is what forwarded events are signed with, made at first need and kept.
 func localSecret(dir string) (string, error) {
 	path := filepath.Join(dir, secretFile)
-	b, err := readPrivate(path)
+	b, err := privatefile.Read(path, maxSettings)
 	if err == nil || !errors.Is(err, os.ErrNotExist) {
 		return string(bytes.TrimSpace(b)), err
 	}
 	text := ownScheme().NewSecret(rand.Reader)
-	return text, writePrivate(path, []byte(text+"\n"))
+	return text, privatefile.ReplaceDurably(path, []byte(text+"\n"))
 }
 
 // ownScheme is what we sign by, here as with endpoints.
@@ -124,27 +126,48 @@ func (f *forwarder) request(ctx context.Context, e *original, to string, now tim
 
 // send hands an event over and returns a word on what came of it. Where nobody listens it tries again for a while: programs are started anew
 // while they are written.
-func (f *forwarder) send(ctx context.Context, e *original, to string) string {
+func (f *forwarder) send(ctx context.Context, e *original, to string) (said string, delivered bool) {
 	for began := time.Now(); ; {
 		req, err := f.request(ctx, e, to, time.Now())
 		if err != nil {
-			return "not sent: " + why(err)
+			return "not sent: " + why(err), false
 		}
 		at := time.Now()
 		res, err := f.http.Do(req)
 		if err == nil {
-			took := time.Since(at)
-			_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection serves again
-			res.Body.Close()
-			return fmt.Sprintf("%d %s in %s", res.StatusCode, http.StatusText(res.StatusCode), took.Round(time.Millisecond))
+			return answered(res, time.Since(at)), true
 		}
-		if !errors.Is(err, syscall.ECONNREFUSED) || time.Since(began) >= f.wait {
-			return "not delivered: " + why(err)
+		reason := why(err)
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			return fmt.Sprintf("no answer within %s (-timeout gives it longer)", f.timeout), true
+		case !errors.Is(err, syscall.ECONNREFUSED):
+			return "not delivered: " + reason, false
+		case time.Since(began) >= f.wait:
+			return fmt.Sprintf("not delivered: %s; tried for %s", reason, f.wait), false
 		}
 		select {
 		case <-ctx.Done():
-			return "not delivered: " + why(err)
+			return "not delivered: " + reason, false
 		case <-time.After(redial):
 		}
 	}
+}
+
+const maxExcerpt = 200 // bytes of what a program says of an error
+
+// answered says what a program answered, and of an error what it is.
+func answered(res *http.Response, took time.Duration) string {
+	defer res.Body.Close()
+	said := fmt.Sprintf("%d %s in %s", res.StatusCode, http.StatusText(res.StatusCode), took.Round(time.Millisecond))
+	if to := res.Header.Get("Location"); res.StatusCode >= 300 && res.StatusCode < 400 && to != "" {
+		said += ": it sends on to " + to + ", which is not followed: forward there"
+	}
+	var head [maxExcerpt]byte
+	n, _ := io.ReadFull(res.Body, head[:]) // fewer will do, and none
+	if line, _, _ := strings.Cut(strings.TrimSpace(string(head[:n])), "\n"); res.StatusCode >= 400 && line != "" {
+		said += ": " + strings.TrimSpace(line)
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection serves again
+	return said
 }

@@ -24,6 +24,7 @@ type listener struct {
 	positions *positions
 	forwarder *forwarder
 	printing  sync.Mutex
+	advised   bool // of what becomes of what was not delivered; under printing
 }
 
 // lookAgain is how often it is looked for channels that a pattern or a source's template names and that are new.
@@ -42,9 +43,12 @@ func listen(ctx context.Context, sh *shell, args []string) error {
 		types = append(types, s)
 		return nil
 	})
-	rest, err := parse(f, args)
+	rest, err := sh.parse(f, args)
 	if err != nil {
 		return err
+	}
+	if *timeout <= 0 || *wait < 0 {
+		return failed(exitUsage, "-timeout and -wait are times, such as 30s or 2m, and -wait may be 0")
 	}
 	dir, err := sh.folder()
 	if err != nil {
@@ -100,7 +104,7 @@ func (l *listener) nothingNamed(ctx context.Context) error {
 		Data []struct{ ID, Name, Provider, Channel string }
 	}
 	if err := l.client.call(ctx, http.MethodGet, "/v1/sources?limit=100", nil, &sources); err != nil {
-		return err
+		return needs(err, "to see sources takes a key of the role admin or owner; channels need to be named")
 	}
 	for _, s := range sources.Data {
 		l.sh.say("%s  %s (%s) into %s", s.ID, s.Name, s.Provider, s.Channel)
@@ -151,7 +155,7 @@ func (l *listener) run(ctx context.Context) error {
 		begin(batch)
 	}
 	if l.growing() && len(channels) == 0 {
-		l.say("there is no channel yet that this is about; waiting for one")
+		l.say("there is no channel yet that this is about; it waits for one")
 	}
 	look := time.NewTicker(lookAgain)
 	defer look.Stop()
@@ -228,7 +232,7 @@ func (l *listener) find(ctx context.Context, known []string) (channels []string,
 
 // follow forwards what comes on the channels.
 func (l *listener) follow(ctx context.Context, channels []string) error {
-	f := &follower{client: l.client, channels: channels, cursor: l.positions.cursor(channels), query: url.Values{"format": {"original"}}, take: l.take, say: l.say}
+	f := &follower{client: l.client, channels: channels, cursor: l.positions.cursor(channels), query: url.Values{"format": {"original"}}, take: l.take, say: l.say, patience: l.sh.patience}
 	f.moved = func(cursor string) {
 		before := l.positions.err()
 		l.positions.moved(channels, cursor)
@@ -256,9 +260,9 @@ func (l *listener) take(ctx context.Context, data []byte) error {
 	if typ == "" {
 		typ = "message"
 	}
-	said := "not sent: it has come by this way three times already"
+	said, delivered := "not sent: it has come by this way three times already", true
 	if e.Hops < tenants.MaxHops {
-		said = l.forwarder.send(ctx, &e, l.wanted[i].forward.String())
+		said, delivered = l.forwarder.send(ctx, &e, l.wanted[i].forward.String())
 	}
 	if ctx.Err() != nil {
 		return ctx.Err() // it is not dealt with: the next run does
@@ -268,6 +272,10 @@ func (l *listener) take(ctx context.Context, data []byte) error {
 	}
 	l.printing.Lock()
 	defer l.printing.Unlock()
+	if !delivered && !l.advised {
+		l.advised = true
+		defer l.sh.say("what was not delivered is not tried again; POST %s/v1/events/{id}/replay has it come once more", l.client.API)
+	}
 	_, err := fmt.Fprintln(l.sh.stdout, time.Now().Format(time.TimeOnly), shown(fmt.Sprintf("%s#%d %s %s -> %s: %s", e.Channel, e.Seq, typ, e.ID, l.wanted[i].forward.Redacted(), said)))
 	return err
 }

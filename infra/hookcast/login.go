@@ -2,24 +2,24 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+
+	"github.com/hookcast/hookcast/infra/privatefile"
 )
 
 // login keeps a key that holds. It is read from standard input, because an argument is in the shell's history and shown to every user of
 // the machine.
 func login(ctx context.Context, sh *shell, args []string) error {
 	f := sh.flags("login")
+	replace := f.Bool("replace", false, "put this key in the place of one that is kept for another Hookcast")
 	api := f.String("api", "http://localhost:8080", "`base URL` of the API")
 	stream := f.String("stream", "", "`base URL` of the streams, where it is another one")
-	rest, err := parse(f, args)
+	rest, err := sh.parse(f, args)
 	if err != nil {
 		return err
 	}
@@ -27,26 +27,32 @@ func login(ctx context.Context, sh *shell, args []string) error {
 		return failed(exitUsage, "the key is read from standard input, not from the arguments")
 	}
 	c := credentials{API: *api, Stream: *stream}
-	if c.Key, err = sh.askKey(); err != nil {
+	if c.Key, err = sh.askKey(ctx); err != nil {
 		return err
 	}
 	if err := c.check(); err != nil {
 		return err
 	}
-	who, err := newClient(sh, c).whoAmI(ctx)
+	path, err := sh.credentialsFile()
 	if err != nil {
 		return err
 	}
-	dir, err := sh.folder()
+	if before, err := sh.kept(); err == nil && before.API != c.API && !*replace {
+		return failed(exitUsage, "a key for %s is kept already, and was shown only once: -profile name keeps both, -replace forgets that one", before.API)
+	}
+	asks := newClient(sh, c)
+	who, err := asks.whoAmI(ctx)
 	if err != nil {
+		return err
+	}
+	if err := asks.streams(ctx); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, credentialsFile)
-	if err := writePrivate(path, append(b, '\n')); err != nil {
+	if err := privatefile.ReplaceDurably(path, append(b, '\n')); err != nil {
 		return err
 	}
 	if who.Name == "" {
@@ -56,29 +62,21 @@ func login(ctx context.Context, sh *shell, args []string) error {
 	return nil
 }
 
-// askKey reads a line. A terminal does not show it where it can be told so.
-func (sh *shell) askKey() (string, error) {
-	if in, ok := sh.stdin.(*os.File); ok {
-		if info, err := in.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprint(sh.stderr, "API key: ")
-			if sh.stty(in, "-echo") == nil {
-				defer fmt.Fprintln(sh.stderr)
-				defer sh.stty(in, "echo")
-			}
+// askKey reads a line.
+func (sh *shell) askKey(ctx context.Context) (string, error) {
+	defer sh.hidden("API key: ")()
+	line, err := input(ctx, func() ([]byte, error) {
+		line, err := bufio.NewReader(io.LimitReader(sh.stdin, maxSettings)).ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			err = nil
 		}
-	}
-	line, err := bufio.NewReader(io.LimitReader(sh.stdin, maxSettings)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+		return line, err
+	})
+	if err != nil {
 		return "", err
 	}
-	if line = strings.TrimSpace(line); line == "" {
-		return "", failed(exitUsage, "no key came on standard input")
+	if line = bytes.TrimSpace(line); len(line) == 0 {
+		return "", failed(exitUsage, "no key came on standard input: paste one behind the prompt, or pipe it in")
 	}
-	return line, nil
-}
-
-func (sh *shell) stty(terminal *os.File, setting string) error {
-	cmd := exec.Command("stty", setting)
-	cmd.Stdin = terminal
-	return cmd.Run()
+	return string(line), nil
 }

@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // What the program exits with.
@@ -50,22 +51,26 @@ type shell struct {
 	folder         func() (string, error) // the user's own for settings; made where there is none
 	remote         http.RoundTripper      // to Hookcast
 	local          http.RoundTripper      // to the developer's own machine: by no proxy
+	profile        string                 // which of the kept keys; "": the one without a name
+	patience       patience               // with streams
 }
 
 // command is one of what the program can do.
 type command struct {
 	name, args, does string
+	example          string
+	asks             bool // with a key
 	run              func(ctx context.Context, sh *shell, args []string) error
 }
 
 func commands() []command {
 	return []command{
-		{"login", "[-api URL] [-stream URL]", "keep an API key, read from standard input", login},
-		{"listen", "-forward URL channel|source[=URL]…", "hand events to a program on this machine", listen},
-		{"tail", "[-json] [-since cursor] channel…", "print events as they come", tail},
-		{"publish", "[-type type] channel [json]", "publish an event", publish},
-		{"sign", "-provider name [-url URL] [file]", "sign a body as a provider would", sign},
-		{"trace", "event", "show the way of an event", trace},
+		{"login", "[-api URL] [-stream URL]", "keep an API key, read from standard input", "hookcast login -api http://localhost:8080", true, login},
+		{"listen", "-forward URL channel|source[=URL]…", "hand events to a program on this machine", "hookcast listen -resume -forward http://localhost:3000/webhooks src_… 'orders.*'", true, listen},
+		{"tail", "[-json] [-since cursor] channel…", "print events as they come", "hookcast tail -since 0 orders.42", true, tail},
+		{"publish", "[-type type] channel [json|-]", "publish an event", `hookcast publish -type order.paid orders.42 '{"total":42}'`, true, publish},
+		{"sign", "-provider name [-url URL] [file|-]", "sign a body as a provider would", "HOOKCAST_SECRET=… hookcast sign -provider github -url http://localhost:8080/in/… body.json", false, sign},
+		{"trace", "event", "show the way of an event", "hookcast trace evt_…", true, trace},
 	}
 }
 
@@ -73,6 +78,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	remote := http.DefaultTransport.(*http.Transport).Clone()
+	remote.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second} // else a dead connection serves on, as far as HTTP/2 knows
 	local := remote.Clone()
 	local.Proxy = nil
 	sh := &shell{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv, folder: settingsFolder, remote: remote, local: local}
@@ -94,53 +100,58 @@ func (sh *shell) run(ctx context.Context, args []string) int {
 
 func (sh *shell) dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		sh.usage()
+		sh.usage(sh.stderr)
 		return failed(exitUsage, "name a command")
 	}
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
-		sh.usage()
-		return nil
+		if len(args) == 1 {
+			sh.usage(sh.stdout)
+			return nil
+		}
+		args = []string{args[1], "-h"}
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
 			return c.run(ctx, sh, args[1:])
 		}
 	}
-	sh.usage()
-	return failed(exitUsage, "there is no command %q", args[0])
+	return failed(exitUsage, "there is no command %q; hookcast -h lists them", args[0])
 }
 
-func (sh *shell) usage() {
-	fmt.Fprintln(sh.stderr, "usage: hookcast command …; hookcast command -h says more")
+func (sh *shell) usage(to io.Writer) {
+	fmt.Fprintln(to, "usage: hookcast command …")
 	for _, c := range commands() {
-		fmt.Fprintf(sh.stderr, "  %-8s %-38s %s\n", c.name, c.args, c.does)
+		fmt.Fprintf(to, "  %-8s %-38s %s\n", c.name, c.args, c.does)
 	}
+	fmt.Fprintf(to, "hookcast command -h says more, with an example.\nInstead of what login has kept, %s, %s and %s say who asks, and where.\n", envKey, envAPI, envStream)
 }
 
-// flags are those of a command. What is wrong with them is said by parse, once.
+// flags are those of a command. What is wrong with them is said by run, once.
 func (sh *shell) flags(name string) *flag.FlagSet {
 	f := flag.NewFlagSet("hookcast "+name, flag.ContinueOnError)
-	f.SetOutput(sh.stderr)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
 	for _, c := range commands() {
-		if c.name == name {
-			f.Usage = func() {
-				fmt.Fprintf(sh.stderr, "usage: hookcast %s %s: %s\n", name, c.args, c.does)
-				f.PrintDefaults()
-			}
+		if c.name == name && c.asks {
+			f.StringVar(&sh.profile, "profile", sh.env(envProfile), "`name` of one of several keys that login keeps; also in "+envProfile)
 		}
 	}
 	return f
 }
 
-// parse reads the flags, which may stand behind other arguments too, and returns those others.
-func parse(f *flag.FlagSet, args []string) (rest []string, err error) {
+// parse reads the flags, which may stand behind other arguments too, and returns those others. Behind "--" there are no flags.
+func (sh *shell) parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := f.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				sh.help(f)
 				return nil, err
 			}
-			return nil, &failure{exitUsage, err}
+			return nil, failed(exitUsage, "%w; %s -h lists the flags", err, f.Name())
+		}
+		if n := len(args) - f.NArg(); n > 0 && args[n-1] == "--" {
+			return append(rest, f.Args()...), nil
 		}
 		if args = f.Args(); len(args) == 0 {
 			return rest, nil
@@ -149,11 +160,22 @@ func parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 	}
 }
 
+// help is what was asked for, and so goes to standard output.
+func (sh *shell) help(f *flag.FlagSet) {
+	for _, c := range commands() {
+		if f.Name() == "hookcast "+c.name {
+			fmt.Fprintf(sh.stdout, "usage: hookcast %s [flags] %s\n%s\n\n    %s\n\n", c.name, c.args, c.does, c.example)
+		}
+	}
+	f.SetOutput(sh.stdout)
+	f.PrintDefaults()
+}
+
 // settingsFolder is where the user's settings are.
 func settingsFolder() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("there is no folder for settings: %w", err)
 	}
 	dir = filepath.Join(dir, "hookcast")
 	return dir, os.MkdirAll(dir, 0o700)

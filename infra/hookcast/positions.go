@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
 )
 
@@ -35,7 +36,7 @@ func openPositions(dir string, resume bool, parts ...string) (*positions, error)
 	if !resume {
 		return p, nil
 	}
-	b, err := readPrivate(p.path)
+	b, err := privatefile.Read(p.path, maxSettings)
 	if errors.Is(err, os.ErrNotExist) {
 		return p, nil
 	}
@@ -97,7 +98,7 @@ func (p *positions) moved(channels []string, cursor string) {
 	}
 	b, err := json.Marshal(p.at)
 	if err == nil {
-		err = writePrivate(p.path, b)
+		err = privatefile.Replace(p.path, b)
 	}
 	p.lost = err
 }

@@ -1,15 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-)
+	"unicode/utf8"
 
-// maxPayload bounds what is read to be sent or signed.
-const maxPayload = 16 << 20
+	"github.com/hookcast/hookcast/tenants"
+)
 
 // publish sends one event.
 func publish(ctx context.Context, sh *shell, args []string) error {
@@ -18,12 +18,12 @@ func publish(ctx context.Context, sh *shell, args []string) error {
 	id := f.String("id", "", "an `id` of your own, by which a repeat is known")
 	text := f.Bool("text", false, "the payload is text and no JSON")
 	last := f.Bool("end", false, "the channel ends with this event")
-	rest, err := parse(f, args)
+	rest, err := sh.parse(f, args)
 	if err != nil {
 		return err
 	}
 	if len(rest) == 0 || len(rest) > 2 {
-		return failed(exitUsage, "name a channel, and give the payload behind it or on standard input")
+		return failed(exitUsage, "name a channel, and give the payload behind it (in quotes) or on standard input")
 	}
 	if err := checkChannels(rest[:1]); err != nil {
 		return err
@@ -31,13 +31,18 @@ func publish(ctx context.Context, sh *shell, args []string) error {
 	var payload []byte
 	if len(rest) == 2 && rest[1] != "-" {
 		payload = []byte(rest[1])
-	} else if payload, err = io.ReadAll(io.LimitReader(sh.stdin, maxPayload)); err != nil {
+	} else if payload, err = sh.payload(ctx, "", maxPublish, fmt.Sprintf("an event has %d KiB at most; keep it elsewhere, and publish its address", tenants.MaxEventBytes>>10)); err != nil {
 		return err
 	}
 	if *text {
+		if !utf8.Valid(payload) { // JSON would put other characters in its place
+			return failed(exitUsage, "the payload is no text in UTF-8; send bytes in base64, in a JSON string, or by a webhook to a source, which keeps them as they are")
+		}
 		if payload, err = json.Marshal(string(payload)); err != nil {
 			return err
 		}
+	} else if len(bytes.TrimSpace(payload)) == 0 {
+		return failed(exitUsage, "the payload is empty: give JSON, such as '{\"total\":42}'")
 	} else if !json.Valid(payload) {
 		return failed(exitUsage, "the payload is no JSON; -text sends it as a text")
 	}
@@ -58,7 +63,7 @@ func publish(ctx context.Context, sh *shell, args []string) error {
 		Duplicate   bool
 	}
 	if err := c.call(ctx, http.MethodPost, "/v1/channels/"+rest[0]+"/events", body, &made); err != nil {
-		return err
+		return needs(err, "to publish takes a key of the role publisher, admin or owner")
 	}
 	is := "accepted for"
 	if made.Duplicate {

@@ -6,12 +6,13 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hookcast/hookcast/tenants/signing"
 )
@@ -20,7 +21,7 @@ import (
 const envSecret = "HOOKCAST_SECRET"
 
 // sign prints the headers that a provider would send with a body, and a line that sends it.
-func sign(_ context.Context, sh *shell, args []string) error {
+func sign(ctx context.Context, sh *shell, args []string) error {
 	f := sh.flags("sign")
 	provider := f.String("provider", "", "`name` of the scheme: github, stripe, standard-webhooks, …")
 	secretFile := f.String("secret-file", "", "`file` with the signing secret, or with the private key in PEM where the provider signs with one; without it, the variable "+envSecret)
@@ -28,7 +29,7 @@ func sign(_ context.Context, sh *shell, args []string) error {
 	id := f.String("id", "", "`id` of the delivery; a new one where the scheme has a header for it")
 	typ := f.String("type", "", "the event's `type`, where the scheme has a header for it")
 	media := f.String("content-type", "application/json", "of the body")
-	rest, err := parse(f, args)
+	rest, err := sh.parse(f, args)
 	if err != nil {
 		return err
 	}
@@ -47,13 +48,11 @@ func sign(_ context.Context, sh *shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	file, body := "", []byte(nil)
+	file := ""
 	if len(rest) == 1 && rest[0] != "-" {
 		file = rest[0]
-		body, err = os.ReadFile(file)
-	} else {
-		body, err = io.ReadAll(io.LimitReader(sh.stdin, maxPayload))
 	}
+	body, err := sh.payload(ctx, file, maxSign, "no provider posts as much")
 	if err != nil {
 		return err
 	}
@@ -85,10 +84,10 @@ func sign(_ context.Context, sh *shell, args []string) error {
 	}
 	if file != "" {
 		line += " \\\n  --data-binary " + quoted("@"+file)
-	} else if !strings.ContainsRune(string(body), 0) {
+	} else if len(body) <= maxArgument && !strings.ContainsFunc(string(body), unpasteable) {
 		line += " \\\n  --data-raw " + quoted(string(body))
 	} else {
-		line = "The body has bytes that no argument can have: keep it in a file for a line with curl."
+		line = "The body is too long for an argument, or has bytes that cannot be pasted: keep it in a file, and name that, for a line with curl."
 	}
 	fmt.Fprintf(sh.stdout, "\n%s\n", line)
 	return nil
@@ -127,6 +126,14 @@ func (sh *shell) signingSecret(scheme signing.Scheme, file string) (signing.Secr
 		return signing.Secret{}, failed(exitUsage, "the private key is of a kind that does not sign")
 	}
 	return scheme.Signer("", signer)
+}
+
+// maxArgument is how long a body may be that a line has as an argument: Linux takes 128 KiB, and people less.
+const maxArgument = 64 << 10
+
+// unpasteable tells whether a terminal would do something with a character, or show another one.
+func unpasteable(c rune) bool {
+	return c == utf8.RuneError || unicode.IsControl(c) && c != '\n' && c != '\t'
 }
 
 // quoted is text as one word of a POSIX shell.

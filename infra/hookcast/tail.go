@@ -20,19 +20,22 @@ func tail(ctx context.Context, sh *shell, args []string) error {
 	lines := f.Bool("json", false, "print each event as a line of JSON")
 	since := f.String("since", "", "begin behind this `cursor` or number: 0 is the oldest event that is kept; without it, from now on")
 	count := f.Int("count", 0, "end after so many `events`; 0: never")
-	channels, err := parse(f, args)
+	channels, err := sh.parse(f, args)
 	if err != nil {
 		return err
 	}
 	if err := checkChannels(channels); err != nil {
 		return err
 	}
+	if *count < 0 {
+		return failed(exitUsage, "-count is a number of events, or 0 for all")
+	}
 	c, err := open(sh)
 	if err != nil {
 		return err
 	}
 	seen := 0
-	follow := &follower{client: c, channels: channels, cursor: *since, query: url.Values{"types": {"off"}}, say: sh.say,
+	follow := &follower{client: c, channels: channels, cursor: *since, query: url.Values{"types": {"off"}}, say: sh.say, patience: sh.patience,
 		take: func(_ context.Context, data []byte) error {
 			if err := sh.show(data, *lines); err != nil {
 				return err

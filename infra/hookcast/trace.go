@@ -19,7 +19,7 @@ type hop map[string]json.RawMessage
 
 // trace prints the way of an event as a table.
 func trace(ctx context.Context, sh *shell, args []string) error {
-	rest, err := parse(sh.flags("trace"), args)
+	rest, err := sh.parse(sh.flags("trace"), args)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func trace(ctx context.Context, sh *shell, args []string) error {
 		Total   int64    `json:"total_ms"`
 	}
 	if err := c.call(ctx, http.MethodGet, "/v1/events/"+rest[0]+"/trace", nil, &way); err != nil {
-		return err
+		return needs(err, "to see traces takes a key of the role admin or owner")
 	}
 	fmt.Fprintln(sh.stdout, shown(fmt.Sprintf("%s %s#%d %s", way.Event.ID, way.Event.Channel, way.Event.Seq, way.Event.Type)))
 	w := tabwriter.NewWriter(sh.stdout, 0, 0, 2, ' ', 0)
@@ -56,7 +56,7 @@ func trace(ctx context.Context, sh *shell, args []string) error {
 		fmt.Fprintf(sh.stdout, "nothing is recorded of: %s\n", shown(strings.Join(way.Missing, ", ")))
 	}
 	if !way.Traced {
-		fmt.Fprintln(sh.stdout, "the event was not traced; PUT /v1/trace turns tracing on for those to come")
+		fmt.Fprintln(sh.stdout, `the event was not traced; PUT /v1/trace with {"enabled":true} has those to come traced, for an hour`)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (w *wanted) resolve(ctx context.Context, c *client) error {
 	}
 	var s struct{ Channel, Fallback string }
 	if err := c.call(ctx, http.MethodGet, "/v1/sources/"+w.source, nil, &s); err != nil {
-		return fmt.Errorf("%s: %w", w.source, err)
+		return needs(fmt.Errorf("%s: %w", w.source, err), "to see sources takes a key of the role admin or owner; name the source's channels instead")
 	}
 	template, err := tenants.ParseTemplate(s.Channel)
 	if err != nil {

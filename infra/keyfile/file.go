@@ -3,11 +3,9 @@ package keyfile
 import (
 	"crypto/rand"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 
+	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
 )
 
@@ -29,55 +27,20 @@ func Open(path string) (*Vault, error) {
 }
 
 func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+	key, err := privatefile.Read(path, keyBytes)
+	if exposed, ok := errors.AsType[*privatefile.ExposedError](err); ok {
+		return nil, tenants.Errorf(tenants.Internal, "key_file_exposed", "%w", exposed)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
-		return nil, tenants.Errorf(tenants.Internal, "key_file_exposed", "%s must be a file that its owner alone can read: chmod 600", path)
-	}
-	key, err := io.ReadAll(io.LimitReader(f, keyBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(key) != keyBytes {
+	if errors.Is(err, privatefile.ErrTooLong) || err == nil && len(key) != keyBytes {
 		return nil, tenants.Errorf(tenants.Internal, "key_file_damaged", "%s does not hold a key of %d bytes", path, keyBytes)
 	}
-	return key, nil
+	return key, err
 }
 
-// create makes the file in one step: it is written under another name and linked, so that whoever finds it finds all of it.
-func create(path string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // O_EXCL, mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
+func create(path string) error {
 	key := make([]byte, keyBytes)
 	rand.Read(key)
-	if _, err = f.Write(key); err == nil {
-		err = f.Sync()
-	}
-	if err2 := f.Close(); err == nil {
-		err = err2
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil { // fails where path exists
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return privatefile.Create(path, key)
 }
 
 func unusable(err error) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/hookcast/hookcast/functions/ingest"
 	"github.com/hookcast/hookcast/infra/certificates"
 	"github.com/hookcast/hookcast/infra/keyfile"
+	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/infra/sqlite"
 	"github.com/hookcast/hookcast/streamer"
 	"github.com/hookcast/hookcast/streamer/hub"
@@ -210,7 +211,7 @@ func (b *box) ensureOperator(ctx context.Context, keys *tenants.Keys) error {
 	if errors.Is(err, os.ErrNotExist) {
 		b.firstTime = true
 		text = []byte(tenants.NewOperatorKey() + "\n")
-		err = writeFile(b.operator, text)
+		err = privatefile.ReplaceDurably(b.operator, text)
 	}
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
 	"github.com/hookcast/hookcast/tenants/token"
@@ -79,7 +80,7 @@ func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *tenants
 	if kept, err = json.MarshalIndent(d.demoTenant, "", "  "); err != nil {
 		return nil, err
 	}
-	return d, writeFile(path, append(kept, '\n'))
+	return d, privatefile.ReplaceDurably(path, append(kept, '\n'))
 }
 
 // postLines are shell lines that post a webhook as GitHub would: the body is signed as it is, with openssl.

@@ -122,27 +122,6 @@ func TestWhatCannotBeServedIsRefusedInOneClearLine(t *testing.T) {
 	}
 }
 
-func TestAFileIsWrittenWholeForItsOwnerAlone(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "secret")
-	for _, text := range []string{"first", "second"} {
-		if err := writeFile(path, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(path)
-		info, statErr := os.Stat(path)
-		if err != nil || statErr != nil || string(got) != text || info.Mode() != 0o600 {
-			t.Errorf("%q, %v, %v, %v", got, info.Mode(), err, statErr)
-		}
-	}
-	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
-		t.Errorf("left behind: %v, %v", files, err)
-	}
-	if err := writeFile(filepath.Join(dir, "none", "secret"), nil); err == nil {
-		t.Error("written into a folder that is not there")
-	}
-}
-
 func TestTheDemoIsMadeAnewWhereItsTenantIsGone(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	first := opened(t, data)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
 )
 
@@ -30,15 +31,6 @@ func Hash(path string) (string, error) {
 
 // create never writes over a key: two who make one at once do not end with the hash of a key that is gone.
 func create(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
 	text := []byte(tenants.NewOperatorKey() + "\n")
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		_ = os.Remove(path)
-		return nil, err
-	}
-	return text, nil
+	return text, privatefile.Create(path, text)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
@@ -134,10 +135,5 @@ func makeFile(path string) error {
 	if err := f.Chmod(0o600); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return privatefile.SyncFolder(filepath.Dir(path))
 }

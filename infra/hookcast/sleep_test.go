@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// wallClock is a clock on the wall that goes on while the machine sleeps.
+type wallClock struct{ slept atomic.Int64 }
+
+func (c *wallClock) now() time.Time        { return time.Now().Round(0).Add(time.Duration(c.slept.Load())) }
+func (c *wallClock) sleep(d time.Duration) { c.slept.Add(int64(d)) }
+func (c *wallClock) patient(f *follower)   { f.patience.wall = c.now }
+func naps(c *wallClock, d time.Duration) handler {
+	return func(http.ResponseWriter, *http.Request) { c.sleep(d) }
+}
+
+type handler = func(http.ResponseWriter, *http.Request)
+
+// then answers with all of hs, one after the other.
+func then(hs ...handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, h := range hs {
+			h(w, r)
+		}
+	}
+}
+
+func pauses(d time.Duration) handler {
+	return func(http.ResponseWriter, *http.Request) { time.Sleep(d) }
+}
+
+// The laptop wakes up: its connection looks alive, and is left within a beat rather than when it has been silent for long enough.
+func TestAfterASleepItConnectsAnewAtOnceBehindTheLastEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var clock wallClock
+		const awake = 10 * time.Second
+		f := follow(t, clock.patient,
+			then(streams(false, opening, "id: 1\ndata: one\n\n"), pauses(awake), naps(&clock, 8*time.Hour), streams(true)),
+			streams(false, opening, "id: 2\ndata: two\n\n"), ends)
+		if f.err != nil || strings.Join(f.events, " ") != "one two" || f.asked[1].Header.Get("Last-Event-ID") != "1" {
+			t.Fatalf("%v, %q, %v, behind %q", f.events, f.said, f.err, f.asked[1].Header.Get("Last-Event-ID"))
+		}
+		if late := f.at[1] - awake; late < 0 || late > beat {
+			t.Errorf("it connects %v after it woke", late)
+		}
+		if !strings.Contains(f.said[1], "this machine slept for 8h0m") || !strings.Contains(f.said[1], "connecting anew") {
+			t.Errorf("said %q", f.said)
+		}
+	})
+}
+
+// What it could not reach before the sleep it tries again when it wakes, not when the pause is over.
+func TestASleepEndsAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var clock wallClock
+		f := follow(t, func(f *follower) {
+			clock.patient(f)
+			say := f.say
+			f.say = func(format string, args ...any) {
+				say(format, args...)
+				if strings.HasSuffix(sprint(format, args...), "; again in 1h0m0s") {
+					clock.sleep(time.Minute)
+				}
+			}
+		}, streams(false, opening), problem(503, "draining", "Later.", "Retry-After", "3600"), ends)
+		if f.err != nil || len(f.asked) != 3 {
+			t.Fatalf("%v, %q, %d requests", f.err, f.said, len(f.asked))
+		}
+		if pause := f.at[2] - f.at[1]; pause > beat {
+			t.Errorf("it comes back %v after it woke", pause)
+		}
+	})
+}
+
+// A busy machine is late, and a clock may be set back: neither is a sleep.
+func TestWhatIsNoSleepKeepsTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var clock wallClock
+		lateness := func(w http.ResponseWriter, r *http.Request) {
+			for range 10 {
+				time.Sleep(3 * time.Second)
+				clock.sleep(2 * beat)
+				time.Sleep(beat)
+				clock.sleep(-time.Hour)
+				streams(false, ":\n\n")(w, r)
+			}
+		}
+		f := follow(t, clock.patient, then(streams(false, opening), lateness, streams(false, "event: hookcast.ended\nid: !stop\ndata: {\"channel\":\"a\"}\n\n")))
+		if f.err != nil || len(f.asked) != 1 {
+			t.Errorf("%v, %d requests, said %q", f.err, len(f.asked), f.said)
+		}
+	})
+}
+
+// Where nothing was ever heard of the server, a sleep is no reason to believe that it is not there.
+func TestASleepDuringTheFirstConnectIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var clock wallClock
+		f := follow(t, clock.patient, then(naps(&clock, time.Hour), func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), ends)
+		if f.err != nil || len(f.asked) != 2 {
+			t.Errorf("%v, %d requests, said %q", f.err, len(f.asked), f.said)
+		}
+	})
+}
+
+// hole is a proxy of TCP that can swallow connections: it then takes what comes on those that there are and passes nothing on, either way, and ends
+// nothing. New ones it passes.
+type hole struct {
+	net.Listener
+	to string
+
+	mu     sync.Mutex
+	conns  []net.Conn
+	opened []*atomic.Bool // by connection: swallowed
+}
+
+func newHole(t *testing.T, to string) *hole {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hole{Listener: l, to: to}
+	go h.serve()
+	t.Cleanup(h.close)
+	return h
+}
+
+func (h *hole) serve() {
+	for {
+		in, err := h.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", h.to)
+		if err != nil {
+			in.Close()
+			continue
+		}
+		swallowed := new(atomic.Bool)
+		h.mu.Lock()
+		h.conns, h.opened = append(h.conns, in, out), append(h.opened, swallowed)
+		h.mu.Unlock()
+		for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
+			go func() {
+				b := make([]byte, 32<<10)
+				for {
+					n, err := way[0].Read(b)
+					if swallowed.Load() {
+						if err != nil {
+							return // and nobody hears of it
+						}
+						continue
+					}
+					if _, werr := way[1].Write(b[:n]); err != nil || werr != nil {
+						way[1].Close()
+						return
+					}
+				}
+			}()
+		}
+	}
+}
+
+// swallow makes holes of the connections that there are, and tells how many there were.
+func (h *hole) swallow() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.opened {
+		s.Store(true)
+	}
+	return len(h.opened)
+}
+
+func (h *hole) close() {
+	h.Close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.conns {
+		c.Close()
+	}
+}
+
+// A connection that swallows everything, as a router's that has forgotten it: by the clock on the wall, and by silence alone, listen gets out of it,
+// and has what was published meanwhile, once.
+func TestListenGetsOutOfADeadConnection(t *testing.T) {
+	b := startBox(t)
+	for name, c := range map[string]struct {
+		patience patience
+		clock    *wallClock
+		says     string
+	}{
+		"after a sleep": {says: "this machine slept for 3h0m", clock: &wallClock{}},
+		"by silence":    {says: errSilent.Error(), patience: patience{silence: 4 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			channel := "dead." + strings.ReplaceAll(name, " ", "-")
+			d, p, h := b.desk(t), newProgram(t, 200), newHole(t, b.addr)
+			d.vars[envStream], d.patience = "http://"+h.Addr().String(), c.patience
+			if c.clock != nil {
+				d.patience.wall = c.clock.now
+			}
+			stop, _ := d.begins(t, "listen", "-forward", p.URL, channel)
+			d.err.await(t, "connected to "+channel, 1)
+			b.publish(t, channel, "x", "1")
+			d.out.await(t, ": 200 OK in ", 1)
+			if h.swallow() == 0 {
+				t.Fatal("listen is connected past the proxy")
+			}
+			b.publish(t, channel, "x", "2")
+			b.publish(t, channel, "x", "3")
+			if c.clock != nil {
+				c.clock.sleep(3 * time.Hour)
+			}
+			d.out.await(t, ": 200 OK in ", 3)
+			if code := stop(); code != 0 {
+				t.Errorf("exits with %d", code)
+			}
+			if got := strings.Join(p.bodies(), ""); got != "123" || !strings.Contains(d.err.String(), c.says) {
+				t.Errorf("arrived %s, said %s", got, d.err)
+			}
+		})
+	}
+}
+
+// Over HTTP/2 streams share a connection, and a dead one would be asked again and again.
+func TestADeadConnectionOfHTTP2IsNotAskedAgain(t *testing.T) {
+	var asked atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("asked over %s", r.Proto)
+		}
+		n := asked.Add(1)
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "%sid: %d\ndata: %d\n\n", opening, n, n)
+		w.(http.Flusher).Flush()
+		if n == 2 {
+			io.WriteString(w, "event: hookcast.ended\nid: !stop\ndata: {\"channel\":\"a\"}\n\n")
+			return
+		}
+		<-r.Context().Done()
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(s.Certificate())
+	h := newHole(t, s.Listener.Addr().String())
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	base := "https://" + h.Addr().String()
+	var clock wallClock
+	var events []string
+	f := &follower{client: newClient(&shell{remote: transport}, credentials{API: base, Stream: base, Key: testKey()}), channels: []string{"a"}, patience: patience{wall: clock.now}}
+	f.take = func(_ context.Context, data []byte) error {
+		if events = append(events, string(data)); len(events) == 1 {
+			h.swallow()
+			clock.sleep(time.Hour)
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := f.run(ctx); err != nil || ctx.Err() != nil || strings.Join(events, " ") != "1 2" {
+		t.Errorf("%v, %v, %v", err, ctx.Err(), events)
+	}
+}
