@@ -60,7 +60,7 @@ type Options struct {
 	Goroutines  bool          // a goroutine and a blocking writer for each connection even where there is epoll
 	Heartbeat   time.Duration // between two signs of life; 20 s. Every second one is a named event
 	UnsentAge   time.Duration // a subscriber whose oldest unsent byte is older is cut; 24 s, so that one that vanished is found within 45 s: see vanished_test.go
-	UnsentBytes int64         // a live subscriber that is further behind is cut; 1 MiB
+	UnsentBytes int64         // a live subscriber that is further behind when more comes is cut; 1 MiB
 	AntiEntropy time.Duration // between two looks past the last number; 50 s. Twelve times as long where a day was quiet
 	Count       time.Duration // between a change of a channel's number of subscribers and its being written; 1 s. Below 0: it is not, but of bound channels
 	Linger      time.Duration // interest outlives the last subscriber for so long; 30 s

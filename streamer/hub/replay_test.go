@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,11 +245,32 @@ func TestWhoIsTooSlowIsCut(t *testing.T) {
 			r.publish("a", strings.Repeat("x", 300<<10))
 		}
 		r.settle()
+		r.publish("a", "the next") // the five may have come in one turn, which is held against nobody
+		r.settle()
 		if !byBytes.now().over || fine.now().over {
 			t.Error("not cut by bytes")
 		}
 		if s := r.hub.Stats(); s.Ended["stalled"] != 1 || s.Ended["backlog"] != 1 || s.Connections != 1 {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// What comes at once is held against nobody who had kept up: however much it is, and however little of it the socket takes.
+func TestABurstAloneCutsNobody(t *testing.T) {
+	inBubble(t, Options{}, func(r *rig) {
+		x := r.connect("", "a")
+		r.settle()
+		x.take(10)
+		r.tell("a", r.append("a", slices.Repeat([]string{strings.Repeat("x", 300<<10)}, 5)...)...)
+		r.settle()
+		if x.now().over {
+			t.Fatal("cut for a burst")
+		}
+		x.take(-1)
+		r.settle()
+		if x.now().over || x.lastID() != "5" {
+			t.Errorf("over %v at %s", x.now().over, x.lastID())
 		}
 	})
 }
