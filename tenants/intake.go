@@ -23,7 +23,7 @@ type Intake struct {
 	queue    Queue
 	rate     *Rate[TenantID]
 	sources  *Rate[string] // by their ids
-	traced   *Rate[TenantID]
+	marker   marker
 	month    *monthLimit
 	channels *channelCount
 	notices  *Notices
@@ -33,7 +33,7 @@ type Intake struct {
 // NewIntake returns an Intake to q. The rate of events is counted per Intake: a process needs one.
 func NewIntake(limits LimitLookup, l *Log, q Queue) *Intake {
 	return &Intake{
-		limits: limits, log: l, queue: q, rate: NewRate[TenantID](10_000), sources: NewRate[string](10_000), traced: NewRate[TenantID](10_000), month: newMonthLimit(NewMonthlyUsage(l.table)),
+		limits: limits, log: l, queue: q, rate: NewRate[TenantID](10_000), sources: NewRate[string](10_000), marker: newMarker(), month: newMonthLimit(NewMonthlyUsage(l.table)),
 		channels: newChannelCount(l), notices: NewNotices(q), last: &lastLimits{read: make(map[TenantID]Limits)},
 	}
 }
@@ -84,8 +84,7 @@ func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool
 	}
 	channels, err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, terms)
 	if err == nil {
-		e.Trace = in.mark(e, terms, now)
-		err = in.queue.Send(ctx, messageOf(e, limits))
+		err = in.queue.Send(ctx, in.marker.message(e, terms))
 	}
 	if err != nil {
 		in.month.giveBack(e.Tenant)
@@ -104,20 +103,12 @@ func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool
 	return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant}, nil
 }
 
-// mark is what goes with e if it is to be traced, else nil.
-func (in *Intake) mark(e Event, terms terms, now time.Time) *TraceMark {
-	if !terms.limits.tracing.samples(e.ID, now) {
-		return nil
+// message is what the queue carries of e, which comes in under those terms. Whatever goes to the ingest queue is made here.
+func (m marker) message(e Event, terms terms) Message {
+	if !ownJobChannel(e.Channel) { // what a job leaves there is kept no longer than anything is
+		e.Keep = keep(terms.limits)
 	}
-	if _, ok := in.traced.Take(e.Tenant, tracesPerSecond, 1); !ok {
-		return nil
-	}
-	return &TraceMark{Verified: terms.verified.UTC(), Enqueued: time.Now().UTC()}
-}
-
-// messageOf is what the queue carries of e.
-func messageOf(e Event, limits Limits) Message {
-	e.Keep = keep(limits)
+	e.Trace = m.mark(e, terms, time.Now())
 	return carry(e)
 }
 

@@ -79,15 +79,14 @@ func (j *Jobs) wake(ctx context.Context, r *jobRecord) (err error) {
 // send sends the event that is on its way. Reports are held to the tenant's limits when they come; what came of them is not held back any more.
 func (j *Jobs) send(ctx context.Context, r *jobRecord) error {
 	e := r.event()
-	if !ownJobChannel(r.Channel) {
-		limits, err := j.intake.limits.Limits(ctx, r.Tenant)
-		if err == nil {
-			e.Keep = keep(limits)
-		} else if KindOf(err) == Unavailable {
-			return err
-		}
+	m := carry(e)
+	switch limits, err := j.intake.limits.Limits(ctx, r.Tenant); {
+	case err == nil:
+		m = j.intake.marker.message(e, terms{limits: limits})
+	case KindOf(err) == Unavailable && !ownJobChannel(r.Channel): // for how long to keep it is not known
+		return err
 	}
-	return j.intake.queue.Send(ctx, carry(e))
+	return j.intake.queue.Send(ctx, m)
 }
 
 // afterwards has the job settled in the time of Watch; false where that does not run.

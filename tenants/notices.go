@@ -10,7 +10,8 @@ import (
 // Notices tells tenants about their own accounts, by events in their channel NoticesChannel, to which nobody else can publish. An event's
 // id follows from what it says, so that however many processes notice the same thing it is told once.
 type Notices struct {
-	queue Queue
+	queue  Queue
+	marker marker
 
 	mu   sync.Mutex
 	told map[string]bool // ids that this process has sent
@@ -37,7 +38,9 @@ const (
 )
 
 // NewNotices makes a Notices that sends to the ingest queue.
-func NewNotices(q Queue) *Notices { return &Notices{queue: q, told: make(map[string]bool)} }
+func NewNotices(q Queue) *Notices {
+	return &Notices{queue: q, marker: newMarker(), told: make(map[string]bool)}
+}
 
 // Scarce tells the tenant, which has limits l, that most of a limit is in use. What cannot be sent is told at the next occasion.
 func (n *Notices) Scarce(ctx context.Context, tenant TenantID, l Limits, limit string, most int64, period string) {
@@ -55,7 +58,7 @@ func (n *Notices) Tell(ctx context.Context, tenant TenantID, l Limits, kind stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTime)
 	defer cancel()
-	if err := n.queue.Send(ctx, messageOf(e, l)); err != nil {
+	if err := n.queue.Send(ctx, n.marker.message(e, terms{limits: l})); err != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		delete(n.told, e.ID)

@@ -56,7 +56,7 @@ func (f *ProxyFeed) Forward(ctx context.Context, events ...Event) error {
 		if _, err := in.month.take(ctx, ch.tenant, terms, time.Now()); err != nil {
 			return err
 		}
-		ms = append(ms, messageOf(e, terms.limits))
+		ms = append(ms, in.marker.message(e, terms))
 	}
 	if _, err := in.channels.admit(ctx, ch, terms); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (f *ProxyFeed) Say(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	return f.intake.queue.Send(ctx, messageOf(e, terms.limits))
+	return f.intake.queue.Send(ctx, f.intake.marker.message(e, terms))
 }
 
 // takeTurn counts one event against the tenant's rate, waiting where there is none left.

@@ -45,6 +45,22 @@ const (
 	tracesPerSecond = 20
 )
 
+// marker marks the events that are to be traced, wherever they come from. A process has one for each way in.
+type marker struct{ begun *Rate[TenantID] }
+
+func newMarker() marker { return marker{NewRate[TenantID](10_000)} }
+
+// mark is what goes with e if it is to be traced, else nil.
+func (m marker) mark(e Event, terms terms, now time.Time) *TraceMark {
+	if !terms.limits.tracing.samples(e.ID, now) {
+		return nil
+	}
+	if _, ok := m.begun.Take(e.Tenant, tracesPerSecond, 1); !ok {
+		return nil
+	}
+	return &TraceMark{Verified: terms.verified.UTC(), Enqueued: now.UTC()}
+}
+
 // Traced tells whether what becomes of the event is to be recorded: it was marked, and what was recorded of it is still kept.
 func (e *Event) Traced(now time.Time) bool {
 	return e.Trace != nil && now.Sub(e.Time) < traceLife
