@@ -4,19 +4,22 @@ package streamer
 
 import (
 	"encoding/json"
+	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hookcast/hookcast/streamer/hub"
+	"github.com/hookcast/hookcast/tenants"
 )
 
-// peer is a server of somebody else's on this machine.
-type peer struct {
-	url     string
-	publish func(from, to int) // numbers, in order
-	cut     func()             // breaks its connections; it serves again when cut returns
-	resumes bool               // it goes on from Last-Event-ID
+// others are servers that others wrote.
+var others = map[string]func(*testing.T) *peer{
+	"nchan": startNchan, "pushpin": startPushpin,
+	"better-sse":  func(t *testing.T) *peer { return startOnNode(t, "/better", true) },
+	"sse-channel": func(t *testing.T) *peer { return startOnNode(t, "/channel", true) },
+	"express-sse": func(t *testing.T) *peer { return startOnNode(t, "/express", false) },
 }
 
 // follower reads a stream of numbers on a goroutine of its own.
@@ -31,7 +34,7 @@ type follower struct {
 func (p *proxyWorld) follow(t *testing.T, path, key string) *follower {
 	f := &follower{t: t, came: make(chan string, 100)}
 	s := p.hear(t, path, key)
-	s.SetDeadline(time.Now().Add(3 * time.Minute))
+	s.SetDeadline(time.Now().Add(5 * time.Minute))
 	if e := s.next(t); e.Name != "hookcast.open" {
 		t.Fatalf("got %+v", e)
 	}
@@ -44,9 +47,13 @@ func (p *proxyWorld) follow(t *testing.T, path, key string) *follower {
 			}
 			p.heard(append([]byte(e.Name+e.ID), e.Data...))
 			switch {
-			case e.Name == "hookcast.gap":
+			case e.Name == tenants.UpstreamGapType:
+				if !strings.Contains(string(e.Data), `"upstream":true`) {
+					f.came <- "a gap of our own: " + string(e.Data)
+				}
 				f.came <- "gap"
-			case e.Name != "hookcast.heartbeat":
+			case e.Name == tenants.UpstreamType, e.Name == "hookcast.heartbeat":
+			default:
 				f.came <- string(e.Data)
 			}
 		}
@@ -88,50 +95,172 @@ func (f *follower) upTo(n int) {
 	}
 }
 
-// TestServersThatOthersWrote has 10,000 numbers come through a proxy from each, with two breaks on the way: where the server can go on none is
-// lost or repeated, and where it cannot a gap is said before the first that does not follow.
+// telling is a peer that is told numbers, and who hears them.
+type telling struct {
+	*follower
+	other *peer
+	said  int // numbers published
+}
+
+func (s *telling) publish(to int) {
+	s.t.Helper()
+	if err := s.other.publish(s.said+1, to); err != nil {
+		s.t.Fatal(err)
+	}
+	s.said = to
+}
+
+// hears publishes up to the number n and reads that far.
+func (s *telling) hears(n int) {
+	s.t.Helper()
+	s.publish(n)
+	s.upTo(n)
+}
+
+// hearsOfAGap publishes until a gap is said: what comes while nobody listens is lost, until somebody does again.
+func (s *telling) hearsOfAGap() {
+	s.t.Helper()
+	gaps, begun := s.gaps, time.Now()
+	for ; s.gaps == gaps; s.next(200 * time.Millisecond) {
+		if time.Since(begun) > 2*time.Minute {
+			s.t.Fatalf("no gap is said behind %d", s.last)
+		}
+		s.publish(s.said + 1)
+	}
+	s.hears(s.said + 1) // the last one may have been lost, too
+}
+
+// proxyTo makes a proxy of a peer's stream.
+func (p *proxyWorld) proxyTo(t *testing.T, key, url, channel string) string {
+	t.Helper()
+	ask := map[string]any{"name": "other", "url": url, "headers": map[string]string{"Authorization": "Bearer " + canary},
+		"limits": map[string]int{"first_byte_seconds": 5}} // pushpin leaves without an answer who comes before all of it is there
+	if channel != "" {
+		ask["channel"] = channel
+	}
+	status, answer := p.call(t, "POST", "/v1/proxies", key, ask)
+	var made struct{ ID string }
+	if err := json.Unmarshal(answer, &made); err != nil || status != 201 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	return "/v1/proxies/" + made.ID + "/stream"
+}
+
+// 10,000 numbers come through a proxy from each, over two breaks of the connection: where the server can go on none is lost or repeated, and
+// where it cannot a gap is said before the first that does not follow.
 func TestServersThatOthersWrote(t *testing.T) {
 	const events = 10_000
-	for name, start := range map[string]func(*testing.T) peer{
-		"nchan": startNchan, "pushpin": startPushpin,
-		"better-sse":  func(t *testing.T) peer { return startOnNode(t, "/better", true) },
-		"sse-channel": func(t *testing.T) peer { return startOnNode(t, "/channel", true) },
-		"express-sse": func(t *testing.T) peer { return startOnNode(t, "/express", false) },
-	} {
+	for name, start := range others {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of its time is other servers' pauses
 			other := start(t)
+			between := newMiddle(t, other.addr)
 			p := newProxyWorld(t, func(*hub.Options) {})
 			_, key := p.tenant(t)
-			status, answer := p.call(t, "POST", "/v1/proxies", key, map[string]any{"name": name, "url": other.url, "headers": map[string]string{"Authorization": "Bearer " + canary}})
-			var made struct{ ID string }
-			if err := json.Unmarshal(answer, &made); err != nil || status != 201 {
-				t.Fatalf("%d %s", status, answer)
-			}
-			f := p.follow(t, "/v1/proxies/"+made.ID+"/stream", key)
-			said := 0 // numbers published
-			for round := range 3 {
-				from := said + 1
-				said = max(said, (round+1)*events/3)
-				other.publish(from, said)
-				f.upTo(said)
-				if round == 2 {
-					break
-				}
-				other.cut()
-				for !other.resumes && f.gaps <= round { // what comes while nobody listens is lost: until somebody does again
-					said++
-					other.publish(said, said)
-					f.next(200 * time.Millisecond)
-				}
-				if !other.resumes { // the last one may have been lost, too
-					said++
-					other.publish(said, said)
-					f.upTo(said)
+			s := telling{follower: p.follow(t, p.proxyTo(t, key, "http://"+between.Addr().String()+other.path, ""), key), other: other}
+			for round := range 2 {
+				s.hears(max(s.said, (round+1)*events/3))
+				between.cut()
+				if !other.resumes {
+					s.hearsOfAGap()
 				}
 			}
-			if other.resumes && f.gaps > 0 || !other.resumes && f.gaps < 2 || f.last < events {
-				t.Errorf("%d gaps, up to %d", f.gaps, f.last)
+			s.hears(events)
+			if other.resumes != (s.gaps == 0) || s.gaps > 2 {
+				t.Errorf("%d gaps", s.gaps)
 			}
 		})
 	}
+}
+
+// Each is killed by SIGKILL and started again where it was, twice in 10,000 numbers: once while it is quiet, with numbers for it to keep before the
+// proxy is back, and once in the middle of a burst. Alone and through a channel nothing is lost or repeated where the server can go on, and
+// where it cannot the stream has a gap event, and the channel too, for who reads it later.
+func TestServersThatAreKilled(t *testing.T) {
+	const events = 10_000
+	for name, start := range others {
+		for way, channel := range map[string]string{"alone": "", "channel": "numbers"} {
+			t.Run(name+" "+way, func(t *testing.T) {
+				t.Parallel()
+				other := start(t)
+				p := newProxyWorld(t, func(*hub.Options) {})
+				key := p.unbounded(t)
+				s := telling{follower: p.follow(t, p.proxyTo(t, key, other.url(), channel), key), other: other}
+				s.hears(events / 3)
+				other.kill(t)
+				if other.resumes && !other.keeps {
+					waitForAnotherSecond(t) // nchan's ids count within seconds
+				}
+				other.start(t)
+				if name == "nchan" {
+					forgotten(t, "http://"+other.addr+"/pub/numbers")
+				}
+				if !other.resumes {
+					s.hearsOfAGap()
+				}
+				s.hears(2 * events / 3)
+				if other.keeps {
+					told := make(chan error)
+					go func() { told <- other.publish(s.said+1, events) }()
+					s.upTo(s.said + 50)
+					other.kill(t)
+					other.start(t)
+					if err := <-told; err != nil {
+						t.Fatal(err)
+					}
+					s.said = events
+				} else {
+					other.kill(t)
+					if other.resumes {
+						waitForAnotherSecond(t)
+					}
+					other.start(t)
+					if !other.resumes {
+						s.hearsOfAGap()
+					}
+				}
+				s.hears(events)
+				if other.resumes != (s.gaps == 0) || s.gaps > 2 {
+					t.Errorf("%d gaps", s.gaps)
+				}
+				if channel != "" {
+					late := p.follow(t, "/v1/stream?channel=numbers&after=0", key)
+					late.upTo(events)
+					if late.gaps != s.gaps {
+						t.Errorf("the channel has %d gaps, and %d were said", late.gaps, s.gaps)
+					}
+				}
+			})
+		}
+	}
+}
+
+// unbounded makes a tenant whose limits are out of the way, and returns its key.
+func (p *proxyWorld) unbounded(t *testing.T) string {
+	t.Helper()
+	id, _ := p.tenant(t)
+	limits := map[string]*int64{"events_per_second": new(int64(0)), "events_per_month": new(int64(0)), "retention_events": new(int64(100_000))}
+	if _, err := p.accounts.UpdateAsOperator(t.Context(), id, tenants.OperatorPatch{Limits: limits}); err != nil {
+		t.Fatal(err)
+	}
+	return p.keyOf(t, id)
+}
+
+// forgotten wants nchan to know nothing of a channel: its memory is gone, and what is not published again stays lost.
+func forgotten(t *testing.T, url string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusNotFound {
+		t.Errorf("nchan answers %d", res.StatusCode)
+	}
+}
+
+func waitForAnotherSecond(t *testing.T) {
+	t.Helper()
+	at := time.Now().Unix()
+	eventually(t, "it is another second", func() bool { return time.Now().Unix() > at })
 }

@@ -56,6 +56,7 @@ var importRules = []struct {
 	{"streamer/ndjson", []string{"tenants", "tenants/envelope", "streamer/sse"}, nil, "a wire format; sse has the names of controls"},
 	{"streamer/ws", []string{"tenants", "streamer/ndjson", "streamer/sse"}, nil, "a wire format; its messages are the lines of ndjson"},
 	{"streamer/embed", nil, nil, "files for the browser"},
+	{"streamer/peers", nil, nil, "it says how programs are started and knows nothing of ours"},
 }
 
 // awsFor is the SDK of a service of AWS: a module for each of its APIs and two that all of them share.

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // deploy restarts two nodes one after the other, as a rolling deploy does, while events flow and 5,000 clients listen. A client that is
@@ -105,16 +107,16 @@ type node struct {
 func (b *bench) startCluster() (*server, *cluster, error) {
 	for _, program := range []string{"java", "node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return nil, nil, errMissing
+			return nil, nil, peers.ErrMissing
 		}
 	}
 	binary := filepath.Join(b.dir, "awslocal")
 	if out, err := exec.Command("go", "build", "-o", binary, "github.com/hookcast/hookcast/infra/awslocal").CombinedOutput(); err != nil {
 		return nil, nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
-	s, c, api := &server{name: "awslocal"}, &cluster{data: filepath.Join(b.dir, "awslocal-data")}, freeAddr()
+	s, c, api := &server{name: "awslocal"}, &cluster{data: filepath.Join(b.dir, "awslocal-data")}, peers.FreeAddr()
 	for i := range 2 {
-		addr := freeAddr()
+		addr := peers.FreeAddr()
 		c.nodes = append(c.nodes, &node{name: fmt.Sprintf("streamer-%d", i+1), addr: addr, at: socketAddress(addr)})
 	}
 	err := s.processes.start(b.dir, binary, nil, "-api", api, "-stream", c.nodes[0].addr+","+c.nodes[1].addr, "-data", c.data)

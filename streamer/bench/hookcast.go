@@ -13,11 +13,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // startOnebox starts the real thing, the whole product in one process on SQLite, with a tenant whose limits are out of the way.
 func (b *bench) startOnebox(s *server, dir string) error {
-	addr, data := freeAddr(), filepath.Join(dir, "data")
+	addr, data := peers.FreeAddr(), filepath.Join(dir, "data")
 	if err := s.processes.start(dir, b.onebox, nil, "-addr", addr, "-data", data, "-demo=false", "-drain", "0s"); err != nil {
 		return err
 	}

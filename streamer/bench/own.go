@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"os"
+
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // ownVariable makes this binary one of its own small servers: `name address`.
@@ -30,7 +32,7 @@ func runOwn() {
 }
 
 func (b *bench) startOwn(s *server, dir string) error {
-	addr := freeAddr()
+	addr := peers.FreeAddr()
 	if err := s.processes.start(dir, b.self, []string{ownVariable + "=" + s.name + " " + addr}); err != nil {
 		return err
 	}

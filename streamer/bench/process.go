@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +13,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // processes are a server's: those that were started and all that they started.
@@ -64,38 +64,13 @@ func listening(addr string) error {
 	return err
 }
 
-// freeAddr is an address that nobody listens on.
-func freeAddr() string {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0"
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // pids are of the processes and of all below them.
-func (p *processes) pids() (pids []int) {
-	children := make(map[int][]int)
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])); len(f) > 1 {
-			parent, _ := strconv.Atoi(f[1])
-			children[parent] = append(children[parent], pid)
-		}
-	}
+func (p *processes) pids() []int {
+	var pids []int
 	for _, cmd := range p.commands {
 		pids = append(pids, cmd.Process.Pid)
 	}
-	for i := 0; i < len(pids); i++ {
-		pids = append(pids, children[pids[i]]...)
-	}
-	return pids
+	return peers.Family(pids...)
 }
 
 // cpu is the time that the processes have used, user and system.

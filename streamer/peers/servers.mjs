@@ -1,5 +1,7 @@
-// Servers of server-sent events of others, for one test: /better, /express and /channel each stream what POST /publish?n= adds. POST /cut breaks
-// every connection. It prints its address.
+// Servers of server-sent events of others, for tests: `node servers.mjs PORT FILE`. /better, /express and /channel each stream the numbers 1, 2, 3, … as
+// POST /publish?to= adds them, each written to the file before anybody is sent it: who is started again on the file goes on there. What better-sse
+// and sse-channel are given is that history; express-sse keeps none.
+import fs from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 const require = createRequire(process.cwd() + '/');
@@ -7,32 +9,34 @@ const { createSession } = await import(require.resolve('better-sse').replace(/\.
 const SSE = require('express-sse');
 const Channel = require('sse-channel');
 
-const log = [];
+const [port, file] = process.argv.slice(2);
+const kept = fs.openSync(file, 'a+');
+const whole = fs.readFileSync(kept, 'utf8').replace(/[^\n]*$/, ''); // without a line that was cut short
+fs.ftruncateSync(kept, whole.length);
+let last = whole.split('\n').length - 1;
+
+const event = (n) => ({ id: n, event: 'number', data: String(n) });
 const sessions = new Set();
 const express = new SSE();
-const channel = new Channel({ historySize: 100000, retryTimeout: 50 });
+const channel = new Channel({ historySize: 100000, history: Array.from({ length: last }, (_, i) => event(i + 1)), retryTimeout: 50 });
 
 const routes = {
   async '/better'(req, res) {
     const session = await createSession(req, res, { retry: 50 });
-    for (const n of log.slice(Number(session.lastId || 0))) session.push(n, 'number', String(n));
+    for (let n = Number(session.lastId || 0) + 1; n <= last; n++) session.push(n, 'number', String(n));
     sessions.add(session);
     session.once('disconnected', () => sessions.delete(session));
   },
   '/express': (req, res) => express.init(req, res),
   '/channel': (req, res) => channel.addClient(req, res),
   '/publish'(req, res, query) {
-    for (let i = Number(query.get('n')); i > 0; i--) {
-      const n = log.length + 1;
-      log.push(n);
-      for (const s of sessions) s.push(n, 'number', String(n));
-      express.send(n, 'number');
-      channel.send({ id: n, event: 'number', data: String(n) });
+    while (last < Number(query.get('to'))) {
+      fs.writeSync(kept, ++last + '\n');
+      for (const s of sessions) s.push(last, 'number', String(last));
+      express.send(last, 'number');
+      channel.send(event(last));
     }
     res.end('ok');
-  },
-  '/cut'(req, res) {
-    res.end('ok', () => setTimeout(() => server.closeAllConnections(), 5));
   },
 };
 const server = http.createServer((req, res) => {
@@ -42,5 +46,4 @@ const server = http.createServer((req, res) => {
   res.flush ??= () => {};
   return route(req, res, url.searchParams);
 });
-server.listen(0, '127.0.0.1', () => console.log('127.0.0.1:' + server.address().port));
-process.stdin.resume().on('end', () => process.exit()); // with who has started it
+server.listen(Number(port), '127.0.0.1');
