@@ -11,7 +11,7 @@ import (
 const (
 	maxSettings = 1 << 20  // bytes of a file of settings, or of a secret
 	maxPublish  = 1 << 20  // what the API takes
-	maxSign     = 16 << 20 // bytes that are signed
+	maxSign     = 32 << 20 // more than GitHub posts, which posts the most
 )
 
 // input reads from standard input, and gives up when ctx ends: a terminal may never say anything. What still reads then ends with the process.

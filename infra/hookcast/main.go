@@ -148,7 +148,7 @@ func (sh *shell) parse(f *flag.FlagSet, args []string) (rest []string, err error
 				sh.help(f)
 				return nil, err
 			}
-			return nil, failed(exitUsage, "%w; %s -h lists the flags", err, f.Name())
+			return nil, failed(exitUsage, "%w; %s -h lists the flags, and behind -- there are none", err, f.Name())
 		}
 		if n := len(args) - f.NArg(); n > 0 && args[n-1] == "--" {
 			return append(rest, f.Args()...), nil

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -45,6 +46,9 @@ func sign(ctx context.Context, sh *shell, args []string) error {
 		return failed(exitUsage, "-provider is one of %s", strings.Join(names, ", "))
 	}
 	secret, err := sh.signingSecret(scheme, *secretFile)
+	if bad, ok := errors.AsType[*signing.Error](err); ok {
+		return failed(exitUsage, "the signing secret is none of %s: %s", scheme.Title, bad.Detail)
+	}
 	if err != nil {
 		return err
 	}
@@ -102,7 +106,7 @@ func (sh *shell) signingSecret(scheme signing.Scheme, file string) (signing.Secr
 	if file != "" {
 		b, err := os.ReadFile(file)
 		if err != nil {
-			return signing.Secret{}, err
+			return signing.Secret{}, failed(exitUsage, "the signing secret cannot be read: %w", err)
 		}
 		text = strings.TrimRight(string(b), "\r\n")
 	}
