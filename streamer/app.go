@@ -40,6 +40,7 @@ type Options struct {
 	Logger  *slog.Logger    // nil: discards
 	Ready   func() error    // nil: ready whenever the App itself is
 	Metrics func() []Metric // further ones for /metrics; nil: none
+	Tracer  *tenants.Tracer // the Hub's, for /metrics; nil: nothing is traced
 
 	TrustedHops int // proxies in front that append to X-Forwarded-For
 	// ConnectionsPerPeer is how many connections one address may have with the server, streams apart; 0: any number, as behind a balancer, whose own address

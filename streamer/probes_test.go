@@ -1,14 +1,17 @@
 package streamer
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
 func TestReadinessIsHonestAndHealthIsNot(t *testing.T) {
@@ -73,6 +76,11 @@ func TestMetricsAreForThisMachineAndTheOperator(t *testing.T) {
 		o.Metrics = func() []Metric {
 			return []Metric{{Name: "hookcast_commits_total", Help: "Commits.", Counter: true, Value: 7}}
 		}
+		o.Tracer = tenants.NewTracer(tenantstest.NewTable(tenantstest.Faults{}), nil)
+		o.Tracer.Hop("ten_a", "evt_a", time.Now(), tenants.Hop{Name: tenants.HopWritten})
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		o.Tracer.Flush(gone)
 	})
 	_, key := w.tenant(t)
 	operator := tenants.NewOperatorKey()
@@ -83,7 +91,7 @@ func TestMetricsAreForThisMachineAndTheOperator(t *testing.T) {
 	s.next(t)
 	a, _ := w.talk(t, "GET /metrics"+head+"\r\n")
 	for _, want := range []string{"\nhookcast_ready 1\n", "\nhookcast_sockets_open ", `hookcast_connections{plan="free",transport="sse"} 1`, "# TYPE hookcast_commits_total counter\nhookcast_commits_total 7\n",
-		"\nhookcast_requests_total{class=\"2xx\"} 1\n", "\nhookcast_descriptors_open "} {
+		"\nhookcast_requests_total{class=\"2xx\"} 1\n", "\nhookcast_descriptors_open ", "\nhookcast_trace_dropped_total 1\n"} {
 		if !strings.Contains("\n"+a.body, want) {
 			t.Errorf("no %q in\n%s", want, a.body)
 		}

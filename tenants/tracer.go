@@ -23,6 +23,7 @@ type Tracer struct {
 	of       map[TenantID]int
 	sessions *Rate[TenantID]
 	dropped  atomic.Int64
+	measured atomic.Int64 // of dropped: what Measure told of
 }
 
 // Bounds of what waits to be written.
@@ -74,6 +75,17 @@ func (t *Tracer) Dropped() int64 {
 		return 0
 	}
 	return t.dropped.Load()
+}
+
+// Measure hands on what was dropped since its last call, as TraceDropped, if anything was.
+func (t *Tracer) Measure(measure func(values ...slog.Attr)) {
+	now := t.Dropped()
+	if now == 0 {
+		return
+	}
+	if n := now - t.measured.Swap(now); n > 0 {
+		measure(slog.Int64("TraceDropped", n))
+	}
 }
 
 func (t *Tracer) take(op Op) {

@@ -2,6 +2,8 @@ package tenants
 
 import (
 	"context"
+	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -71,6 +73,31 @@ func TestATracerMakesNobodyWaitAndIsBounded(t *testing.T) {
 			t.Errorf("%d rows were written, the last ones at the end", got)
 		}
 	})
+}
+
+func TestWhatATracerDropsIsMeasuredOnce(t *testing.T) {
+	var told []string
+	measure := func(values ...slog.Attr) {
+		for _, v := range values {
+			told = append(told, v.String())
+		}
+	}
+	var none *Tracer
+	none.Measure(measure)
+	table := &traceTable{}
+	tracer := NewTracer(table, nil)
+	tracer.Measure(measure)
+	table.fail.Store(true)
+	for _, n := range []int{2, 0, 3} {
+		for range n {
+			tracer.Hop("ten_a", NewID(PrefixEvent), time.Now(), Hop{Name: HopAppended})
+		}
+		tracer.Flush(t.Context())
+		tracer.Measure(measure)
+	}
+	if !slices.Equal(told, []string{"TraceDropped=2", "TraceDropped=3"}) {
+		t.Errorf("%q", told)
+	}
 }
 
 func TestSessionsAreBoundedPerTenant(t *testing.T) {

@@ -19,8 +19,8 @@ type Appender interface {
 // Options are a Handler's dependencies.
 type Options struct {
 	Appender Appender
-	// Trace writes down what was traced, before the process may be frozen. Its events are with the nodes by then. Nil: nothing is traced.
-	Trace   func(context.Context)
+	// Tracer is the Appender's: what it has is written before the process may be frozen. Its events are with the nodes by then. Nil: nothing is traced.
+	Tracer  *tenants.Tracer
 	Logger  *slog.Logger
 	Measure func(values ...slog.Attr)
 }
@@ -31,9 +31,8 @@ func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventR
 	queue := batch.Queue{Take: o.Appender.Append, Name: "Appended", Measure: o.Measure, Logger: o.Logger, Says: owned}
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		out := queue.Handle(ctx, e)
-		if o.Trace != nil {
-			o.Trace(ctx)
-		}
+		o.Tracer.Flush(ctx)
+		o.Tracer.Measure(o.Measure)
 		return out, nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,57 @@ func TestMessagesComeAsTheQueueHasThem(t *testing.T) {
 	}
 	if two := r.got[1]; string(two.Body) != "no base64!" || two.Receives != 0 || !two.Sent.IsZero() { // for the Appender to refuse
 		t.Errorf("%+v", two)
+	}
+}
+
+// rows is a table that counts its writes, or takes none.
+type rows struct {
+	tenants.Table
+	writes int
+	full   bool
+}
+
+func (r *rows) Write(context.Context, ...tenants.Op) error {
+	if r.full {
+		return tenants.Errorf(tenants.Unavailable, "throttled", "not now")
+	}
+	r.writes++
+	return nil
+}
+
+// tracing is an Appender whose events are traced.
+type tracing struct {
+	recorder
+	tracer *tenants.Tracer
+}
+
+func (a *tracing) Append(ctx context.Context, rs []tenants.Received) []int {
+	for range rs {
+		a.tracer.Hop("ten_a", tenants.NewID(tenants.PrefixEvent), time.Now(), tenants.Hop{Name: tenants.HopAppended, At: time.Now()})
+	}
+	return a.recorder.Append(ctx, rs)
+}
+
+func TestWhatWasTracedIsWrittenBeforeTheAnswerOrMeasuredAsDropped(t *testing.T) {
+	table := &rows{}
+	a := &tracing{tracer: tenants.NewTracer(table, nil)}
+	var dropped []int64
+	handler := appending.Handler(appending.Options{Appender: a, Tracer: a.tracer, Logger: slog.New(slog.DiscardHandler), Measure: func(vs ...slog.Attr) {
+		for _, v := range vs {
+			if v.Key == "TraceDropped" {
+				dropped = append(dropped, v.Value.Int64())
+			}
+		}
+	}})
+	batch := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "one"}, {MessageId: "two"}}}
+	for _, full := range []bool{false, true, false} {
+		table.full = full
+		if out, err := handler(t.Context(), batch); err != nil || len(out.BatchItemFailures) != 0 {
+			t.Fatalf("%+v, %v", out, err)
+		}
+	}
+	if table.writes != 4 || !slices.Equal(dropped, []int64{2}) {
+		t.Errorf("%d rows, dropped %v", table.writes, dropped)
 	}
 }
 

@@ -192,7 +192,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		Ingest: ingest.Handler(ingest.Options{
 			Receiver: tenants.NewReceiver(sources, judge, intake), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
 		}),
-		OpenAPI: api.OpenAPI, Logger: log, TrustedHops: c.trustedHops, Metrics: b.metrics,
+		OpenAPI: api.OpenAPI, Logger: log, TrustedHops: c.trustedHops, Metrics: b.metrics, Tracer: b.tracer,
 	}
 	if c.trustedHops == 0 {
 		o.ConnectionsPerPeer = connectionsPerPeer
@@ -293,7 +293,6 @@ func (b *box) metrics() []streamer.Metric {
 		{Name: "hookcast_storage_calls_total", Help: "Calls that write.", Counter: true, Value: float64(s.Calls)},
 		{Name: "hookcast_storage_commits_total", Help: "Transactions.", Counter: true, Value: float64(s.Commits)},
 		{Name: "hookcast_storage_syncs_total", Help: "Transactions that waited for the disk.", Counter: true, Value: float64(s.Syncs)},
-		{Name: "hookcast_trace_dropped_total", Help: "What was to be traced and was not written.", Counter: true, Value: float64(b.tracer.Dropped())},
 		{Name: "hookcast_storage_failed_total", Help: "Transactions that were taken back.", Counter: true, Value: float64(s.Failed)},
 	}...)
 }

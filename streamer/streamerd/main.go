@@ -78,12 +78,13 @@ func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error 
 	return err
 }
 
-// measure writes how many connections there are: what the number of nodes is steered by.
+// measure writes how many connections there are, which is what the number of nodes is steered by, and what of traces was lost.
 func (s *streamer) measure(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		s.env.MeasureAll(slog.Int64("Connections", s.hub.Stats().Connections))
+		s.tracer.Measure(s.env.Measure)
 		select {
 		case <-ctx.Done():
 			return

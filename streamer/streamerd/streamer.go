@@ -143,7 +143,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 			Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table),
 			Observe: tier.Observe,
 		}),
-		OpenAPI: api.OpenAPI, Logger: s.log, Ready: s.node.Ready, TrustedHops: trustedHops,
+		OpenAPI: api.OpenAPI, Logger: s.log, Ready: s.node.Ready, Tracer: s.tracer, TrustedHops: trustedHops,
 	})
 	return s, nil
 }

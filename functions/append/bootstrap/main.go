@@ -25,5 +25,5 @@ func main() {
 	appender.Tenants, appender.Logger = tenants.NewAccounts(table, tenants.NewNews(table, inboxes)), env.Logger
 	appender.Tracer = tenants.NewTracer(table, env.Logger)
 	env.Ready()
-	lambda.Start(appending.Handler(appending.Options{Appender: appender, Trace: appender.Tracer.Flush, Logger: env.Logger, Measure: env.Measure}))
+	lambda.Start(appending.Handler(appending.Options{Appender: appender, Tracer: appender.Tracer, Logger: env.Logger, Measure: env.Measure}))
 }
