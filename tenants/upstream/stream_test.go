@@ -144,8 +144,9 @@ func TestOnlyAnEventStreamIsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct{ kind, encoding, code string }{
 			{"text/event-stream", "", ""}, {"Text/Event-Stream", "", ""}, {"text/event-stream;charset=utf-8", "", ""}, {"text/event-stream", "identity", ""},
-			{"text/event-stream;", "", ""}, {"text/event-stream;x bogus", "", ""}, // web-platform-tests, eventsource/format-mime-trailing-semicolon and -valid-bogus
-			{"x bogus", "", "upstream_media_type"}, // format-mime-bogus
+			{"text/event-stream;x bogus", "", ""},
+			// web-platform-tests, eventsource/format-utf-8 and format-mime-*.
+			{"text/event-stream;charset=windows-1252", "", ""}, {"text/event-stream;", "", ""}, {"x bogus", "", "upstream_media_type"}, {"text/x-bogus", "", "upstream_media_type"},
 			{"", "", "upstream_media_type"}, {"text/plain", "", "upstream_media_type"}, {"text/event-stream-x", "", "upstream_media_type"}, {"text/event-stream", "gzip", "upstream_encoding"},
 		} {
 			s := &server{scripts: []script{{status: 200, header: map[string]string{"Content-Type": c.kind, "Content-Encoding": c.encoding}}, noContent}}
