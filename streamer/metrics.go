@@ -79,6 +79,9 @@ func (a *App) samples() []Metric {
 	}
 	list = append(list, hubMetrics(a.o.Hub.Stats())...)
 	list = append(list, Metric{Name: "hookcast_trace_dropped_total", Help: "What was to be traced and was not written.", Counter: true, Value: float64(a.o.Tracer.Dropped())})
+	if a.o.Relay != nil {
+		list = append(list, proxyMetrics(a.o.Relay.Stats())...)
+	}
 	list = append(list, processMetrics()...)
 	if a.o.Metrics != nil {
 		list = append(list, a.o.Metrics()...)

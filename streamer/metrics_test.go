@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
 )
 
@@ -62,7 +63,7 @@ func readMetrics(t testing.TB, text string) (samples []sample, kinds map[string]
 // busyMetrics are those of an App that has had something of everything.
 func busyMetrics(t *testing.T) string {
 	t.Helper()
-	w := newWorld(t)
+	w := newProxyWorld(t, func(*hub.Options) {}).world
 	tenant, key := w.tenant(t)
 	for _, tr := range transports {
 		c := tr.open(t, w, "channel=a&after=0", auth(key))

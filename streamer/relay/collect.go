@@ -62,7 +62,7 @@ var (
 // Begin has the upstream read. Its end is told by an event in the channel.
 func (c *Collection) Begin() {
 	c.relay.spawn(func() {
-		defer c.relay.leave(c.key.tenant)
+		defer c.over()
 		defer c.cancel()
 		if c.kept() {
 			watching, stop := context.WithCancel(c.ctx)
@@ -115,6 +115,7 @@ func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ s
 	var forward []tenants.Event
 	var full error
 	c.mu.Lock()
+	before := len(c.events)
 	for _, e := range events {
 		if full = c.add(e, limits); full != nil {
 			break
@@ -125,7 +126,9 @@ func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ s
 			forward = append(forward, made)
 		}
 	}
+	added := len(c.events) - before
 	c.mu.Unlock()
+	c.relay.counts.forwarded(added)
 	if err := c.relay.o.Feed.Forward(ctx, forward...); err != nil {
 		return err
 	}

@@ -93,6 +93,7 @@ func (l *leader) announce(ctx context.Context, before tenants.RunState) (int64, 
 	e := openEvent(l.key.tenant, l.call.Channel)
 	if l.call.Proxy.Reconnect && before.Opened > 0 && !before.Over && l.lease.LastID == "" {
 		e = gapEvent(l.key.tenant, l.call.Channel)
+		l.r.counts.gap()
 	}
 	e.ID, e.Time, e.Source = tenants.NewID(tenants.PrefixEvent), time.Now().UTC(), l.call.Proxy.ID
 	if err := l.r.o.Feed.Say(ctx, e); err != nil {
@@ -124,6 +125,7 @@ func (l *leader) Events(ctx context.Context, events []eventstream.Event, lastID 
 	if err := l.r.o.Feed.Forward(ctx, made...); err != nil {
 		return err
 	}
+	l.r.counts.forwarded(len(events))
 	l.lease.Count += int64(len(events))
 	l.lease.LastID = lastID
 	if time.Since(l.saved) < saveEvery {
@@ -134,6 +136,7 @@ func (l *leader) Events(ctx context.Context, events []eventstream.Event, lastID 
 
 // Gap fulfils upstream.Sink.
 func (l *leader) Gap(ctx context.Context) error {
+	l.r.counts.gap()
 	e := gapEvent(l.key.tenant, l.call.Channel)
 	e.ID, e.Time, e.Source = tenants.NewID(tenants.PrefixEvent), time.Now().UTC(), l.call.Proxy.ID
 	return l.r.o.Feed.Say(ctx, e)

@@ -58,7 +58,18 @@ func (r *Relay) private(ctx context.Context, tenant tenants.TenantID, call tenan
 	}
 	run.stream = stream
 	r.o.Memory.begin(run.key)
+	r.mu.Lock()
+	r.alone++
+	r.mu.Unlock()
 	return run, nil
+}
+
+// over gives the run's place back.
+func (run *Run) over() {
+	run.relay.mu.Lock()
+	run.relay.alone--
+	run.relay.mu.Unlock()
+	run.relay.leave(run.key.tenant)
 }
 
 // runChannel names a channel of this node's memory, by which the rights to it are known: see tenants.ProxyOf.
@@ -75,7 +86,7 @@ func inMemory(channel string) bool {
 func (run *Run) Begin(client Client) {
 	run.client = client
 	run.relay.spawn(func() {
-		defer run.relay.leave(run.key.tenant)
+		defer run.over()
 		run.finish(run.stream.Run(run.ctx, run))
 		run.cancel()
 	})
@@ -91,7 +102,7 @@ func (run *Run) Left() {
 func (run *Run) Abandon() {
 	run.Left()
 	run.stream.Close()
-	run.relay.leave(run.key.tenant)
+	run.over()
 }
 
 // Events fulfils upstream.Sink.
@@ -103,11 +114,13 @@ func (run *Run) Events(ctx context.Context, events []eventstream.Event, _ string
 			return err
 		}
 	}
+	run.relay.counts.forwarded(len(events))
 	return nil
 }
 
 // Gap fulfils upstream.Sink.
 func (run *Run) Gap(ctx context.Context) error {
+	run.relay.counts.gap()
 	return run.put(ctx, gapEvent(run.key.tenant, run.Channel))
 }
 

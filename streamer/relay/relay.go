@@ -47,8 +47,11 @@ type Relay struct {
 	mu      sync.Mutex
 	open    map[tenants.TenantID]int // upstreams
 	total   int
+	alone   int // of total, those of one caller
 	shares  map[shareKey]*share
 	refusal map[shareKey]refusal
+
+	counts counts
 }
 
 // New makes a Relay.
@@ -63,6 +66,7 @@ func New(o Options) *Relay {
 		o.PerTenant = defaultPerTenant
 	}
 	r := &Relay{o: o, open: make(map[tenants.TenantID]int), shares: make(map[shareKey]*share), refusal: make(map[shareKey]refusal)}
+	r.counts.begin()
 	r.ctx, r.end = context.WithCancel(context.Background())
 	return r
 }
@@ -95,6 +99,14 @@ func (r *Relay) Open() int {
 
 // enter takes a place for an upstream: TooMany upstream_limit, Unavailable upstreams_full.
 func (r *Relay) enter(t tenants.TenantID) error {
+	err := r.place(t)
+	if err != nil {
+		r.counts.tried(false, err)
+	}
+	return err
+}
+
+func (r *Relay) place(t tenants.TenantID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -125,7 +137,7 @@ func (r *Relay) options(call tenants.ProxyCall, eventBytes int) upstream.Options
 	}
 	return upstream.Options{
 		Opener: r.o.Opener, Request: call.Request, Redirects: call.Proxy.Redirects, Reconnect: call.Proxy.Reconnect,
-		FirstByte: l.FirstByte, Idle: l.Idle, Total: l.Total, EventBytes: l.EventBytes, Redact: call.Redact.Text,
+		FirstByte: l.FirstByte, Idle: l.Idle, Total: l.Total, EventBytes: l.EventBytes, Tried: r.counts.tried, Redact: call.Redact.Text,
 	}
 }
 

@@ -27,6 +27,8 @@ type Options struct {
 	EventBytes int
 	// LastID is where the stream goes on from; "": it begins.
 	LastID string
+	// Tried is told of each attempt to connect: whether it was to go on with the stream, and the error where it came to nothing. nil: nobody is.
+	Tried func(again bool, err error)
 	// Redact cuts secrets out of what is shown of an answer. Required.
 	Redact func(string) string
 }

@@ -39,11 +39,20 @@ type Stream struct {
 func Open(ctx context.Context, o Options) (*Stream, error) {
 	s := &Stream{o: o, lastID: o.LastID, retry: usualRetry, until: time.Now().Add(o.Total)}
 	var err error
-	s.first, err = s.connect(ctx)
+	s.first, err = s.try(ctx, false)
 	if err != nil && !errors.Is(err, errNoContent) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// try connects, and tells who wants to know.
+func (s *Stream) try(ctx context.Context, again bool) (*body, error) {
+	conn, err := s.connect(ctx)
+	if known, _ := errors.AsType[*tenants.Error](err); s.o.Tried != nil && ctx.Err() == nil && (err == nil || known != nil) { // 204 is neither
+		s.o.Tried(again, err)
+	}
+	return conn, err
 }
 
 // Close lets go of a Stream that was not run.
@@ -174,7 +183,7 @@ func (s *Stream) again(ctx context.Context, failures int) (*body, error) {
 		if err := rest(ctx, max(s.pause(failures), asked)); err != nil {
 			return nil, err
 		}
-		conn, err := s.connect(ctx)
+		conn, err := s.try(ctx, true)
 		if err == nil || errors.Is(err, errNoContent) {
 			return conn, nil
 		}
