@@ -140,8 +140,8 @@ func (d Deployment) tokenFor(t testing.TB, by Tenant, life time.Duration, subjec
 	return out.Token
 }
 
-// GitHub posts body to the source, signed as GitHub signs (https://docs.github.com/webhooks).
-func (d Deployment) GitHub(ctx context.Context, s Source, delivery string, body []byte) (Answer, error) {
+// GitHub posts body to the source, signed as GitHub signs (https://docs.github.com/webhooks). header holds names and values to be set besides.
+func (d Deployment) GitHub(ctx context.Context, s Source, delivery string, body []byte, header ...string) (Answer, error) {
 	mac := hmac.New(sha256.New, []byte(s.Secret))
 	mac.Write(body)
 	req, err := http.NewRequestWithContext(ctx, "POST", s.URL, bytes.NewReader(body))
@@ -152,6 +152,9 @@ func (d Deployment) GitHub(ctx context.Context, s Source, delivery string, body 
 	req.Header.Set("X-GitHub-Event", "push")
 	req.Header.Set("X-GitHub-Delivery", delivery)
 	req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	return d.send(req)
 }
 

@@ -15,6 +15,11 @@ import (
 // there is no node or npm the test is skipped, and fails under CI=true; without says what nobody knows then.
 func Packages(t testing.TB, dir, without string) string {
 	t.Helper()
+	return install(t, os.DirFS(dir), filepath.Base(dir), without)
+}
+
+func install(t testing.TB, from fs.FS, name, without string) string {
+	t.Helper()
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			if os.Getenv("CI") == "true" {
@@ -23,7 +28,7 @@ func Packages(t testing.TB, dir, without string) string {
 			t.Skipf("%s is missing: %s", program, without)
 		}
 	}
-	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
+	lock, err := fs.ReadFile(from, "package-lock.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +38,7 @@ func Packages(t testing.TB, dir, without string) string {
 	}
 	cache = filepath.Join(cache, "hookcast")
 	sum := sha256.Sum256(lock)
-	there := filepath.Join(cache, "npm-"+filepath.Base(dir)+"-"+hex.EncodeToString(sum[:6]))
+	there := filepath.Join(cache, "npm-"+name+"-"+hex.EncodeToString(sum[:6]))
 	if _, err := os.Stat(there); err == nil {
 		return there
 	}
@@ -46,7 +51,7 @@ func Packages(t testing.TB, dir, without string) string {
 	}
 	defer os.RemoveAll(making)
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		raw, err := os.ReadFile(filepath.Join(dir, name))
+		raw, err := fs.ReadFile(from, name)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(making, name), raw, 0o644)
 		}

@@ -35,6 +35,8 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"events are listed over all channels, downloaded and replayed":             catalogue,
 		"an export is whole, in however many parts":                                exports,
 		"an event's way is told, with times, and why somebody lacks it":            traces,
+		"the command line listens, tails, publishes and traces":                    developer,
+		"what listen forwards, the providers' own libraries take":                  forwardedWhole,
 		"every change is in the audit log":                                         audits,
 		"somebody else's stream is forwarded once, without its key":                forwarded,
 		"who publishes for one client learns that it has left":                     feedback,

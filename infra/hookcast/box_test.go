@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -194,35 +193,6 @@ func (b *box) publish(t *testing.T, channel, typ, data string) {
 			return
 		}
 	}
-}
-
-// verify asks the providers' own libraries whether they take what arrived.
-func verify(t *testing.T, packages string, requests []map[string]any) []bool {
-	t.Helper()
-	script, err := os.ReadFile("../onebox/providers/libraries.mjs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	jobs, err := json.Marshal(map[string]any{"signing": []any{}, "verifying": requests})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "jobs.json")
-	if err := os.WriteFile(path, jobs, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("node", "--input-type=module", "-", path)
-	var stderr bytes.Buffer
-	cmd.Dir, cmd.Stdin, cmd.Stderr = packages, bytes.NewReader(script), &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("node: %v\n%s", err, stderr.String())
-	}
-	var said struct{ Verified []bool }
-	if err := json.Unmarshal(out, &said); err != nil {
-		t.Fatal(err)
-	}
-	return said.Verified
 }
 
 // pasted runs a line as a person would who pasted it.

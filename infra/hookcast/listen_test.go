@@ -18,7 +18,7 @@ import (
 
 // What a provider signed is what arrives: its own library takes it there with the provider's secret, and that of Standard Webhooks with ours.
 func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
-	packages := endtoend.Packages(t, "../onebox/providers", "what is forwarded is not held against the providers' own libraries")
+	libraries := endtoend.OpenLibraries(t)
 	b := startBox(t)
 	d, p := b.desk(t), newProgram(t, 200)
 	names := []string{"github", "stripe", "standard-webhooks", "svix", "slack", "gitlab-signing", "razorpay"}
@@ -42,7 +42,7 @@ func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
 	d.stdout = d.out
 	d.runs(t, 0, "listen", "-print-secret")
 	ours := strings.TrimSpace(d.out.String())
-	var requests []map[string]any
+	var requests []endtoend.Webhook
 	for _, a := range p.all() {
 		name := ""
 		for _, n := range names {
@@ -62,15 +62,15 @@ func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
 		}
 		s := sources[name]
 		for _, r := range []struct{ provider, secret, body string }{{name, s.Secret, a.body}, {name, s.Secret, a.body + " "}, {"standard-webhooks", ours, a.body}, {"standard-webhooks", ours, a.body + " "}} {
-			requests = append(requests, map[string]any{"provider": r.provider, "secret": r.secret, "url": s.URL, "headers": header, "body": r.body})
+			requests = append(requests, endtoend.Webhook{Registration: endtoend.Registration{Provider: r.provider, Secret: r.secret, URL: s.URL}, Headers: header, Body: r.body})
 		}
 	}
 	if len(requests) != 4*len(names) {
 		t.Fatalf("%d arrived", len(requests)/4)
 	}
-	for i, taken := range verify(t, packages, requests) {
+	for i, taken := range libraries.Ask(t, nil, requests).Verified {
 		if taken != (i%2 == 0) {
-			t.Errorf("%s with %v: taken %v", requests[i]["provider"], requests[i]["headers"], taken)
+			t.Errorf("%s with %v: taken %v", requests[i].Provider, requests[i].Headers, taken)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -13,8 +12,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,69 +22,14 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// registration is a source as its tenant has it.
+// registration is a source as its tenant has it, with what signs for it here.
 type registration struct {
-	Provider string `json:"provider"`
-	Secret   string `json:"secret"`
-	URL      string `json:"url"`
-	signer   signing.Secret
+	endtoend.Registration
+	signer signing.Secret
 }
 
 // webhook is a request that somebody signed.
-type webhook struct {
-	registration
-	Headers map[string]string `json:"headers"`
-	Body    string            `json:"body"`
-	Query   string            `json:"query,omitempty"`
-}
-
-// signJob asks a library to sign.
-type signJob struct {
-	registration
-	ID   string            `json:"id"`
-	Now  int64             `json:"now"` // Unix time in milliseconds
-	Body string            `json:"body"`
-	Form map[string]string `json:"form,omitempty"`
-}
-
-// said is what the libraries say.
-type said struct {
-	Signed []struct {
-		Headers     map[string]string
-		Body, Query string
-	}
-	Verified        []bool
-	Signs, Verifies []string
-}
-
-// ask runs the libraries once for all jobs: they take a second to load.
-func ask(t *testing.T, packages string, signing []signJob, verifying []webhook) (s said) {
-	t.Helper()
-	script, err := os.ReadFile(filepath.Join("providers", "libraries.mjs")) // read here, so that go test knows when it changes
-	if err != nil {
-		t.Fatal(err)
-	}
-	jobs, err := json.Marshal(map[string]any{"signing": append([]signJob{}, signing...), "verifying": append([]webhook{}, verifying...)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "jobs.json")
-	if err := os.WriteFile(path, jobs, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("node", "--input-type=module", "-", path)
-	cmd.Dir, cmd.Stdin = packages, bytes.NewReader(script) // imports are looked for in the working directory
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("node: %v\n%s", err, stderr.String())
-	}
-	if err := json.Unmarshal(out, &s); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return s
-}
+type webhook struct{ endtoend.Webhook }
 
 // register makes a source with a secret of its provider's kind.
 func register(t *testing.T, p *process, key, provider string) registration {
@@ -96,7 +38,7 @@ func register(t *testing.T, p *process, key, provider string) registration {
 	if !ok {
 		t.Fatal("no provider ", provider)
 	}
-	r := registration{Provider: provider, Secret: s.NewSecret(rand.Reader)}
+	r := registration{Registration: endtoend.Registration{Provider: provider, Secret: s.NewSecret(rand.Reader)}}
 	var private crypto.Signer
 	var err error
 	switch s.Mark.Algorithm {
@@ -193,7 +135,7 @@ func altered(body string) string {
 var ahead = map[string]time.Duration{"paddle": 2 * time.Minute, "linear": 50 * time.Second}
 
 func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testing.T) {
-	packages := endtoend.Packages(t, "providers", "webhooks are not held against the providers' own libraries")
+	own := endtoend.OpenLibraries(t)
 	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"))
 	a, err := p.Do(t.Context(), "POST", "/v1/signup", "", map[string]string{"name": "Acme", "email": "a@example.com"})
 	if err != nil {
@@ -203,7 +145,7 @@ func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testin
 		Key struct{ Secret string } `json:"api_key"`
 	}
 	a.Want(t, 201).JSON(t, &tenant)
-	libraries := ask(t, packages, nil, nil)
+	libraries := own.Ask(t, nil, nil)
 	if len(libraries.Signs) < 9 || len(libraries.Verifies) < 17 {
 		t.Fatalf("libraries for %v and %v", libraries.Signs, libraries.Verifies)
 	}
@@ -215,13 +157,13 @@ func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testin
 	}
 	// The library signs, onebox takes it.
 	now := time.Now()
-	var jobs []signJob
+	var jobs []endtoend.SignJob
 	for _, name := range libraries.Signs {
-		jobs = append(jobs, signJob{registration: sources[name], ID: "msg_" + name, Now: now.UnixMilli(), Body: payload(name, now)})
+		jobs = append(jobs, endtoend.SignJob{Registration: sources[name].Registration, ID: "msg_" + name, Now: now.UnixMilli(), Body: payload(name, now)})
 	}
-	jobs = append(jobs, signJob{registration: sources["twilio"], Form: map[string]string{"Body": "hello, café & more", "From": "+15550100", "To": "", "A b": "="}})
-	for i, s := range ask(t, packages, jobs, nil).Signed {
-		w := webhook{registration: jobs[i].registration, Headers: s.Headers, Body: s.Body, Query: s.Query}
+	jobs = append(jobs, endtoend.SignJob{Registration: sources["twilio"].Registration, Form: map[string]string{"Body": "hello, café & more", "From": "+15550100", "To": "", "A b": "="}})
+	for i, s := range own.Ask(t, jobs, nil).Signed {
+		w := webhook{endtoend.Webhook{Registration: jobs[i].Registration, Headers: s.Headers, Body: s.Body, Query: s.Query}}
 		if w.Body == "" {
 			w.Body = jobs[i].Body
 		}
@@ -229,20 +171,20 @@ func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testin
 	}
 
 	// What the library would take, onebox takes, and what onebox refuses the library refuses.
-	var requests []webhook
+	var requests []endtoend.Webhook
 	for _, name := range libraries.Verifies {
 		w := signedHere(t, sources[name], time.Now().Add(ahead[name]))
-		requests = append(requests, w)
+		requests = append(requests, w.Webhook)
 		w.Body = altered(w.Body)
-		requests = append(requests, w)
+		requests = append(requests, w.Webhook)
 	}
-	verified := ask(t, packages, nil, requests).Verified
+	verified := own.Ask(t, nil, requests).Verified
 	for i, w := range requests {
 		if verified[i] != (i%2 == 0) {
 			t.Errorf("%s: the library takes what is signed here: %v (altered: %v)", w.Provider, verified[i], i%2 == 1)
 		}
 		if i%2 == 0 {
-			w.refusedWhenAltered(t, p.HTTP)
+			webhook{w}.refusedWhenAltered(t, p.HTTP)
 		}
 	}
 }
@@ -262,7 +204,7 @@ func (w webhook) refusedWhenAltered(t *testing.T, client *http.Client) {
 func signedHere(t *testing.T, r registration, now time.Time) webhook {
 	t.Helper()
 	s, _ := signing.Lookup(r.Provider)
-	w := webhook{registration: r, Headers: map[string]string{}, Body: payload(r.Provider, now)}
+	w := webhook{endtoend.Webhook{Registration: r.Registration, Headers: map[string]string{}, Body: payload(r.Provider, now)}}
 	request := signing.Request{Method: "POST", URL: r.URL, Body: []byte(w.Body)}
 	if r.Provider == "twilio" {
 		w.Body = "Body=hello&From=%2B15550100"
@@ -282,7 +224,7 @@ func signedHere(t *testing.T, r registration, now time.Time) webhook {
 		t.Fatal(r.Provider, err)
 	}
 	for name, values := range headers {
-		w.Headers[strings.ToLower(name)] = values[0] // as Node's http gives them to the libraries
+		w.Headers[strings.ToLower(name)] = values[0]
 	}
 	if r.Provider == "shopify" {
 		w.Headers["x-shopify-topic"] = "orders/create"

@@ -1,4 +1,4 @@
-// The providers' own libraries, called by providers_test.go: reads jobs from the file named on the command line and prints what the
+// The providers' own libraries, called by libraries.go: reads jobs from the file named on the command line and prints what the
 // libraries say, both JSON. A library that has a function for signing signs; one that has a function for verifying says of
 // each request whether it would take it.
 import { readFileSync } from 'node:fs'

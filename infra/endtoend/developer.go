@@ -1,0 +1,289 @@
+package endtoend
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// desk is a developer's machine with the command line on it, and settings of its own.
+type desk struct {
+	binary string
+	env    []string
+}
+
+func newDesk(t *testing.T) desk {
+	t.Helper()
+	dir := t.TempDir()
+	k := desk{binary: filepath.Join(dir, "hookcast")}
+	if out, err := exec.Command("go", "build", "-o", k.binary, "github.com/hookcast/hookcast/infra/hookcast").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	k.env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "HOOKCAST_") })
+	k.env = append(k.env, "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "settings"))
+	return k
+}
+
+// run runs a command to its end, wants it to exit with the code, and gives what it wrote to both outputs.
+func (k desk) run(t *testing.T, exit int, stdin string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), k.binary, args...)
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = k.env, strings.NewReader(stdin), &out, &errs
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != exit {
+		t.Fatalf("hookcast %v: %v, want exit code %d\n%s%s", args, err, exit, out.String(), errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+// login keeps the tenant's key.
+func (k desk) login(t *testing.T, d Deployment, by Tenant) {
+	t.Helper()
+	if out, _ := k.run(t, 0, by.Key+"\n", "login", "-api", d.API, "-stream", d.Stream); !strings.HasPrefix(out, "logged in at "+d.API) || strings.Contains(out, by.Key) {
+		t.Errorf("login says %s", out)
+	}
+}
+
+// listening is a command that runs until it is stopped.
+type listening struct {
+	cmd *exec.Cmd
+	mu  sync.Mutex
+	b   bytes.Buffer // of both outputs
+}
+
+func (l *listening) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *listening) said() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (k desk) listen(t *testing.T, args ...string) *listening {
+	t.Helper()
+	l := &listening{cmd: exec.Command(k.binary, append([]string{"listen"}, args...)...)}
+	l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = k.env, l, l
+	if err := l.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if l.cmd.ProcessState == nil {
+			_ = l.cmd.Process.Kill()
+			_ = l.cmd.Wait()
+		}
+	})
+	await(t, "listen to be connected", l.said, func(said string) bool { return strings.Contains(said, ": connected to ") })
+	return l
+}
+
+// stop ends it as Ctrl-C does.
+func (l *listening) stop(t *testing.T) {
+	t.Helper()
+	_ = l.cmd.Process.Signal(os.Interrupt)
+	if err := l.cmd.Wait(); err != nil {
+		t.Errorf("listen ends with %v\n%s", err, l.said())
+	}
+}
+
+// program is what a developer works on, and what has arrived there.
+type program struct {
+	*httptest.Server
+	mu      sync.Mutex
+	arrived []arrival
+}
+
+type arrival struct {
+	header http.Header
+	body   string
+}
+
+func newProgram(t *testing.T) *program {
+	p := &program{}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // it comes again, or was cut
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.arrived = append(p.arrived, arrival{r.Header, string(body)})
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+// await waits for so many arrivals, and wants no more.
+func (p *program) await(t *testing.T, n int) []arrival {
+	t.Helper()
+	all := func() []arrival {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return slices.Clone(p.arrived)
+	}
+	await(t, fmt.Sprintf("%d events at the developer's program", n), all, func(got []arrival) bool { return len(got) >= n })
+	got := all()
+	if len(got) > n {
+		t.Errorf("%d events have arrived, want %d", len(got), n)
+	}
+	return got
+}
+
+// developer has a webhook come to a program on the developer's machine, over a stop of the command, and looks at it from there.
+func developer(t *testing.T, d Deployment, _ string) {
+	tenant := d.Signup(t, "developer")
+	source := d.GitHubSource(t, tenant, "hooks")
+	k, p := newDesk(t), newProgram(t)
+	if _, said := k.run(t, 4, "", "tail", "hooks"); !strings.Contains(said, "run hookcast login") {
+		t.Errorf("without a key it says %s", said)
+	}
+	if d.API != d.Stream { // a host each
+		if _, said := k.run(t, 1, tenant.Key, "login", "-api", d.API); !strings.Contains(said, "login -stream") {
+			t.Errorf("with the API's host alone it says %s", said)
+		}
+	}
+	k.login(t, d, tenant)
+
+	post := func(delivery, body string, header ...string) {
+		t.Helper()
+		a, err := d.GitHub(t.Context(), source, delivery, []byte(body), header...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Want(t, 202)
+	}
+	text, raw := "{ \"n\":1.50,\r\n\t\"x\":\"caf\u00e9 \u2028\" }\n", make([]byte, 256)
+	for i := range raw {
+		raw[i] = byte(i)
+	}
+	line := []string{"-resume", "-forward", p.URL + "/in", source.ID}
+	l := k.listen(t, line...)
+	post("d-1", text)
+	post("d-2", string(raw), "Content-Type", "application/octet-stream")
+	p.await(t, 2)
+	await(t, "two answers in what listen says", l.said, func(said string) bool { return strings.Count(said, ": 200 OK in ") == 2 }) // else the second may come again
+	l.stop(t)
+	post("d-3", `{"while":"away"}`)
+	l = k.listen(t, line...)
+	got := p.await(t, 3)
+	l.stop(t)
+	for i, want := range []arrival{
+		{http.Header{"Content-Type": {"application/json"}, "X-Github-Delivery": {"d-1"}}, text},
+		{http.Header{"Content-Type": {"application/octet-stream"}, "X-Github-Delivery": {"d-2"}}, string(raw)},
+		{http.Header{"Content-Type": {"application/json"}, "X-Github-Delivery": {"d-3"}}, `{"while":"away"}`},
+	} {
+		want.header["X-Github-Event"] = []string{"push"}
+		want.header["Hookcast-Channel"], want.header["Hookcast-Seq"], want.header["Hookcast-Source-Id"] = []string{"hooks"}, []string{fmt.Sprint(i + 1)}, []string{source.ID}
+		if got[i].body != want.body || !strings.HasPrefix(got[i].header.Get("X-Hub-Signature-256"), "sha256=") || got[i].header.Get("Webhook-Signature") == "" {
+			t.Errorf("event %d arrived as %q %v", i+1, got[i].body, got[i].header)
+		}
+		for name, values := range want.header {
+			if !slices.Equal(got[i].header[name], values) {
+				t.Errorf("event %d has %s: %q, want %q", i+1, name, got[i].header[name], values)
+			}
+		}
+	}
+
+	out, _ := k.run(t, 0, "", "tail", "-json", "-since", "0", "-count", "3", "hooks")
+	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
+		var e Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Seq != int64(i+1) || e.Type != "push" || e.ID != got[i].header.Get("Hookcast-Event-Id") {
+			t.Errorf("tail says %s, %v", line, err)
+		}
+	}
+	out, _ = k.run(t, 0, `{"total":42}`, "publish", "-type", "order.paid", "orders")
+	id := regexp.MustCompile(`^evt_[0-9a-z]{26}`).FindString(out)
+	if id == "" || !strings.Contains(out, " is accepted for orders; ") {
+		t.Fatalf("publish says %s", out)
+	}
+	awaitEvents(t, d, tenant, "orders", 1)
+	if h := d.History(t, tenant, "orders"); len(h) != 1 || h[0].ID != id || h[0].Type != "order.paid" || string(h[0].Data) != `{"total":42}` {
+		t.Errorf("published %+v", h)
+	}
+	out, _ = k.run(t, 0, "", "trace", got[0].header.Get("Hookcast-Event-Id"))
+	if lines := strings.Split(out, "\n"); !strings.HasSuffix(lines[0], " hooks#1 push") || !regexp.MustCompile(`\+0 ms +received .*delivery_id=d-1`).MatchString(out) ||
+		!regexp.MustCompile(`verified .*scheme=github`).MatchString(out) || !strings.Contains(out, "appended") || !strings.Contains(out, " in all") {
+		t.Errorf("trace says %s", out)
+	}
+
+	var key struct{ ID, Secret string }
+	d.Must(t, "POST", "/v1/keys", tenant.Key, map[string]string{"name": "laptop", "role": "publisher"}).Want(t, 201).JSON(t, &key)
+	k.env = append(k.env, "HOOKCAST_KEY="+key.Secret)
+	if _, said := k.run(t, 4, "", "tail", "orders"); !strings.Contains(said, "channel_forbidden") || strings.Contains(said, key.Secret) {
+		t.Errorf("without the right it says %s", said)
+	}
+}
+
+// forwardedWhole has GitHub's and Stripe's libraries sign, and take what listen forwards.
+func forwardedWhole(t *testing.T, d Deployment, _ string) {
+	libraries := OpenLibraries(t)
+	tenant := d.Signup(t, "whole")
+	k, p := newDesk(t), newProgram(t)
+	k.login(t, d, tenant)
+	const body = "{ \"id\":\"evt_1\",\r\n\t\"object\":\"event\", \"type\":\"push\", \"data\":{\"object\":{}}, \"x\":\"caf\u00e9 \u2028\" }\n"
+	secrets := map[string]string{"github": "a secret of the test's own", "stripe": "whsec_" + strings.Repeat("ab", 16)}
+	line := []string{"-forward", p.URL}
+	var jobs []SignJob
+	for name, secret := range secrets {
+		s := Source{Secret: secret}
+		d.Must(t, "POST", "/v1/sources", tenant.Key, map[string]string{"name": name, "provider": name, "secret": secret, "channel": name}).Want(t, 201).JSON(t, &s)
+		line = append(line, s.ID)
+		jobs = append(jobs, SignJob{Registration: Registration{name, secret, s.URL}, Body: body})
+	}
+	l := k.listen(t, line...)
+	await(t, "both channels", l.said, func(said string) bool { return strings.Contains(said, "github") && strings.Contains(said, "stripe") })
+	for i := range jobs {
+		jobs[i].Now = time.Now().UnixMilli()
+	}
+	for i, signed := range libraries.Ask(t, jobs, nil).Signed {
+		header := []string{"Content-Type", "application/json; charset=utf-8", "X-GitHub-Event", "push"}
+		for name, value := range signed.Headers {
+			header = append(header, name, value)
+		}
+		a, err := Deployment{API: jobs[i].URL, HTTP: d.HTTP}.Do(t.Context(), "POST", "", "", []byte(body), header...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Want(t, 202)
+	}
+	arrived := p.await(t, len(jobs))
+	l.stop(t)
+	out, _ := k.run(t, 0, "", "listen", "-print-secret")
+	secrets["standard-webhooks"] = strings.TrimSpace(out) // ours
+	var requests []Webhook
+	for _, a := range arrived {
+		header := make(map[string]string)
+		for name, values := range a.header {
+			header[strings.ToLower(name)] = values[0]
+		}
+		for _, name := range []string{a.header.Get("Hookcast-Channel"), "standard-webhooks"} {
+			w := Webhook{Registration: Registration{Provider: name, Secret: secrets[name]}, Headers: header, Body: a.body}
+			altered := w
+			altered.Body += " "
+			requests = append(requests, w, altered)
+		}
+		if a.body != body {
+			t.Errorf("arrived as %q", a.body)
+		}
+	}
+	for i, taken := range libraries.Ask(t, nil, requests).Verified {
+		if taken != (i%2 == 0) {
+			t.Errorf("%s of %v: taken %v", requests[i].Provider, requests[i].Headers, taken)
+		}
+	}
+}
