@@ -168,7 +168,9 @@ func (c *Conn) serve(s sink) {
 	if c.poll != nil {
 		c.wakeAt(c.hub.now() + c.poll.patience().Milliseconds())
 	}
-	c.traceSession("")
+	if c.unknown == 0 {
+		c.traceSession("")
+	}
 	c.planWarning(c.hub.now())
 	c.mindExpiry(c.hub.now())
 	for i := range c.subs {
@@ -180,6 +182,16 @@ func (c *Conn) serve(s sink) {
 	if s != nil {
 		if err := s.start(); err != nil {
 			c.abort(causeLeft)
+		}
+	}
+}
+
+// begins is told once it is known where the connection begins in each of its channels. Nothing is given to it before. c.mu held.
+func (c *Conn) begins() {
+	c.traceSession("")
+	if len(c.subs) > 1 {
+		for i := range c.subs {
+			c.subs[i].topic.post(op{kind: opPump, sub: &c.subs[i]})
 		}
 	}
 }
@@ -208,6 +220,9 @@ func (c *Conn) leave(why cause) {
 	if c.state != prepared {
 		c.hub.classes.tally(c.class).connections.Add(-1)
 		c.hub.stats.ended[why].Add(1)
+		if c.unknown > 0 { // its coming was to be recorded once it is known where it begins
+			c.traceSession("")
+		}
 		c.traceSession(why.String())
 		for i := range c.subs {
 			c.subs[i].topic.post(op{kind: opUnsubscribe, sub: &c.subs[i], why: why})

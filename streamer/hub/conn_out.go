@@ -115,11 +115,6 @@ func (c *Conn) greet(w *worker) {
 	c.put(b)
 	w.scratch = b[:0]
 	c.payBack()
-	if len(c.subs) > 1 {
-		for i := range c.subs {
-			c.subs[i].topic.post(op{kind: opPump, sub: &c.subs[i]})
-		}
-	}
 }
 
 // positions appends where the connection is. c.mu held.

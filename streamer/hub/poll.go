@@ -121,7 +121,7 @@ func (w *worker) collect(t *topic, s *sub) {
 // does not hide the others. c.mu held.
 func (c *Conn) completePoll(w *worker) {
 	p := c.poll
-	caught := c.unknown == 0
+	caught := true
 	for i := range c.subs {
 		caught = caught && c.subs[i].live
 	}
@@ -129,7 +129,6 @@ func (c *Conn) completePoll(w *worker) {
 	case p.given:
 	case p.late && (c.unknown > 0 || !caught && len(p.items) == 0):
 		c.respond(Result{Err: tenants.Errorf(tenants.Unavailable, "channel_unavailable", "the channel cannot be read at the moment")}, causePolled)
-	case c.unknown > 0:
 	case p.full() || p.late || caught && (len(p.items) > 0 || p.wait <= 0 || c.running == 0):
 		r := Result{Items: p.items, Cursor: c.cursor()}
 		if caught && c.running == 0 {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -171,6 +172,51 @@ func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
 		r.settle()
 		if len(notes.told()) != 3 {
 			t.Errorf("behind its end: %q", notes.told())
+		}
+	})
+}
+
+// What somebody was shown follows from where it began, which is known once its channels have been read.
+func TestAComingIsRecordedWithWhereItBegan(t *testing.T) {
+	var notes notebook
+	inBubble(t, Options{Tracer: &notes}, func(r *rig) {
+		who, until := &tenants.Principal{Tenant: ten, Subject: "alice"}, time.Now().Add(time.Hour)
+		with := func(id string, poll *Poll, channels ...string) *client {
+			return r.with(Subscription{ID: id, Principal: who, Traced: until, Poll: poll}, "", channels...).attach()
+		}
+		r.append("a", "1", "2", "3")
+		r.append("b", "1")
+		r.mark("b", false)
+		r.append("c", "1")
+		r.edit(func() {
+			r.fail = func(call string) error {
+				if call == "tail" {
+					return errors.New("not now")
+				}
+				return nil
+			}
+		})
+		with("con_1", nil, "a")
+		unread := with("con_2", nil, "c")
+		r.settle()
+		if len(notes.told()) != 0 {
+			t.Errorf("before anything is known: %q", notes.told())
+		}
+		unread.leave()
+		r.settle()
+		r.edit(func() { r.fail = nil })
+		r.pass(10 * time.Second)
+		two := with("con_3", nil, "a", "b") // b's last event is a snapshot
+		r.settle()
+		two.leave()
+		with("con_4", &Poll{Wait: time.Minute}, "b", "a")
+		r.settle()
+		want := []string{
+			"alice con_2  [c] [-1]", "alice con_2 left [c] [-1]", "alice con_1  [a] [3]", "alice con_3  [a b] [3 0]", "alice con_3 left [a b] [3 1]",
+			"alice con_4  [b a] [0 3]", "alice con_4 polled [b a] [1 3]",
+		}
+		if got := notes.told(); !slices.Equal(got, want) {
+			t.Errorf("%q", got)
 		}
 	})
 }

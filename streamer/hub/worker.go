@@ -52,13 +52,17 @@ func (w *worker) pump(t *topic, s *sub) {
 		if t.shows {
 			s.pos--
 		}
-		c.unknown--
+		if c.unknown--; c.unknown == 0 {
+			c.begins()
+		}
 	}
 	if s.pos > t.head && !w.rewind(t, s) {
 		return
 	}
 	if c.poll != nil {
-		w.collect(t, s)
+		if c.unknown == 0 {
+			w.collect(t, s)
+		}
 		return
 	}
 	if !c.greeted {

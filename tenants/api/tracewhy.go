@@ -65,9 +65,9 @@ type witness struct {
 
 // says is what the connection says about the event seq, which was appended at a time.
 func (x witness) says(seq int64, appended time.Time) string {
-	later := x.opened.After(appended) && x.from < 0 // where it began there is known by its coming alone
+	later := x.opened.After(appended) && x.from < 0
 	switch {
-	case x.from >= seq, later && x.began: // without a cursor it began at the end
+	case x.from >= seq, later && x.began: // it had no cursor, and was gone before it was known where it begins
 		return connectedLater
 	case later && x.at >= seq:
 		return notRecorded

@@ -23,14 +23,26 @@ func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 		w.publish(ten, "orders", `{"n":2}`)
 	}
 	after := time.Now()
-	session := func(subject, ended string, opened, at time.Time, position int64) {
-		tracer.Session(tenants.TenantID(ten.id), subject, tenants.Session{Connection: tenants.NewID(tenants.PrefixConnection), Node: "nod_1", At: at, Opened: opened,
+	record := func(id, subject, ended string, opened, at time.Time, position int64) {
+		tracer.Session(tenants.TenantID(ten.id), subject, tenants.Session{Connection: id, Node: "nod_1", At: at, Opened: opened,
 			Ended: ended, Transport: "sse", Channels: []string{"news", "orders"}, Positions: []int64{-1, position}})
+	}
+	session := func(subject, ended string, opened, at time.Time, position int64) {
+		record(tenants.NewID(tenants.PrefixConnection), subject, ended, opened, at, position)
+	}
+	late := func(subject string, from, to int64) { // opened once all was there
+		id := tenants.NewID(tenants.PrefixConnection)
+		record(id, subject, "", after, after, from)
+		record(id, subject, "left", after, after.Add(time.Millisecond), to)
 	}
 	session("cut", "backlog", before, after, 4)
 	session("early", "left", before.Add(-time.Minute), before, 0)
 	session("had", "left", before, after, 9)
 	session("other", "left", before, after, 9)
+	late("latecomer", 9, 9)
+	late("shown", 8, 9) // the last event was a snapshot
+	late("resumed", 2, 6)
+	late("gone", -1, -1)
 	tracer.Flush(t.Context())
 	w.hub.open(ten, "open", "orders") // has 7
 
@@ -41,6 +53,8 @@ func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 	}{
 		{"open", 10, "not_published"}, {"cut", 5, "cut"}, {"cut", 4, "written"}, {"had", 9, "written"}, {"early", 1, "not_connected"}, {"nobody", 3, "not_connected"},
 		{"open", 9, "behind"}, {"open", 7, "not_recorded"},
+		{"latecomer", 9, "connected_later"}, {"shown", 9, "written"}, {"shown", 8, "connected_later"}, {"resumed", 2, "connected_later"}, {"resumed", 3, "written"},
+		{"resumed", 7, "cut"}, {"gone", 9, "connected_later"},
 	} {
 		if a := w.why(ten, map[string]any{"subject": c.subject, "channel": "orders", "seq": c.seq}); a.get("verdict") != c.want {
 			t.Errorf("%s, %d: %s, want %s", c.subject, c.seq, a.body, c.want)
