@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 )
@@ -49,6 +50,56 @@ func TestAStreamGoesOnOnTheOtherNode(t *testing.T) {
 		wantNumber(t, moved, n)
 		wantNumber(t, second, n)
 	}
+}
+
+// Who publishes learns how many listen on all nodes, and of a client that it is gone once it listens on neither.
+func TestPublishingTellsOfTheSubscribersOfBothNodes(t *testing.T) {
+	p := start(t)
+	tenant := p.Signup(t, "audience")
+	token := p.Token(t, tenant, "page", "orders", "client.7")
+	type told struct {
+		Subscribers  int
+		Disconnected *bool `json:"client_disconnected"`
+	}
+	await := func(channel, what string, holds func(told) bool) {
+		t.Helper()
+		var last told
+		for begun := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+			last = told{}
+			p.Must(t, "POST", "/v1/channels/"+channel+"/events", tenant.Key, map[string]any{"type": "note", "data": 1}).Want(t, 202).JSON(t, &last)
+			if holds(last) {
+				return
+			}
+			if time.Since(begun) > time.Minute {
+				t.Fatalf("%s: told %+v", what, last)
+			}
+		}
+	}
+	subscribers := func(n int) func(told) bool {
+		return func(p told) bool { return p.Subscribers == n && p.Disconnected == nil }
+	}
+	await("orders", "nobody", subscribers(0))
+	var streams []*endtoend.Stream
+	for _, node := range []int{0, 0, 1} {
+		streams = append(streams, p.node(node).MustSubscribe(t, token, "", nil, "orders"))
+	}
+	await("orders", "three on two nodes", subscribers(3))
+	streams[0].Close()
+	await("orders", "one on each", subscribers(2))
+	streams[1].Close()
+	streams[2].Close()
+	await("orders", "nobody any more", subscribers(0))
+
+	client := func(n int, left bool) func(told) bool {
+		return func(p told) bool { return p.Subscribers == n && p.Disconnected != nil && *p.Disconnected == left }
+	}
+	first := p.node(0).MustSubscribe(t, token, "", nil, "client.7")
+	await("client.7", "it listens", client(1, false))
+	moved := p.node(1).MustSubscribe(t, token, "", nil, "client.7")
+	first.Close()
+	await("client.7", "it has moved", client(1, false))
+	moved.Close()
+	await("client.7", "it is gone", client(0, true))
 }
 
 // Bytes that a text type cannot carry through the gateway are refused rather than verified in another form than they were signed in.

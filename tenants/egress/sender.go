@@ -23,23 +23,14 @@ var (
 func (e *Egress) Send(ctx context.Context, o tenants.Outgoing) (a tenants.Answer) {
 	began := time.Now()
 	defer func() { a.Took = time.Since(began) }()
-	t, why := e.parse(o.URL)
-	if why != "" {
-		a.Failure = tenants.FailureURL
-		if t.addr.IsValid() && !e.dialer.may(t.addr) {
-			a.Failure = tenants.FailureBlocked
-		}
-		return a
-	}
 	var p progress
-	within, cancel := context.WithTimeout(httptrace.WithClientTrace(ctx, p.trace()), e.o.Timeout)
+	within, cancel := context.WithTimeout(ctx, e.o.Timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(within, o.Method, t.url.String(), bytes.NewReader(o.Body))
-	if err != nil {
-		a.Failure = tenants.FailureURL
+	r, why := e.request(within, o, &p)
+	if why != "" {
+		a.Failure = why
 		return a
 	}
-	r.Header = o.Header
 	answer, err := e.transport.RoundTrip(r) // and nothing around it: no redirect, no cookie
 	a.Connected = p.connected.Load()
 	if err != nil {
@@ -57,6 +48,23 @@ func (e *Egress) Send(ctx context.Context, o tenants.Outgoing) (a tenants.Answer
 		a.Failure = p.failure(ctx, within, err)
 	}
 	return a
+}
+
+// request makes a request of o that tells p how far it is, or says why it is none.
+func (e *Egress) request(ctx context.Context, o tenants.Outgoing, p *progress) (*http.Request, tenants.Failure) {
+	t, why := e.parse(o.URL)
+	if why != "" && t.addr.IsValid() && !e.dialer.may(t.addr) {
+		return nil, tenants.FailureBlocked
+	}
+	if why != "" {
+		return nil, tenants.FailureURL
+	}
+	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, p.trace()), o.Method, t.url.String(), bytes.NewReader(o.Body))
+	if err != nil {
+		return nil, tenants.FailureURL
+	}
+	r.Header = o.Header
+	return r, ""
 }
 
 // progress is how far a request has come. The transport reports it from goroutines of its own, which may outlive the request.
