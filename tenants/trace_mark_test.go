@@ -3,6 +3,7 @@ package tenants_test
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -109,4 +110,27 @@ func TestAMarkChangesNotForHowLongAnEventIsKept(t *testing.T) {
 			t.Errorf("sample %v: kept %v and %v", sample, own, others)
 		}
 	}
+}
+
+// Nobody turns it off here, and nothing that was read is dropped by hand.
+func TestTracingEndsAfterAnHourWhoeverForgetsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newIntakeRig(t)
+		if _, err := r.accounts.SetTracing(t.Context(), r.tenant, 1, tenants.TracingAtMost+time.Nanosecond); err == nil {
+			t.Error("it can be on for more than an hour")
+		}
+		if _, err := r.accounts.SetTracing(t.Context(), r.tenant, 1, tenants.TracingAtMost); err != nil {
+			t.Fatal(err)
+		}
+		r.accounts.Forget(r.tenant)
+		for minute := range 62 {
+			if _, err := r.publisher.Publish(t.Context(), r.tenant, tenants.Publication{Channel: "orders", Type: "t", Data: []byte("1")}); err != nil {
+				t.Fatal(err)
+			}
+			if marked := r.queued(t)[0].Trace != nil; marked != (minute < 60) {
+				t.Errorf("after %d minutes: marked %v", minute, marked)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
 }

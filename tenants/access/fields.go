@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -48,11 +49,7 @@ func (p *policy) hides(roles []string, subject string) (tenants.Hidden, error) {
 		if !who[r.Subject] {
 			continue
 		}
-		f := tenants.HiddenField{Channel: r.Channel, Path: strings.TrimPrefix(r.Object, fieldKind)}
-		if f.Channel == "" {
-			f.Channel = "*"
-		}
-		fields = append(fields, f)
+		fields = append(fields, r.field())
 	}
 	if len(p.hidden) >= keepHidden {
 		clear(p.hidden)
@@ -60,4 +57,26 @@ func (p *policy) hides(roles []string, subject string) (tenants.Hidden, error) {
 	h := tenants.NewHidden(fields...)
 	p.hidden[strings.Clone(key)] = h
 	return h, nil
+}
+
+// field is what a row that hides one hides.
+func (r Rule) field() tenants.HiddenField {
+	f := tenants.HiddenField{Channel: r.Channel, Path: strings.TrimPrefix(r.Object, fieldKind)}
+	if f.Channel == "" {
+		f.Channel = "*"
+	}
+	return f
+}
+
+// HidingRows returns the places of the rows that hide one of the paths in the channel, from whomever, in order.
+func HidingRows(rows []Rule, channel string, paths []string) (places []int) {
+	for i, r := range rows {
+		if !strings.HasPrefix(r.Object, fieldKind) {
+			continue
+		}
+		if f := r.field(); tenants.ChannelMatches(f.Channel, channel) && slices.Contains(paths, f.Path) {
+			places = append(places, i)
+		}
+	}
+	return places
 }

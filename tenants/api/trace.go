@@ -82,9 +82,11 @@ type hopView struct {
 	order time.Time // where it stands among the others
 }
 
+// hiddenView is what was hidden of the event. Rows are those that hide one of the fields now, from whomever.
 type hiddenView struct {
-	Fields      []string `json:"fields"`
-	Connections int      `json:"connections"`
+	Fields      []string       `json:"fields"`
+	Connections int            `json:"connections"`
+	Rows        []decidingView `json:"rows"`
 }
 
 // deniedView is a connection that lost its right before it had the event, and what denies it now.
@@ -178,8 +180,18 @@ func (a *API) viewHop(c *call, e *tenants.Event, h tenants.Hop) (list []hopView,
 		list = append(list, hopView{Hop: "cut", At: at(h.CutAt), From: "trace", Node: h.Node, Reasons: h.Cut})
 	}
 	filtered := hopView{Hop: "filtered", At: at(h.Begin()), From: "trace", Node: h.Node}
-	for _, x := range h.Hidden {
-		filtered.Hidden = append(filtered.Hidden, hiddenView(x))
+	if len(h.Hidden) > 0 {
+		rules, _, err := a.Policies.Policies(c.ctx, c.who.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range h.Hidden {
+			v := hiddenView{x.Fields, x.Connections, []decidingView{}}
+			for _, i := range access.HidingRows(rules, e.Channel, x.Fields) {
+				v.Rows = append(v.Rows, decidingView{i, ruleView(rules[i])})
+			}
+			filtered.Hidden = append(filtered.Hidden, v)
+		}
 	}
 	for _, d := range h.Denied {
 		who := tenants.Principal{Tenant: c.who.Tenant, Subject: d.Subject, Roles: d.Roles, Channels: d.Channels}

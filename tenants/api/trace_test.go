@@ -29,6 +29,7 @@ type traced struct {
 		Hidden      []struct {
 			Fields      []string
 			Connections int
+			Rows        []struct{ Index int }
 		}
 		Denied []struct {
 			Subject string
@@ -38,6 +39,8 @@ type traced struct {
 			}
 		}
 		Endpoint string
+		Delivery string
+		State    string
 		Attempts []struct{ Status int }
 	}
 	NotRecorded []string `json:"not_recorded"`
