@@ -177,6 +177,18 @@ func (p *proxyWorld) nextOf(t testing.TB, s *stream, own ...string) (name, data,
 	}
 }
 
+// numbers reads events whose data are the numbers from…to, and returns the id of the last.
+func (p *proxyWorld) numbers(t testing.TB, s *stream, from, to int) (at string) {
+	t.Helper()
+	for n := from; n <= to; n++ {
+		var data string
+		if _, data, at = p.nextOf(t, s); data != fmt.Sprint(n) {
+			t.Fatalf("got %q, want %d", data, n)
+		}
+	}
+	return at
+}
+
 // other is somebody else's server. Its paths:
 //
 //	/numbers?from=&to=&ids=  events n=from…to, with ids or without, and then silence until it is closed

@@ -59,11 +59,7 @@ func TestASharedUpstreamThatIsKilledGoesOnWithoutLossWhereItHasIDs(t *testing.T)
 	_, key := p.tenant(t)
 	id := p.create(t, key, "/numbers?to=20&ids=1", map[string]any{"channel": "prices"})
 	s := p.hear(t, "/v1/proxies/"+id+"/stream", key)
-	for n := 1; n <= 20; n++ {
-		if _, data, _ := p.nextOf(t, s); data != fmt.Sprint(n) {
-			t.Fatalf("got %q, want %d", data, n)
-		}
-	}
+	p.numbers(t, s, 1, 20)
 	p.other.cutAll()
 	eventually(t, "it has connected again", func() bool { return p.other.opened.Load() == 2 })
 	if last, _ := p.other.lastIDs.Load(int64(2)); last != "20" {
@@ -79,11 +75,7 @@ func TestASharedUpstreamThatIsKilledLeavesAGapWhereItHasNoIDs(t *testing.T) {
 	_, key := p.tenant(t)
 	id := p.create(t, key, "/numbers?to=3", map[string]any{"channel": "prices"})
 	s := p.hear(t, "/v1/proxies/"+id+"/stream", key)
-	for n := 1; n <= 3; n++ {
-		if _, data, _ := p.nextOf(t, s); data != fmt.Sprint(n) {
-			t.Fatalf("got %q, want %d", data, n)
-		}
-	}
+	p.numbers(t, s, 1, 3)
 	p.other.cutAll()
 	if name, data, _ := p.nextOf(t, s); name != "hookcast.gap" || data != `{"channel":"prices","upstream":true}` {
 		t.Fatalf("got %s %s", name, data)
@@ -97,20 +89,10 @@ func TestAClientOfASharedUpstreamThatComesBackHasMissedNothing(t *testing.T) {
 	id := p.create(t, key, "/numbers?to=10", map[string]any{"share": true})
 	stays := p.hear(t, "/v1/proxies/"+id+"/stream", key)
 	s := p.hear(t, "/v1/proxies/"+id+"/stream?after=0", key)
-	var at string
-	for n := 1; n <= 4; n++ {
-		_, data, cursor := p.nextOf(t, s)
-		if at = cursor; data != fmt.Sprint(n) {
-			t.Fatalf("got %q, want %d", data, n)
-		}
-	}
+	at := p.numbers(t, s, 1, 4)
 	s.Close()
 	s = p.hear(t, "/v1/proxies/"+id+"/stream", key, "Last-Event-ID: "+at)
-	for n := 5; n <= 10; n++ {
-		if _, data, _ := p.nextOf(t, s); data != fmt.Sprint(n) {
-			t.Fatalf("got %q, want %d", data, n)
-		}
-	}
+	p.numbers(t, s, 5, 10)
 	if n := p.other.opened.Load(); n != 1 {
 		t.Errorf("%d upstreams", n)
 	}
@@ -165,11 +147,7 @@ func TestACollectionWhoseListenerLeavesIsClosedAndSaysSo(t *testing.T) {
 		_, b := p.call(t, "POST", "/v1/proxies/"+id+"/collect", key, nil)
 		answer <- string(b)
 	}()
-	for n := 1; n <= 5; n++ {
-		if _, data, _ := p.nextOf(t, listener); data != fmt.Sprint(n) {
-			t.Fatalf("got %q, want %d", data, n)
-		}
-	}
+	p.numbers(t, listener, 1, 5)
 	listener.Close()
 	select {
 	case b := <-answer:

@@ -74,14 +74,10 @@ func (a *Accounts) look(ctx context.Context, id TenantID) (Tenant, Condition, er
 
 // pause waits, or fails when ctx ends first.
 func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
+	if !wait(ctx, d) {
 		return Errorf(Unavailable, "cancelled", "%w", ctx.Err())
 	}
+	return nil
 }
 
 // VersionTenant tells whether c is news of a tenant: a version row that was put.

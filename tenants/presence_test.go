@@ -58,3 +58,40 @@ func TestABoundChannelsClientHasLeftOnceItHasListenedAndHasNotForAWhile(t *testi
 		}
 	})
 }
+
+// What drops interest speaks of a client only where it was there: the time since it has left is not begun anew, and who never came has not left.
+func TestDroppingInterestSaysThatAClientHasLeftOnlyIfItWasThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, table := t.Context(), newTable()
+		in := tenants.NewInterest(table)
+		left := func(channel string) bool {
+			t.Helper()
+			return ok(in.Left(ctx, logTenant, channel))(t)
+		}
+		drop := func(channel string) {
+			t.Helper()
+			if err := in.Drop(ctx, "nod_a", logTenant, channel); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, subscribers := range []int{1, 0} {
+			if err := in.Register(ctx, "nod_a", time.Now().Add(time.Hour), logTenant, "client.7", subscribers); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(4 * time.Second)
+		drop("client.7")
+		time.Sleep(time.Second)
+		if !left("client.7") {
+			t.Error("5 s after it left it has not")
+		}
+		drop("client.8")
+		time.Sleep(time.Minute)
+		if left("client.8") {
+			t.Error("who never came has left")
+		}
+		if nodes := ok(in.Nodes(ctx, logTenant, "client.7"))(t); len(nodes) != 0 {
+			t.Errorf("interest of %q", nodes)
+		}
+	})
+}

@@ -151,47 +151,25 @@ func proxySpec(f *fields, required ...string) (spec tenants.ProxySpec, err error
 	return spec, err
 }
 
-func proxyPatch(f *fields) (p tenants.ProxyPatch, err error) {
+func proxyPatch(f *fields) (tenants.ProxyPatch, error) {
 	spec, err := proxySpec(f)
 	if err != nil {
-		return p, err
+		return tenants.ProxyPatch{}, err
 	}
-	given := func(name string) bool { return f.has(name) }
-	if given("name") {
-		p.Name = &spec.Name
+	return tenants.ProxyPatch{
+		Name: given(f, "name", &spec.Name), Method: given(f, "method", &spec.Method), URL: given(f, "url", &spec.URL), Headers: given(f, "headers", &spec.Headers),
+		Body: given(f, "body", &spec.Body), BodyMediaType: given(f, "body_media_type", &spec.BodyMediaType), Parameters: given(f, "parameters", &spec.Parameters),
+		Share: given(f, "share", &spec.Share), Channel: given(f, "channel", &spec.Channel), Redirects: given(f, "redirects", &spec.Redirects), Reconnect: spec.Reconnect,
+		Limits: given(f, "limits", &spec.Limits),
+	}, f.err()
+}
+
+// given is what a patch has of a field: nil where the request does not name it.
+func given[T any](f *fields, name string, value *T) *T {
+	if !f.has(name) {
+		return nil
 	}
-	if given("method") {
-		p.Method = &spec.Method
-	}
-	if given("url") {
-		p.URL = &spec.URL
-	}
-	if given("headers") {
-		p.Headers = &spec.Headers
-	}
-	if given("body") {
-		p.Body = &spec.Body
-	}
-	if given("body_media_type") {
-		p.BodyMediaType = &spec.BodyMediaType
-	}
-	if given("parameters") {
-		p.Parameters = &spec.Parameters
-	}
-	if given("share") {
-		p.Share = &spec.Share
-	}
-	if given("channel") {
-		p.Channel = &spec.Channel
-	}
-	if given("redirects") {
-		p.Redirects = &spec.Redirects
-	}
-	p.Reconnect = spec.Reconnect
-	if given("limits") {
-		p.Limits = &spec.Limits
-	}
-	return p, f.err()
+	return value
 }
 
 // bodyIn reads the body of a proxy's request: a string as it is, anything else as the JSON that it is; nil where it is missing or null.
