@@ -187,12 +187,7 @@ func (b *box) publish(t *testing.T, channel, typ, data string) {
 	t.Helper()
 	var made struct{ ID string }
 	b.Must(t, "POST", "/v1/channels/"+channel+"/events", b.tenant.Key, map[string]any{"type": typ, "data": json.RawMessage(data)}).Want(t, 202).JSON(t, &made)
-	for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C { // accepted is not yet in the channel
-		if b.Must(t, "GET", "/v1/events/"+made.ID, b.tenant.Key, nil).Status == 200 {
-			tick.Stop()
-			return
-		}
-	}
+	awaitAppended(t, b, made.ID)
 }
 
 // pasted runs a line as a person would who pasted it.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // What was asked for goes where it can be piped; what is wrong is one line beside it.
@@ -89,7 +90,7 @@ func TestNoLineToPasteForWhatCannotBePasted(t *testing.T) {
 		d.vars = map[string]string{envSecret: "a long secret"}
 		d.stdin = strings.NewReader(body)
 		d.runs(t, 0, "sign", "-provider", "github")
-		if said := d.out.String(); strings.Contains(said, "curl -") || !strings.Contains(said, "X-Hub-Signature-256: sha256=") || strings.ContainsAny(said, "\x1b\x00\xff") {
+		if said := d.out.String(); strings.Contains(said, "curl -") || !strings.Contains(said, "X-Hub-Signature-256: sha256=") || strings.ContainsAny(said, "\x1b\x00") || !utf8.ValidString(said) {
 			t.Errorf("%s: %q", name, said)
 		}
 	}
@@ -204,10 +205,12 @@ func TestWhatAProgramAnswersIsShown(t *testing.T) {
 		answer    http.HandlerFunc
 		says, not string
 	}{
-		"well":         {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "received") }, "200 OK in ", "received"},
-		"an error":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\n no such secret\x1b[31m\ntrace", 401) }, ": no such secret<U+001B>[31m", "trace"},
-		"a long error": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, long, 500) }, ": " + long[:maxExcerpt], long[:maxExcerpt+1]},
-		"sent on":      {http.RedirectHandler("/else", 302).ServeHTTP, "it sends on to /else, which is not followed", ""},
+		"well": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "received") }, "200 OK in ", "received"},
+		"an error": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "\n no such secret\x1b[31m\ntrace", http.StatusUnauthorized)
+		}, ": no such secret<U+001B>[31m", "trace"},
+		"a long error": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, long, http.StatusInternalServerError) }, ": " + long[:maxExcerpt], long[:maxExcerpt+1]},
+		"sent on":      {http.RedirectHandler("/else", http.StatusFound).ServeHTTP, "it sends on to /else, which is not followed", ""},
 		"no answer":    {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer within 100ms (-timeout", ""},
 		"cut":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "not delivered: the connection was cut", ""},
 	} {

@@ -235,12 +235,18 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 	}
 }
 
-// Over HTTP/2 streams share a connection, and a dead one would be asked again and again.
+// Over HTTP/2 requests share a connection, and a dead one that still has a request under way would be asked again and again.
 func TestADeadConnectionOfHTTP2IsNotAskedAgain(t *testing.T) {
 	var asked atomic.Int32
+	underWay := make(chan struct{})
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
 			t.Errorf("asked over %s", r.Proto)
+		}
+		if r.URL.Path != "/v1/stream" {
+			close(underWay)
+			<-r.Context().Done()
+			return
 		}
 		n := asked.Add(1)
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -264,15 +270,19 @@ func TestADeadConnectionOfHTTP2IsNotAskedAgain(t *testing.T) {
 	var clock wallClock
 	var events []string
 	f := &follower{client: newClient(&shell{remote: transport}, credentials{API: base, Stream: base, Key: testKey()}), channels: []string{"a"}, patience: patience{wall: clock.now}}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	var slow sync.WaitGroup
+	defer slow.Wait()
+	defer cancel()
 	f.take = func(_ context.Context, data []byte) error {
 		if events = append(events, string(data)); len(events) == 1 {
+			slow.Go(func() { _ = f.client.call(ctx, http.MethodGet, "/v1/channels", nil, nil) })
+			<-underWay
 			h.swallow()
 			clock.sleep(time.Hour)
 		}
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
 	if err := f.run(ctx); err != nil || ctx.Err() != nil || strings.Join(events, " ") != "1 2" {
 		t.Errorf("%v, %v, %v", err, ctx.Err(), events)
 	}

@@ -47,6 +47,7 @@ func trace(ctx context.Context, sh *shell, args []string) error {
 	w := tabwriter.NewWriter(sh.stdout, 0, 0, 2, ' ', 0)
 	for _, h := range way.Hops {
 		fmt.Fprintln(w, h.row())
+		way.Missing = slices.DeleteFunc(way.Missing, func(name string) bool { return name == h.name() }) // it is known from elsewhere
 	}
 	fmt.Fprintf(w, "\t%d ms\tin all\n", way.Total)
 	if err := w.Flush(); err != nil {
@@ -61,10 +62,15 @@ func trace(ctx context.Context, sh *shell, args []string) error {
 	return nil
 }
 
+func (h hop) name() (name string) {
+	_ = json.Unmarshal(h["hop"], &name) // a step without a name has none to show
+	return name
+}
+
 // row is the step as a line of the table: when, since the one before, which, and the rest by its name.
 func (h hop) row() string {
 	var at time.Time
-	when, since, name := "", "", ""
+	when, since := "", ""
 	if json.Unmarshal(h["at"], &at) == nil && !at.IsZero() {
 		when = at.Local().Format("15:04:05.000")
 	}
@@ -72,7 +78,6 @@ func (h hop) row() string {
 	if json.Unmarshal(h["since_previous_ms"], &ms) == nil && ms != nil {
 		since = fmt.Sprintf("+%d ms", *ms)
 	}
-	_ = json.Unmarshal(h["hop"], &name) // a step without a name has none to show
 	var rest []string
 	for _, key := range slices.Sorted(maps.Keys(h)) {
 		switch key {
@@ -86,5 +91,5 @@ func (h hop) row() string {
 		}
 		rest = append(rest, key+"="+value)
 	}
-	return when + "\t" + since + "\t" + shown(name) + "\t" + shown(strings.Join(rest, " "))
+	return when + "\t" + since + "\t" + shown(h.name()) + "\t" + shown(strings.Join(rest, " "))
 }

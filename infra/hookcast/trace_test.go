@@ -22,7 +22,7 @@ func TestTraceIsATable(t *testing.T) {
 			{"hop":"verified","at":null,"since_previous_ms":null,"known_from":"event","scheme":"github","signature_age_seconds":1.5},
 			{"hop":"appended","at":"2026-08-01T12:00:00.012Z","since_previous_ms":12,"known_from":"trace","seq":7},
 			{"hop":"fanned_out","at":"2026-08-01T12:00:00.015Z","since_previous_ms":3,"known_from":"trace","nodes":["nod_1","nod_2"]}],
-			"not_recorded":["written"],"total_ms":15}`)
+			"not_recorded":["appended","written"],"total_ms":15}`)
 	}))
 	t.Cleanup(s.Close)
 	d := newDesk(t)

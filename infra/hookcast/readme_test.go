@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
+)
+
+// shownLine is a line of README's: a command, and what it is shown to print.
+type shownLine struct {
+	command string
+	prints  []string
+}
+
+// readmeLines are those of the command line's part of README.
+func readmeLines(t *testing.T) (lines []shownLine) {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, found := strings.Cut(string(b), "\nOr from a shell, ")
+	part, _, ended := strings.Cut(part, "\nSay who may hear what")
+	if !found || !ended {
+		t.Fatal("README has no part on the command line")
+	}
+	for line := range strings.Lines(part) {
+		line = strings.TrimRight(line, "\n")
+		if output, ok := strings.CutPrefix(line, "        "); ok {
+			last := &lines[len(lines)-1]
+			last.prints = append(last.prints, output)
+		} else if command, ok := strings.CutPrefix(line, "    "); ok {
+			lines = append(lines, shownLine{command: command})
+		}
+	}
+	return lines
+}
+
+// looksLike matches a line that differs from the one shown in ids, times and durations alone.
+func looksLike(line string) *regexp.Regexp {
+	p := regexp.QuoteMeta(line)
+	for _, c := range [][2]string{{`\d\d:\d\d:\d\d`, `\d\d:\d\d:\d\d`}, {`\\\.\d{3} `, `\.\d{3} `}, {`evt_…`, `evt_[0-9a-z]{26}`}, {`in 3ms`, `in [0-9.]+m?s`}, {`1 listening`, `\d+ listening`}} {
+		p = regexp.MustCompile(c[0]).ReplaceAllLiteralString(p, c[1])
+	}
+	return regexp.MustCompile(`(?m)^` + p + `\s*`)
+}
+
+// What README says to paste is pasted, in its order, with this box's addresses and ids in the place of its own.
+func TestReadmesLinesWorkAsPasted(t *testing.T) {
+	b, p := startBox(t), newProgram(t, 200)
+	s := b.source(t, "github", "github.{repository.name}")
+	b.publish(t, "orders.42", "order.paid", `{"total":42}`)
+	dir, settings := t.TempDir(), t.TempDir()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const body = `{"repository":{"name":"shop"}}`
+	if err := os.WriteFile(filepath.Join(dir, "body.json"), []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	type running struct {
+		shownLine
+		cmd  *exec.Cmd
+		out  *output
+		over chan error
+	}
+	var stay []running
+	event := "evt_…"
+	for _, line := range readmeLines(t) {
+		replace := strings.NewReplacer("http://localhost:8080/in/…", s.URL, "http://localhost:8080", b.API, "http://localhost:3000/webhooks", p.URL, "src_…", s.ID, "the secret you typed at GitHub", s.Secret)
+		text := replace.Replace(line.command)
+		if strings.Contains(text, " trace ") {
+			text = strings.ReplaceAll(text, "evt_…", event)
+		}
+		if strings.HasPrefix(text, "go build ") { // which is for who stands in the repository
+			text = strings.Replace(text, "-o hookcast", "-o "+filepath.Join(dir, "hookcast"), 1)
+		}
+		r := running{shownLine: line, out: newOutput(), over: make(chan error, 1)}
+		for i, output := range r.prints {
+			r.prints[i] = replace.Replace(output)
+		}
+		r.cmd = exec.Command("sh", "-c", "exec env "+text)
+		r.cmd.Dir = dir
+		if strings.HasPrefix(text, "go ") {
+			r.cmd.Dir = root
+		}
+		r.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+settings)
+		r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = strings.NewReader(b.tenant.Key+"\n"), r.out, r.out
+		if err := r.cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func() { r.over <- r.cmd.Wait() }()
+		t.Cleanup(func() { r.cmd.Process.Kill() })
+		if strings.Contains(text, " listen ") || strings.Contains(text, " tail ") {
+			r.out.await(t, ": connected to orders.42", 1)
+			stay = append(stay, r)
+			continue
+		}
+		if err := <-r.over; err != nil {
+			t.Fatalf("%s: %v\n%s", line.command, err, r.out)
+		}
+		for _, want := range r.prints {
+			if !looksLike(want).MatchString(r.out.String()) {
+				t.Errorf("%s\nprints\n%s\nwhere README shows\n%s", line.command, r.out, want)
+			}
+		}
+		if id := regexp.MustCompile(`evt_[0-9a-z]{26}`).FindString(r.out.String()); id != "" {
+			event = id
+			awaitAppended(t, b, id)
+		}
+		if strings.Contains(text, " sign ") {
+			_, curl, _ := strings.Cut(r.out.String(), "\n\n")
+			if out := pasted(t, "cd "+dir+"\n"+curl); !strings.Contains(out, `"channel":"github.shop"`) {
+				t.Errorf("the signed webhook is answered %s", out)
+			}
+		}
+	}
+	if len(stay) != 2 {
+		t.Fatalf("%d commands stay", len(stay))
+	}
+	for _, r := range stay {
+		for _, want := range r.prints {
+			for deadline := time.Now().Add(time.Minute); !looksLike(want).MatchString(r.out.String()); time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%s\nprints\n%s\nwhere README shows\n%s", r.command, r.out, want)
+				}
+			}
+		}
+		r.cmd.Process.Signal(os.Interrupt)
+		if err := <-r.over; err != nil {
+			t.Errorf("%s ends with %v", r.command, err)
+		}
+	}
+}
+
+// awaitAppended returns once an accepted event is in its channel.
+func awaitAppended(t *testing.T, b *box, id string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		var a endtoend.Answer
+		var err error
+		if a, err = b.Do(ctx, "GET", "/v1/events/"+id, b.tenant.Key, nil); err == nil && a.Status == 200 {
+			tick.Stop()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal(err, string(bytes.TrimSpace(a.Body)))
+		case <-tick.C:
+		}
+	}
+}
