@@ -32,11 +32,8 @@ func (r *Receiver) Take(b []byte, f func(Message) error) error {
 		b = r.frame
 	}
 	for len(b) > 0 {
-		h, err := parseHeader(b)
+		h, err := r.header(b)
 		if err != nil {
-			return err
-		}
-		if err := r.admit(h); err != nil {
 			return err
 		}
 		if h.size == 0 || len(b) < h.size+h.length {
@@ -66,8 +63,8 @@ type header struct {
 	mask   [4]byte
 }
 
-// parseHeader reads the header of a masked frame, as far as b goes: what can be refused is refused by the first byte that tells.
-func parseHeader(b []byte) (h header, err error) {
+// header reads the header of a masked frame, as far as b goes: what can be refused is refused by the first byte that tells.
+func (r *Receiver) header(b []byte) (h header, err error) {
 	h.fin, h.op = b[0]&finBit != 0, Opcode(b[0]&0xf)
 	switch {
 	case b[0]&reservedBit != 0:
@@ -76,34 +73,26 @@ func parseHeader(b []byte) (h header, err error) {
 		return h, malformed("an unknown opcode")
 	case h.op.control() && !h.fin:
 		return h, malformed("a control frame in fragments")
+	case h.op == Continuation && !r.open:
+		return h, malformed("a fragment of nothing")
+	case h.op == Text && r.open, h.op == Binary && r.open:
+		return h, malformed("a message within a message")
+	case h.op == Binary:
+		return h, &Error{Unsupported, "only text is taken"}
 	case len(b) < 2:
 		return h, nil
 	case b[1]&maskBit == 0:
 		return h, malformed("a frame without a mask")
 	}
-	n, at := uint64(b[1]&^maskBit), 2
-	if h.op.control() && n > maxControl {
-		return h, malformed("a control frame over 125 bytes")
-	}
-	least := uint64(0)
-	switch n {
-	case 126:
-		if len(b) < 4 {
-			return h, nil
-		}
-		n, at, least = uint64(binary.BigEndian.Uint16(b[2:])), 4, 126
-	case 127:
-		if len(b) < 10 {
-			return h, nil
-		}
-		n, at, least = binary.BigEndian.Uint64(b[2:]), 10, 1<<16
-	}
+	n, at, err := length(b)
 	switch {
-	case n>>63 != 0:
-		return h, malformed("a length of 64 bits")
-	case n < least:
-		return h, malformed("a length that is not the shortest")
-	case n > MaxMessage:
+	case err != nil:
+		return h, err
+	case h.op.control() && n > maxControl:
+		return h, malformed("a control frame over 125 bytes")
+	case at == 0:
+		return h, nil
+	case n > MaxMessage || !h.op.control() && len(r.text)+int(n) > MaxMessage:
 		return h, &Error{TooBig, "the message is too long"}
 	}
 	h.length = int(n)
@@ -115,21 +104,25 @@ func parseHeader(b []byte) (h header, err error) {
 	return h, nil
 }
 
-// admit refuses what does not belong here.
-func (r *Receiver) admit(h header) error {
+// length reads a payload's length, and where in b it ends: 0 where it is not complete.
+func length(b []byte) (n uint64, end int, err error) {
+	n = uint64(b[1] &^ maskBit)
+	least := uint64(0)
 	switch {
-	case h.op.control():
-		return nil
-	case h.op == Continuation && !r.open:
-		return malformed("a fragment of nothing")
-	case h.op != Continuation && r.open:
-		return malformed("a message within a message")
-	case h.op == Binary:
-		return &Error{Unsupported, "only text is taken"}
-	case len(r.text)+h.length > MaxMessage:
-		return &Error{TooBig, "the message is too long"}
+	case n < 126:
+		return n, 2, nil
+	case n == 126 && len(b) >= 4:
+		n, end, least = uint64(binary.BigEndian.Uint16(b[2:])), 4, 126
+	case n == 127 && len(b) >= 10:
+		n, end, least = binary.BigEndian.Uint64(b[2:]), 10, 1<<16
 	}
-	return nil
+	switch {
+	case n>>63 != 0:
+		err = malformed("a length of 64 bits")
+	case end > 0 && n < least:
+		err = malformed("a length that is not the shortest")
+	}
+	return n, end, err
 }
 
 // take deals with a whole frame.

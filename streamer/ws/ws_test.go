@@ -217,6 +217,7 @@ func FuzzReceiver(f *testing.F) {
 	f.Add(append(masked(0x01, "Hel"), masked(0x80, "lo")...), 1)
 	f.Add(append(masked(0x89, ""), masked(0x88, "\x03\xe8bye")...), 2)
 	f.Add([]byte{0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0}, 4)
+	f.Add([]byte{0x82, 0x30}, 1) // binary, and without a mask
 	f.Fuzz(func(t *testing.T, b []byte, n int) {
 		n = 1 + max(n, -n-1)%64
 		if once, often := receive(b, len(b)), receive(b, n); once != often {
