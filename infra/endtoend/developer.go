@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,54 +99,11 @@ func (l *listening) stop(t *testing.T) {
 	}
 }
 
-// program is what a developer works on, and what has arrived there.
-type program struct {
-	*httptest.Server
-	mu      sync.Mutex
-	arrived []arrival
-}
-
-type arrival struct {
-	header http.Header
-	body   string
-}
-
-func newProgram(t *testing.T) *program {
-	p := &program{}
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return // it comes again, or was cut
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.arrived = append(p.arrived, arrival{r.Header, string(body)})
-	}))
-	t.Cleanup(p.Close)
-	return p
-}
-
-// await waits for so many arrivals, and wants no more.
-func (p *program) await(t *testing.T, n int) []arrival {
-	t.Helper()
-	all := func() []arrival {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return slices.Clone(p.arrived)
-	}
-	await(t, fmt.Sprintf("%d events at the developer's program", n), all, func(got []arrival) bool { return len(got) >= n })
-	got := all()
-	if len(got) > n {
-		t.Errorf("%d events have arrived, want %d", len(got), n)
-	}
-	return got
-}
-
 // developer has a webhook come to a program on the developer's machine, over a stop of the command, and looks at it from there.
 func developer(t *testing.T, d Deployment, _ string) {
 	tenant := d.Signup(t, "developer")
 	source := d.GitHubSource(t, tenant, "hooks")
-	k, p := newDesk(t), newProgram(t)
+	k, p := newDesk(t), NewProgram(t, 200)
 	if _, said := k.run(t, 4, "", "tail", "hooks"); !strings.Contains(said, "run hookcast login") {
 		t.Errorf("without a key it says %s", said)
 	}
@@ -175,26 +130,26 @@ func developer(t *testing.T, d Deployment, _ string) {
 	l := k.listen(t, line...)
 	post("d-1", text)
 	post("d-2", string(raw), "Content-Type", "application/octet-stream")
-	p.await(t, 2)
+	p.Await(t, 2)
 	await(t, "two answers in what listen says", l.said, func(said string) bool { return strings.Count(said, ": 200 OK in ") == 2 }) // else the second may come again
 	l.stop(t)
 	post("d-3", `{"while":"away"}`)
 	l = k.listen(t, line...)
-	got := p.await(t, 3)
+	got := p.Await(t, 3)
 	l.stop(t)
-	for i, want := range []arrival{
+	for i, want := range []Arrival{
 		{http.Header{"Content-Type": {"application/json"}, "X-Github-Delivery": {"d-1"}}, text},
 		{http.Header{"Content-Type": {"application/octet-stream"}, "X-Github-Delivery": {"d-2"}}, string(raw)},
 		{http.Header{"Content-Type": {"application/json"}, "X-Github-Delivery": {"d-3"}}, `{"while":"away"}`},
 	} {
-		want.header["X-Github-Event"] = []string{"push"}
-		want.header["Hookcast-Channel"], want.header["Hookcast-Seq"], want.header["Hookcast-Source-Id"] = []string{"hooks"}, []string{fmt.Sprint(i + 1)}, []string{source.ID}
-		if got[i].body != want.body || !strings.HasPrefix(got[i].header.Get("X-Hub-Signature-256"), "sha256=") || got[i].header.Get("Webhook-Signature") == "" {
-			t.Errorf("event %d arrived as %q %v", i+1, got[i].body, got[i].header)
+		want.Header["X-Github-Event"] = []string{"push"}
+		want.Header["Hookcast-Channel"], want.Header["Hookcast-Seq"], want.Header["Hookcast-Source-Id"] = []string{"hooks"}, []string{fmt.Sprint(i + 1)}, []string{source.ID}
+		if got[i].Body != want.Body || !strings.HasPrefix(got[i].Header.Get("X-Hub-Signature-256"), "sha256=") || got[i].Header.Get("Webhook-Signature") == "" {
+			t.Errorf("event %d arrived as %q %v", i+1, got[i].Body, got[i].Header)
 		}
-		for name, values := range want.header {
-			if !slices.Equal(got[i].header[name], values) {
-				t.Errorf("event %d has %s: %q, want %q", i+1, name, got[i].header[name], values)
+		for name, values := range want.Header {
+			if !slices.Equal(got[i].Header[name], values) {
+				t.Errorf("event %d has %s: %q, want %q", i+1, name, got[i].Header[name], values)
 			}
 		}
 	}
@@ -202,7 +157,7 @@ func developer(t *testing.T, d Deployment, _ string) {
 	out, _ := k.run(t, 0, "", "tail", "-json", "-since", "0", "-count", "3", "hooks")
 	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
 		var e Event
-		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Seq != int64(i+1) || e.Type != "push" || e.ID != got[i].header.Get("Hookcast-Event-Id") {
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Seq != int64(i+1) || e.Type != "push" || e.ID != got[i].Header.Get("Hookcast-Event-Id") {
 			t.Errorf("tail says %s, %v", line, err)
 		}
 	}
@@ -215,7 +170,7 @@ func developer(t *testing.T, d Deployment, _ string) {
 	if h := d.History(t, tenant, "orders"); len(h) != 1 || h[0].ID != id || h[0].Type != "order.paid" || string(h[0].Data) != `{"total":42}` {
 		t.Errorf("published %+v", h)
 	}
-	out, _ = k.run(t, 0, "", "trace", got[0].header.Get("Hookcast-Event-Id"))
+	out, _ = k.run(t, 0, "", "trace", got[0].Header.Get("Hookcast-Event-Id"))
 	if lines := strings.Split(out, "\n"); !strings.HasSuffix(lines[0], " hooks#1 push") || !regexp.MustCompile(`\+0 ms +received .*delivery_id=d-1`).MatchString(out) ||
 		!regexp.MustCompile(`verified .*scheme=github`).MatchString(out) || !strings.Contains(out, "appended") || !strings.Contains(out, " in all") {
 		t.Errorf("trace says %s", out)
@@ -233,7 +188,7 @@ func developer(t *testing.T, d Deployment, _ string) {
 func forwardedWhole(t *testing.T, d Deployment, _ string) {
 	libraries := OpenLibraries(t)
 	tenant := d.Signup(t, "whole")
-	k, p := newDesk(t), newProgram(t)
+	k, p := newDesk(t), NewProgram(t, 200)
 	k.login(t, d, tenant)
 	const body = "{ \"id\":\"evt_1\",\r\n\t\"object\":\"event\", \"type\":\"push\", \"data\":{\"object\":{}}, \"x\":\"caf\u00e9 \u2028\" }\n"
 	secrets := map[string]string{"github": "a secret of the test's own", "stripe": "whsec_" + strings.Repeat("ab", 16)}
@@ -261,24 +216,24 @@ func forwardedWhole(t *testing.T, d Deployment, _ string) {
 		}
 		a.Want(t, 202)
 	}
-	arrived := p.await(t, len(jobs))
+	arrived := p.Await(t, len(jobs))
 	l.stop(t)
 	out, _ := k.run(t, 0, "", "listen", "-print-secret")
 	secrets["standard-webhooks"] = strings.TrimSpace(out) // ours
 	var requests []Webhook
 	for _, a := range arrived {
 		header := make(map[string]string)
-		for name, values := range a.header {
+		for name, values := range a.Header {
 			header[strings.ToLower(name)] = values[0]
 		}
-		for _, name := range []string{a.header.Get("Hookcast-Channel"), "standard-webhooks"} {
-			w := Webhook{Registration: Registration{Provider: name, Secret: secrets[name]}, Headers: header, Body: a.body}
+		for _, name := range []string{a.Header.Get("Hookcast-Channel"), "standard-webhooks"} {
+			w := Webhook{Registration: Registration{Provider: name, Secret: secrets[name]}, Headers: header, Body: a.Body}
 			altered := w
 			altered.Body += " "
 			requests = append(requests, w, altered)
 		}
-		if a.body != body {
-			t.Errorf("arrived as %q", a.body)
+		if a.Body != body {
+			t.Errorf("arrived as %q", a.Body)
 		}
 	}
 	for i, taken := range libraries.Ask(t, nil, requests).Verified {

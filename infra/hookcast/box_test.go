@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,44 +100,6 @@ func (b *box) desk(t *testing.T) *desk {
 	d := newDesk(t)
 	d.vars = map[string]string{envKey: b.tenant.Key, envAPI: b.API}
 	return d
-}
-
-// program is a developer's program, and what has arrived there.
-type program struct {
-	*httptest.Server
-	mu      sync.Mutex
-	arrived []arrival
-}
-
-type arrival struct {
-	header http.Header
-	body   string
-}
-
-func newProgram(t *testing.T, status int) *program {
-	p := &program{}
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.arrived = append(p.arrived, arrival{r.Header, string(body)})
-		w.WriteHeader(status)
-	}))
-	t.Cleanup(p.Close)
-	return p
-}
-
-func (p *program) all() []arrival {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([]arrival(nil), p.arrived...)
-}
-
-func (p *program) bodies() (bodies []string) {
-	for _, a := range p.all() {
-		bodies = append(bodies, a.body)
-	}
-	return bodies
 }
 
 // source registers a source, and gives its id, where it is posted to, and the secret.

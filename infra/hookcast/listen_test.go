@@ -20,7 +20,7 @@ import (
 func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
 	libraries := endtoend.OpenLibraries(t)
 	b := startBox(t)
-	d, p := b.desk(t), newProgram(t, 200)
+	d, p := b.desk(t), endtoend.NewProgram(t, 200)
 	names := []string{"github", "stripe", "standard-webhooks", "svix", "slack", "gitlab-signing", "razorpay"}
 	sources := make(map[string]endtoend.Source)
 	line := []string{"listen", "-forward", p.URL + "/in"}
@@ -43,25 +43,25 @@ func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
 	d.runs(t, 0, "listen", "-print-secret")
 	ours := strings.TrimSpace(d.out.String())
 	var requests []endtoend.Webhook
-	for _, a := range p.all() {
+	for _, a := range p.All() {
 		name := ""
 		for _, n := range names {
-			if a.header.Get("Hookcast-Channel") == "hooks."+n {
+			if a.Header.Get("Hookcast-Channel") == "hooks."+n {
 				name = n
 			}
 		}
-		if a.body != body || a.header.Get("Content-Type") != "application/json; charset=utf-8" || a.header.Get("Cookie") != "" || a.header.Get("Hookcast-Source-Id") != sources[name].ID {
-			t.Errorf("%s: %q %v", name, a.body, a.header)
+		if a.Body != body || a.Header.Get("Content-Type") != "application/json; charset=utf-8" || a.Header.Get("Cookie") != "" || a.Header.Get("Hookcast-Source-Id") != sources[name].ID {
+			t.Errorf("%s: %q %v", name, a.Body, a.Header)
 		}
-		if got := a.header.Get("X-Github-Event"); (got == "push") != (name == "github") {
+		if got := a.Header.Get("X-Github-Event"); (got == "push") != (name == "github") {
 			t.Errorf("%s: X-GitHub-Event %q", name, got)
 		}
 		header := make(map[string]string)
-		for key, values := range a.header {
+		for key, values := range a.Header {
 			header[strings.ToLower(key)] = values[0]
 		}
 		s := sources[name]
-		for _, r := range []struct{ provider, secret, body string }{{name, s.Secret, a.body}, {name, s.Secret, a.body + " "}, {"standard-webhooks", ours, a.body}, {"standard-webhooks", ours, a.body + " "}} {
+		for _, r := range []struct{ provider, secret, body string }{{name, s.Secret, a.Body}, {name, s.Secret, a.Body + " "}, {"standard-webhooks", ours, a.Body}, {"standard-webhooks", ours, a.Body + " "}} {
 			requests = append(requests, endtoend.Webhook{Registration: endtoend.Registration{Provider: r.provider, Secret: r.secret, URL: s.URL}, Headers: header, Body: r.body})
 		}
 	}
@@ -78,7 +78,7 @@ func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
 // kill -9 of the server while it listens: it goes on where it was, and nothing is there twice.
 func TestListenOutlivesTheServerAndItself(t *testing.T) {
 	b := startBox(t)
-	d, p := b.desk(t), newProgram(t, 204)
+	d, p := b.desk(t), endtoend.NewProgram(t, 204)
 	line := []string{"listen", "-resume", "-forward", p.URL, "a", "b"}
 	stop, _ := d.begins(t, line...)
 	d.err.await(t, "connected to a b", 1)
@@ -98,7 +98,7 @@ func TestListenOutlivesTheServerAndItself(t *testing.T) {
 	stop, _ = d.begins(t, line...)
 	d.out.await(t, ": 204 No Content", 5)
 	stop()
-	got := p.bodies()
+	got := p.Bodies()
 	slices.Sort(got)
 	if strings.Join(got, "") != "12345" {
 		t.Errorf("arrived %v", got)
@@ -114,7 +114,7 @@ func TestListenOutlivesTheServerAndItself(t *testing.T) {
 	b.publish(t, "a", "x", "7")
 	d.out.await(t, ": 204 No Content", 6)
 	stop()
-	if got := p.bodies(); len(got) != 6 || got[5] != "7" {
+	if got := p.Bodies(); len(got) != 6 || got[5] != "7" {
 		t.Errorf("arrived %v", got)
 	}
 }
@@ -123,7 +123,7 @@ func TestARevokedKeyEndsListenWith4(t *testing.T) {
 	b := startBox(t)
 	var key struct{ ID, Secret string }
 	b.Must(t, "POST", "/v1/keys", b.tenant.Key, map[string]string{"name": "laptop", "role": "viewer"}).Want(t, 201).JSON(t, &key)
-	d, p := b.desk(t), newProgram(t, 200)
+	d, p := b.desk(t), endtoend.NewProgram(t, 200)
 	d.vars[envKey] = key.Secret
 	stop, exited := d.begins(t, "listen", "-forward", p.URL, "a")
 	d.err.await(t, "connected to a", 1)
@@ -144,7 +144,7 @@ func TestARevokedKeyEndsListenWith4(t *testing.T) {
 // to its own address.
 func TestListenFindsChannelsAndFilters(t *testing.T) {
 	b := startBox(t)
-	d, p, q := b.desk(t), newProgram(t, 500), newProgram(t, 200)
+	d, p, q := b.desk(t), endtoend.NewProgram(t, 500), endtoend.NewProgram(t, 200)
 	s := b.source(t, "github", "repo.{repository.name}.{type}")
 	other := b.source(t, "github", "repo.shop.push")
 	b.publish(t, "orders.old", "paid", `"before"`)
@@ -163,10 +163,10 @@ func TestListenFindsChannelsAndFilters(t *testing.T) {
 	b.publish(t, "orders.new", "paid.late", `"late"`)
 	d.out.await(t, "\n", 4)
 	stop()
-	if got := p.all(); len(got) != 1 || got[0].body != body || got[0].header.Get("X-Github-Delivery") != "d-1" {
+	if got := p.All(); len(got) != 1 || got[0].Body != body || got[0].Header.Get("X-Github-Delivery") != "d-1" {
 		t.Errorf("the source's: %v", got)
 	}
-	got := q.bodies()
+	got := q.Bodies()
 	slices.Sort(got)
 	if strings.Join(got, "") != `"late""new""old"` {
 		t.Errorf("the pattern's: %v", got)
@@ -180,7 +180,7 @@ func TestListenFindsChannelsAndFilters(t *testing.T) {
 // only be wrong.
 func TestWhatCameInGzipIsForwardedDecodedAndSaysSo(t *testing.T) {
 	b := startBox(t)
-	d, p := b.desk(t), newProgram(t, 200)
+	d, p := b.desk(t), endtoend.NewProgram(t, 200)
 	s := b.source(t, "github", "hooks")
 	stop, _ := d.begins(t, "listen", "-forward", p.URL, s.ID)
 	d.err.await(t, "connected to hooks", 1)
@@ -191,9 +191,9 @@ func TestWhatCameInGzipIsForwardedDecodedAndSaysSo(t *testing.T) {
 	b.hook(t, "github", s, "d-1", wire.String(), "Content-Encoding", "gzip", "Content-Type", "application/json", "X-GitHub-Event", "push")
 	d.out.await(t, "decoded from gzip, so without the provider's signature", 1)
 	stop()
-	a := p.all()[0]
-	if a.body != `{"a":1}` || a.header.Get("X-Hub-Signature-256") != "" || a.header.Get("Content-Encoding") != "" || a.header.Get("X-Github-Event") != "push" || a.header.Get("Webhook-Signature") == "" {
-		t.Errorf("%q %v", a.body, a.header)
+	a := p.All()[0]
+	if a.Body != `{"a":1}` || a.Header.Get("X-Hub-Signature-256") != "" || a.Header.Get("Content-Encoding") != "" || a.Header.Get("X-Github-Event") != "push" || a.Header.Get("Webhook-Signature") == "" {
+		t.Errorf("%q %v", a.Body, a.Header)
 	}
 }
 
@@ -201,8 +201,8 @@ func TestWhatCameInGzipIsForwardedDecodedAndSaysSo(t *testing.T) {
 func TestListenForwardsNoLoopAndFollowsNoRedirect(t *testing.T) {
 	b := startBox(t)
 	d := b.desk(t)
-	elsewhere := newProgram(t, 200)
-	moved := newProgram(t, 200)
+	elsewhere := endtoend.NewProgram(t, 200)
+	moved := endtoend.NewProgram(t, 200)
 	moved.Config.Handler = http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect)
 	stop, _ := d.begins(t, "listen", "-forward", moved.URL, "a")
 	d.err.await(t, "connected to a", 1)
@@ -214,7 +214,7 @@ func TestListenForwardsNoLoopAndFollowsNoRedirect(t *testing.T) {
 	if said := d.out.String(); !strings.Contains(said, "not sent: it has come by this way three times already") {
 		t.Errorf("said %s", said)
 	}
-	if got := elsewhere.all(); len(got) > 0 {
+	if got := elsewhere.All(); len(got) > 0 {
 		t.Errorf("%v", got)
 	}
 }
@@ -223,7 +223,7 @@ func TestListenForwardsNoLoopAndFollowsNoRedirect(t *testing.T) {
 func TestAProgramThatIsBeingStartedIsWaitedFor(t *testing.T) {
 	b := startBox(t)
 	d := b.desk(t)
-	p := newProgram(t, 200)
+	p := endtoend.NewProgram(t, 200)
 	addr := p.Listener.Addr().String()
 	p.Close()
 	stop, _ := d.begins(t, "listen", "-wait", "0s", "-forward", addr, "a")
@@ -241,7 +241,7 @@ func TestAProgramThatIsBeingStartedIsWaitedFor(t *testing.T) {
 	t.Cleanup(func() { later.Close(); <-served })
 	d.out.await(t, ": 200 OK in ", 1)
 	stop()
-	if got := p.bodies(); len(got) != 1 || got[0] != "3" {
+	if got := p.Bodies(); len(got) != 1 || got[0] != "3" {
 		t.Errorf("%v", got)
 	}
 }

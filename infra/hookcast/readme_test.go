@@ -55,7 +55,7 @@ func looksLike(line string) *regexp.Regexp {
 
 // What README says to paste is pasted, in its order, with this box's addresses and ids in the place of its own.
 func TestReadmesLinesWorkAsPasted(t *testing.T) {
-	b, p := startBox(t), newProgram(t, 200)
+	b, p := startBox(t), endtoend.NewProgram(t, 200)
 	s := b.source(t, "github", "github.{repository.name}")
 	b.publish(t, "orders.42", "order.paid", `{"total":42}`)
 	dir, settings := t.TempDir(), t.TempDir()

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
 // wallClock is a clock on the wall that goes on while the machine sleeps.
@@ -207,7 +209,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			channel := "dead." + strings.ReplaceAll(name, " ", "-")
-			d, p, h := b.desk(t), newProgram(t, 200), newHole(t, b.addr)
+			d, p, h := b.desk(t), endtoend.NewProgram(t, 200), newHole(t, b.addr)
 			d.vars[envStream], d.patience = "http://"+h.Addr().String(), c.patience
 			if c.clock != nil {
 				d.patience.wall = c.clock.now
@@ -228,7 +230,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 			if code := stop(); code != 0 {
 				t.Errorf("exits with %d", code)
 			}
-			if got := strings.Join(p.bodies(), ""); got != "123" || !strings.Contains(d.err.String(), c.says) {
+			if got := strings.Join(p.Bodies(), ""); got != "123" || !strings.Contains(d.err.String(), c.says) {
 				t.Errorf("arrived %s, said %s", got, d.err)
 			}
 		})

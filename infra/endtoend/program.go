@@ -1,0 +1,67 @@
+package endtoend
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// Program is what a developer works on, and what has arrived there.
+type Program struct {
+	*httptest.Server
+	mu      sync.Mutex
+	arrived []Arrival
+}
+
+// Arrival is a request as it came.
+type Arrival struct {
+	Header http.Header
+	Body   string
+}
+
+// NewProgram serves until the test ends, and answers everything with the status.
+func NewProgram(t testing.TB, status int) *Program {
+	p := &Program{}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // cut: whoever sent it is told nothing
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.arrived = append(p.arrived, Arrival{r.Header, string(body)})
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+// All is what has arrived, in order.
+func (p *Program) All() []Arrival {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.arrived)
+}
+
+// Bodies are those of All.
+func (p *Program) Bodies() (bodies []string) {
+	for _, a := range p.All() {
+		bodies = append(bodies, a.Body)
+	}
+	return bodies
+}
+
+// Await waits for so many arrivals, and wants no more.
+func (p *Program) Await(t testing.TB, n int) []Arrival {
+	t.Helper()
+	await(t, fmt.Sprintf("%d events at the developer's program", n), p.All, func(got []Arrival) bool { return len(got) >= n })
+	got := p.All()
+	if len(got) > n {
+		t.Errorf("%d events have arrived, want %d", len(got), n)
+	}
+	return got
+}
