@@ -41,6 +41,8 @@ func (d *Deliverer) Hop(ctx context.Context, rs []Received) (failed []int) {
 			round, roundFrom = append(round, m.waiting(now)), append(roundFrom, i)
 		case m.Do == doReplay:
 			results[i] = d.replay(ctx, m)
+		case m.Do == doResume:
+			results[i] = d.resume(ctx, m)
 		default:
 			key := string(m.Tenant) + "/" + m.Endpoint
 			ep, known := of[key]

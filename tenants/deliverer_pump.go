@@ -34,12 +34,15 @@ type pumping struct {
 	h      health
 }
 
-func (m errand) pumpKey() Key { return Key{m.Tenant, rowPump, m.Endpoint + "/" + m.Channel} }
+func pumpKey(t TenantID, endpoint, channel string) Key {
+	return Key{t, rowPump, endpoint + "/" + channel}
+}
 
 // pump delivers what an ordered endpoint has yet to get of a channel.
 func (d *Deliverer) pump(ctx context.Context, ep Endpoint, m errand, away bool) (Outcome, error) {
 	p := &pumping{Deliverer: d, ep: ep, m: m}
-	if err := p.begin(ctx); err != nil {
+	var err error
+	if p.cursor, p.was, err = d.pumpCursor(ctx, ep, m.Channel); err != nil {
 		return OutcomeFailed, err
 	}
 	now := time.Now()
@@ -54,7 +57,6 @@ func (d *Deliverer) pump(ctx context.Context, ep Endpoint, m errand, away bool) 
 		}
 		return outcomeOf(OutcomeHeld, p.nap(ctx, until))
 	}
-	var err error
 	if p.h, _, err = d.healthOf(ctx, m.Tenant, m.Endpoint); err != nil {
 		return OutcomeFailed, err
 	}
@@ -103,28 +105,27 @@ func (d *Deliverer) stopped(ctx context.Context, m errand) bool {
 	return err != nil || ep.State != EndpointEnabled
 }
 
-// begin reads the cursor. Where there is none, the pump begins with what was received since the endpoint was made, or lately.
-func (p *pumping) begin(ctx context.Context) error {
-	row, err := p.Table.Get(ctx, p.m.pumpKey())
+// pumpCursor reads how far an ordered endpoint is in a channel. Where no pump has been, it is to begin with what was received since the endpoint was made,
+// or lately.
+func (d *Deliverer) pumpCursor(ctx context.Context, ep Endpoint, channel string) (cursor pumpRecord, was Condition, err error) {
+	row, err := d.Table.Get(ctx, pumpKey(ep.Tenant, ep.ID, channel))
 	if err == nil {
-		p.was = At(row.Version)
-		p.cursor, err = decodeRecord[pumpRecord](row)
-		return err
+		cursor, err = decodeRecord[pumpRecord](row)
+		return cursor, At(row.Version), err
 	}
 	if !notFound(err) {
-		return err
+		return cursor, was, err
 	}
-	p.was = Absent()
-	end, err := p.Log.Tail(ctx, p.m.Tenant, p.m.Channel)
+	end, err := d.Log.Tail(ctx, ep.Tenant, channel)
 	if err != nil {
-		return err
+		return cursor, was, err
 	}
 	since := time.Now().Add(-pumpReach)
-	if p.ep.Created.After(since) {
-		since = p.ep.Created
+	if ep.Created.After(since) {
+		since = ep.Created
 	}
-	p.cursor.Next, err = p.Log.youngest(ctx, channelKey{p.m.Tenant, p.m.Channel}, 1, end, since.Unix())
-	return err
+	cursor.Next, err = d.Log.youngest(ctx, channelKey{ep.Tenant, channel}, 1, end, since.Unix())
+	return cursor, Absent(), err
 }
 
 // one deals with one event. Delivered and Dead: the pump goes on behind it, and with what is not for the endpoint too.
@@ -209,7 +210,7 @@ func (p *pumping) rest(ctx context.Context, due time.Time) error {
 // save writes the cursor. Refused: another walks here too, and further.
 func (p *pumping) save(ctx context.Context) error {
 	now := time.Now()
-	err := p.Table.Write(ctx, Put(p.m.pumpKey(), encodeRecord(p.cursor), now.Add(pumpLife), p.was))
+	err := p.Table.Write(ctx, Put(pumpKey(p.ep.Tenant, p.ep.ID, p.m.Channel), encodeRecord(p.cursor), now.Add(pumpLife), p.was))
 	if wasRefused(err) {
 		return nil
 	}

@@ -38,6 +38,7 @@ const (
 	doSend   = "send"   // make an attempt at a delivery
 	doPump   = "pump"   // deliver the events of a channel that an ordered endpoint has yet to get, one after the other
 	doReplay = "replay" // go on with a replay, named by Delivery
+	doResume = "resume" // give an ordered endpoint's channels behind Channel their pumps
 )
 
 func decodeErrand(body []byte) (errand, error) {

@@ -50,11 +50,20 @@ func (a *API) prove(c *call, e tenants.Endpoint) (tenants.Endpoint, *endpointAtt
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, proveWithin)
 	defer cancel()
-	now, came, _, err := a.Probe.Verify(ctx, e)
+	now, came, _, err := a.verify(ctx, e)
 	if err != nil {
 		return e, nil
 	}
 	return now, viewAttempt(came)
+}
+
+// verify is the Probe's Verify, behind which an ordered endpoint goes on where it stood.
+func (a *API) verify(ctx context.Context, e tenants.Endpoint) (now tenants.Endpoint, came tenants.Answer, proven bool, err error) {
+	now, came, proven, err = a.Probe.Verify(ctx, e)
+	if err == nil && proven {
+		err = a.Deliveries.Resume(ctx, now)
+	}
+	return now, came, proven, err
 }
 
 // verificationView says whether an endpoint's URL is proven.
@@ -74,12 +83,15 @@ func (a *API) verifyEndpoint(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if has {
-		if e, err = a.Endpoints.Prove(c.ctx, e, given); err != nil {
+		if e, err = a.Endpoints.Prove(c.ctx, e, given); err == nil {
+			err = a.Deliveries.Resume(c.ctx, e)
+		}
+		if err != nil {
 			return answer{}, err
 		}
 		return answer{http.StatusOK, verificationView{Verified: true, State: string(e.State)}}, nil
 	}
-	e, came, proven, err := a.Probe.Verify(c.ctx, e)
+	e, came, proven, err := a.verify(c.ctx, e)
 	if err != nil {
 		return answer{}, err
 	}

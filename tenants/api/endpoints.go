@@ -235,6 +235,9 @@ func (a *API) enableEndpoint(c *call) (answer, error) {
 		return answer{}, err
 	}
 	e, err := a.Endpoints.Enable(c.ctx, c.who.Tenant, id)
+	if err == nil {
+		err = a.Deliveries.Resume(c.ctx, e)
+	}
 	if err != nil {
 		return answer{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
 const hooksURL = `"url":"https://hooks.example.com/in"`
@@ -236,6 +237,39 @@ func TestEndpointMembersThatAreRefused(t *testing.T) {
 	}
 	if again := w.do("PATCH", path, ten.key, `{"schedule_seconds":null}`).want(200); again.length("schedule_seconds") != before.length("schedule_seconds") {
 		t.Errorf("%s", again.body)
+	}
+}
+
+// Whatever enables an ordered endpoint has it go on where it stood; where nobody can be told of that, the call can be made again.
+func TestOrderedEndpointIsResumedByWhatEnablesIt(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	waiting := w.outbox.Waiting.(*tenantstest.Queue)
+	path := "/v1/endpoints/" + w.endpoint(ten, `,"ordered":true`).get("id")
+	want := waiting.Len()
+	sent := func(after string) {
+		t.Helper()
+		want++
+		if n := waiting.Len(); n != want {
+			t.Errorf("%s: %d messages, want %d", after, n, want)
+		}
+	}
+	w.do("POST", path+"/disable", ten.key, nil).want(200)
+	waiting.Turn(tenantstest.Faults{Lost: 1})
+	w.do("POST", path+"/enable", ten.key, nil).want(503)
+	waiting.Turn(tenantstest.Faults{})
+	w.do("POST", path+"/enable", ten.key, nil).want(200)
+	sent("enabled")
+	w.posts.set(echoing)
+	if moved := w.do("PATCH", path, ten.key, `{"url":"https://hooks.example.com/elsewhere"}`).want(200); moved.get("state") != "enabled" {
+		t.Errorf("%s", moved.body)
+	}
+	sent("proven")
+	other := w.tenant("Other")
+	plain := "/v1/endpoints/" + w.endpoint(other, "").get("id")
+	w.do("POST", plain+"/enable", other.key, nil).want(200)
+	if n := waiting.Len(); n != want {
+		t.Errorf("an endpoint without order: %d messages, want %d", n, want)
 	}
 }
 
