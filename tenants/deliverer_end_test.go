@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
 // ending is how long Run takes to return once it is told to.
@@ -106,6 +108,10 @@ func TestAnswerAtTheVeryEndIsRecorded(t *testing.T) {
 		if took := ending(stop); took < 6*time.Second || took > 7*time.Second {
 			t.Errorf("ended after %v", took)
 		}
+		for _, r := range p.receivers.of(ep.ID) {
+			t.Log(r.at, r.accepted)
+		}
+		t.Logf("%+v", p.all(ep.ID))
 		if list := p.all(ep.ID); len(list) != 1 || list[0].State != tenants.DeliveryDelivered || p.ready.Len() != 0 {
 			t.Errorf("%d messages are left, and of deliveries there are %+v", p.ready.Len(), list)
 		}
@@ -135,6 +141,88 @@ func TestOrderedChannelIsLeftBetweenTwoEvents(t *testing.T) {
 		}
 		if !slices.Equal(got, want) || len(got) != 20 {
 			t.Errorf("delivered %q", got)
+		}
+	})
+}
+
+// fatal is a table that a process writes a delivery to as the last thing that it tries to do.
+type fatal struct {
+	tenants.Table
+	p *tenantstest.Process
+}
+
+func (f fatal) Write(ctx context.Context, ops ...tenants.Op) error {
+	if strings.HasPrefix(string(ops[0].Row.Kind), "dlv/") {
+		f.p.Kill()
+		return tenants.Errorf(tenants.Unavailable, "killed", "the process is dead")
+	}
+	return f.Table.Write(ctx, ops...)
+}
+
+// A process that dies between telling the queue of the next attempt and recording the one before leaves a message for an attempt that is one too far. Where both
+// messages are held back, that one may come first: who gets it makes the attempt that was not recorded. The one behind it is made all the same, although
+// the queue has had a message for it before.
+func TestProcessKilledBeforeItRecordsLeavesNoDeliveryBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		ep := endpointOf("a", func(e *tenants.Endpoint) { e.Schedule = slices.Repeat([]time.Duration{5 * time.Second}, 3) })
+		p := newPost(t, func(_, event string, n int) (tenants.Answer, time.Duration) {
+			switch {
+			case event == tenants.DerivedID(tenants.PrefixEvent, "busy-0") && n == 1:
+				return tenants.Answer{Status: 429, Connected: true, RetryAfter: 90 * time.Second}, 0
+			case event == tenants.DerivedID(tenants.PrefixEvent, "e-0") && n < 3:
+				return status(500), 0
+			}
+			return status(200), 0
+		}, ep)
+		first := true
+		p.outbox.Random = func() float64 {
+			if time.Since(begin) >= time.Minute && first { // of the two it is the attempt's own message that is held back for longer
+				first = false
+				return 1
+			}
+			return 0
+		}
+		process := tenantstest.NewProcess()
+		dying := *p.outbox
+		dying.Table, dying.Ready, dying.Waiting = fatal{p.table, process}, mortal{p.ready, process}, mortal{p.waiting, process}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() {
+			tenants.NewDeliverer(&dying, p.receivers).Run(ctx, 4)
+			close(ended)
+		}()
+		dispatch := func(events []tenants.Event) {
+			row := tenants.Row{Key: tenants.Key{Tenant: logTenant, Kind: "log/orders"}, Version: 1, Body: tenants.EncodeEvent(events[0])}
+			if failed, err := tenants.NewDispatcher(p.outbox).Dispatch(context.Background(), []tenants.Change{{Row: row}}); err != nil || failed != nil {
+				t.Fatal(failed, err)
+			}
+		}
+		dispatch(p.publish("orders", "e", 1))
+		time.Sleep(time.Second)
+		cancel()
+		<-ended
+		if n := len(p.receivers.of(ep.ID)); n != 1 || len(p.all(ep.ID)) != 0 {
+			t.Fatalf("%d requests and %d deliveries, when the process is dead", n, len(p.all(ep.ID)))
+		}
+		stopped := make(chan struct{})
+		ctx, cancel = context.WithCancel(context.Background())
+		go func() {
+			p.deliverer.Run(ctx, 4)
+			close(stopped)
+		}()
+		time.Sleep(50 * time.Second)
+		dispatch(p.publish("orders", "busy", 1))
+		time.Sleep(10 * time.Minute)
+		cancel()
+		<-stopped
+		for _, d := range p.all(ep.ID) {
+			if d.State != tenants.DeliveryDelivered {
+				t.Errorf("%+v", d)
+			}
+		}
+		if n := p.ready.Len() + p.waiting.Len(); n != 0 || first {
+			t.Errorf("%d messages are left", n)
 		}
 	})
 }

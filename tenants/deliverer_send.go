@@ -60,7 +60,9 @@ func (d *Deliverer) send(ctx context.Context, ep Endpoint, m errand, away bool) 
 	}
 	return d.attempt(ctx, t, func(ctx context.Context, next time.Time, number int) error {
 		again := m.again(next)
-		again.Attempt, again.Hop, again.Began, again.Force = number, 0, t.d.Began, false
+		again.Attempt, again.Began, again.Force = number, t.d.Began, false
+		// The queue may have had a message for this attempt a moment ago, whose receiver made the one before instead: this one must not be its repetition.
+		again.Hop = time.Now().UnixNano()
 		return d.wait(ctx, again)
 	})
 }

@@ -26,7 +26,7 @@ type errand struct {
 	Event    string    `json:",omitempty"`
 	Replay   string    `json:",omitempty"`
 	Attempt  int       `json:",omitempty"` // the number of the attempt that it is for
-	Hop      int64     `json:",omitempty"` // tells messages for the same attempt apart
+	Hop      int64     `json:",omitempty"` // tells messages for the same attempt apart, which the queue would otherwise take for one
 	Began    time.Time // of the delivery, for its deadline
 	Due      time.Time // not before then
 	Wake     int64     `json:",omitempty"` // of a pump: the nap that this message ends, by its end in Unix milliseconds
