@@ -131,11 +131,12 @@ func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
 			return 0, err
 		}
 	}
+	began := time.Now()
 	events, err := a.log.Append(ctx, b.tenant, b.name, b.events)
 	if len(events) == 0 {
 		return 0, err
 	}
-	a.traceAppended(events)
+	a.traceAppended(events, began)
 	// From here on the rows are committed: a node whose interest is not read below reads these rows itself.
 	if err := a.tell(ctx, b.channelKey, events); err != nil {
 		return 0, err

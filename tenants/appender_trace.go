@@ -2,15 +2,15 @@ package tenants
 
 import "time"
 
-// traceAppended takes down that events have their numbers.
-func (a *Appender) traceAppended(events []Event) {
+// traceAppended takes down that events have got their numbers since began. Who reads the log may have them before the appender knows.
+func (a *Appender) traceAppended(events []Event, began time.Time) {
 	if a.Tracer == nil {
 		return
 	}
 	now := time.Now()
 	for i := range events {
 		if e := &events[i]; e.Traced(now) {
-			a.Tracer.Hop(e.Tenant, e.ID, e.Time, Hop{Name: HopAppended, At: now.UTC()})
+			a.Tracer.Hop(e.Tenant, e.ID, e.Time, Hop{Name: HopAppended, At: began.UTC(), Took: now.Sub(began)})
 		}
 	}
 }

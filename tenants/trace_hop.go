@@ -9,7 +9,7 @@ import (
 type Hop struct {
 	Name string // one of Hop…
 	At   time.Time
-	Took time.Duration `json:",omitempty"`
+	Took time.Duration `json:",omitempty"` // of HopAppended and HopFannedOut, which begin at At
 
 	// Of HopFannedOut: the nodes that were told, and those that were found to be gone.
 	Nodes []string `json:",omitempty"`

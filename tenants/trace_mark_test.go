@@ -1,6 +1,7 @@
 package tenants_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -131,6 +132,49 @@ func TestTracingEndsAfterAnHourWhoeverForgetsIt(t *testing.T) {
 				t.Errorf("after %d minutes: marked %v", minute, marked)
 			}
 			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// hearsay is a table whose writes are there before whoever writes hears of it.
+type hearsay struct {
+	tenants.Table
+	late time.Duration
+}
+
+func (t hearsay) WriteEach(ctx context.Context, ops ...tenants.Op) (int, error) {
+	n, err := t.Table.WriteEach(ctx, ops...)
+	time.Sleep(t.late)
+	return n, err
+}
+
+// A node that reads the log by itself may write an event before the appender knows that it is there: not before it began to put it there.
+func TestAnAppendIsTracedFromItsBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newIntakeRig(t)
+		if _, err := r.accounts.SetTracing(t.Context(), r.tenant, 1, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		r.accounts.Forget(r.tenant)
+		a, err := r.publisher.Publish(t.Context(), r.tenant, tenants.Publication{Channel: "orders", Type: "t", Data: []byte("1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Appender = tenants.NewAppender(tenants.NewLog(hearsay{r.table, 3 * time.Second}), r.interest, r.inboxes, r.queue)
+		r.Tracer = tenants.NewTracer(r.table, nil)
+		began := time.Now()
+		r.appendAll(t)
+		r.Tracer.Flush(t.Context())
+		hops, err := tenants.NewTraces(r.table).Hops(t.Context(), r.tenant, a.ID)
+		if err != nil || len(hops) != 2 {
+			t.Fatalf("%+v, %v", hops, err)
+		}
+		appended, fannedOut := hops[0], hops[1]
+		if appended.Name != tenants.HopAppended || !appended.At.Equal(began) || appended.Took != 3*time.Second {
+			t.Errorf("%+v, began %v", appended, began)
+		}
+		if fannedOut.Name != tenants.HopFannedOut || fannedOut.At.Before(appended.At.Add(appended.Took)) {
+			t.Errorf("%+v behind %+v", fannedOut, appended)
 		}
 	})
 }

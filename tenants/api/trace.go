@@ -157,7 +157,7 @@ func arrival(e *tenants.Event, hops []tenants.Hop) []hopView {
 	}
 	appended := hopView{Hop: "appended", From: "event", Channel: e.Channel, Seq: e.Seq}
 	if i := slices.IndexFunc(hops, func(h tenants.Hop) bool { return h.Name == tenants.HopAppended }); i >= 0 {
-		appended.At, appended.From = at(hops[i].At), "trace"
+		appended.At, appended.Until, appended.From = at(hops[i].At), at(hops[i].At.Add(hops[i].Took)), "trace"
 	}
 	return append(list, appended)
 }

@@ -191,7 +191,7 @@ func (a *API) testify(c *call, v *whyView, subject, channel string, seq int64, e
 		}
 		for _, h := range hops {
 			if h.Name == tenants.HopAppended {
-				appended = h.At
+				appended = h.At.Add(h.Took)
 			}
 		}
 		v.Recorded = e.Trace != nil || tenant.Tracing.On(e.Time) && !e.Time.Before(tenant.Tracing.Since)
