@@ -43,7 +43,7 @@ var importRules = []struct {
 	{"infra/certificates", []string{"tenants"}, nil, "fetches what the domain verifies with"},
 	{"infra/stacks", nil, []string{"gopkg.in/yaml.v3"}, "reads templates, and knows nothing of what is deployed"},
 	{"infra/awslocal/between", nil, nil, "it stands between programs and knows nothing of ours"},
-	{"infra/awslocal/emulator", nil, nil, "it starts programs and knows nothing of ours"},
+	{"infra/awslocal/emulator", []string{"infra/awslocal/process"}, nil, "it starts programs and knows nothing of ours"},
 	{"infra/awslocal/process", nil, nil, "it runs programs and knows nothing of ours"},
 	{"infra/awslocal/lambda", []string{"infra/awslocal/process"}, nil, "it runs functions and knows nothing of ours"},
 	{"infra/endtoend", nil, nil, "a stranger: it knows addresses and keys, and nothing of ours"},

@@ -113,19 +113,25 @@ func (a *API) listEvents(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
+	retention, hidden, err := a.shown(c)
 	if err != nil {
 		return answer{}, err
 	}
-	hidden, err := a.Gate.Hidden(c.ctx, c.who)
-	if err != nil {
-		return answer{}, err
-	}
-	page, err := a.Log.Read(c.ctx, c.who.Tenant, name, after, limit, limits.Retention())
+	page, err := a.Log.Read(c.ctx, c.who.Tenant, name, after, limit, retention)
 	if err != nil {
 		return answer{}, err
 	}
 	return answer{http.StatusOK, viewHistory(page, after, hidden)}, nil
+}
+
+// shown says what the caller is shown of stored events: how far back, and which fields not.
+func (a *API) shown(c *call) (retention tenants.Retention, hidden tenants.Hidden, err error) {
+	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
+	if err != nil {
+		return retention, hidden, err
+	}
+	hidden, err = a.Gate.Hidden(c.ctx, c.who)
+	return limits.Retention(), hidden, err
 }
 
 // afterOf reads ?after=, a position in one channel.

@@ -60,6 +60,19 @@ func (a *API) delivery(c *call) (tenants.Delivery, error) {
 }
 
 func (a *API) listDeliveries(c *call) (answer, error) {
+	return a.deliveryList(c, func(f tenants.DeliveryFilter, p page) ([]tenants.Delivery, string, error) {
+		return a.Deliveries.List(c.ctx, c.who.Tenant, f, p.after, p.limit)
+	})
+}
+
+func (a *API) listDead(c *call) (answer, error) {
+	return a.deliveryList(c, func(f tenants.DeliveryFilter, p page) ([]tenants.Delivery, string, error) {
+		return a.Deliveries.Dead(c.ctx, c.who.Tenant, f.Endpoint, p.after, p.limit)
+	})
+}
+
+// deliveryList answers with the page of deliveries that the query asks for.
+func (a *API) deliveryList(c *call, read func(tenants.DeliveryFilter, page) ([]tenants.Delivery, string, error)) (answer, error) {
 	p, err := a.page(c)
 	if err != nil {
 		return answer{}, err
@@ -68,19 +81,15 @@ func (a *API) listDeliveries(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	found, next, err := a.Deliveries.List(c.ctx, c.who.Tenant, f, p.after, p.limit)
+	found, next, err := read(f, p)
 	if err != nil {
 		return answer{}, err
 	}
-	return a.listOf(c, deliveryViews(found), next), nil
-}
-
-func deliveryViews(found []tenants.Delivery) []deliveryView {
 	views := make([]deliveryView, 0, len(found))
 	for _, d := range found {
 		views = append(views, viewDelivery(d))
 	}
-	return views
+	return a.listOf(c, views, next), nil
 }
 
 // deliveryFilter reads what narrows a list of deliveries. What could match nothing is refused rather than answered with nothing.
@@ -150,20 +159,4 @@ func (a *API) steer(c *call, do func(id string) (tenants.Delivery, error), statu
 		return answer{}, err
 	}
 	return answer{status, withAttempts(d)}, nil
-}
-
-func (a *API) listDead(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	f, err := deliveryFilter(c.query)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Deliveries.Dead(c.ctx, c.who.Tenant, f.Endpoint, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	return a.listOf(c, deliveryViews(found), next), nil
 }

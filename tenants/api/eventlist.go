@@ -21,15 +21,10 @@ func (a *API) listAllEvents(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
+	retention, hidden, err := a.shown(c)
 	if err != nil {
 		return answer{}, err
 	}
-	hidden, err := a.Gate.Hidden(c.ctx, c.who)
-	if err != nil {
-		return answer{}, err
-	}
-	retention := limits.Retention()
 	if oldest := time.Now().Add(-time.Duration(retention.Seconds) * time.Second); retention.Seconds > 0 && q.From.Before(oldest) {
 		q.From = oldest.Truncate(time.Second) // nothing before is shown: the list ends here
 	}

@@ -1,94 +1,63 @@
 package emulator
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
+
+	"github.com/hookcast/hookcast/infra/awslocal/process"
 )
 
 // Server is a running stand-in.
 type Server struct {
 	URL string // http://127.0.0.1:port, without a slash at its end
 
-	cmd   *exec.Cmd
-	ended chan struct{}
+	program *process.Process
 }
 
 // Stop ends the server, what it stored with it, and returns when it is gone. Stopping twice is fine.
-func (s *Server) Stop() {
-	select {
-	case <-s.ended:
-	default:
-		kill(s.cmd)
-		<-s.ended
-	}
-}
+func (s *Server) Stop() { s.program.Kill() }
 
 // Ended is closed when the server is gone, by Stop or otherwise.
-func (s *Server) Ended() <-chan struct{} { return s.ended }
+func (s *Server) Ended() <-chan struct{} { return s.program.Ended() }
 
 // start runs a program that listens on a port of 127.0.0.1 and then writes the port as the first line of its output. ctx bounds the
 // start only; the server goes on until Stop, or until this process ends.
 func start(ctx context.Context, name string, cmd *exec.Cmd) (*Server, error) {
-	bind(cmd)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	// Held open and never written to: to the child its end says that this process is gone.
+	// Held open and never written to: to the child its end says that this process is gone, also where the kernel does not.
 	if _, err := cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	words := &tail{}
-	cmd.Stderr = words
-	s := &Server{cmd: cmd, ended: make(chan struct{})}
-	started := make(chan error)
-	port := make(chan string, 1)
-	go func() {
-		// The child is bound to the thread that starts it, and Go ends a thread when a goroutine ends that is locked to it:
-		// so this one stays until the child has gone.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		lines := bufio.NewReader(out)
-		line, _ := lines.ReadString('\n')
-		port <- strings.TrimSpace(line)
-		_, _ = io.Copy(words, lines)
-		_ = cmd.Wait()
-		close(s.ended)
-	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("starting %s: %w", name, err)
+	out := &firstLine{line: make(chan string, 1), rest: words}
+	cmd.Stdout, cmd.Stderr = out, words
+	program, err := process.Start(cmd)
+	if err != nil {
+		return nil, err
 	}
+	s := &Server{program: program}
 	select {
-	case p := <-port:
-		if err := s.answers(ctx, p); err != nil {
-			s.Stop()
-			return nil, fmt.Errorf("%s does not start: %w%s", name, err, words.last())
-		}
-		return s, nil
+	case port := <-out.line:
+		err = s.answers(ctx, port)
+	case <-program.Ended():
+		err = errors.New("it ended")
 	case <-ctx.Done():
-		s.Stop()
-		return nil, fmt.Errorf("%s takes too long to start: %w", name, ctx.Err())
+		err = fmt.Errorf("it takes too long: %w", ctx.Err())
 	}
+	if err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("%s does not start: %w%s", name, err, words.last())
+	}
+	return s, nil
 }
 
 // answers waits for the server at port to answer a request, whatever the answer.
 func (s *Server) answers(ctx context.Context, port string) error {
-	if port == "" {
-		return errors.New("it ended")
-	}
 	s.URL = "http://127.0.0.1:" + port
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/health", nil)
 	if err != nil {
@@ -99,6 +68,28 @@ func (s *Server) answers(ctx context.Context, port string) error {
 		return err
 	}
 	return resp.Body.Close()
+}
+
+// firstLine hands out the first line that is written to it. What comes behind it goes on to rest.
+type firstLine struct {
+	line chan string // holds one
+	rest *tail
+	got  []byte // of the line, until it is there
+	done bool
+}
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	if f.done {
+		return f.rest.Write(p)
+	}
+	f.got = append(f.got, p...)
+	line, rest, whole := bytes.Cut(f.got, []byte("\n"))
+	if whole {
+		f.done, f.got = true, nil
+		f.line <- strings.TrimSpace(string(line))
+		_, _ = f.rest.Write(rest)
+	}
+	return len(p), nil
 }
 
 // tail keeps the last of what a child wrote, for the error that says why it failed.
