@@ -234,7 +234,7 @@
     };
     const hear = (m) => {
       if (m.ask) return leads && tell({ at: cursor, s: state, why: reason, heartbeat });
-      if (leads) return;
+      if (leads && m.id !== STOP) return; // a leader's last word may come behind its lock
       seen = Date.now();
       if (m.heartbeat) heartbeat = m.heartbeat;
       if (held) return held.push(m);
