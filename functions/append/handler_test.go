@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,7 +84,7 @@ func TestMessagesComeAsTheQueueHasThem(t *testing.T) {
 // rows is a table that counts its writes, or takes none.
 type rows struct {
 	tenants.Table
-	writes int
+	writes atomic.Int64
 	full   bool
 }
 
@@ -91,7 +92,7 @@ func (r *rows) Write(context.Context, ...tenants.Op) error {
 	if r.full {
 		return tenants.Errorf(tenants.Unavailable, "throttled", "not now")
 	}
-	r.writes++
+	r.writes.Add(1)
 	return nil
 }
 
@@ -126,8 +127,8 @@ func TestWhatWasTracedIsWrittenBeforeTheAnswerOrMeasuredAsDropped(t *testing.T) 
 			t.Fatalf("%+v, %v", out, err)
 		}
 	}
-	if table.writes != 4 || !slices.Equal(dropped, []int64{2}) {
-		t.Errorf("%d rows, dropped %v", table.writes, dropped)
+	if table.writes.Load() != 4 || !slices.Equal(dropped, []int64{2}) {
+		t.Errorf("%d rows, dropped %v", table.writes.Load(), dropped)
 	}
 }
 
