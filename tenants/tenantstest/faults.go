@@ -82,7 +82,7 @@ type plan struct {
 	ice     *Ice
 }
 
-// Turn has calls from now on go as f says. No call may be under way.
+// Turn has calls from now on go as f says. One that is under way goes on as it began.
 func (tr *Trouble) Turn(f Faults) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -155,7 +155,8 @@ func (tr *Trouble) decide(c Call, key string) *fate {
 	tr.rolls[k]++
 	h := fnv.New64a()
 	h.Write([]byte(c.Method + "\x00" + key))
-	f := &fate{faults: &tr.faults, rng: rand.New(rand.NewPCG(tr.faults.Seed, h.Sum64()+tr.rolls[k]))}
+	faults := tr.faults // Turn may come meanwhile
+	f := &fate{faults: &faults, rng: rand.New(rand.NewPCG(tr.faults.Seed, h.Sum64()+tr.rolls[k]))}
 
 	// Every call draws the same numbers, whichever faults are on: turning one off leaves the others where they were.
 	fails, unread, frozen, when := f.rng.Float64(), f.rng.Float64(), f.rng.Float64(), f.rng.IntN(2)
