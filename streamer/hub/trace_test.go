@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,6 +173,33 @@ func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
 		r.settle()
 		if len(notes.told()) != 3 {
 			t.Errorf("behind its end: %q", notes.told())
+		}
+	})
+}
+
+func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
+	const crowd = 3 * tenants.HopDenies
+	var notes notebook
+	var denied atomic.Bool
+	inBubble(t, Options{Tracer: &notes, Allowed: func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
+		if denied.Load() {
+			return Denied, time.Time{}, nil
+		}
+		return Allowed, time.Time{}, nil
+	}}, func(r *rig) {
+		for range crowd {
+			x := r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, Subject: "alice"}}, "", "a").attach()
+			r.settle()
+			x.take(0)
+		}
+		r.publish("a", "1")
+		r.tell("a", r.markTraced("a", r.append("a", "2"))...)
+		r.settle()
+		denied.Store(true)
+		r.hub.Recheck(ten)
+		r.settle()
+		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != tenants.HopDenies {
+			t.Errorf("%d were cut, and %d are named", h.Cut["denied"], len(h.Denied))
 		}
 	})
 }
