@@ -235,15 +235,20 @@ func (p *post) run(workers int) (stop func()) {
 	}
 }
 
-// publish appends n events to a channel now.
+// publish appends n events to a channel of logTenant's now.
 func (p *post) publish(channel, name string, n int) []tenants.Event {
+	p.t.Helper()
+	return p.publishOf(logTenant, channel, name, n)
+}
+
+func (p *post) publishOf(tenant tenants.TenantID, channel, name string, n int) []tenants.Event {
 	p.t.Helper()
 	events := make([]tenants.Event, n)
 	for i := range events {
 		data := fmt.Sprintf("%s-%d", name, i)
 		events[i] = tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Type: "test", Data: []byte(data), Time: time.Now().UTC()}
 	}
-	stored, err := tenants.NewLog(p.table).Append(context.Background(), logTenant, channel, events)
+	stored, err := tenants.NewLog(p.table).Append(context.Background(), tenant, channel, events)
 	if err != nil {
 		p.t.Fatal(err)
 	}

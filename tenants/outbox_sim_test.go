@@ -19,7 +19,7 @@ var postSeed = flag.Uint64("post", 0, "the seed of the simulation of deliveries;
 var postEvents = flag.Int("post-events", 167, "how many events each of three tenants has in it, for 20 endpoints")
 
 // outing is a simulation of deliveries: events of some tenants go to many endpoints, which fail in every way that there is, by workers that
-// crash, over storage on a bad day.
+// crash or are told to end, over storage on a bad day.
 type outing struct {
 	seed      uint64
 	table     *tenantstest.Table
@@ -168,8 +168,8 @@ func newOuting(seed uint64, each int) *outing {
 	return o
 }
 
-// process starts a process that delivers, and returns what kills it.
-func (o *outing) process(feed tenants.Feed, rng *rand.Rand) (kill func()) {
+// process starts a process that delivers, and returns what ends it: kills it, or tells it to end.
+func (o *outing) process(feed tenants.Feed, rng *rand.Rand) (end func(kill bool)) {
 	p := tenantstest.NewProcess()
 	table := p.Table(o.table)
 	var mu sync.Mutex
@@ -191,19 +191,21 @@ func (o *outing) process(feed tenants.Feed, rng *rand.Rand) (kill func()) {
 	if feed != nil {
 		all.Go(func() { tenants.NewDispatcher(box).Run(ctx, feed) })
 	}
-	return func() {
-		p.Kill()
+	return func(kill bool) {
+		if kill {
+			p.Kill()
+		}
 		cancel()
 		all.Wait()
 	}
 }
 
-// run publishes so many events of each tenant over three channels, kills processes while they work, and waits until all is settled.
+// run publishes so many events of each tenant over three channels, ends processes while they work, and waits until all is settled.
 func (o *outing) run(t *testing.T, each int) {
 	rng := rand.New(rand.NewPCG(o.seed, 7))
 	feed := o.table.Feed()
 	random := func() *rand.Rand { return rand.New(rand.NewPCG(rng.Uint64(), 1)) }
-	kills := []func(){o.process(feed, random()), o.process(nil, random()), o.process(nil, random())}
+	ends := []func(kill bool){o.process(feed, random()), o.process(nil, random()), o.process(nil, random())}
 	for i := range each {
 		for k := range 3 {
 			tenant, channel := outingTenant(k), fmt.Sprint("channel-", i%3)
@@ -221,12 +223,12 @@ func (o *outing) run(t *testing.T, each int) {
 		time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
 		if i%15 == 14 {
 			at := rng.IntN(3)
-			kills[at]()
+			ends[at](rng.IntN(2) == 0)
 			var f tenants.Feed
 			if at == 0 {
 				f = feed
 			}
-			kills[at] = o.process(f, random())
+			ends[at] = o.process(f, random())
 		}
 	}
 	deadline := time.Now().Add(20 * 24 * time.Hour)
@@ -234,8 +236,8 @@ func (o *outing) run(t *testing.T, each int) {
 		time.Sleep(10 * time.Minute)
 	}
 	o.end = time.Now()
-	for _, kill := range kills {
-		kill()
+	for _, end := range ends {
+		end(false)
 	}
 	if n := o.ready.Len() + o.waiting.Len(); n > 0 {
 		t.Errorf("%d messages are left", n)
