@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// idle opens 18,000 connections, waits until the server's memory holds still, leaves them alone for a while, sends 10 events to all, and
+// idle opens 18,000 connections, leaves them alone for a while, waits until the server's memory holds still, sends 10 events to all, and
 // looks at the memory again.
 func (b *bench) idle() error {
 	const hold = 40 * time.Second // two heartbeats
@@ -24,6 +24,7 @@ func (b *bench) idle() error {
 			if err := f.connect(n); err != nil {
 				return err
 			}
+			time.Sleep(30 * time.Second) // until all that a connect has for an aftermath is over: memory is given back, rights are weighed once more
 			b.report.add(name, "bytes each", float64(s.settled()-before)/float64(n))
 			if s.metrics != nil {
 				m, err := s.metrics()
@@ -32,7 +33,6 @@ func (b *bench) idle() error {
 				}
 				b.report.add(name, "goroutines", m["hookcast_goroutines"])
 			}
-			time.Sleep(30 * time.Second) // until all that a connect has for an aftermath is over: memory is given back, rights are weighed once more
 			used := s.cpu()
 			time.Sleep(hold)
 			b.report.add(name, "CPU µs each and second", float64(s.cpu()-used)/1e3/float64(n)/hold.Seconds())
