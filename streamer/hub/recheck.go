@@ -2,7 +2,7 @@ package hub
 
 import (
 	"context"
-	"strings"
+	"encoding/binary"
 	"sync"
 	"time"
 
@@ -67,22 +67,30 @@ const weighAtOnce = 16
 
 // weigh asks once for each distinct right and ends the connections that lost theirs. It returns the first error.
 func (h *Hub) weigh(t tenants.TenantID) error {
-	byRight := make(map[string][]*Conn)
+	var rights [][]*Conn // the connections of each
+	at := make(map[string]int)
+	var key []byte // made anew for each, so that a crowd with one right costs one string
 	for _, c := range h.slots.all() {
-		if key, ok := c.right(t); ok {
-			byRight[key] = append(byRight[key], c)
+		if key = c.right(key[:0], t); len(key) == 0 {
+			continue
 		}
+		i, known := at[string(key)]
+		if !known {
+			i = len(rights)
+			at[string(key)], rights = i, append(rights, nil)
+		}
+		rights[i] = append(rights[i], c)
 	}
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
-	if len(byRight) > 0 {
+	if len(rights) > 0 {
 		ctx, cancel := context.WithTimeout(h.ctx, ioTime)
 		first = h.askTracing(ctx, t)
 		cancel()
 	}
 	turn := make(chan struct{}, weighAtOnce)
-	for _, conns := range byRight {
+	for _, conns := range rights {
 		turn <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-turn }()
@@ -127,18 +135,14 @@ func (h *Hub) weighOne(conns []*Conn) error {
 	return nil
 }
 
-// right returns what a decision about the connection may depend on; false: it is not the tenant's.
-func (c *Conn) right(t tenants.TenantID) (string, bool) {
+// right appends what a decision about the connection may depend on; nothing: it is not the tenant's.
+func (c *Conn) right(b []byte, t tenants.TenantID) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state > serving || c.subs[0].topic.key.tenant != t {
-		return "", false
+		return b
 	}
-	var b strings.Builder
-	part := func(s string) {
-		b.WriteString(s)
-		b.WriteByte(0)
-	}
+	part := func(s string) { b = append(append(b, s...), 0) }
 	if p := c.principal; p != nil {
 		part(string(p.Tenant))
 		part(p.KeyID)
@@ -152,12 +156,12 @@ func (c *Conn) right(t tenants.TenantID) (string, bool) {
 			part(ch)
 		}
 		part("")
-		part(p.Issued.String())
+		b = binary.BigEndian.AppendUint64(b, uint64(p.Issued.UnixNano()))
 	}
 	for i := range c.subs {
 		part(c.subs[i].topic.key.name)
 	}
-	return b.String(), true
+	return b
 }
 
 // claim returns who listens to what.
