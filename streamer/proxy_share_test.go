@@ -46,11 +46,11 @@ func TestTwoHundredClientsOfASharedProxyAreOneUpstreamThatClosesWithTheLast(t *t
 			s.Close()
 		}
 		eventually(t, "one is left", func() bool { return p.hub.Stats().Connections == 1 })
-		if p.other.closed.Load() != 0 || p.relay.Open() != 1 {
+		if p.other.closed.Load() != 0 || p.relay.Stats().Upstreams != 1 {
 			t.Error("the upstream is closed while somebody listens")
 		}
 		streams[0].Close()
-		eventually(t, "the upstream is closed", func() bool { return p.other.closed.Load() == 1 && p.relay.Open() == 0 })
+		eventually(t, "the upstream is closed", func() bool { return p.other.closed.Load() == 1 && p.relay.Stats().Upstreams == 0 })
 	})
 }
 
@@ -114,7 +114,7 @@ func TestASharedUpstreamThatEndsEndsAllItsStreamsAndBeginsAnewForWhoComes(t *tes
 			t.Fatalf("round %d: got %s, id %q", round, name, at)
 		}
 		s.Close()
-		eventually(t, "nothing is open", func() bool { return p.relay.Open() == 0 })
+		eventually(t, "nothing is open", func() bool { return p.relay.Stats().Upstreams == 0 })
 	}
 }
 
@@ -157,7 +157,7 @@ func TestACollectionWhoseListenerLeavesIsClosedAndSaysSo(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("it goes on for nobody")
 	}
-	eventually(t, "the upstream is closed", func() bool { return p.relay.Open() == 0 })
+	eventually(t, "the upstream is closed", func() bool { return p.relay.Stats().Upstreams == 0 })
 }
 
 // keyOf makes a key of a tenant whose limits have changed.

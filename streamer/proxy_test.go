@@ -25,7 +25,7 @@ func TestAProxyHandsOnEventsAndClosesTheUpstreamWhenItsCallerLeaves(t *testing.T
 			}
 		}
 		s.Close()
-		eventually(t, "the upstream is closed", func() bool { return p.other.closed.Load() == 1 && p.relay.Open() == 0 })
+		eventually(t, "the upstream is closed", func() bool { return p.other.closed.Load() == 1 && p.relay.Stats().Upstreams == 0 })
 	})
 }
 
@@ -133,7 +133,7 @@ func TestAProxyThatDoesNotAnswerWithAStreamIs502(t *testing.T) {
 			t.Errorf("%s to an EventSource: %d %s", path, status, b)
 		}
 	}
-	if n := p.relay.Open(); n != 0 {
+	if n := p.relay.Stats().Upstreams; n != 0 {
 		t.Errorf("%d upstreams are open", n)
 	}
 }
@@ -216,7 +216,7 @@ func TestWhoMayRunAProxyIsThePolicysToSay(t *testing.T) {
 			break
 		}
 	}
-	eventually(t, "the upstream is closed", func() bool { return p.relay.Open() == 0 })
+	eventually(t, "the upstream is closed", func() bool { return p.relay.Stats().Upstreams == 0 })
 }
 
 func TestCollectAnswersWithEverythingOrAsMuchAsItMay(t *testing.T) {
@@ -260,7 +260,7 @@ func TestCollectAnswersWithEverythingOrAsMuchAsItMay(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "no upstream is open", func() bool { return p.relay.Open() == 0 })
+	eventually(t, "no upstream is open", func() bool { return p.relay.Stats().Upstreams == 0 })
 }
 
 func TestACollectorThatHangsUpClosesTheUpstream(t *testing.T) {
@@ -271,7 +271,7 @@ func TestACollectorThatHangsUpClosesTheUpstream(t *testing.T) {
 	c.Close()
 	conn := p.dial(t)
 	fmt.Fprintf(conn, "POST /v1/proxies/%s/collect HTTP/1.1\r\nHost: a\r\n%s\r\nContent-Length: 0\r\n\r\n", id, auth(key))
-	eventually(t, "the upstream is open", func() bool { return p.other.opened.Load() >= 2 && p.relay.Open() == 1 })
+	eventually(t, "the upstream is open", func() bool { return p.other.opened.Load() >= 2 && p.relay.Stats().Upstreams == 1 })
 	conn.Close()
-	eventually(t, "the upstream is closed", func() bool { return p.relay.Open() == 0 && p.other.closed.Load() == p.other.opened.Load() })
+	eventually(t, "the upstream is closed", func() bool { return p.relay.Stats().Upstreams == 0 && p.other.closed.Load() == p.other.opened.Load() })
 }

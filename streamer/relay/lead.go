@@ -95,13 +95,13 @@ func (l *leader) announce(ctx context.Context, before tenants.RunState) (int64, 
 		e = gapEvent(l.key.tenant, l.call.Channel)
 		l.r.counts.gap()
 	}
-	e.ID, e.Time, e.Source = tenants.NewID(tenants.PrefixEvent), time.Now().UTC(), l.call.Proxy.ID
-	if err := l.r.o.Feed.Say(ctx, e); err != nil {
+	id, err := l.say(ctx, e)
+	if err != nil {
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, appending)
 	defer cancel()
-	opened, err := l.r.o.Feed.Appended(ctx, l.key.tenant, e.ID)
+	opened, err := l.r.o.Feed.Appended(ctx, l.key.tenant, id)
 	if err != nil {
 		return 0, err
 	}
@@ -137,9 +137,14 @@ func (l *leader) Events(ctx context.Context, events []eventstream.Event, lastID 
 // Gap fulfils upstream.Sink.
 func (l *leader) Gap(ctx context.Context) error {
 	l.r.counts.gap()
-	e := gapEvent(l.key.tenant, l.call.Channel)
+	_, err := l.say(ctx, gapEvent(l.key.tenant, l.call.Channel))
+	return err
+}
+
+// say puts an event of Hookcast's own into the channel, and returns its id.
+func (l *leader) say(ctx context.Context, e tenants.Event) (id string, err error) {
 	e.ID, e.Time, e.Source = tenants.NewID(tenants.PrefixEvent), time.Now().UTC(), l.call.Proxy.ID
-	return l.r.o.Feed.Say(ctx, e)
+	return e.ID, l.r.o.Feed.Say(ctx, e)
 }
 
 // held tells whether the run is this node's for sure: its lease is that of the node.
@@ -196,9 +201,7 @@ func (l *leader) over(end upstream.End) {
 	l.r.troubled(end, l.key.tenant, l.call.Proxy.ID)
 	ctx, cancel := context.WithTimeout(context.Background(), callTime)
 	defer cancel()
-	e := endEvent(l.key.tenant, l.call.Channel, end)
-	e.ID, e.Time, e.Source = tenants.NewID(tenants.PrefixEvent), time.Now().UTC(), l.call.Proxy.ID
-	if err := l.r.o.Feed.Say(ctx, e); err != nil {
+	if _, err := l.say(ctx, endEvent(l.key.tenant, l.call.Channel, end)); err != nil {
 		l.r.o.Logger.Warn("the end of an upstream could not be told", "error", err)
 	}
 	l.lease.LastID = "" // what was ended begins anew

@@ -135,7 +135,7 @@ func (c *cluster) sit(name string) *relay.Seat {
 	return seat
 }
 
-// Open fulfils upstream.Opener: an event each tick, from where the request goes on.
+// Open fulfils tenants.Opener: an event each tick, from where the request goes on.
 func (c *cluster) Open(ctx context.Context, o tenants.Outgoing) (*http.Response, tenants.Failure) {
 	c.mu.Lock()
 	c.opened++

@@ -135,20 +135,24 @@ func (run *Run) put(ctx context.Context, e tenants.Event) error {
 			return ctx.Err()
 		}
 	}
-	e.ID, e.Time = tenants.NewID(tenants.PrefixEvent), time.Now().UTC()
-	if !run.relay.o.Memory.add(run.key, &e) {
+	if !run.add(e) {
 		return context.Canceled
 	}
-	run.relay.o.Deliver(tenants.Notice{Tenant: run.key.tenant, Channel: run.Channel, Events: []tenants.Event{e}})
 	return nil
+}
+
+// add appends an event to the channel and has the caller told; false: there is no such channel any more.
+func (run *Run) add(e tenants.Event) bool {
+	e.ID, e.Time = tenants.NewID(tenants.PrefixEvent), time.Now().UTC()
+	if !run.relay.o.Memory.add(run.key, &e) {
+		return false
+	}
+	run.relay.o.Deliver(tenants.Notice{Tenant: run.key.tenant, Channel: run.Channel, Events: []tenants.Event{e}})
+	return true
 }
 
 // finish tells the caller how the upstream ended, and that there is no more.
 func (run *Run) finish(end upstream.End) {
 	run.relay.troubled(end, run.key.tenant, run.call.Proxy.ID)
-	e := endEvent(run.key.tenant, run.Channel, end)
-	e.ID, e.Time = tenants.NewID(tenants.PrefixEvent), time.Now().UTC()
-	if run.relay.o.Memory.add(run.key, &e) {
-		run.relay.o.Deliver(tenants.Notice{Tenant: run.key.tenant, Channel: run.Channel, Events: []tenants.Event{e}})
-	}
+	run.add(endEvent(run.key.tenant, run.Channel, end))
 }

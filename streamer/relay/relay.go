@@ -12,7 +12,7 @@ import (
 
 // Options is what a Relay stands on. All are required but those that say what their zero value means.
 type Options struct {
-	Opener upstream.Opener
+	Opener tenants.Opener
 	Memory *Memory
 	// Deliver hands notices to this node's hub.
 	Deliver func(ns ...tenants.Notice)
@@ -88,13 +88,6 @@ func (r *Relay) spawn(f func()) {
 	}
 	r.mu.Unlock()
 	f()
-}
-
-// Open counts the upstreams that are open.
-func (r *Relay) Open() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.total
 }
 
 // enter takes a place for an upstream: TooMany upstream_limit, Unavailable upstreams_full.

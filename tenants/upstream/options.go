@@ -8,12 +8,9 @@ import (
 	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
-// Opener makes requests to addresses that tenants choose; egress.Egress is one.
-type Opener = tenants.Opener
-
 // Options are how a stream is listened to.
 type Options struct {
-	Opener  Opener
+	Opener  tenants.Opener
 	Request tenants.Outgoing // complete but for what the stream itself adds: Accept, Cache-Control, Last-Event-ID
 	// Redirects: redirects are followed, to the same scheme, host and port alone; a request with a body only where its method stays (307, 308).
 	Redirects bool
