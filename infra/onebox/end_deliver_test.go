@@ -71,7 +71,11 @@ func TestToldToEndWhileADeliveryHangs(t *testing.T) {
 			for _, id := range []string{event.ID, behind.ID} {
 				var page struct{ Data []endtoend.Delivery }
 				await(t, "the delivery of "+id, func() bool {
-					p.Must(t, "GET", "/v1/deliveries?endpoint="+ep.ID+"&event="+id, tenant.Key, nil).Want(t, 200).JSON(t, &page)
+					a := p.Must(t, "GET", "/v1/deliveries?endpoint="+ep.ID+"&event="+id, tenant.Key, nil).Want(t, 200, 404)
+					if a.Status == 404 { // accepted, and not in the log yet
+						return false
+					}
+					a.JSON(t, &page)
 					return len(page.Data) == 1 && page.Data[0].State == "delivered"
 				})
 				if page.Data[0].Made != 1 {
