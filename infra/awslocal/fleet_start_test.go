@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
 // Each program that is absent is named, with what it is for, in one line; and none that is there.
@@ -59,7 +61,7 @@ func TestWhatCannotBeIsSaidAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	here := taken.Addr().String()
-	one, two := freeAddr(), freeAddr()
+	one, two := endtoend.FreeAddr(), endtoend.FreeAddr()
 	for _, tt := range []struct {
 		args []string
 		says string

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -103,9 +101,9 @@ func copyBinaries(data string) error {
 func begin(data string, nodes int, program ...string) (r *running, err error) {
 	r = &running{data: data, exited: make(chan error, 1)}
 	for range nodes {
-		r.streams = append(r.streams, freeAddr())
+		r.streams = append(r.streams, endtoend.FreeAddr())
 	}
-	api := freeAddr()
+	api := endtoend.FreeAddr()
 	r.Deployment = endtoend.Deployment{API: "http://" + api, Stream: "http://" + r.streams[0], HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	if r.out, err = os.Create(data + ".out"); err != nil {
 		return nil, err
@@ -216,18 +214,6 @@ func (r *running) log(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-// freeAddr returns an address that was free a moment ago, with a port below those that systems give out by themselves: between this moment
-// and the one in which it is listened on, dozens of connections are made.
-func freeAddr() string {
-	for {
-		addr := "127.0.0.1:" + itoa(10_000+rand.N(22_000))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
-		}
-	}
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

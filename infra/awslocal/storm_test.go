@@ -87,7 +87,7 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 	s.patient = &http.Client{Transport: patient}
 	var streams []string
 	for range stormNodes {
-		streams = append(streams, freeAddr())
+		streams = append(streams, endtoend.FreeAddr())
 	}
 	s.l = inside(t, config{streams: streams, concurrency: 8, through: s.through, invoking: s.invoking})
 	s.running = running{streams: streams, data: s.l.c.data, Deployment: endtoend.Deployment{API: "http://" + s.l.c.api, HTTP: &http.Client{Transport: transport()}}}

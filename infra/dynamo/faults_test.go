@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
@@ -250,12 +249,7 @@ func TestATableThatIsNotThere(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	_, err = dynamo.Open(client("http://"+l.Addr().String()), "t").Get(t.Context(), key("evt", "a"))
+	_, err := dynamo.Open(client("http://127.0.0.1:1"), "t").Get(t.Context(), key("evt", "a"))
 	unavailable(t, err, "storage_unavailable")
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -55,12 +54,7 @@ func startBox(t *testing.T) *box {
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	b := &box{addr: l.Addr().String(), data: filepath.Join(t.TempDir(), "data")}
+	b := &box{addr: endtoend.FreeAddr(), data: filepath.Join(t.TempDir(), "data")}
 	b.Deployment = endtoend.Deployment{API: "http://" + b.addr, Stream: "http://" + b.addr, HTTP: &http.Client{}}
 	b.start(t)
 	t.Cleanup(b.kill)

@@ -223,9 +223,7 @@ func TestListenForwardsNoLoopAndFollowsNoRedirect(t *testing.T) {
 func TestAProgramThatIsBeingStartedIsWaitedFor(t *testing.T) {
 	b := startBox(t)
 	d := b.desk(t)
-	p := endtoend.NewProgram(t, 200)
-	addr := p.Listener.Addr().String()
-	p.Close()
+	p, addr := endtoend.NewProgram(t, 200), endtoend.FreeAddr()
 	stop, _ := d.begins(t, "listen", "-wait", "0s", "-forward", addr, "a")
 	d.err.await(t, "connected to a", 1)
 	b.publish(t, "a", "x", "1")

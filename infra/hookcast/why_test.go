@@ -25,19 +25,13 @@ func TestWhyItCouldNotConnect(t *testing.T) {
 	t.Cleanup(page.Close)
 	moved := httptest.NewServer(http.RedirectHandler(secure.URL, http.StatusPermanentRedirect))
 	t.Cleanup(moved.Close)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "http://" + closed.Addr().String()
-	closed.Close()
 	trusted := x509.NewCertPool()
 	trusted.AddCert(secure.Certificate())
 	for name, c := range map[string]struct {
 		base, says string
 		change     func(*http.Transport)
 	}{
-		"nobody listens":                {nobody, "connection refused", nil},
+		"nobody listens":                {"http://127.0.0.1:1", "connection refused", nil},
 		"a certificate of nobody's":     {secure.URL, "signed by nobody whom this machine trusts", nil},
 		"a certificate for another":     {strings.Replace(secure.URL, "127.0.0.1", "localhost", 1), "is for another name", func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = trusted }},
 		"plain HTTP where TLS is asked": {strings.Replace(plain.URL, "http:", "https:", 1), "no TLS is spoken there", nil},

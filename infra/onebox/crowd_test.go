@@ -22,7 +22,7 @@ func roomFor(t testing.TB, p *process, tenant endtoend.Tenant) {
 
 func TestTenThousandIdleStreamsCostAtMostTwoKiBEach(t *testing.T) {
 	const streams, most = 10_000, 2 << 10
-	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"))
+	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "crowd")
 	roomFor(t, p, tenant)
 	target := "/v1/stream?channel=crowd&token=" + p.Token(t, tenant, "anybody", "crowd")
@@ -62,7 +62,7 @@ func TestPastTheDescriptorLimitNobodyInPlaceIsLost(t *testing.T) {
 	}
 	// Wherever the test runs, the limit is this one: the shell sets it for good and becomes onebox.
 	limited := []string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, descriptors), "sh"}
-	p := startUnder(t, limited, freeAddr(t), filepath.Join(t.TempDir(), "data"))
+	p := startUnder(t, limited, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "crowd")
 	roomFor(t, p, tenant)
 	target := "/v1/stream?channel=crowd&token=" + p.Token(t, tenant, "anybody", "crowd")

@@ -18,7 +18,7 @@ import (
 // not even by a kill while the disk is full, and with room again onebox goes on by itself.
 func TestFullDiskAnswers503LosesNothingAndRecovers(t *testing.T) {
 	disk := smallDisk(t)
-	addr, data := freeAddr(t), filepath.Join(disk, "data")
+	addr, data := endtoend.FreeAddr(), filepath.Join(disk, "data")
 	p := start(t, addr, data)
 	tenant := p.Signup(t, "full")
 	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t), map[string]any{"limits": map[string]int{"events_per_second": 0}}).Want(t, 200)

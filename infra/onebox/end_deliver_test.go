@@ -33,7 +33,7 @@ func TestToldToEndWhileADeliveryHangs(t *testing.T) {
 				}
 				return 200, "taken"
 			})
-			addr, data := freeAddr(t), filepath.Join(t.TempDir(), "data")
+			addr, data := endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data")
 			p := start(t, addr, data, "-allow-private", "-drain", "1s")
 			tenant := p.Signup(t, "end")
 			ep := p.Endpoint(t, tenant, receiver.URL, nil)

@@ -40,7 +40,7 @@ func TestKilledWhileItDeliversEveryEventArrives(t *testing.T) {
 		return 200, ""
 	})
 
-	addr, data := freeAddr(t), filepath.Join(t.TempDir(), "data")
+	addr, data := endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data")
 	p := start(t, addr, data, "-allow-private")
 	tenant := p.Signup(t, "kill")
 	schedule := slices.Repeat([]int{1}, 20)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -139,15 +138,4 @@ func demoOf(t testing.TB, p *process) endtoend.Source {
 		t.Fatal(err)
 	}
 	return endtoend.Source{URL: p.API + d.Source, Secret: d.Secret}
-}
-
-// freeAddr returns an address that was free a moment ago.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -136,7 +136,7 @@ var ahead = map[string]time.Duration{"paddle": 2 * time.Minute, "linear": 50 * t
 
 func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testing.T) {
 	own := endtoend.OpenLibraries(t)
-	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"))
+	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	a, err := p.Do(t.Context(), "POST", "/v1/signup", "", map[string]string{"name": "Acme", "email": "a@example.com"})
 	if err != nil {
 		t.Fatal(err)

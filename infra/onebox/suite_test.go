@@ -8,6 +8,6 @@ import (
 )
 
 func TestSuite(t *testing.T) {
-	p := start(t, freeAddr(t), filepath.Join(t.TempDir(), "data"), "-allow-private")
+	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"), "-allow-private")
 	endtoend.Suite(t, p.Deployment, p.operatorKey(t))
 }
