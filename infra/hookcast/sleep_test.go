@@ -111,7 +111,8 @@ func TestWhatIsNoSleepKeepsTheStream(t *testing.T) {
 func TestASleepDuringTheFirstConnectIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock wallClock
-		f := follow(t, clock.patient, then(naps(&clock, time.Hour), func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), ends)
+		// It sleeps once the clock is looked at: how long it slept before that nobody could know.
+		f := follow(t, clock.patient, then(pauses(beat/2), naps(&clock, time.Hour), func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), ends)
 		if f.err != nil || len(f.asked) != 2 {
 			t.Errorf("%v, %d requests, said %q", f.err, len(f.asked), f.said)
 		}
@@ -205,7 +206,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 		says     string
 	}{
 		"after a sleep": {says: "this machine slept for 3h0m", clock: &wallClock{}},
-		"by silence":    {says: errSilent.Error(), patience: patience{silence: 4 * time.Second}},
+		"by silence":    {says: errSilent.Error(), patience: patience{silence: 10 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			channel := "dead." + strings.ReplaceAll(name, " ", "-")
