@@ -67,6 +67,8 @@ func TestOnAFullDiskWhatMakesRoomIsDone(t *testing.T) {
 	// Others go on trying while the receiver works, so that its calls share their batches.
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
+	end := sync.OnceFunc(func() { close(stop); wg.Wait() })
+	defer end()
 	for range 8 {
 		wg.Go(func() {
 			for {
@@ -90,8 +92,7 @@ func TestOnAFullDiskWhatMakesRoomIsDone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	close(stop)
-	wg.Wait()
+	end()
 	if err := q.Send(t.Context(), tenants.Message{Group: "g", Body: make([]byte, 20_000)}); err != nil {
 		t.Errorf("in the room that was made: %v", err)
 	}

@@ -59,7 +59,7 @@ func receiveOnceItWorks(db *sqlite.DB, write func() error, all syscall.Rlimit) e
 		}
 		received <- err
 	}()
-	before, start := db.Stats().Failed, time.Now()
+	start, before := time.Now(), db.Stats().Failed
 	for db.Stats().Failed < before+3 { // it is tried again and again, though nobody calls
 		select {
 		case err := <-received:
