@@ -55,11 +55,12 @@ func awaitEvents(t testing.TB, d Deployment, by Tenant, channel string, n int) {
 	}
 }
 
-// awaitPost posts webhooks until one is answered with the status: what takes them in may go by what it read 5 s ago.
+// awaitPost posts webhooks until one is answered with the status: what takes them in may go by what it read 5 s before it was posted.
 func (d Deployment) awaitPost(t testing.TB, s Source, status int) {
 	t.Helper()
 	begin := time.Now()
 	for n := 1; ; n++ {
+		late := time.Since(begin) > 6*time.Second
 		a, err := d.GitHub(t.Context(), s, fmt.Sprintf("%d-%d", status, n), []byte(`{}`))
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +68,7 @@ func (d Deployment) awaitPost(t testing.TB, s Source, status int) {
 		if a.Status == status {
 			return
 		}
-		if time.Since(begin) > 6*time.Second {
+		if late {
 			t.Fatalf("webhooks are answered %d, want %d: %s", a.Status, status, a.Body)
 		}
 		time.Sleep(50 * time.Millisecond)
