@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -121,11 +122,11 @@ func TestTheLinesThatItPrintsWork(t *testing.T) {
 	if err := os.WriteFile(seen, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-c", script.String())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-eu", "-c", script.String())
 	cmd.Env = append(os.Environ(), "seen="+seen)
 	cmd.WaitDelay = time.Second
-	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-	defer late.Stop()
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), `"channel":"orders"}`) || !strings.Contains(string(out), "event: issues") {
 		t.Errorf("%v: %s\nof\n%s", err, out, &script)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -46,7 +47,7 @@ func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, beg
 	r.acks, r.told = s.acks, s.told
 	s.found.Unlock()
 	s.mu.Lock()
-	r.appended = s.appended
+	r.appended = maps.Clone(s.appended) // what comes once more may be stored once more
 	s.mu.Unlock()
 	wrong, slowest, behind := r.wrong()
 	for i, w := range wrong {
