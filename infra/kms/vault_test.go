@@ -223,7 +223,12 @@ func TestManyWhoWantOneKeyAskOnce(t *testing.T) {
 		var all sync.WaitGroup
 		sealed := make([][]byte, 20)
 		for i := range sealed {
-			all.Go(func() { sealed[i] = seal(t, v, "secret") })
+			all.Go(func() {
+				var err error
+				if sealed[i], err = v.Seal(t.Context(), "ten_a", "source", []byte("secret")); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 		// One of those who wait gives up, which concerns nobody else.
 		ctx, cancel := context.WithCancel(t.Context())

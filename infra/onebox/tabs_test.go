@@ -143,6 +143,8 @@ func TestTwentyTabsHaveTheirOwnStreamsOverHTTP2(t *testing.T) {
 			conn.Close()
 			break
 		} else if time.Now().After(limit) {
+			cmd.Process.Kill()
+			cmd.Wait() // it has said all then
 			t.Fatalf("%v: nginx says %s", err, said.String())
 		}
 	}
