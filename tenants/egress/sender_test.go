@@ -245,15 +245,17 @@ func TestConnectionThatIsCut(t *testing.T) {
 }
 
 func TestConnectionIsUsedAgain(t *testing.T) {
-	w := plain(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
-	for range 5 {
-		if a := w.Send(t.Context(), to("http://example.com/")); a.Status != 200 || !a.Connected {
-			t.Fatalf("got %+v", a)
+	synctest.Test(t, func(t *testing.T) { // net/http gives up a connection whose writer does not get its turn within 50 ms
+		w := plain(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+		for range 5 {
+			if a := w.Send(t.Context(), to("http://example.com/")); a.Status != 200 || !a.Connected {
+				t.Fatalf("got %+v", a)
+			}
 		}
-	}
-	if d := w.dialled(); len(d) != 1 {
-		t.Errorf("five requests cost %d connections", len(d))
-	}
+		if d := w.dialled(); len(d) != 1 {
+			t.Errorf("five requests cost %d connections", len(d))
+		}
+	})
 }
 
 // A connection that has been idle for longer than common servers leave it open is not written to.
@@ -371,13 +373,13 @@ func TestRealSockets(t *testing.T) {
 	defer e.Close()
 	go func() {
 		c, err := listener.Accept()
+		listener.Close() // before the reset, behind which the next one is sent
 		if err != nil {
 			return
 		}
 		readRequest(bufio.NewReader(c))
 		c.(*net.TCPConn).SetLinger(0)
 		c.Close()
-		listener.Close()
 	}()
 	wantFailure(t, e.Send(t.Context(), to(url)), tenants.FailureReset)
 	a := e.Send(t.Context(), to(url))
