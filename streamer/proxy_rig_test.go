@@ -82,6 +82,8 @@ func newProxyWorld(t *testing.T, sink func(*hub.Options)) *proxyWorld {
 	t.Cleanup(func() {
 		stop()
 		work.Wait()
+		p.mu.Lock() // a follower may be at its last words
+		defer p.mu.Unlock()
 		for where, text := range map[string]string{"the log": p.log.String(), "what clients were sent": string(p.said)} {
 			if strings.Contains(text, canary) || strings.Contains(text, "canary-0123") {
 				t.Errorf("%s holds the key", where)

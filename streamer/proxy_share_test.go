@@ -61,8 +61,9 @@ func TestASharedUpstreamThatIsKilledGoesOnWithoutLossWhereItHasIDs(t *testing.T)
 	s := p.hear(t, "/v1/proxies/"+id+"/stream", key)
 	p.numbers(t, s, 1, 20)
 	p.other.cutAll()
-	eventually(t, "it has connected again", func() bool { return p.other.opened.Load() == 2 })
-	if last, _ := p.other.lastIDs.Load(int64(2)); last != "20" {
+	var last any
+	eventually(t, "it has connected again", func() (again bool) { last, again = p.other.lastIDs.Load(int64(2)); return again })
+	if last != "20" {
 		t.Errorf("it went on from %q", last)
 	}
 	if n := p.tailOf(t, key, "prices"); n != 21 { // the word that it is open, and each event once
@@ -122,6 +123,7 @@ func TestACrowdAtAnUpstreamThatRefusesCostsOneAttempt(t *testing.T) {
 	p := newProxyWorld(t, func(*hub.Options) {})
 	_, key := p.tenant(t)
 	id := p.create(t, key, "/status?code=403", map[string]any{"share": true})
+	began := time.Now()
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -131,8 +133,9 @@ func TestACrowdAtAnUpstreamThatRefusesCostsOneAttempt(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := p.other.opened.Load(); n > 3 { // one, and one for each second that a slow machine takes
-		t.Errorf("%d attempts", n)
+	took := time.Since(began)
+	if n := p.other.opened.Load(); n > 1+int64(took/time.Second) { // a refusal is remembered for a second
+		t.Errorf("%d attempts in %v", n, took)
 	}
 }
 
