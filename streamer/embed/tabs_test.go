@@ -120,16 +120,18 @@ func TestTabsOfOthersAreNotTold(t *testing.T) {
 // A page that the browser froze holds its lock and tells nothing. Another takes it away; the frozen one listens once it is back.
 func TestATabThatIsFrozenLosesTheConnection(t *testing.T) {
 	s := newServer(t)
-	const quick = "{timings: {min: 1, max: 1, heartbeat: 50, slack: 50, tick: 20}}"
 	frozen := s.shared("ann", 1, "{timings: {min: 1, max: 1, tick: 1e9}}")
 	c := s.next("/v1/stream")
 	c.send(first("3"))
 	frozen.Wait("c.state === 'open'")
 	frozen.Run("BroadcastChannel.prototype.postMessage = () => {}")
-	b := s.shared("ann", 2, quick)
+	b := s.open()
+	b.Run(clock + fmt.Sprintf(`connect({url: %q, channels: 'orders', token: %q, timings: {min: 1, max: 1, tick: 100, drift: 1e9}})`, s.url, tokenOf("ann", 2)))
+	ticked(b) // it listens
+	b.Run("add(91e3)")
 	c.gone()
 	c = s.next("/v1/stream")
-	c.send(named("open", "3", `{"heartbeat_ms":50,"connection_id":"con_1"}`))
+	c.send(first("3"))
 	b.Wait("c.state === 'open'")
 	b.Want("c.transport", "eventsource")
 	c.send(event(4))

@@ -112,8 +112,8 @@ func jwt(claims string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
 
-// clock lets a test move the page's clock: add(ms). Ticks follow each other every 2 ms.
-const clock = "var add = ((real, off) => { Date.now = () => real() + off; return (ms) => { off += ms; }; })(Date.now.bind(Date), 0);"
+// clock has the page's clock stand still until a test moves it: add(ms). Ticks follow each other every 2 ms all the same.
+const clock = "var add = ((now) => { Date.now = () => now; return (ms) => { now += ms; }; })(Date.now());"
 
 // ticked returns when the snippet has looked at the clock a few times more.
 func ticked(p *browser.Page) {
