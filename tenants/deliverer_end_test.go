@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,10 +176,9 @@ func TestProcessKilledBeforeItRecordsLeavesNoDeliveryBehind(t *testing.T) {
 			}
 			return status(200), 0
 		}, ep)
-		first := true
-		p.outbox.Random = func() float64 {
-			if time.Since(begin) >= time.Minute && first { // of the two it is the attempt's own message that is held back for longer
-				first = false
+		var longer atomic.Bool
+		p.outbox.Random = func() float64 { // of whichever worker
+			if time.Since(begin) >= time.Minute && longer.CompareAndSwap(false, true) { // of the two it is the attempt's own message that is held back for longer
 				return 1
 			}
 			return 0
@@ -221,7 +221,7 @@ func TestProcessKilledBeforeItRecordsLeavesNoDeliveryBehind(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		}
-		if n := p.ready.Len() + p.waiting.Len(); n != 0 || first {
+		if n := p.ready.Len() + p.waiting.Len(); n != 0 || !longer.Load() {
 			t.Errorf("%d messages are left", n)
 		}
 	})
