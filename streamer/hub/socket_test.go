@@ -308,6 +308,10 @@ func TestReusedDescriptors(t *testing.T) {
 				}
 			}
 		}()
+		defer func() {
+			close(stop)
+			<-stopped
+		}()
 		n := 200
 		if testing.Short() {
 			n = 40
@@ -323,8 +327,6 @@ func TestReusedDescriptors(t *testing.T) {
 			}
 			p.tcp.Close()
 		}
-		close(stop)
-		<-stopped
 	})
 }
 
