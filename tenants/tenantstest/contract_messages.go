@@ -96,10 +96,10 @@ var messageCases = map[string]func(*queueCase){
 			c.Errorf("received %d times", again[0].Receives)
 		}
 		start := time.Now()
-		c.release(time.Second, again...)
+		c.release(later, again...)
 		c.getsNone()
 		c.gets(1, "a")
-		c.soon(start, time.Second)
+		c.soon(start, later)
 	},
 	"what was received too often goes to the dead letters": func(c *queueCase) {
 		m := c.message("poison")

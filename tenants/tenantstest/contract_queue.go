@@ -78,6 +78,9 @@ const patience = 20 * time.Second
 // moment is how long it waits for what must not.
 const moment = 100 * time.Millisecond
 
+// later is for how long it holds a message back, and has to come by what must be before that.
+const later = 3 * time.Second
+
 // message returns one in a group of its own, where the queue takes groups.
 func (c *queueCase) message(body string) tenants.Message {
 	m := tenants.Message{Body: []byte(body)}
