@@ -112,7 +112,7 @@ func (f *fleet) connect(n int) error {
 	f.wanted.Store(int64(n))
 	for limit := time.Now().Add(2 * time.Minute); f.open.Load() < int64(n); time.Sleep(time.Millisecond) {
 		if f.refused.Load() > 1000 || time.Now().After(limit) {
-			return fmt.Errorf("%d of %d clients are connected; the first failure: %w", f.open.Load(), n, f.failure())
+			return fmt.Errorf("%d of %d clients are connected, %d were refused and %d closed; the first: %w", f.open.Load(), n, f.refused.Load(), f.closed.Load(), f.failure())
 		}
 	}
 	return nil
@@ -207,8 +207,14 @@ func (f *fleet) loop() {
 	syscall.Close(f.epoll)
 }
 
+// fail counts what no client should see.
 func (f *fleet) fail(err error) {
 	f.refused.Add(1)
+	f.note(err)
+}
+
+// note keeps the first error.
+func (f *fleet) note(err error) {
 	if f.err == nil {
 		f.err = err
 	}
@@ -267,8 +273,9 @@ func (f *fleet) lost(i int, err error) {
 	if wasOpen {
 		f.closed.Add(1)
 	} else {
-		f.fail(err)
+		f.refused.Add(1)
 	}
+	f.note(err)
 	if f.native || !wasOpen {
 		heap.Push(&f.due, back{i, time.Now().Add(c.retry)})
 	}
@@ -349,8 +356,11 @@ func (f *fleet) event(i int, block []byte, now int64) {
 	}
 	m, ok := markOf(block)
 	if !ok {
-		if string(field(block, "event")) == "hookcast.gap" {
+		switch name := string(field(block, "event")); name {
+		case "hookcast.gap":
 			f.gaps.Add(1)
+		case "hookcast.quota", "hookcast.denied", "hookcast.expired": // a stream of one frame, or its last
+			f.note(fmt.Errorf("%s: %s", name, field(block, "data")))
 		}
 		return
 	}

@@ -169,6 +169,7 @@ func (b *bench) with(name string, do func(*server) error) error {
 		return nil
 	}
 	if err != nil {
+		s.processes.complain(os.Stderr)
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

@@ -4,10 +4,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +22,7 @@ import (
 // processes are a server's: those that were started and all that they started.
 type processes struct {
 	commands []*exec.Cmd
+	logs     []string // their files
 }
 
 // start runs a program whose output goes to a log in dir.
@@ -29,6 +32,7 @@ func (p *processes) start(dir, name string, env []string, args ...string) error 
 		return err
 	}
 	defer log.Close()
+	p.logs = append(p.logs, log.Name())
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -50,6 +54,18 @@ func (p *processes) stop() {
 		late.Stop()
 	}
 	p.commands = nil
+}
+
+// complain writes the last of what they logged that is no record of a request.
+func (p *processes) complain(to io.Writer) {
+	const most = 20
+	for _, name := range p.logs {
+		text, _ := os.ReadFile(name)
+		lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(text)), "\n"), func(line string) bool { return strings.Contains(line, "level=INFO") })
+		for _, line := range lines[max(0, len(lines)-most):] {
+			fmt.Fprintf(to, "%s: %s\n", filepath.Base(name), line)
+		}
+	}
 }
 
 // listening waits until something accepts at addr.
