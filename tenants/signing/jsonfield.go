@@ -14,7 +14,7 @@ const maxDepth = 64
 // jsonField reads a string or a number in body, at the path that [Place] describes. It stops at the field:
 // one pass, no recursion, nothing allocated but the value, and what follows is not looked at, so the body need not be
 // valid JSON to its end. Of members with equal names the first wins; names are compared after unescaping, and case
-// counts. A number is given as written. A value over limit bytes is given as a longer text that is cut.
+// counts. A number is given as written. A value over limit bytes is cut to one byte more.
 func jsonField(body []byte, path string, limit int) (string, bool) {
 	s := scanner{b: body}
 	for depth := 1; depth <= maxDepth; depth++ {
@@ -195,7 +195,8 @@ func (s *scanner) scalar(limit int) (string, bool) {
 		if text := quoted[1 : len(quoted)-1]; len(text) > 6*limit { // an escape is 6 bytes for at least one
 			return string(text[:limit+1]), true
 		}
-		return unquote(quoted)
+		text, ok := unquote(quoted)
+		return text[:min(len(text), limit+1)], ok // broken UTF-8 grows to three times its length
 	case c == '-' || c >= '0' && c <= '9':
 		word := s.word()
 		if len(word) > limit {
