@@ -94,12 +94,12 @@ func TestAPageOutlivesItsToken(t *testing.T) {
 		p.Must(t, "POST", "/v1/tokens", tenant.Key, map[string]any{"subject": "page", "channels": []string{"orders"}, "ttl_seconds": seconds}).Want(t, 201).JSON(t, &out)
 		return out.Token
 	}
-	tokens := []string{mint(20), mint(3600)}
+	page := browser.NewPage(t, "http://"+p.addr+"/healthz")
+	tokens := []string{mint(20), mint(3600)} // minted now: the browser may take long to start
 	list, err := json.Marshal(tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := browser.NewPage(t, "http://"+p.addr+"/healthz")
 	page.Define(`var tokens = ` + string(list) + `, states = [], got = [], c
 	function connect() {
 		c = Hookcast.connect({channels: "orders", getToken: () => tokens.shift(), onstate: (s, why) => states.push(why ? s + ":" + why : s)})
