@@ -14,6 +14,7 @@ type conn struct {
 	net.Conn
 	listener *listener
 	peer     netip.Prefix // by which it is counted; see peers
+	begun    atomic.Bool  // no longer one of the listener's starting ones
 	gone     atomic.Bool  // closed or detached
 
 	// The rest belongs to the goroutine that serves the connection.
@@ -31,11 +32,19 @@ type conn struct {
 var errBareLF = errors.New("bare LF in a request's head")
 
 func (c *conn) Read(p []byte) (int, error) {
+	c.begin()
 	n, err := c.Conn.Read(p)
 	if !c.headSeen && !c.headOK(p[:n]) {
 		return 0, errBareLF
 	}
 	return n, err
+}
+
+// begin says that the goroutine which serves the connection has had its turn, or that none will.
+func (c *conn) begin() {
+	if !c.begun.Load() && !c.begun.Swap(true) {
+		<-c.listener.starting
+	}
 }
 
 func (c *conn) headOK(b []byte) bool {
@@ -71,6 +80,7 @@ func (c *conn) Close() error {
 	if c.gone.Swap(true) {
 		return net.ErrClosed
 	}
+	c.begin()
 	if c.abandon != nil {
 		c.abandon()
 	}
@@ -104,6 +114,7 @@ func (c *conn) detach() net.Conn {
 	if c.gone.Swap(true) {
 		return nil
 	}
+	c.begin()
 	c.abandon = nil
 	c.listener.peers.giveBack(c.peer)
 	c.listener.attached.Add(1)

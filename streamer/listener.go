@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,6 +18,10 @@ import (
 // connection until it is closed wherever that happens, and keeps one descriptor in reserve so that it can still refuse a
 // client when none is left.
 //
+// It accepts no faster than connections get their turn. Of those that a server has accepted and that have not come to read their request
+// there are at most startingPerCPU for each CPU; the next wait in the kernel's backlog, in order. Else a storm of connects is as many goroutines
+// in the scheduler's queue, and each step of everybody else's (a publish, a commit, a fan-out) waits behind all of them.
+//
 // Two numbers bound it. From the mark on (0.92 of the descriptors) readiness is red and routes open no more streams, yet
 // probes, the API and running streams are served. From the wall on (halfway between mark and limit) a connection is closed as soon
 // as it is accepted. It is closed without an answer on purpose: a browser's EventSource comes back after a broken
@@ -24,6 +29,7 @@ import (
 type listener struct {
 	inner      net.Listener
 	mark, wall int64
+	starting   chan struct{} // holds one for each connection that is about to be accepted or has not begun: see conn.begin
 	log        *slog.Logger
 
 	open     atomic.Int64 // connections that this listener's conns hold
@@ -38,6 +44,8 @@ type listener struct {
 	once    sync.Once
 }
 
+const startingPerCPU = 16
+
 const (
 	acceptBackoffMin = 5 * time.Millisecond
 	acceptBackoffMax = time.Second
@@ -46,7 +54,9 @@ const (
 // newListener takes inner over: closing the listener closes it.
 func newListener(inner net.Listener, log *slog.Logger) *listener {
 	n := descriptorLimit()
-	l := &listener{inner: inner, mark: n * 92 / 100, log: log, closed: make(chan struct{})}
+	l := &listener{
+		inner: inner, mark: n * 92 / 100, starting: make(chan struct{}, startingPerCPU*runtime.GOMAXPROCS(0)), log: log, closed: make(chan struct{}),
+	}
 	l.wall = (l.mark + n) / 2
 	l.reserve, _ = os.Open(os.DevNull)
 	return l
@@ -63,6 +73,20 @@ func descriptorLimit() int64 {
 
 // Accept returns the next connection that may be served, and io.EOF once the listener is closed.
 func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case l.starting <- struct{}{}:
+	case <-l.closed:
+		return nil, io.EOF
+	}
+	c, err := l.next()
+	if err != nil {
+		<-l.starting
+		return nil, err
+	}
+	return c, nil
+}
+
+func (l *listener) next() (*conn, error) {
 	backoff := acceptBackoffMin
 	for {
 		c, err := l.inner.Accept()

@@ -37,14 +37,15 @@ func (s *scriptedListener) Accept() (net.Conn, error) {
 func (s *scriptedListener) Close() error   { close(s.closed); return nil }
 func (s *scriptedListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// countingConn is a connection of which only Close matters.
+// countingConn is a connection that sends nothing.
 type countingConn struct {
 	net.Conn
 	closed int
 }
 
-func (c *countingConn) Close() error         { c.closed++; return nil }
-func (c *countingConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+func (c *countingConn) Close() error               { c.closed++; return nil }
+func (c *countingConn) Read(p []byte) (int, error) { return 0, io.EOF }
+func (c *countingConn) RemoteAddr() net.Addr       { return &net.TCPAddr{} }
 
 func emfile() error {
 	return &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
@@ -185,4 +186,52 @@ func TestFromTheWallOnConnectionsAreClosedUnansweredAndCountFallsBack(t *testing
 	if accept() == nil || l.full() {
 		t.Error("no room below the mark")
 	}
+}
+
+// A thousand that come at once are accepted as those before them get their turn: when they first read, are given away, or are closed.
+func TestAcceptWaitsUntilThoseBeforeHaveHadTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := newScript()
+		l := testListener(script, 1000, 1000)
+		most := cap(l.starting)
+		go func() {
+			for range 1000 {
+				select {
+				case script.next <- new(countingConn):
+				case <-script.closed:
+				}
+			}
+		}()
+		accepted := make(chan *conn, 1000)
+		ended := make(chan error)
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					ended <- err
+					return
+				}
+				accepted <- c.(*conn)
+			}
+		}()
+		synctest.Wait()
+		if n := len(accepted); n != most || most < 1 {
+			t.Fatalf("%d are accepted and none has had its turn, want %d", n, most)
+		}
+		for _, turn := range []func(*conn){
+			func(c *conn) { c.Read(make([]byte, 1)); c.Read(make([]byte, 1)); c.Close() },
+			func(c *conn) { c.detach(); c.Close() },
+			func(c *conn) { c.Close(); c.Close() },
+		} {
+			turn(<-accepted)
+			synctest.Wait()
+			if n := len(accepted); n != most {
+				t.Errorf("%d are accepted and have not had their turn, want %d", n, most)
+			}
+		}
+		l.Close()
+		if err := <-ended; err != io.EOF {
+			t.Errorf("Accept = %v, want io.EOF", err)
+		}
+	})
 }
