@@ -48,6 +48,7 @@ type block struct {
 	others  int           // what other nodes held when the row was read last
 	waiting int           // Reserves that need one more
 	flight  chan struct{} // closed when the I/O under way has ended; nil: there is none
+	scant   bool          // the last flight that took slots found fewer than were needed
 
 	refused   time.Time // until when nothing is free
 	contended time.Time // until when what is unused goes back soon

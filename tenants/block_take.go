@@ -75,7 +75,7 @@ func (a *Admission) fetch(ctx context.Context, o *occupancy, c *count, fresh *bl
 	if err := a.fly(b, func() error { return a.take(ctx, c, life) }); err != nil {
 		return err
 	}
-	if c.short(life) {
+	if c.short(life) && b.scant { // else those who came meanwhile were quicker, and there are more
 		b.refused = time.Now().Add(refusedTrust)
 		return refusal()
 	}
@@ -121,6 +121,7 @@ func (a *Admission) take(ctx context.Context, c *count, life string) error {
 		need := c.n + b.waiting
 		held := ask(need, b.have, limit-others, a.node.Live(), contended)
 		want := need > held
+		b.scant = want
 		if want || contended {
 			b.contended = now.Add(wantedTrust)
 		}

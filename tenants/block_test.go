@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -254,5 +255,29 @@ func TestSlotsRecord(t *testing.T) {
 			}
 		}
 		fl.close()
+	})
+}
+
+// Who asks while a block is on its way may be quicker than the one who fetched it: then there is another to fetch, and nobody is refused for a
+// limit that is far away.
+func TestNobodyIsRefusedWhileThereIsRoom(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, fl *fleet) {
+		r := tenants.AdmissionRequest{Tenant: logTenant}
+		ok(fl.sites[0].connect(r, tenants.Limits{Connections: 1}))(t)
+		_, err := fl.sites[0].connect(r, tenants.Limits{Connections: 1})
+		wantError(t, err, tenants.TooMany, "connection_limit") // from now on a block is of no more than is needed
+		time.Sleep(time.Second)
+		var clients sync.WaitGroup
+		for range 64 {
+			clients.Go(func() {
+				for range 50 {
+					if _, err := fl.sites[0].connect(r, tenants.Limits{Connections: 100_000}); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		clients.Wait()
 	})
 }
