@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // Each program that is absent is named, with what it is for, in one line; and none that is there.
@@ -62,7 +62,7 @@ func TestWhatCannotBeIsSaidAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	here := taken.Addr().String()
-	one, two := endtoend.FreeAddr(), endtoend.FreeAddr()
+	one, two := peers.FreeAddr(), peers.FreeAddr()
 	for _, tt := range []struct {
 		args []string
 		says string

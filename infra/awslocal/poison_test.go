@@ -16,7 +16,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/hookcast/hookcast/infra/dynamo"
-	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 	"github.com/hookcast/hookcast/tenants"
 )
 
@@ -24,7 +24,7 @@ import (
 func inside(t *testing.T, c config) *local {
 	t.Helper()
 	need(t)
-	c.api, c.data = endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data")
+	c.api, c.data = peers.FreeAddr(), filepath.Join(t.TempDir(), "data")
 	l := newLocal(c)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -47,7 +47,7 @@ func inside(t *testing.T, c config) *local {
 // What is nobody's to use does not stand in the way of the rest.
 func TestWhatCannotBeUsedIsPutAside(t *testing.T) {
 	t.Parallel()
-	l := inside(t, config{streams: []string{endtoend.FreeAddr()}, concurrency: 2})
+	l := inside(t, config{streams: []string{peers.FreeAddr()}, concurrency: 2})
 	t.Run("an unknown record goes to the failures, and the shard goes on", func(t *testing.T) { unknownRecord(t, l) })
 	t.Run("what waits of a tenant that is gone is dropped", func(t *testing.T) { goneTenant(t, l) })
 }
@@ -117,7 +117,7 @@ func unknownRecord(t *testing.T, l *local) {
 // A message that is no event is tried so often, and then lies with the dead letters; the one behind it in its channel is appended.
 func TestAPoisonMessageGoesToTheDeadLettersAndItsChannelGoesOn(t *testing.T) {
 	t.Parallel()
-	l := inside(t, config{streams: []string{endtoend.FreeAddr()}, concurrency: 2})
+	l := inside(t, config{streams: []string{peers.FreeAddr()}, concurrency: 2})
 	client, queues := l.cloud.tables, l.cloud.queues
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // built is the program as a user runs it, and one instance of it that the tests share which do it no harm.
@@ -101,9 +102,9 @@ func copyBinaries(data string) error {
 func begin(data string, nodes int, program ...string) (r *running, err error) {
 	r = &running{data: data, exited: make(chan error, 1)}
 	for range nodes {
-		r.streams = append(r.streams, endtoend.FreeAddr())
+		r.streams = append(r.streams, peers.FreeAddr())
 	}
-	api := endtoend.FreeAddr()
+	api := peers.FreeAddr()
 	r.Deployment = endtoend.Deployment{API: "http://" + api, Stream: "http://" + r.streams[0], HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	if r.out, err = os.Create(data + ".out"); err != nil {
 		return nil, err

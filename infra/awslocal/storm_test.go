@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 var (
@@ -87,7 +88,7 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 	s.patient = &http.Client{Transport: patient}
 	var streams []string
 	for range stormNodes {
-		streams = append(streams, endtoend.FreeAddr())
+		streams = append(streams, peers.FreeAddr())
 	}
 	s.l = inside(t, config{streams: streams, concurrency: 8, through: s.through, invoking: s.invoking})
 	s.running = running{streams: streams, data: s.l.c.data, Deployment: endtoend.Deployment{API: "http://" + s.l.c.api, HTTP: &http.Client{Transport: transport()}}}

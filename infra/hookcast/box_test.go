@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
@@ -54,7 +55,7 @@ func startBox(t *testing.T) *box {
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
-	b := &box{addr: endtoend.FreeAddr(), data: filepath.Join(t.TempDir(), "data")}
+	b := &box{addr: peers.FreeAddr(), data: filepath.Join(t.TempDir(), "data")}
 	b.Deployment = endtoend.Deployment{API: "http://" + b.addr, Stream: "http://" + b.addr, HTTP: &http.Client{}}
 	b.start(t)
 	t.Cleanup(b.kill)

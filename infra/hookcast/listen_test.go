@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // What a provider signed is what arrives: its own library takes it there with the provider's secret, and that of Standard Webhooks with ours.
@@ -223,7 +224,7 @@ func TestListenForwardsNoLoopAndFollowsNoRedirect(t *testing.T) {
 func TestAProgramThatIsBeingStartedIsWaitedFor(t *testing.T) {
 	b := startBox(t)
 	d := b.desk(t)
-	p, addr := endtoend.NewProgram(t, 200), endtoend.FreeAddr()
+	p, addr := endtoend.NewProgram(t, 200), peers.FreeAddr()
 	stop, _ := d.begins(t, "listen", "-wait", "0s", "-forward", addr, "a")
 	d.err.await(t, "connected to a", 1)
 	b.publish(t, "a", "x", "1")

@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // The demo page is what a newcomer sees first: it shows a webhook that came in signed, goes on after the server was killed, and moves
 // its bar by events. HOOKCAST_SCREENSHOT names a file for a picture of it.
 func TestDemoPageShowsWebhooksAndSurvivesAKill(t *testing.T) {
-	addr, data := endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data")
+	addr, data := peers.FreeAddr(), filepath.Join(t.TempDir(), "data")
 	p := start(t, addr, data)
 	page := browser.NewPage(t, "http://"+addr+"/")
 	page.Wait(`document.querySelector("#state").dataset.state === "open"`)
@@ -54,7 +54,7 @@ func TestDemoPageShowsWebhooksAndSurvivesAKill(t *testing.T) {
 
 // A native EventSource is dead for good after any refusal by status. Shed for quota it comes back by itself, once there is room.
 func TestFourthEventSourceIsToldOfTheQuotaAndConnectsWhenOneLeaves(t *testing.T) {
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "three")
 	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t), map[string]any{"limits": map[string]int{"connections": 3}}).Want(t, 200)
 	url, err := json.Marshal("/v1/stream?channel=orders&token=" + p.Token(t, tenant, "page", "orders"))
@@ -87,7 +87,7 @@ func TestFourthEventSourceIsToldOfTheQuotaAndConnectsWhenOneLeaves(t *testing.T)
 // A page outlives its token on one and the same stream: the snippet renews it in place. That the first token is over another stream
 // with it shows.
 func TestAPageOutlivesItsToken(t *testing.T) {
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "outlives")
 	mint := func(seconds int) string {
 		var out struct{ Token string }

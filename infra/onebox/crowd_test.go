@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // roomFor lifts the tenant's limits, so that what is measured is the server's.
@@ -22,7 +23,7 @@ func roomFor(t testing.TB, p *process, tenant endtoend.Tenant) {
 
 func TestTenThousandIdleStreamsCostAtMostTwoKiBEach(t *testing.T) {
 	const streams, most = 10_000, 2 << 10
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "crowd")
 	roomFor(t, p, tenant)
 	target := "/v1/stream?channel=crowd&token=" + p.Token(t, tenant, "anybody", "crowd")
@@ -62,7 +63,7 @@ func TestPastTheDescriptorLimitNobodyInPlaceIsLost(t *testing.T) {
 	}
 	// Wherever the test runs, the limit is this one: the shell sets it for good and becomes onebox.
 	limited := []string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, descriptors), "sh"}
-	p := startUnder(t, limited, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
+	p := startUnder(t, limited, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "crowd")
 	roomFor(t, p, tenant)
 	target := "/v1/stream?channel=crowd&token=" + p.Token(t, tenant, "anybody", "crowd")

@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // On a full disk a webhook is answered 503 with advice to come back, so that its provider keeps it. Nothing acknowledged is lost,
 // not even by a kill while the disk is full, and with room again onebox goes on by itself.
 func TestFullDiskAnswers503LosesNothingAndRecovers(t *testing.T) {
 	disk := smallDisk(t)
-	addr, data := endtoend.FreeAddr(), filepath.Join(disk, "data")
+	addr, data := peers.FreeAddr(), filepath.Join(disk, "data")
 	p := start(t, addr, data)
 	tenant := p.Signup(t, "full")
 	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t), map[string]any{"limits": map[string]int{"events_per_second": 0}}).Want(t, 200)

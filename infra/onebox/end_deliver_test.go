@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // Told to end while somebody's server has yet to answer a delivery, onebox waits for it for five seconds. An answer that comes by then is kept; one that does
@@ -36,7 +37,7 @@ func TestToldToEndWhileADeliveryHangs(t *testing.T) {
 			})
 			answers := sync.OnceFunc(func() { close(answer) })
 			t.Cleanup(answers) // also where the test fails: the server's end waits for it
-			addr, data := endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data")
+			addr, data := peers.FreeAddr(), filepath.Join(t.TempDir(), "data")
 			p := start(t, addr, data, "-allow-private", "-drain", "1s")
 			tenant := p.Signup(t, "end")
 			ep := p.Endpoint(t, tenant, receiver.URL, nil)

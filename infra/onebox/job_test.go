@@ -13,6 +13,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 //go:embed testdata/job.html
@@ -36,7 +37,7 @@ func jobSite(t *testing.T, hookcast string, job endtoend.Job) string {
 
 // HOOKCAST_JOB_SCREENSHOT names a file for a picture of the page in the middle of the work.
 func TestJobPageMovesKeepsItsPlaceAndEndsOnce(t *testing.T) {
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "exports")
 	job := p.Job(t, tenant, map[string]any{"name": "Export of 2026"})
 	page := jobSite(t, "http://"+p.addr, job)
@@ -92,7 +93,7 @@ func TestJobPageMovesKeepsItsPlaceAndEndsOnce(t *testing.T) {
 }
 
 func TestJobPageSaysWhyThereIsNoResult(t *testing.T) {
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "exports")
 	failed := p.Job(t, tenant, nil)
 	page := browser.NewPage(t, jobSite(t, "http://"+p.addr, failed))

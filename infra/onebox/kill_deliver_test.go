@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // Killed at random moments while it delivers to a server that refuses every sixth request, onebox brings every event that it acknowledged to both
@@ -40,7 +41,7 @@ func TestKilledWhileItDeliversEveryEventArrives(t *testing.T) {
 		return 200, ""
 	})
 
-	addr, data := endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data")
+	addr, data := peers.FreeAddr(), filepath.Join(t.TempDir(), "data")
 	p := start(t, addr, data, "-allow-private")
 	tenant := p.Signup(t, "kill")
 	schedule := slices.Repeat([]int{1}, 20)

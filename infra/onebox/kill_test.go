@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 // Killed at random moments under a steady load, onebox loses nothing that it acknowledged: every such event is in its channel
@@ -21,7 +22,7 @@ func TestKilledTwentyTimesLosesNothingAcknowledged(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 
-	addr, data := endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data")
+	addr, data := peers.FreeAddr(), filepath.Join(t.TempDir(), "data")
 	p := start(t, addr, data)
 	tenant := p.Signup(t, "kill")
 	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t), map[string]any{"limits": map[string]int{"events_per_second": 0}}).Want(t, 200)

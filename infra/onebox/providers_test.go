@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
@@ -136,7 +137,7 @@ var ahead = map[string]time.Duration{"paddle": 2 * time.Minute, "linear": 50 * t
 
 func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testing.T) {
 	own := endtoend.OpenLibraries(t)
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	a, err := p.Do(t.Context(), "POST", "/v1/signup", "", map[string]string{"name": "Acme", "email": "a@example.com"})
 	if err != nil {
 		t.Fatal(err)

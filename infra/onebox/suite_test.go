@@ -5,9 +5,10 @@ import (
 	"testing"
 
 	"github.com/hookcast/hookcast/infra/endtoend"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 func TestSuite(t *testing.T) {
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"), "-allow-private")
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"), "-allow-private")
 	endtoend.Suite(t, p.Deployment, p.operatorKey(t))
 }

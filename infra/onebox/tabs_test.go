@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
+	"github.com/hookcast/hookcast/streamer/peers"
 )
 
 const tabs = 20
@@ -41,7 +41,7 @@ func openTabs(t *testing.T, origin, token, options string) (pages []*browser.Pag
 
 // Without HTTP/2 a browser has six connections to a host for all of its tabs. One of them is enough for twenty.
 func TestTwentyTabsShareOneConnection(t *testing.T) {
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"))
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "tabs")
 	pages := openTabs(t, "http://"+p.addr, p.Token(t, tenant, "ann", "orders"), "{}")
 	for _, page := range pages {
@@ -118,8 +118,8 @@ func TestTwentyTabsHaveTheirOwnStreamsOverHTTP2(t *testing.T) {
 		}
 		t.Skip("nginx is not installed")
 	}
-	p := start(t, endtoend.FreeAddr(), filepath.Join(t.TempDir(), "data"), "-trusted-hops", "1")
-	front, dir := endtoend.FreeAddr(), t.TempDir()
+	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"), "-trusted-hops", "1")
+	front, dir := peers.FreeAddr(), t.TempDir()
 	writeCertificate(t, dir)
 	conf := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, front, p.addr), 0o600); err != nil {

@@ -1,13 +1,15 @@
 // Package peers says how servers of server-sent events are started that others wrote: nchan and pushpin, as Debian has them. Tests have their
-// streams come through a proxy, and the benchmark stands beside them. It starts nothing itself.
+// streams come through a proxy, and the benchmark stands beside them. It starts nothing itself, and finds an address for whatever is to be started.
 package peers
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 )
 
 // Setup is a server that is ready to be started, and started again where it was: what it reads is written, and its addresses are settled.
@@ -39,12 +41,15 @@ func write(dir string, files map[string]string) error {
 	return nil
 }
 
-// FreeAddr is an address of this machine that nobody listens on now.
+// FreeAddr returns an address of this machine that was free a moment ago, for a program that has to be told where to listen. Its port is below
+// those that systems give out by themselves: between this moment and the one in which it is listened on, and while a program that was killed
+// is started anew, dozens of connections are made, and other tests listen on port 0.
 func FreeAddr() string {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0"
+	for {
+		addr := "127.0.0.1:" + strconv.Itoa(10_000+rand.N(22_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
