@@ -27,13 +27,13 @@ import (
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-// leaveTime is how long the node may take to remove what it has in the table. The next start removes it too.
+// leaveTime bounds how long the node may take to remove its rows from the table. The next start removes the rest.
 const leaveTime = 5 * time.Second
 
-// connectionsPerPeer leaves room for an office behind one address, and none for who wants to have all connections.
+// connectionsPerPeer is enough for an office behind one address, and too low for one client to take all connections.
 const connectionsPerPeer = 1_000
 
-// box is the whole product, wired.
+// box is the whole product, with all its parts connected.
 type box struct {
 	c          config
 	log        *slog.Logger
@@ -55,13 +55,13 @@ type box struct {
 	accounts   *tenants.Accounts
 	jobs       *tenants.Jobs
 	endpoints  *tenants.Endpoints
-	reach      *egress.Egress // what endpoints are posted to by
+	reach      *egress.Egress // posts to endpoints
 	demo       *demo
-	operator   string // the file that holds the operator's key
+	operator   string // path of the file that holds the operator's key
 	firstTime  bool
 }
 
-// open makes or opens the folder and wires everything over it. Whoever gets a box closes it.
+// open creates or opens the data folder and connects all parts to it. The caller must close the box.
 func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	b := &box{c: c, log: log, operator: filepath.Join(c.data, "operator.key")}
 	if err := os.MkdirAll(c.data, 0o700); err != nil {
@@ -72,7 +72,8 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	path := filepath.Join(c.data, "hookcast.db")
-	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous, Feeds: tenants.HoldsEvents}); err != nil {
+	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous,
+		Feeds: tenants.HoldsEvents}); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() {
@@ -84,12 +85,13 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	table := b.db.Table()
 	deployment, err := tenants.OpenDeployment(ctx, table, vault)
 	if tenants.CodeOf(err) == "unsealable" {
-		return nil, fmt.Errorf("%s was sealed with another %s: bring back the one that belongs to it", path, filepath.Join(c.data, "vault.key"))
+		return nil, fmt.Errorf("%s was sealed with another key than %s: restore the key file that belongs to it",
+			path, filepath.Join(c.data, "vault.key"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	forget := func(tenants.TenantID) {} // until there is something to forget
+	forget := func(tenants.TenantID) {} // replaced below, once the caches exist
 	b.node = tenants.NewNode(tenants.NodeOptions{
 		Table: table, Alone: true, Forget: func(t tenants.TenantID) { forget(t) }, Logger: log,
 		LetGo: func(t tenants.TenantID, run string) { b.relay.LetGo(t, run) },
@@ -120,9 +122,10 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	rights := streamer.Rights{Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate}
 	memory := relay.NewMemory(channels, interest)
 	b.hub = hub.New(hub.Options{
-		Log: memory, Interest: memory, Node: b.node.ID(), Lease: b.node.InterestUntil, Allowed: rights.Verdict, Hidden: rights.Hidden, Logger: log,
+		Log: memory, Interest: memory, Node: b.node.ID(), Lease: b.node.InterestUntil, Allowed: rights.Verdict,
+		Hidden: rights.Hidden, Logger: log,
 		Tracer: b.tracer, Tracing: rights.Tracing,
-		Count: -1, // nobody else asks how many subscribers there are
+		Count: -1, // no other process counts the subscribers
 		Retention: func(ctx context.Context, t tenants.TenantID) (tenants.Retention, error) {
 			limits, err := b.accounts.Limits(ctx, t)
 			return tenants.Retention{Events: limits.RetentionEvents, Seconds: limits.RetentionSeconds}, err
@@ -155,10 +158,13 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	steering := tenants.NewDeliveries(b.deliveries.outbox)
-	subscribers := func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) }
+	subscribers := func(_ context.Context, t tenants.TenantID, channel string) int {
+		return b.hub.Subscribers(t, channel)
+	}
 	proxies = tenants.NewProxies(b.accounts, vault, b.reach)
 	b.relay = relay.New(relay.Options{
-		Opener: b.reach, Memory: memory, Deliver: b.hub.Deliver, Runs: tenants.NewProxyRuns(table, b.node), Feed: tenants.NewProxyFeed(intake), Log: channels,
+		Opener: b.reach, Memory: memory, Deliver: b.hub.Deliver, Runs: tenants.NewProxyRuns(table, b.node),
+		Feed: tenants.NewProxyFeed(intake), Log: channels,
 		Subscribers: subscribers, Node: b.node, Logger: log,
 	})
 	b.usage = tenants.NewMonthlyUsage(table)
@@ -176,10 +182,13 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	admission := tenants.NewSharedAdmission(b.node)
 	admission.Notices = tenants.NewNotices(b.queue)
 	o := streamer.Options{
-		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: b.relay,
+		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
+		Proxies: proxies, Relay: b.relay,
 		API: api.New(api.Options{
-			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: tenants.NewProbe(b.endpoints, b.reach),
-			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Jobs: b.jobs, Tokens: tokens, Gate: gate, Policies: policies,
+			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints,
+			Probe:      tenants.NewProbe(b.endpoints, b.reach),
+			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Jobs: b.jobs, Tokens: tokens,
+			Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: subscribers, Proxies: proxies,
 			Left: func(ctx context.Context, t tenants.TenantID, channel string) bool {
@@ -190,7 +199,8 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			Observe: streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{
-			Receiver: tenants.NewReceiver(sources, judge, intake), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
+			Receiver: tenants.NewReceiver(sources, judge, intake), Logger: log, PublicURL: c.publicURL,
+			MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: log, TrustedHops: c.trustedHops, Metrics: b.metrics, Tracer: b.tracer,
 	}
@@ -204,8 +214,8 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	return b, nil
 }
 
-// ensureOperator makes the operator's key on the first start, and holds the deployment to the key in the file ever after: whoever can
-// write the folder is the operator.
+// ensureOperator creates the operator's key on the first start, and later sets the deployment's key to the one in the
+// file: a user who can write to the folder is the operator.
 func (b *box) ensureOperator(ctx context.Context, keys *tenants.Keys) error {
 	text, err := os.ReadFile(b.operator)
 	if errors.Is(err, os.ErrNotExist) {
@@ -222,9 +232,9 @@ func (b *box) ensureOperator(ctx context.Context, keys *tenants.Keys) error {
 	return nil
 }
 
-// serve serves on ln until ctx ends, then sends the streams away spread over the drain time and ends what is under way: streams have -drain, other
-// requests twice that and 3 s, attempts to deliver 5 s from when ctx ends. What is left behind these is broken off. An attempt that is broken off is made
-// again after the next start.
+// serve serves on ln until ctx ends. Then it closes the streams, spread over the drain time, and waits for work in
+// progress: streams have -drain, other requests twice that and 3 s, and delivery attempts 5 s from the end of ctx.
+// Later work is cancelled. A cancelled attempt is repeated after the next start.
 func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	working, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
@@ -235,20 +245,20 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	work.Go(func() { b.index.Run(working, b.indexed, b.log) })
 	work.Go(func() { b.erasure.Watch(working) })
 	work.Go(func() {
-		b.jobs.Watch(working, func(err error) { b.log.Warn("jobs could not all be looked at", "error", err) })
+		b.jobs.Watch(working, func(err error) { b.log.Warn("some jobs could not be checked", "error", err) })
 	})
 	work.Go(func() { b.deliveries.dispatcher.Run(working, b.deliveries.feed) })
 	delivering, rest := context.WithCancel(ctx) // ends before working does: attempts end while the streams leave
 	work.Go(func() { b.deliveries.deliverer.Run(delivering, deliverWorkers) })
 	defer func() {
-		b.relay.Close() // while there is still somebody who takes what it has to say
+		b.relay.Close() // while the hub still accepts its events
 		rest()
 		stop()
 		work.Wait()
 		leaving, cancel := context.WithTimeout(context.Background(), leaveTime)
 		defer cancel()
 		if err := b.node.Leave(leaving); err != nil {
-			b.log.Warn("the node has left something behind", "error", err)
+			b.log.Warn("the node's rows could not all be removed", "error", err)
 		}
 	}()
 	served := make(chan error, 1)
@@ -259,13 +269,13 @@ func (b *box) serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	b.log.Info("draining", "for", b.c.drain)
-	// Requests that are under way have as long again to end.
+	// Requests in progress get twice the time to end.
 	draining, cancel := context.WithTimeout(context.Background(), 2*b.c.drain+3*time.Second)
 	defer cancel()
 	err := b.app.Drain(draining, b.c.drain)
 	<-served
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil // whoever is still there has had the time that there was
+		err = nil // the remaining requests have used up their time
 	}
 	return err
 }
@@ -282,7 +292,7 @@ func (b *box) close() {
 	}
 	if b.db != nil {
 		if err := b.db.Close(); err != nil {
-			b.log.Error("closing the database", "error", err)
+			b.log.Error("the database could not be closed", "error", err)
 		}
 	}
 }
@@ -290,9 +300,11 @@ func (b *box) close() {
 func (b *box) metrics() []streamer.Metric {
 	s := b.db.Stats()
 	return append(b.deliveries.metrics(), []streamer.Metric{
-		{Name: "hookcast_storage_calls_total", Help: "Calls that write.", Counter: true, Value: float64(s.Calls)},
+		{Name: "hookcast_storage_calls_total", Help: "Write calls.", Counter: true, Value: float64(s.Calls)},
 		{Name: "hookcast_storage_commits_total", Help: "Transactions.", Counter: true, Value: float64(s.Commits)},
-		{Name: "hookcast_storage_syncs_total", Help: "Transactions that waited for the disk.", Counter: true, Value: float64(s.Syncs)},
-		{Name: "hookcast_storage_failed_total", Help: "Transactions that were taken back.", Counter: true, Value: float64(s.Failed)},
+		{Name: "hookcast_storage_syncs_total", Help: "Transactions that were synced to disk.", Counter: true,
+			Value: float64(s.Syncs)},
+		{Name: "hookcast_storage_failed_total", Help: "Transactions that were rolled back.", Counter: true,
+			Value: float64(s.Failed)},
 	}...)
 }

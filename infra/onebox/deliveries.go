@@ -10,10 +10,11 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// deliverWorkers is how many attempts are under way at a time: what one box's network and sockets bear easily.
+// deliverWorkers is the number of concurrent attempts: a box's network and sockets bear that easily.
 const deliverWorkers = 128
 
-// deliveries are the box's way out: what is dispatched from the table's changes, and what delivers it.
+// deliveries holds the parts that deliver events to endpoints: the dispatcher reads the table's changes, the
+// deliverer sends.
 type deliveries struct {
 	outbox     *tenants.Outbox
 	dispatcher *tenants.Dispatcher
@@ -22,11 +23,13 @@ type deliveries struct {
 	outcomes   map[tenants.Outcome]*atomic.Int64
 }
 
-// openDeliveries wires deliveries. A message stays its worker's for longer than an attempt takes; after a crash it waits so long.
+// openDeliveries creates the parts of deliveries. A message stays with its worker for longer than an attempt takes;
+// after a crash it is delayed by that time.
 func (b *box) openDeliveries(ctx context.Context, channels *tenants.Log) error {
 	o := sqlite.QueueOptions{Visibility: tenants.AttemptTime + 20*time.Second, MaxReceives: 50}
 	d := &deliveries{outbox: &tenants.Outbox{
-		Table: b.db.Table(), Log: channels, Endpoints: b.endpoints, Ready: b.db.Queue("deliver", o), Waiting: b.db.Queue("deliver-waiting", o),
+		Table: b.db.Table(), Log: channels, Endpoints: b.endpoints, Ready: b.db.Queue("deliver", o),
+		Waiting: b.db.Queue("deliver-waiting", o),
 		Tenants: b.accounts, Notices: tenants.NewNotices(b.queue), Logger: b.log,
 	}, outcomes: make(map[tenants.Outcome]*atomic.Int64)}
 	for _, name := range tenants.Outcomes() {
@@ -46,8 +49,9 @@ func (b *box) openDeliveries(ctx context.Context, channels *tenants.Log) error {
 func (d *deliveries) metrics() (list []streamer.Metric) {
 	for _, o := range tenants.Outcomes() {
 		list = append(list, streamer.Metric{
-			Name: "hookcast_deliveries_" + string(o) + "_total", Help: "Messages of deliveries of which this came.", Counter: true,
-			Value: float64(d.outcomes[o].Load()),
+			Name: "hookcast_deliveries_" + string(o) + "_total", Help: "Delivery messages with this outcome.",
+			Counter: true,
+			Value:   float64(d.outcomes[o].Load()),
 		})
 	}
 	return list

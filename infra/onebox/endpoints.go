@@ -9,7 +9,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/filter"
 )
 
-// openEndpoints makes the endpoints, and what they are posted to by. With -allow-private they need not prove their URLs.
+// openEndpoints creates the endpoints and the client that posts to them. With -allow-private endpoints need not prove
+// their URLs.
 func (b *box) openEndpoints(vault tenants.Vault, deployment *tenants.Deployment) error {
 	filters, err := filter.New()
 	if err != nil {
@@ -22,7 +23,8 @@ func (b *box) openEndpoints(vault tenants.Vault, deployment *tenants.Deployment)
 	return nil
 }
 
-// ownHosts are the names of this server, which nothing is posted to: on this machine other ports may be anybody's.
+// ownHosts returns the names of this server, to which it must not post: other ports of this machine may belong to
+// others.
 func ownHosts(publicURL string) []string {
 	u, err := url.Parse(publicURL)
 	if err != nil {
