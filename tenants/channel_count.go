@@ -36,8 +36,8 @@ func newChannelCount(l *Log) *channelCount {
 
 // admit lets an event into a channel that exists, or that may begin: else TooMany channel_limit. Where the table cannot be
 // read it lets it in, unless the terms are strict: Unavailable limit_unreadable. It returns how many channels there are with one that begins; 0 where it did not have to count.
-func (c *channelCount) admit(ctx context.Context, ch channelKey, terms terms) (channels int, err error) {
-	limit := terms.limits.Channels
+func (c *channelCount) admit(ctx context.Context, ch channelKey, terms Terms) (channels int, err error) {
+	limit := terms.Limits.Channels
 	if limit <= 0 {
 		return 0, nil
 	}

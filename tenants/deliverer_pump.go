@@ -57,7 +57,7 @@ func (d *Deliverer) pump(ctx context.Context, ep Endpoint, m errand, away bool) 
 		}
 		return outcomeOf(OutcomeHeld, p.nap(ctx, until))
 	}
-	if p.h, _, err = d.healthOf(ctx, m.Tenant, m.Endpoint); err != nil {
+	if p.h, _, err = d.healths().of(ctx, m.Tenant, m.Endpoint); err != nil {
 		return OutcomeFailed, err
 	}
 	for {

@@ -29,7 +29,7 @@ func (d *Deliverer) send(ctx context.Context, ep Endpoint, m errand, away bool) 
 				err = nil
 			}
 		case 2:
-			t.h, _, err = d.healthOf(ctx, m.Tenant, m.Endpoint)
+			t.h, _, err = d.healths().of(ctx, m.Tenant, m.Endpoint)
 		}
 		return err
 	})
@@ -114,7 +114,7 @@ func (d *Deliverer) mayTry(ctx context.Context, t *task, away bool) (time.Time, 
 	if t.h.Open.IsZero() || t.m.Force {
 		return time.Time{}, nil
 	}
-	mine, err := d.claimProbe(ctx, t.ep.Tenant, t.ep.ID, time.Now())
+	mine, err := d.healths().claimProbe(ctx, t.ep.Tenant, t.ep.ID, time.Now())
 	if err != nil || mine {
 		return time.Time{}, err
 	}

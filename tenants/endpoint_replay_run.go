@@ -42,7 +42,7 @@ func (d *Deliverer) replay(ctx context.Context, m errand) error {
 		case w.ep.State != EndpointEnabled:
 			w.fail("the endpoint is " + string(w.ep.State))
 		default:
-			h, _, err := d.healthOf(ctx, m.Tenant, r.Endpoint)
+			h, _, err := d.healths().of(ctx, m.Tenant, r.Endpoint)
 			if err != nil {
 				return err
 			}

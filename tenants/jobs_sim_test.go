@@ -87,7 +87,7 @@ func (s *jobSim) run(t *testing.T, spoil func(tenants.Table) tenants.Table) []st
 	table := spoil(s.raw)
 	process := func() *tenants.Jobs {
 		accounts := tenants.NewAccounts(table, office.news)
-		return tenants.NewJobs(accounts, tenants.NewIntake(accounts, tenants.NewLog(table), queue), office.deploy)
+		return tenants.NewJobs(table, tenants.NewIntake(accounts, tenants.NewLog(table), queue), office.deploy)
 	}
 	maker := process()
 	var jobs [2]tenants.Job

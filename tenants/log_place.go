@@ -58,8 +58,8 @@ func (l *Log) place(ctx context.Context, ch channelKey, e Event) (Event, error) 
 		e.Seq = t.seq + 1
 		move := claimOp(e, now)
 		if err == nil {
-			if e.stray(c) {
-				e = e.derived(c)
+			if stray(e, c) {
+				e = derived(e, c)
 				continue
 			}
 			stored, err := l.at(ctx, ch, c.Seq)

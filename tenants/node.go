@@ -45,6 +45,33 @@ type Fanout interface {
 	LocalConnections
 }
 
+// Slots is what a node keeps of the connection slots that it shares with others; package quota's Admission is one. A node has one at most.
+type Slots interface {
+	// Contend is another node's appeal: slots of the tenant, or of the channel or subject where one is named, that nobody uses go back.
+	Contend(t TenantID, channel, subject string)
+	// Retake takes the slots of what is open anew, under the name that the node has now.
+	Retake(ctx context.Context, f Fanout)
+	// Upkeep gives back slots that nobody uses. It is called every few seconds while the node runs.
+	Upkeep(ctx context.Context, f Fanout)
+	// Close ends what goes on in the background, and waits for it.
+	Close()
+	// Connecting is how many connections of the tenant were opened within the last second or so, where their rate is limited.
+	Connecting(t TenantID) int
+}
+
+// Keep has the node keep up s from the moment that it runs.
+func (n *Node) Keep(s Slots) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.slots = s
+}
+
+func (n *Node) kept() Slots {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.slots
+}
+
 // NodeOptions is what a Node stands on.
 type NodeOptions struct {
 	Table Table
@@ -83,11 +110,11 @@ type Node struct {
 	births atomic.Int64
 	orders chan order
 
-	mu        sync.Mutex
-	life      *life
-	former    []string // names that this node had before, the latest last
-	settled   bool     // everything stands under the present name
-	admission *Admission
+	mu      sync.Mutex
+	life    *life
+	former  []string // names that this node had before, the latest last
+	settled bool     // everything stands under the present name
+	slots   Slots
 }
 
 // NewNode makes a Node that has not joined yet.
@@ -210,11 +237,11 @@ func (n *Node) bury(ctx context.Context) error {
 func (n *Node) Leave(ctx context.Context) error {
 	n.mu.Lock()
 	l := n.life
-	a := n.admission
+	slots := n.slots
 	n.life, n.settled = nil, false
 	n.mu.Unlock()
-	if a != nil {
-		a.close()
+	if slots != nil {
+		slots.Close()
 	}
 	if l == nil {
 		return nil

@@ -157,3 +157,17 @@ type sourceLookup struct {
 }
 
 func (t SourceToken) lookup() Key { return Key{System, rowSource, t.Hash} }
+
+// SourceKinds are the kinds of rows that tenants have here.
+func SourceKinds() []TenantKind {
+	return []TenantKind{{Kind: rowSources, AtOnce: true, Lookups: sourceLookups}}
+}
+
+// sourceLookups names the rows of System by which the source in row is found.
+func sourceLookups(row Row) (keys []Key, err error) {
+	s, err := decodeRecord[Source](row)
+	for _, t := range s.Tokens {
+		keys = append(keys, t.lookup())
+	}
+	return keys, err
+}

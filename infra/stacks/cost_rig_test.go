@@ -125,7 +125,7 @@ func newLine(t *testing.T) *line {
 	accounts := tenants.NewAccounts(l.table, tenants.NewNews(l.table, l.in))
 	tenant, _, _, err := accounts.Signup(ctx, "Acme", "dev@acme.test")
 	must(t, err)
-	_, shown, err := tenants.NewSources(accounts, l.vault, deployment).Create(ctx, tenant.ID, tenants.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
+	_, shown, err := tenants.NewSources(l.table, accounts, l.vault, deployment).Create(ctx, tenant.ID, tenants.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
 	must(t, err)
 	l.token, l.tenant = shown.Token, tenant.ID
 	interest := tenants.NewInterest(l.table)
@@ -145,7 +145,7 @@ func (l *line) start(deployment *tenants.Deployment) {
 	accounts := tenants.NewAccounts(l.table, nil)
 	intake := tenants.NewIntake(&limits{LimitLookup: accounts}, tenants.NewLog(l.table), l.all.Queue(l.queue))
 	l.ingest = ingest.Handler(ingest.Options{
-		Receiver: &clock{Receiver: tenants.NewReceiver(&source{SourceLookup: tenants.NewSources(accounts, l.vault, deployment)}, tenants.NewJudge(nil), intake), line: l},
+		Receiver: &clock{Receiver: tenants.NewReceiver(&source{SourceLookup: tenants.NewSources(l.table, accounts, l.vault, deployment)}, tenants.NewJudge(nil), intake), line: l},
 		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
 	})
 	appender := tenants.NewAppender(tenants.NewLog(l.table), tenants.NewInterest(l.table), l.in, nil)
@@ -167,7 +167,7 @@ const dispatching = 1
 // outbox is what deliveries stand on, over queues of the line's or, for events that go to no endpoint, none.
 func (l *line) outbox(accounts *tenants.Accounts) *tenants.Outbox {
 	return &tenants.Outbox{
-		Table: l.table, Log: tenants.NewLog(l.table), Endpoints: tenants.NewEndpoints(accounts, nil, new(tenants.Deployment), tenants.EndpointOptions{}),
+		Table: l.table, Log: tenants.NewLog(l.table), Endpoints: tenants.NewEndpoints(l.table, accounts, nil, new(tenants.Deployment), tenants.EndpointOptions{}),
 		Ready: l.ready, Waiting: l.ready,
 	}
 }
