@@ -5,6 +5,7 @@ package depth
 import (
 	"flag"
 	"os"
+	"strconv"
 	"testing"
 )
 
@@ -41,4 +42,16 @@ func Schedules() uint64 {
 		n /= 5
 	}
 	return n
+}
+
+// Parallel lets n tests run at once that call t.Parallel, unless -parallel says how many. It is for a TestMain whose
+// tests mostly wait: by default go test runs as many as there are CPUs.
+func Parallel(n int) {
+	flag.Parse()
+	flag.Visit(func(f *flag.Flag) {
+		if f.Name == "test.parallel" {
+			n, _ = strconv.Atoi(f.Value.String())
+		}
+	})
+	_ = flag.Set("test.parallel", strconv.Itoa(n))
 }
