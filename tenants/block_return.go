@@ -73,7 +73,7 @@ func (a *Admission) giveBack(c *count) {
 	}
 	b := c.block
 	defer a.forget(c)
-	life, held := a.node.held()
+	life, held := a.node.Incarnation()
 	if !held || b.life != life {
 		return // what it held is the next life's to see to
 	}
@@ -196,7 +196,7 @@ func (a *Admission) retakeOne(ctx context.Context, c *count) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	b := c.block
-	life, held := a.node.held()
+	life, held := a.node.Incarnation()
 	if !a.current(c) {
 		return true
 	}
@@ -221,7 +221,7 @@ func (a *Admission) retakeOne(ctx context.Context, c *count) bool {
 func (a *Admission) shed(f Fanout, c *count) {
 	a.mu.Lock()
 	b := c.block
-	life, held := a.node.held()
+	life, held := a.node.Incarnation()
 	over := c.n - b.have
 	known := b.life == life && held && b.shed
 	a.mu.Unlock()

@@ -31,7 +31,7 @@ func (l *Log) Find(ctx context.Context, tenant TenantID, id string) (seq int64, 
 	if err != nil {
 		return 0, false
 	}
-	e, err := l.at(ctx, channelKey{tenant, c.Channel}, c.Seq)
+	e, err := l.at(ctx, ChannelKey{Tenant: tenant, Name: c.Channel}, c.Seq)
 	return c.Seq, err == nil && e.ID == id
 }
 
@@ -48,7 +48,7 @@ func (l *Log) Recognise(ctx context.Context, e Event) (_ Event, known bool) {
 			e = derived(e, c)
 			continue
 		}
-		stored, err := l.at(ctx, channelKey{e.Tenant, c.Channel}, c.Seq)
+		stored, err := l.at(ctx, ChannelKey{Tenant: e.Tenant, Name: c.Channel}, c.Seq)
 		if err != nil || stored.ID != e.ID {
 			return e, false
 		}

@@ -69,7 +69,7 @@ func (d *Deliverer) send(ctx context.Context, ep Endpoint, m errand, away bool) 
 
 // event reads an event as it is in the log. It is not there, no longer, or its payload has been purged: NotFound.
 func (o *Outbox) event(ctx context.Context, t TenantID, channel string, seq int64, id string) (Event, error) {
-	ch := channelKey{t, channel}
+	ch := ChannelKey{Tenant: t, Name: channel}
 	e, err := o.Log.at(ctx, ch, seq)
 	if err != nil {
 		return Event{}, err

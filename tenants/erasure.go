@@ -113,12 +113,12 @@ func (e *Erasure) channels(ctx context.Context, id TenantID) (erased int, err er
 			return erased, err
 		}
 		for _, row := range rows {
-			ch := channelKey{id, row.Sort}
+			ch := ChannelKey{Tenant: id, Name: row.Sort}
 			n, err := e.events(ctx, ch)
 			if erased += n; err != nil {
 				return erased, err
 			}
-			if _, err := e.table.WriteEach(ctx, Delete(ch.head(), Anything()), Delete(row.Key, Anything())); err != nil {
+			if _, err := e.table.WriteEach(ctx, Delete(headKey(ch), Anything()), Delete(row.Key, Anything())); err != nil {
 				return erased, err
 			}
 			erased += 2
@@ -126,16 +126,16 @@ func (e *Erasure) channels(ctx context.Context, id TenantID) (erased int, err er
 	}
 }
 
-func (e *Erasure) events(ctx context.Context, ch channelKey) (erased int, err error) {
+func (e *Erasure) events(ctx context.Context, ch ChannelKey) (erased int, err error) {
 	for {
-		rows, err := e.table.Query(ctx, Range{Tenant: ch.tenant, Kind: ch.kind(), Limit: erasePage})
+		rows, err := e.table.Query(ctx, Range{Tenant: ch.Tenant, Kind: logKind(ch), Limit: erasePage})
 		if err != nil || len(rows) == 0 {
 			return erased, err
 		}
 		ops := make([]Op, 0, 2*len(rows))
 		for _, row := range rows {
 			if event, err := DecodeEvent(row.Body); err == nil { // what is none has no claim that could be known
-				ops = append(ops, Delete(claimKey(ch.tenant, event.ID), Anything()))
+				ops = append(ops, Delete(claimKey(ch.Tenant, event.ID), Anything()))
 			}
 			ops = append(ops, Delete(row.Key, Anything()))
 		}
@@ -146,10 +146,14 @@ func (e *Erasure) events(ctx context.Context, ch channelKey) (erased int, err er
 	}
 }
 
-// list erases the rows of one kind, each after the look-up rows that lead to it.
+// list erases the rows of one kind. What has to be gone at once goes with the look-up rows that lead to it, all or nothing.
 func (e *Erasure) list(ctx context.Context, id TenantID, kind TenantKind) (erased int, err error) {
+	page := erasePage
+	if kind.AtOnce {
+		page = 10
+	}
 	for {
-		rows, err := e.table.Query(ctx, Range{Tenant: id, Kind: kind.Kind, Limit: erasePage})
+		rows, err := e.table.Query(ctx, Range{Tenant: id, Kind: kind.Kind, Limit: page})
 		if err != nil || len(rows) == 0 {
 			return erased, err
 		}
@@ -165,6 +169,13 @@ func (e *Erasure) list(ctx context.Context, id TenantID, kind TenantKind) (erase
 				}
 			}
 			ops = append(ops, Delete(row.Key, Anything()))
+		}
+		if kind.AtOnce {
+			if err := e.table.Write(ctx, ops...); err != nil {
+				return erased, err
+			}
+			erased += len(ops)
+			continue
 		}
 		n, err := e.table.WriteEach(ctx, ops...)
 		if erased += n; err != nil {

@@ -67,21 +67,21 @@ func (in *Intake) AwaitTurn(ctx context.Context, tenant TenantID, t Terms) error
 
 // Admit counts one event of the channel against the month's and the channels' limits: TooMany event_month_limit, channel_limit. An event of a
 // channel that its owner does not name ("") counts against the month alone.
-func (in *Intake) Admit(ctx context.Context, t Terms, ch channelKey) error {
+func (in *Intake) Admit(ctx context.Context, t Terms, ch ChannelKey) error {
 	_, _, err := in.admit(ctx, t, ch, time.Now())
 	return err
 }
 
 // admit is Admit that says how much of the month's limit, and of the channels', is used with this event; 0 where it was not counted.
-func (in *Intake) admit(ctx context.Context, t Terms, ch channelKey, now time.Time) (events int64, channels int, err error) {
-	if events, err = in.month.take(ctx, ch.tenant, t, now); err != nil {
+func (in *Intake) admit(ctx context.Context, t Terms, ch ChannelKey, now time.Time) (events int64, channels int, err error) {
+	if events, err = in.month.take(ctx, ch.Tenant, t, now); err != nil {
 		return 0, 0, err
 	}
-	if ch.name == "" {
+	if ch.Name == "" {
 		return events, 0, nil
 	}
 	if channels, err = in.channels.admit(ctx, ch, t); err != nil {
-		in.month.giveBack(ch.tenant)
+		in.month.giveBack(ch.Tenant)
 	}
 	return events, channels, err
 }
@@ -119,7 +119,7 @@ func (in *Intake) enqueue(ctx context.Context, e Event, terms Terms, repeat bool
 		}
 	}
 	now := time.Now()
-	used, channels, err := in.admit(ctx, terms, channelKey{e.Tenant, e.Channel}, now)
+	used, channels, err := in.admit(ctx, terms, ChannelKey{Tenant: e.Tenant, Name: e.Channel}, now)
 	if err != nil {
 		return Accepted{}, err
 	}

@@ -114,7 +114,7 @@ func (j *Jobs) room(ctx context.Context, tenant TenantID, channel string) error 
 			return Errorf(TooMany, "job_limit", "the account has the %d jobs running that it may have", limit)
 		}
 	}
-	return j.intake.Admit(ctx, terms, channelKey{tenant, channel})
+	return j.intake.Admit(ctx, terms, ChannelKey{Tenant: tenant, Name: channel})
 }
 
 // Get returns one job: NotFound job_not_found, as behind JobKeep after its end.

@@ -25,7 +25,7 @@ func (l *Log) Shown(ctx context.Context, tenant TenantID, named []EventRef, r Re
 			if _, known := floors[n.Channel]; known {
 				continue
 			}
-			ch := channelKey{tenant, n.Channel}
+			ch := ChannelKey{Tenant: tenant, Name: n.Channel}
 			end, err := l.Tail(ctx, tenant, n.Channel)
 			if err != nil {
 				return nil, 0, err
@@ -39,7 +39,7 @@ func (l *Log) Shown(ctx context.Context, tenant TenantID, named []EventRef, r Re
 			if some[i].Seq < floors[some[i].Channel] || some[i].Time.Unix() < since {
 				return nil
 			}
-			e, err := l.at(ctx, channelKey{tenant, some[i].Channel}, some[i].Seq)
+			e, err := l.at(ctx, ChannelKey{Tenant: tenant, Name: some[i].Channel}, some[i].Seq)
 			if err == nil && e.ID == some[i].ID {
 				found[i] = &e
 			}

@@ -133,6 +133,12 @@ func NewNode(o NodeOptions) *Node {
 	return n
 }
 
+// Options is what the node stands on, with what was left out filled in.
+func (n *Node) Options() NodeOptions { return n.o }
+
+// Gone tells whether the node of that name is certain to be dead.
+func (n *Node) Gone(ctx context.Context, node string) (bool, error) { return n.nodes.Gone(ctx, node) }
+
 // ID is the node's present name, of its inbox and of its rows; "" before Join.
 func (n *Node) ID() string {
 	n.mu.Lock()
@@ -145,11 +151,12 @@ func (n *Node) ID() string {
 
 // Held tells whether the node can be sure that nobody takes it for dead.
 func (n *Node) Held() bool {
-	_, ok := n.held()
+	_, ok := n.Incarnation()
 	return ok
 }
 
-func (n *Node) held() (name string, ok bool) {
+// Incarnation returns the node's present name, and whether nobody can take it for dead under that.
+func (n *Node) Incarnation() (name string, ok bool) {
 	n.mu.Lock()
 	l := n.life
 	n.mu.Unlock()
@@ -159,8 +166,8 @@ func (n *Node) held() (name string, ok bool) {
 	return l.node, l.held(time.Now())
 }
 
-// formerly returns names that this node had before.
-func (n *Node) formerly() []string {
+// Formerly returns names that this node had before.
+func (n *Node) Formerly() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.former

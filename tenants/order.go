@@ -150,7 +150,7 @@ func (n *Node) answerOne(ctx context.Context, f Fanout) {
 			return
 		case o = <-n.orders:
 		}
-		if node, ok := n.held(); ok {
+		if node, ok := n.Incarnation(); ok {
 			ctx, cancel := context.WithTimeout(ctx, callTime)
 			if err := n.carryOut(ctx, f, node, o.tenant, o.order); err != nil {
 				n.o.Logger.Warn("an order could not be answered", "tenant", o.tenant, "order", o.order.Do, "error", err)

@@ -43,8 +43,8 @@ func (f *ProxyFeed) Forward(ctx context.Context, events ...Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	ch := channelKey{events[0].Tenant, events[0].Channel}
-	terms, err := f.intake.Terms(ctx, ch.tenant)
+	ch := ChannelKey{Tenant: events[0].Tenant, Name: events[0].Channel}
+	terms, err := f.intake.Terms(ctx, ch.Tenant)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (f *ProxyFeed) Forward(ctx context.Context, events ...Event) error {
 		if err := terms.CheckSize(len(e.Data)); err != nil {
 			return err
 		}
-		if err := f.intake.AwaitTurn(ctx, ch.tenant, terms); err != nil {
+		if err := f.intake.AwaitTurn(ctx, ch.Tenant, terms); err != nil {
 			return err
 		}
 		if err := f.intake.Admit(ctx, terms, ch); err != nil {

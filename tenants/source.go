@@ -1,7 +1,6 @@
 package tenants
 
 import (
-	"errors"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants/signing"
@@ -84,7 +83,7 @@ func (s Source) Scheme() (signing.Scheme, error) {
 	}
 	scheme, err := scheme.Customize(*s.Custom)
 	if err != nil {
-		return signing.Scheme{}, refused("/custom", "invalid_custom", signingDetail(err))
+		return signing.Scheme{}, refused("/custom", "invalid_custom", signing.Detail(err))
 	}
 	return scheme, nil
 }
@@ -128,14 +127,6 @@ func checkRoute(channel, fallback string) error {
 		return refused("/fallback", "invalid_channel", "the channel has no placeholder that could be missing, so that a fallback would never be used")
 	}
 	return nil
-}
-
-// signingDetail is what package signing has to say to the tenant; its details hold no secret.
-func signingDetail(err error) string {
-	if e, ok := errors.AsType[*signing.Error](err); ok {
-		return e.Detail
-	}
-	return "it is not taken"
 }
 
 func (s Source) row() Key { return Key{s.Tenant, rowSources, s.ID} }
