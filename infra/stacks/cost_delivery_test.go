@@ -99,7 +99,8 @@ func deliverSome(t *testing.T, n int) deliveryCost {
 	accounts := tenants.NewAccounts(l.table, tenants.NewNews(l.table, l.in))
 	deployment, err := tenants.OpenDeployment(ctx, l.table, l.vault)
 	must(t, err)
-	endpoints := tenants.NewEndpoints(accounts, l.vault, deployment, tenants.EndpointOptions{Destinations: anywhere{}})
+	endpoints := tenants.NewEndpoints(l.table, accounts, l.vault, deployment,
+		tenants.EndpointOptions{Destinations: anywhere{}})
 	_, _, err = endpoints.Create(ctx, l.tenant,
 		tenants.EndpointSpec{Name: "receiver", URL: "https://hooks.example.com/", Concurrency: 64})
 	must(t, err)

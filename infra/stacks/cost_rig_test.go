@@ -130,7 +130,7 @@ func newLine(t *testing.T) *line {
 	accounts := tenants.NewAccounts(l.table, tenants.NewNews(l.table, l.in))
 	tenant, _, _, err := accounts.Signup(ctx, "Acme", "dev@acme.test")
 	must(t, err)
-	_, shown, err := tenants.NewSources(accounts, l.vault, deployment).Create(ctx, tenant.ID,
+	_, shown, err := tenants.NewSources(l.table, accounts, l.vault, deployment).Create(ctx, tenant.ID,
 		tenants.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
 	must(t, err)
 	l.token, l.tenant = shown.Token, tenant.ID
@@ -150,10 +150,10 @@ func (l *line) start(deployment *tenants.Deployment) {
 	quiet, unmeasured := slog.New(slog.DiscardHandler), func(...slog.Attr) {}
 	accounts := tenants.NewAccounts(l.table, nil)
 	intake := tenants.NewIntake(&limits{LimitLookup: accounts}, tenants.NewLog(l.table), l.all.Queue(l.queue))
+	lookup := &source{SourceLookup: tenants.NewSources(l.table, accounts, l.vault, deployment)}
 	l.ingest = ingest.Handler(ingest.Options{
-		Receiver: &clock{Receiver: tenants.NewReceiver(&source{SourceLookup: tenants.NewSources(accounts, l.vault,
-			deployment)}, tenants.NewJudge(nil), intake), line: l},
-		Logger: quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
+		Receiver: &clock{Receiver: tenants.NewReceiver(lookup, tenants.NewJudge(nil), intake), line: l},
+		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
 	})
 	appender := tenants.NewAppender(tenants.NewLog(l.table), tenants.NewInterest(l.table), l.in, nil)
 	appender.Tenants = &limits{LimitLookup: tenants.NewAccounts(l.table, nil)}
@@ -177,7 +177,7 @@ const dispatching = 1
 func (l *line) outbox(accounts *tenants.Accounts) *tenants.Outbox {
 	return &tenants.Outbox{
 		Table: l.table, Log: tenants.NewLog(l.table),
-		Endpoints: tenants.NewEndpoints(accounts, nil, new(tenants.Deployment), tenants.EndpointOptions{}),
+		Endpoints: tenants.NewEndpoints(l.table, accounts, nil, new(tenants.Deployment), tenants.EndpointOptions{}),
 		Ready:     l.ready, Waiting: l.ready,
 	}
 }

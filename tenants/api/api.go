@@ -25,6 +25,7 @@ import (
 type Options struct {
 	Table      tenants.Table // for the memory of idempotency keys, and what was traced
 	Accounts   *tenants.Accounts
+	Erasure    *tenants.Erasure
 	Keys       *tenants.Keys
 	Sources    *tenants.Sources
 	Proxies    *tenants.Proxies

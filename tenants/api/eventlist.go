@@ -51,7 +51,7 @@ func (a *API) listAllEvents(c *call) (answer, error) {
 }
 
 // readable are those of the events that are in channels that the caller may read.
-func (a *API) readable(c *call, named []tenants.Indexed) (list []tenants.Indexed, err error) {
+func (a *API) readable(c *call, named []tenants.EventRef) (list []tenants.EventRef, err error) {
 	may := make(map[string]bool)
 	for _, n := range named {
 		if _, asked := may[n.Channel]; !asked {

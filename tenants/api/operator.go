@@ -44,7 +44,7 @@ func (a *API) createTenant(c *call) (answer, error) {
 	if patch.Plan != nil || patch.Limits != nil {
 		updated, err := a.Accounts.UpdateAsOperator(c.ctx, t.ID, patch)
 		if err != nil { // nobody has its key, so nobody misses it
-			if undone := a.Accounts.Delete(c.ctx, t.ID); undone != nil {
+			if undone := a.Erasure.Delete(c.ctx, t.ID); undone != nil {
 				a.Logger.Warn("a tenant without its plan is left behind", "tenant", string(t.ID), "error", undone.Error())
 			}
 			return answer{}, err

@@ -99,7 +99,7 @@ func (a *API) patchTenant(c *call) (answer, error) {
 func (a *API) deleteTenant(c *call) (answer, error) { return a.endTenant(c, c.who.Tenant) }
 
 func (a *API) endTenant(c *call, id tenants.TenantID) (answer, error) {
-	if err := a.Accounts.Delete(c.ctx, id); err != nil {
+	if err := a.Erasure.Delete(c.ctx, id); err != nil {
 		return answer{}, err
 	}
 	a.Keys.Forget(id)

@@ -78,7 +78,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	accounts := tenants.NewAccounts(w.table, tenants.NewNews(w.table, noInboxes{}))
 	signers := tenants.NewSigners(accounts, vault, deployment)
 	keys := tenants.NewKeys(accounts, signers)
-	sources := tenants.NewSources(accounts, vault, deployment)
+	sources := tenants.NewSources(w.table, accounts, vault, deployment)
 	policies := access.NewPolicies(w.table, accounts)
 	gate, err := access.NewGate(policies)
 	w.must(err)
@@ -89,7 +89,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	filters, err := filter.New()
 	w.must(err)
 	w.posts = &receivers{}
-	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Destinations: nowhere(t), Challenge: true})
+	endpoints := tenants.NewEndpoints(w.table, accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Destinations: nowhere(t), Challenge: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	judge := tenants.NewJudge(nil)
 	w.outbox = &tenants.Outbox{
@@ -98,8 +98,8 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	}
 	deliveries := tenants.NewDeliveries(w.outbox)
 	o := api.Options{
-		Deliveries: deliveries, Recovery: deliveries, Proxies: tenants.NewProxies(accounts, vault, nowhere(t)),
-		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake), Jobs: tenants.NewJobs(accounts, intake, deployment),
+		Deliveries: deliveries, Recovery: deliveries, Proxies: tenants.NewProxies(w.table, accounts, vault, nowhere(t)),
+		Table: w.table, Accounts: accounts, Erasure: tenants.NewErasure(w.table, accounts), Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake), Jobs: tenants.NewJobs(w.table, intake, deployment),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
 		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index, Audit: tenants.NewAuditLog(w.table),

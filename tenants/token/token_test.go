@@ -112,7 +112,7 @@ func TestSuspendedTenantsTokensDoNotCount(t *testing.T) {
 	}
 	_, err := r.tokens.Verify(ctx, raw)
 	wantCode(t, err, "tenant_suspended")
-	if err := r.accounts.Delete(ctx, r.tenant); err != nil {
+	if err := tenants.NewErasure(r.table, r.accounts).Delete(ctx, r.tenant); err != nil {
 		t.Fatal(err)
 	}
 	_, err = r.tokens.Verify(ctx, raw)

@@ -44,7 +44,7 @@ func main() {
 	filters, err := filter.New()
 	env.Must(err)
 	reach := egress.New(egress.Options{AllowPrivate: env.AllowsPrivate(), OwnHosts: strings.Split(env.Get(awsenv.OwnHosts), ",")})
-	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{
+	endpoints := tenants.NewEndpoints(table, accounts, vault, deployment, tenants.EndpointOptions{
 		Filter: filters, Destinations: reach, Challenge: !env.AllowsPrivate(),
 	})
 	channels, interest, connections := tenants.NewLog(table), tenants.NewInterest(table), tenants.NewConnections(table, inboxes)
@@ -54,11 +54,11 @@ func main() {
 	})
 	intake := tenants.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))
 	handler := admin.Handler(api.New(api.Options{
-		Table: table, Accounts: accounts, Keys: keys, Sources: tenants.NewSources(accounts, vault, deployment),
+		Table: table, Accounts: accounts, Erasure: tenants.NewErasure(table, accounts), Keys: keys, Sources: tenants.NewSources(table, accounts, vault, deployment),
 		Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels,
-		Publisher: tenants.NewPublisher(intake), Jobs: tenants.NewJobs(accounts, intake, deployment),
+		Publisher: tenants.NewPublisher(intake), Jobs: tenants.NewJobs(table, intake, deployment),
 		Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
-		Proxies: tenants.NewProxies(accounts, vault, reach),
+		Proxies: tenants.NewProxies(table, accounts, vault, reach),
 		Tokens:  token.New(table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(), Logger: env.Logger,
 		SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),
 		Subscribers: admin.Subscribers(interest, env.Logger), Left: admin.Left(interest, env.Logger), Connections: connections, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Audit: tenants.NewAuditLog(table), Observe: admin.Observe,

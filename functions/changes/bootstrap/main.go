@@ -26,7 +26,7 @@ func main() {
 	env.Must(err)
 	news := tenants.NewNews(table, inboxes)
 	dispatcher := tenants.NewDispatcher(&tenants.Outbox{
-		Table: table, Log: tenants.NewLog(table), Endpoints: tenants.NewEndpoints(tenants.NewAccounts(table, news), nil, new(tenants.Deployment), tenants.EndpointOptions{Filter: filters}), // opens no secret
+		Table: table, Log: tenants.NewLog(table), Endpoints: tenants.NewEndpoints(table, tenants.NewAccounts(table, news), nil, new(tenants.Deployment), tenants.EndpointOptions{Filter: filters}), // opens no secret
 		Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)), Logger: env.Logger,
 	})
 	handler := changes.Handler(changes.Options{

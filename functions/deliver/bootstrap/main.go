@@ -31,7 +31,7 @@ func main() {
 	env.Must(err)
 	reach := egress.New(egress.Options{AllowPrivate: env.AllowsPrivate(), OwnHosts: strings.Split(env.Get(awsenv.OwnHosts), ",")})
 	deliverer := tenants.NewDeliverer(&tenants.Outbox{
-		Table: table, Log: tenants.NewLog(table), Endpoints: tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Challenge: !env.AllowsPrivate()}),
+		Table: table, Log: tenants.NewLog(table), Endpoints: tenants.NewEndpoints(table, accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Challenge: !env.AllowsPrivate()}),
 		Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)), Tenants: accounts,
 		Notices: tenants.NewNotices(queues.Queue(env.Get(awsenv.IngestQueue))), Logger: env.Logger,
 	}, reach)

@@ -25,7 +25,7 @@ func main() {
 	deployment, err := tenants.OpenDeployment(context.Background(), table, vault)
 	env.Must(err)
 	accounts := tenants.NewAccounts(table, nil) // which nothing here changes
-	sources := tenants.NewSources(accounts, vault, deployment)
+	sources := tenants.NewSources(table, accounts, vault, deployment)
 	queue := sqs.New(env.Config).Queue(env.Get(awsenv.IngestQueue))
 	intake := tenants.NewIntake(accounts, tenants.NewLog(table), queue)
 	judge := tenants.NewJudge(certificates.New(certificates.Options{}))

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // A provider waits while a cold function starts: what ingest does not need it does not carry.
@@ -30,9 +32,7 @@ func TestIngestLinksNothingOfTheStreamsNorOfTheOneBox(t *testing.T) {
 const maxBinary = 13 << 20 // Lambda fetches and unpacks it on a cold start
 
 func TestTheBinaryStaysSmall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it compiles everything for another machine")
-	}
+	depth.NeedsAll(t) // it compiles everything for another machine
 	path := filepath.Join(t.TempDir(), "bootstrap")
 	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")

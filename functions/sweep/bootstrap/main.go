@@ -22,7 +22,7 @@ func main() {
 	inboxes := sqs.New(env.Config).Inboxes(env.Get(awsenv.InboxPrefix))
 	removal := tenants.NewSweep(table, inboxes, inboxes)
 	removal.Logger = env.Logger
-	erasure := tenants.NewErasure(tenants.NewAccounts(table, tenants.NewNews(table, inboxes)))
+	erasure := tenants.NewErasure(table, tenants.NewAccounts(table, tenants.NewNews(table, inboxes)))
 	erasure.Logger = env.Logger
 	env.Ready()
 	lambda.Start(sweep.Handler(sweep.Options{Sweep: removal, Erasure: erasure, Logger: env.Logger, Measure: env.Measure}))
