@@ -45,10 +45,10 @@ func warnings() []time.Duration {
 func healthKey(t TenantID, endpoint string) Key { return Key{t, rowHealth, endpoint} }
 
 // healths reads and changes the health of endpoints.
-type healths struct{ table Table }
+type healths struct{ Table Table }
 
 func (s healths) of(ctx context.Context, t TenantID, endpoint string) (health, Condition, error) {
-	row, err := s.table.Get(ctx, healthKey(t, endpoint))
+	row, err := s.Table.Get(ctx, healthKey(t, endpoint))
 	if notFound(err) {
 		return health{}, Absent(), nil
 	}
@@ -128,7 +128,7 @@ func (s healths) change(ctx context.Context, t TenantID, endpoint string, f func
 			}
 			op = Delete(healthKey(t, endpoint), was)
 		}
-		if err := s.table.Write(ctx, op); !wasRefused(err) {
+		if err := s.Table.Write(ctx, op); !wasRefused(err) {
 			return err
 		}
 	}

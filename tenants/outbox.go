@@ -55,7 +55,7 @@ func (o *Outbox) random() float64 {
 	return o.Random()
 }
 
-func (o *Outbox) healths() healths { return healths{o.Table} }
+func (o *Outbox) healths() healths { return healths{Table: o.Table} }
 
 func (o *Outbox) warn(ctx context.Context, msg string, args ...any) {
 	if o.Logger != nil {
