@@ -46,9 +46,9 @@ func startBox(t *testing.T) *box {
 	t.Helper()
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "hookcast"); built.err == nil {
+			build := exec.Command("go", "build", "-o", built.dir, "../onebox")
 			var out []byte
-			if out, built.err = exec.Command("go", "build", "-o", built.dir,
-				"../onebox").CombinedOutput(); built.err != nil {
+			if out, built.err = build.CombinedOutput(); built.err != nil {
 				t.Logf("%s", out)
 			}
 		}
@@ -103,8 +103,9 @@ func (b *box) source(t *testing.T, provider, channel string) (s endtoend.Source)
 	t.Helper()
 	scheme, _ := signing.Lookup(provider)
 	s.Secret = scheme.NewSecret(strings.NewReader(strings.Repeat("k", 200)))
-	b.Must(t, "POST", "/v1/sources", b.tenant.Key, map[string]string{"name": provider, "provider": provider,
-		"secret": s.Secret, "channel": channel}).Want(t, 201).JSON(t, &s)
+	b.Must(t, "POST", "/v1/sources", b.tenant.Key, map[string]string{
+		"name": provider, "provider": provider, "secret": s.Secret, "channel": channel,
+	}).Want(t, 201).JSON(t, &s)
 	return s
 }
 

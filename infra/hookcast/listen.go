@@ -311,8 +311,8 @@ func (l *listener) take(ctx context.Context, data []byte) error {
 			l.client.API)
 	}
 	_, err := fmt.Fprintln(l.sh.stdout, time.Now().Format(time.TimeOnly),
-		printable(fmt.Sprintf("%s#%d %s %s -> %s: %s", e.Channel, e.Seq,
-			typ, e.ID, l.subscriptions[i].forward.Redacted(), said)))
+		printable(fmt.Sprintf("%s#%d %s %s -> %s: %s", e.Channel, e.Seq, typ, e.ID,
+			l.subscriptions[i].forward.Redacted(), said)))
 	return err
 }
 

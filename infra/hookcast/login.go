@@ -38,8 +38,9 @@ func login(ctx context.Context, sh *shell, args []string) error {
 		return err
 	}
 	if before, err := sh.saved(); err == nil && before.API != c.API && !*replace {
-		return failed(exitUsage, "a key for %s is already saved and cannot be shown again: -profile name saves "+
-			"both, -replace overwrites it", before.API)
+		return failed(exitUsage,
+			"a key for %s is already saved and cannot be shown again: -profile name saves both, -replace overwrites it",
+			before.API)
 	}
 	asks := newClient(sh, c)
 	who, err := asks.whoAmI(ctx)

@@ -131,8 +131,8 @@ func (sh *shell) usage(to io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(to, "  %-8s %-38s %s\n", c.name, c.args, c.does)
 	}
-	fmt.Fprintf(to, "Run hookcast command -h for details and an example.\nThe variables %s, %s and %s override the "+
-		"saved credentials.\n", envKey, envAPI, envStream)
+	fmt.Fprintf(to, "Run hookcast command -h for details and an example.\n"+
+		"The variables %s, %s and %s override the saved credentials.\n", envKey, envAPI, envStream)
 }
 
 // flags returns the flag set of a command. It prints nothing itself: run prints an error once.

@@ -134,8 +134,9 @@ func TestReadmesLinesWorkAsPasted(t *testing.T) {
 	}
 	for _, r := range stay {
 		for _, want := range r.prints {
-			for deadline := time.Now().Add(time.Minute); !looksLike(want).MatchString(r.out.String()); time.Sleep(
-				10 * time.Millisecond) {
+			deadline := time.Now().Add(time.Minute)
+			for !looksLike(want).MatchString(r.out.String()) {
+				time.Sleep(10 * time.Millisecond)
 				if time.Now().After(deadline) {
 					t.Fatalf("%s\nprinted\n%s\nwant a line like README's\n%s", r.command, r.out, want)
 				}

@@ -69,9 +69,8 @@ func newMachine(t testing.TB) *machine {
 	remote := http.DefaultTransport.(*http.Transport).Clone()
 	remote.Proxy = nil
 	t.Cleanup(remote.CloseIdleConnections)
-	d.shell = &shell{stdin: strings.NewReader(""), stdout: d.out, stderr: d.err, env: func(name string) string {
-		return d.vars[name]
-	},
+	d.shell = &shell{stdin: strings.NewReader(""), stdout: d.out, stderr: d.err,
+		env:    func(name string) string { return d.vars[name] },
 		folder: func() (string, error) { return d.dir, nil }, remote: remote, local: remote}
 	return d
 }

@@ -118,9 +118,7 @@ func TestASleepDuringTheFirstConnectIsNoFailure(t *testing.T) {
 		var clock wallClock
 		// It sleeps after the first look at the clock; an earlier sleep could not be noticed.
 		f := follow(t, clock.patient, then(pauses(beat/2), naps(&clock, time.Hour),
-			func(_ http.ResponseWriter, r *http.Request) {
-				<-r.Context().Done()
-			}), ends)
+			func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), ends)
 		if f.err != nil || len(f.asked) != 2 {
 			t.Errorf("got error %v, %d requests and messages %q, want 2 requests", f.err, len(f.asked), f.said)
 		}

@@ -36,8 +36,8 @@ func tail(ctx context.Context, sh *shell, args []string) error {
 		return err
 	}
 	seen := 0
-	follow := &follower{client: c, channels: channels, cursor: *since, query: url.Values{"types": {"off"}}, say: sh.say,
-		patience: sh.patience,
+	follow := &follower{client: c, channels: channels, cursor: *since, query: url.Values{"types": {"off"}},
+		say: sh.say, patience: sh.patience,
 		take: func(_ context.Context, data []byte) error {
 			if err := sh.show(data, *lines); err != nil {
 				return err
