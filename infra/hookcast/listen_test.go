@@ -54,14 +54,7 @@ func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
 				name = n
 			}
 		}
-		if a.Body != body || a.Header.Get("Content-Type") != "application/json; charset=utf-8" ||
-			a.Header.Get("Cookie") != "" || a.Header.Get("Hookcast-Source-Id") != sources[name].ID {
-			t.Errorf("%s: got body %q and header %v, want the provider's body, its media type and source %s",
-				name, a.Body, a.Header, sources[name].ID)
-		}
-		if got := a.Header.Get("X-Github-Event"); (got == "push") != (name == "github") {
-			t.Errorf("%s: got X-GitHub-Event %q, want push for github alone", name, got)
-		}
+		wantForwarded(t, a, name, body, sources[name].ID)
 		header := make(map[string]string)
 		for key, values := range a.Header {
 			header[strings.ToLower(key)] = values[0]
@@ -82,6 +75,19 @@ func TestWhatListenForwardsIsTakenByTheProvidersOwnLibraries(t *testing.T) {
 			t.Errorf("request %d of %s with %v: verified is %v, want %v", i, requests[i].Provider, requests[i].Headers,
 				taken, !taken)
 		}
+	}
+}
+
+// wantForwarded checks the body and the headers of a forwarded webhook of the provider.
+func wantForwarded(t *testing.T, a endtoend.Arrival, provider, body, sourceID string) {
+	t.Helper()
+	if a.Body != body || a.Header.Get("Content-Type") != "application/json; charset=utf-8" ||
+		a.Header.Get("Cookie") != "" || a.Header.Get("Hookcast-Source-Id") != sourceID {
+		t.Errorf("%s: got body %q and header %v, want the provider's body, its media type and source %s",
+			provider, a.Body, a.Header, sourceID)
+	}
+	if got := a.Header.Get("X-Github-Event"); (got == "push") != (provider == "github") {
+		t.Errorf("%s: got X-GitHub-Event %q, want push for github alone", provider, got)
 	}
 }
 

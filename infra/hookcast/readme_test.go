@@ -85,6 +85,24 @@ func (line shownLine) start(t *testing.T, replace *strings.Replacer, text, dir, 
 	return r
 }
 
+// stop waits until the command has printed README's lines, and then interrupts it.
+func (r running) stop(t *testing.T) {
+	t.Helper()
+	for _, want := range r.prints {
+		deadline := time.Now().Add(time.Minute)
+		for !looksLike(want).MatchString(r.out.String()) {
+			time.Sleep(10 * time.Millisecond)
+			if time.Now().After(deadline) {
+				t.Fatalf("%s\nprinted\n%s\nwant a line like README's\n%s", r.command, r.out, want)
+			}
+		}
+	}
+	r.cmd.Process.Signal(os.Interrupt)
+	if err := <-r.over; err != nil {
+		t.Errorf("%s ended with %v, want exit code 0", r.command, err)
+	}
+}
+
 // The test runs README's commands in their order, with this box's addresses and ids in place of README's.
 func TestReadmesLinesWorkAsPasted(t *testing.T) {
 	b, p := startBox(t), endtoend.NewProgram(t, 200)
@@ -133,19 +151,7 @@ func TestReadmesLinesWorkAsPasted(t *testing.T) {
 		t.Fatalf("%d commands keep running, want 2: listen and tail", len(stay))
 	}
 	for _, r := range stay {
-		for _, want := range r.prints {
-			deadline := time.Now().Add(time.Minute)
-			for !looksLike(want).MatchString(r.out.String()) {
-				time.Sleep(10 * time.Millisecond)
-				if time.Now().After(deadline) {
-					t.Fatalf("%s\nprinted\n%s\nwant a line like README's\n%s", r.command, r.out, want)
-				}
-			}
-		}
-		r.cmd.Process.Signal(os.Interrupt)
-		if err := <-r.over; err != nil {
-			t.Errorf("%s ended with %v, want exit code 0", r.command, err)
-		}
+		r.stop(t)
 	}
 }
 

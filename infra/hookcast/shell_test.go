@@ -164,8 +164,14 @@ func TestProfilesKeepSeveralKeys(t *testing.T) {
 	if keys = asks(0); keys != twoKeys {
 		t.Error("login -replace did not replace the saved key")
 	}
-	for _, name := range []string{"credentials.json", "credentials-aws.json"} {
-		if info, err := os.Stat(filepath.Join(d.dir, name)); err != nil || info.Mode() != 0o600 {
+	wantPrivate(t, d.dir, "credentials.json", "credentials-aws.json")
+}
+
+// wantPrivate checks that only their owner can access the files.
+func wantPrivate(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode() != 0o600 {
 			t.Errorf("%s: got %v, %v, want mode 0600", name, info, err)
 		}
 	}

@@ -50,23 +50,22 @@ func sign(ctx context.Context, sh *shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	file := ""
-	if len(rest) == 1 && rest[0] != "-" {
-		file = rest[0]
+	file := strings.Join(rest, "")
+	if file == "-" {
+		file = ""
 	}
 	body, err := sh.payload(ctx, file, maxSign, "no provider sends a body of this size")
 	if err != nil {
 		return err
 	}
-	request := signing.Request{Method: "POST", URL: *to, Header: map[string][]string{"Content-Type": {*media}},
-		Body: body}
+	request := signing.Request{Method: "POST", URL: *to, Body: body}
+	request.Header = map[string][]string{"Content-Type": {*media}}
 	if scheme.Mark.Field != "" {
 		text, err := scheme.Signature(secret, request, *id, time.Now())
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(sh.stdout, "%s\nThis provider sends the signature in the body: put it into the field %s.\n",
-			text, scheme.Mark.Field)
+		fmt.Fprintf(sh.stdout, "%s\nPut this signature into the field %s of the body.\n", text, scheme.Mark.Field)
 		return nil
 	}
 	if *id == "" && scheme.ID[0].Header != "" {
