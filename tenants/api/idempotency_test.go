@@ -164,7 +164,7 @@ func TestAFailedWriteIs503AndTheKeyIsFree(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201)
-	if !strings.Contains(w.logged.String(), "request failed for now") {
+	if !strings.Contains(w.logged.String(), "request failed temporarily") {
 		t.Error("nothing was logged")
 	}
 }
