@@ -92,42 +92,25 @@ func (a *API) deliveryList(c *call, read func(tenants.DeliveryFilter, page) ([]t
 	return a.listOf(c, views, next), nil
 }
 
-// deliveryFilter reads what narrows a list of deliveries. What could match nothing is refused rather than answered with nothing.
-func deliveryFilter(query url.Values) (f tenants.DeliveryFilter, err error) {
-	bad := func(name, is string) error {
-		return tenants.Errorf(tenants.Invalid, "invalid_filter", "%s must be %s, given once.", name, is)
+// deliveryFilter reads the parameters that narrow a list of deliveries.
+func deliveryFilter(query url.Values) (tenants.DeliveryFilter, error) {
+	f := filters{query: query}
+	list := tenants.DeliveryFilter{
+		Endpoint: f.id("endpoint", "the id of an endpoint", tenants.PrefixEndpoint),
+		Event:    f.id("event", "the id of an event", tenants.PrefixEvent),
+		State:    tenants.DeliveryState(f.text("state", "pending, delivered, dead or canceled", isDeliveryState)),
+		Since:    f.time("from"),
+		Until:    f.time("to"),
 	}
-	for name, values := range query {
-		value, once := values[0], len(values) == 1
-		switch name {
-		case "endpoint":
-			if f.Endpoint = value; !once || !tenants.ValidID(tenants.PrefixEndpoint, value) {
-				return f, bad(name, "an endpoint's id")
-			}
-		case "event":
-			if f.Event = value; !once || !tenants.ValidID(tenants.PrefixEvent, value) {
-				return f, bad(name, "an event's id")
-			}
-		case "state":
-			switch f.State = tenants.DeliveryState(value); f.State {
-			case tenants.DeliveryPending, tenants.DeliveryDelivered, tenants.DeliveryDead, tenants.DeliveryCanceled:
-			default:
-				once = false
-			}
-			if !once {
-				return f, bad(name, "pending, delivered, dead or canceled")
-			}
-		case "from":
-			if f.Since, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
-				return f, bad(name, "a time as in RFC 3339")
-			}
-		case "to":
-			if f.Until, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
-				return f, bad(name, "a time as in RFC 3339")
-			}
-		}
+	return list, f.err
+}
+
+func isDeliveryState(value string) bool {
+	switch tenants.DeliveryState(value) {
+	case tenants.DeliveryPending, tenants.DeliveryDelivered, tenants.DeliveryDead, tenants.DeliveryCanceled:
+		return true
 	}
-	return f, nil
+	return false
 }
 
 func (a *API) getDelivery(c *call) (answer, error) {

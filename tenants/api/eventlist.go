@@ -66,42 +66,18 @@ func (a *API) readable(c *call, named []tenants.Indexed) (list []tenants.Indexed
 	return list, nil
 }
 
-// indexQuery reads what narrows the list. What could match nothing is refused rather than answered with nothing.
+// indexQuery reads the parameters that narrow the list.
 func indexQuery(query url.Values) (q tenants.IndexQuery, err error) {
-	bad := func(name, is string) error {
-		return tenants.Errorf(tenants.Invalid, "invalid_filter", "%s must be %s, given once.", name, is)
+	f := filters{query: query}
+	q.Channel = f.text("channel", "the name of a channel", tenants.ValidChannel)
+	q.Source = f.id("source", "the id of a source", tenants.PrefixSource)
+	q.Type = f.text("type", "an event type", func(name string) bool { return tenants.ValidType(name) == nil })
+	isFlag := func(value string) bool { return value == "true" || value == "false" }
+	if duplicate := f.text("duplicate", "true or false", isFlag); duplicate != "" {
+		q.Duplicate = new(duplicate == "true")
 	}
-	for name, values := range query {
-		value := values[0]
-		once := len(values) == 1
-		switch name {
-		case "channel":
-			if q.Channel = value; !once || !tenants.ValidChannel(value) {
-				return q, bad(name, "a channel's name")
-			}
-		case "source":
-			if q.Source = value; !once || !tenants.ValidID(tenants.PrefixSource, value) {
-				return q, bad(name, "a source's id")
-			}
-		case "type":
-			if q.Type = value; !once || tenants.ValidType(value) != nil {
-				return q, bad(name, "an event's type")
-			}
-		case "duplicate":
-			if q.Duplicate = new(value == "true"); !once || value != "true" && value != "false" {
-				return q, bad(name, "true or false")
-			}
-		case "from":
-			if q.From, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
-				return q, bad(name, "a time as in RFC 3339")
-			}
-		case "to":
-			if q.To, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
-				return q, bad(name, "a time as in RFC 3339")
-			}
-		}
-	}
-	return q, nil
+	q.From, q.To = f.time("from"), f.time("to")
+	return q, f.err
 }
 
 // replayEvent puts a copy of an event into another channel, or the same one, or sends it to an endpoint.

@@ -108,6 +108,23 @@ func TestFiltersThatAreNoneAre400(t *testing.T) {
 	w.do("GET", "/v1/events?cursor="+url.QueryEscape(altered(cursor)), ten.key, nil).want(400, "invalid_cursor")
 }
 
+// Of several parameters that are refused an answer names always the same one.
+func TestTheFilterThatIsNamedIsTheFirstThatIsRefused(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	for path, first := range map[string]string{
+		"/v1/events?to=1&from=1&duplicate=1&type=%00&source=x&channel=A": "channel",
+		"/v1/deliveries?to=1&from=1&state=lost&event=x&endpoint=x":       "endpoint",
+	} {
+		for range 20 {
+			detail := w.do("GET", path, ten.key, nil).want(400, "invalid_filter").get("detail")
+			if !strings.HasPrefix(detail, "the parameter "+first+" must be ") {
+				t.Fatalf("%s: detail %q, want it about %s", path, detail, first)
+			}
+		}
+	}
+}
+
 func TestADeliveryIDWithAnotherBodyIsKeptAndSaysSo(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hookcast/hookcast/tenants"
 )
@@ -91,4 +92,37 @@ func isCredential(name string, values []string) bool {
 		}
 	}
 	return false
+}
+
+// filters reads the query parameters that narrow a list. A value that cannot match anything is refused rather than
+// answered with an empty list; err is about the first of them that was read: kind Invalid, code invalid_filter.
+type filters struct {
+	query url.Values
+	err   error
+}
+
+// text returns the value of a parameter that is valid and given once, "" if it is absent. is says what is valid.
+func (f *filters) text(name, is string, valid func(string) bool) string {
+	values := f.query[name]
+	if len(values) == 0 {
+		return ""
+	}
+	if f.err == nil && (len(values) > 1 || !valid(values[0])) {
+		f.err = tenants.Errorf(tenants.Invalid, "invalid_filter", "the parameter %s must be %s, given once", name, is)
+	}
+	return values[0]
+}
+
+func (f *filters) id(name, is, prefix string) string {
+	return f.text(name, is, func(id string) bool { return tenants.ValidID(prefix, id) })
+}
+
+// time returns a time as in RFC 3339, zero if it is absent.
+func (f *filters) time(name string) (at time.Time) {
+	f.text(name, "a time as in RFC 3339, such as 2026-01-02T15:04:05Z", func(value string) (ok bool) {
+		var err error
+		at, err = time.Parse(time.RFC3339Nano, value)
+		return err == nil
+	})
+	return at
 }

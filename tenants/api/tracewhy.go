@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -201,7 +202,7 @@ func (a *API) testify(c *call, v *whyView, subject, channel string, seq int64, e
 		return err
 	}
 	v.Incomplete = incomplete
-	slices.SortFunc(found, func(a, b witness) int { return b.opened.Compare(a.opened) })
+	slices.SortFunc(found, func(a, b witness) int { return cmp.Or(b.opened.Compare(a.opened), strings.Compare(a.id, b.id)) })
 	for _, x := range found {
 		w := witnessView{ID: x.id, Transport: x.transport, Opened: at(x.opened), Ended: at(x.ended), Reason: known(x.why), From: number(x.from), Position: number(x.at),
 			Verdict: x.says(seq, appended), node: x.node}

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -84,5 +85,34 @@ func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 	w.do("POST", "/v1/trace/why", other.key, map[string]any{"subject": "had", "event": id}).want(404, "event_not_found")
 	if a := w.why(other, map[string]any{"subject": "had", "channel": "orders", "seq": 1}); a.get("verdict") != "not_published" {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// Connections that were opened at the same time are listed in the order of their ids, and the first is the one that the
+// detail is about.
+func TestWhyListsConnectionsInOneOrder(t *testing.T) {
+	w := newWorld(t)
+	ten := w.tenant("Acme")
+	tracer := tenants.NewTracer(w.table, nil)
+	opened := time.Now().Add(-time.Second)
+	for range 8 {
+		w.publish(ten, "orders", "1")
+	}
+	var want []string
+	for range 8 {
+		id := tenants.NewID(tenants.PrefixConnection)
+		want = append(want, id)
+		tracer.Session(tenants.TenantID(ten.id), "alice", tenants.Session{Connection: id, Node: "nod_1", At: time.Now(), Opened: opened,
+			Ended: "left", Transport: "sse", Channels: []string{"orders"}, Positions: []int64{8}})
+	}
+	slices.Sort(want)
+	tracer.Flush(t.Context())
+	for range 5 {
+		a := w.why(ten, map[string]any{"subject": "alice", "channel": "orders", "seq": 8})
+		for i, id := range want {
+			if got := a.get("connections", i, "id"); got != id {
+				t.Fatalf("connection %d is %s, want %s: %s", i, got, id, a.body)
+			}
+		}
 	}
 }
