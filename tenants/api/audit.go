@@ -84,19 +84,9 @@ type auditView struct {
 
 // listAudit shows the caller's log: a tenant's, or the operator's own.
 func (a *API) listAudit(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	entries, next, err := a.Audit.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]auditView, 0, len(entries))
-	for _, e := range entries {
-		views = append(views, auditView{e.ID, e.Time.UTC(), e.Actor, e.Action, e.Object, e.IP, e.RequestID})
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Audit.List, func(e tenants.AuditEntry) auditView {
+		return auditView{e.ID, e.Time.UTC(), e.Actor, e.Action, e.Object, e.IP, e.RequestID}
+	})
 }
 
 func (v sourceView) objectID() string    { return v.ID }

@@ -177,27 +177,3 @@ func absent(prefix string) error {
 		tenants.PrefixSecret: "secret", tenants.PrefixEvent: "event", tenants.PrefixEndpoint: "endpoint", tenants.PrefixJob: "job", tenants.PrefixDelivery: "delivery", tenants.PrefixReplay: "replay", tenants.PrefixConnection: "connection"}[prefix]
 	return tenants.Errorf(tenants.NotFound, what+"_not_found", "there is no such %s", what)
 }
-
-// page reads the query of a list.
-func (a *API) page(c *call) (page, error) {
-	return pageOf(c.query, func(cursor string) (string, error) { return a.Cursors.Open(c.who.Tenant, c.listName(), cursor) })
-}
-
-// listName tells one list from another, its path's ids included.
-func (c *call) listName() string { return c.route.Method + " " + c.r.URL.Path }
-
-// list is the body of every list.
-type list struct {
-	Data any     `json:"data"`
-	Next *string `json:"next_cursor"` // nil: the list ends here
-}
-
-// listOf makes the body of a list from what was read, and the position to go on from, "" at the end.
-func (a *API) listOf(c *call, data any, next string) answer {
-	l := list{Data: data}
-	if next != "" {
-		sealed := a.Cursors.Seal(c.who.Tenant, c.listName(), next)
-		l.Next = &sealed
-	}
-	return answer{http.StatusOK, l}
-}

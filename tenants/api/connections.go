@@ -40,16 +40,9 @@ func viewConnection(c tenants.Connection) connectionView {
 		v.Channel = c.Channels[0]
 	}
 	if p := c.Principal; p != nil {
-		v.Subject, v.KeyID, v.Expires = known(p.Subject), known(p.KeyID), expiry(*p)
+		v.Subject, v.KeyID, v.Expires = known(p.Subject), known(p.KeyID), optionalTime(p.Expires)
 	}
 	return v
-}
-
-func expiry(p tenants.Principal) *time.Time {
-	if p.Expires.IsZero() {
-		return nil
-	}
-	return new(p.Expires.UTC())
 }
 
 // connectionList is a list that may lack what silent nodes have.
@@ -78,14 +71,7 @@ func (a *API) listConnections(c *call) (answer, error) {
 }
 
 func (a *API) closeConnection(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixConnection)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.Connections.Close(c.ctx, c.who.Tenant, id); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, nil
+	return deleteByID(c, tenants.PrefixConnection, a.Connections.Close)
 }
 
 // renewedView tells until when a connection may go on.
@@ -106,5 +92,5 @@ func (a *API) renewConnection(c *call) (answer, error) {
 	if err := a.Connections.Renew(c.ctx, c.who.Tenant, id, c.who); err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, renewedView{id, expiry(c.who)}}, nil
+	return answer{http.StatusOK, renewedView{id, optionalTime(c.who.Expires)}}, nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -51,45 +52,31 @@ func withAttempts(d tenants.Delivery) deliveryView {
 	return v
 }
 
-func (a *API) delivery(c *call) (tenants.Delivery, error) {
-	id, err := c.id("id", tenants.PrefixDelivery)
-	if err != nil {
-		return tenants.Delivery{}, err
-	}
-	return a.Deliveries.Get(c.ctx, c.who.Tenant, id)
-}
-
 func (a *API) listDeliveries(c *call) (answer, error) {
-	return a.deliveryList(c, func(f tenants.DeliveryFilter, p page) ([]tenants.Delivery, string, error) {
-		return a.Deliveries.List(c.ctx, c.who.Tenant, f, p.after, p.limit)
-	})
+	return a.deliveryList(c, a.Deliveries.List)
 }
 
 func (a *API) listDead(c *call) (answer, error) {
-	return a.deliveryList(c, func(f tenants.DeliveryFilter, p page) ([]tenants.Delivery, string, error) {
-		return a.Deliveries.Dead(c.ctx, c.who.Tenant, f.Endpoint, p.after, p.limit)
-	})
+	dead := func(
+		ctx context.Context, t tenants.TenantID, f tenants.DeliveryFilter, after string, limit int,
+	) ([]tenants.Delivery, string, error) {
+		return a.Deliveries.Dead(ctx, t, f.Endpoint, after, limit)
+	}
+	return a.deliveryList(c, dead)
 }
 
 // deliveryList answers with the page of deliveries that the query asks for.
-func (a *API) deliveryList(c *call, read func(tenants.DeliveryFilter, page) ([]tenants.Delivery, string, error)) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
+func (a *API) deliveryList(c *call, read func(
+	ctx context.Context, t tenants.TenantID, f tenants.DeliveryFilter, after string, limit int,
+) ([]tenants.Delivery, string, error)) (answer, error) {
+	page := func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]tenants.Delivery, string, error) {
+		f, err := deliveryFilter(c.query)
+		if err != nil {
+			return nil, "", err
+		}
+		return read(ctx, t, f, after, limit)
 	}
-	f, err := deliveryFilter(c.query)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := read(f, p)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]deliveryView, 0, len(found))
-	for _, d := range found {
-		views = append(views, viewDelivery(d))
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, page, viewDelivery)
 }
 
 // deliveryFilter reads the parameters that narrow a list of deliveries.
@@ -114,32 +101,13 @@ func isDeliveryState(value string) bool {
 }
 
 func (a *API) getDelivery(c *call) (answer, error) {
-	d, err := a.delivery(c)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, withAttempts(d)}, nil
+	return answerByID(c, tenants.PrefixDelivery, http.StatusOK, a.Deliveries.Get, withAttempts)
 }
 
 func (a *API) retryDelivery(c *call) (answer, error) {
-	return a.steer(c, func(id string) (tenants.Delivery, error) { return a.Deliveries.Retry(c.ctx, c.who.Tenant, id) }, http.StatusAccepted)
+	return answerByID(c, tenants.PrefixDelivery, http.StatusAccepted, a.Deliveries.Retry, withAttempts)
 }
 
 func (a *API) cancelDelivery(c *call) (answer, error) {
-	return a.steer(c, func(id string) (tenants.Delivery, error) { return a.Deliveries.Cancel(c.ctx, c.who.Tenant, id) }, http.StatusOK)
-}
-
-func (a *API) steer(c *call, do func(id string) (tenants.Delivery, error), status int) (answer, error) {
-	id, err := c.id("id", tenants.PrefixDelivery)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := c.fields.err(); err != nil {
-		return answer{}, err
-	}
-	d, err := do(id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status, withAttempts(d)}, nil
+	return answerByID(c, tenants.PrefixDelivery, http.StatusOK, a.Deliveries.Cancel, withAttempts)
 }

@@ -144,10 +144,8 @@ type recoveryView struct {
 
 func (a *API) recoverEndpoint(c *call) (answer, error) {
 	c.fields.require("since")
-	since, err := time.Parse(time.RFC3339, c.fields.text("since"))
-	if err != nil && c.fields.has("since") {
-		c.fields.refuse("since", "must be a time such as 2026-01-02T15:04:05Z")
-	} else if since.After(time.Now()) {
+	since := timeOf(c.fields, "since")
+	if since.After(time.Now()) {
 		c.fields.refuse("since", "lies in the future")
 	}
 	if err := c.fields.err(); err != nil {
@@ -160,7 +158,7 @@ func (a *API) recoverEndpoint(c *call) (answer, error) {
 	if a.Recovery == nil {
 		return answer{}, tenants.Errorf(tenants.Unavailable, "recovery_unavailable", "this server delivers nothing")
 	}
-	id, err := a.Recovery.Recover(c.ctx, c.who.Tenant, e.ID, since.UTC())
+	id, err := a.Recovery.Recover(c.ctx, c.who.Tenant, e.ID, since)
 	if err != nil {
 		return answer{}, err
 	}

@@ -134,6 +134,14 @@ func (f *fields) text(name string) string {
 	return s
 }
 
+// textOrNull is text that may be null, which stands for "".
+func (f *fields) textOrNull(name string) string {
+	if f.isNull(name) {
+		return ""
+	}
+	return f.text(name)
+}
+
 // lines is text that may have line ends and tabs in it.
 func (f *fields) lines(name string) (s string) {
 	if !f.has(name) {
@@ -165,18 +173,35 @@ func visible(s string) (_, why string) {
 	return s, ""
 }
 
-// texts returns an array of strings, at most limit of them; nil where it is missing.
-func (f *fields) texts(name string, limit int) []string {
+// optional returns what read makes of the member, nil if it is missing.
+func optional[T any](f *fields, name string, read func(name string) T) *T {
 	if !f.has(name) {
 		return nil
 	}
-	var raws []json.RawMessage
-	if f.members[name][0] != '[' || json.Unmarshal(f.members[name], &raws) != nil {
-		f.refuse(name, "must be an array of strings")
+	return new(read(name))
+}
+
+// array returns the elements of an array member, at most limit of them; nil if it is missing or refused. of says what
+// the elements must be, which the caller checks.
+func (f *fields) array(name, of string, limit int) (elements []json.RawMessage) {
+	if !f.has(name) {
 		return nil
 	}
-	if len(raws) > limit {
+	if f.members[name][0] != '[' || json.Unmarshal(f.members[name], &elements) != nil {
+		f.refuse(name, "must be an array of "+of)
+		return nil
+	}
+	if len(elements) > limit {
 		f.refuse(name, "must have at most "+strconv.Itoa(limit)+" elements")
+		return nil
+	}
+	return elements
+}
+
+// texts returns an array of strings, at most limit of them; nil where it is missing.
+func (f *fields) texts(name string, limit int) []string {
+	raws := f.array(name, "strings", limit)
+	if raws == nil {
 		return nil
 	}
 	list := make([]string, 0, len(raws))
@@ -247,16 +272,8 @@ func (f *fields) object(name string) (*fields, error) {
 // objects returns an array of objects, at most limit of them; nil where it is missing or none. The caller reads the members of each and
 // calls its refuseUnknown; what is wrong with them is in the outer err.
 func (f *fields) objects(name string, limit int) ([]*fields, error) {
-	if !f.has(name) {
-		return nil, nil
-	}
-	var raws []json.RawMessage
-	if f.members[name][0] != '[' || json.Unmarshal(f.members[name], &raws) != nil {
-		f.refuse(name, "must be an array of objects")
-		return nil, nil
-	}
-	if len(raws) > limit {
-		f.refuse(name, "must have at most "+strconv.Itoa(limit)+" elements")
+	raws := f.array(name, "objects", limit)
+	if raws == nil {
 		return nil, nil
 	}
 	list := make([]*fields, 0, len(raws))

@@ -69,21 +69,10 @@ type reportedView struct {
 }
 
 func (a *API) listJobs(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Jobs.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]jobView, 0, len(found))
-	for _, j := range found {
-		v := viewJob(j)
-		v.Result = nil // which may be large, and is with the job itself
-		views = append(views, v)
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Jobs.List, func(j tenants.Job) jobView {
+		j.Result = nil // it may be large; the job itself shows it
+		return viewJob(j)
+	})
 }
 
 func (a *API) createJob(c *call) (answer, error) {
@@ -156,30 +145,11 @@ func (a *API) showNewJob(c *call, j tenants.Job) (answer, error) {
 }
 
 func (a *API) getJob(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixJob)
-	if err != nil {
-		return answer{}, err
-	}
-	j, err := a.Jobs.Get(c.ctx, c.who.Tenant, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewJob(j)}, nil
+	return answerByID(c, tenants.PrefixJob, http.StatusOK, a.Jobs.Get, viewJob)
 }
 
 func (a *API) cancelJob(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixJob)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := c.fields.err(); err != nil {
-		return answer{}, err
-	}
-	j, err := a.Jobs.Cancel(c.ctx, c.who.Tenant, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewJob(j)}, nil
+	return answerByID(c, tenants.PrefixJob, http.StatusOK, a.Jobs.Cancel, viewJob)
 }
 
 func (a *API) progressJob(c *call) (answer, error) {
@@ -271,27 +241,15 @@ func progressOf(f *fields, r *tenants.JobReport) {
 		}
 		r.Percent = &p
 	}
-	if f.has("step") {
-		r.Step = new(f.text("step"))
-	}
-	if f.has("message") {
-		r.Message = new(f.text("message"))
-	}
+	r.Step = optional(f, "step", f.text)
+	r.Message = optional(f, "message", f.text)
 }
 
-// linesOf reads lines as programs write them: unlike other texts they may hold what does not show.
+// linesOf reads log lines, which may contain control characters, unlike other texts.
 func linesOf(f *fields, r *tenants.JobReport) {
-	raw := f.raw("lines")
-	if raw == nil {
-		return
-	}
-	var lines []*string
-	if raw[0] != '[' || json.Unmarshal(raw, &lines) != nil || len(lines) > tenants.MaxJobLines {
-		f.refuse("lines", "must be an array of strings, at most "+strconv.Itoa(tenants.MaxJobLines))
-		return
-	}
-	for _, line := range lines {
-		if line == nil {
+	for _, raw := range f.array("lines", "strings", tenants.MaxJobLines) {
+		var line *string
+		if json.Unmarshal(raw, &line) != nil || line == nil {
 			f.refuse("lines", "must be an array of strings")
 			return
 		}

@@ -37,19 +37,7 @@ func optionalTime(t time.Time) *time.Time {
 }
 
 func (a *API) listKeys(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Keys.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]keyView, 0, len(found))
-	for _, k := range found {
-		views = append(views, viewKey(k, ""))
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Keys.List, func(k tenants.APIKey) keyView { return viewKey(k, "") })
 }
 
 func (a *API) createKey(c *call) (answer, error) {

@@ -56,9 +56,7 @@ func (a *API) createTenant(c *call) (answer, error) {
 
 // operatorPatch reads what only an operator may change.
 func operatorPatch(f *fields) (p tenants.OperatorPatch, err error) {
-	if f.has("plan") {
-		p.Plan = new(f.text("plan"))
-	}
+	p.Plan = optional(f, "plan", f.text)
 	limits, err := f.object("limits")
 	if err != nil || limits == nil {
 		return p, err

@@ -56,19 +56,7 @@ func viewProxy(p tenants.Proxy) proxyView {
 }
 
 func (a *API) listProxies(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Proxies.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]proxyView, 0, len(found))
-	for _, one := range found {
-		views = append(views, viewProxy(one))
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Proxies.List, viewProxy)
 }
 
 func (a *API) createProxy(c *call) (answer, error) {
@@ -88,15 +76,7 @@ func (a *API) createProxy(c *call) (answer, error) {
 }
 
 func (a *API) getProxy(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixProxy)
-	if err != nil {
-		return answer{}, err
-	}
-	p, err := a.Proxies.Get(c.ctx, c.who.Tenant, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewProxy(p)}, nil
+	return answerByID(c, tenants.PrefixProxy, http.StatusOK, a.Proxies.Get, viewProxy)
 }
 
 func (a *API) patchProxy(c *call) (answer, error) {
@@ -117,14 +97,7 @@ func (a *API) patchProxy(c *call) (answer, error) {
 }
 
 func (a *API) deleteProxy(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixProxy)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.Proxies.Delete(c.ctx, c.who.Tenant, id); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, nil
+	return deleteByID(c, tenants.PrefixProxy, a.Proxies.Delete)
 }
 
 // proxySpec reads a proxy's fields. The caller refuses what is unknown besides.
@@ -132,14 +105,9 @@ func proxySpec(f *fields, required ...string) (spec tenants.ProxySpec, err error
 	f.require(required...)
 	spec = tenants.ProxySpec{
 		Name: f.text("name"), Method: f.text("method"), URL: f.text("url"), BodyMediaType: f.text("body_media_type"),
-		Share: f.flag("share"), Redirects: f.flag("redirects"),
+		Channel: f.textOrNull("channel"), Share: f.flag("share"), Redirects: f.flag("redirects"),
 	}
-	if !f.isNull("channel") {
-		spec.Channel = f.text("channel")
-	}
-	if f.has("reconnect") {
-		spec.Reconnect = new(f.flag("reconnect"))
-	}
+	spec.Reconnect = optional(f, "reconnect", f.flag)
 	spec.Body = bodyIn(f)
 	if spec.Headers, err = headersIn(f); err != nil {
 		return spec, err
@@ -218,9 +186,7 @@ func parametersIn(f *fields) (map[string]tenants.Parameter, error) {
 		if d.has("max") {
 			p.Max = d.integer("max", -far, far)
 		}
-		if d.has("default") {
-			p.Default = new(d.scalar("default"))
-		}
+		p.Default = optional(d, "default", d.scalar)
 		if p.Kind != tenants.ParameterInteger {
 			p.Min, p.Max = 0, 0
 		}

@@ -84,15 +84,7 @@ func timeOf(f *fields, name string) time.Time {
 }
 
 func (a *API) getReplay(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixReplay)
-	if err != nil {
-		return answer{}, err
-	}
-	r, err := a.Deliveries.GetReplay(c.ctx, c.who.Tenant, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewReplay(r)}, nil
+	return answerByID(c, tenants.PrefixReplay, http.StatusOK, a.Deliveries.GetReplay, viewReplay)
 }
 
 // replayTo sends an event to an endpoint, whatever the endpoint's filters say.

@@ -83,19 +83,7 @@ func (a *API) viewWhole(s tenants.Source, token string) sourceView {
 }
 
 func (a *API) listSources(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Sources.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]sourceView, 0, len(found))
-	for _, s := range found {
-		views = append(views, viewSource(s))
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Sources.List, viewSource)
 }
 
 func (a *API) createSource(c *call) (answer, error) {
@@ -111,10 +99,7 @@ func (a *API) createSource(c *call) (answer, error) {
 	}
 	spec := tenants.SourceSpec{
 		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.lines("secret"), Channel: c.fields.text("channel"),
-		Custom: custom, AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: toleranceOf(c.fields), Response: response,
-	}
-	if !c.fields.isNull("fallback") {
-		spec.Fallback = c.fields.text("fallback")
+		Fallback: c.fields.textOrNull("fallback"), Custom: custom, AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: c.fields.tolerance("tolerance_seconds"), Response: response,
 	}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -129,8 +114,8 @@ func (a *API) createSource(c *call) (answer, error) {
 }
 
 // toleranceOf reads how old a signature may be; the domain says what is too much.
-func toleranceOf(f *fields) time.Duration {
-	return time.Duration(f.integer("tolerance_seconds", 0, int64(tenants.MaxTolerance/time.Second))) * time.Second
+func (f *fields) tolerance(name string) time.Duration {
+	return time.Duration(f.integer(name, 0, int64(tenants.MaxTolerance/time.Second))) * time.Second
 }
 
 func (a *API) getSource(c *call) (answer, error) {
@@ -171,28 +156,16 @@ func (a *API) patchSource(c *call) (answer, error) {
 
 func sourcePatch(f *fields) (p tenants.SourcePatch, err error) {
 	f.readOnly("id", "url", "verify_token", "provider", "verifies", "secret", "secrets", "created_at")
-	if f.has("name") {
-		p.Name = new(f.text("name"))
-	}
-	if f.has("channel") {
-		p.Channel = new(f.text("channel"))
-	}
-	if f.isNull("fallback") {
-		p.Fallback = new("")
-	} else if f.has("fallback") {
-		p.Fallback = new(f.text("fallback"))
-	}
+	p.Name = optional(f, "name", f.text)
+	p.Channel = optional(f, "channel", f.text)
+	p.Fallback = optional(f, "fallback", f.textOrNull)
 	if f.isNull("custom") {
 		p.Custom = new(signing.Custom{})
 	} else if p.Custom, err = customOf(f); err != nil {
 		return p, err
 	}
-	if f.has("allow_legacy") {
-		p.AllowLegacy = new(f.flag("allow_legacy"))
-	}
-	if f.has("tolerance_seconds") {
-		p.Tolerance = new(toleranceOf(f))
-	}
+	p.AllowLegacy = optional(f, "allow_legacy", f.flag)
+	p.Tolerance = optional(f, "tolerance_seconds", f.tolerance)
 	if f.has("response") {
 		response, err := responseOf(f)
 		if err != nil {
@@ -204,22 +177,14 @@ func sourcePatch(f *fields) (p tenants.SourcePatch, err error) {
 }
 
 func (a *API) deleteSource(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixSource)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.Sources.Delete(c.ctx, c.who.Tenant, id); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, nil
+	return deleteByID(c, tenants.PrefixSource, a.Sources.Delete)
 }
 
 // overlapOf reads how much longer what is replaced goes on working; nil where the request does not say.
 func overlapOf(f *fields) *time.Duration {
-	if !f.has("overlap_seconds") {
-		return nil
-	}
-	return new(time.Duration(f.integer("overlap_seconds", 0, int64(tenants.MaxSourceOverlap/time.Second))) * time.Second)
+	return optional(f, "overlap_seconds", func(name string) time.Duration {
+		return time.Duration(f.integer(name, 0, int64(tenants.MaxSourceOverlap/time.Second))) * time.Second
+	})
 }
 
 func (a *API) addSecret(c *call) (answer, error) {

@@ -20,10 +20,7 @@ type tenantView struct {
 }
 
 func viewTenant(t tenants.Tenant) tenantView {
-	origins := t.Origins
-	if origins == nil {
-		origins = []string{}
-	}
+	origins := append([]string{}, t.Origins...)
 	return tenantView{t.ID, t.Name, t.Email, t.Plan, t.Limits().Named(), origins, t.Suspended, t.Created.UTC()}
 }
 
@@ -74,12 +71,8 @@ func (a *API) showTenant(c *call, id tenants.TenantID) (answer, error) {
 // tenantPatch reads what a tenant may change of itself.
 func tenantPatch(f *fields) (p tenants.TenantPatch) {
 	f.readOnly("id", "email", "suspended", "created_at")
-	if f.has("name") {
-		p.Name = new(f.text("name"))
-	}
-	if f.has("origins") {
-		p.Origins = new(f.texts("origins", 50))
-	}
+	p.Name = optional(f, "name", f.text)
+	p.Origins = optional(f, "origins", func(name string) []string { return f.texts(name, 50) })
 	return p
 }
 
