@@ -9,7 +9,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// deliveryView is a delivery as answers show it. Lists leave its attempts out.
+// deliveryView is a delivery as answers show it. Lists omit its attempts.
 type deliveryView struct {
 	ID       string        `json:"id"`
 	Endpoint string        `json:"endpoint_id"`
@@ -36,12 +36,13 @@ type attemptView struct {
 
 func viewDelivery(d tenants.Delivery) deliveryView {
 	return deliveryView{
-		ID: d.ID, Endpoint: d.Endpoint, Event: d.Event, Channel: d.Channel, Seq: d.Seq, Type: d.Type, Replay: known(d.Replay), State: string(d.State),
-		Reason: known(d.Reason), Made: d.Attempts, Next: optionalTime(d.Next), Updated: d.Updated.UTC(),
+		ID: d.ID, Endpoint: d.Endpoint, Event: d.Event, Channel: d.Channel, Seq: d.Seq, Type: d.Type,
+		Replay: nullable(d.Replay), State: string(d.State), Reason: nullable(d.Reason), Made: d.Attempts,
+		Next: optionalTime(d.Next), Updated: d.Updated.UTC(),
 	}
 }
 
-// withAttempts is viewDelivery with what came of each attempt.
+// withAttempts is viewDelivery with the result of each attempt.
 func withAttempts(d tenants.Delivery) deliveryView {
 	v := viewDelivery(d)
 	for _, a := range d.History {
@@ -65,10 +66,12 @@ func (a *API) listDead(c *call) (answer, error) {
 	return a.deliveryList(c, dead)
 }
 
-// deliveryList answers with the page of deliveries that the query asks for.
-func (a *API) deliveryList(c *call, read func(
+type deliveryReader func(
 	ctx context.Context, t tenants.TenantID, f tenants.DeliveryFilter, after string, limit int,
-) ([]tenants.Delivery, string, error)) (answer, error) {
+) ([]tenants.Delivery, string, error)
+
+// deliveryList answers with the page of deliveries that matches the query.
+func (a *API) deliveryList(c *call, read deliveryReader) (answer, error) {
 	page := func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]tenants.Delivery, string, error) {
 		f, err := deliveryFilter(c.query)
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// schedule reads the pauses between attempts, nil for null; the domain refuses pauses that are too long.
+// schedule reads the pauses between attempts in seconds, nil for null. The domain checks their range.
 func (f *fields) schedule(name string) []time.Duration {
 	if f.isNull(name) {
 		return nil
@@ -25,23 +25,24 @@ func (f *fields) schedule(name string) []time.Duration {
 	return waits
 }
 
-// testEventOf reads the event of a test: as if it came by that channel.
+// testEventOf reads the event of a test, nil if there is none. It gets the time of the call.
 func testEventOf(f *fields) (*tenants.Event, error) {
 	e, err := f.object("event")
 	if err != nil || e == nil {
 		return nil, err
 	}
 	e.require("channel", "type", "data")
-	ev := &tenants.Event{Channel: e.text("channel"), Type: e.text("type"), Data: e.raw("data"), ContentType: "application/json", Time: time.Now().UTC()}
+	ev := &tenants.Event{Channel: e.text("channel"), Type: e.text("type"), Data: e.raw("data"),
+		ContentType: "application/json", Time: time.Now().UTC()}
 	e.refuseUnknown()
 	if !tenants.ValidChannel(ev.Channel) {
-		e.refuse("channel", "must be a channel's name")
+		e.refuse("channel", "must be the name of a channel")
 	}
 	if err := tenants.ValidType(ev.Type); err != nil {
-		e.refuse("type", "must be an event's type: 1 to 128 letters, digits and . _ : / -, and no reserved one")
+		e.refuse("type", "must be an event type: 1 to 128 letters, digits and . _ : / -, not a reserved type")
 	}
 	if len(ev.Data) > tenants.MaxEventBytes {
-		e.refuse("data", "is larger than an event can be")
+		e.refuse("data", "must have at most "+strconv.Itoa(tenants.MaxEventBytes)+" bytes")
 	}
 	return ev, nil
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// endpointView is an endpoint as answers show it. Of its headers there are the names alone; its keys are there only where they
-// were made here, once.
+// endpointView is an endpoint as answers show it. It has the names of its headers without the values. Secret and
+// PublicKey are present only in the answer that creates them.
 type endpointView struct {
 	ID           string           `json:"id"`
 	Name         string           `json:"name"`
@@ -41,8 +41,9 @@ func (v endpointView) objectID() string { return v.ID }
 
 func viewEndpoint(e tenants.Endpoint) endpointView {
 	v := endpointView{
-		ID: e.ID, Name: e.Name, URL: e.URL, Channels: append([]string{}, e.Channels...), Types: append([]string{}, e.Types...), Filter: e.Filter,
-		HeaderNames: append([]string{}, e.HeaderNames...), Ordered: e.Ordered, PerSecond: e.PerSecond, Concurrency: e.Concurrency, Schedule: []int64{},
+		ID: e.ID, Name: e.Name, URL: e.URL, Channels: append([]string{}, e.Channels...),
+		Types: append([]string{}, e.Types...), Filter: e.Filter, HeaderNames: append([]string{}, e.HeaderNames...),
+		Ordered: e.Ordered, PerSecond: e.PerSecond, Concurrency: e.Concurrency, Schedule: []int64{},
 		State: string(e.State), StateReason: e.Reason, StateSince: e.Changed.UTC(), Created: e.Created.UTC(),
 	}
 	if v.Concurrency == 0 {
@@ -96,10 +97,10 @@ func refuseReadOnlyOfEndpoint(f *fields) {
 	f.readOnly("id", "header_names", "state", "state_reason", "state_since", "created_at", "public_key", "verification")
 }
 
-// endpointFields are a request's members; nil where one is not there.
+// endpointFields are a request's members, nil if they are missing.
 type endpointFields struct{ tenants.EndpointPatch }
 
-// fill puts what is there into a spec.
+// fill copies the members that are present into a spec.
 func (p endpointFields) fill(spec *tenants.EndpointSpec) {
 	fill(&spec.Name, p.Name)
 	fill(&spec.URL, p.URL)
@@ -144,7 +145,7 @@ func (a *API) getEndpoint(c *call) (answer, error) {
 	return answerByID(c, tenants.PrefixEndpoint, http.StatusOK, a.Endpoints.Get, viewEndpoint)
 }
 
-// endpoint is the one that the path names.
+// endpoint returns the endpoint with the id in the path.
 func (a *API) endpoint(c *call) (tenants.Endpoint, error) {
 	id, err := c.id("id", tenants.PrefixEndpoint)
 	if err != nil {

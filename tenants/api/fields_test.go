@@ -83,8 +83,8 @@ func TestEveryRefusedMemberIsNamedByItsPointer(t *testing.T) {
 		got = append(got, r.Pointer+" "+r.Detail)
 	}
 	want := []string{
-		"/missing is required", "/id is read-only", "/name must be a string", "/lone must not hold control characters", "/nul must be a string",
-		"/tags/1 must be a string", "/tags/2 must not hold control characters", "/many must have at most 2 elements",
+		"/missing is required", "/id is read-only", "/name must be a string", "/lone must not contain control characters", "/nul must be a string",
+		"/tags/1 must be a string", "/tags/2 must not contain control characters", "/many must have at most 2 elements",
 		"/n must be a whole number from 0 to 10", "/big must be a whole number from 0 to 10", "/end must be true or false", "/o must be an object",
 		"/in/x is unknown", "/a~1b~0c is unknown", "/NAME is unknown",
 	}

@@ -7,21 +7,23 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// page reads the query of a list.
+// page reads the limit and the cursor of a list from the query.
 func (a *API) page(c *call) (page, error) {
-	return pageOf(c.query, func(cursor string) (string, error) { return a.Cursors.Open(c.who.Tenant, c.listName(), cursor) })
+	return pageOf(c.query, func(cursor string) (string, error) {
+		return a.Cursors.Open(c.who.Tenant, c.listName(), cursor)
+	})
 }
 
-// listName tells one list from another, its path's ids included.
+// listName identifies a list by its method and path, ids included, so that a cursor works for that list only.
 func (c *call) listName() string { return c.route.Method + " " + c.r.URL.Path }
 
 // list is the body of every list.
 type list struct {
 	Data any     `json:"data"`
-	Next *string `json:"next_cursor"` // nil: the list ends here
+	Next *string `json:"next_cursor"` // nil at the end of the list
 }
 
-// listOf makes the body of a list from what was read, and the position to go on from, "" at the end.
+// listOf returns an answer with one page of a list. next is the position to continue from, "" at the end.
 func (a *API) listOf(c *call, data any, next string) answer {
 	l := list{Data: data}
 	if next != "" {
@@ -31,10 +33,11 @@ func (a *API) listOf(c *call, data any, next string) answer {
 	return answer{http.StatusOK, l}
 }
 
-// listRows answers with the page of rows that the query asks for, each as view shows it.
-func listRows[T, V any](a *API, c *call,
-	read func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]T, string, error), view func(T) V,
-) (answer, error) {
+// pageReader reads up to limit rows of a tenant after a position. It returns the position to continue from, "" at the end.
+type pageReader[T any] func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]T, string, error)
+
+// listRows answers with the page of rows that the query asks for, each converted by view.
+func listRows[T, V any](a *API, c *call, read pageReader[T], view func(T) V) (answer, error) {
 	p, err := a.page(c)
 	if err != nil {
 		return answer{}, err
@@ -50,9 +53,9 @@ func listRows[T, V any](a *API, c *call,
 	return a.listOf(c, views, next), nil
 }
 
-// answerByID does something with the object that the path's id names, and answers with status and the object's view.
-func answerByID[T, V any](c *call, prefix string, status int,
-	do func(ctx context.Context, t tenants.TenantID, id string) (T, error), view func(T) V,
+// answerByID calls do with the id in the path and answers with status and the view of the returned object.
+func answerByID[T, V any](
+	c *call, prefix string, status int, do func(context.Context, tenants.TenantID, string) (T, error), view func(T) V,
 ) (answer, error) {
 	id, err := c.id("id", prefix)
 	if err != nil {
@@ -70,8 +73,10 @@ func answerByID[T, V any](c *call, prefix string, status int,
 	return answer{status, view(x)}, nil
 }
 
-// deleteByID deletes the object that the path's id names.
-func deleteByID(c *call, prefix string, del func(ctx context.Context, t tenants.TenantID, id string) error) (answer, error) {
+// deleteByID deletes the object with the id in the path.
+func deleteByID(
+	c *call, prefix string, del func(ctx context.Context, t tenants.TenantID, id string) error,
+) (answer, error) {
 	id, err := c.id("id", prefix)
 	if err != nil {
 		return answer{}, err

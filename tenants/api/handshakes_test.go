@@ -195,7 +195,7 @@ func TestTheTestCallSaysWhichStepFailed(t *testing.T) {
 		"no header":         {"", "{}", "header", "signature_missing", ""},
 		"no signature":      {"t=1", "{}", "format", "signature_malformed", ""},
 		"no time":           {"v1=" + signed("{}"), "{}", "timestamp", "timestamp_missing", ""},
-		"an hour old":       {at(3600, "{}"), "{}", "timestamp", "timestamp_out_of_tolerance", "only the clock"},
+		"an hour old":       {at(3600, "{}"), "{}", "timestamp", "timestamp_out_of_tolerance", "only the timestamp"},
 		"of other bytes":    {at(0, "{}"), "[]", "signature", "signature_mismatch", ""},
 		"a newline more":    {at(0, "{}"), "{}\n", "signature", "signature_mismatch", "line end behind"},
 		"an old one, dirty": {at(3600, "{}"), "{}\n", "signature", "signature_mismatch", "line end behind"},

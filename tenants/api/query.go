@@ -10,13 +10,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Bounds of ?limit=.
+// Bounds of the parameter limit.
 const (
 	defaultLimit = 20
 	maxLimit     = 100
 )
 
-// page is what a request asks of a list: rows after a position, "" from the start.
+// page is the part of a list that a request asks for: up to limit rows after a position, "" for the start.
 type page struct {
 	after string
 	limit int
@@ -32,10 +32,11 @@ func limitOf(q url.Values) (int, error) {
 			return n, nil
 		}
 	}
-	return 0, tenants.Errorf(tenants.Invalid, "invalid_limit", "The limit must be a whole number from 1 to %d, given once.", maxLimit)
+	return 0, tenants.Errorf(tenants.Invalid, "invalid_limit",
+		"the limit must be a whole number from 1 to %d, given once", maxLimit)
 }
 
-// pageOf reads ?limit= and ?cursor= of a list, whose cursors open makes positions of.
+// pageOf reads ?limit= and ?cursor= of a list. open decodes a cursor to a position.
 func pageOf(q url.Values, open func(cursor string) (string, error)) (p page, err error) {
 	if p.limit, err = limitOf(q); err != nil {
 		return page{}, err
@@ -44,10 +45,10 @@ func pageOf(q url.Values, open func(cursor string) (string, error)) (p page, err
 	case 0:
 	case 1:
 		if p.after, err = open(values[0]); err != nil {
-			err = invalidCursor("The cursor is not one that this list gave.")
+			err = invalidCursor("the cursor was not issued by this list")
 		}
 	default:
-		err = invalidCursor("The cursor is given more than once.")
+		err = invalidCursor("the cursor must be given once")
 	}
 	return p, err
 }
@@ -56,25 +57,27 @@ func invalidCursor(detail string) error {
 	return tenants.Errorf(tenants.Invalid, "invalid_cursor", "%s", detail)
 }
 
-// credentialParameters are names under which people put credentials into addresses, where every log on the way keeps them.
+// credentialParameters are parameter names that people use for credentials. A URL is no place for them, because it
+// gets logged.
 var credentialParameters = [...]string{"key", "api_key", "apikey", "token", "access_token", "secret", "authorization"}
 
-// queryOf parses the query once, and refuses one that carries a credential.
+// queryOf parses the query and refuses one that contains a credential.
 func queryOf(r *http.Request) (url.Values, error) {
 	if r.URL.RawQuery == "" {
 		return nil, nil
 	}
 	if len(r.URL.RawQuery) > 8<<10 {
-		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "The query is longer than 8 KiB.")
+		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "the query is longer than 8 KiB")
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "The query is not well-formed.")
+		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "the query is malformed")
 	}
 	for name, values := range q {
 		if isCredential(name, values) {
 			return nil, tenants.Errorf(tenants.Invalid, "credential_in_query",
-				"A credential belongs into the Authorization header, never into an address; take this one for known and replace it.")
+				"a credential belongs in the Authorization header, not in the URL; replace this one, as it may have "+
+					"been logged")
 		}
 	}
 	return q, nil

@@ -8,8 +8,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// sourceView is a source as answers show it. URL and VerifyToken are left out of lists and of replayed answers; Secret is there only where it
-// was made here, once.
+// sourceView is a source as answers show it. URL and VerifyToken are left out of lists and of replayed answers.
+// Secret is present only in the answer that creates it.
 type sourceView struct {
 	ID          string        `json:"id"`
 	URL         string        `json:"url,omitempty"`
@@ -34,7 +34,7 @@ func (v sourceView) withoutSecrets() any {
 	return v
 }
 
-// secretView is a signing secret as answers show it, likewise.
+// secretView is a signing secret as answers show it. Secret is present only in the answer that creates it.
 type secretView struct {
 	ID      string     `json:"id"`
 	Created time.Time  `json:"created_at"`
@@ -51,8 +51,10 @@ func (v secretView) withoutSecrets() any {
 func viewSource(s tenants.Source) sourceView {
 	scheme, err := s.Scheme()
 	v := sourceView{
-		ID: s.ID, Name: s.Name, Provider: s.Provider, Verifies: err == nil && !scheme.None(), Channel: s.Channel, Fallback: known(s.Fallback),
-		Custom: viewCustom(s.Custom), AllowLegacy: s.AllowLegacy, Tolerance: seconds(s.Tolerance), Response: viewResponse(s.Response), Secrets: []secretView{}, Created: s.Created.UTC(),
+		ID: s.ID, Name: s.Name, Provider: s.Provider, Verifies: err == nil && !scheme.None(), Channel: s.Channel,
+		Fallback: nullable(s.Fallback), Custom: viewCustom(s.Custom), AllowLegacy: s.AllowLegacy,
+		Tolerance: seconds(s.Tolerance), Response: viewResponse(s.Response), Secrets: []secretView{},
+		Created: s.Created.UTC(),
 	}
 	for _, secret := range s.Secrets {
 		v.Secrets = append(v.Secrets, viewSecret(secret))
@@ -66,13 +68,13 @@ func viewSecret(s tenants.SealedSecret) secretView {
 
 func (a *API) sourceURL(token string) string { return a.PublicURL + "/in/" + token }
 
-// withURL is viewSource with the address that the provider posts to.
+// withURL is viewWhole with the token read from the source.
 func (a *API) withURL(c *call, s tenants.Source) (sourceView, error) {
 	token, err := a.Sources.Token(c.ctx, s)
 	return a.viewWhole(s, token), err
 }
 
-// viewWhole is viewSource with what the provider is told.
+// viewWhole is viewSource with the URL and the verify token, which the provider needs.
 func (a *API) viewWhole(s tenants.Source, token string) sourceView {
 	v := viewSource(s)
 	v.URL = a.sourceURL(token)
@@ -98,8 +100,10 @@ func (a *API) createSource(c *call) (answer, error) {
 		return answer{}, err
 	}
 	spec := tenants.SourceSpec{
-		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.lines("secret"), Channel: c.fields.text("channel"),
-		Fallback: c.fields.textOrNull("fallback"), Custom: custom, AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: c.fields.tolerance("tolerance_seconds"), Response: response,
+		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.lines("secret"),
+		Channel: c.fields.text("channel"), Fallback: c.fields.textOrNull("fallback"), Custom: custom,
+		AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: c.fields.tolerance("tolerance_seconds"),
+		Response: response,
 	}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -113,7 +117,7 @@ func (a *API) createSource(c *call) (answer, error) {
 	return answer{http.StatusCreated, v}, nil
 }
 
-// toleranceOf reads how old a signature may be; the domain says what is too much.
+// tolerance reads the maximum age of a signature.
 func (f *fields) tolerance(name string) time.Duration {
 	return time.Duration(f.integer(name, 0, int64(tenants.MaxTolerance/time.Second))) * time.Second
 }
@@ -180,7 +184,7 @@ func (a *API) deleteSource(c *call) (answer, error) {
 	return deleteByID(c, tenants.PrefixSource, a.Sources.Delete)
 }
 
-// overlapOf reads how much longer what is replaced goes on working; nil where the request does not say.
+// overlapOf reads how long a replaced secret or URL stays valid, nil if it is missing.
 func overlapOf(f *fields) *time.Duration {
 	return optional(f, "overlap_seconds", func(name string) time.Duration {
 		return time.Duration(f.integer(name, 0, int64(tenants.MaxSourceOverlap/time.Second))) * time.Second
