@@ -12,7 +12,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/egress"
 )
 
-// receivers are the servers that endpoints name: what they were sent, and what they answer. Without an answer of their own they say 200.
+// receivers are the servers that endpoints name: what they were sent, and what they answer. Without an answer of
+// their own they say 200.
 type receivers struct {
 	mu     sync.Mutex
 	sent   []tenants.Outgoing

@@ -40,7 +40,8 @@ func (s *seats) open(of tenant, subject string, channels ...string) (id string) 
 	defer s.mu.Unlock()
 	t := tenants.TenantID(of.id)
 	c := tenants.Connection{
-		ID: tenants.NewID(tenants.PrefixConnection), Channels: channels, Principal: &tenants.Principal{Tenant: t, Subject: subject}, Transport: "sse",
+		ID: tenants.NewID(tenants.PrefixConnection), Channels: channels,
+		Principal: &tenants.Principal{Tenant: t, Subject: subject}, Transport: "sse",
 		Remote: "192.0.2.1", Since: time.Now(), Cursor: "7", Backlog: 5, Sent: 100,
 	}
 	s.list = append(s.list, c)

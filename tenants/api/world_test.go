@@ -71,7 +71,8 @@ func (noInboxes) Send(context.Context, string, ...tenants.Notice) error { return
 
 func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	t.Helper()
-	w := &world{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), queue: tenantstest.NewQueue(tenantstest.QueueOptions{MaxReceives: 5}), logged: &buffer{}}
+	w := &world{t: t, table: tenantstest.NewTable(tenantstest.Faults{}),
+		queue: tenantstest.NewQueue(tenantstest.QueueOptions{MaxReceives: 5}), logged: &buffer{}}
 	ctx, vault := t.Context(), tenantstest.NewVault()
 	deployment, err := tenants.OpenDeployment(ctx, w.table, vault)
 	w.must(err)
@@ -89,20 +90,25 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	filters, err := filter.New()
 	w.must(err)
 	w.posts = &receivers{}
-	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Destinations: nowhere(t), Challenge: true})
+	endpoints := tenants.NewEndpoints(accounts, vault, deployment,
+		tenants.EndpointOptions{Filter: filters, Destinations: nowhere(t), Challenge: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	judge := tenants.NewJudge(nil)
 	w.outbox = &tenants.Outbox{
-		Table: w.table, Log: w.log, Endpoints: endpoints, Tenants: accounts, Ready: tenantstest.NewQueue(tenantstest.QueueOptions{}),
+		Table: w.table, Log: w.log, Endpoints: endpoints, Tenants: accounts,
+		Ready:   tenantstest.NewQueue(tenantstest.QueueOptions{}),
 		Waiting: tenantstest.NewQueue(tenantstest.QueueOptions{}), Logger: logger,
 	}
 	deliveries := tenants.NewDeliveries(w.outbox)
 	o := api.Options{
 		Deliveries: deliveries, Recovery: deliveries, Proxies: tenants.NewProxies(accounts, vault, nowhere(t)),
-		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake), Jobs: tenants.NewJobs(accounts, intake, deployment),
+		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints,
+		Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake),
+		Jobs:   tenants.NewJobs(accounts, intake, deployment),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
-		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index, Audit: tenants.NewAuditLog(w.table),
+		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index,
+		Audit:  tenants.NewAuditLog(w.table),
 		Logger: logger, SignupOpen: true, PublicURL: publicURL,
 	}
 	for _, c := range change {
@@ -110,7 +116,8 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	}
 	w.api = api.New(o)
 	w.ingest = ingest.Handler(ingest.Options{
-		Receiver: tenants.NewReceiver(sources, judge, intake), Logger: logger, PublicURL: publicURL, MaxBody: tenants.MaxEventBytes,
+		Receiver: tenants.NewReceiver(sources, judge, intake), Logger: logger, PublicURL: publicURL,
+		MaxBody: tenants.MaxEventBytes,
 	})
 	w.operator = tenants.NewOperatorKey()
 	w.must(keys.EnsureOperator(ctx, w.operator))
@@ -126,8 +133,8 @@ func (w *world) must(err error) {
 	}
 }
 
-// do sends a request as the holder of a credential, "" for nobody. The body is nil, a string that is sent as it is, or anything
-// that marshals; headers come in pairs.
+// do sends a request as the holder of a credential, "" for nobody. The body is nil, a string that is sent as it is,
+// or anything that marshals; headers come in pairs.
 func (w *world) do(method, path, credential string, body any, headers ...string) answer {
 	w.t.Helper()
 	var b []byte
@@ -171,7 +178,8 @@ func (w *world) send(r *http.Request, body []byte) answer {
 	a := answer{w.t, recorder.Code, recorder.Header(), recorder.Body.Bytes()}
 	theContract(w.t).check(w.t, r, body, a.status, a.header, a.body)
 	if a.header.Get("Cache-Control") != "no-store" || a.header.Get("X-Content-Type-Options") != "nosniff" {
-		w.t.Errorf("%s %s: headers %v", r.Method, r.URL.Path, a.header)
+		w.t.Errorf("%s %s: headers %v, want Cache-Control no-store, X-Content-Type-Options nosniff", r.Method,
+			r.URL.Path, a.header)
 	}
 	w.remember(a)
 	return a
@@ -224,7 +232,7 @@ func (w *world) nothingLeaked() {
 	log := w.logged.String()
 	for _, s := range w.secrets {
 		if strings.Contains(log, s) {
-			w.t.Errorf("the log holds a secret that begins with %.8s", s)
+			w.t.Errorf("the log contains a secret that begins with %.8s", s)
 		}
 		for _, said := range w.refused {
 			if strings.Contains(said, s) {
@@ -261,7 +269,9 @@ func (w *world) publish(by tenant, channel, data string) (id string) {
 // catchUp takes what is in the log into the index.
 func (w *world) catchUp() {
 	w.t.Helper()
-	w.must(w.table.Write(w.t.Context(), tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "test"}, []byte("{}"), time.Time{}, tenants.Anything()))) // so that there is a change
+	// so that there is a change
+	w.must(w.table.Write(w.t.Context(), tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "test"}, []byte("{}"),
+		time.Time{}, tenants.Anything())))
 	changes, done, err := w.feed.Next(w.t.Context(), 100_000)
 	w.must(err)
 	_, err = w.index.Add(w.t.Context(), changes)
@@ -279,7 +289,7 @@ func (w *world) pump() {
 			return
 		}
 		if failed := w.appender.Append(w.t.Context(), rs); len(failed) > 0 {
-			w.t.Fatalf("%d of %d messages failed", len(failed), len(rs))
+			w.t.Fatalf("%d of %d messages failed, want 0", len(failed), len(rs))
 		}
 		w.must(w.queue.Done(w.t.Context(), rs...))
 	}
