@@ -12,7 +12,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// audited is the log as lines of actor, action and object, the earliest first.
+// audited returns the audit log as lines of actor, action and object, the oldest first.
 func (w *world) audited(credential string) (lines []string) {
 	w.t.Helper()
 	for path := "/v1/audit-log?limit=3"; ; {
@@ -40,7 +40,7 @@ func TestEveryChangeIsInTheAuditLogOnce(t *testing.T) {
 	s := w.source(ten, "hooks")
 	w.do("PATCH", "/v1/sources/"+s.id, adminKey, `{"name":"renamed"}`, "X-Forwarded-For", "203.0.113.9").want(200)
 	secret := w.do("POST", "/v1/sources/"+s.id+"/secrets", adminKey, `{}`, "Idempotency-Key", "k").want(201).get("id")
-	w.do("POST", "/v1/sources/"+s.id+"/secrets", adminKey, `{}`, "Idempotency-Key", "k").want(201) // the same once more
+	w.do("POST", "/v1/sources/"+s.id+"/secrets", adminKey, `{}`, "Idempotency-Key", "k").want(201) // the same key again
 	w.do("DELETE", "/v1/sources/"+s.id+"/secrets/"+secret, adminKey, nil).want(204)
 	w.do("POST", "/v1/sources/"+s.id+"/rotate-url", adminKey, nil).want(200)
 	w.do("PATCH", "/v1/sources/"+s.id, adminKey, `{"name":""}`).want(422)
@@ -80,10 +80,10 @@ func TestEveryChangeIsInTheAuditLogOnce(t *testing.T) {
 	}
 }
 
-// A route that changes something and is not in the log is one that somebody has decided about, here.
+// Changes that are deliberately not in the audit log are listed here.
 func TestRoutesThatChangeSomethingAreAudited(t *testing.T) {
 	unlogged := []string{
-		// each use of the product, in any number
+		// the product's normal use, in any number
 		"POST /v1/channels/{channel}/events", "POST /v1/tokens", "POST /v1/connections/{id}/renew",
 		"POST /v1/jobs/{id}/progress", "POST /v1/jobs/{id}/log", "POST /v1/jobs/{id}/complete",
 		"POST /v1/jobs/{id}/fail", "POST /v1/reports/{token}",
@@ -125,7 +125,7 @@ func TestTheAuditLogIsForAdminsAndHoldsNoSecret(t *testing.T) {
 	}
 }
 
-// A change that was made stands, and where its entry could not be written the process's log has it.
+// A change stays in effect if its entry cannot be written; the process's log has the entry instead.
 func TestAnEntryThatCannotBeWrittenIsLogged(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

@@ -17,7 +17,7 @@ import (
 
 const mebibyte = 1 << 20
 
-// Each name says what comes in and what goes out.
+// The names of the cases give the input and the expected answer.
 func TestBadInput(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
@@ -139,7 +139,7 @@ func TestBodiesThatAreNotPlainJSONAre415(t *testing.T) {
 	}
 }
 
-// sent is a request whose body does what it wants.
+// sent sends a request with the given body and announced length.
 func (w *world) sent(key string, length int64, body io.Reader) answer {
 	w.t.Helper()
 	r := httptest.NewRequest("POST", publicURL+"/v1/keys", nil)
@@ -151,7 +151,7 @@ func (w *world) sent(key string, length int64, body io.Reader) answer {
 	return answer{w.t, recorder.Code, recorder.Header(), recorder.Body.Bytes()}
 }
 
-// endless counts what is read of it.
+// endless is a body without end that counts the bytes read.
 type endless struct{ read int }
 
 func (e *endless) Read(p []byte) (int, error) {

@@ -108,7 +108,7 @@ func TestAConnectionIsRenewedByATokenOfTheSameSubject(t *testing.T) {
 	w.do("POST", path, alice, nil).want(401, "token_revoked")
 }
 
-// A part of the service that is silent is told of, not taken for nothing.
+// An answer is marked as incomplete if a node did not respond.
 func TestSilentNodesAreTold(t *testing.T) {
 	var table tenants.Table
 	w := newWorld(t, func(o *api.Options) { table = o.Table })

@@ -15,7 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// contract is openapi.yaml, held against every exchange of this package's tests.
+// contract is openapi.yaml. All exchanges of this package's tests are checked against it.
 type contract struct {
 	doc    *openapi3.T
 	router routers.Router
@@ -33,7 +33,7 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 	return &contract{doc, router}, err
 })
 
-// asText takes a body for a string, as the contract does of types that it says nothing else about.
+// asText decodes a body as a string, as the contract describes bodies of other types.
 func asText(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
 	b, err := io.ReadAll(body)
 	return string(b), err
@@ -48,13 +48,13 @@ func theContract(t testing.TB) *contract {
 	return c
 }
 
-// check holds one exchange to the contract, both ways: a request that the contract refuses must have been refused,
-// and an answer must be one that it describes, its status, headers and body.
+// check checks one exchange against the contract: a request that violates it must have been refused, and the answer's
+// status, headers and body must match it.
 func (c *contract) check(t testing.TB, r *http.Request, body []byte, status int, header http.Header, answer []byte) {
 	t.Helper()
 	said := r.Method + " " + r.URL.Path
 	route, params, err := c.router.FindRoute(r)
-	if err != nil && r.Method == http.MethodHead { // every GET answers it, and says nothing
+	if err != nil && r.Method == http.MethodHead { // every GET route answers it, without a body
 		if len(answer) > 0 {
 			t.Errorf("%s: a body of %d bytes, want none", said, len(answer))
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// enable has a URL answer its ownership challenge, so that the endpoint is enabled; whatever else comes is answered
-// with status.
+// enable makes the endpoint's server answer the ownership challenge, so that the endpoint becomes enabled. The server
+// answers other requests with status.
 func (w *world) enable(ten tenant, endpoint string, status int) {
 	w.t.Helper()
 	w.posts.set(func(o tenants.Outgoing) tenants.Answer {
@@ -26,7 +26,7 @@ func (w *world) enable(ten tenant, endpoint string, status int) {
 	}
 }
 
-// work does what is ready, once, and what waits, as if it were due.
+// work delivers the messages that are ready.
 func (w *world) work() {
 	w.t.Helper()
 	d := tenants.NewDeliverer(w.outbox, w.posts)
@@ -38,7 +38,7 @@ func (w *world) work() {
 	w.must(w.outbox.Ready.Done(w.t.Context(), rs...))
 }
 
-// delivered sends an event to an endpoint, and returns the delivery's id.
+// delivered sends an event to an endpoint and returns the delivery's id.
 func (w *world) delivered(ten tenant, event, endpoint string) string {
 	w.t.Helper()
 	w.enable(ten, endpoint, 200)
@@ -48,7 +48,7 @@ func (w *world) delivered(ten tenant, event, endpoint string) string {
 	return id
 }
 
-// refusedDelivery makes a tenant with an endpoint without retries, and an event that it has refused.
+// refusedDelivery makes a tenant with an endpoint, and an event that the endpoint has refused once.
 func refusedDelivery(t *testing.T) (w *world, ten tenant, endpoint, event, delivery string) {
 	w = newWorld(t)
 	ten = w.tenant("Acme")
@@ -59,7 +59,7 @@ func refusedDelivery(t *testing.T) (w *world, ten tenant, endpoint, event, deliv
 	w.enable(ten, endpoint, 503)
 	delivery = w.do("POST", "/v1/events/"+event+"/replay", ten.key,
 		`{"endpoint":"`+endpoint+`"}`).want(202).get("delivery_id")
-	w.do("GET", "/v1/deliveries/"+delivery, ten.key, nil).want(404) // until it has been tried
+	w.do("GET", "/v1/deliveries/"+delivery, ten.key, nil).want(404) // not visible before its first attempt
 	w.work()
 	return w, ten, endpoint, event, delivery
 }

@@ -17,7 +17,7 @@ import (
 
 const hooksURL = `"url":"https://hooks.example.com/in"`
 
-// endpoint makes one whose receiver echoes the challenge.
+// endpoint makes an endpoint whose server echoes the challenge.
 func (w *world) endpoint(by tenant, members string) answer {
 	w.t.Helper()
 	w.posts.set(echoing)
@@ -113,14 +113,14 @@ func TestAnEndpointIsPendingUntilItsURLIsProven(t *testing.T) {
 	})
 }
 
-// rested asks when nothing has been asked for a while. Time is simulated.
+// rested calls ask after a pause, so that rate limits do not apply. Time is simulated.
 func (w *world) rested(ask func() answer) answer {
 	w.t.Helper()
 	time.Sleep(time.Minute)
 	return ask()
 }
 
-// The attack: tests as a way to flood somebody.
+// The attack: tests that flood a server.
 func TestProbesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -190,7 +190,7 @@ func TestEndpointTestShowsWhatCameOfIt(t *testing.T) {
 	})
 }
 
-// The attack: the test call as a way to read what an inner server says.
+// The attack: the test call reads the answer of an internal server.
 func TestABlockedTestShowsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -263,8 +263,8 @@ func TestEndpointMembersThatAreRefused(t *testing.T) {
 	}
 }
 
-// Whatever enables an ordered endpoint has it go on where it stood; where nobody can be told of that, the call can be
-// made again.
+// An ordered endpoint resumes from its position however it is enabled. If the message for that cannot be sent, the call
+// fails and can be repeated.
 func TestOrderedEndpointIsResumedByWhatEnablesIt(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

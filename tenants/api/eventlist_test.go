@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// everything reads a whole list of events, limit at a time, and gives the member of each.
+// everything reads all pages of a list of events and returns one member of each event.
 func (w *world) everything(by tenant, query string, limit int, member ...any) (found []string) {
 	w.t.Helper()
 	w.catchUp()
@@ -58,7 +58,7 @@ func TestEventsAreListedOverAllChannelsTheNewestFirst(t *testing.T) {
 				t.Errorf("%s: %s, want %s", query, got, want)
 			}
 		}
-		time.Sleep(72*time.Hour - 5*time.Second) // retention has passed half of it by
+		time.Sleep(72*time.Hour - 5*time.Second) // half of the events are no longer within retention
 		if got := fmt.Sprint(w.everything(ten, "", 100, "data")); got != "[nine 8 7 6 5 4]" {
 			t.Errorf(`72 hours later: %s, want [nine 8 7 6 5 4]`, got)
 		}
@@ -97,7 +97,7 @@ func TestFiltersThatAreNoneAre400(t *testing.T) {
 	} {
 		w.do("GET", "/v1/events?"+query, ten.key, nil).want(400, "invalid_filter")
 	}
-	// odd, and well-formed
+	// unusual but well-formed
 	for _, query := range []string{"from=9999-12-31T00:00:00Z", "to=0001-01-02T00:00:00Z",
 		"from=0001-01-02T00:00:00Z&to=9999-12-31T23:59:59.999999999Z"} {
 		w.do("GET", "/v1/events?"+query, ten.key, nil).want(200)
@@ -113,7 +113,7 @@ func TestFiltersThatAreNoneAre400(t *testing.T) {
 	w.do("GET", "/v1/events?cursor="+url.QueryEscape(altered(cursor)), ten.key, nil).want(400, "invalid_cursor")
 }
 
-// Of several parameters that are refused an answer names always the same one.
+// If several parameters are wrong, the answer names the same one each time.
 func TestTheFilterThatIsNamedIsTheFirstThatIsRefused(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
@@ -181,7 +181,7 @@ func TestAnEventSaysHowItCameIn(t *testing.T) {
 	}
 }
 
-// A payload is the sender's, and the origin is everybody's: nothing of it may run where it is opened.
+// A payload comes from a third party: a browser that opens it must not run it.
 func TestAPayloadIsDownloadedAndNeverRun(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
@@ -244,7 +244,7 @@ func TestAReplayIsACopyThatSaysOfWhat(t *testing.T) {
 	if string(got.body) != `{ "n" : 1 }` {
 		t.Errorf(`the copy's payload is %s, want the body { "n" : 1 }`, got.body)
 	}
-	// A copy of the copy is one of the first.
+	// A copy of a copy names the first event.
 	again := w.do("POST", "/v1/events/"+a.get("id")+"/replay", ten.key, `{"channel":"hooks"}`).want(202).get("id")
 	w.pump()
 	if got := w.do("GET", "/v1/events/"+again, ten.key, nil).want(200).get("provenance", "replay_of"); got != id {
@@ -283,7 +283,7 @@ func TestReplaysThatAreRefused(t *testing.T) {
 	w.do("POST", path, viewer, `{"channel":"c"}`).want(403)
 }
 
-// Payloads are read as far as an answer holds them.
+// An answer has as many payloads as its size allows.
 func TestALargeListIsCutAndGoesOn(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// exported is an export as its lines: the numbers of the events, and where the next part begins.
+// exported returns the numbers of the exported events and the cursor of the next part.
 func exported(t *testing.T, a answer) (seqs []int, next string) {
 	t.Helper()
 	if a.header.Get("Content-Type") != "application/x-ndjson" || !strings.HasSuffix(string(a.body), "\n") {

@@ -33,7 +33,8 @@ func (a *API) listOf(c *call, data any, next string) answer {
 	return answer{http.StatusOK, l}
 }
 
-// pageReader reads up to limit rows of a tenant after a position. It returns the position to continue from, "" at the end.
+// pageReader reads up to limit rows of a tenant after a position. It returns the position to continue from, "" at the
+// end.
 type pageReader[T any] func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]T, string, error)
 
 // listRows answers with the page of rows that the query asks for, each converted by view.

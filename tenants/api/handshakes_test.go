@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// What providers ask before they send anything, over HTTP: handler, receiver and scheme.
+// Handshakes of providers over HTTP: handler, receiver and scheme.
 
 func (w *world) nothingTaken(of tenant) {
 	w.t.Helper()
@@ -98,7 +98,7 @@ func TestXGetsItsTokenBackUnderTheSecret(t *testing.T) {
 	w.do("GET", path+"?crc_token="+url.QueryEscape(`{"for_user_id":"1"}`), "", nil).want(400, "challenge_malformed")
 }
 
-// Questions that nobody signed are answered a few times a second, which leaves an oracle little to ask.
+// Unsigned challenges are answered only a few times a second, so that they are of little use as an oracle.
 func TestHandshakesHaveARateOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -168,8 +168,8 @@ func TestZoomGetsItsTokenBackWhereItsQuestionIsSigned(t *testing.T) {
 	w.nothingTaken(ten)
 }
 
-// Row 34. The address that a signature covers is the public one of the token that it came by, with its query, before
-// and after the source's address was rotated; Host and what proxies say are nothing.
+// Row 34. A signature covers the public URL with the token of the request and its query, before and after the source's
+// URL is rotated. Host and forwarding headers do not matter.
 func TestAttack34AddressesThatAreSignedAreTheConfiguredOnes(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// raw returns a member of the answer byte for byte.
+// raw returns the unchanged bytes of a member of the answer.
 func raw(a answer, member string) string {
 	a.t.Helper()
 	var m map[string]json.RawMessage
@@ -48,7 +48,7 @@ func TestHiddenFieldsAreInNoAnswerToTheirRole(t *testing.T) {
 	}
 }
 
-// A body that is no JSON comes in by webhook alone.
+// A body that is not JSON can only come from a webhook.
 func TestAPayloadThatIsNoJSONIsWithheldFromARoleWithHiddenFields(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

@@ -45,7 +45,7 @@ func TestARequestSentAgainUnderItsKeyGetsItsAnswerWithoutSecrets(t *testing.T) {
 	}
 }
 
-// without is body without one member, its members in order of their names.
+// without returns body without one member, its members sorted by name.
 func without(t *testing.T, body []byte, member string) []byte {
 	t.Helper()
 	var v map[string]any
@@ -62,7 +62,7 @@ func without(t *testing.T, body []byte, member string) []byte {
 	}
 	delete(m, member)
 	if member == "secret" || member == "" {
-		delete(m, "url") // of a source, whose address comes with its secret
+		delete(m, "url") // of a source, whose URL contains a secret
 	}
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// Two tenants with everything alike, channel names included, and every credential of the one sent with every id of
-// the other.
+// Two tenants have the same objects, channel names included. Each credential of the one is used with each id of the
+// other.
 
-// estate is a tenant with one of everything, and the texts that only it may see.
+// estate is a tenant with one object of each kind, and texts that only this tenant may see.
 type estate struct {
 	tenant
-	credentials map[string]string // by what they are
-	ids         map[string]string // by the kind of thing: the path's first word below /v1
-	marks       []string          // what must never reach anybody else
-	hook        string            // the path of its source
+	credentials map[string]string // by kind
+	ids         map[string]string // by the path's first segment after /v1
+	marks       []string          // must not reach another tenant
+	hook        string            // the path of the source's URL
 }
 
 func (w *world) estate(name string) estate {
@@ -54,7 +54,7 @@ func (w *world) estate(name string) estate {
 	return e
 }
 
-// path fills a route's braces with ids of e, or with ids of nobody.
+// path replaces the parameters of a route with ids of e, or with unknown ids.
 func (e estate) path(route string, of func(kind string) string) string {
 	filled := route
 	kind := strings.Split(route, "/")[2]
@@ -64,7 +64,7 @@ func (e estate) path(route string, of func(kind string) string) string {
 	return strings.Replace(filled, "{token}", "x", 1)
 }
 
-// nobodys are ids as they should be of things that do not exist.
+// nobodys returns a well-formed id of an object that does not exist.
 func nobodys(kind string) string {
 	prefix := map[string]string{"keys": "key_", "sources": "src_", "tenants": "ten_", "secrets": "sec_",
 		"events": "evt_", "connections": "con_", "endpoints": "end_", "proxies": "prx_", "deliveries": "dlv_",
@@ -72,7 +72,7 @@ func nobodys(kind string) string {
 	return prefix + "01k9zq3v8d2m4n6p8r0t2v4x6z"
 }
 
-// bodies are requests that each route would take from whoever may.
+// bodies are valid bodies for the routes.
 func isolationBody(method, path string) any {
 	switch {
 	case method != http.MethodPost && method != http.MethodPut && method != http.MethodPatch:
@@ -117,7 +117,7 @@ func isolationBody(method, path string) any {
 
 var requestID = regexp.MustCompile(`req_[0-9a-z]{26}`)
 
-// snapshot is all that e shows to its owner.
+// snapshot returns all objects of e as its owner sees them.
 func (w *world) snapshot(e estate) string {
 	var b strings.Builder
 	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/policies", "/v1/sources",
@@ -147,7 +147,8 @@ func TestNoCredentialOfATenantReachesAnythingOfAnother(t *testing.T) {
 	tried := 0
 	for _, route := range names {
 		for method := range paths.Value(route).Operations() {
-			if elsewhere(route) || method == http.MethodDelete && route == "/v1/tenant" { // which ends the caller's own
+			// deletes the caller's own tenant
+			if elsewhere(route) || method == http.MethodDelete && route == "/v1/tenant" {
 				continue
 			}
 			foreign := other.path(route, func(kind string) string { return other.ids[kind] })
@@ -189,7 +190,7 @@ func TestNoCredentialOfATenantReachesAnythingOfAnother(t *testing.T) {
 	}
 }
 
-// roleRefusal tells whether a 403 was about what the credential may do at all, before anything was looked up.
+// roleRefusal reports whether a 403 is about the credential's rights, independent of any object.
 func roleRefusal(code string) bool { return code == "forbidden" || code == "api_key_required" }
 
 func TestAnOwnersKeyGets404ForEveryIDOfAnotherTenant(t *testing.T) {

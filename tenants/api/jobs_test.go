@@ -76,7 +76,7 @@ func TestJobIsReportedOnByItsURLAlone(t *testing.T) {
 	}
 }
 
-// The attack: a publisher, who may not read, has a job's token read a channel for it.
+// The attack: a publisher without the right to read uses a job's token to read a channel.
 func TestJobInAChannelOfAnothersNeedsTheRightToIt(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

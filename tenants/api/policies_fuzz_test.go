@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Whatever is sent as a policy is taken whole or refused with a reason; what is taken is shown as it came, keeps to
-// the grammar, and leaves the owner everything.
+// A policy is accepted completely or refused with a reason. An accepted policy is shown unchanged, obeys the grammar
+// and leaves all rights to the owner.
 func FuzzPolicy(f *testing.F) {
 	for _, body := range []string{
 		`{"rows":[]}`, `{"rows":[{"subject":"role:editor","object":"channel:a.*","action":"read","effect":"deny"}]}`,

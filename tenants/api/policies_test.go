@@ -24,7 +24,7 @@ func rowsOf(rows ...row) map[string]any {
 	return map[string]any{"rows": rows}
 }
 
-// setPolicy replaces the tenant's rows, whatever they were.
+// setPolicy replaces all of the tenant's rows.
 func (w *world) setPolicy(of tenant, rows ...row) answer {
 	w.t.Helper()
 	return w.do("PUT", "/v1/policies", of.key, rowsOf(rows...), "If-Match", "*").want(200)
@@ -47,7 +47,7 @@ func TestAPolicyIsReplacedByWhoeverNamesItsVersion(t *testing.T) {
 		t.Errorf("set %s %s, then read %s %s, want the same", tag, a.body, b.header.Get("ETag"), b.body)
 	}
 	w.do("PUT", "/v1/policies", ten.key, rowsOf(), "If-Match", `"0"`).want(412, "policy_changed")
-	// weak tags name no version
+	// weak tags do not match
 	w.do("PUT", "/v1/policies", ten.key, rowsOf(), "If-Match", "W/"+tag).want(412, "policy_changed")
 	w.do("PUT", "/v1/policies", ten.key, rowsOf()).want(428, "precondition_required")
 	for _, bad := range []string{"", "3", `"`, `"1" "2"`, `*, "1"`, `"1",`, `W/*`} {

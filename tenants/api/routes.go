@@ -14,7 +14,7 @@ type Route struct {
 
 	Public   bool // needs no credential
 	Operator bool // for the operator's key only; others get 404
-	// the object that the Gate is asked about, with {channel} and {id} replaced; "": the handler asks the Gate
+	// Object is what the Gate is asked about, with {channel} and {id} replaced. If it is "", the handler asks the Gate.
 	Object    string
 	Action    string // the action that the Gate is asked about, one of package access
 	Tokens    bool   // accepts tokens as well as keys

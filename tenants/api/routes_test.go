@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/api"
 )
 
-// elsewhere are the routes of the contract that other packages serve.
+// elsewhere reports whether a route of the contract is served by another package.
 func elsewhere(path string) bool {
 	return !strings.HasPrefix(path, "/v1/") || path == "/v1/stream" || path == "/v1/poll" || path == "/v1/ws" ||
 		path == "/v1/proxies/run" || strings.HasPrefix(path, "/v1/proxies/{id}/")

@@ -9,13 +9,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// seats are the connections of the one node, which serves them as a hub does and has no sockets.
+// seats are the connections of the only node. It serves them as a hub does, without sockets.
 type seats struct {
 	mu   sync.Mutex
 	list []tenants.Connection
 }
 
-// serveConnections starts the node, and returns what asks it.
+// serveConnections starts the node and returns the port to its connections.
 func (w *world) serveConnections() *tenants.Connections {
 	w.t.Helper()
 	w.hub = &seats{}
@@ -34,7 +34,7 @@ func (w *world) serveConnections() *tenants.Connections {
 	return tenants.NewConnections(w.table, node)
 }
 
-// open connects somebody.
+// open opens a connection of a subject.
 func (s *seats) open(of tenant, subject string, channels ...string) (id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// source is one of the GitHub provider.
+// source is a source of the provider GitHub.
 type source struct{ id, path, secret string }
 
 func (w *world) source(of tenant, channel string) source {

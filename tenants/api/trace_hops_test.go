@@ -49,6 +49,42 @@ func TestATraceHasEveryHopAndNoSecret(t *testing.T) {
 	delivery := w.delivered(ten, id, endpoint.get("id"))
 
 	v := w.traceOf(ten, id)
+	v.wantOrder(t)
+	v.wantHops(t, wrote, stamp, endpoint.get("id"), delivery)
+
+	// Neither rows nor answers contain secrets or payloads.
+	w.appender.Tracer.Session(e.Tenant, "alice", tenants.Session{Connection: "con_1", Node: "nod_1", At: wrote,
+		Opened: wrote, Channels: []string{"hooks"}, Positions: []int64{0}})
+	flush()
+	told := [][]byte{w.do("GET", "/v1/events/"+id+"/trace", ten.key, nil).want(200).body,
+		w.why(ten, map[string]any{"subject": "alice", "event": id}).body}
+	stored := 0
+	for _, k := range w.table.Left(e.Tenant) {
+		if kind := string(k.Kind); !strings.HasPrefix(kind, "trace/") && !strings.HasPrefix(kind, "sessions/") {
+			continue
+		}
+		row, err := w.table.Get(t.Context(), k)
+		w.must(err)
+		told, stored = append(told, row.Body, []byte(fmt.Sprint(k))), stored+1
+		// rows expire at whole seconds
+		if life := time.Until(row.Expires); life <= 0 || life > 24*time.Hour+time.Second {
+			t.Errorf("%v is kept for %v, want at most 24 hours", k, life)
+		}
+	}
+	if stored != 4 {
+		t.Errorf("%d rows are stored, want those of three hops and a session", stored)
+	}
+	secrets := map[string]string{
+		"payload": canary, "source's secret": hookSecret, "signature": signature,
+		"source's token": path[strings.LastIndexByte(path, '/')+1:], "key": ten.key,
+		"endpoint's secret": endpoint.get("secret"),
+	}
+	wantWithout(t, told, secrets)
+}
+
+// wantOrder checks that the trace has all hops, in the order of their times, which add up.
+func (v traced) wantOrder(t *testing.T) {
+	t.Helper()
 	if !v.Traced || v.names() != "received verified enqueued appended fanned_out written cut filtered delivery" ||
 		len(v.NotRecorded) != 0 {
 		t.Fatalf("hops %s, not recorded %v; want all of them", v.names(), v.NotRecorded)
@@ -62,6 +98,11 @@ func TestATraceHasEveryHopAndNoSecret(t *testing.T) {
 	if end := v.Hops[len(v.Hops)-1].At.Sub(*v.Hops[0].At).Milliseconds(); v.Total != end {
 		t.Errorf("%d ms in total, want %d, which is between the first and the last", v.Total, end)
 	}
+}
+
+// wantHops checks what single hops of the trace say.
+func (v traced) wantHops(t *testing.T, wrote time.Time, stamp, endpoint, delivery string) {
+	t.Helper()
 	if h := v.Hops[0]; h.DeliveryID != "evt_1" {
 		t.Errorf("got %+v, want delivery_id evt_1", h)
 	}
@@ -83,43 +124,20 @@ func TestATraceHasEveryHopAndNoSecret(t *testing.T) {
 		h.Denied[0].Policy.Row.Index != 0 {
 		t.Errorf("got %+v, want row 1 hiding from 2 connections and alice denied by row 0", h)
 	}
-	if h := v.Hops[8]; h.Endpoint != endpoint.get("id") || h.Delivery != delivery || h.State != "delivered" ||
+	if h := v.Hops[8]; h.Endpoint != endpoint || h.Delivery != delivery || h.State != "delivered" ||
 		len(h.Attempts) != 1 || h.Attempts[0].Status != 200 {
-		t.Errorf("got %+v, want endpoint %s, delivery %s, delivered with status 200", h, endpoint.get("id"), delivery)
+		t.Errorf("got %+v, want endpoint %s, delivery %s, delivered with status 200", h, endpoint, delivery)
 	}
+}
 
-	// Neither what is stored nor what is answered has a byte of it.
-	w.appender.Tracer.Session(e.Tenant, "alice", tenants.Session{Connection: "con_1", Node: "nod_1", At: wrote,
-		Opened: wrote, Channels: []string{"hooks"}, Positions: []int64{0}})
-	flush()
-	told := [][]byte{w.do("GET", "/v1/events/"+id+"/trace", ten.key, nil).want(200).body,
-		w.why(ten, map[string]any{"subject": "alice", "event": id}).body}
-	stored := 0
-	for _, k := range w.table.Left(e.Tenant) {
-		if kind := string(k.Kind); !strings.HasPrefix(kind, "trace/") && !strings.HasPrefix(kind, "sessions/") {
-			continue
-		}
-		row, err := w.table.Get(t.Context(), k)
-		w.must(err)
-		told, stored = append(told, row.Body, []byte(fmt.Sprint(k))), stored+1
-		// a table expires by whole seconds
-		if life := time.Until(row.Expires); life <= 0 || life > 24*time.Hour+time.Second {
-			t.Errorf("%v is kept for %v, want at most 24 hours", k, life)
-		}
-	}
-	if stored != 4 {
-		t.Errorf("%d rows are stored, want those of three hops and a session", stored)
-	}
-	secrets := map[string]string{
-		"payload": canary, "source's secret": hookSecret, "signature": signature,
-		"source's token": path[strings.LastIndexByte(path, '/')+1:], "key": ten.key,
-		"endpoint's secret": endpoint.get("secret"),
-	}
+// wantWithout checks that no text contains a secret, as it is or in base64.
+func wantWithout(t *testing.T, told [][]byte, secrets map[string]string) {
+	t.Helper()
 	for name, secret := range secrets {
 		if len(secret) < 12 {
 			t.Fatalf("%s is %q, want a secret", name, secret)
 		}
-		quoted, _ := json.Marshal([]byte(secret)) // base64, as bytes in a record would be
+		quoted, _ := json.Marshal([]byte(secret)) // base64, as bytes in a row are encoded
 		for _, text := range told {
 			if strings.Contains(string(text), secret) ||
 				strings.Contains(string(text), strings.Trim(string(quoted), `"=`)) {

@@ -9,7 +9,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// traced is an answer's trace.
+// traced is a decoded trace.
 type traced struct {
 	Traced bool
 	Hops   []struct {
@@ -71,7 +71,7 @@ func (w *world) traceOf(of tenant, event string) (v traced) {
 	return v
 }
 
-// trace has the appender's hops written down.
+// trace makes the appender record its hops.
 func (w *world) trace() (flush func()) {
 	w.appender.Tracer = tenants.NewTracer(w.table, nil)
 	return func() { w.appender.Tracer.Flush(w.t.Context()) }

@@ -32,7 +32,7 @@ func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 	session := func(subject, ended string, opened, at time.Time, position int64) {
 		record(tenants.NewID(tenants.PrefixConnection), subject, ended, opened, at, position)
 	}
-	late := func(subject string, from, to int64) { // opened once all was there
+	late := func(subject string, from, to int64) { // opened after all events
 		id := tenants.NewID(tenants.PrefixConnection)
 		record(id, subject, "", after, after, from)
 		record(id, subject, "left", after, after.Add(time.Millisecond), to)
@@ -46,7 +46,7 @@ func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 	late("resumed", 2, 6)
 	late("gone", -1, -1)
 	tracer.Flush(t.Context())
-	w.hub.open(ten, "open", "orders") // has 7
+	w.hub.open(ten, "open", "orders") // at position 7
 
 	for _, c := range []struct {
 		subject string
@@ -99,8 +99,8 @@ func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 	}
 }
 
-// Connections that were opened at the same time are listed in the order of their ids, and the first is the one that the
-// detail is about.
+// Connections opened at the same time are listed in the order of their ids, so that the detail is always about the same
+// one.
 func TestWhyListsConnectionsInOneOrder(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

@@ -58,7 +58,7 @@ func TestUsageShowsTheMonthsAndWhatIsInUse(t *testing.T) {
 		nil).want(403, "api_key_required")
 }
 
-// What the account is told of itself is for those who run it.
+// Notices about the account are for its administrators.
 func TestNoticesAreNotForEndUsers(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
@@ -78,6 +78,6 @@ func TestNoticesAreNotForEndUsers(t *testing.T) {
 		"forbidden")
 	ops := w.token(ten,
 		`{"subject":"ops","channels":["hookcast.notices"],"roles":["ops"],"ttl_seconds":60}`).get("token")
-	w.do("GET", path, ops, nil).want(403, "forbidden") // until the account's policy says so
+	w.do("GET", path, ops, nil).want(403, "forbidden") // unless the account's policy allows it
 	w.do("POST", path, ten.key, `{"type":"limit.warning","data":{}}`).want(422, "reserved_channel")
 }

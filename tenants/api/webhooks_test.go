@@ -13,7 +13,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// A webhook's whole way in, as a provider sees it: handler, receiver, source and queue.
+// The complete way of a webhook as a provider sees it: handler, receiver, source and queue.
 
 const hookSecret = "the provider's own secret"
 
@@ -194,8 +194,7 @@ func TestAWebhookOverTheTenantsLimitIs413(t *testing.T) {
 	w.do("POST", path, "", strings.Repeat("x", 11)).want(413, "event_too_large")
 }
 
-// A provider that sends a delivery on several connections at once has one event of it, whichever is first, and an
-// answer that is a 2xx on each.
+// A provider that sends a delivery on several connections at once creates one event and gets a 2xx on each connection.
 func TestTheSameWebhookManyTimesAtOnceIsOneEvent(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")

@@ -25,8 +25,8 @@ import (
 
 const publicURL = "https://hooks.example.com"
 
-// world is the API and ingest over simulated storage. Every exchange with it is held to the contract, and at its end no
-// secret that it gave out or was given may be in its log or in an answer that refuses something.
+// world is the API and ingest over simulated storage. It checks each exchange against the contract. At the end, its log
+// and its error answers must not contain any secret that it has issued or received.
 type world struct {
 	t        testing.TB
 	api      http.Handler
@@ -45,7 +45,7 @@ type world struct {
 
 	mu      sync.Mutex
 	secrets []string
-	refused []string // what was said when refusing
+	refused []string // bodies of error answers
 }
 
 type buffer struct {
@@ -133,8 +133,8 @@ func (w *world) must(err error) {
 	}
 }
 
-// do sends a request as the holder of a credential, "" for nobody. The body is nil, a string that is sent as it is,
-// or anything that marshals; headers come in pairs.
+// do sends a request with a credential, "" for none. The body is nil, a string that is sent unchanged, or a value that
+// is marshalled. Headers are pairs of name and value.
 func (w *world) do(method, path, credential string, body any, headers ...string) answer {
 	w.t.Helper()
 	var b []byte
@@ -185,7 +185,7 @@ func (w *world) send(r *http.Request, body []byte) answer {
 	return a
 }
 
-// keep notes a secret.
+// keep records a secret.
 func (w *world) keep(secret string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -194,7 +194,7 @@ func (w *world) keep(secret string) {
 	}
 }
 
-// remember notes the secrets of an answer, and what it said where it refuses.
+// remember records the secrets in an answer, or the whole body of an error.
 func (w *world) remember(a answer) {
 	if a.status >= 400 {
 		w.mu.Lock()
@@ -242,7 +242,7 @@ func (w *world) nothingLeaked() {
 	}
 }
 
-// tenant is one that the operator made, with its owner's key.
+// tenant is a tenant with its owner's key.
 type tenant struct{ id, key string }
 
 func (w *world) tenant(name string) tenant {
@@ -266,10 +266,10 @@ func (w *world) publish(by tenant, channel, data string) (id string) {
 	return a.get("id")
 }
 
-// catchUp takes what is in the log into the index.
+// catchUp adds the events in the log to the index.
 func (w *world) catchUp() {
 	w.t.Helper()
-	// so that there is a change
+	// the feed needs at least one change
 	w.must(w.table.Write(w.t.Context(), tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "test"}, []byte("{}"),
 		time.Time{}, tenants.Anything())))
 	changes, done, err := w.feed.Next(w.t.Context(), 100_000)
@@ -279,7 +279,7 @@ func (w *world) catchUp() {
 	w.must(done(w.t.Context()))
 }
 
-// pump takes what is queued into the log.
+// pump appends the queued events to the log.
 func (w *world) pump() {
 	w.t.Helper()
 	for {
@@ -295,7 +295,7 @@ func (w *world) pump() {
 	}
 }
 
-// altered is text with another last character.
+// altered returns text with another last character.
 func altered(text string) string {
 	last := "0"
 	if strings.HasSuffix(text, last) {
