@@ -32,12 +32,14 @@ func TestNameThatLeadsInsideIsNeverDialled(t *testing.T) {
 			if len(w.dialled()) != 0 {
 				t.Errorf("%s was dialled", a)
 			}
-			if _, err := w.CheckURL(t.Context(), "https://inside.example.com/"); tenants.CodeOf(err) != "invalid_url" || strings.Contains(err.Error(), a.String()) {
+			if _, err := w.CheckURL(t.Context(), "https://inside.example.com/"); tenants.CodeOf(err) != "invalid_url" ||
+				strings.Contains(err.Error(), a.String()) {
 				t.Errorf("%s: %v", a, err)
 			}
 		}
 	}
-	for _, a := range []string{"::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:10.0.0.1", "4000::1", "1fff::1", "fe80::1%lo", "169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200"} {
+	for _, a := range []string{"::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:10.0.0.1", "4000::1", "1fff::1",
+		"fe80::1%lo", "169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200"} {
 		w := newWire(t, egress.Options{}, nil)
 		w.names.answers["inside.example.com."] = [][]string{{a}}
 		wantFailure(t, w.Send(t.Context(), to("https://inside.example.com/")), tenants.FailureBlocked)
@@ -45,8 +47,10 @@ func TestNameThatLeadsInsideIsNeverDialled(t *testing.T) {
 }
 
 func TestAddressesBesideTheBlocksAreReachable(t *testing.T) {
-	for _, a := range []string{"1.0.0.0", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0",
-		"172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "::ffff:8.8.8.8",
+	for _, a := range []string{"1.0.0.0", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
+		"126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0",
+		"172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0",
+		"223.255.255.255", "::ffff:8.8.8.8",
 		"2001:200::1", "2606:4700::1", "2a00::1", "3ffe::1", "2003::1"} {
 		w := newWire(t, egress.Options{}, nil)
 		w.names.answers["outside.example.com."] = [][]string{{a}}
@@ -100,7 +104,8 @@ func TestDNSRebindingIsNeverDialled(t *testing.T) {
 func TestDNSRebindingBetweenAttempts(t *testing.T) {
 	w := newWire(t, egress.Options{}, nil)
 	w.names.answers["rebind.example.com."] = [][]string{{public}, {"10.0.0.1"}, {"169.254.169.254"}, {public}}
-	for _, want := range []tenants.Failure{tenants.FailureConnect, tenants.FailureBlocked, tenants.FailureBlocked, tenants.FailureConnect} {
+	for _, want := range []tenants.Failure{tenants.FailureConnect, tenants.FailureBlocked, tenants.FailureBlocked,
+		tenants.FailureConnect} {
 		wantFailure(t, w.Send(t.Context(), to("https://rebind.example.com/")), want)
 	}
 	for _, d := range w.dialled() {
@@ -113,7 +118,8 @@ func TestDNSRebindingBetweenAttempts(t *testing.T) {
 // The attack: one private address among many.
 func TestOnePrivateAddressAmongManyIsLeftOut(t *testing.T) {
 	w := newWire(t, egress.Options{}, nil)
-	w.names.answers["many.example.com."] = [][]string{{"127.0.0.1", public, "10.0.0.1", "8.8.4.4", "::1", "2606:4700::1111", "169.254.169.254"}}
+	w.names.answers["many.example.com."] = [][]string{{"127.0.0.1", public, "10.0.0.1", "8.8.4.4",
+		"::1", "2606:4700::1111", "169.254.169.254"}}
 	wantFailure(t, w.Send(t.Context(), to("https://many.example.com/")), tenants.FailureConnect)
 	if d := strings.Join(w.dialled(), " "); d != "8.8.8.8:443 8.8.4.4:443 [2606:4700::1111]:443" {
 		t.Errorf("dialled %s", d)
@@ -171,7 +177,8 @@ func TestDevelopmentSwitchLeavesMetadataShut(t *testing.T) {
 		}
 		wantFailure(t, w.Send(t.Context(), to("http://inside/")), want)
 	}
-	for _, url := range []string{"http://169.254.169.254/", "http://169.254.170.2/", "http://[fd00:ec2::254]/", "http://[::ffff:169.254.169.254]/"} {
+	for _, url := range []string{"http://169.254.169.254/", "http://169.254.170.2/", "http://[fd00:ec2::254]/",
+		"http://[::ffff:169.254.169.254]/"} {
 		w := newWire(t, egress.Options{AllowPrivate: true}, nil)
 		wantFailure(t, w.Send(t.Context(), to(url)), tenants.FailureBlocked)
 	}

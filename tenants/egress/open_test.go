@@ -18,7 +18,8 @@ import (
 
 const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
-// An answer is there with its head, and its body for as long as both sides want: the bound on a delivery is none on a stream.
+// An answer is there with its head, and its body for as long as both sides want: the bound on a delivery is none on a
+// stream.
 func TestAnOpenedAnswerLastsBeyondTheTimeOfADelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := plain(t, trickle(streamHead, "data: a\n\n", time.Minute))
@@ -75,10 +76,14 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 			o     tenants.Outgoing
 			want  tenants.Failure
 		}{
-			"no URL":          {nil, to("ftp://example.com/"), tenants.FailureURL},
-			"a header in two": {nil, tenants.Outgoing{Method: "GET", URL: "http://example.com/", Header: http.Header{"A": {"a\r\nB: c"}}}, tenants.FailureURL},
-			"cut":             {func(c net.Conn) { readRequest(bufio.NewReader(c)); c.Close() }, to("http://example.com/"), tenants.FailureReset},
-			"no HTTP":         {answering("SSH-2.0-OpenSSH_9.6\r\n"), to("http://example.com/"), tenants.FailureResponse},
+			"no URL": {nil, to("ftp://example.com/"), tenants.FailureURL},
+			"a header in two": {nil, tenants.Outgoing{Method: "GET", URL: "http://example.com/",
+				Header: http.Header{"A": {"a\r\nB: c"}}}, tenants.FailureURL},
+			"cut": {func(c net.Conn) {
+				readRequest(bufio.NewReader(c))
+				c.Close()
+			}, to("http://example.com/"), tenants.FailureReset},
+			"no HTTP": {answering("SSH-2.0-OpenSSH_9.6\r\n"), to("http://example.com/"), tenants.FailureResponse},
 		} {
 			if answer, failure := plain(t, c.serve).Open(t.Context(), c.o); failure != c.want || answer != nil {
 				t.Errorf("%s: %q, %+v", name, failure, answer)
@@ -91,11 +96,15 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 		})
 		late, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		if _, failure := plain(t, func(c net.Conn) { io.Copy(io.Discard, c); c.Close() }).Open(late, to("http://example.com/")); failure != tenants.FailureTimeout {
+		if _, failure := plain(t, func(c net.Conn) {
+			io.Copy(io.Discard, c)
+			c.Close()
+		}).Open(late, to("http://example.com/")); failure != tenants.FailureTimeout {
 			t.Errorf("no answer before the context ends: %q", failure)
 		}
 		began := time.Now()
-		if _, failure := w.Open(t.Context(), to("https://example.com/")); failure != tenants.FailureConnect || time.Since(began) > 10*time.Second {
+		if _, failure := w.Open(t.Context(), to("https://example.com/")); failure != tenants.FailureConnect ||
+			time.Since(began) > 10*time.Second {
 			t.Errorf("a connect that hangs: %q after %v", failure, time.Since(began))
 		}
 	})
@@ -105,14 +114,17 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 func TestAStreamFromInsideIsNotOpened(t *testing.T) {
 	w := newWire(t, egress.Options{}, func(c net.Conn) { t.Error("it was reached"); c.Close() })
 	w.names.answers["inside.example.com."] = [][]string{{"169.254.169.254"}}
-	for url, want := range map[string]tenants.Failure{"https://127.0.0.1/": tenants.FailureBlocked, "https://[::1]/": tenants.FailureBlocked, "https://inside.example.com/": tenants.FailureBlocked} {
+	for url, want := range map[string]tenants.Failure{"https://127.0.0.1/": tenants.FailureBlocked,
+		"https://[::1]/": tenants.FailureBlocked, "https://inside.example.com/": tenants.FailureBlocked} {
 		if answer, failure := w.Open(t.Context(), to(url)); failure != want || answer != nil {
 			t.Errorf("%s: %q", url, failure)
 		}
 	}
-	moved := plain(t, answering("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest\r\nContent-Length: 0\r\n\r\n"))
+	moved := plain(t,
+		answering("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest\r\nContent-Length: 0\r\n\r\n"))
 	answer, failure := moved.Open(t.Context(), to("http://example.com/"))
-	if failure != "" || answer.StatusCode != 302 || !strings.Contains(answer.Header.Get("Location"), "169.254") || len(moved.dialled()) != 1 {
+	if failure != "" || answer.StatusCode != 302 || !strings.Contains(answer.Header.Get("Location"), "169.254") ||
+		len(moved.dialled()) != 1 {
 		t.Errorf("a redirect: %q, dialled %v", failure, moved.dialled())
 	}
 	answer.Body.Close()

@@ -110,7 +110,8 @@ func readRequest(r *bufio.Reader) bool {
 }
 
 func to(url string) tenants.Outgoing {
-	return tenants.Outgoing{Method: "POST", URL: url, Header: map[string][]string{"Content-Type": {"application/json"}}, Body: []byte(`{"a":1}`)}
+	return tenants.Outgoing{Method: "POST", URL: url, Header: map[string][]string{"Content-Type": {"application/json"}},
+		Body: []byte(`{"a":1}`)}
 }
 
 func wantFailure(t *testing.T, a tenants.Answer, want tenants.Failure) {

@@ -25,9 +25,11 @@ import (
 )
 
 func TestAnswerComesBackWhole(t *testing.T) {
-	w := plain(t, answering("HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\nSet-Cookie: session=secret\r\nX-Api-Key: secret\r\nX-Request-Id: r1\r\nContent-Length: 5\r\n\r\nhello"))
+	w := plain(t, answering("HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\nSet-Cookie: "+
+		"session=secret\r\nX-Api-Key: secret\r\nX-Request-Id: r1\r\nContent-Length: 5\r\n\r\nhello"))
 	a := w.Send(t.Context(), to("http://example.com/"))
-	if a.Failure != "" || a.Status != 202 || string(a.Body) != "hello" || a.Truncated || !a.Connected || a.RetryAfter != 0 {
+	if a.Failure != "" || a.Status != 202 || string(a.Body) != "hello" || a.Truncated || !a.Connected ||
+		a.RetryAfter != 0 {
 		t.Errorf("got %+v", a)
 	}
 	if a.Header["X-Request-Id"][0] != "r1" || strings.Contains(fmt.Sprint(a.Header), "secret") {
@@ -49,13 +51,15 @@ func TestRequestIsWhatWasAskedFor(t *testing.T) {
 		io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
 	})
 	o := to("http://example.com/a%2Fb?c=d")
-	o.Header["Webhook-Id"], o.Header["Host"], o.Header["Content-Length"], o.Header["Transfer-Encoding"] = []string{"msg_1"}, []string{"evil"}, []string{"1"}, []string{"chunked"}
+	o.Header["Webhook-Id"], o.Header["Host"], o.Header["Content-Length"],
+		o.Header["Transfer-Encoding"] = []string{"msg_1"}, []string{"evil"}, []string{"1"}, []string{"chunked"}
 	if a := w.Send(t.Context(), o); a.Status != 204 {
 		t.Fatalf("got %+v", a)
 	}
 	r := got.Load()
 	body, _ := io.ReadAll(r.Body)
-	if r.Method != "POST" || r.RequestURI != "/a%2Fb?c=d" || r.Host != "example.com" || string(body) != `{"a":1}` || r.ContentLength != 7 || len(r.TransferEncoding) > 0 ||
+	if r.Method != "POST" || r.RequestURI != "/a%2Fb?c=d" || r.Host != "example.com" || string(body) != `{"a":1}` ||
+		r.ContentLength != 7 || len(r.TransferEncoding) > 0 ||
 		r.Header.Get("Webhook-Id") != "msg_1" || r.Header.Get("Accept-Encoding") != "" {
 		t.Errorf("got %+v, %s", r, body)
 	}
@@ -71,7 +75,8 @@ func TestHeaderWithALineBreakIsNotSent(t *testing.T) {
 // The attack: a redirect to the inside.
 func TestRedirectIsAnAnswerAndNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		w := plain(t, answering(fmt.Sprintf("HTTP/1.1 %d Moved\r\nLocation: http://u:p@169.254.169.254/latest?token=secret#f\r\nContent-Length: 0\r\n\r\n", status)))
+		w := plain(t, answering(fmt.Sprintf("HTTP/1.1 %d Moved\r\nLocation: "+
+			"http://u:p@169.254.169.254/latest?token=secret#f\r\nContent-Length: 0\r\n\r\n", status)))
 		a := w.Send(t.Context(), to("http://example.com/"))
 		if a.Failure != "" || a.Status != status || a.Header["Location"][0] != "http://169.254.169.254/latest" {
 			t.Errorf("got %+v", a)
@@ -90,14 +95,29 @@ func TestSlowReceiverEndsAtFifteenSeconds(t *testing.T) {
 		want   tenants.Failure
 		status int
 	}{
-		"never answers":         {"http://example.com/", func(c net.Conn) { io.Copy(io.Discard, c); c.Close() }, tenants.FailureTimeout, 0},
-		"never reads":           {"http://example.com/", func(c net.Conn) { time.Sleep(time.Hour); c.Close() }, tenants.FailureTimeout, 0},
-		"no handshake":          {"https://example.com/", func(c net.Conn) { io.Copy(io.Discard, c); c.Close() }, tenants.FailureTLS, 0},
-		"a byte a second":       {"http://example.com/", trickle("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "x", time.Second), tenants.FailureTimeout, 200},
-		"a header a second":     {"http://example.com/", trickle("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", time.Second), tenants.FailureTimeout, 0},
-		"a chunk a second":      {"http://example.com/", trickle("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", time.Second), tenants.FailureTimeout, 200},
-		"a 100 a second":        {"http://example.com/", trickle("", "HTTP/1.1 100 Continue\r\n\r\n", time.Second), tenants.FailureTimeout, 0},
-		"an early hint forever": {"http://example.com/", trickle("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", time.Second), tenants.FailureTimeout, 0},
+		"never answers": {"http://example.com/", func(c net.Conn) {
+			io.Copy(io.Discard, c)
+			c.Close()
+		}, tenants.FailureTimeout, 0},
+		"never reads": {"http://example.com/", func(c net.Conn) {
+			time.Sleep(time.Hour)
+			c.Close()
+		}, tenants.FailureTimeout, 0},
+		"no handshake": {"https://example.com/", func(c net.Conn) {
+			io.Copy(io.Discard, c)
+			c.Close()
+		}, tenants.FailureTLS, 0},
+		"a byte a second": {"http://example.com/",
+			trickle("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "x", time.Second), tenants.FailureTimeout, 200},
+		"a header a second": {"http://example.com/", trickle("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", time.Second),
+			tenants.FailureTimeout, 0},
+		"a chunk a second": {"http://example.com/",
+			trickle("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", time.Second),
+			tenants.FailureTimeout, 200},
+		"a 100 a second": {"http://example.com/", trickle("", "HTTP/1.1 100 Continue\r\n\r\n", time.Second),
+			tenants.FailureTimeout, 0},
+		"an early hint forever": {"http://example.com/",
+			trickle("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", time.Second), tenants.FailureTimeout, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -193,7 +213,8 @@ func TestGzipBombStaysPacked(t *testing.T) {
 	z := gzip.NewWriter(&b)
 	z.Write(make([]byte, 8<<20))
 	z.Close()
-	w := plain(t, answering(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", b.Len(), b.String())))
+	w := plain(t, answering(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s",
+		b.Len(), b.String())))
 	a := w.Send(t.Context(), to("http://example.com/"))
 	if a.Failure != "" || !bytes.Equal(a.Body, b.Bytes()) {
 		t.Errorf("%d bytes, %q", len(a.Body), a.Failure)
@@ -245,7 +266,8 @@ func TestConnectionThatIsCut(t *testing.T) {
 }
 
 func TestConnectionIsUsedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // net/http gives up a connection whose writer does not get its turn within 50 ms
+	// net/http gives up a connection whose writer does not get its turn within 50 ms
+	synctest.Test(t, func(t *testing.T) {
 		w := plain(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 		for range 5 {
 			if a := w.Send(t.Context(), to("http://example.com/")); a.Status != 200 || !a.Connected {
@@ -279,7 +301,9 @@ func TestIdleConnectionIsLetGo(t *testing.T) {
 // secure is a wire to a real server with TLS, whose certificate says example.com.
 func secure(t *testing.T, config *tls.Config, trust bool) *wire {
 	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.Proto)
+	}))
 	server.TLS = config
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
@@ -297,7 +321,8 @@ func secure(t *testing.T, config *tls.Config, trust bool) *wire {
 }
 
 func TestTLSIsVerified(t *testing.T) {
-	if a := secure(t, nil, true).Send(t.Context(), to("https://example.com/")); a.Status != 200 || string(a.Body) != "HTTP/1.1" {
+	if a := secure(t, nil, true).Send(t.Context(), to("https://example.com/")); a.Status != 200 ||
+		string(a.Body) != "HTTP/1.1" {
 		t.Errorf("a good certificate: %+v", a)
 	}
 	for name, c := range map[string]struct {
@@ -307,7 +332,8 @@ func TestTLSIsVerified(t *testing.T) {
 	}{
 		"a certificate that nobody vouches for": {nil, false, "example.com"},
 		"another name's":                        {nil, true, "other.test"},
-		"TLS 1.1":                               {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, true, "example.com"},
+		"TLS 1.1": {&tls.Config{MinVersion: tls.VersionTLS10,
+			MaxVersion: tls.VersionTLS11}, true, "example.com"},
 	} {
 		w := secure(t, c.config, c.trust)
 		w.names.answers["other.test."] = [][]string{{public}}
@@ -337,7 +363,8 @@ func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		year := 365 * 24 * time.Hour
 		for value, want := range map[string]time.Duration{
-			"7": 7 * time.Second, " 7 ": 7 * time.Second, "0": 0, "-1": 0, "": 0, "soon": 0, "1e9": 0, "1.5": 0, "+5": 0, "315360000": year, "99999999999999999999999": year,
+			"7": 7 * time.Second, " 7 ": 7 * time.Second, "0": 0, "-1": 0, "": 0, "soon": 0, "1e9": 0, "1.5": 0,
+			"+5": 0, "315360000": year, "99999999999999999999999": year,
 			time.Now().Add(time.Minute).UTC().Format(http.TimeFormat):   time.Minute,
 			time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat):  0,
 			time.Now().Add(20 * year).UTC().Format(http.TimeFormat):     year,

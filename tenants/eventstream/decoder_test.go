@@ -61,7 +61,8 @@ func TestDecoderByTheGrammar(t *testing.T) {
 		{"bytes that are no UTF-8", "data: a\xffb\n\n", "message|a\ufffdb|"},
 		{"a character that is cut short is one U+FFFD", "data: a\xe2\x82b\xf0\x9f\x98\n\n", "message|a\ufffdb\ufffd|"},
 		{"a surrogate is three", "data: \xed\xa0\x80\n\n", "message|\ufffd\ufffd\ufffd|"},
-		{"a line that no buffer holds whole", "data:" + x + "\r:" + x + "\ndata:" + x + "\n\n", "message|" + x + "\n" + x + "|"},
+		{"a line that no buffer holds whole", "data:" + x + "\r:" + x + "\ndata:" + x + "\n\n",
+			"message|" + x + "\n" + x + "|"},
 	})
 }
 
@@ -147,7 +148,8 @@ func TestDecoderBounds(t *testing.T) {
 		"many lines": strings.Repeat("data: a\n", 101),
 		"a comment":  ":" + strings.Repeat("a", 101),
 	} {
-		if _, err := eventstream.NewDecoder(strings.NewReader(in), 100).Next(); !errors.Is(err, eventstream.ErrTooLong) {
+		if _, err := eventstream.NewDecoder(strings.NewReader(in), 100).Next(); !errors.Is(err,
+			eventstream.ErrTooLong) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 
 var lineEnds = regexp.MustCompile("\r\n|\r|\n")
 
-// model reads a whole stream by the letter of the standard: decode, split, interpret each line. It is short and slow, and shares nothing
-// with the Decoder.
+// model reads a whole stream by the letter of the standard: decode, split, interpret each line. It is short and slow,
+// and shares nothing with the Decoder.
 func model(stream string) (events []string) {
 	lines := lineEnds.Split(strings.TrimPrefix(stream, "\ufeff"), -1)
 	lines = lines[:len(lines)-1] // what has no end
@@ -65,7 +65,8 @@ func (p *pieces) Read(b []byte) (int, error) {
 // Whatever comes, in whatever pieces, the decoder gives what the standard says, and text.
 func FuzzDecoder(f *testing.F) {
 	for _, s := range []string{
-		"", "data: a\n\n", "\ufeffdata: a\r\n\r\n", "\ufeff\ufeffdata\r\r", "id: 1\x00\nid: 2\nevent: x\ndata:  y\rdata\n\n: c\n\n", "retry: 10\ndata: a\n\rdata: b\r\n\n",
+		"", "data: a\n\n", "\ufeffdata: a\r\n\r\n", "\ufeff\ufeffdata\r\r",
+		"id: 1\x00\nid: 2\nevent: x\ndata:  y\rdata\n\n: c\n\n", "retry: 10\ndata: a\n\rdata: b\r\n\n",
 		"data: \xe2\x82\n\n", "\xef\xbbdata: x\n\n", "data:a\r\n\rdata:b\n\n\n\n", "id\nid: 3\n\ndata:\n\n",
 	} {
 		f.Add(s, int64(1))

@@ -25,7 +25,8 @@ type server struct {
 	open    int
 }
 
-// script answers one request. write gives the body, until its context ends; an error breaks the connection, nil ends it.
+// script answers one request. write gives the body, until its context ends; an error breaks the connection, nil ends
+// it.
 type script struct {
 	failure tenants.Failure
 	delay   time.Duration
@@ -59,10 +60,11 @@ func silent(s string) script {
 }
 
 func refusing(status int) script {
-	return script{status: status, header: map[string]string{"Content-Type": "text/plain"}, write: func(_ context.Context, w io.Writer, _ tenants.Outgoing) error {
-		io.WriteString(w, "no, not with a-secret-key")
-		return nil
-	}}
+	return script{status: status, header: map[string]string{"Content-Type": "text/plain"},
+		write: func(_ context.Context, w io.Writer, _ tenants.Outgoing) error {
+			io.WriteString(w, "no, not with a-secret-key")
+			return nil
+		}}
 }
 
 func (s *server) Open(ctx context.Context, o tenants.Outgoing) (*http.Response, tenants.Failure) {
@@ -146,8 +148,11 @@ func (s *sink) String() string { return strings.Join(s.got, " ") }
 
 func options(s *server) upstream.Options {
 	return upstream.Options{
-		Opener: s, Request: tenants.Outgoing{Method: "GET", URL: "https://example.com/a"}, Reconnect: true, FirstByte: 30 * time.Second, Idle: time.Minute,
-		Total: 24 * time.Hour, EventBytes: 1 << 16, Redact: func(s string) string { return strings.ReplaceAll(s, "a-secret-key", "[redacted]") },
+		Opener: s, Request: tenants.Outgoing{Method: "GET", URL: "https://example.com/a"}, Reconnect: true,
+		FirstByte: 30 * time.Second, Idle: time.Minute,
+		Total: 24 * time.Hour, EventBytes: 1 << 16, Redact: func(s string) string {
+			return strings.ReplaceAll(s, "a-secret-key", "[redacted]")
+		},
 	}
 }
 
@@ -162,7 +167,8 @@ func run(t *testing.T, o upstream.Options, to *sink) (upstream.End, error) {
 }
 
 // want runs scripts and wants what comes, how it ends, and what each request went on from.
-func want(t *testing.T, change func(*upstream.Options), got, lastIDs string, reason upstream.Reason, scripts ...script) *server {
+func want(t *testing.T, change func(*upstream.Options), got, lastIDs string, reason upstream.Reason,
+	scripts ...script) *server {
 	t.Helper()
 	s, to := &server{scripts: scripts}, &sink{}
 	o := options(s)

@@ -12,8 +12,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
-// lastEventID answers three times as web-platform-tests' eventsource/resources/last-event-id.py does, with the id that a request brings, or says
-// hello with the id given.
+// lastEventID answers three times as web-platform-tests' eventsource/resources/last-event-id.py does, with the id
+// that a request brings, or says hello with the id given.
 func lastEventID(id string) []script {
 	echo := events(func(_ context.Context, w io.Writer, r tenants.Outgoing) error {
 		if last := strings.Join(r.Header["Last-Event-Id"], ","); last != "" {
@@ -34,7 +34,8 @@ func TestComingBackAsWebPlatformTestsHaveIt(t *testing.T) {
 			want(t, nil, "hello GAP hello GAP hello", "|||", upstream.Ended, lastEventID(id)...) // format-field-id-null
 		}
 		once := "retry:1000\ndata:test1\n\nid:test\ndata:test2\n"
-		want(t, nil, "test1 GAP test1", "||", upstream.Ended, text(once, nil), text(once, nil), noContent) // format-data-before-final-empty-line
+		// format-data-before-final-empty-line
+		want(t, nil, "test1 GAP test1", "||", upstream.Ended, text(once, nil), text(once, nil), noContent)
 		for stream, pause := range map[string]time.Duration{
 			"retry:03000\ndata:x\n\n\n":             3 * time.Second, // format-field-retry
 			"retry:3000\nretry:1000x\ndata:x\n\n\n": 3 * time.Second, // format-field-retry-bogus
