@@ -69,7 +69,8 @@ func bearer(subject string, channels []string, roles ...string) tenants.Principa
 // What every role may do to every object, written out: a letter for each of read, write, publish, subscribe, manage.
 func TestDefaultRights(t *testing.T) {
 	g := newGate(t, &rows{})
-	letters := map[byte]string{'r': access.Read, 'w': access.Write, 'p': access.Publish, 's': access.Subscribe, 'm': access.Manage}
+	letters := map[byte]string{'r': access.Read, 'w': access.Write, 'p': access.Publish, 's': access.Subscribe,
+		'm': access.Manage}
 	for _, row := range []struct{ object, owner, admin, publisher, viewer string }{
 		{"channel:orders.42", "rwpsm", "rwpsm", "p", "rs"},
 		{"channel:*", "rwpsm", "rwpsm", "p", "rs"},
@@ -93,7 +94,8 @@ func TestDefaultRights(t *testing.T) {
 		{"operator:tenants", "", "", "", ""},
 		{"operator:*", "", "", "", ""},
 	} {
-		for role, want := range map[string]string{"owner": row.owner, "admin": row.admin, "publisher": row.publisher, "viewer": row.viewer, "signer": "", "operator": "", "nobody": "", "": "", "*": ""} {
+		for role, want := range map[string]string{"owner": row.owner, "admin": row.admin, "publisher": row.publisher,
+			"viewer": row.viewer, "signer": "", "operator": "", "nobody": "", "": "", "*": ""} {
 			for letter, action := range letters {
 				if got := allowed(t, g, key(role), row.object, action); got != (strings.IndexByte(want, letter) >= 0) {
 					t.Errorf("%s may %s %s: %v", role, action, row.object, got)
@@ -114,7 +116,8 @@ func TestOperatorHasTheOperatorsObjectsAlone(t *testing.T) {
 			t.Errorf("the operator reads %s", object)
 		}
 	}
-	for _, p := range []tenants.Principal{{}, {Roles: []string{"owner"}}, {Tenant: tenants.System, Roles: []string{"owner"}}} {
+	for _, p := range []tenants.Principal{{}, {Roles: []string{"owner"}},
+		{Tenant: tenants.System, Roles: []string{"owner"}}} {
 		if allowed(t, g, p, "channel:x", access.Read) {
 			t.Errorf("%+v reads a channel", p)
 		}
@@ -126,7 +129,8 @@ func TestChannelsNarrowWhatRolesGive(t *testing.T) {
 	p := bearer("alice", []string{"orders.*", "news"}, "viewer", "publisher")
 	for object, want := range map[string]bool{
 		"channel:orders.42": true, "channel:orders.a.b": true, "channel:news": true,
-		"channel:orders": false, "channel:orders.": true, "channel:newsletter": false, "channel:*": false, "channel:ordersx": false, "channels": false, "channel:": false,
+		"channel:orders": false, "channel:orders.": true, "channel:newsletter": false, "channel:*": false,
+		"channel:ordersx": false, "channels": false, "channel:": false,
 	} {
 		for _, action := range []string{access.Read, access.Subscribe, access.Publish} {
 			if allowed(t, g, p, object, action) != want {
@@ -150,7 +154,8 @@ func TestOwnRows(t *testing.T) {
 		access.Rule{Subject: "role:chief", Role: "role:editor"},
 		access.Rule{Subject: "role:viewer", Object: "channel:secret.*", Action: access.Read, Effect: access.Deny},
 		access.Rule{Subject: "role:banned", Object: "channel:*", Action: access.Subscribe, Effect: access.Deny},
-		access.Rule{Subject: "user:alice", Object: "channel:private.alice", Action: access.Subscribe, Effect: access.Allow},
+		access.Rule{Subject: "user:alice", Object: "channel:private.alice", Action: access.Subscribe,
+			Effect: access.Allow},
 		access.Rule{Subject: "user:mallory", Object: "channel:*", Action: access.Read, Effect: access.Deny},
 		access.Rule{Subject: "user:bob", Role: "role:chief"},
 	)
@@ -168,7 +173,8 @@ func TestOwnRows(t *testing.T) {
 		{key("viewer"), "channel:secret.1", access.Read, false},
 		{key("chief"), "channel:secret.1", access.Read, false}, // a denial comes along
 		{key("owner"), "channel:secret.1", access.Read, true},
-		{key("viewer", "banned"), "channel:orders", access.Subscribe, false}, // a denial of one role beats the other's right
+		// a denial of one role beats the other's right
+		{key("viewer", "banned"), "channel:orders", access.Subscribe, false},
 		{key("banned", "viewer"), "channel:orders", access.Subscribe, false},
 		{key("viewer"), "channel:orders", access.Subscribe, true},
 		{bearer("alice", nil), "channel:private.alice", access.Subscribe, true},
@@ -179,7 +185,8 @@ func TestOwnRows(t *testing.T) {
 		{bearer("carol", nil, "viewer"), "channel:orders", access.Read, true},
 		{bearer("role:owner", nil), "channel:orders", access.Read, false}, // a subject is no role
 		{bearer("owner", nil), "channel:orders", access.Read, false},
-		{tenants.Principal{Tenant: tenB, Roles: []string{"editor"}}, "channel:drafts.1", access.Publish, false}, // another tenant's rows
+		// another tenant's rows
+		{tenants.Principal{Tenant: tenB, Roles: []string{"editor"}}, "channel:drafts.1", access.Publish, false},
 		{tenants.Principal{Tenant: tenB, Roles: []string{"viewer"}}, "channel:secret.1", access.Read, true},
 	} {
 		for range 2 { // decided, and remembered
@@ -215,18 +222,22 @@ func TestNewRowsCountOnceForgotten(t *testing.T) {
 func TestErrorsPermitNothing(t *testing.T) {
 	r := &rows{err: tenants.Errorf(tenants.Unavailable, "busy", "busy")}
 	g := newGate(t, r)
-	if yes, err := g.Allow(context.Background(), key("owner"), "channel:x", access.Read); yes || tenants.KindOf(err) != tenants.Unavailable {
+	if yes, err := g.Allow(context.Background(), key("owner"), "channel:x", access.Read); yes ||
+		tenants.KindOf(err) != tenants.Unavailable {
 		t.Errorf("got %v, %v", yes, err)
 	}
 	for _, action := range []string{"", "*", "Read", "read "} {
-		if yes, err := g.Allow(context.Background(), key("owner"), "channel:x", action); yes || tenants.CodeOf(err) != "action_unknown" {
+		if yes, err := g.Allow(context.Background(), key("owner"), "channel:x", action); yes ||
+			tenants.CodeOf(err) != "action_unknown" {
 			t.Errorf("action %q: %v, %v", action, yes, err)
 		}
 	}
 	r.err = nil
-	r.set(tenA, access.Rule{Subject: "role:viewer", Object: "*", Action: "*", Effect: access.Allow}) // as nobody can have written it
+	// as nobody can have written it
+	r.set(tenA, access.Rule{Subject: "role:viewer", Object: "*", Action: "*", Effect: access.Allow})
 	g.Forget(tenA)
-	if yes, err := g.Allow(context.Background(), key("viewer"), "tenant", access.Manage); yes || tenants.KindOf(err) != tenants.Internal {
+	if yes, err := g.Allow(context.Background(), key("viewer"), "tenant", access.Manage); yes ||
+		tenants.KindOf(err) != tenants.Internal {
 		t.Errorf("with rows outside the grammar: %v, %v", yes, err)
 	}
 	if allowed(t, g, tenants.Principal{Tenant: tenB, Roles: []string{"owner"}}, strings.Repeat("x", 300), access.Read) {
@@ -247,14 +258,16 @@ func TestGateKeepsNoStringOfItsCaller(t *testing.T) {
 	for i := range 5000 { // the map grows, and hashes its keys anew
 		allowed(t, g, key("viewer"), fmt.Sprint("channel:c", i), access.Read)
 	}
-	if allowed(t, g, key("viewer"), "channel:secret", access.Read) || allowed(t, g, key("viewer"), unsafeString(buffer), access.Read) {
+	if allowed(t, g, key("viewer"), "channel:secret", access.Read) ||
+		allowed(t, g, key("viewer"), unsafeString(buffer), access.Read) {
 		t.Error("a decision moved to another channel")
 	}
 }
 
 func TestManyDecideAtOnce(t *testing.T) {
 	r := &rows{}
-	r.set(tenA, access.Rule{Subject: "role:editor", Role: "role:viewer"}, access.Rule{Subject: "role:editor", Object: "channel:no.*", Action: access.Read, Effect: access.Deny})
+	r.set(tenA, access.Rule{Subject: "role:editor", Role: "role:viewer"},
+		access.Rule{Subject: "role:editor", Object: "channel:no.*", Action: access.Read, Effect: access.Deny})
 	g := newGate(t, r)
 	var wg sync.WaitGroup
 	for w := range 8 {
@@ -263,7 +276,8 @@ func TestManyDecideAtOnce(t *testing.T) {
 				if w == 0 && i%50 == 0 {
 					g.Forget(tenA)
 				}
-				if !allowed(t, g, key("editor"), fmt.Sprint("channel:yes.", i), access.Read) || allowed(t, g, key("editor"), fmt.Sprint("channel:no.", i), access.Read) {
+				if !allowed(t, g, key("editor"), fmt.Sprint("channel:yes.", i), access.Read) ||
+					allowed(t, g, key("editor"), fmt.Sprint("channel:no.", i), access.Read) {
 					t.Errorf("decision %d is wrong", i)
 				}
 			}

@@ -51,12 +51,14 @@ func somePolicy(r *rand.Rand) ([]access.Rule, tenants.Principal, string, string)
 	seen := make(map[access.Rule]bool)
 	var rules []access.Rule
 	for range r.IntN(30) {
-		rule := right(subject(), pick("channel:x", "channel:x.y", "channel:x.*", "channel:*", "channel:x.y.*", "channels", "token", "source:*", "source:src_1"),
+		rule := right(subject(), pick("channel:x", "channel:x.y", "channel:x.*", "channel:*", "channel:x.y.*",
+			"channels", "token", "source:*", "source:src_1"),
 			pick("read", "write", "publish", "subscribe", "manage"), pick("allow", "allow", "deny"))
 		switch r.IntN(6) {
 		case 0: // roles lead on in one direction, so that there is no circle
 			from := r.IntN(3)
-			rule = access.Rule{Subject: pick("user:alice", "user:bob", "role:"+string(rune('a'+from))), Role: pick("role:viewer", "role:"+string(rune('b'+from)))}
+			rule = access.Rule{Subject: pick("user:alice", "user:bob", "role:"+string(rune('a'+from))),
+				Role: pick("role:viewer", "role:"+string(rune('b'+from)))}
 		case 1:
 			rule = field("role:"+pick("viewer", "a", "b"), pick("email", "price"), "")
 		}
@@ -69,7 +71,8 @@ func somePolicy(r *rand.Rand) ([]access.Rule, tenants.Principal, string, string)
 	for range r.IntN(3) {
 		p.Roles = append(p.Roles, pick("viewer", "publisher", "a", "b", "c", "owner", "admin"))
 	}
-	return rules, p, pick("channel:x", "channel:x.y", "channel:x.y.z", "channel:xy", "channel:z", "channels", "token", "source:src_1", "source:*", "policy", "tenant", "key:owner", "key:viewer"),
+	return rules, p, pick("channel:x", "channel:x.y", "channel:x.y.z", "channel:xy", "channel:z", "channels",
+			"token", "source:src_1", "source:*", "policy", "tenant", "key:owner", "key:viewer"),
 		pick("read", "write", "publish", "subscribe", "manage")
 }
 
@@ -143,7 +146,8 @@ func TestExplainReadsTheRowsAsTheyAre(t *testing.T) {
 	for _, bad := range []struct {
 		p      tenants.Principal
 		action string
-	}{{tenants.Principal{}, access.Read}, {tenants.Principal{Tenant: tenants.System, Operator: true}, access.Read}, {key("viewer"), "eat"}} {
+	}{{tenants.Principal{}, access.Read}, {tenants.Principal{Tenant: tenants.System, Operator: true}, access.Read},
+		{key("viewer"), "eat"}} {
 		if x, err := g.Explain(context.Background(), bad.p, "channel:x", bad.action); err == nil || x.Allowed {
 			t.Errorf("%+v", x)
 		}
@@ -154,14 +158,16 @@ func TestExplainReadsTheRowsAsTheyAre(t *testing.T) {
 func thousand() (rules []access.Rule) {
 	for i := range 250 {
 		rules = append(rules,
-			right("role:viewer", fmt.Sprint("channel:c", i), "publish", "allow"), right(fmt.Sprint("role:r", i), "channel:*", "subscribe", "deny"),
-			right(fmt.Sprint("user:s", i), "channel:vip.*", "read", "allow"), access.Rule{Subject: fmt.Sprint("user:s", i), Role: fmt.Sprint("role:q", i)})
+			right("role:viewer", fmt.Sprint("channel:c", i), "publish", "allow"),
+			right(fmt.Sprint("role:r", i), "channel:*", "subscribe", "deny"),
+			right(fmt.Sprint("user:s", i), "channel:vip.*", "read", "allow"),
+			access.Rule{Subject: fmt.Sprint("user:s", i), Role: fmt.Sprint("role:q", i)})
 	}
 	return rules
 }
 
-// What a change of the policy costs is counted in decisions for which rows are weighed: one for each set of roles and object, and one
-// for each subject that a row names, however many subscribers there are.
+// What a change of the policy costs is counted in decisions for which rows are weighed: one for each set of roles and
+// object, and one for each subject that a row names, however many subscribers there are.
 func TestFifteenThousandSubjectsAreFewDecisions(t *testing.T) {
 	r := &rows{}
 	g := newGate(t, r)

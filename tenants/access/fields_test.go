@@ -11,7 +11,8 @@ import (
 )
 
 func field(subject, path, channel string) access.Rule {
-	return access.Rule{Subject: subject, Object: "field:" + path, Action: access.Read, Effect: access.Deny, Channel: channel}
+	return access.Rule{Subject: subject, Object: "field:" + path, Action: access.Read, Effect: access.Deny,
+		Channel: channel}
 }
 
 func hidden(t testing.TB, g *access.Gate, p tenants.Principal) tenants.Hidden {
@@ -26,9 +27,11 @@ func hidden(t testing.TB, g *access.Gate, p tenants.Principal) tenants.Hidden {
 func TestHiddenFields(t *testing.T) {
 	r := &rows{}
 	r.set(tenA,
-		field("role:viewer", "customer.email", ""), field("role:viewer", "price", "orders.*"), field("role:guest", "price", "*"),
+		field("role:viewer", "customer.email", ""), field("role:viewer", "price", "orders.*"),
+		field("role:guest", "price", "*"),
 		field("role:guest", "customer.email", ""),
-		access.Rule{Subject: "role:partner", Role: "role:guest"}, access.Rule{Subject: "user:alice", Role: "role:guest"},
+		access.Rule{Subject: "role:partner", Role: "role:guest"},
+		access.Rule{Subject: "user:alice", Role: "role:guest"},
 	)
 	g := newGate(t, r)
 	for _, c := range []struct {
@@ -57,7 +60,8 @@ func TestHiddenFields(t *testing.T) {
 	if hidden(t, g, key("viewer", "guest")) != hidden(t, g, bearer("zoe", nil, "guest", "viewer", "guest")) {
 		t.Error("the same roles have views that are not equal")
 	}
-	if allowed(t, g, key("viewer"), "field:customer.email", access.Read) || !allowed(t, g, key("viewer"), "channel:orders.1", access.Read) {
+	if allowed(t, g, key("viewer"), "field:customer.email", access.Read) ||
+		!allowed(t, g, key("viewer"), "channel:orders.1", access.Read) {
 		t.Error("a hidden field decides about something else")
 	}
 	r.set(tenA)

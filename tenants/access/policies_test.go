@@ -42,7 +42,8 @@ func TestStoredPolicyDecides(t *testing.T) {
 			t.Error("after 5 s the new rows do not count")
 		}
 		got, at, err := stored.Policies(ctx, ten.ID)
-		if err != nil || at != version || len(got) != 1 || got[0] != right("role:editor", "channel:*", "publish", "allow") {
+		if err != nil || at != version || len(got) != 1 ||
+			got[0] != right("role:editor", "channel:*", "publish", "allow") {
 			t.Errorf("stored are %v at %d, %v; Set said %d", got, at, err, version)
 		}
 		_, err = stored.Set(ctx, ten.ID, nil, 0)
@@ -66,7 +67,8 @@ func TestStoredPolicyDecides(t *testing.T) {
 
 func TestOneOfManyWritersOfAPolicyWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table, ctx := tenantstest.NewTable(tenantstest.Faults{Seed: 4, Latency: 2 * time.Millisecond}), context.Background()
+		table, ctx := tenantstest.NewTable(tenantstest.Faults{Seed: 4, Latency: 2 * time.Millisecond}),
+			context.Background()
 		accounts := tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
 		ten, _, _, err := accounts.Signup(ctx, "Acme", "ops@example.com")
 		if err != nil {

@@ -70,13 +70,14 @@ func TestBadRules(t *testing.T) {
 		"effect other":         right("role:x", good.Object, "read", "Allow"),
 		"effect eval":          right("role:x", good.Object, "read", "eval(true)"),
 		"field long":           right("role:x", "channel:"+strings.Repeat("a.", 200)+"a", "read", "allow"),
-		"grant and right":      {Subject: "role:x", Role: "role:viewer", Object: "channel:x", Action: "read", Effect: "allow"},
-		"grant owner":          {Subject: "user:me", Role: "role:owner"},
-		"grant admin":          {Subject: "user:me", Role: "role:admin"},
-		"grant operator":       {Subject: "user:me", Role: "role:operator"},
-		"grant a user":         {Subject: "user:me", Role: "user:you"},
-		"grant star":           {Subject: "user:me", Role: "*"},
-		"grant itself":         {Subject: "role:x", Role: "role:x"},
+		"grant and right": {Subject: "role:x", Role: "role:viewer", Object: "channel:x", Action: "read",
+			Effect: "allow"},
+		"grant owner":    {Subject: "user:me", Role: "role:owner"},
+		"grant admin":    {Subject: "user:me", Role: "role:admin"},
+		"grant operator": {Subject: "user:me", Role: "role:operator"},
+		"grant a user":   {Subject: "user:me", Role: "user:you"},
+		"grant star":     {Subject: "user:me", Role: "*"},
+		"grant itself":   {Subject: "role:x", Role: "role:x"},
 	} {
 		err := access.Check([]access.Rule{r})
 		if tenants.KindOf(err) != tenants.Unprocessable || tenants.CodeOf(err) != "invalid_policy" {
@@ -99,7 +100,8 @@ func TestPolicyBounds(t *testing.T) {
 	}
 	var large []access.Rule
 	for i := range 400 {
-		large = append(large, right("user:"+strings.Repeat("a", 128), fmt.Sprintf("channel:%d.%s", i, strings.Repeat("b", 60)), "read", "allow"))
+		large = append(large, right("user:"+strings.Repeat("a", 128),
+			fmt.Sprintf("channel:%d.%s", i, strings.Repeat("b", 60)), "read", "allow"))
 	}
 	if err := access.Check(large); tenants.CodeOf(err) != "invalid_policy" {
 		t.Errorf("more than 64 KiB: %v", err)
@@ -134,12 +136,14 @@ func TestChainsOfGrants(t *testing.T) {
 	for l := range 8 {
 		for i := range 11 {
 			for j := range 11 {
-				layers = append(layers, access.Rule{Subject: fmt.Sprintf("role:l%d-%d", l, i), Role: fmt.Sprintf("role:l%d-%d", l+1, j)})
+				layers = append(layers, access.Rule{Subject: fmt.Sprintf("role:l%d-%d", l, i),
+					Role: fmt.Sprintf("role:l%d-%d", l+1, j)})
 			}
 		}
 	}
 	start := time.Now()
-	for name, rules := range map[string][]access.Rule{"nine on": chain(9), "a circle": {{Subject: "role:a", Role: "role:b"}, {Subject: "role:b", Role: "role:a"}}, "a tangle": tangle} {
+	for name, rules := range map[string][]access.Rule{"nine on": chain(9),
+		"a circle": {{Subject: "role:a", Role: "role:b"}, {Subject: "role:b", Role: "role:a"}}, "a tangle": tangle} {
 		if err := access.Check(rules); tenants.CodeOf(err) != "invalid_policy" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -156,8 +160,8 @@ func TestChainsOfGrants(t *testing.T) {
 	}
 }
 
-// Whatever passes Check names only what a tenant may name, is understood by the Gate, and gives nobody the tenant, its policy or
-// its keys.
+// Whatever passes Check names only what a tenant may name, is understood by the Gate, and gives nobody the tenant,
+// its policy or its keys.
 func FuzzRule(f *testing.F) {
 	f.Add("role:editor", "", "channel:orders.*", "read", "allow")
 	f.Add("user:alice", "role:editor", "", "", "")
@@ -169,7 +173,8 @@ func FuzzRule(f *testing.F) {
 			return
 		}
 		for _, field := range []string{subject, role, object, action, effect} {
-			if strings.ContainsAny(field, ", \t\r\n\"'`()\\") || strings.Count(field, "*") > 1 || strings.Contains(field, "*") && field != object {
+			if strings.ContainsAny(field, ", \t\r\n\"'`()\\") || strings.Count(field, "*") > 1 ||
+				strings.Contains(field, "*") && field != object {
 				t.Fatalf("%q passes", field)
 			}
 		}
@@ -177,7 +182,8 @@ func FuzzRule(f *testing.F) {
 		r.set(tenA, rule)
 		g := newGate(t, r)
 		who := bearer(strings.TrimPrefix(subject, "user:"), nil, strings.TrimPrefix(subject, "role:"))
-		for _, forbidden := range []string{"tenant", "policy", "key:owner", "key:viewer", "operator:tenants", "limits"} {
+		for _, forbidden := range []string{"tenant", "policy", "key:owner", "key:viewer", "operator:tenants",
+			"limits"} {
 			if allowed(t, g, who, forbidden, access.Manage) {
 				t.Fatalf("%+v gives %s", rule, forbidden)
 			}
@@ -187,7 +193,8 @@ func FuzzRule(f *testing.F) {
 				t.Fatalf("%+v does not give %s", rule, name)
 			}
 		}
-		if allowed(t, g, tenants.Principal{Tenant: tenB, Subject: who.Subject, Roles: []string{"nobody"}}, "channel:x", access.Read) {
+		if allowed(t, g, tenants.Principal{Tenant: tenB, Subject: who.Subject, Roles: []string{"nobody"}}, "channel:x",
+			access.Read) {
 			t.Fatalf("%+v counts for another tenant", rule)
 		}
 	})

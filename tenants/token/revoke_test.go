@@ -21,7 +21,8 @@ func TestRevoke(t *testing.T) {
 				r, ctx := newRig(t), context.Background()
 				elsewhere := processOn(t, r.table, r.vault)
 				mint := func(subject string) token.Token {
-					x, err := r.tokens.Mint(ctx, r.tenant, token.Spec{Subject: subject, Channels: []string{"*"}, TTL: 24 * time.Hour})
+					x, err := r.tokens.Mint(ctx, r.tenant, token.Spec{Subject: subject, Channels: []string{"*"},
+						TTL: 24 * time.Hour})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -111,7 +112,8 @@ func TestRevokeRefuses(t *testing.T) {
 		"no token":         {Raw: "junk"},
 		"another tenant's": {Raw: other.sign(t, other.header(nil), other.claims(nil))},
 	} {
-		if err := r.tokens.Revoke(ctx, r.tenant, which); tenants.KindOf(err) != tenants.Unprocessable || tenants.CodeOf(err) != "invalid_revocation" {
+		if err := r.tokens.Revoke(ctx, r.tenant, which); tenants.KindOf(err) != tenants.Unprocessable ||
+			tenants.CodeOf(err) != "invalid_revocation" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -134,7 +136,8 @@ func TestRevokeRefuses(t *testing.T) {
 func TestAnAPIKeyIsNeverRevoked(t *testing.T) {
 	r := newRig(t)
 	reads := r.reads()
-	if revoked, err := r.tokens.Revoked(context.Background(), tenants.Principal{Tenant: r.tenant, KeyID: "key_1"}); revoked || err != nil || r.reads() != reads {
+	if revoked, err := r.tokens.Revoked(context.Background(),
+		tenants.Principal{Tenant: r.tenant, KeyID: "key_1"}); revoked || err != nil || r.reads() != reads {
 		t.Errorf("got %v, %v", revoked, err)
 	}
 }
@@ -144,14 +147,17 @@ func TestRevocationLimit(t *testing.T) {
 	for n := 0; n < token.MaxRevocations; n += 100 {
 		var ops []tenants.Op
 		for i := range 100 {
-			k := tenants.Key{Tenant: r.tenant, Kind: tenants.KindRevocations, Sort: tenants.DerivedID("token ", string(rune(n+i)))}
-			ops = append(ops, tenants.Put(k, []byte(`{"At":"2026-01-01T00:00:00Z"}`), time.Now().Add(time.Hour), tenants.Anything()))
+			k := tenants.Key{Tenant: r.tenant, Kind: tenants.KindRevocations,
+				Sort: tenants.DerivedID("token ", string(rune(n+i)))}
+			ops = append(ops, tenants.Put(k, []byte(`{"At":"2026-01-01T00:00:00Z"}`), time.Now().Add(time.Hour),
+				tenants.Anything()))
 		}
 		if err := r.table.Write(ctx, ops...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.tokens.Revoke(ctx, r.tenant, token.Revocation{TokenID: "one more"}); tenants.CodeOf(err) != "revocation_limit" || tenants.KindOf(err) != tenants.TooMany {
+	if err := r.tokens.Revoke(ctx, r.tenant, token.Revocation{TokenID: "one more"}); tenants.CodeOf(err) !=
+		"revocation_limit" || tenants.KindOf(err) != tenants.TooMany {
 		t.Errorf("got %v", err)
 	}
 	if err := r.tokens.Revoke(ctx, r.tenant, token.Revocation{TokenID: string(rune(5))}); err != nil {

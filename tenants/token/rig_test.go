@@ -42,7 +42,8 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	r.tenant = ten.ID
-	if r.signer, r.secret, err = r.keys.Create(ctx, ten.ID, tenants.KeySpec{Name: "backend", Role: tenants.RoleSigner}); err != nil {
+	if r.signer, r.secret, err = r.keys.Create(ctx, ten.ID,
+		tenants.KeySpec{Name: "backend", Role: tenants.RoleSigner}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -68,7 +69,8 @@ func (r *rig) reads() int { return r.table.Count("Get") + r.table.Count("Query")
 // claims are good ones, with changes; a nil value takes a claim away.
 func (r *rig) claims(changes map[string]any) map[string]any {
 	c := map[string]any{
-		"aud": "hookcast", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "jti": "j1", "sub": "alice",
+		"aud": "hookcast", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "jti": "j1",
+		"sub":    "alice",
 		"tenant": string(r.tenant), "roles": []string{"viewer"}, "channels": []string{"orders.*"},
 	}
 	maps.Copy(c, changes)
@@ -102,7 +104,8 @@ func text(t *testing.T, v any) string {
 }
 
 func signRaw(header, claims, secret string) string {
-	input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+	input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." +
+		base64.RawURLEncoding.EncodeToString([]byte(claims))
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(input))
 	return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
@@ -117,4 +120,19 @@ func wantCode(t *testing.T, err error, code string) {
 	if tenants.CodeOf(err) != code || tenants.KindOf(err) != kind {
 		t.Errorf("got %v, want %s", err, code)
 	}
+}
+
+// newTokens returns Tokens over simulated storage, and a tenant of theirs.
+func newTokens(ctx context.Context) (*token.Tokens, tenants.TenantID) {
+	table, vault := tenantstest.NewTable(tenantstest.Faults{}), tenantstest.NewVault()
+	d, err := tenants.OpenDeployment(ctx, table, vault)
+	if err != nil {
+		panic(err)
+	}
+	accounts := tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
+	tenant, _, _, err := accounts.Signup(ctx, "Acme", "ops@example.com")
+	if err != nil {
+		panic(err)
+	}
+	return token.New(table, accounts, tenants.NewSigners(accounts, vault, d)), tenant.ID
 }
