@@ -7,7 +7,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Each condition on each state of a row, for each action, alone and between two others, by Write and by WriteEach.
+// conditionCases try each condition on each state of a row, for each action, alone and between two others, by Write
+// and by WriteEach.
 var conditionCases = map[string]func(*tableCase){
 	"conditions hold or refuse": func(c *tableCase) {
 		for _, s := range states {
@@ -27,7 +28,7 @@ var conditionCases = map[string]func(*tableCase){
 type state struct {
 	name       string
 	conditions []expectation
-	there      bool
+	exists     bool
 	make       func(c *tableCase, k tenants.Key)
 }
 
@@ -37,9 +38,9 @@ type expectation struct {
 	holds bool
 }
 
-// states are those that a row can be in. Where it is there its version is 3 and its body "old".
+// states are the states of a row. If it exists, its version is 3 and its body "old".
 var states = []state{
-	{"never there", gone, false, func(*tableCase, tenants.Key) {}},
+	{"never put", gone, false, func(*tableCase, tenants.Key) {}},
 	{"deleted", gone, false, func(c *tableCase, k tenants.Key) {
 		makeVersion3(c, k)
 		c.write(tenants.Delete(k, tenants.At(3)))
@@ -70,7 +71,7 @@ func makeVersion3(c *tableCase, k tenants.Key) {
 	c.write(tenants.Put(k, []byte("2"), time.Now().Add(time.Hour), tenants.At(1)))
 	c.write(tenants.Put(k, []byte("old"), time.Time{}, tenants.At(2)))
 	if v := c.get(k).Version; v != 3 {
-		c.Fatalf("%v has version %d after three puts", k, v)
+		c.Fatalf("%v has version %d after three puts, want 3", k, v)
 	}
 }
 
@@ -104,7 +105,7 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 		var done int
 		done, err = c.table.WriteEach(c.ctx, ops...)
 		if e.holds && done != 3 || !e.holds && done != 1 {
-			c.Errorf("%s: %d done", name, done)
+			c.Errorf("%s: %d ops done", name, done)
 		}
 	} else {
 		err = c.table.Write(c.ctx, ops...)
@@ -117,7 +118,7 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 			c.missing(first)
 		}
 		c.missing(last)
-		if s.there {
+		if s.exists {
 			c.holds(k, "old")
 		} else {
 			c.missing(k)
@@ -133,10 +134,10 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 	switch {
 	case action == tenants.ActionDelete:
 		c.missing(k)
-	case action == tenants.ActionCheck && s.there:
+	case action == tenants.ActionCheck && s.exists:
 		c.holds(k, "old")
 		if v := c.get(k).Version; v != 3 {
-			c.Errorf("%s: a check made version %d", name, v)
+			c.Errorf("%s: a check changed the version to %d, want 3", name, v)
 		}
 	case action == tenants.ActionCheck:
 		c.missing(k)
@@ -144,8 +145,8 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 		c.holds(k, "new")
 		v := c.get(k).Version
 		at, isAt := e.cond.Version()
-		if e.cond.IsAbsent() && v != 1 || isAt && v != at+1 || s.there && v <= 3 || v < 1 {
-			c.Errorf("%s: the put made version %d", name, v)
+		if e.cond.IsAbsent() && v != 1 || isAt && v != at+1 || s.exists && v <= 3 || v < 1 {
+			c.Errorf("%s: the put made version %d, want the next one", name, v)
 		}
 	}
 }

@@ -197,7 +197,8 @@ func TestFeedShufflesAndRepeats(t *testing.T) {
 
 func TestQueueDeliversDoneMessagesTwiceAndLapsesEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute, Faults: tenantstest.Faults{Seed: 1, Twice: 1}})
+		q := tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute,
+			Faults: tenantstest.Faults{Seed: 1, Twice: 1}})
 		if err := q.Send(t.Context(), tenants.Message{Group: "g", Body: []byte("b")}); err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +216,8 @@ func TestQueueDeliversDoneMessagesTwiceAndLapsesEarly(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		q := tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute, Faults: tenantstest.Faults{Seed: 1, Lapsed: 1}})
+		q := tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute,
+			Faults: tenantstest.Faults{Seed: 1, Lapsed: 1}})
 		if err := q.Send(t.Context(), tenants.Message{Body: []byte("b")}); err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +225,8 @@ func TestQueueDeliversDoneMessagesTwiceAndLapsesEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if got, err := q.Receive(t.Context(), 1, time.Minute); err != nil || len(got) != 1 || time.Since(start) >= time.Minute {
+		if got, err := q.Receive(t.Context(), 1, time.Minute); err != nil || len(got) != 1 ||
+			time.Since(start) >= time.Minute {
 			t.Errorf("after %v: %v, %v", time.Since(start), got, err)
 		}
 	})
@@ -243,13 +246,17 @@ func TestBrokenRulesPanic(t *testing.T) {
 	}
 	body := []byte("b")
 	for name, f := range map[string]func(){
-		"no op":                 write(),
-		"101 ops":               write(many...),
-		"one key twice":         write(put(1), put(1)),
-		"no tenant":             write(tenants.Put(tenants.Key{Kind: "evt", Sort: "a"}, nil, time.Time{}, tenants.Anything())),
-		"no kind":               write(tenants.Put(tenants.Key{Tenant: "ten_a", Sort: "a"}, nil, time.Time{}, tenants.Anything())),
-		"control byte in sort":  write(tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a\n"}, nil, time.Time{}, tenants.Anything())),
-		"no sort in order":      write(tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "log/c"}, nil, time.Time{}, tenants.Anything())),
+		"no op":         write(),
+		"101 ops":       write(many...),
+		"one key twice": write(put(1), put(1)),
+		"no tenant": write(tenants.Put(tenants.Key{Kind: "evt", Sort: "a"}, nil, time.Time{},
+			tenants.Anything())),
+		"no kind": write(tenants.Put(tenants.Key{Tenant: "ten_a", Sort: "a"}, nil, time.Time{},
+			tenants.Anything())),
+		"control byte in sort": write(tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a\n"}, nil,
+			time.Time{}, tenants.Anything())),
+		"no sort in order": write(tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "log/c"}, nil, time.Time{},
+			tenants.Anything())),
 		"body too large":        write(tenants.Put(row(1), make([]byte, 390<<10+1), time.Time{}, tenants.Anything())),
 		"version 0":             write(tenants.Check(row(1), tenants.At(0))),
 		"query of a point kind": query("evt", 1),
