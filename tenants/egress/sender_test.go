@@ -33,7 +33,7 @@ func TestAnswerComesBackWhole(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	if a.Header["X-Request-Id"][0] != "r1" || strings.Contains(fmt.Sprint(a.Header), "secret") {
-		t.Errorf("shown: %v", a.Header)
+		t.Errorf("got headers %v, want the request id and no secret", a.Header)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestHeaderWithALineBreakIsNotSent(t *testing.T) {
 	wantFailure(t, w.Send(t.Context(), o), tenants.FailureURL)
 }
 
-// The attack: a redirect to the inside.
+// The attack: a redirect to an internal address.
 func TestRedirectIsAnAnswerAndNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		w := plain(t, answering(fmt.Sprintf("HTTP/1.1 %d Moved\r\nLocation: "+
@@ -82,12 +82,12 @@ func TestRedirectIsAnAnswerAndNotFollowed(t *testing.T) {
 			t.Errorf("got %+v", a)
 		}
 		if d := w.dialled(); len(d) != 1 {
-			t.Errorf("dialled %v", d)
+			t.Errorf("dialed %v, want one connection", d)
 		}
 	}
 }
 
-// The attacks: receivers that take their time. Time is simulated.
+// The attacks: slow receivers. Time is simulated.
 func TestSlowReceiverEndsAtFifteenSeconds(t *testing.T) {
 	for name, c := range map[string]struct {
 		url    string
@@ -126,7 +126,7 @@ func TestSlowReceiverEndsAtFifteenSeconds(t *testing.T) {
 				a := w.Send(context.Background(), to(c.url))
 				wantFailure(t, a, c.want)
 				if d := time.Since(began); d != 15*time.Second || a.Took != d || a.Status != c.status || !a.Connected {
-					t.Errorf("it took %v: %+v", d, a)
+					t.Errorf("took %v, want 15s: %+v", d, a)
 				}
 				time.Sleep(2 * time.Hour) // until the receiver has noticed
 			})
@@ -134,7 +134,7 @@ func TestSlowReceiverEndsAtFifteenSeconds(t *testing.T) {
 	}
 }
 
-// trickle answers with first, and then with what goes on for ever, with a pause behind each.
+// trickle writes first, and then repeats then forever, with a pause after each.
 func trickle(first, then string, pause time.Duration) func(net.Conn) {
 	return func(c net.Conn) {
 		defer c.Close()
@@ -162,7 +162,7 @@ func TestConnectThatHangsEnds(t *testing.T) {
 		a := w.Send(context.Background(), to("https://many.example.com/"))
 		wantFailure(t, a, tenants.FailureConnect)
 		if d := time.Since(began); a.Connected || d > 10*time.Second {
-			t.Errorf("after %v: %+v", d, a)
+			t.Errorf("after %v: got %+v", d, a)
 		}
 	})
 }
@@ -176,7 +176,7 @@ func TestOurOwnHurryIsNotTheEndpointsFault(t *testing.T) {
 	})
 }
 
-// The attack: a body without an end.
+// The attack: an endless body.
 func TestEndlessBodyIsCutAt16KiB(t *testing.T) {
 	for name, head := range map[string]string{
 		"to the close": "HTTP/1.1 200 OK\r\n\r\n",
@@ -199,15 +199,16 @@ func TestEndlessBodyIsCutAt16KiB(t *testing.T) {
 		})
 		a := w.Send(t.Context(), to("http://example.com/"))
 		if a.Failure != "" || a.Status != 200 || len(a.Body) != tenants.MaxAnswerBody || !a.Truncated {
-			t.Errorf("%s: %+v", name, a.Failure)
+			t.Errorf("%s: got status %d, failure %q, %d bytes; want a truncated body", name, a.Status, a.Failure,
+				len(a.Body))
 		}
 		if n := sent.Load(); n > 64<<10 {
-			t.Errorf("%s: %d bytes were taken", name, n)
+			t.Errorf("%s: read %d bytes, want at most 64 KiB", name, n)
 		}
 	}
 }
 
-// The attack: a small answer that unpacks to a large one.
+// The attack: a small answer that decompresses to a large one.
 func TestGzipBombStaysPacked(t *testing.T) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -217,11 +218,11 @@ func TestGzipBombStaysPacked(t *testing.T) {
 		b.Len(), b.String())))
 	a := w.Send(t.Context(), to("http://example.com/"))
 	if a.Failure != "" || !bytes.Equal(a.Body, b.Bytes()) {
-		t.Errorf("%d bytes, %q", len(a.Body), a.Failure)
+		t.Errorf("got %d bytes, %q; want the compressed body", len(a.Body), a.Failure)
 	}
 }
 
-// The attacks: a head that is too large, heads without end, and what is no HTTP.
+// The attacks: a head that is too large or endless, and protocols other than HTTP.
 func TestAnswerThatIsNoneIsRecordedAsThat(t *testing.T) {
 	for name, serve := range map[string]func(net.Conn){
 		"100 MB of headers": trickle("HTTP/1.1 200 OK\r\n", "X-A: "+strings.Repeat("a", 1000)+"\r\n", 0),
@@ -266,7 +267,7 @@ func TestConnectionThatIsCut(t *testing.T) {
 }
 
 func TestConnectionIsUsedAgain(t *testing.T) {
-	// net/http gives up a connection whose writer does not get its turn within 50 ms
+	// net/http abandons a connection whose writer does not run within 50 ms
 	synctest.Test(t, func(t *testing.T) {
 		w := plain(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 		for range 5 {
@@ -275,12 +276,12 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 			}
 		}
 		if d := w.dialled(); len(d) != 1 {
-			t.Errorf("five requests cost %d connections", len(d))
+			t.Errorf("five requests used %d connections, want one", len(d))
 		}
 	})
 }
 
-// A connection that has been idle for longer than common servers leave it open is not written to.
+// A connection that was idle for longer than common servers keep it is not used again.
 func TestIdleConnectionIsLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := make(chan struct{}, 2)
@@ -293,12 +294,12 @@ func TestIdleConnectionIsLetGo(t *testing.T) {
 			t.Errorf("got %+v", a)
 		}
 		if d := w.dialled(); len(d) != 2 {
-			t.Errorf("%d connections", len(d))
+			t.Errorf("got %d connections, want 2", len(d))
 		}
 	})
 }
 
-// secure is a wire to a real server with TLS, whose certificate says example.com.
+// secure returns a wire to a real server with TLS, whose certificate is for example.com.
 func secure(t *testing.T, config *tls.Config, trust bool) *wire {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -323,7 +324,7 @@ func secure(t *testing.T, config *tls.Config, trust bool) *wire {
 func TestTLSIsVerified(t *testing.T) {
 	if a := secure(t, nil, true).Send(t.Context(), to("https://example.com/")); a.Status != 200 ||
 		string(a.Body) != "HTTP/1.1" {
-		t.Errorf("a good certificate: %+v", a)
+		t.Errorf("a valid certificate: got %+v", a)
 	}
 	for name, c := range map[string]struct {
 		config *tls.Config
@@ -358,7 +359,7 @@ func TestNameWithoutAddress(t *testing.T) {
 	}
 }
 
-// The attacks: waits of ten years, of less than nothing, and of no number at all.
+// The attacks: waits that are ten years long, negative, or not a number.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		year := 365 * 24 * time.Hour
@@ -378,18 +379,18 @@ func TestRetryAfter(t *testing.T) {
 			w := plain(t, answering("HTTP/1.1 429 Too Many\r\nRetry-After: "+value+"\r\nContent-Length: 0\r\n\r\n"))
 			a := w.Send(context.Background(), to("http://example.com/"))
 			if a.Status != 429 || a.RetryAfter != want {
-				t.Errorf("%.40q: %v, want %v (%s)", value, a.RetryAfter, want, a.Failure)
+				t.Errorf("%.40q: got %v, want %v (%s)", value, a.RetryAfter, want, a.Failure)
 			}
 			w.Close()
 		}
 		w := plain(t, answering("HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nRetry-After: 50\r\nContent-Length: 0\r\n\r\n"))
 		if a := w.Send(context.Background(), to("http://example.com/")); a.RetryAfter != 0 {
-			t.Errorf("two of them: %v", a.RetryAfter)
+			t.Errorf("a repeated header: got %v, want 0", a.RetryAfter)
 		}
 	})
 }
 
-// The real thing, over loopback: a refused connection, and one that is reset.
+// Real sockets on loopback: a refused connection, and a reset one.
 func TestRealSockets(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -400,7 +401,7 @@ func TestRealSockets(t *testing.T) {
 	defer e.Close()
 	go func() {
 		c, err := listener.Accept()
-		listener.Close() // before the reset, behind which the next one is sent
+		listener.Close() // before the reset, after which the next request is sent
 		if err != nil {
 			return
 		}
@@ -412,6 +413,6 @@ func TestRealSockets(t *testing.T) {
 	a := e.Send(t.Context(), to(url))
 	wantFailure(t, a, tenants.FailureConnect)
 	if a.Connected {
-		t.Error("a refused connection counts as one")
+		t.Error("a refused connection is reported as connected")
 	}
 }

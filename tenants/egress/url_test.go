@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/egress"
 )
 
-// The attacks: an address of the inside in every disguise, and URLs that mean more than they say.
+// The attacks: internal addresses in every notation, and URLs that mean something else than they seem to.
 func TestURLsInDisguiseAreRefusedAtCreation(t *testing.T) {
 	for _, raw := range []string{
 		"https://127.0.0.1/", "https://127.1/", "https://127.0.1/", "https://localhost/", "https://LOCALHOST./",
@@ -55,17 +55,17 @@ func TestURLsInDisguiseAreRefusedAtCreation(t *testing.T) {
 		}
 		got, err := w.CheckURL(t.Context(), raw)
 		if err == nil {
-			t.Errorf("%.80q is taken as %q", raw, got)
+			t.Errorf("%.80q is accepted as %q, want it refused", raw, got)
 			continue
 		}
 		e := err.(*tenants.Error)
 		if e.Kind != tenants.Unprocessable || e.Code != "invalid_url" || e.Detail == "" || len(e.Fields) != 1 ||
 			e.Fields[0].Pointer != "/url" {
-			t.Errorf("%.80q: %+v", raw, e)
+			t.Errorf("%.80q: got %+v, want invalid_url", raw, e)
 		}
 		a := w.Send(t.Context(), to(raw))
 		if a.Failure != tenants.FailureURL && a.Failure != tenants.FailureBlocked || len(w.dialled()) != 0 {
-			t.Errorf("%.80q is tried: %+v", raw, a)
+			t.Errorf("%.80q is dialed: %+v", raw, a)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func TestURLsHaveOneForm(t *testing.T) {
 	} {
 		got, err := w.CheckURL(t.Context(), raw)
 		if err != nil || got != want {
-			t.Errorf("%s: %q, %v; want %q", raw, got, err, want)
+			t.Errorf("%s: got %q, %v; want %q", raw, got, err, want)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func TestDevelopmentURLs(t *testing.T) {
 		"http://user@localhost/": false, "ftp://localhost/": false,
 	} {
 		if _, err := w.CheckURL(t.Context(), raw); (err == nil) != allowed {
-			t.Errorf("%s: %v", raw, err)
+			t.Errorf("%s: got %v, want accepted: %v", raw, err, allowed)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func FuzzCheckURL(f *testing.F) {
 			t.Fatalf("%q becomes %q", raw, got)
 		}
 		if a, err := netip.ParseAddr(u.Hostname()); err == nil && (!a.IsGlobalUnicast() || a.IsPrivate()) {
-			t.Fatalf("%q is taken", raw)
+			t.Fatalf("%q is accepted", raw)
 		}
 	})
 }

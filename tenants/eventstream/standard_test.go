@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Every stream that HTML, section 9.2, shows, with what it says of it
+// Every example stream of the HTML standard, section 9.2, with its documented events
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 func TestDecoderReadsTheExamplesOfTheStandard(t *testing.T) {
 	wantEvents(t, []stream{
@@ -29,16 +29,15 @@ func TestDecoderReadsTheExamplesOfTheStandard(t *testing.T) {
 	})
 }
 
-// answer and bare are what eventsource/resources/message.py sends: with its usual end, and with newline=none.
+// answer and bare format a message as eventsource/resources/message.py does: with its usual end, and with newline=none.
 func answer(message string) string { return message + "\n\n" + "\n" }
 func bare(message string) string   { return message + "\n" }
 
-// lastEventID is what eventsource/resources/last-event-id.py sends whoever comes without an id.
+// lastEventID formats the answer of eventsource/resources/last-event-id.py to a request without an id.
 func lastEventID(id string) string { return "id: " + id + "\nretry: 200\ndata: hello\n\n" }
 
-// The streams of web-platform-tests' eventsource/format-*, byte for byte, and eventsource/event-data. What they say
-// of the connection, format-mime-* and what a browser asks for when it comes back, is held where connections are:
-// package upstream's tests of the same names.
+// The streams of web-platform-tests' eventsource/format-*, byte for byte, and eventsource/event-data. Their cases
+// about connections, such as format-mime-* and reconnecting, are in package upstream's tests.
 func TestDecoderReadsTheFormatsOfWebPlatformTests(t *testing.T) {
 	x := strings.Repeat("x", 2*1024)
 	wantEvents(t, []stream{
@@ -85,7 +84,7 @@ func TestDecoderReadsTheFormatsOfWebPlatformTests(t *testing.T) {
 		lastEventID("1"): 200 * time.Millisecond,
 	} {
 		if _, d := read(t, strings.NewReader(in)); d.Retry() != want {
-			t.Errorf("%q: %v, want %v", in, d.Retry(), want)
+			t.Errorf("%q: got %v, want %v", in, d.Retry(), want)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func TestExpressions(t *testing.T) {
 		`data.customer.country in ["DE", "AT"]`:                        true,
 		`has(data.customer) && has(data.customer.city)`:                false,
 		`has(data.missing) && data.missing.deep == 1`:                  false,
-		`data.missing == 1 || data.paid`:                               true, // one side is enough
+		`data.missing == 1 || data.paid`:                               true, // one side suffices
 		`data.items.exists(i, i.sku == "A-1" && i.n > 1)`:              true,
 		`data.items.all(i, i.n > 1)`:                                   false,
 		`data.items.filter(i, i.n > 1).size() == 1`:                    true,
@@ -142,7 +142,7 @@ func TestEvaluationThatFailsDoesNotMatch(t *testing.T) {
 	}
 }
 
-// The attacks: expressions that grow with the payload, on payloads as large as they get.
+// The attacks: expressions whose cost grows with the payload, on payloads of the largest size.
 func TestWorkOfAnEvaluationIsBounded(t *testing.T) {
 	f := newFilters(t)
 	list := make([]int, 60_000)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// What a hostile or careless signer sends, and the answer. Where kept is set the attacker holds the tenant's own key;
-// the others are without it.
+// Tokens of hostile or careless signers, and the code that refuses them. If kept is set, the attacker has the
+// tenant's own key.
 func TestVerifyRefuses(t *testing.T) {
 	r, ctx := newRig(t), context.Background()
 	other := processOn(t, r.table, r.vault)
@@ -18,7 +18,7 @@ func TestVerifyRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger := newRig(t) // of another deployment
+	stranger := newRig(t) // from another deployment
 	in := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 	type m = map[string]any
 	signed := func(header, claims m) string { return r.sign(t, r.header(header), r.claims(claims)) }
@@ -134,15 +134,15 @@ func TestVerifyRefuses(t *testing.T) {
 			p, err := r.tokens.Verify(ctx, c.raw)
 			wantCode(t, err, c.code)
 			if p.Tenant != "" || p.Subject != "" {
-				t.Errorf("with the error comes %+v", p)
+				t.Errorf("got the principal %+v with the error, want none", p)
 			}
 			if err != nil && (strings.Contains(err.Error(), r.secret) || len(err.Error()) > 300) {
-				t.Errorf("the error says too much: %.400s", err)
+				t.Errorf("the error reveals too much: %.400s", err)
 			}
 		})
 	}
 	if _, err := r.tokens.Verify(ctx, good); err != nil {
-		t.Errorf("the good one: %v", err)
+		t.Errorf("the valid token: got %v, want accepted", err)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestJunkTokensCostNoRead(t *testing.T) {
 		wantCode(t, err, "token_unknown_key")
 	}
 	if n := r.reads() - reads; n != 0 {
-		t.Errorf("junk cost %d reads", n)
+		t.Errorf("invalid tokens cost %d reads, want none", n)
 	}
 }
 
@@ -181,13 +181,13 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		if !right {
-			t.Fatal("a forged token passes")
+			t.Fatal("a forged token is accepted")
 		}
 		now := time.Now()
 		if p.Tenant != r.tenant || p.Operator || p.KeyID != "" || p.TokenID == "" || p.Subject == "" ||
 			len(p.Channels) == 0 || len(p.Channels) > 50 ||
 			!p.Expires.After(now.Add(-time.Second)) || p.Expires.After(now.Add(25*time.Hour)) {
-			t.Fatalf("passes as %+v", p)
+			t.Fatalf("accepted as %+v", p)
 		}
 		for _, role := range p.Roles {
 			if role == "owner" || role == "admin" || role == "operator" || role == "signer" {

@@ -15,7 +15,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-// rig is one process of a deployment, with a tenant that has a signer of its own.
+// rig is one process of a deployment, and a tenant with a signer of its own.
 type rig struct {
 	table    *tenantstest.Table
 	vault    tenants.Vault
@@ -63,10 +63,10 @@ func processOn(t testing.TB, table *tenantstest.Table, vault tenants.Vault) *rig
 	return r
 }
 
-// reads is how often the table was read.
+// reads returns the number of reads of the table.
 func (r *rig) reads() int { return r.table.Count("Get") + r.table.Count("Query") }
 
-// claims are good ones, with changes; a nil value takes a claim away.
+// claims returns valid claims with changes; a nil value removes a claim.
 func (r *rig) claims(changes map[string]any) map[string]any {
 	c := map[string]any{
 		"aud": "hookcast", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "jti": "j1",
@@ -85,7 +85,7 @@ func (r *rig) header(changes map[string]any) map[string]any {
 	return h
 }
 
-// sign makes a token as the tenant's backend would, without the library under test.
+// sign creates a token as the tenant's backend would, without the library under test.
 func (r *rig) sign(t *testing.T, header, claims any) string {
 	t.Helper()
 	return signRaw(text(t, header), text(t, claims), r.secret)

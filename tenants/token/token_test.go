@@ -31,7 +31,7 @@ func TestMintedTokenSpeaksForItsSubject(t *testing.T) {
 		}
 		time.Sleep(time.Until(made.Expires) - time.Millisecond)
 		if _, err := r.tokens.Verify(ctx, made.Raw); err != nil {
-			t.Errorf("before it expires: %v", err)
+			t.Errorf("before it expires: got %v, want accepted", err)
 		}
 		time.Sleep(time.Millisecond)
 		_, err = r.tokens.Verify(ctx, made.Raw)
@@ -70,7 +70,7 @@ func TestMintRefuses(t *testing.T) {
 		e, ok := err.(*tenants.Error)
 		if !ok || e.Kind != tenants.Unprocessable || e.Code != "invalid_token" || len(e.Fields) != 1 ||
 			e.Fields[0].Pointer != c.pointer {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	if _, err := r.tokens.Mint(ctx, r.tenant, good); err != nil {
@@ -78,7 +78,7 @@ func TestMintRefuses(t *testing.T) {
 	}
 	_, err := r.tokens.Mint(ctx, "ten_00000000000000000000000000", good)
 	if tenants.KindOf(err) != tenants.NotFound {
-		t.Errorf("for no tenant: %v", err)
+		t.Errorf("without a tenant: got %v, want an error", err)
 	}
 }
 
@@ -102,7 +102,7 @@ func TestTokenOfTheTenantsBackend(t *testing.T) {
 	} {
 		p, err := r.tokens.Verify(ctx, r.sign(t, r.header(c.header), r.claims(c.claims)))
 		if err != nil || p.Subject != "alice" || p.Tenant != r.tenant || p.TokenID == "" || len(p.Roles) == 0 {
-			t.Errorf("%s: %+v, %v", name, p, err)
+			t.Errorf("%s: got %+v, %v", name, p, err)
 		}
 	}
 }
@@ -133,13 +133,13 @@ func TestDeletedSignersTokensDoNotCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if revoked, err := r.tokens.Revoked(ctx, open); err != nil || revoked {
-		t.Fatalf("while the signer is there: %v, %v", revoked, err)
+		t.Fatalf("while the signer exists: revoked %v, %v; want false", revoked, err)
 	}
 	if err := r.keys.Delete(ctx, r.tenant, r.signer.ID); err != nil {
 		t.Fatal(err)
 	}
 	if revoked, err := r.tokens.Revoked(ctx, open); err != nil || !revoked {
-		t.Errorf("an open stream stays: %v, %v", revoked, err)
+		t.Errorf("an open stream: revoked %v, %v; want true", revoked, err)
 	}
 	_, err = r.tokens.Verify(ctx, raw)
 	wantCode(t, err, "token_unknown_key")
@@ -153,13 +153,13 @@ func TestEndsFollowsASignerThatIsRotatedLater(t *testing.T) {
 			t.Fatal(err)
 		}
 		if at, err := r.tokens.Ends(ctx, open); err != nil || !at.IsZero() {
-			t.Errorf("before: %v, %v", at, err)
+			t.Errorf("before the rotation: got %v, %v", at, err)
 		}
 		if _, _, err := r.keys.Rotate(ctx, r.tenant, r.signer.ID, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		if at, err := r.tokens.Ends(ctx, open); err != nil || at.IsZero() || time.Until(at) > time.Minute {
-			t.Errorf("rotated: %v, %v", at, err)
+			t.Errorf("after the rotation: got %v, %v", at, err)
 		}
 		time.Sleep(time.Minute)
 		_, err = r.tokens.Ends(ctx, open)

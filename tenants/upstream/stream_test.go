@@ -27,7 +27,7 @@ func TestWhereThereAreNoIDsAGapIsSaid(t *testing.T) {
 			text("", nil), noContent)
 		want(t, nil, "a GAP b", "||", upstream.Ended, text("id: 1\ndata: a\n\nid\n\n", nil), text("data: b\n\n", nil),
 			noContent)
-		// it counts from 1 each time
+		// the server counts from 1 each time
 		want(t, nil, "1 2 3 GAP 1 2", "|3|2", upstream.Ended, text(numbered(1, 3), nil), text(numbered(1, 2), nil),
 			noContent)
 		want(t, nil, "a b", "|7|7", upstream.Ended, text("data: a\n\nid: 7\n\n", nil), text("data: b\n\n", nil),
@@ -42,7 +42,7 @@ func TestRetryIsHonouredAndAServerThatFailsIsLeftInPeace(t *testing.T) {
 		least := []time.Duration{7 * time.Second, 14 * time.Second, 28 * time.Second, 56 * time.Second, 7 * time.Second}
 		for i, d := range least {
 			if took := s.at[i+1].Sub(s.at[i]); took < d || took > d+d/5+time.Second {
-				t.Errorf("request %d came after %v, want %v", i+1, took, d)
+				t.Errorf("request %d followed after %v, want %v", i+1, took, d)
 			}
 		}
 	})
@@ -55,7 +55,7 @@ func TestAServerThatDoesNotTakeUsBackEndsTheStream(t *testing.T) {
 			s, to := &server{scripts: []script{text(numbered(1, 1), nil), last}}, &sink{}
 			end, err := run(t, options(s), to)
 			if err != nil || end.Reason != upstream.Failed || tenants.CodeOf(end.Err) != name || to.String() != "1" {
-				t.Errorf("%s: %v, %v, got %s", name, err, end, to)
+				t.Errorf("%s: error %v, end %v, events %s", name, err, end, to)
 			}
 		}
 	})
@@ -77,24 +77,24 @@ func TestDeadlines(t *testing.T) {
 		s := &server{scripts: []script{{delay: time.Hour, status: 200}}}
 		if _, err := run(t, options(s), &sink{}); tenants.CodeOf(err) != "upstream_timeout" ||
 			time.Since(began) != 30*time.Second {
-			t.Errorf("first byte: %v after %v", err, time.Since(began))
+			t.Errorf("first byte: got %v after %v", err, time.Since(began))
 		}
 		began = time.Now()
 		want(t, nil, "1 2", "|1|2", upstream.Ended, silent(numbered(1, 1)), text(numbered(2, 2), nil), noContent)
 		if took := time.Since(began); took < time.Minute || took > 75*time.Second {
-			t.Errorf("a silence of a minute was given up after %v", took)
+			t.Errorf("a silent connection ended after %v, want a minute", took)
 		}
 		began = time.Now()
 		want(t, func(o *upstream.Options) {
 			o.Total, o.Idle = time.Hour, 2*time.Hour
 		}, "1", "", upstream.TimeUp, silent(numbered(1, 1)))
 		if took := time.Since(began); took != time.Hour {
-			t.Errorf("an hour took %v", took)
+			t.Errorf("the stream ended after %v, want an hour", took)
 		}
 	})
 }
 
-// While the sink is slow nobody waits for the server, and its silence is not counted.
+// While the sink is slow, the server is held back and its silence does not count.
 func TestASlowSinkHoldsTheServerBackAndCutsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{scripts: []script{events(func(_ context.Context, w io.Writer, _ tenants.Outgoing) error {
@@ -108,7 +108,7 @@ func TestASlowSinkHoldsTheServerBackAndCutsNobody(t *testing.T) {
 		to := &sink{after: func(int) error { time.Sleep(10 * time.Minute); return nil }}
 		end, err := run(t, options(s), to)
 		if err != nil || end.Reason != upstream.Ended || len(to.got) != 50 || len(s.asked) != 2 {
-			t.Errorf("%v, %v, %d events over %d connections", err, end, len(to.got), len(s.asked))
+			t.Errorf("error %v, end %v, %d events over %d connections", err, end, len(to.got), len(s.asked))
 		}
 	})
 }
@@ -129,7 +129,7 @@ func TestTheEndOfTheContextClosesTheConnectionAtOnce(t *testing.T) {
 		end := <-ended
 		synctest.Wait()
 		if end.Reason != upstream.Canceled || s.open != 0 || time.Since(began) != 0 {
-			t.Errorf("%v, %d connections open, after %v", end, s.open, time.Since(began))
+			t.Errorf("end %v, %d connections open, after %v", end, s.open, time.Since(began))
 		}
 	})
 }
@@ -148,7 +148,7 @@ func TestASinkThatTakesNoMoreEndsTheStream(t *testing.T) {
 		end, err := run(t, options(s), &sink{after: func(int) error { return errBroken }})
 		synctest.Wait()
 		if err != nil || end.Reason != upstream.Refused || end.Err != errBroken || s.open != 0 {
-			t.Errorf("%v, %v, %d open", err, end, s.open)
+			t.Errorf("error %v, end %v, %d connections open", err, end, s.open)
 		}
 	})
 }
@@ -168,7 +168,7 @@ func TestOnlyAnEventStreamIsOne(t *testing.T) {
 			s := &server{scripts: []script{{status: 200,
 				header: map[string]string{"Content-Type": c.kind, "Content-Encoding": c.encoding}}, noContent}}
 			if _, err := run(t, options(s), &sink{}); tenants.CodeOf(err) != c.code {
-				t.Errorf("%+v: %v", c, err)
+				t.Errorf("%+v: got %v", c, err)
 			}
 		}
 	})
@@ -189,7 +189,7 @@ func TestWhatARefusalSaysIsCappedAndHoldsNoKey(t *testing.T) {
 		}
 		if all := fmt.Sprintf("%+v %+v %v", *e, *e.Upstream, e); strings.Contains(all, "a-secret") ||
 			strings.ContainsAny(e.Upstream.Excerpt, "\r\n\x00") {
-			t.Error("it holds the key, or more than one line")
+			t.Error("the error contains the key or more than one line")
 		}
 	})
 }
@@ -234,7 +234,7 @@ func TestRedirectsAreFollowedWithinTheSameOriginAndOnlyIfAllowed(t *testing.T) {
 			o.Redirects, o.Request.Method = !c.off, c.method
 			opened, err := upstream.Open(t.Context(), o)
 			if tenants.CodeOf(err) != c.code || s.asked[len(s.asked)-1].URL != c.last || len(s.asked) > 6 {
-				t.Errorf("%s: %v, asked %d times, at last for %s", c.name, err, len(s.asked),
+				t.Errorf("%s: error %v, %d requests, the last for %s", c.name, err, len(s.asked),
 					s.asked[len(s.asked)-1].URL)
 			}
 			if err == nil {
@@ -244,7 +244,7 @@ func TestRedirectsAreFollowedWithinTheSameOriginAndOnlyIfAllowed(t *testing.T) {
 	})
 }
 
-// An id that no header can carry is nothing to go on from.
+// A stream cannot resume from an id that does not fit into a header.
 func TestAnIDThatNoHeaderCanCarryIsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, id := range []string{"a\x01b", strings.Repeat("x", 2000), " a "} {
@@ -254,15 +254,15 @@ func TestAnIDThatNoHeaderCanCarryIsAGap(t *testing.T) {
 			}
 			if end, err := run(t, options(s), to); err != nil || end.Reason != upstream.Ended ||
 				strings.Trim(s.lastIDs(), "|") != "" {
-				t.Errorf("%q: %v %v, went on from %q", id, err, end, s.lastIDs())
+				t.Errorf("%q: error %v, end %v, resumed from %q", id, err, end, s.lastIDs())
 			}
 		}
 	})
 }
 
-// Three hours of a stream that ticks each second and is killed 40 times, in two ways and in the middle of events:
-// each of its 10,000 events comes once and in order where it has ids; where it has none, each break is followed by a
-// gap, and what comes between is in order.
+// A stream ticks each second for three hours and is killed 40 times, in two ways and in the middle of events. With
+// ids, each of its 10,000 events arrives once and in order; without, each break is followed by a gap, and the events
+// between gaps are in order.
 func TestThreeHoursAndTenThousandEventsOverAServerThatIsKilledAgainAndAgain(t *testing.T) {
 	const total, breaks = 10_000, 40
 	for _, ids := range []bool{true, false} {
@@ -278,7 +278,7 @@ func TestThreeHoursAndTenThousandEventsOverAServerThatIsKilledAgainAndAgain(t *t
 						if err != nil {
 							return err
 						}
-						next = n + 1 // it keeps them all
+						next = n + 1 // the server keeps every event
 					}
 					die := next + total/breaks
 					io.WriteString(w, "\ufeff: hello\r\nretry: 2000\r\n\r\n")
@@ -294,7 +294,7 @@ func TestThreeHoursAndTenThousandEventsOverAServerThatIsKilledAgainAndAgain(t *t
 							fmt.Fprintf(w, "id: %d\r", next)
 						}
 						if next == die {
-							fmt.Fprintf(w, "data: %d", next) // in the middle of it
+							fmt.Fprintf(w, "data: %d", next) // in the middle of the event
 							if next%2 == 0 {
 								return errBroken
 							}
@@ -312,11 +312,11 @@ func TestThreeHoursAndTenThousandEventsOverAServerThatIsKilledAgainAndAgain(t *t
 				o.Total, o.Idle = 3*time.Hour, time.Hour
 				end, err := run(t, o, to)
 				if err != nil || end.Reason != upstream.TimeUp || time.Since(began) != 3*time.Hour {
-					t.Fatalf("%v, %v after %v", err, end, time.Since(began))
+					t.Fatalf("error %v, end %v after %v", err, end, time.Since(began))
 				}
 				if ids {
 					if len(to.got) != total {
-						t.Fatalf("%d events of %d", len(to.got), total)
+						t.Fatalf("got %d events, want %d", len(to.got), total)
 					}
 					for i, data := range to.got {
 						if data != strconv.Itoa(i+1) {
@@ -333,7 +333,7 @@ func TestThreeHoursAndTenThousandEventsOverAServerThatIsKilledAgainAndAgain(t *t
 					}
 					n, _ := strconv.Atoi(data)
 					if n != last+1 && !told {
-						t.Fatalf("from %d to %d without a word", last, n)
+						t.Fatalf("event %d follows %d without a gap", n, last)
 					}
 					last, told = n, false
 				}
