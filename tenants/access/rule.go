@@ -51,7 +51,7 @@ const (
 //	         | "field:" (a path, see tenants.ValidFieldPath)
 //	action   read | write | publish | subscribe | manage
 //	effect   allow | deny
-//	channel  as behind "channel:"
+//	channel  as after "channel:"
 //
 // A row that hides a field has a role as its subject, the action read and the effect deny; only such a row may have a
 // channel. Rows must not repeat.

@@ -96,16 +96,12 @@ func (s *Scheme) parseHeader(mark Mark, value string) (c candidates, err *Error)
 		return c, fail(SignatureMissing, mark.Header+" is empty")
 	}
 	if len(value) > MaxHeader {
+		code := SignatureMalformed
 		if s.Separator != "" {
-			return c, fail(TooManySignatures, mark.Header+" is longer than 4096 bytes")
+			code = TooManySignatures
 		}
-		return c, fail(SignatureMalformed, mark.Header+" is longer than 4096 bytes")
+		return c, fail(code, mark.Header+" is longer than 4096 bytes")
 	}
-	stamp := ""
-	if s.Timestamp.Header == mark.Header {
-		stamp = s.Timestamp.Prefix
-	}
-	also := s.Also.Mark.Prefix
 	if mark.Algorithm == Token { // may contain a comma itself
 		text, ok := strings.CutPrefix(value, mark.Prefix)
 		if c.text = []string{text}; !ok {
@@ -120,7 +116,7 @@ func (s *Scheme) parseHeader(mark Mark, value string) (c candidates, err *Error)
 		}
 		text, ours := strings.CutPrefix(item, mark.Prefix)
 		second := false
-		if !ours && also != "" {
+		if also := s.Also.Mark.Prefix; !ours && also != "" {
 			text, second = strings.CutPrefix(item, also)
 		}
 		if ours || second {
@@ -135,7 +131,8 @@ func (s *Scheme) parseHeader(mark Mark, value string) (c candidates, err *Error)
 			} else {
 				c.also = append(c.also, text)
 			}
-		} else if text, ok := strings.CutPrefix(item, stamp); ok && stamp != "" {
+		} else if text, ok := strings.CutPrefix(item, s.Timestamp.Prefix); ok && s.Timestamp.Prefix != "" &&
+			s.Timestamp.Header == mark.Header {
 			c.timestamp = text
 			c.stamps++
 		}

@@ -172,7 +172,7 @@ func TestTwilioSignsTheFieldsOfAFormAndTheHashOfAnythingElse(t *testing.T) {
 		"another scheme":                {at(r, "http://in.example/in/abc?x=1"), SignatureMismatch},
 		"JSON under its hash":           {json, ""},
 		"JSON altered under its hash":   {replaced(json, "{}", "{ }"), BodyNotSigned},
-		"JSON whose hash stands twice":  {at(json, json.URL+"&bodySHA256=00"), BodyNotSigned},
+		"JSON whose hash is repeated":   {at(json, json.URL+"&bodySHA256=00"), BodyNotSigned},
 		"JSON whose hash is gone":       {at(json, "https://in.example/in/abc"), BodyNotSigned},
 		"JSON whose hash is not hex":    {at(json, "https://in.example/in/abc?bodySHA256=zz"), BodyNotSigned},
 		"more pairs than a thousand":    {replaced(r, "To=", strings.Repeat("x=&", 1001)), BodyNotSigned},

@@ -77,27 +77,18 @@ func makeVersion3(c *tableCase, k tenants.Key) {
 
 func testCondition(c *tableCase, s state, e expectation, action tenants.Action, each bool, kind tenants.Kind) {
 	name := fmt.Sprintf("%s, %s, action %d, each %v, kind %s", s.name, e.name, action, each, kind)
-	outer := c.T
-	defer func() {
-		if c.Failed() && !outer.Failed() {
-			outer.Log(name)
-		}
-	}()
 	c.Helper()
 	base := fmt.Sprintf("%s/%s/%d/%v/", s.name, e.name, action, each)
 	k, first, last := c.key(kind, base+"k"), c.key(kind, base+"first"), c.key(kind, base+"last")
 	s.make(c, k)
 
-	op := tenants.Check(k, e.cond)
-	switch action {
-	case tenants.ActionPut:
-		op = tenants.Put(k, []byte("new"), time.Time{}, e.cond)
-	case tenants.ActionDelete:
-		op = tenants.Delete(k, e.cond)
-	}
 	ops := []tenants.Op{
 		tenants.Put(first, []byte("f"), time.Time{}, tenants.Absent()),
-		op,
+		map[tenants.Action]tenants.Op{
+			tenants.ActionPut:    tenants.Put(k, []byte("new"), time.Time{}, e.cond),
+			tenants.ActionDelete: tenants.Delete(k, e.cond),
+			tenants.ActionCheck:  tenants.Check(k, e.cond),
+		}[action],
 		tenants.Put(last, []byte("l"), time.Time{}, tenants.Absent()),
 	}
 	var err error
@@ -118,11 +109,7 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 			c.missing(first)
 		}
 		c.missing(last)
-		if s.exists {
-			c.holds(k, "old")
-		} else {
-			c.missing(k)
-		}
+		c.unchanged(s, k)
 		return
 	}
 	if err != nil {
@@ -131,16 +118,11 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 	}
 	c.holds(first, "f")
 	c.holds(last, "l")
-	switch {
-	case action == tenants.ActionDelete:
+	switch action {
+	case tenants.ActionDelete:
 		c.missing(k)
-	case action == tenants.ActionCheck && s.exists:
-		c.holds(k, "old")
-		if v := c.get(k).Version; v != 3 {
-			c.Errorf("%s: a check changed the version to %d, want 3", name, v)
-		}
-	case action == tenants.ActionCheck:
-		c.missing(k)
+	case tenants.ActionCheck:
+		c.unchanged(s, k)
 	default:
 		c.holds(k, "new")
 		v := c.get(k).Version
@@ -148,5 +130,18 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 		if e.cond.IsAbsent() && v != 1 || isAt && v != at+1 || s.exists && v <= 3 || v < 1 {
 			c.Errorf("%s: the put made version %d, want the next one", name, v)
 		}
+	}
+}
+
+// unchanged expects the row to be as the state made it.
+func (c *tableCase) unchanged(s state, k tenants.Key) {
+	c.Helper()
+	if !s.exists {
+		c.missing(k)
+		return
+	}
+	c.holds(k, "old")
+	if v := c.get(k).Version; v != 3 {
+		c.Errorf("%v has version %d, want 3 as before", k, v)
 	}
 }

@@ -80,7 +80,7 @@ var groupCases = map[string]func(*queueCase){
 		c.done(rs...)
 		c.takes("2", "3")
 	},
-	"a group goes on behind its dead letters": func(c *queueCase) {
+	"a group goes on after its dead letters": func(c *queueCase) {
 		c.send(in("g", "poison 1", "poison 2", "next")...)
 		for _, poison := range []string{"poison 1", "poison 2"} {
 			for range c.MaxReceives {
@@ -225,7 +225,7 @@ var handfulCases = map[string]func(*queueCase){
 			c.Errorf("received %q, want 1, 2, 3", bodiesOf(rs))
 		}
 	},
-	"a group goes on behind several dead letters": func(c *queueCase) {
+	"a group goes on after several dead letters": func(c *queueCase) {
 		poison := []string{"poison 1", "poison 2", "poison 3"}
 		c.send(in("g", append(poison, "next")...)...)
 		for range c.MaxReceives {

@@ -260,6 +260,67 @@ func TestAnIDThatNoHeaderCanCarryIsAGap(t *testing.T) {
 	})
 }
 
+// ticking is a script of a stream with one event each second, up to total. Each connection breaks in the middle of an
+// event after total/breaks events.
+func ticking(ids bool, total, breaks int) script {
+	began := time.Now()
+	now := func() int { return int(time.Since(began) / time.Second) } // the event that is due
+	return events(func(ctx context.Context, w io.Writer, r tenants.Outgoing) error {
+		next := now() + 1
+		if last := strings.Join(r.Header["Last-Event-Id"], ""); last != "" {
+			n, err := strconv.Atoi(last)
+			if err != nil {
+				return err
+			}
+			next = n + 1 // the server keeps every event
+		}
+		die := next + total/breaks
+		io.WriteString(w, "\ufeff: hello\r\nretry: 2000\r\n\r\n")
+		for ; next <= total; next++ {
+			for now() < next {
+				select {
+				case <-time.After(100 * time.Millisecond):
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			if ids {
+				fmt.Fprintf(w, "id: %d\r", next)
+			}
+			if next == die {
+				fmt.Fprintf(w, "data: %d", next) // in the middle of the event
+				if next%2 == 0 {
+					return errBroken
+				}
+				return nil
+			}
+			if _, err := fmt.Fprintf(w, "data: %d\r\r", next); err != nil {
+				return err
+			}
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+}
+
+// countGaps returns the number of gaps, and expects one wherever events are missing.
+func countGaps(t *testing.T, got []string) (gaps int) {
+	t.Helper()
+	last, told := 0, false
+	for _, data := range got {
+		if data == "GAP" {
+			gaps, told = gaps+1, true
+			continue
+		}
+		n, _ := strconv.Atoi(data)
+		if n != last+1 && !told {
+			t.Fatalf("event %d follows %d without a gap", n, last)
+		}
+		last, told = n, false
+	}
+	return gaps
+}
+
 // A stream ticks each second for three hours and is killed 40 times, in two ways and in the middle of events. With
 // ids, each of its 10,000 events arrives once and in order; without, each break is followed by a gap, and the events
 // between gaps are in order.
@@ -269,44 +330,8 @@ func TestThreeHoursAndTenThousandEventsOverAServerThatIsKilledAgainAndAgain(t *t
 		t.Run(fmt.Sprintf("ids %v", ids), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				now := func() int { return int(time.Since(began) / time.Second) } // the event that is due
 				s := &server{}
-				s.scripts = []script{events(func(ctx context.Context, w io.Writer, r tenants.Outgoing) error {
-					next := now() + 1
-					if last := strings.Join(r.Header["Last-Event-Id"], ""); last != "" {
-						n, err := strconv.Atoi(last)
-						if err != nil {
-							return err
-						}
-						next = n + 1 // the server keeps every event
-					}
-					die := next + total/breaks
-					io.WriteString(w, "\ufeff: hello\r\nretry: 2000\r\n\r\n")
-					for ; next <= total; next++ {
-						for now() < next {
-							select {
-							case <-time.After(100 * time.Millisecond):
-							case <-ctx.Done():
-								return ctx.Err()
-							}
-						}
-						if ids {
-							fmt.Fprintf(w, "id: %d\r", next)
-						}
-						if next == die {
-							fmt.Fprintf(w, "data: %d", next) // in the middle of the event
-							if next%2 == 0 {
-								return errBroken
-							}
-							return nil
-						}
-						if _, err := fmt.Fprintf(w, "data: %d\r\r", next); err != nil {
-							return err
-						}
-					}
-					<-ctx.Done()
-					return ctx.Err()
-				})}
+				s.scripts = []script{ticking(ids, total, breaks)}
 				to := &sink{}
 				o := options(s)
 				o.Total, o.Idle = 3*time.Hour, time.Hour
@@ -325,18 +350,7 @@ func TestThreeHoursAndTenThousandEventsOverAServerThatIsKilledAgainAndAgain(t *t
 					}
 					return
 				}
-				last, gaps, told := 0, 0, false
-				for _, data := range to.got {
-					if data == "GAP" {
-						gaps, told = gaps+1, true
-						continue
-					}
-					n, _ := strconv.Atoi(data)
-					if n != last+1 && !told {
-						t.Fatalf("event %d follows %d without a gap", n, last)
-					}
-					last, told = n, false
-				}
+				gaps := countGaps(t, to.got)
 				if gaps != len(s.asked)-1 || gaps < breaks/2 {
 					t.Errorf("%d gaps over %d connections", gaps, len(s.asked))
 				}
