@@ -240,13 +240,18 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+func sleep(ctx context.Context, d time.Duration) { _ = await(ctx, nil, d) }
+
+// await returns when there is news, after d, or with an error when ctx ends.
+func await(ctx context.Context, news <-chan struct{}, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
+	case <-news:
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	return ended(ctx)
 }
 
 func newTrouble(f Faults) Trouble {

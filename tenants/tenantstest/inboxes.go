@@ -150,14 +150,8 @@ func (b inboxEnd) Receive(ctx context.Context) ([]tenants.Notice, func(context.C
 			}
 			return ns, func(ctx context.Context) error { return q.Done(ctx, rs...) }, nil
 		}
-		timer := time.NewTimer(min(time.Second, time.Until(until))) // messages can become visible without news
-		select {
-		case <-news:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if err := ended(ctx); err != nil {
+		// Messages can become visible without news.
+		if err := await(ctx, news, min(time.Second, time.Until(until))); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -27,14 +27,7 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]ten
 		if len(got) > 0 || !now.Before(until) {
 			return got, f.end(ctx, nil)
 		}
-		timer := time.NewTimer(next.Sub(now))
-		select {
-		case <-news:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if err := ended(ctx); err != nil {
+		if err := await(ctx, news, next.Sub(now)); err != nil {
 			return nil, err
 		}
 	}
