@@ -221,8 +221,8 @@ func TestTheTestCallSaysWhichStepFailed(t *testing.T) {
 		"no time":           {"v1=" + signed("{}"), "{}", "timestamp", "timestamp_missing", ""},
 		"an hour old":       {at(3600, "{}"), "{}", "timestamp", "timestamp_out_of_tolerance", "only the timestamp"},
 		"of other bytes":    {at(0, "{}"), "[]", "signature", "signature_mismatch", ""},
-		"a newline more":    {at(0, "{}"), "{}\n", "signature", "signature_mismatch", "line end behind"},
-		"an old one, dirty": {at(3600, "{}"), "{}\n", "signature", "signature_mismatch", "line end behind"},
+		"a newline more":    {at(0, "{}"), "{}\n", "signature", "signature_mismatch", "ends in a line break"},
+		"an old one, dirty": {at(3600, "{}"), "{}\n", "signature", "signature_mismatch", "ends in a line break"},
 	} {
 		headers := map[string]string{}
 		if c.header != "" {
@@ -288,12 +288,12 @@ func TestSecretsThatCannotBeOnesAre422WithTheReason(t *testing.T) {
 	ten := w.tenant("Acme")
 	for _, c := range []struct{ provider, secret, reason string }{
 		{"stripe", "", "empty"}, {"stripe", "   ", "white space"}, {"stripe", "whsec_1234567890\n", "white space"},
-		{"stripe", "sk_live_1234567890", "something else"},
+		{"stripe", "sk_live_1234567890", "another credential"},
 		{"slack", "v0=1234567890", "begins a signature"}, {"discord", "1234", "too short"},
 		{"discord", strings.Repeat("g", 64), "hex"},
 		{"svix", "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY", "padding"},
 		{"svix", "v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "begins a signature"},
-		{"sendgrid", "SG.abc", "something else"}, {"paypal", "WH-2WR32451HC0233532", "something else"},
+		{"sendgrid", "SG.abc", "another credential"}, {"paypal", "WH-2WR32451HC0233532", "another credential"},
 		{"twilio", "12345", "too short"}, {"adyen", "xyz-xyz-xyz-xyz-xyz", "hex"},
 	} {
 		a := w.do("POST", "/v1/sources", ten.key,
