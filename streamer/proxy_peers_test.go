@@ -149,6 +149,7 @@ func (p *proxyWorld) proxyTo(t *testing.T, key, url, channel string) string {
 // 10,000 numbers come through a proxy from each, over two breaks of the connection: where the server can go on none is lost or repeated, and
 // where it cannot a gap is said before the first that does not follow.
 func TestServersThatOthersWrote(t *testing.T) {
+	t.Parallel()
 	const events = 10_000
 	for name, start := range others {
 		t.Run(name, func(t *testing.T) {
@@ -177,6 +178,7 @@ func TestServersThatOthersWrote(t *testing.T) {
 // proxy is back, and once in the middle of a burst. Alone and through a channel nothing is lost or repeated where the server can go on, and
 // where it cannot the stream has a gap event, and the channel too, for who reads it later.
 func TestServersThatAreKilled(t *testing.T) {
+	t.Parallel()
 	const events = 10_000
 	for name, start := range others {
 		for way, channel := range map[string]string{"alone": "", "channel": "numbers"} {

@@ -60,7 +60,7 @@ func newProxyWorld(t *testing.T, sink func(*hub.Options)) *proxyWorld {
 	appender := tenants.NewAppender(p.events, tenants.NewInterest(p.table), inboxes, queue)
 	reach := egress.New(egress.Options{AllowPrivate: true})
 	t.Cleanup(reach.Close)
-	p.proxies, p.feed = tenants.NewProxies(p.accounts, p.vault, reach), tenants.NewProxyFeed(intake)
+	p.proxies, p.feed = tenants.NewProxies(p.table, p.accounts, p.vault, reach), tenants.NewProxyFeed(intake, p.events)
 	p.relay = relay.New(relay.Options{
 		Opener: reach, Memory: memory, Deliver: p.hub.Deliver, Runs: tenants.NewProxyRuns(p.table, inboxes), Feed: p.feed, Log: p.events, Node: alone{}, Logger: logger,
 		Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return p.hub.Subscribers(t, channel) },

@@ -21,7 +21,7 @@ func TestAnOpenStreamThatLostItsRightEndsWithinTwoSeconds(t *testing.T) {
 			return err
 		},
 		"the account is deleted": func(ctx context.Context, w *world, id tenants.TenantID, _ tenants.APIKey, _ string) error {
-			return w.accounts.Delete(ctx, id)
+			return tenants.NewErasure(w.table, w.accounts).Delete(ctx, id)
 		},
 		"the key is deleted": func(ctx context.Context, w *world, id tenants.TenantID, key tenants.APIKey, _ string) error {
 			return w.keys.Delete(ctx, id, key.ID)

@@ -97,6 +97,20 @@ func onEveryTransport(t *testing.T, test func(t *testing.T, tr transport, sink f
 	}
 }
 
+// onAllTransports is onEveryTransport for a test that waits for seconds: they wait together.
+func onAllTransports(t *testing.T, test func(t *testing.T, tr transport, sink func(*hub.Options))) {
+	t.Parallel()
+	for _, tr := range transports {
+		t.Run(tr.name, func(t *testing.T) {
+			t.Parallel()
+			bothSinks(t, func(t *testing.T, sink func(*hub.Options)) {
+				t.Parallel()
+				test(t, tr, sink)
+			})
+		})
+	}
+}
+
 // events is a wire of server-sent events.
 type events struct {
 	net.Conn

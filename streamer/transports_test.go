@@ -134,8 +134,7 @@ func TestEveryTransportTellsThatARightIsGone(t *testing.T) {
 }
 
 func TestEveryTransportTellsThatACredentialIsOver(t *testing.T) {
-	onEveryTransport(t, func(t *testing.T, tr transport, sink func(*hub.Options)) {
-		t.Parallel()
+	onAllTransports(t, func(t *testing.T, tr transport, sink func(*hub.Options)) {
 		w := newWorldOn(t, sink)
 		tenant, _ := w.tenant(t)
 		raw := w.token(t, tenant, token.Spec{Subject: "alice", Channels: []string{"a"}, TTL: 2 * time.Second})
@@ -202,8 +201,7 @@ func TestEveryTransportTellsThatAChannelHasEnded(t *testing.T) {
 
 // A client that does not read is cut, the reason counted, and goes on from its cursor with nothing missed and nothing twice.
 func TestEveryTransportCutsWhoDoesNotReadAndResumesIt(t *testing.T) {
-	onEveryTransport(t, func(t *testing.T, tr transport, sink func(*hub.Options)) {
-		t.Parallel()
+	onAllTransports(t, func(t *testing.T, tr transport, sink func(*hub.Options)) {
 		w := newWorldOn(t, func(o *hub.Options) {
 			sink(o)
 			o.UnsentAge = 2 * time.Second

@@ -18,6 +18,7 @@ type office struct {
 	signers  *tenants.Signers
 	keys     *tenants.Keys
 	sources  *tenants.Sources
+	erasure  *tenants.Erasure
 	vault    tenants.Vault
 	deploy   *tenants.Deployment
 }
@@ -69,7 +70,8 @@ func officeWith(t *testing.T, table *tenantstest.Table, vault tenants.Vault) *of
 	o.accounts = tenants.NewAccounts(table, o.news)
 	o.signers = tenants.NewSigners(o.accounts, o.vault, o.deploy)
 	o.keys = tenants.NewKeys(o.accounts, o.signers)
-	o.sources = tenants.NewSources(o.accounts, o.vault, o.deploy)
+	o.sources = tenants.NewSources(table, o.accounts, o.vault, o.deploy)
+	o.erasure = tenants.NewErasure(table, o.accounts)
 	return o
 }
 

@@ -193,7 +193,7 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	o.table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
 		return c.Method == "Write" && slices.ContainsFunc(c.Keys, func(k tenants.Key) bool { return k.Kind == "list/sources" })
 	})
-	if err := o.accounts.Delete(ctx, ten.ID); tenants.KindOf(err) != tenants.Unavailable {
+	if err := o.erasure.Delete(ctx, ten.ID); tenants.KindOf(err) != tenants.Unavailable {
 		t.Fatalf("got %v", err)
 	}
 	o.signers.Forget(ten.ID)
@@ -203,7 +203,7 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	wantError(t, err, tenants.NotFound, "source_not_found")
 	_, _, err = o.keys.Create(ctx, ten.ID, tenants.KeySpec{Name: "late", Role: tenants.RoleOwner})
 	wantError(t, err, tenants.NotFound, "tenant_not_found")
-	if err := o.accounts.Delete(ctx, ten.ID); err != nil {
+	if err := o.erasure.Delete(ctx, ten.ID); err != nil {
 		t.Fatal(err)
 	}
 
@@ -226,7 +226,7 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 			t.Errorf("a look-up row %s is left: %v", k.Kind, err)
 		}
 	}
-	wantError(t, o.accounts.Delete(ctx, ten.ID), tenants.NotFound, "tenant_not_found")
+	wantError(t, o.erasure.Delete(ctx, ten.ID), tenants.NotFound, "tenant_not_found")
 	list, _, err := o.accounts.List(ctx, "", 100)
 	if err != nil || len(list) != 1 || list[0].ID != other.ID {
 		t.Errorf("left are %v, %v", list, err)
@@ -247,7 +247,7 @@ func TestDeleteIsNotOvertaken(t *testing.T) {
 			_, secret, err = o.keys.Create(tenantstest.WithCaller(ctx, "late"), ten.ID, tenants.KeySpec{Name: "late", Role: tenants.RoleOwner})
 		})
 		<-ice.Reached()
-		if err := o.accounts.Delete(ctx, ten.ID); err != nil {
+		if err := o.erasure.Delete(ctx, ten.ID); err != nil {
 			t.Fatal(err)
 		}
 		ice.Thaw()
@@ -295,7 +295,7 @@ func TestUnknownTenants(t *testing.T) {
 		wantError(t, err, tenants.NotFound, "tenant_not_found")
 		_, err = o.accounts.Active(ctx, id)
 		wantError(t, err, tenants.NotFound, "tenant_not_found")
-		wantError(t, o.accounts.Delete(ctx, id), tenants.NotFound, "tenant_not_found")
+		wantError(t, o.erasure.Delete(ctx, id), tenants.NotFound, "tenant_not_found")
 	}
 }
 

@@ -9,6 +9,11 @@ import (
 	"time"
 )
 
+// Warner tells a tenant, which has limits l, that most of a limit is in use, once in a period. Intake's Notices is one.
+type Warner interface {
+	Scarce(ctx context.Context, tenant TenantID, l Limits, limit string, most int64, period string)
+}
+
 // Admission gives out connection slots under a tenant's limits. However many ask at once, no more are open or about to open than
 // the limit allows.
 //
@@ -17,7 +22,7 @@ import (
 // address and connects per second are limited on each node to its share, which is approximate.
 type Admission struct {
 	// Notices tells tenants that they have few connections left; nil: nobody does. It is set before the first Reserve.
-	Notices *Notices
+	Notices Warner
 
 	connects *Rate[TenantID]
 	from     *Rate[address]
@@ -44,9 +49,7 @@ func NewAdmission() *Admission {
 func NewSharedAdmission(n *Node) *Admission {
 	a := NewAdmission()
 	a.node = n
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.admission = a
+	n.Keep(a)
 	return a
 }
 

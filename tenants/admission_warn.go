@@ -44,13 +44,5 @@ func (a *Admission) scarce(o *occupancy, l Limits, limit string, used, most int)
 	a.work.Go(func() { a.Notices.Scarce(a.ctx, tenant, l, limit, int64(most), today) })
 }
 
-// connecting is how many connections of the tenant were opened on this node within the last second or so, where their rate is limited.
-func (n *Node) connecting(t TenantID) int {
-	n.mu.Lock()
-	a := n.admission
-	n.mu.Unlock()
-	if a == nil {
-		return 0
-	}
-	return a.connects.Used(t)
-}
+// Connecting is how many connections of the tenant were opened on this node within the last second or so, where their rate is limited.
+func (a *Admission) Connecting(t TenantID) int { return a.connects.Used(t) }

@@ -44,7 +44,7 @@ func (a *Appender) Append(ctx context.Context, rs []Received) (failed []int) {
 	inParallel(len(batches), groupsAtOnce, func(i int) error {
 		var err error
 		if ok[i], err = a.appendBatch(ctx, batches[i]); err != nil {
-			a.warn(ctx, "append failed", "tenant", batches[i].tenant, "channel", batches[i].name, "events", len(batches[i].events), "done", ok[i], "error", err)
+			a.warn(ctx, "append failed", "tenant", batches[i].Tenant, "channel", batches[i].Name, "events", len(batches[i].events), "done", ok[i], "error", err)
 		}
 		return nil
 	})
@@ -72,7 +72,7 @@ func (a *Appender) Append(ctx context.Context, rs []Received) (failed []int) {
 
 // batch is the events of one channel, in order, and where in the messages they came from.
 type batch struct {
-	channelKey
+	ChannelKey
 	events  []Event
 	indexes []int
 }
@@ -82,7 +82,7 @@ type batch struct {
 func batchesOf(rs []Received) (batches []batch, bad map[int]error) {
 	bad = make(map[int]error)
 	blocked := make(map[string]bool)
-	place := make(map[channelKey]int)
+	place := make(map[ChannelKey]int)
 	for i, r := range rs {
 		if blocked[r.Group] {
 			bad[i] = nil
@@ -99,12 +99,12 @@ func batchesOf(rs []Received) (batches []batch, bad map[int]error) {
 		if e.Trace != nil && !r.Sent.IsZero() {
 			e.Trace.Enqueued = r.Sent.UTC()
 		}
-		ch := channelKey{e.Tenant, e.Channel}
+		ch := ChannelKey{Tenant: e.Tenant, Name: e.Channel}
 		at, known := place[ch]
 		if !known {
 			at = len(batches)
 			place[ch] = at
-			batches = append(batches, batch{channelKey: ch})
+			batches = append(batches, batch{ChannelKey: ch})
 		}
 		batches[at].events = append(batches[at].events, e)
 		batches[at].indexes = append(batches[at].indexes, i)
@@ -124,7 +124,7 @@ func decodeQueued(body []byte) (Event, error) {
 // appendBatch appends a batch and tells the nodes. It returns how many of the events are dealt with.
 func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
 	if a.Tenants != nil {
-		switch _, err := a.Tenants.Limits(ctx, b.tenant); {
+		switch _, err := a.Tenants.Limits(ctx, b.Tenant); {
 		case notFound(err):
 			return len(b.events), nil
 		case err != nil && KindOf(err) != Forbidden: // a suspended tenant's events are kept: nothing is lost by suspending
@@ -132,13 +132,13 @@ func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
 		}
 	}
 	began := time.Now()
-	events, err := a.log.Append(ctx, b.tenant, b.name, b.events)
+	events, err := a.log.Append(ctx, b.Tenant, b.Name, b.events)
 	if len(events) == 0 {
 		return 0, err
 	}
 	a.traceAppended(events, began)
 	// From here on the rows are committed: a node whose interest is not read below reads these rows itself.
-	if err := a.tell(ctx, b.channelKey, events); err != nil {
+	if err := a.tell(ctx, b.ChannelKey, events); err != nil {
 		return 0, err
 	}
 	return len(events), err
@@ -146,8 +146,8 @@ func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
 
 // tell sends events of a channel to every node that holds subscribers of it. A node whose inbox is gone has no subscribers any more, or
 // is about to read the log under another name.
-func (a *Appender) tell(ctx context.Context, ch channelKey, events []Event) error {
-	nodes, err := a.interest.Nodes(ctx, ch.tenant, ch.name)
+func (a *Appender) tell(ctx context.Context, ch ChannelKey, events []Event) error {
+	nodes, err := a.interest.Nodes(ctx, ch.Tenant, ch.Name)
 	if err != nil {
 		return err
 	}
@@ -163,8 +163,8 @@ func (a *Appender) tell(ctx context.Context, ch channelKey, events []Event) erro
 		if !notFound(err) {
 			return err
 		}
-		if err := a.interest.bury(ctx, nodes[i], ch.tenant, ch.name); err != nil { // the next event tries again
-			a.warn(ctx, "a dead node's interest stays", "node", nodes[i], "tenant", ch.tenant, "channel", ch.name, "error", err)
+		if err := a.interest.bury(ctx, nodes[i], ch.Tenant, ch.Name); err != nil { // the next event tries again
+			a.warn(ctx, "a dead node's interest stays", "node", nodes[i], "tenant", ch.Tenant, "channel", ch.Name, "error", err)
 		}
 		return nil
 	})

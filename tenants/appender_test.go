@@ -185,7 +185,7 @@ func TestWhatWaitsOfADeletedTenantIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	send("2")
-	if err := r.accounts.Delete(ctx, r.tenant); err != nil {
+	if err := r.erasure.Delete(ctx, r.tenant); err != nil {
 		t.Fatal(err)
 	}
 	r.appendAll(t)

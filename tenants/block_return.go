@@ -34,8 +34,8 @@ func (a *Admission) returnSoon(c *count, after time.Duration) {
 	}
 }
 
-// close ends what goes on in the background, and waits for it.
-func (a *Admission) close() {
+// Close ends what goes on in the background, and waits for it.
+func (a *Admission) Close() {
 	a.mu.Lock()
 	a.over = true
 	a.end()
@@ -43,8 +43,8 @@ func (a *Admission) close() {
 	a.work.Wait()
 }
 
-// contend is another node's appeal: what is unused goes back now, and until it is a while ago whatever comes to be unused.
-func (a *Admission) contend(t TenantID, channel, subject string) {
+// Contend is another node's appeal: what is unused goes back now, and until it is a while ago whatever comes to be unused.
+func (a *Admission) Contend(t TenantID, channel, subject string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o := a.open[t]
@@ -73,7 +73,7 @@ func (a *Admission) giveBack(c *count) {
 	}
 	b := c.block
 	defer a.forget(c)
-	life, held := a.node.held()
+	life, held := a.node.Incarnation()
 	if !held || b.life != life {
 		return // what it held is the next life's to see to
 	}
@@ -144,8 +144,8 @@ func (a *Admission) blocks() (byTenant [][]*count) {
 	return byTenant
 }
 
-// upkeep gives back what has not been used for a while, and puts rows again that are about to expire.
-func (a *Admission) upkeep(ctx context.Context, f Fanout) {
+// Upkeep gives back what has not been used for a while, and puts rows again that are about to expire.
+func (a *Admission) Upkeep(ctx context.Context, f Fanout) {
 	a.mu.Lock()
 	var due, over []*count
 	now := time.Now()
@@ -175,8 +175,8 @@ func (a *Admission) upkeep(ctx context.Context, f Fanout) {
 	}
 }
 
-// retake takes, for a new life, slots for the connections that are open, and sheds those for which there are none any more.
-func (a *Admission) retake(ctx context.Context, f Fanout) {
+// Retake takes, for a new life, slots for the connections that are open, and sheds those for which there are none any more.
+func (a *Admission) Retake(ctx context.Context, f Fanout) {
 	a.mu.Lock()
 	byTenant := a.blocks()
 	a.mu.Unlock()
@@ -196,7 +196,7 @@ func (a *Admission) retakeOne(ctx context.Context, c *count) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	b := c.block
-	life, held := a.node.held()
+	life, held := a.node.Incarnation()
 	if !a.current(c) {
 		return true
 	}
@@ -221,7 +221,7 @@ func (a *Admission) retakeOne(ctx context.Context, c *count) bool {
 func (a *Admission) shed(f Fanout, c *count) {
 	a.mu.Lock()
 	b := c.block
-	life, held := a.node.held()
+	life, held := a.node.Incarnation()
 	over := c.n - b.have
 	known := b.life == life && held && b.shed
 	a.mu.Unlock()

@@ -14,7 +14,7 @@ func (a *Admission) cover(ctx context.Context, r AdmissionRequest, l Limits) (ag
 	if a.node == nil || l.Connections <= 0 && l.ConnectionsPerChannel <= 0 && (l.ConnectionsPerSubject <= 0 || r.Subject == "") {
 		return false, nil
 	}
-	life, held := a.node.held()
+	life, held := a.node.Incarnation()
 	if !held {
 		return false, Errorf(Unavailable, "node_without_lease", "this node has yet to make itself known to the others")
 	}
@@ -99,7 +99,7 @@ func (a *Admission) take(ctx context.Context, c *count, life string) error {
 	defer cancel()
 	b := c.block
 	return a.edit(ctx, b, func(rec *slotsRecord) (bool, error) {
-		others := rec.others(life, a.node.formerly())
+		others := rec.others(life, a.node.Formerly())
 		a.mu.Lock()
 		limit, short := b.limit, c.n+b.waiting > b.limit-others
 		a.mu.Unlock()
@@ -149,7 +149,7 @@ func (a *Admission) edit(ctx context.Context, b *block, change func(*slotsRecord
 			break
 		}
 		rec, at := slotsRecord{}, Absent()
-		row, err := a.node.o.Table.Get(ctx, b.key)
+		row, err := a.node.Options().Table.Get(ctx, b.key)
 		if err == nil {
 			at = At(row.Version)
 			rec, err = decodeRecord[slotsRecord](row)
@@ -164,7 +164,7 @@ func (a *Admission) edit(ctx context.Context, b *block, change func(*slotsRecord
 			return err
 		}
 		now := time.Now()
-		err = a.node.o.Table.Write(ctx, Put(b.key, encodeRecord(rec), now.Add(slotsLife), at))
+		err = a.node.Options().Table.Write(ctx, Put(b.key, encodeRecord(rec), now.Add(slotsLife), at))
 		if _, refused := errors.AsType[*RefusedError](err); refused {
 			continue
 		}
@@ -185,7 +185,7 @@ func (a *Admission) edit(ctx context.Context, b *block, change func(*slotsRecord
 // prune leaves out of rec what nodes hold whose lease is over, and returns what the living hold besides this one.
 func (a *Admission) prune(ctx context.Context, rec *slotsRecord, life string) (others int, err error) {
 	for _, node := range rec.nodes(life) {
-		gone, err := a.node.nodes.Gone(ctx, node)
+		gone, err := a.node.Gone(ctx, node)
 		if err != nil {
 			return 0, err
 		}
@@ -202,8 +202,8 @@ func (a *Admission) appeal(b *block, nodes []string) {
 	defer cancel()
 	notice := Notice{Tenant: b.key.Tenant, Order: &Order{Do: OrderReturn, Channel: b.channel, Subject: b.subject}}
 	inParallel(len(nodes), nodesAtOnce, func(i int) error {
-		if err := a.node.o.Inboxes.Send(ctx, nodes[i], notice); err != nil && !notFound(err) {
-			a.node.o.Logger.Warn("a node could not be asked for slots", "node", nodes[i], "error", err)
+		if err := a.node.Options().Inboxes.Send(ctx, nodes[i], notice); err != nil && !notFound(err) {
+			a.node.Options().Logger.Warn("a node could not be asked for slots", "node", nodes[i], "error", err)
 		}
 		return nil
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 var slotsRow = tenants.Key{Tenant: logTenant, Kind: "slots", Sort: "all"}
@@ -106,7 +107,7 @@ func TestUnusedSlotsComeBack(t *testing.T) {
 
 // A put that was stored and reported failed, or was not, never has the row say less than is given out.
 func TestBlocksUnderFailures(t *testing.T) {
-	for seed := range max(20, *simulated/slower/10) {
+	for seed := range max(20, depth.Schedules()/10) {
 		synctest.Test(t, func(t *testing.T) {
 			fl := newFleet(t, tenantstest.Faults{Seed: seed, Lost: 0.15, Stored: 0.15, Unread: 0.1, Latency: 20 * time.Millisecond}, 3)
 			r, limits := tenants.AdmissionRequest{Tenant: logTenant}, tenants.Limits{Connections: 7}

@@ -18,7 +18,7 @@ const (
 // processes that begin channels at once may pass the limit by what each admits within 5 s.
 type channelCount struct {
 	log    *Log
-	exists *Cache[channelKey, struct{}]
+	exists *Cache[ChannelKey, struct{}]
 	stored *Cache[TenantID, int]
 
 	mu    sync.Mutex
@@ -28,7 +28,7 @@ type channelCount struct {
 func newChannelCount(l *Log) *channelCount {
 	return &channelCount{
 		log:    l,
-		exists: NewCache[channelKey, struct{}](existingTrust, 20_000, 0),
+		exists: NewCache[ChannelKey, struct{}](existingTrust, 20_000, 0),
 		stored: NewCache[TenantID, int](countTrust, 10_000, 0),
 		begun:  make(map[TenantID]map[string]time.Time),
 	}
@@ -36,13 +36,13 @@ func newChannelCount(l *Log) *channelCount {
 
 // admit lets an event into a channel that exists, or that may begin: else TooMany channel_limit. Where the table cannot be
 // read it lets it in, unless the terms are strict: Unavailable limit_unreadable. It returns how many channels there are with one that begins; 0 where it did not have to count.
-func (c *channelCount) admit(ctx context.Context, ch channelKey, terms terms) (channels int, err error) {
-	limit := terms.limits.Channels
+func (c *channelCount) admit(ctx context.Context, ch ChannelKey, terms Terms) (channels int, err error) {
+	limit := terms.Limits.Channels
 	if limit <= 0 {
 		return 0, nil
 	}
 	_, err = c.exists.Get(ctx, ch, func(ctx context.Context) (struct{}, error) {
-		_, err := c.log.Channel(ctx, ch.tenant, ch.name)
+		_, err := c.log.Channel(ctx, ch.Tenant, ch.Name)
 		return struct{}{}, err
 	})
 	if err != nil && !notFound(err) {
@@ -51,14 +51,14 @@ func (c *channelCount) admit(ctx context.Context, ch channelKey, terms terms) (c
 	if err == nil {
 		return 0, nil
 	}
-	stored, err := c.stored.Get(ctx, ch.tenant, func(ctx context.Context) (int, error) { return c.count(ctx, ch.tenant) })
+	stored, err := c.stored.Get(ctx, ch.Tenant, func(ctx context.Context) (int, error) { return c.count(ctx, ch.Tenant) })
 	if err != nil {
 		return 0, terms.unreadable(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	begun := c.begun[ch.tenant]
-	if _, again := begun[ch.name]; again {
+	begun := c.begun[ch.Tenant]
+	if _, again := begun[ch.Name]; again {
 		return stored + len(begun), nil
 	}
 	if stored+len(begun) >= limit {
@@ -69,9 +69,9 @@ func (c *channelCount) admit(ctx context.Context, ch channelKey, terms terms) (c
 			return 0, terms.unreadable(nil)
 		}
 		begun = make(map[string]time.Time)
-		c.begun[ch.tenant] = begun
+		c.begun[ch.Tenant] = begun
 	}
-	begun[ch.name] = time.Now()
+	begun[ch.Name] = time.Now()
 	return stored + len(begun), nil
 }
 

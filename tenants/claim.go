@@ -25,6 +25,38 @@ func claimOp(e Event, now time.Time) Op {
 	return Put(claimKey(e.Tenant, e.ID), encodeRecord(claim{Channel: e.Channel, Seq: e.Seq, BodyHash: hash[:]}), expiry(e, now), Absent())
 }
 
+// Find returns the number of the event of that id, if it is in the log. A claim alone does not count: its event may wait among the dead letters.
+func (l *Log) Find(ctx context.Context, tenant TenantID, id string) (seq int64, ok bool) {
+	c, err := l.claimOf(ctx, tenant, id)
+	if err != nil {
+		return 0, false
+	}
+	e, err := l.at(ctx, ChannelKey{Tenant: tenant, Name: c.Channel}, c.Seq)
+	return c.Seq, err == nil && e.ID == id
+}
+
+// Recognise tells whether e is in the log: known then, with its id and channel there. Where its id is claimed for another body, e comes
+// back as the event that the log would make of it. A claim alone does not count: its event may wait among the dead letters.
+func (l *Log) Recognise(ctx context.Context, e Event) (_ Event, known bool) {
+	hash := sha256.Sum256(e.Data)
+	for range 2 { // the id as sent, and the one derived from it and the body
+		c, err := l.claimOf(ctx, e.Tenant, e.ID)
+		if err != nil {
+			return e, false
+		}
+		if !bytes.Equal(c.BodyHash, hash[:]) {
+			e = derived(e, c)
+			continue
+		}
+		stored, err := l.at(ctx, ChannelKey{Tenant: e.Tenant, Name: c.Channel}, c.Seq)
+		if err != nil || stored.ID != e.ID {
+			return e, false
+		}
+		return stored, true
+	}
+	return e, false
+}
+
 // claimOf returns the claim of the event id; none: kind NotFound.
 func (l *Log) claimOf(ctx context.Context, tenant TenantID, id string) (claim, error) {
 	row, err := l.table.Get(ctx, claimKey(tenant, id))
@@ -37,14 +69,14 @@ func (l *Log) claimOf(ctx context.Context, tenant TenantID, id string) (claim, e
 }
 
 // stray tells whether the claim c under e's id belongs to another body or another channel.
-func (e Event) stray(c claim) bool {
+func stray(e Event, c claim) bool {
 	hash := sha256.Sum256(e.Data)
 	return !bytes.Equal(c.BodyHash, hash[:]) || c.Channel != e.Channel
 }
 
 // derived returns e as the event that it becomes where its id is claimed by c for something else: under an id that follows from
 // the first one and what differs, so that every retry of it derives the same.
-func (e Event) derived(c claim) Event {
+func derived(e Event, c claim) Event {
 	if e.DuplicateOf == "" {
 		e.DuplicateOf = e.ID
 	}

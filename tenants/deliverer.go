@@ -202,7 +202,7 @@ func (d *Deliverer) away(ctx context.Context, ep Endpoint) (bool, error) {
 // full notes that what comes for the endpoint waits too long in its lanes: a queue looks for groups among so many messages at most, and
 // one endpoint's must not be all of them.
 func (d *Deliverer) full(ctx context.Context, ep Endpoint) {
-	err := d.changeHealth(ctx, ep.Tenant, ep.ID, func(h health) (health, bool) {
+	err := d.healths().change(ctx, ep.Tenant, ep.ID, func(h health) (health, bool) {
 		now := time.Now()
 		changed := h.Full.Sub(now) < fullFor/2
 		h.Full = now.Add(fullFor)

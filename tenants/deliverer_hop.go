@@ -53,7 +53,7 @@ func (d *Deliverer) Hop(ctx context.Context, rs []Received) (failed []int) {
 					}
 					continue // of an endpoint that is gone nothing is left to do
 				}
-				h, _, err := d.healthOf(ctx, m.Tenant, m.Endpoint)
+				h, _, err := d.healths().of(ctx, m.Tenant, m.Endpoint)
 				if err != nil {
 					results[i] = err
 					continue

@@ -12,7 +12,7 @@ func (d *Deliverer) learn(ctx context.Context, t task, a Attempt, now time.Time)
 		if t.h == (health{}) {
 			return
 		}
-		err := d.changeHealth(ctx, t.ep.Tenant, t.ep.ID, func(h health) (health, bool) {
+		err := d.healths().change(ctx, t.ep.Tenant, t.ep.ID, func(h health) (health, bool) {
 			to := health{}
 			if h.Full.After(now) {
 				to.Full = h.Full
@@ -24,8 +24,8 @@ func (d *Deliverer) learn(ctx context.Context, t task, a Attempt, now time.Time)
 	}
 	var warn, give int
 	var since time.Time
-	err := d.changeHealth(ctx, t.ep.Tenant, t.ep.ID, func(h health) (health, bool) {
-		to := h.failed(now, a)
+	err := d.healths().change(ctx, t.ep.Tenant, t.ep.ID, func(h health) (health, bool) {
+		to := h.failed(now, a.Status, a.RetryAfter)
 		warn, give, since = 0, 0, to.Since
 		spell := now.Sub(to.Since)
 		for i, after := range warnings() {
@@ -72,7 +72,7 @@ func (d *Deliverer) giveUp(ctx context.Context, ep Endpoint, reason string, now 
 		return // the tenant has changed it meanwhile
 	}
 	d.tell(ctx, ep, EndpointDisabledType, disabled{ep.ID, ep.Name, reason, to.Changed.UTC().Truncate(time.Second)})
-	if err := d.changeHealth(ctx, ep.Tenant, ep.ID, func(h health) (health, bool) { return health{}, true }); err != nil {
+	if err := d.healths().change(ctx, ep.Tenant, ep.ID, func(h health) (health, bool) { return health{}, true }); err != nil {
 		d.unlearned(ctx, ep, err)
 	}
 }

@@ -57,7 +57,7 @@ func (d *Deliverer) pump(ctx context.Context, ep Endpoint, m errand, away bool) 
 		}
 		return outcomeOf(OutcomeHeld, p.nap(ctx, until))
 	}
-	if p.h, _, err = d.healthOf(ctx, m.Tenant, m.Endpoint); err != nil {
+	if p.h, _, err = d.healths().of(ctx, m.Tenant, m.Endpoint); err != nil {
 		return OutcomeFailed, err
 	}
 	for {
@@ -124,7 +124,7 @@ func (d *Deliverer) pumpCursor(ctx context.Context, ep Endpoint, channel string)
 	if ep.Created.After(since) {
 		since = ep.Created
 	}
-	cursor.Next, err = d.Log.youngest(ctx, channelKey{ep.Tenant, channel}, 1, end, since.Unix())
+	cursor.Next, err = d.Log.youngest(ctx, ChannelKey{Tenant: ep.Tenant, Name: channel}, 1, end, since.Unix())
 	return cursor, Absent(), err
 }
 

@@ -29,7 +29,7 @@ func (d *Deliverer) send(ctx context.Context, ep Endpoint, m errand, away bool) 
 				err = nil
 			}
 		case 2:
-			t.h, _, err = d.healthOf(ctx, m.Tenant, m.Endpoint)
+			t.h, _, err = d.healths().of(ctx, m.Tenant, m.Endpoint)
 		}
 		return err
 	})
@@ -69,7 +69,7 @@ func (d *Deliverer) send(ctx context.Context, ep Endpoint, m errand, away bool) 
 
 // event reads an event as it is in the log. It is not there, no longer, or its payload has been purged: NotFound.
 func (o *Outbox) event(ctx context.Context, t TenantID, channel string, seq int64, id string) (Event, error) {
-	ch := channelKey{t, channel}
+	ch := ChannelKey{Tenant: t, Name: channel}
 	e, err := o.Log.at(ctx, ch, seq)
 	if err != nil {
 		return Event{}, err
@@ -114,7 +114,7 @@ func (d *Deliverer) mayTry(ctx context.Context, t *task, away bool) (time.Time, 
 	if t.h.Open.IsZero() || t.m.Force {
 		return time.Time{}, nil
 	}
-	mine, err := d.claimProbe(ctx, t.ep.Tenant, t.ep.ID, time.Now())
+	mine, err := d.healths().claimProbe(ctx, t.ep.Tenant, t.ep.ID, time.Now())
 	if err != nil || mine {
 		return time.Time{}, err
 	}

@@ -149,3 +149,6 @@ func someOf(header map[string][]string, most int) map[string][]string {
 	}
 	return kept
 }
+
+// DeliveryKinds are the kinds of rows that tenants have here.
+func DeliveryKinds() []TenantKind { return []TenantKind{{Kind: rowDead}, {Kind: rowReplays}} }

@@ -3,7 +3,6 @@ package tenants_test
 import (
 	"context"
 	"encoding/hex"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -15,9 +14,8 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
-
-var simulated = flag.Uint64("schedules", 1000, "how many random schedules the simulations of append and subscribe try")
 
 // delivery simulates all of the way from the queue to subscribers: senders, two appender processes over a queue and a table on
 // a bad day, and nodes that come and go. There is no anti-entropy: what a subscriber has, it has by the order in which
@@ -227,7 +225,7 @@ func simulateDelivery(t *testing.T, seed uint64, late bool, spoil func(tenants.T
 }
 
 func TestDelivery(t *testing.T) {
-	for seed := range *simulated / slower {
+	for seed := range depth.Schedules() {
 		if faults := simulateDelivery(t, seed, false, honest); faults != nil {
 			t.Fatalf("seed %d: %q", seed, faults)
 		}

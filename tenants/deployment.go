@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -16,7 +15,7 @@ import (
 // Deployment holds what one deployment keeps to itself: a random root secret, sealed in the table, made once by whichever
 // process starts first. From it follow the keys (HKDF, RFC 5869) that tell our own source tokens, kids and cursors from
 // junk without looking anything up. It never prints.
-type Deployment struct{ sources, kids, cursors, challenges, reports []byte }
+type Deployment struct{ sources, kids, cursors, challenges, reports DerivedKey }
 
 type deploymentRecord struct{ Sealed []byte }
 
@@ -52,7 +51,7 @@ func OpenDeployment(ctx context.Context, t Table, v Vault) (*Deployment, error) 
 	}
 	d := &Deployment{}
 	for _, k := range []struct {
-		key  *[]byte
+		key  *DerivedKey
 		info string
 	}{
 		{&d.sources, "hookcast source token checksum"},
@@ -61,7 +60,7 @@ func OpenDeployment(ctx context.Context, t Table, v Vault) (*Deployment, error) 
 		{&d.challenges, "hookcast endpoint challenge"},
 		{&d.reports, "hookcast job report"},
 	} {
-		if *k.key, err = hkdf.Key(sha256.New, root, nil, k.info, 32); err != nil {
+		if k.key.secret, err = hkdf.Key(sha256.New, root, nil, k.info, 32); err != nil {
 			return nil, Errorf(Internal, "hkdf", "%w", err)
 		}
 	}
@@ -74,32 +73,49 @@ func (d *Deployment) String() string { return "[deployment]" }
 // GoString hides the keys.
 func (d *Deployment) GoString() string { return "[deployment]" }
 
+// Sources is the key that the tokens of sources' URLs are told by.
+func (d *Deployment) Sources() DerivedKey { return d.sources }
+
+// Kids is the key that the kids of signers are told by.
+func (d *Deployment) Kids() DerivedKey { return d.kids }
+
+// Challenges is the key that endpoints' ownership challenges follow from.
+func (d *Deployment) Challenges() DerivedKey { return d.challenges }
+
+// Reports is the key that job report tokens follow from.
+func (d *Deployment) Reports() DerivedKey { return d.reports }
+
+// DerivedKey is one of the keys that follow from a deployment's root secret. The zero DerivedKey is of no deployment.
+type DerivedKey struct{ secret []byte }
+
 // checksumChars of a keyed checksum are 50 bits: a guess passes once in 10^15.
 const checksumChars = 10
 
-func checksum(key []byte, text string) string {
-	return crockford.EncodeToString(mac(key, text))[:checksumChars]
+// Checksum returns the keyed checksum of text: 10 characters of Crockford's base 32.
+func (k DerivedKey) Checksum(text string) string {
+	return crockford.EncodeToString(k.MAC(text))[:checksumChars]
 }
 
-// cutChecksum takes the checksum off the end of text, if it is right.
-func cutChecksum(key []byte, text string, chars int) (rest string, ok bool) {
+// CutChecksum takes the checksum off the end of text, which has chars characters before it, if it is right.
+func (k DerivedKey) CutChecksum(text string, chars int) (rest string, ok bool) {
 	if len(text) != chars+checksumChars {
 		return "", false
 	}
 	rest = text[:chars]
-	return rest, subtle.ConstantTimeCompare([]byte(text[chars:]), []byte(checksum(key, rest))) == 1
+	return rest, SameText(text[chars:], k.Checksum(rest))
 }
 
-func mac(key []byte, parts ...string) []byte {
+// MAC returns the HMAC-SHA-256 of the parts, whose borders count.
+func (k DerivedKey) MAC(parts ...string) []byte {
 	sum := hashParts(parts...)
-	h := hmac.New(sha256.New, key)
+	h := hmac.New(sha256.New, k.secret)
 	h.Write(sum[:])
 	return h.Sum(nil)
 }
 
 // Cursors makes the opaque cursors of lists. A cursor is bound to the tenant and the list it was made for; a changed or a
 // foreign one does not open.
-type Cursors struct{ key []byte }
+type Cursors struct{ key DerivedKey }
 
 // Cursors returns the deployment's.
 func (d *Deployment) Cursors() Cursors { return Cursors{d.cursors} }
@@ -111,7 +127,7 @@ const (
 
 // Seal makes the cursor for position, which it does not hide. route names the list with everything that selects from it.
 func (c Cursors) Seal(t TenantID, route, position string) string {
-	tag := mac(c.key, string(t), route, position)[:cursorMAC]
+	tag := c.key.MAC(string(t), route, position)[:cursorMAC]
 	return base64.RawURLEncoding.EncodeToString(append(tag, position...))
 }
 
@@ -126,7 +142,7 @@ func (c Cursors) Open(t TenantID, route, cursor string) (position string, err er
 		return "", bad
 	}
 	position = string(b[cursorMAC:])
-	if !hmac.Equal(b[:cursorMAC], mac(c.key, string(t), route, position)[:cursorMAC]) {
+	if !hmac.Equal(b[:cursorMAC], c.key.MAC(string(t), route, position)[:cursorMAC]) {
 		return "", bad
 	}
 	return position, nil

@@ -52,3 +52,8 @@ func DefaultSchedule() []time.Duration {
 		10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 	}
 }
+
+// EndpointKinds are the kinds of rows that tenants have here.
+func EndpointKinds() []TenantKind {
+	return []TenantKind{{Kind: rowEndpoints, AtOnce: true}, {Kind: rowHealth}}
+}

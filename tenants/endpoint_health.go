@@ -44,8 +44,11 @@ func warnings() []time.Duration {
 
 func healthKey(t TenantID, endpoint string) Key { return Key{t, rowHealth, endpoint} }
 
-func (o *Outbox) healthOf(ctx context.Context, t TenantID, endpoint string) (health, Condition, error) {
-	row, err := o.Table.Get(ctx, healthKey(t, endpoint))
+// healths reads and changes the health of endpoints.
+type healths struct{ Table Table }
+
+func (s healths) of(ctx context.Context, t TenantID, endpoint string) (health, Condition, error) {
+	row, err := s.Table.Get(ctx, healthKey(t, endpoint))
 	if notFound(err) {
 		return health{}, Absent(), nil
 	}
@@ -86,7 +89,7 @@ func (h health) spread(now time.Time) time.Duration {
 }
 
 // failed is h behind one more failed attempt.
-func (h health) failed(now time.Time, a Attempt) health {
+func (h health) failed(now time.Time, status int, retryAfter time.Duration) health {
 	if h.Failures == 0 || now.Sub(h.Last) > sameSpell {
 		h.Since, h.Failures, h.Warned = now, 0, 0
 	}
@@ -94,8 +97,8 @@ func (h health) failed(now time.Time, a Attempt) health {
 		h.Last = now
 	}
 	h.Failures = min(h.Failures+1, breakAfter)
-	if a.Status == 429 { // it is there, and has said what it wants
-		h.Busy = now.Add(min(max(a.RetryAfter, busyHold), busyHoldMost))
+	if status == 429 { // it is there, and has said what it wants
+		h.Busy = now.Add(min(max(retryAfter, busyHold), busyHoldMost))
 		h.Open, h.Probe = time.Time{}, time.Time{}
 		return h
 	}
@@ -108,9 +111,9 @@ func (h health) failed(now time.Time, a Attempt) health {
 
 // change has f change the endpoint's health until it holds: nothing to write where f says so. Contention beyond reason is let go: what it is
 // about is counted again at the next attempt.
-func (o *Outbox) changeHealth(ctx context.Context, t TenantID, endpoint string, f func(health) (health, bool)) error {
+func (s healths) change(ctx context.Context, t TenantID, endpoint string, f func(health) (health, bool)) error {
 	for range healthTries {
-		h, was, err := o.healthOf(ctx, t, endpoint)
+		h, was, err := s.of(ctx, t, endpoint)
 		if err != nil {
 			return err
 		}
@@ -125,7 +128,7 @@ func (o *Outbox) changeHealth(ctx context.Context, t TenantID, endpoint string, 
 			}
 			op = Delete(healthKey(t, endpoint), was)
 		}
-		if err := o.Table.Write(ctx, op); !wasRefused(err) {
+		if err := s.Table.Write(ctx, op); !wasRefused(err) {
 			return err
 		}
 	}
@@ -133,8 +136,8 @@ func (o *Outbox) changeHealth(ctx context.Context, t TenantID, endpoint string, 
 }
 
 // claimProbe asks for the one attempt that finds out whether an endpoint is back.
-func (o *Outbox) claimProbe(ctx context.Context, t TenantID, endpoint string, now time.Time) (mine bool, err error) {
-	err = o.changeHealth(ctx, t, endpoint, func(h health) (health, bool) {
+func (s healths) claimProbe(ctx context.Context, t TenantID, endpoint string, now time.Time) (mine bool, err error) {
+	err = s.change(ctx, t, endpoint, func(h health) (health, bool) {
 		mine = h.Open.IsZero() || !h.heldUntil(now).After(now)
 		if !mine || h.Open.IsZero() {
 			return h, false

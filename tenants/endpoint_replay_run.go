@@ -42,7 +42,7 @@ func (d *Deliverer) replay(ctx context.Context, m errand) error {
 		case w.ep.State != EndpointEnabled:
 			w.fail("the endpoint is " + string(w.ep.State))
 		default:
-			h, _, err := d.healthOf(ctx, m.Tenant, r.Endpoint)
+			h, _, err := d.healths().of(ctx, m.Tenant, r.Endpoint)
 			if err != nil {
 				return err
 			}
@@ -141,7 +141,7 @@ func (w *replaying) enter(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	first, err := w.Log.youngest(ctx, channelKey{w.r.Tenant, w.r.At}, 1, end, w.r.Since.Unix())
+	first, err := w.Log.youngest(ctx, ChannelKey{Tenant: w.r.Tenant, Name: w.r.At}, 1, end, w.r.Since.Unix())
 	w.r.Seq = max(first-1, 0)
 	return false, err
 }

@@ -45,7 +45,7 @@ func endpointOffice(t *testing.T, challenge bool) (*office, *tenants.Endpoints, 
 }
 
 func (o *office) endpoints(challenge bool) *tenants.Endpoints {
-	return tenants.NewEndpoints(o.accounts, o.vault, o.deploy, tenants.EndpointOptions{Filter: words{}, Destinations: anywhere{}, Challenge: challenge})
+	return tenants.NewEndpoints(o.table, o.accounts, o.vault, o.deploy, tenants.EndpointOptions{Filter: words{}, Destinations: anywhere{}, Challenge: challenge})
 }
 
 func hooksEndpoint() tenants.EndpointSpec {

@@ -47,7 +47,7 @@ func (s *Endpoints) newSecret(ctx context.Context, e Endpoint, scheme, text stri
 			text = made.NewSecret(rand.Reader)
 		}
 		if _, err := made.ParseSecret(text); err != nil {
-			return none(refused("/secret", "invalid_secret", signingDetail(err)))
+			return none(refused("/secret", "invalid_secret", signing.Detail(err)))
 		}
 	case SchemeV1a:
 		if text != "" {

@@ -54,7 +54,7 @@ func (s *Endpoints) GiveUp(ctx context.Context, seen Endpoint, reason string) (E
 // Challenge is what the endpoint's URL has to send back, or its owner to read there and give us, to prove that it is theirs. It
 // follows from the deployment's secret, and is another one for another URL and each time that the endpoint becomes pending.
 func (s *Endpoints) Challenge(e Endpoint) string {
-	sum := mac(s.challenges, string(e.Tenant), e.ID, e.URL, strconv.FormatInt(e.Changed.Unix(), 10))
+	sum := s.challenges.MAC(string(e.Tenant), e.ID, e.URL, strconv.FormatInt(e.Changed.Unix(), 10))
 	return crockford.EncodeToString(sum)[:2*idChars]
 }
 

@@ -8,11 +8,12 @@ import (
 
 // Endpoints keeps the endpoints, and makes what is posted to them.
 type Endpoints struct {
+	table        Table
 	accounts     *Accounts
 	vault        Vault
 	filter       Filter
 	destinations Destinations
-	challenges   []byte // the key that challenges follow from
+	challenges   DerivedKey // the key that challenges follow from
 	challenge    bool
 	opened       *Cache[string, openEndpoint] // by what is sealed
 }
@@ -27,9 +28,9 @@ type EndpointOptions struct {
 }
 
 // NewEndpoints makes an Endpoints.
-func NewEndpoints(a *Accounts, v Vault, d *Deployment, o EndpointOptions) *Endpoints {
+func NewEndpoints(t Table, a *Accounts, v Vault, d *Deployment, o EndpointOptions) *Endpoints {
 	return &Endpoints{
-		accounts: a, vault: v, filter: o.Filter, destinations: o.Destinations, challenges: d.challenges, challenge: o.Challenge,
+		table: t, accounts: a, vault: v, filter: o.Filter, destinations: o.Destinations, challenges: d.Challenges(), challenge: o.Challenge,
 		opened: NewCache[string, openEndpoint](readTTL, 10_000, 0),
 	}
 }
@@ -109,17 +110,17 @@ func (s *Endpoints) Get(ctx context.Context, tenant TenantID, id string) (Endpoi
 	if !ValidID(PrefixEndpoint, id) {
 		return Endpoint{}, Errorf(NotFound, code, detail)
 	}
-	return readRecord[Endpoint](ctx, s.accounts.table, Key{tenant, rowEndpoints, id}, code, detail)
+	return readRecord[Endpoint](ctx, s.table, Key{tenant, rowEndpoints, id}, code, detail)
 }
 
 // List returns up to limit (1 to 100) endpoints behind the id after, oldest first, and where to go on: "" at the end.
 func (s *Endpoints) List(ctx context.Context, tenant TenantID, after string, limit int) ([]Endpoint, string, error) {
-	return listRecords[Endpoint](ctx, s.accounts.table, tenant, rowEndpoints, after, pageLimit(limit))
+	return listRecords[Endpoint](ctx, s.table, tenant, rowEndpoints, after, pageLimit(limit))
 }
 
 // All returns every endpoint of the tenant, oldest first, as the last completed write left each: one Query, for whoever delivers.
 func (s *Endpoints) All(ctx context.Context, tenant TenantID) ([]Endpoint, error) {
-	all, _, err := listRecords[Endpoint](ctx, s.accounts.table, tenant, rowEndpoints, "", MaxEndpoints)
+	all, _, err := listRecords[Endpoint](ctx, s.table, tenant, rowEndpoints, "", MaxEndpoints)
 	return all, err
 }
 

@@ -178,7 +178,7 @@ func TestEndpointDeletedIsGone(t *testing.T) {
 func TestDeletedTenantLeavesNoEndpointSecret(t *testing.T) {
 	o, s, tenant := endpointOffice(t, false)
 	mustCreate(t, s, tenant, hooksEndpoint())
-	if err := o.accounts.Delete(context.Background(), tenant); err != nil {
+	if err := o.erasure.Delete(context.Background(), tenant); err != nil {
 		t.Fatal(err)
 	}
 	if rows := ok(o.table.Query(context.Background(), tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t); len(rows) != 0 {

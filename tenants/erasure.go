@@ -3,10 +3,11 @@ package tenants
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
-// Erasure takes away what deleted tenants have left: events, claims, heads, lists. Accounts.Delete ends a tenant within one request; how much there is to
+// Erasure takes away what deleted tenants have left: events, claims, heads, lists. Delete ends a tenant within one request; how much there is to
 // erase has no bound, so that it is done behind, a page at a time, by whoever runs this each minute or so. Any number may, at once; one that is
 // stopped anywhere is gone on with by the next. What is no list (idempotency keys, counts of slots, traces) leaves by its expiry.
 //
@@ -20,8 +21,8 @@ type Erasure struct {
 }
 
 // NewErasure makes an Erasure of the tenants that accounts has deleted.
-func NewErasure(accounts *Accounts) *Erasure {
-	return &Erasure{accounts: accounts, table: accounts.table}
+func NewErasure(t Table, accounts *Accounts) *Erasure {
+	return &Erasure{accounts: accounts, table: t}
 }
 
 const (
@@ -35,8 +36,8 @@ const (
 // closing is the row of a tenant that is being erased.
 type closing struct{ Since time.Time }
 
-func closingOp(id TenantID) Op {
-	return Put(Key{System, rowClosing, string(id)}, encodeRecord(closing{time.Now().UTC()}), time.Time{}, Anything())
+func closingOp(id TenantID, now time.Time) Op {
+	return Put(Key{System, rowClosing, string(id)}, encodeRecord(closing{now.UTC()}), time.Time{}, Anything())
 }
 
 // Run erases until nothing is left or ctx ends, and returns how many rows went. It goes on behind a tenant that cannot be erased and returns the first error.
@@ -77,13 +78,13 @@ func (e *Erasure) tenant(ctx context.Context, row Row) (erased int, err error) {
 	if err != nil || time.Since(c.Since) < closingRest {
 		return 0, err
 	}
-	if err := e.accounts.Delete(ctx, id); err != nil && !notFound(err) { // it was stopped half-way
+	if err := e.Delete(ctx, id); err != nil && !notFound(err) { // it was stopped half-way
 		return 0, err
 	}
 	if erased, err = e.channels(ctx, id); err != nil {
 		return erased, err
 	}
-	for _, kind := range e.lists(c.Since) {
+	for _, kind := range kinds(c.Since) {
 		n, err := e.list(ctx, id, kind)
 		if erased += n; err != nil {
 			return erased, err
@@ -98,14 +99,10 @@ func (e *Erasure) tenant(ctx context.Context, row Row) (erased int, err error) {
 	return 0, e.table.Write(ctx, Delete(row.Key, Anything()))
 }
 
-// lists are the kinds of rows, besides channels', that a tenant deleted at since may have and that can be listed.
-func (e *Erasure) lists(since time.Time) []Kind {
-	kinds := []Kind{rowIndex, rowAudit, rowHealth, rowDead, rowReplays, rowAnswers, rowJobs, rowJobsRunning, KindRevocations}
-	first := time.Date(since.Year(), since.Month(), 1, 0, 0, 0, 0, time.UTC)
-	for n := -1; n <= MostMonths; n++ { // the first, where a month ended meanwhile
-		kinds = append(kinds, usageKind(first.AddDate(0, -n, 0)))
-	}
-	return kinds
+// kinds are the kinds of rows, besides channels', that a tenant deleted at since may have and that can be listed.
+func kinds(since time.Time) []TenantKind {
+	return slices.Concat(
+		AccountKinds(), SourceKinds(), EndpointKinds(), ProxyKinds(), DeliveryKinds(), JobKinds(), NodeKinds(), ProjectionKinds(since))
 }
 
 // channels erases every channel: its events, each with its claim, then its head, and last the record that leads here.
@@ -116,12 +113,12 @@ func (e *Erasure) channels(ctx context.Context, id TenantID) (erased int, err er
 			return erased, err
 		}
 		for _, row := range rows {
-			ch := channelKey{id, row.Sort}
+			ch := ChannelKey{Tenant: id, Name: row.Sort}
 			n, err := e.events(ctx, ch)
 			if erased += n; err != nil {
 				return erased, err
 			}
-			if _, err := e.table.WriteEach(ctx, Delete(ch.head(), Anything()), Delete(row.Key, Anything())); err != nil {
+			if _, err := e.table.WriteEach(ctx, Delete(headKey(ch), Anything()), Delete(row.Key, Anything())); err != nil {
 				return erased, err
 			}
 			erased += 2
@@ -129,16 +126,16 @@ func (e *Erasure) channels(ctx context.Context, id TenantID) (erased int, err er
 	}
 }
 
-func (e *Erasure) events(ctx context.Context, ch channelKey) (erased int, err error) {
+func (e *Erasure) events(ctx context.Context, ch ChannelKey) (erased int, err error) {
 	for {
-		rows, err := e.table.Query(ctx, Range{Tenant: ch.tenant, Kind: ch.kind(), Limit: erasePage})
+		rows, err := e.table.Query(ctx, Range{Tenant: ch.Tenant, Kind: logKind(ch), Limit: erasePage})
 		if err != nil || len(rows) == 0 {
 			return erased, err
 		}
 		ops := make([]Op, 0, 2*len(rows))
 		for _, row := range rows {
 			if event, err := DecodeEvent(row.Body); err == nil { // what is none has no claim that could be known
-				ops = append(ops, Delete(claimKey(ch.tenant, event.ID), Anything()))
+				ops = append(ops, Delete(claimKey(ch.Tenant, event.ID), Anything()))
 			}
 			ops = append(ops, Delete(row.Key, Anything()))
 		}
@@ -149,19 +146,59 @@ func (e *Erasure) events(ctx context.Context, ch channelKey) (erased int, err er
 	}
 }
 
-func (e *Erasure) list(ctx context.Context, id TenantID, kind Kind) (erased int, err error) {
+// list erases the rows of one kind. What has to be gone at once goes with the look-up rows that lead to it, all or nothing.
+func (e *Erasure) list(ctx context.Context, id TenantID, kind TenantKind) (erased int, err error) {
+	page := erasePage
+	if kind.AtOnce {
+		page = 10
+	}
 	for {
-		rows, err := e.table.Query(ctx, Range{Tenant: id, Kind: kind, Limit: erasePage})
+		rows, err := e.table.Query(ctx, Range{Tenant: id, Kind: kind.Kind, Limit: page})
 		if err != nil || len(rows) == 0 {
 			return erased, err
 		}
 		ops := make([]Op, 0, len(rows))
 		for _, row := range rows {
+			if kind.Lookups != nil {
+				lookups, err := kind.Lookups(row)
+				if err != nil {
+					return erased, err
+				}
+				for _, k := range lookups {
+					ops = append(ops, Delete(k, Anything()))
+				}
+			}
 			ops = append(ops, Delete(row.Key, Anything()))
+		}
+		if kind.AtOnce {
+			if err := e.table.Write(ctx, ops...); err != nil {
+				return erased, err
+			}
+			erased += len(ops)
+			continue
 		}
 		n, err := e.table.WriteEach(ctx, ops...)
 		if erased += n; err != nil {
 			return erased, err
 		}
 	}
+}
+
+// Delete ends a tenant for good. Its first write marks the tenant as closing (see Accounts.Close). Then the look-up rows and secrets go, last the
+// tenant itself. Where it stops half-way (Unavailable), calling it again goes on, and so does Run, which takes away what the tenant had: events
+// and all. The id is never given again, since ids are random.
+func (e *Erasure) Delete(ctx context.Context, id TenantID) error {
+	now := time.Now()
+	if err := e.accounts.Close(ctx, id, closingOp(id, now)); err != nil {
+		return err
+	}
+	for _, kind := range kinds(now) {
+		if !kind.AtOnce {
+			continue
+		}
+		if _, err := e.list(ctx, id, kind); err != nil {
+			return err
+		}
+	}
+	return e.accounts.Remove(ctx, id)
 }

@@ -51,12 +51,12 @@ func TestErasureLeavesNothingOfADeletedTenantAndAllOfTheOther(t *testing.T) {
 			}
 			whole := r.table.Left(other.ID)
 
-			if err := r.accounts.Delete(ctx, gone); err != nil {
+			if err := r.erasure.Delete(ctx, gone); err != nil {
 				t.Fatal(err)
 			}
 			// From here on the engine fails, both ways, and so each run stops somewhere.
 			r.table.Turn(tenantstest.Faults{Seed: seed, Lost: 0.1, Stored: 0.1, Unread: 0.1})
-			e := tenants.NewErasure(r.accounts)
+			e := tenants.NewErasure(r.office.table, r.accounts)
 			for range 200 {
 				_, _ = e.Run(ctx)
 				time.Sleep(time.Minute)
@@ -91,10 +91,10 @@ func TestAQueueOfADeletedTenantIsDrained(t *testing.T) {
 		if _, err := r.receiver.Receive(ctx, github(t, token, "late", "push", `{"repository":{"name":"r1"}}`)); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.accounts.Delete(ctx, r.tenant); err != nil {
+		if err := r.erasure.Delete(ctx, r.tenant); err != nil {
 			t.Fatal(err)
 		}
-		e := tenants.NewErasure(r.accounts)
+		e := tenants.NewErasure(r.office.table, r.accounts)
 		if n, err := e.Run(ctx); n != 0 || err != nil {
 			t.Errorf("at once, while others may still go by what they remember: %d, %v", n, err)
 		}

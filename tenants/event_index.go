@@ -43,8 +43,8 @@ type sheetEvent struct {
 	Duplicate bool  `json:",omitempty"`
 }
 
-// Indexed is what the index knows of an event.
-type Indexed struct {
+// EventRef is what the index knows of an event.
+type EventRef struct {
 	ID, Channel, Source, Type string
 	Seq                       int64
 	Time                      time.Time
@@ -53,7 +53,7 @@ type Indexed struct {
 
 // indexing is an event on its way into the index.
 type indexing struct {
-	Indexed
+	EventRef
 	expires time.Time
 	from    int // its place among the changes
 }
@@ -80,7 +80,7 @@ func (x *EventIndex) Add(ctx context.Context, changes []Change) (failed []int, e
 			order = append(order, c.Row.Tenant)
 		}
 		tenants[c.Row.Tenant] = append(tenants[c.Row.Tenant], indexing{
-			Indexed{e.ID, channel, e.Source, e.Type, e.Seq, e.Time, e.DuplicateOf != ""}, c.Row.Expires, i,
+			EventRef{e.ID, channel, e.Source, e.Type, e.Seq, e.Time, e.DuplicateOf != ""}, c.Row.Expires, i,
 		})
 	}
 	type write struct {
@@ -117,13 +117,13 @@ func (x *EventIndex) Add(ctx context.Context, changes []Change) (failed []int, e
 }
 
 // newestFirst is the order of a list: no two events of a tenant are equal in it.
-func newestFirst(a, b Indexed) int {
+func newestFirst(a, b EventRef) int {
 	return cmp.Or(b.Time.Compare(a.Time), strings.Compare(b.Channel, a.Channel), cmp.Compare(b.Seq, a.Seq))
 }
 
 // sheetsOf sorts events and parts them where a sheet is full or would span too much.
 func sheetsOf(events []indexing) (sheets [][]indexing) {
-	slices.SortFunc(events, func(a, b indexing) int { return newestFirst(a.Indexed, b.Indexed) })
+	slices.SortFunc(events, func(a, b indexing) int { return newestFirst(a.EventRef, b.EventRef) })
 	for begin := 0; begin < len(events); {
 		end := begin + 1
 		for end < len(events) && end-begin < sheetEvents && events[begin].Time.Sub(events[end].Time) < sheetSpan {
@@ -164,10 +164,10 @@ func sheetOp(t TenantID, events []indexing) Op {
 func sheetSort(at time.Time) string { return fmt.Sprintf("%019d", max(0, at.UnixNano())) }
 
 // events are those of the sheet.
-func (s sheet) events() (events []Indexed) {
+func (s sheet) events() (events []EventRef) {
 	for _, r := range s.Runs {
 		for _, e := range r.Events {
-			events = append(events, Indexed{e.ID, r.Channel, r.Source, r.Type, e.Seq, time.Unix(0, e.At).UTC(), e.Duplicate})
+			events = append(events, EventRef{e.ID, r.Channel, r.Source, r.Type, e.Seq, time.Unix(0, e.At).UTC(), e.Duplicate})
 		}
 	}
 	return events

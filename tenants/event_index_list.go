@@ -21,7 +21,7 @@ type IndexQuery struct {
 	From, To              time.Time // From itself belongs to it, To does not
 }
 
-func (q IndexQuery) match(e Indexed) bool {
+func (q IndexQuery) match(e EventRef) bool {
 	return (q.Channel == "" || e.Channel == q.Channel) && (q.Source == "" || e.Source == q.Source) && (q.Type == "" || e.Type == q.Type) &&
 		(q.Duplicate == nil || e.Duplicate == *q.Duplicate) && !e.Time.Before(q.From) && (q.To.IsZero() || e.Time.Before(q.To))
 }
@@ -30,7 +30,7 @@ func (q IndexQuery) match(e Indexed) bool {
 // work that it does is bounded, so that there may be fewer than limit, or none, and a position all the same. Of events of the same time
 // the order is arbitrary, and always the same. An event that the feed brings in late, behind a position, is not in a list that has passed it.
 // A position that is none: Invalid invalid_cursor.
-func (x *EventIndex) List(ctx context.Context, tenant TenantID, q IndexQuery, after string, limit int) (events []Indexed, next string, err error) {
+func (x *EventIndex) List(ctx context.Context, tenant TenantID, q IndexQuery, after string, limit int) (events []EventRef, next string, err error) {
 	begin, err := parsePosition(after)
 	if err != nil {
 		return nil, "", err
@@ -48,7 +48,7 @@ func (x *EventIndex) List(ctx context.Context, tenant TenantID, q IndexQuery, af
 	if q.From.After(time.Unix(0, 0)) {
 		r.After = sheetSort(q.From)
 	}
-	var held []Indexed // match, and a sheet that is still to be read may have one that comes before
+	var held []EventRef // match, and a sheet that is still to be read may have one that comes before
 	for sheets := 0; ; {
 		rows, err := x.table.Query(ctx, r)
 		if err != nil {
@@ -76,8 +76,8 @@ func (x *EventIndex) List(ctx context.Context, tenant TenantID, q IndexQuery, af
 			settled = time.Unix(0, nanos)
 		}
 		slices.SortFunc(held, newestFirst)
-		held = slices.CompactFunc(held, func(a, b Indexed) bool { return newestFirst(a, b) == 0 })
-		n, _ := slices.BinarySearchFunc(held, settled, func(e Indexed, at time.Time) int { return at.Compare(e.Time) })
+		held = slices.CompactFunc(held, func(a, b EventRef) bool { return newestFirst(a, b) == 0 })
+		n, _ := slices.BinarySearchFunc(held, settled, func(e EventRef, at time.Time) int { return at.Compare(e.Time) })
 		if settled.IsZero() {
 			n = len(held)
 		}
@@ -95,17 +95,17 @@ func (x *EventIndex) List(ctx context.Context, tenant TenantID, q IndexQuery, af
 }
 
 // Position is where a list goes on that has ended with e.
-func (e Indexed) Position() string {
+func (e EventRef) Position() string {
 	return strconv.FormatInt(e.Time.UnixNano(), 10) + ":" + strconv.FormatInt(e.Seq, 10) + ":" + e.Channel
 }
 
 // atTime is the position before all events of at.
-func atTime(at time.Time) Indexed { return Indexed{Time: at, Channel: "~", Seq: math.MaxInt64} } // no channel's name has a ~
+func atTime(at time.Time) EventRef { return EventRef{Time: at, Channel: "~", Seq: math.MaxInt64} } // no channel's name has a ~
 
 func endOfTime() time.Time { return time.Unix(0, math.MaxInt64) }
 
 // parsePosition is the inverse of Position; "" is before all events.
-func parsePosition(s string) (Indexed, error) {
+func parsePosition(s string) (EventRef, error) {
 	if s == "" {
 		return atTime(endOfTime()), nil
 	}
@@ -114,7 +114,7 @@ func parsePosition(s string) (Indexed, error) {
 	nanos, err := strconv.ParseInt(at, 10, 64)
 	number, bad := strconv.ParseInt(seq, 10, 64)
 	if !found || err != nil || bad != nil {
-		return Indexed{}, Errorf(Invalid, "invalid_cursor", "the cursor is none of this list")
+		return EventRef{}, Errorf(Invalid, "invalid_cursor", "the cursor is none of this list")
 	}
-	return Indexed{Time: time.Unix(0, nanos), Seq: number, Channel: channel}, nil
+	return EventRef{Time: time.Unix(0, nanos), Seq: number, Channel: channel}, nil
 }

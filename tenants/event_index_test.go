@@ -15,7 +15,7 @@ import (
 )
 
 // newest is the order that a list has.
-func newest(a, b tenants.Indexed) int {
+func newest(a, b tenants.EventRef) int {
 	switch {
 	case !a.Time.Equal(b.Time):
 		return b.Time.Compare(a.Time)
@@ -26,7 +26,7 @@ func newest(a, b tenants.Indexed) int {
 }
 
 // inIndex reads a whole list, limit events at a time.
-func inIndex(t *testing.T, x *tenants.EventIndex, tenant tenants.TenantID, q tenants.IndexQuery, limit int) (all []tenants.Indexed) {
+func inIndex(t *testing.T, x *tenants.EventIndex, tenant tenants.TenantID, q tenants.IndexQuery, limit int) (all []tenants.EventRef) {
 	t.Helper()
 	for after := ""; ; {
 		events, next, err := x.List(context.Background(), tenant, q, after, limit)
@@ -64,7 +64,7 @@ func TestIndexListsEachEventOnceAndTheNewestFirst(t *testing.T) {
 				}()
 			}
 			rng := rand.New(rand.NewPCG(seed, 7))
-			want := make(map[tenants.TenantID][]tenants.Indexed)
+			want := make(map[tenants.TenantID][]tenants.EventRef)
 			l := tenants.NewLog(table)
 			for n := range 400 {
 				tenant := []tenants.TenantID{"ten_a", "ten_b"}[rng.IntN(2)]
@@ -76,7 +76,7 @@ func TestIndexListsEachEventOnceAndTheNewestFirst(t *testing.T) {
 				for {
 					placed, err := l.Append(ctx, tenant, channel, []tenants.Event{e})
 					if err == nil {
-						want[tenant] = append(want[tenant], tenants.Indexed{ID: e.ID, Channel: channel, Source: e.Source, Type: e.Type, Seq: placed[0].Seq, Time: e.Time})
+						want[tenant] = append(want[tenant], tenants.EventRef{ID: e.ID, Channel: channel, Source: e.Source, Type: e.Type, Seq: placed[0].Seq, Time: e.Time})
 						break
 					}
 				}
@@ -93,7 +93,7 @@ func TestIndexListsEachEventOnceAndTheNewestFirst(t *testing.T) {
 				for _, q := range []tenants.IndexQuery{
 					{}, {Channel: "c3"}, {Source: "src_1"}, {Type: "type.1"}, {Channel: "c1", Type: "type.2"}, {From: middle}, {To: middle}, {From: middle.Add(-time.Minute), To: middle}, {Channel: "none"},
 				} {
-					var left []tenants.Indexed
+					var left []tenants.EventRef
 					for _, e := range events {
 						if (q.Channel == "" || q.Channel == e.Channel) && (q.Source == "" || q.Source == e.Source) && (q.Type == "" || q.Type == e.Type) &&
 							!e.Time.Before(q.From) && (q.To.IsZero() || e.Time.Before(q.To)) {

@@ -32,6 +32,7 @@ var importRules = []struct {
 	{"tenants/filter", []string{"tenants"}, []string{"cel.dev/cel-go"}, "the only package that knows CEL"},
 	{"tenants/api", []string{"tenants", "tenants/"}, nil, "the admin API serves everything that the domain has"},
 	{"tenants/tenantstest", []string{"tenants", "tenants/signing"}, nil, "suites and simulations of the ports"},
+	{"tenants/tenantstest/depth", nil, nil, "it says how far tests go, those of every package"},
 	{"infra/sqlite", []string{"tenants", "infra/privatefile"}, []string{"modernc.org/sqlite"}, "an adapter knows the ports and its engine"},
 	{"infra/keyfile", []string{"tenants", "infra/privatefile"}, nil, "an adapter knows the ports and its engine, which is a file"},
 	{"infra/dynamo", []string{"tenants"}, awsFor("dynamodb", "dynamodbstreams"), "an adapter knows the ports and its engine"},

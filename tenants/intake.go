@@ -1,9 +1,7 @@
 package tenants
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"math"
 	"time"
@@ -48,10 +46,53 @@ type Accepted struct {
 	Allow       []string        // with MethodNotAllowed: the methods that the source takes
 }
 
-// take counts one event against the tenant's rate.
-func (in *Intake) take(tenant TenantID, limits Limits) error {
-	wait, ok := in.rate.Take(tenant, limits.EventsPerSecond, 1)
-	return tooFast(ok, wait, "event_rate", limits.EventsPerSecond)
+// Take counts one event against the tenant's rate: TooMany event_rate.
+func (in *Intake) Take(tenant TenantID, t Terms) error {
+	wait, ok := in.rate.Take(tenant, t.Limits.EventsPerSecond, 1)
+	return tooFast(ok, wait, "event_rate", t.Limits.EventsPerSecond)
+}
+
+// AwaitTurn is Take that waits for its turn until ctx ends.
+func (in *Intake) AwaitTurn(ctx context.Context, tenant TenantID, t Terms) error {
+	for {
+		pause, ok := in.rate.Take(tenant, t.Limits.EventsPerSecond, 1)
+		if ok {
+			return nil
+		}
+		if !wait(ctx, pause) {
+			return ctx.Err()
+		}
+	}
+}
+
+// Admit counts one event of the channel against the month's and the channels' limits: TooMany event_month_limit, channel_limit. An event of a
+// channel that its owner does not name ("") counts against the month alone.
+func (in *Intake) Admit(ctx context.Context, t Terms, ch ChannelKey) error {
+	_, _, err := in.admit(ctx, t, ch, time.Now())
+	return err
+}
+
+// admit is Admit that says how much of the month's limit, and of the channels', is used with this event; 0 where it was not counted.
+func (in *Intake) admit(ctx context.Context, t Terms, ch ChannelKey, now time.Time) (events int64, channels int, err error) {
+	if events, err = in.month.take(ctx, ch.Tenant, t, now); err != nil {
+		return 0, 0, err
+	}
+	if ch.Name == "" {
+		return events, 0, nil
+	}
+	if channels, err = in.channels.admit(ctx, ch, t); err != nil {
+		in.month.giveBack(ch.Tenant)
+	}
+	return events, channels, err
+}
+
+// Send hands events that were admitted to the appender. They are accepted for good when it returns nil.
+func (in *Intake) Send(ctx context.Context, t Terms, events ...Event) error {
+	ms := make([]Message, len(events))
+	for i, e := range events {
+		ms[i] = in.marker.message(e, t)
+	}
+	return in.queue.Send(ctx, ms...)
 }
 
 // tooFast is TooMany where a bucket did not have what was asked of it.
@@ -69,24 +110,20 @@ func tooFast(ok bool, wait time.Duration, code string, perSecond int) error {
 //
 // What is read of the table here only saves work: the log knows duplicates by itself. So a table that cannot be read costs no
 // acknowledgement, but to who proves nothing; the queue holds what comes until it can be.
-func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool) (Accepted, error) {
-	limits := terms.limits
+func (in *Intake) enqueue(ctx context.Context, e Event, terms Terms, repeat bool) (Accepted, error) {
+	limits := terms.Limits
 	if repeat {
 		var known bool
-		if e, known = in.recognise(ctx, e); known {
+		if e, known = in.log.Recognise(ctx, e); known {
 			return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant, Duplicate: true}, nil
 		}
 	}
 	now := time.Now()
-	used, err := in.month.take(ctx, e.Tenant, terms, now)
+	used, channels, err := in.admit(ctx, terms, ChannelKey{Tenant: e.Tenant, Name: e.Channel}, now)
 	if err != nil {
 		return Accepted{}, err
 	}
-	channels, err := in.channels.admit(ctx, channelKey{e.Tenant, e.Channel}, terms)
-	if err == nil {
-		err = in.queue.Send(ctx, in.marker.message(e, terms))
-	}
-	if err != nil {
+	if err := in.Send(ctx, terms, e); err != nil {
 		in.month.giveBack(e.Tenant)
 		return Accepted{}, err
 	}
@@ -104,9 +141,9 @@ func (in *Intake) enqueue(ctx context.Context, e Event, terms terms, repeat bool
 }
 
 // message is what the queue carries of e, which comes in under those terms. Whatever goes to the ingest queue is made here.
-func (m marker) message(e Event, terms terms) Message {
-	if !ownJobChannel(e.Channel) { // what a job leaves there is kept no longer than anything is
-		e.Keep = keep(terms.limits)
+func (m marker) message(e Event, terms Terms) Message {
+	if terms.known && !ownJobChannel(e.Channel) { // what a job leaves there is kept no longer than anything is
+		e.Keep = keep(terms.Limits)
 	}
 	e.Trace = m.mark(e, terms, time.Now())
 	return carry(e)
@@ -117,28 +154,6 @@ func carry(e Event) Message {
 	group := hashParts(string(e.Tenant), e.Channel)
 	dedupe := hashParts(e.ID, string(e.Data))
 	return Message{Group: hex.EncodeToString(group[:]), Dedupe: hex.EncodeToString(dedupe[:]), Body: EncodeEvent(e)}
-}
-
-// recognise tells whether e is in the log: known then, with its id and channel there. Where its id is claimed for another body, e comes
-// back as the event that the log would make of it. A claim alone does not count: its event may wait among the dead letters.
-func (in *Intake) recognise(ctx context.Context, e Event) (_ Event, known bool) {
-	hash := sha256.Sum256(e.Data)
-	for range 2 { // the id as sent, and the one derived from it and the body
-		c, err := in.log.claimOf(ctx, e.Tenant, e.ID)
-		if err != nil {
-			return e, false
-		}
-		if !bytes.Equal(c.BodyHash, hash[:]) {
-			e = e.derived(c)
-			continue
-		}
-		stored, err := in.log.at(ctx, channelKey{e.Tenant, c.Channel}, c.Seq)
-		if err != nil || stored.ID != e.ID {
-			return e, false
-		}
-		return stored, true
-	}
-	return e, false
 }
 
 // keep is how long the log keeps an event under these limits.

@@ -15,7 +15,7 @@ import (
 type Interest struct {
 	table  Table
 	nodes  *Nodes
-	counts *Cache[channelKey, int]
+	counts *Cache[ChannelKey, int]
 }
 
 // interestRecord is a row's body.
@@ -30,7 +30,7 @@ const (
 
 // NewInterest returns an Interest over the table that holds the log.
 func NewInterest(t Table) *Interest {
-	return &Interest{t, NewNodes(t), NewCache[channelKey, int](countLife, countsKept, 0)}
+	return &Interest{t, NewNodes(t), NewCache[ChannelKey, int](countLife, countsKept, 0)}
 }
 
 func interestKind(channel string) Kind { return Kind("interest/" + channel) }
@@ -67,7 +67,7 @@ func (in *Interest) Nodes(ctx context.Context, tenant TenantID, channel string) 
 // Subscribers counts the channel's subscribers on all nodes that live, as nodes have told of themselves: at most 5 s old where they
 // write a change within 2 s.
 func (in *Interest) Subscribers(ctx context.Context, tenant TenantID, channel string) (int, error) {
-	return in.counts.Get(ctx, channelKey{tenant, channel}, func(ctx context.Context) (int, error) {
+	return in.counts.Get(ctx, ChannelKey{Tenant: tenant, Name: channel}, func(ctx context.Context) (int, error) {
 		byNode := make(map[string]int)
 		err := in.rows(ctx, tenant, channel, func(row Row) error {
 			r, err := decodeRecord[interestRecord](row)

@@ -237,3 +237,6 @@ func (j *Job) deadline() time.Time {
 	}
 	return idle
 }
+
+// JobKinds are the kinds of rows that tenants have here.
+func JobKinds() []TenantKind { return []TenantKind{{Kind: rowJobs}, {Kind: rowJobsRunning}} }

@@ -276,7 +276,7 @@ func readJobResult(from io.Reader) JobReport {
 
 // pass takes what the endpoint says while it works. Where it says it faster than it can be told, it waits.
 func (j *Jobs) pass(ctx context.Context, r jobRecord, report JobReport) error {
-	terms, err := j.intake.terms(ctx, r.Tenant)
+	terms, err := j.intake.Terms(ctx, r.Tenant)
 	if err != nil && KindOf(err) != Unavailable {
 		return err
 	}

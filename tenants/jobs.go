@@ -15,11 +15,9 @@ import (
 // answered is told whatever fails behind it: by who took the report, or by the next one, or by a node that looks at each running
 // job within a minute (Watch). A job's end comes about once, since it is a change of that row.
 type Jobs struct {
-	accounts *Accounts
-	table    Table
-	intake   *Intake
-	log      *Log
-	reports  []byte // the key that report tokens follow from
+	table   Table
+	intake  *Intake
+	reports DerivedKey // the key that report tokens follow from
 
 	runner JobRunner
 	node   string // this process, as runs are claimed by; "": it runs none
@@ -31,8 +29,8 @@ type Jobs struct {
 }
 
 // NewJobs makes a Jobs that publishes through in.
-func NewJobs(a *Accounts, in *Intake, d *Deployment) *Jobs {
-	return &Jobs{accounts: a, table: a.table, intake: in, log: in.log, reports: d.reports}
+func NewJobs(t Table, in *Intake, d *Deployment) *Jobs {
+	return &Jobs{table: t, intake: in, reports: d.Reports()}
 }
 
 // Run makes this process one that runs jobs, while Watch runs. Call it before that.
@@ -100,14 +98,14 @@ func (j *Jobs) create(ctx context.Context, tenant TenantID, spec JobSpec, run *j
 
 // room holds a new job against the tenant's limits.
 func (j *Jobs) room(ctx context.Context, tenant TenantID, channel string) error {
-	terms, err := j.intake.terms(ctx, tenant)
+	terms, err := j.intake.Terms(ctx, tenant)
 	if err != nil {
 		return err
 	}
-	if err := j.intake.take(tenant, terms.limits); err != nil {
+	if err := j.intake.Take(tenant, terms); err != nil {
 		return err
 	}
-	if limit := terms.limits.Jobs; limit > 0 {
+	if limit := terms.Limits.Jobs; limit > 0 {
 		n, err := countRows(ctx, j.table, tenant, rowJobsRunning, limit)
 		if err != nil {
 			return err
@@ -116,13 +114,7 @@ func (j *Jobs) room(ctx context.Context, tenant TenantID, channel string) error 
 			return Errorf(TooMany, "job_limit", "the account has the %d jobs running that it may have", limit)
 		}
 	}
-	if channel != "" {
-		if _, err := j.intake.channels.admit(ctx, channelKey{tenant, channel}, terms); err != nil {
-			return err
-		}
-	}
-	_, err = j.intake.month.take(ctx, tenant, terms, time.Now())
-	return err
+	return j.intake.Admit(ctx, terms, ChannelKey{Tenant: tenant, Name: channel})
 }
 
 // Get returns one job: NotFound job_not_found, as behind JobKeep after its end.
@@ -158,11 +150,11 @@ func (j *Jobs) Report(ctx context.Context, tenant TenantID, id string, report Jo
 	if err := report.check(); err != nil {
 		return Job{}, err
 	}
-	terms, err := j.intake.terms(ctx, tenant)
+	terms, err := j.intake.Terms(ctx, tenant)
 	if err != nil {
 		return Job{}, err
 	}
-	if err := j.intake.take(tenant, terms.limits); err != nil {
+	if err := j.intake.Take(tenant, terms); err != nil {
 		return Job{}, err
 	}
 	return j.set(ctx, tenant, id, func(r *jobRecord, now time.Time) error {
@@ -177,7 +169,7 @@ func (j *Jobs) Report(ctx context.Context, tenant TenantID, id string, report Jo
 }
 
 // take is apply with the report's lines, under the terms.
-func (r *jobRecord) take(report JobReport, now time.Time, terms terms) error {
+func (r *jobRecord) take(report JobReport, now time.Time, terms Terms) error {
 	if len(report.Lines) > 0 {
 		lines := append(r.Lines[:len(r.Lines):len(r.Lines)], report.Lines...)
 		if len(r.Lines) > 0 && linesSize(lines) > maxJobLog {
@@ -188,7 +180,7 @@ func (r *jobRecord) take(report JobReport, now time.Time, terms terms) error {
 		r.Lines = lines
 	}
 	r.apply(report, now)
-	return terms.admit(len(r.data(nil)))
+	return terms.CheckSize(len(r.data(nil)))
 }
 
 // Cancel ends a job that is running as failed, with the code canceled; one that has ended is left as it is.
@@ -295,13 +287,13 @@ const (
 )
 
 func (j *Jobs) jobTag(body string) string {
-	return crockford.EncodeToString(mac(j.reports, body))[:jobTagChars]
+	return crockford.EncodeToString(j.reports.MAC(body))[:jobTagChars]
 }
 
 // OpenToken tells which job a token is for: NotFound job_not_found where we did not make it, without I/O.
 func (j *Jobs) OpenToken(token string) (tenant TenantID, id string, err error) {
 	text, ok := strings.CutPrefix(token, jobTokenPrefix)
-	if !ok || len(text) != 2*idChars+jobTagChars || !sameText(text[2*idChars:], j.jobTag(text[:2*idChars])) {
+	if !ok || len(text) != 2*idChars+jobTagChars || !SameText(text[2*idChars:], j.jobTag(text[:2*idChars])) {
 		return "", "", jobNotFound()
 	}
 	return TenantID(PrefixTenant + text[:idChars]), PrefixJob + text[idChars:2*idChars], nil

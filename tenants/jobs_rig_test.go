@@ -23,7 +23,7 @@ func newJobRig(t *testing.T) *jobRig {
 
 // process is another process of the deployment.
 func (r *jobRig) process() *tenants.Jobs {
-	return tenants.NewJobs(r.accounts, tenants.NewIntake(r.accounts, tenants.NewLog(r.table), r.queue), r.deploy)
+	return tenants.NewJobs(r.table, tenants.NewIntake(r.accounts, tenants.NewLog(r.table), r.queue), r.deploy)
 }
 
 // shown is what a job's event says.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // jobSim is workers of three processes that report on two jobs over a table and a queue on a bad day, while two more processes look after jobs.
@@ -87,7 +88,7 @@ func (s *jobSim) run(t *testing.T, spoil func(tenants.Table) tenants.Table) []st
 	table := spoil(s.raw)
 	process := func() *tenants.Jobs {
 		accounts := tenants.NewAccounts(table, office.news)
-		return tenants.NewJobs(accounts, tenants.NewIntake(accounts, tenants.NewLog(table), queue), office.deploy)
+		return tenants.NewJobs(table, tenants.NewIntake(accounts, tenants.NewLog(table), queue), office.deploy)
 	}
 	maker := process()
 	var jobs [2]tenants.Job
@@ -169,7 +170,7 @@ func simulateJobs(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.T
 
 // A report that was answered is never lost, nothing goes back, and every job ends once.
 func TestJobs(t *testing.T) {
-	for seed := range *simulated / slower / 4 {
+	for seed := range depth.Schedules() / 4 {
 		if faults := simulateJobs(t, seed, honest); faults != nil {
 			t.Fatalf("seed %d: %q", seed, faults)
 		}

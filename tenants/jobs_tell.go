@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+func SameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // mind undertakes that what is not told yet of the job will be, and puts the next event on its way if it is due: true where nobody else has
 // undertaken it and there is something to tell. Whoever gets true writes the record and calls settle.
@@ -78,15 +78,15 @@ func (j *Jobs) wake(ctx context.Context, r *jobRecord) (err error) {
 
 // send sends the event that is on its way. Reports are held to the tenant's limits when they come; what came of them is not held back any more.
 func (j *Jobs) send(ctx context.Context, r *jobRecord) error {
-	e := r.event()
-	m := carry(e)
-	switch limits, err := j.intake.limits.Limits(ctx, r.Tenant); {
+	terms, err := j.intake.Terms(ctx, r.Tenant)
+	switch {
 	case err == nil:
-		m = j.intake.marker.message(e, terms{limits: limits})
 	case KindOf(err) == Unavailable && !ownJobChannel(r.Channel): // for how long to keep it is not known
 		return err
+	default:
+		terms = Terms{}
 	}
-	return j.intake.queue.Send(ctx, m)
+	return j.intake.Send(ctx, terms, r.event())
 }
 
 // afterwards has the job settled in the time of Watch; false where that does not run.

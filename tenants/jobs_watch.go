@@ -81,8 +81,8 @@ func (j *Jobs) look(ctx context.Context, due Row) error {
 		next = time.Now().Add(mindTime) // by then nobody minds the job any more
 	}
 	if next.IsZero() { // its own channel goes, of which nothing is left that could be read
-		ch := channelKey{tenant, jobChannels + id}
-		ops = append(ops, Delete(ch.head(), Anything()), Delete(ch.listing(), Anything()))
+		ch := ChannelKey{Tenant: tenant, Name: jobChannels + id}
+		ops = append(ops, Delete(headKey(ch), Anything()), Delete(recordKey(ch), Anything()))
 	} else if k := dueKey(next, tenant, id); k != due.Key {
 		ops = append(ops, Put(k, emptyRecord, time.Time{}, Anything()))
 	} else {

@@ -41,7 +41,7 @@ func NewLog(t Table) *Log {
 // On error the events returned, a prefix of the answer, are in the log for good; of the others some may be. Appending the same
 // events again, here or in another process, completes the work and repeats nothing.
 func (l *Log) Append(ctx context.Context, tenant TenantID, channel string, events []Event) ([]Event, error) {
-	ch := channelKey{tenant, channel}
+	ch := ChannelKey{Tenant: tenant, Name: channel}
 	placed := make([]Event, 0, len(events))
 	for len(events) > 0 {
 		run := make([]Event, runOf(events))
@@ -78,7 +78,7 @@ func runOf(events []Event) int {
 }
 
 // appendRun appends a run of distinct ids the fast way, and goes on the slow way where that is refused.
-func (l *Log) appendRun(ctx context.Context, ch channelKey, run []Event) ([]Event, error) {
+func (l *Log) appendRun(ctx context.Context, ch ChannelKey, run []Event) ([]Event, error) {
 	t, err := l.tail(ctx, ch)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (l *Log) appendRun(ctx context.Context, ch channelKey, run []Event) ([]Even
 		return l.placeEach(ctx, ch, run)
 	}
 	for _, e := range run {
-		ops = append(ops, Put(ch.row(e.Seq), EncodeEvent(e), expiry(e, now), Absent()))
+		ops = append(ops, Put(logRow(ch, e.Seq), EncodeEvent(e), expiry(e, now), Absent()))
 	}
 	last := run[len(run)-1].Seq
 	ops = append(ops, t.headOp(ch, last))
@@ -139,7 +139,7 @@ func (l *Log) appendRun(ctx context.Context, ch channelKey, run []Event) ([]Even
 // salvage answers for a run that ended with err behind the rows of placed. They are reported as appended only with the head row
 // past them: a caller never comes back for what it believes done, and a head left behind for the rows' lifetime would give
 // their numbers away again. Without this a long run on a table that fails now and then would start over for ever.
-func (l *Log) salvage(ctx context.Context, ch channelKey, placed []Event, err error) ([]Event, error) {
+func (l *Log) salvage(ctx context.Context, ch ChannelKey, placed []Event, err error) ([]Event, error) {
 	if len(placed) == 0 {
 		return nil, err
 	}

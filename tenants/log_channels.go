@@ -16,15 +16,15 @@ type Channel struct {
 
 func channelsKind() Kind { return "list/channels" }
 
-func (ch channelKey) listing() Key { return Key{ch.tenant, channelsKind(), ch.name} }
+func recordKey(ch ChannelKey) Key { return Key{ch.Tenant, channelsKind(), ch.Name} }
 
-func newChannelOp(ch channelKey, now time.Time) Op {
-	return Put(ch.listing(), encodeRecord(Channel{Name: ch.name, Created: now.UTC()}), time.Time{}, Absent())
+func newChannelOp(ch ChannelKey, now time.Time) Op {
+	return Put(recordKey(ch), encodeRecord(Channel{Name: ch.Name, Created: now.UTC()}), time.Time{}, Absent())
 }
 
 // Channel returns the channel's record; kind NotFound, code channel_not_found, where nothing was ever appended.
 func (l *Log) Channel(ctx context.Context, tenant TenantID, channel string) (Channel, error) {
-	return readRecord[Channel](ctx, l.table, channelKey{tenant, channel}.listing(), "channel_not_found", "there is no such channel")
+	return readRecord[Channel](ctx, l.table, recordKey(ChannelKey{Tenant: tenant, Name: channel}), "channel_not_found", "there is no such channel")
 }
 
 // Channels returns up to limit (1 to 1,000) of the tenant's channels in order of their names, behind the name after ("" from
@@ -41,7 +41,7 @@ const purgePage = 32
 // table. It returns the last purged number. The sequence goes on behind it. On Unavailable the floor may have been raised and
 // some payloads may be left: another Purge goes on with them.
 func (l *Log) Purge(ctx context.Context, tenant TenantID, channel string) (int64, error) {
-	ch := channelKey{tenant, channel}
+	ch := ChannelKey{Tenant: tenant, Name: channel}
 	end, err := l.Tail(ctx, tenant, channel)
 	if err != nil {
 		return 0, err
@@ -70,8 +70,8 @@ func (l *Log) Purge(ctx context.Context, tenant TenantID, channel string) (int64
 }
 
 // emptyPage empties payloads behind the number after, up to and with through, and returns how far it got.
-func (l *Log) emptyPage(ctx context.Context, ch channelKey, after, through int64) (int64, error) {
-	rows, err := l.table.Query(ctx, Range{Tenant: ch.tenant, Kind: ch.kind(), After: seqSort(after), Before: seqSort(through + 1), Limit: purgePage})
+func (l *Log) emptyPage(ctx context.Context, ch ChannelKey, after, through int64) (int64, error) {
+	rows, err := l.table.Query(ctx, Range{Tenant: ch.Tenant, Kind: logKind(ch), After: seqSort(after), Before: seqSort(through + 1), Limit: purgePage})
 	if err != nil {
 		return after, err
 	}
@@ -102,9 +102,9 @@ func (l *Log) emptyPage(ctx context.Context, ch channelKey, after, through int64
 
 // changeChannel applies change to the channel's record, again if it was changed meanwhile, until change says that there is
 // nothing to write. It returns the record as it then is.
-func (l *Log) changeChannel(ctx context.Context, ch channelKey, change func(*Channel) bool) (Channel, error) {
+func (l *Log) changeChannel(ctx context.Context, ch ChannelKey, change func(*Channel) bool) (Channel, error) {
 	for range placeTries {
-		row, err := l.table.Get(ctx, ch.listing())
+		row, err := l.table.Get(ctx, recordKey(ch))
 		if notFound(err) {
 			return Channel{}, Errorf(NotFound, "channel_not_found", "there is no such channel")
 		}

@@ -18,8 +18,8 @@ func (l Limits) Retention() Retention {
 }
 
 // floor returns the oldest number that r and purges still show; end+1 where they show none.
-func (l *Log) floor(ctx context.Context, ch channelKey, end int64, r Retention) (int64, error) {
-	record, err := l.Channel(ctx, ch.tenant, ch.name)
+func (l *Log) floor(ctx context.Context, ch ChannelKey, end int64, r Retention) (int64, error) {
+	record, err := l.Channel(ctx, ch.Tenant, ch.Name)
 	if err != nil && !notFound(err) {
 		return 0, err
 	}
@@ -36,7 +36,7 @@ func (l *Log) floor(ctx context.Context, ch channelKey, end int64, r Retention) 
 // youngest returns the lowest number from low to end whose event was received at or after the Unix time since; end+1 if none
 // was. Numbers are dense, so that a search by halves needs log2(end-low) reads. The first one looked at is low: mostly all
 // of what count and purge leave is young enough. A row that has expired is old.
-func (l *Log) youngest(ctx context.Context, ch channelKey, low, end, since int64) (int64, error) {
+func (l *Log) youngest(ctx context.Context, ch ChannelKey, low, end, since int64) (int64, error) {
 	high := end + 1 // the answer is from low to high
 	for mid := low; low < high; mid = low + (high-low)/2 {
 		e, err := l.at(ctx, ch, mid)

@@ -17,10 +17,10 @@ const holeAge = time.Minute
 
 // settle deals with the number missing, which a query from there did not find. It returns missing once the row is there, or the
 // next number that is (end+1 where none is) once it is given up: the events between are lost, and the reader is to say so.
-func (l *Log) settle(ctx context.Context, ch channelKey, missing, end int64) (int64, error) {
+func (l *Log) settle(ctx context.Context, ch ChannelKey, missing, end int64) (int64, error) {
 	pause := holeFirstPause
 	for waited := time.Duration(0); ; {
-		if _, err := l.table.Get(ctx, ch.row(missing)); !notFound(err) {
+		if _, err := l.table.Get(ctx, logRow(ch, missing)); !notFound(err) {
 			return missing, err
 		}
 		next, old, err := l.behind(ctx, ch, missing, end)
@@ -42,8 +42,8 @@ func (l *Log) settle(ctx context.Context, ch channelKey, missing, end int64) (in
 
 // behind returns the first number that is there behind missing, and whether its row is old: appended so long ago that what is
 // missing before it has expired. Rows are kept for different times, so that one can go before its elders.
-func (l *Log) behind(ctx context.Context, ch channelKey, missing, end int64) (next int64, old bool, err error) {
-	rows, err := l.table.Query(ctx, Range{Tenant: ch.tenant, Kind: ch.kind(), After: seqSort(missing), Limit: 1})
+func (l *Log) behind(ctx context.Context, ch ChannelKey, missing, end int64) (next int64, old bool, err error) {
+	rows, err := l.table.Query(ctx, Range{Tenant: ch.Tenant, Kind: logKind(ch), After: seqSort(missing), Limit: 1})
 	if err != nil {
 		return 0, false, err
 	}

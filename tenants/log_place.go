@@ -10,7 +10,7 @@ import (
 const placeTries = 64
 
 // placeEach appends the slow way, one event after the other.
-func (l *Log) placeEach(ctx context.Context, ch channelKey, run []Event) ([]Event, error) {
+func (l *Log) placeEach(ctx context.Context, ch ChannelKey, run []Event) ([]Event, error) {
 	placed := make([]Event, 0, len(run))
 	var last int64
 	for _, e := range run {
@@ -41,7 +41,7 @@ func (l *Log) placeEach(ctx context.Context, ch channelKey, run []Event) ([]Even
 //     have been refused; after it, the put at t is, and s is never reached.
 //
 // Why there is no hole: t is the number behind a tail that was read, here and (as the first of a run) there.
-func (l *Log) place(ctx context.Context, ch channelKey, e Event) (Event, error) {
+func (l *Log) place(ctx context.Context, ch ChannelKey, e Event) (Event, error) {
 	t, err := l.tail(ctx, ch)
 	if err != nil {
 		return e, err
@@ -50,7 +50,7 @@ func (l *Log) place(ctx context.Context, ch channelKey, e Event) (Event, error) 
 		if t.seq, err = l.seek(ctx, ch, t.seq); err != nil {
 			return e, err
 		}
-		c, err := l.claimOf(ctx, ch.tenant, e.ID)
+		c, err := l.claimOf(ctx, ch.Tenant, e.ID)
 		if err != nil && !notFound(err) {
 			return e, err
 		}
@@ -58,8 +58,8 @@ func (l *Log) place(ctx context.Context, ch channelKey, e Event) (Event, error) 
 		e.Seq = t.seq + 1
 		move := claimOp(e, now)
 		if err == nil {
-			if e.stray(c) {
-				e = e.derived(c)
+			if stray(e, c) {
+				e = derived(e, c)
 				continue
 			}
 			stored, err := l.at(ctx, ch, c.Seq)
@@ -71,7 +71,7 @@ func (l *Log) place(ctx context.Context, ch channelKey, e Event) (Event, error) 
 			}
 			move.If = At(c.version)
 		}
-		err = l.table.Write(ctx, move, Put(ch.row(e.Seq), EncodeEvent(e), expiry(e, now), Absent()))
+		err = l.table.Write(ctx, move, Put(logRow(ch, e.Seq), EncodeEvent(e), expiry(e, now), Absent()))
 		if err == nil {
 			t.seq = e.Seq
 			l.tails.put(ch, t)
@@ -85,8 +85,8 @@ func (l *Log) place(ctx context.Context, ch channelKey, e Event) (Event, error) 
 }
 
 // at returns the event at seq.
-func (l *Log) at(ctx context.Context, ch channelKey, seq int64) (Event, error) {
-	row, err := l.table.Get(ctx, ch.row(seq))
+func (l *Log) at(ctx context.Context, ch ChannelKey, seq int64) (Event, error) {
+	row, err := l.table.Get(ctx, logRow(ch, seq))
 	if err != nil {
 		return Event{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // badDays is a table on a day of the seed's choice.
@@ -89,7 +90,7 @@ func raceAppenders(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.
 func honest(t tenants.Table) tenants.Table { return t }
 
 func TestRacingAppenders(t *testing.T) {
-	for seed := range 2 * *simulated / slower {
+	for seed := range 2 * depth.Schedules() {
 		synctest.Test(t, func(t *testing.T) {
 			if faults := raceAppenders(t, seed, honest); faults != nil {
 				t.Fatalf("seed %d: %q", seed, faults)

@@ -41,7 +41,7 @@ func (p Page) Cursor(after int64) int64 {
 // that is missing above it is waited for, up to 5 s, before it is given up as a Gap. A page without events whose Cursor
 // is its Tail is the end, for now.
 func (l *Log) Read(ctx context.Context, tenant TenantID, channel string, after int64, limit int, r Retention) (Page, error) {
-	ch := channelKey{tenant, channel}
+	ch := ChannelKey{Tenant: tenant, Name: channel}
 	after, limit = max(after, 0), min(max(limit, 1), 1000)
 	end, err := l.Tail(ctx, tenant, channel)
 	if err != nil {
@@ -82,12 +82,12 @@ func (l *Log) Read(ctx context.Context, tenant TenantID, channel string, after i
 }
 
 // rowsFrom returns the events from the number start on that follow one another without a hole; none where start is missing.
-func (l *Log) rowsFrom(ctx context.Context, ch channelKey, start int64, limit int) ([]Event, error) {
+func (l *Log) rowsFrom(ctx context.Context, ch ChannelKey, start int64, limit int) ([]Event, error) {
 	var events []Event
 	size := 0
 	for want := min(limit, firstRows); ; {
 		next := start + int64(len(events))
-		rows, err := l.table.Query(ctx, Range{Tenant: ch.tenant, Kind: ch.kind(), After: seqSort(next - 1), Limit: want})
+		rows, err := l.table.Query(ctx, Range{Tenant: ch.Tenant, Kind: logKind(ch), After: seqSort(next - 1), Limit: want})
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +111,7 @@ func (l *Log) rowsFrom(ctx context.Context, ch channelKey, start int64, limit in
 }
 
 // lastAt tells whether the event at end, the channel's last, is its publisher's last, and whether it is a snapshot.
-func (l *Log) lastAt(ctx context.Context, ch channelKey, end int64) (ended, snapshot bool, err error) {
+func (l *Log) lastAt(ctx context.Context, ch ChannelKey, end int64) (ended, snapshot bool, err error) {
 	if end == 0 {
 		return false, false, nil
 	}
@@ -133,7 +133,7 @@ func (l *Log) Event(ctx context.Context, tenant TenantID, id string, r Retention
 		}
 		return Event{}, err
 	}
-	ch := channelKey{tenant, c.Channel}
+	ch := ChannelKey{Tenant: tenant, Name: c.Channel}
 	e, err := l.at(ctx, ch, c.Seq)
 	if notFound(err) || err == nil && e.ID != id {
 		return Event{}, none

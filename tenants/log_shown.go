@@ -12,7 +12,7 @@ const (
 
 // Shown returns those of the events named that a reader may see: that are in the log, and not below the floor of retention r. It ends early
 // where payloads are large; of says how many of the named it is about, at least one of them.
-func (l *Log) Shown(ctx context.Context, tenant TenantID, named []Indexed, r Retention) (events []Event, of int, err error) {
+func (l *Log) Shown(ctx context.Context, tenant TenantID, named []EventRef, r Retention) (events []Event, of int, err error) {
 	floors := make(map[string]int64)
 	since := int64(0)
 	if r.Seconds > 0 { // an event has its time with it, so that no channel is searched for it
@@ -25,7 +25,7 @@ func (l *Log) Shown(ctx context.Context, tenant TenantID, named []Indexed, r Ret
 			if _, known := floors[n.Channel]; known {
 				continue
 			}
-			ch := channelKey{tenant, n.Channel}
+			ch := ChannelKey{Tenant: tenant, Name: n.Channel}
 			end, err := l.Tail(ctx, tenant, n.Channel)
 			if err != nil {
 				return nil, 0, err
@@ -39,7 +39,7 @@ func (l *Log) Shown(ctx context.Context, tenant TenantID, named []Indexed, r Ret
 			if some[i].Seq < floors[some[i].Channel] || some[i].Time.Unix() < since {
 				return nil
 			}
-			e, err := l.at(ctx, channelKey{tenant, some[i].Channel}, some[i].Seq)
+			e, err := l.at(ctx, ChannelKey{Tenant: tenant, Name: some[i].Channel}, some[i].Seq)
 			if err == nil && e.ID == some[i].ID {
 				found[i] = &e
 			}

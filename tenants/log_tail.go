@@ -13,14 +13,15 @@ const tailTrust = 60 * time.Second
 // seekPage is how many rows past the head are read at a time. They are few: the head is written with every batch.
 const seekPage = 64
 
-type channelKey struct {
-	tenant TenantID
-	name   string
+// ChannelKey names a channel of a tenant.
+type ChannelKey struct {
+	Tenant TenantID
+	Name   string
 }
 
-func (ch channelKey) kind() Kind        { return Kind("log/" + ch.name) }
-func (ch channelKey) row(seq int64) Key { return Key{ch.tenant, ch.kind(), seqSort(seq)} }
-func (ch channelKey) head() Key         { return Key{ch.tenant, "head", ch.name} }
+func logKind(ch ChannelKey) Kind          { return Kind("log/" + ch.Name) }
+func logRow(ch ChannelKey, seq int64) Key { return Key{ch.Tenant, logKind(ch), seqSort(seq)} }
+func headKey(ch ChannelKey) Key           { return Key{ch.Tenant, "head", ch.Name} }
 
 // seqSort writes a number so that the order of texts is the order of numbers.
 func seqSort(seq int64) string { return fmt.Sprintf("%019d", seq) }
@@ -38,12 +39,12 @@ type tail struct {
 }
 
 // headOp returns the write that moves the head to seq.
-func (t tail) headOp(ch channelKey, seq int64) Op {
+func (t tail) headOp(ch ChannelKey, seq int64) Op {
 	c := Absent()
 	if t.headVersion > 0 {
 		c = At(t.headVersion)
 	}
-	return Put(ch.head(), encodeRecord(head{Seq: seq}), time.Time{}, c)
+	return Put(headKey(ch), encodeRecord(head{Seq: seq}), time.Time{}, c)
 }
 
 // advanceHead notes that headOp has succeeded.
@@ -54,7 +55,7 @@ func (t *tail) advanceHead(seq int64) {
 
 // Tail returns the channel's last number, 0 for a channel that has none.
 func (l *Log) Tail(ctx context.Context, tenant TenantID, channel string) (int64, error) {
-	ch := channelKey{tenant, channel}
+	ch := ChannelKey{Tenant: tenant, Name: channel}
 	t, err := l.readHead(ctx, ch)
 	if err != nil {
 		return 0, err
@@ -63,7 +64,7 @@ func (l *Log) Tail(ctx context.Context, tenant TenantID, channel string) (int64,
 }
 
 // tail returns the end of the channel from memory while it may be trusted, or else from the table.
-func (l *Log) tail(ctx context.Context, ch channelKey) (tail, error) {
+func (l *Log) tail(ctx context.Context, ch ChannelKey) (tail, error) {
 	now := wallNow()
 	if t, ok := l.tails.get(ch); ok && !now.Before(t.read) && now.Sub(t.read) < tailTrust {
 		return t, nil
@@ -75,7 +76,7 @@ func (l *Log) tail(ctx context.Context, ch channelKey) (tail, error) {
 	if t.seq, err = l.seek(ctx, ch, t.headSeq); err != nil {
 		return t, err
 	}
-	switch _, err = l.table.Get(ctx, ch.listing()); {
+	switch _, err = l.table.Get(ctx, recordKey(ch)); {
 	case err == nil:
 		t.listed = true
 	case !notFound(err):
@@ -86,8 +87,8 @@ func (l *Log) tail(ctx context.Context, ch channelKey) (tail, error) {
 	return t, nil
 }
 
-func (l *Log) readHead(ctx context.Context, ch channelKey) (tail, error) {
-	row, err := l.table.Get(ctx, ch.head())
+func (l *Log) readHead(ctx context.Context, ch ChannelKey) (tail, error) {
+	row, err := l.table.Get(ctx, headKey(ch))
 	if notFound(err) {
 		return tail{}, nil
 	}
@@ -100,9 +101,9 @@ func (l *Log) readHead(ctx context.Context, ch channelKey) (tail, error) {
 
 // seek returns the last number at or behind seq. Where the query is torn it may fall short of rows that were committed
 // meanwhile, never of one that was there when it began.
-func (l *Log) seek(ctx context.Context, ch channelKey, seq int64) (int64, error) {
+func (l *Log) seek(ctx context.Context, ch ChannelKey, seq int64) (int64, error) {
 	for {
-		rows, err := l.table.Query(ctx, Range{Tenant: ch.tenant, Kind: ch.kind(), After: seqSort(seq), Limit: seekPage})
+		rows, err := l.table.Query(ctx, Range{Tenant: ch.Tenant, Kind: logKind(ch), After: seqSort(seq), Limit: seekPage})
 		if err != nil {
 			return seq, err
 		}
@@ -118,7 +119,7 @@ func (l *Log) seek(ctx context.Context, ch channelKey, seq int64) (int64, error)
 }
 
 // keepBooks makes sure that the head is at seq or past it, and that the channel's record exists.
-func (l *Log) keepBooks(ctx context.Context, ch channelKey, seq int64) error {
+func (l *Log) keepBooks(ctx context.Context, ch ChannelKey, seq int64) error {
 	for range placeTries {
 		t, err := l.readHead(ctx, ch)
 		if err != nil {

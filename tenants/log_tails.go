@@ -12,20 +12,20 @@ const tailsAtMost = 10_000
 type tailCache struct {
 	mu    sync.Mutex
 	max   int
-	byKey map[channelKey]*list.Element // of tailEntry
+	byKey map[ChannelKey]*list.Element // of tailEntry
 	order list.List                    // most recently used first
 }
 
 type tailEntry struct {
-	key  channelKey
+	key  ChannelKey
 	tail tail
 }
 
 func newTailCache(max int) *tailCache {
-	return &tailCache{max: max, byKey: make(map[channelKey]*list.Element)}
+	return &tailCache{max: max, byKey: make(map[ChannelKey]*list.Element)}
 }
 
-func (c *tailCache) get(ch channelKey) (tail, bool) {
+func (c *tailCache) get(ch ChannelKey) (tail, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	el, ok := c.byKey[ch]
@@ -37,7 +37,7 @@ func (c *tailCache) get(ch channelKey) (tail, bool) {
 }
 
 // put remembers t unless what is remembered is as fresh and further: two goroutines may append to one channel at once.
-func (c *tailCache) put(ch channelKey, t tail) {
+func (c *tailCache) put(ch ChannelKey, t tail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if el, ok := c.byKey[ch]; ok {
@@ -57,7 +57,7 @@ func (c *tailCache) put(ch channelKey, t tail) {
 }
 
 // books notes the head row as just read or written, and that the channel's record exists.
-func (c *tailCache) books(ch channelKey, t tail) {
+func (c *tailCache) books(ch ChannelKey, t tail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if el, ok := c.byKey[ch]; ok {

@@ -44,8 +44,8 @@ func newMonthLimit(u *MonthlyUsage) *monthLimit {
 
 // take counts one event, or refuses it: TooMany event_month_limit. It returns how many there are with it; 0 where there is no limit.
 // Counts that cannot be read refuse nobody but who comes under strict terms: Unavailable limit_unreadable.
-func (m *monthLimit) take(ctx context.Context, tenant TenantID, terms terms, now time.Time) (used int64, err error) {
-	l := terms.limits
+func (m *monthLimit) take(ctx context.Context, tenant TenantID, terms Terms, now time.Time) (used int64, err error) {
+	l := terms.Limits
 	limit := l.EventsPerMonth
 	if limit <= 0 {
 		return 0, nil

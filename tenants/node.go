@@ -45,6 +45,33 @@ type Fanout interface {
 	LocalConnections
 }
 
+// Slots is what a node keeps of the connection slots that it shares with others; package quota's Admission is one. A node has one at most.
+type Slots interface {
+	// Contend is another node's appeal: slots of the tenant, or of the channel or subject where one is named, that nobody uses go back.
+	Contend(t TenantID, channel, subject string)
+	// Retake takes the slots of what is open anew, under the name that the node has now.
+	Retake(ctx context.Context, f Fanout)
+	// Upkeep gives back slots that nobody uses. It is called every few seconds while the node runs.
+	Upkeep(ctx context.Context, f Fanout)
+	// Close ends what goes on in the background, and waits for it.
+	Close()
+	// Connecting is how many connections of the tenant were opened within the last second or so, where their rate is limited.
+	Connecting(t TenantID) int
+}
+
+// Keep has the node keep up s from the moment that it runs.
+func (n *Node) Keep(s Slots) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.slots = s
+}
+
+func (n *Node) kept() Slots {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.slots
+}
+
 // NodeOptions is what a Node stands on.
 type NodeOptions struct {
 	Table Table
@@ -83,11 +110,11 @@ type Node struct {
 	births atomic.Int64
 	orders chan order
 
-	mu        sync.Mutex
-	life      *life
-	former    []string // names that this node had before, the latest last
-	settled   bool     // everything stands under the present name
-	admission *Admission
+	mu      sync.Mutex
+	life    *life
+	former  []string // names that this node had before, the latest last
+	settled bool     // everything stands under the present name
+	slots   Slots
 }
 
 // NewNode makes a Node that has not joined yet.
@@ -106,6 +133,12 @@ func NewNode(o NodeOptions) *Node {
 	return n
 }
 
+// Options is what the node stands on, with what was left out filled in.
+func (n *Node) Options() NodeOptions { return n.o }
+
+// Gone tells whether the node of that name is certain to be dead.
+func (n *Node) Gone(ctx context.Context, node string) (bool, error) { return n.nodes.Gone(ctx, node) }
+
 // ID is the node's present name, of its inbox and of its rows; "" before Join.
 func (n *Node) ID() string {
 	n.mu.Lock()
@@ -118,11 +151,12 @@ func (n *Node) ID() string {
 
 // Held tells whether the node can be sure that nobody takes it for dead.
 func (n *Node) Held() bool {
-	_, ok := n.held()
+	_, ok := n.Incarnation()
 	return ok
 }
 
-func (n *Node) held() (name string, ok bool) {
+// Incarnation returns the node's present name, and whether nobody can take it for dead under that.
+func (n *Node) Incarnation() (name string, ok bool) {
 	n.mu.Lock()
 	l := n.life
 	n.mu.Unlock()
@@ -132,8 +166,8 @@ func (n *Node) held() (name string, ok bool) {
 	return l.node, l.held(time.Now())
 }
 
-// formerly returns names that this node had before.
-func (n *Node) formerly() []string {
+// Formerly returns names that this node had before.
+func (n *Node) Formerly() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.former
@@ -210,11 +244,11 @@ func (n *Node) bury(ctx context.Context) error {
 func (n *Node) Leave(ctx context.Context) error {
 	n.mu.Lock()
 	l := n.life
-	a := n.admission
+	slots := n.slots
 	n.life, n.settled = nil, false
 	n.mu.Unlock()
-	if a != nil {
-		a.close()
+	if slots != nil {
+		slots.Close()
 	}
 	if l == nil {
 		return nil

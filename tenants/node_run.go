@@ -115,12 +115,12 @@ func (n *Node) settle(ctx context.Context, l *life, f Fanout) {
 		n.changed(f, t)
 	}
 	n.mu.Lock()
-	a := n.admission
+	slots := n.slots
 	n.settled = true
 	former := n.former
 	n.mu.Unlock()
-	if a != nil {
-		a.retake(ctx, f)
+	if slots != nil {
+		slots.Retake(ctx, f)
 	}
 	for _, name := range former {
 		call, cancel := context.WithTimeout(ctx, callTime)
@@ -148,14 +148,12 @@ const upkeepEvery = 5 * time.Second
 
 // upkeep gives back slots that nobody uses.
 func (n *Node) upkeep(ctx context.Context, f Fanout) {
-	n.mu.Lock()
-	a := n.admission
-	n.mu.Unlock()
-	if a == nil {
+	s := n.kept()
+	if s == nil {
 		return
 	}
 	for wait(ctx, upkeepEvery) {
-		a.upkeep(ctx, f)
+		s.Upkeep(ctx, f)
 	}
 }
 

@@ -53,3 +53,6 @@ func (n *Nodes) Gone(ctx context.Context, node string) (bool, error) {
 	}
 	return false, err
 }
+
+// NodeKinds are the kinds of rows that tenants have here.
+func NodeKinds() []TenantKind { return []TenantKind{{Kind: rowAnswers}} }

@@ -10,7 +10,7 @@ const noticeBytes = 200 << 10
 const eventHeadBytes = 512
 
 // noticesOf cuts events of one channel into notices: consecutive numbers, in order, each number once, none too large.
-func noticesOf(ch channelKey, events []Event) []Notice {
+func noticesOf(ch ChannelKey, events []Event) []Notice {
 	events = slices.Clone(events)
 	slices.SortFunc(events, func(a, b Event) int { return int(min(max(a.Seq-b.Seq, -1), 1)) })
 	events = slices.CompactFunc(events, func(a, b Event) bool { return a.Seq == b.Seq })
@@ -22,13 +22,13 @@ func noticesOf(ch channelKey, events []Event) []Notice {
 			more += len(e.Provenance.DeliveryID) + e.Provenance.HeaderBytes()
 		}
 		if i > first && (size+more > noticeBytes || e.Seq != events[i-1].Seq+1) {
-			notices = append(notices, Notice{Tenant: ch.tenant, Channel: ch.name, Events: events[first:i:i]})
+			notices = append(notices, Notice{Tenant: ch.Tenant, Channel: ch.Name, Events: events[first:i:i]})
 			first, size = i, 0
 		}
 		size += more
 	}
 	if len(events) > 0 {
-		notices = append(notices, Notice{Tenant: ch.tenant, Channel: ch.name, Events: events[first:]})
+		notices = append(notices, Notice{Tenant: ch.Tenant, Channel: ch.Name, Events: events[first:]})
 	}
 	return notices
 }

@@ -16,7 +16,11 @@ const (
 // EncodeNotice returns n in the form that inboxes carry. The events are of n's tenant and channel.
 func EncodeNotice(n Notice) []byte {
 	if n.Order != nil {
-		return appendSized(appendSized([]byte{orderEncoding}, []byte(n.Tenant)), encodeRecord(n.Order))
+		order, err := json.Marshal(n.Order)
+		if err != nil {
+			panic("tenants: an order's fields always marshal: " + err.Error())
+		}
+		return appendSized(appendSized([]byte{orderEncoding}, []byte(n.Tenant)), order)
 	}
 	b := []byte{noticeEncoding}
 	b = appendSized(b, []byte(n.Tenant))

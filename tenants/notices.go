@@ -58,7 +58,7 @@ func (n *Notices) Tell(ctx context.Context, tenant TenantID, l Limits, kind stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTime)
 	defer cancel()
-	if err := n.queue.Send(ctx, n.marker.message(e, terms{limits: l})); err != nil {
+	if err := n.queue.Send(ctx, n.marker.message(e, Terms{Limits: l, known: true})); err != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		delete(n.told, e.ID)

@@ -114,11 +114,8 @@ type order struct {
 // obey does what is ordered, now or soon.
 func (n *Node) obey(t TenantID, o Order) {
 	if o.Do == OrderReturn {
-		n.mu.Lock()
-		a := n.admission
-		n.mu.Unlock()
-		if a != nil {
-			a.contend(t, o.Channel, o.Subject)
+		if s := n.kept(); s != nil {
+			s.Contend(t, o.Channel, o.Subject)
 		}
 		return
 	}
@@ -153,7 +150,7 @@ func (n *Node) answerOne(ctx context.Context, f Fanout) {
 			return
 		case o = <-n.orders:
 		}
-		if node, ok := n.held(); ok {
+		if node, ok := n.Incarnation(); ok {
 			ctx, cancel := context.WithTimeout(ctx, callTime)
 			if err := n.carryOut(ctx, f, node, o.tenant, o.order); err != nil {
 				n.o.Logger.Warn("an order could not be answered", "tenant", o.tenant, "order", o.order.Do, "error", err)
@@ -178,7 +175,9 @@ func (n *Node) carryOut(ctx context.Context, f Fanout, node string, t TenantID, 
 		}
 	case OrderList:
 		pages = answerPages(f.Connections(t), o.After, o.Limit)
-		pages[0].Connecting = n.connecting(t)
+		if s := n.kept(); s != nil {
+			pages[0].Connecting = s.Connecting(t)
+		}
 	default:
 		return nil // a newer release's
 	}

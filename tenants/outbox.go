@@ -21,6 +21,12 @@ type DeliveryEndpoints interface {
 	GiveUp(ctx context.Context, seen Endpoint, reason string) (Endpoint, error)
 }
 
+// Teller tells a tenant, which has limits l, of something in its channel NoticesChannel: an event of the type kind with JSON as its data, once
+// for each data. Intake's Notices is one.
+type Teller interface {
+	Tell(ctx context.Context, tenant TenantID, l Limits, kind string, data []byte)
+}
+
 // Outbox is what deliveries stand on. The way of one:
 //
 //	Dispatcher.Dispatch  dispatcher.go   follows the table's changes: for each new row of a log a message for each endpoint that it is for
@@ -37,7 +43,7 @@ type Outbox struct {
 	Ready     Queue       // FIFO; see errand
 	Waiting   Queue       // without groups
 	Tenants   LimitLookup // who is suspended, and who is gone
-	Notices   *Notices    // nil: tenants are not told
+	Notices   Teller      // nil: tenants are not told
 	Logger    *slog.Logger
 	Random    func() float64 // from 0 to 1, for jitter; nil: math/rand
 }
@@ -48,6 +54,8 @@ func (o *Outbox) random() float64 {
 	}
 	return o.Random()
 }
+
+func (o *Outbox) healths() healths { return healths{Table: o.Table} }
 
 func (o *Outbox) warn(ctx context.Context, msg string, args ...any) {
 	if o.Logger != nil {

@@ -22,6 +22,15 @@ type Kind string
 // Ordered tells whether the kind's rows can be queried.
 func (k Kind) Ordered() bool { return strings.Contains(string(k), "/") }
 
+// TenantKind is an ordered kind of row that leaves with its tenant. Each package names its own, so that whoever deletes a tenant needs to know none.
+type TenantKind struct {
+	Kind   Kind
+	AtOnce bool // secrets, and what leads to them: gone when the deletion is answered. The rest is erased afterwards
+
+	// Lookups names the rows of System by which the record in row is found; nil: there are none.
+	Lookups func(row Row) ([]Key, error)
+}
+
 // Key names a row. The tenant is its first part, so that a read across tenants cannot be written down.
 type Key struct {
 	Tenant TenantID

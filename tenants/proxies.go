@@ -11,6 +11,7 @@ const MaxProxies = 500
 
 // Proxies keeps the proxies.
 type Proxies struct {
+	table        Table
 	accounts     *Accounts
 	vault        Vault
 	destinations Destinations
@@ -29,8 +30,8 @@ type openProxy struct {
 }
 
 // NewProxies makes a Proxies. Without Destinations no proxy can be made or changed, which a process that only runs them does not.
-func NewProxies(a *Accounts, v Vault, d Destinations) *Proxies {
-	return &Proxies{accounts: a, vault: v, destinations: d, opened: NewCache[proxyKey, openProxy](readTTL, 10_000, 1_000)}
+func NewProxies(t Table, a *Accounts, v Vault, d Destinations) *Proxies {
+	return &Proxies{table: t, accounts: a, vault: v, destinations: d, opened: NewCache[proxyKey, openProxy](readTTL, 10_000, 1_000)}
 }
 
 // Create registers a proxy. Values that could not work: Unprocessable, with the reason. Over MaxProxies: TooMany proxy_limit.
@@ -44,7 +45,7 @@ func (s *Proxies) Create(ctx context.Context, tenant TenantID, spec ProxySpec) (
 		return Proxy{}, err
 	}
 	err := s.accounts.Change(ctx, tenant, func(Tenant) ([]Op, error) {
-		n, err := countRows(ctx, s.accounts.table, tenant, rowProxies, MaxProxies)
+		n, err := countRows(ctx, s.table, tenant, rowProxies, MaxProxies)
 		if err != nil {
 			return nil, err
 		}
@@ -92,12 +93,12 @@ func (s *Proxies) Get(ctx context.Context, tenant TenantID, id string) (Proxy, e
 	if !ValidID(PrefixProxy, id) {
 		return Proxy{}, Errorf(NotFound, code, detail)
 	}
-	return readRecord[Proxy](ctx, s.accounts.table, Key{tenant, rowProxies, id}, code, detail)
+	return readRecord[Proxy](ctx, s.table, Key{tenant, rowProxies, id}, code, detail)
 }
 
 // List returns up to limit (1 to 100) proxies behind the id after, oldest first, and where to go on: "" at the end.
 func (s *Proxies) List(ctx context.Context, tenant TenantID, after string, limit int) ([]Proxy, string, error) {
-	return listRecords[Proxy](ctx, s.accounts.table, tenant, rowProxies, after, pageLimit(limit))
+	return listRecords[Proxy](ctx, s.table, tenant, rowProxies, after, pageLimit(limit))
 }
 
 // Patch changes what c names. Values that could not work: Unprocessable. Runs that are under way go on as they began.

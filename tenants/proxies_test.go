@@ -25,7 +25,7 @@ func newProxies(t *testing.T) (*tenants.Proxies, tenants.TenantID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tenants.NewProxies(accounts, tenantstest.NewVault(), everywhere{}), made.ID
+	return tenants.NewProxies(table, accounts, tenantstest.NewVault(), everywhere{}), made.ID
 }
 
 var anyText = map[string]tenants.Parameter{"a": {Kind: tenants.ParameterText}}
@@ -129,7 +129,7 @@ func TestAProxysKeysAreCutOutInEveryForm(t *testing.T) {
 func TestASealedProxyOpensNowhereElse(t *testing.T) {
 	table := newTable()
 	accounts := tenants.NewAccounts(table, tenants.NewNews(table, tenantstest.NewInboxes(tenantstest.Faults{})))
-	s := tenants.NewProxies(accounts, tenantstest.NewVault(), everywhere{})
+	s := tenants.NewProxies(table, accounts, tenantstest.NewVault(), everywhere{})
 	one, _, _, err := accounts.Signup(t.Context(), "One", "a@example.com")
 	if err != nil {
 		t.Fatal(err)

@@ -122,3 +122,6 @@ func (l ProxyLimits) Worked() ProxyLimits {
 	full, _ := ProxyLimitsOf(l.Named()) // which are within their bounds
 	return full
 }
+
+// ProxyKinds are the kinds of rows that tenants have here.
+func ProxyKinds() []TenantKind { return []TenantKind{{Kind: rowProxies, AtOnce: true}} }

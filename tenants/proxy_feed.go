@@ -6,10 +6,13 @@ import (
 )
 
 // ProxyFeed puts what an upstream brings into a channel's log, by the way that all events take.
-type ProxyFeed struct{ intake *Intake }
+type ProxyFeed struct {
+	intake *Intake
+	log    *Log
+}
 
-// NewProxyFeed returns a ProxyFeed into in.
-func NewProxyFeed(in *Intake) *ProxyFeed { return &ProxyFeed{in} }
+// NewProxyFeed returns a ProxyFeed into in, whose events end up in l.
+func NewProxyFeed(in *Intake, l *Log) *ProxyFeed { return &ProxyFeed{in, l} }
 
 // Events that Hookcast puts among an upstream's.
 const (
@@ -40,29 +43,24 @@ func (f *ProxyFeed) Forward(ctx context.Context, events ...Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	in, ch := f.intake, channelKey{events[0].Tenant, events[0].Channel}
-	terms, err := in.terms(ctx, ch.tenant)
+	ch := ChannelKey{Tenant: events[0].Tenant, Name: events[0].Channel}
+	terms, err := f.intake.Terms(ctx, ch.Tenant)
 	if err != nil {
 		return err
 	}
-	ms := make([]Message, 0, len(events))
 	for _, e := range events {
-		if err := terms.admit(len(e.Data)); err != nil {
+		if err := terms.CheckSize(len(e.Data)); err != nil {
 			return err
 		}
-		if err := f.takeTurn(ctx, ch.tenant, terms.limits); err != nil {
+		if err := f.intake.AwaitTurn(ctx, ch.Tenant, terms); err != nil {
 			return err
 		}
-		if _, err := in.month.take(ctx, ch.tenant, terms, time.Now()); err != nil {
+		if err := f.intake.Admit(ctx, terms, ch); err != nil {
 			return err
 		}
-		ms = append(ms, in.marker.message(e, terms))
-	}
-	if _, err := in.channels.admit(ctx, ch, terms); err != nil {
-		return err
 	}
 	for try := 1; ; try++ {
-		err := in.queue.Send(ctx, ms...)
+		err := f.intake.Send(ctx, terms, events...)
 		if err == nil || try == forwardTries || KindOf(err) != Unavailable {
 			return err
 		}
@@ -74,34 +72,18 @@ func (f *ProxyFeed) Forward(ctx context.Context, events ...Event) error {
 
 // Say enqueues an event of Hookcast's own, which no limit keeps out.
 func (f *ProxyFeed) Say(ctx context.Context, e Event) error {
-	terms, err := f.intake.terms(ctx, e.Tenant)
+	terms, err := f.intake.Terms(ctx, e.Tenant)
 	if err != nil {
 		return err
 	}
-	return f.intake.queue.Send(ctx, f.intake.marker.message(e, terms))
-}
-
-// takeTurn counts one event against the tenant's rate, waiting where there is none left.
-func (f *ProxyFeed) takeTurn(ctx context.Context, tenant TenantID, l Limits) error {
-	for {
-		pause, ok := f.intake.rate.Take(tenant, l.EventsPerSecond, 1)
-		if ok {
-			return nil
-		}
-		if !wait(ctx, pause) {
-			return ctx.Err()
-		}
-	}
+	return f.intake.Send(ctx, terms, e)
 }
 
 // Appended returns the number of the event of that id once it is in its channel, waiting until ctx ends.
 func (f *ProxyFeed) Appended(ctx context.Context, tenant TenantID, id string) (int64, error) {
 	for {
-		c, err := f.intake.log.claimOf(ctx, tenant, id)
-		if err == nil {
-			if e, err := f.intake.log.at(ctx, channelKey{tenant, c.Channel}, c.Seq); err == nil && e.ID == id {
-				return c.Seq, nil
-			}
+		if seq, ok := f.log.Find(ctx, tenant, id); ok {
+			return seq, nil
 		}
 		if !wait(ctx, 10*time.Millisecond) {
 			return 0, Errorf(Unavailable, "append_slow", "an event is not in its channel yet")

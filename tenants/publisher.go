@@ -39,14 +39,14 @@ func (p *Publisher) Publish(ctx context.Context, tenant TenantID, pub Publicatio
 	if !printable(pub.ID, maxPublishID) {
 		return Accepted{}, refused("/id", "invalid_id", "the id must be at most 128 bytes of printable text")
 	}
-	terms, err := p.intake.terms(ctx, tenant)
+	terms, err := p.intake.Terms(ctx, tenant)
 	if err != nil {
 		return Accepted{}, err
 	}
-	if err := terms.admit(len(pub.Data)); err != nil {
+	if err := terms.CheckSize(len(pub.Data)); err != nil {
 		return Accepted{}, err
 	}
-	if err := p.intake.take(tenant, terms.limits); err != nil {
+	if err := p.intake.Take(tenant, terms); err != nil {
 		return Accepted{}, err
 	}
 	e := Event{

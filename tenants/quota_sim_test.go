@@ -11,6 +11,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // crowd is clients that connect to nodes at random, stay a while, leave, and come again.
@@ -145,7 +146,7 @@ func simulateQuota(t *testing.T, seed uint64, limit int, spoil func(tenants.Tabl
 func TestQuotaAcrossNodes(t *testing.T) {
 	for _, limit := range []int{3, 50} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
-			for seed := range max(1, *simulated/slower/200) {
+			for seed := range max(1, depth.Schedules()/200) {
 				if faults := simulateQuota(t, seed, limit, honest); faults != nil {
 					t.Fatalf("seed %d: %q", seed, faults)
 				}

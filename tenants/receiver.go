@@ -72,7 +72,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src Source, secrets 
 	if err != nil {
 		return Accepted{}, err
 	}
-	if err := terms.admit(len(in.Body)); err != nil {
+	if err := terms.CheckSize(len(in.Body)); err != nil {
 		return Accepted{}, err
 	}
 	request := signing.Request{Method: in.Method, URL: in.URL, Header: in.Header, Body: in.Body}

@@ -11,14 +11,14 @@ func (p *Publisher) Replay(ctx context.Context, e Event, channel string) (Accept
 	if err := publishable(channel); err != nil {
 		return Accepted{}, err
 	}
-	terms, err := p.intake.terms(ctx, e.Tenant)
+	terms, err := p.intake.Terms(ctx, e.Tenant)
 	if err != nil {
 		return Accepted{}, err
 	}
-	if err := terms.admit(len(e.Data)); err != nil {
+	if err := terms.CheckSize(len(e.Data)); err != nil {
 		return Accepted{}, err
 	}
-	if err := p.intake.take(e.Tenant, terms.limits); err != nil {
+	if err := p.intake.Take(e.Tenant, terms); err != nil {
 		return Accepted{}, err
 	}
 	provenance := Provenance{Verified: true} // by the tenant's own credential, where it was published

@@ -49,7 +49,7 @@ func NewSigners(a *Accounts, v Vault, d *Deployment) *Signers {
 // names its row by itself and one that we did not make costs no look-up.
 func (s *Signers) kid(tenant TenantID, key string) string {
 	body := strings.TrimPrefix(string(tenant), PrefixTenant) + strings.TrimPrefix(key, PrefixKey)
-	return body + checksum(s.deployment.kids, body)
+	return body + s.deployment.Kids().Checksum(body)
 }
 
 const ourKeyID = PrefixKey + "00000000000000000000000000"
@@ -58,7 +58,7 @@ const ourKeyID = PrefixKey + "00000000000000000000000000"
 // one that is gone or expired: likewise.
 func (s *Signers) Find(ctx context.Context, kid string) (Signer, error) {
 	unknown := Errorf(Unauthenticated, "token_unknown_key", "the token's kid names no key of this deployment")
-	body, ok := cutChecksum(s.deployment.kids, kid, 2*idChars)
+	body, ok := s.deployment.Kids().CutChecksum(kid, 2*idChars)
 	if !ok {
 		return Signer{}, unknown
 	}

@@ -9,13 +9,14 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // TestSlotBlocks tries what TestQuotaAcrossNodes does at length in many short schedules: a few nodes, a few places, a table that fails in
 // every way, nodes that are killed and replaced. Never are more connections open than the limit allows, and when everybody has left nobody
 // holds a slot.
 func TestSlotBlocks(t *testing.T) {
-	for seed := range *simulated / slower {
+	for seed := range depth.Schedules() {
 		if top, limit, held := simulateSlots(t, seed, honest); top > limit || held != 0 {
 			t.Fatalf("seed %d: %d were open, limit %d; %d are held when nobody is there", seed, top, limit, held)
 		}

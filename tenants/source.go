@@ -1,7 +1,6 @@
 package tenants
 
 import (
-	"errors"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants/signing"
@@ -84,7 +83,7 @@ func (s Source) Scheme() (signing.Scheme, error) {
 	}
 	scheme, err := scheme.Customize(*s.Custom)
 	if err != nil {
-		return signing.Scheme{}, refused("/custom", "invalid_custom", signingDetail(err))
+		return signing.Scheme{}, refused("/custom", "invalid_custom", signing.Detail(err))
 	}
 	return scheme, nil
 }
@@ -130,14 +129,6 @@ func checkRoute(channel, fallback string) error {
 	return nil
 }
 
-// signingDetail is what package signing has to say to the tenant; its details hold no secret.
-func signingDetail(err error) string {
-	if e, ok := errors.AsType[*signing.Error](err); ok {
-		return e.Detail
-	}
-	return "it is not taken"
-}
-
 func (s Source) row() Key { return Key{s.Tenant, rowSources, s.ID} }
 
 // puts writes the source and the rows by which its URLs are found.
@@ -157,3 +148,17 @@ type sourceLookup struct {
 }
 
 func (t SourceToken) lookup() Key { return Key{System, rowSource, t.Hash} }
+
+// SourceKinds are the kinds of rows that tenants have here.
+func SourceKinds() []TenantKind {
+	return []TenantKind{{Kind: rowSources, AtOnce: true, Lookups: sourceLookups}}
+}
+
+// sourceLookups names the rows of System by which the source in row is found.
+func sourceLookups(row Row) (keys []Key, err error) {
+	s, err := decodeRecord[Source](row)
+	for _, t := range s.Tokens {
+		keys = append(keys, t.lookup())
+	}
+	return keys, err
+}

@@ -91,7 +91,7 @@ func (s *Sources) newSecret(ctx context.Context, src Source, scheme signing.Sche
 	}
 	parsed, err := scheme.ParseSecret(text)
 	if err != nil {
-		return SealedSecret{}, SourceSecrets{}, refused("/secret", "invalid_secret", signingDetail(err))
+		return SealedSecret{}, SourceSecrets{}, refused("/secret", "invalid_secret", signing.Detail(err))
 	}
 	shown.Weak = parsed.Weak()
 	made := SealedSecret{ID: NewID(PrefixSecret), Created: time.Now().UTC().Truncate(time.Second)}
@@ -112,7 +112,7 @@ func (s *Sources) open(ctx context.Context, src Source) ([]signing.Secret, error
 			return nil, err
 		}
 		if secrets[i], err = scheme.ParseSecret(string(text)); err != nil {
-			return nil, refused("/custom", "invalid_secret", "the secret "+sealed.ID+" does not fit these terms: "+signingDetail(err))
+			return nil, refused("/custom", "invalid_secret", "the secret "+sealed.ID+" does not fit these terms: "+signing.Detail(err))
 		}
 	}
 	return secrets, nil

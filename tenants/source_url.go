@@ -13,7 +13,7 @@ import (
 // that have ended are in neither. It may go on by what it read up to 5 s ago. A token that we did not make, without I/O, an
 // unknown, replaced or expired one: NotFound source_not_found. A suspended tenant: Forbidden tenant_suspended.
 func (s *Sources) ByToken(ctx context.Context, token string) (Source, []signing.Secret, error) {
-	if _, ok := cutChecksum(s.deployment.sources, token, idChars); !ok {
+	if _, ok := s.deployment.Sources().CutChecksum(token, idChars); !ok {
 		return Source{}, nil, sourceNotFound()
 	}
 	hash := hashText(token)
@@ -36,7 +36,7 @@ func (s *Sources) ByToken(ctx context.Context, token string) (Source, []signing.
 }
 
 func (s *Sources) find(ctx context.Context, hash string) (openSource, error) {
-	found, err := readRecord[sourceLookup](ctx, s.accounts.table, SourceToken{Hash: hash}.lookup(), "source_not_found", "there is no such source")
+	found, err := readRecord[sourceLookup](ctx, s.table, SourceToken{Hash: hash}.lookup(), "source_not_found", "there is no such source")
 	if err != nil {
 		return openSource{}, err
 	}
@@ -78,7 +78,7 @@ func (s *Sources) newToken(ctx context.Context, src Source) (SourceToken, string
 	var b [16]byte
 	rand.Read(b[:])
 	body := encodeID(b)
-	text := body + checksum(s.deployment.sources, body)
+	text := body + s.deployment.Sources().Checksum(body)
 	sealed, err := s.vault.Seal(ctx, src.Tenant, tokenPurpose(src.ID), []byte(text))
 	return SourceToken{Hash: hashText(text), Sealed: sealed}, text, err
 }
@@ -88,6 +88,6 @@ func tokenPurpose(source string) string { return "source-token/" + source }
 // VerifyToken returns what the tenant enters as the verify token at a provider that asks for one (signing.Scheme.VerifyToken). It
 // follows from the source's id, lasts as long as the source, and is not the token of its URL, which the provider's requests show.
 func (s *Sources) VerifyToken(src Source) string {
-	sum := mac(s.deployment.sources, "verify token", string(src.Tenant), src.ID)
+	sum := s.deployment.Sources().MAC("verify token", string(src.Tenant), src.ID)
 	return encodeID([16]byte(sum))
 }

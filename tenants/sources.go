@@ -10,6 +10,7 @@ import (
 
 // Sources keeps the sources.
 type Sources struct {
+	table      Table
 	accounts   *Accounts
 	vault      Vault
 	deployment *Deployment
@@ -31,8 +32,8 @@ type SourceSecrets struct {
 }
 
 // NewSources makes a Sources.
-func NewSources(a *Accounts, v Vault, d *Deployment) *Sources {
-	return &Sources{accounts: a, vault: v, deployment: d, found: NewCache[string, openSource](readTTL, 10_000, 1_000)}
+func NewSources(t Table, a *Accounts, v Vault, d *Deployment) *Sources {
+	return &Sources{table: t, accounts: a, vault: v, deployment: d, found: NewCache[string, openSource](readTTL, 10_000, 1_000)}
 }
 
 // Create registers a source. Values that could not work: Unprocessable, with the reason. Over the tenant's limit, which holds
@@ -62,7 +63,7 @@ func (s *Sources) Create(ctx context.Context, tenant TenantID, spec SourceSpec) 
 	err = s.accounts.Change(ctx, tenant, func(t Tenant) ([]Op, error) {
 		limit := t.Limits().Sources
 		if limit > 0 {
-			n, err := countRows(ctx, s.accounts.table, tenant, rowSources, limit)
+			n, err := countRows(ctx, s.table, tenant, rowSources, limit)
 			if err != nil {
 				return nil, err
 			}
@@ -83,14 +84,14 @@ func (s *Sources) Get(ctx context.Context, tenant TenantID, id string) (Source, 
 	if !ValidID(PrefixSource, id) {
 		return Source{}, sourceNotFound()
 	}
-	return readRecord[Source](ctx, s.accounts.table, Key{tenant, rowSources, id}, "source_not_found", "there is no such source")
+	return readRecord[Source](ctx, s.table, Key{tenant, rowSources, id}, "source_not_found", "there is no such source")
 }
 
 func sourceNotFound() error { return Errorf(NotFound, "source_not_found", "there is no such source") }
 
 // List returns up to limit (1 to 100) sources behind the id after, oldest first, and where to go on: "" at the end.
 func (s *Sources) List(ctx context.Context, tenant TenantID, after string, limit int) ([]Source, string, error) {
-	return listRecords[Source](ctx, s.accounts.table, tenant, rowSources, after, pageLimit(limit))
+	return listRecords[Source](ctx, s.table, tenant, rowSources, after, pageLimit(limit))
 }
 
 // Token returns what stands in the source's URL now.

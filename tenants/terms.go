@@ -6,19 +6,20 @@ import (
 	"time"
 )
 
-// terms are what an event comes in under.
+// Terms are the limits and the trust that apply to one incoming event. The zero Terms are of an event whose tenant's limits nobody knows.
 //
 // Where a limit cannot be read, who has proved something is let in: a provider's webhook that is refused may never come again, and the limit is
 // passed by little. Who has proved nothing is not: else whoever could make the table slow could send without a bound.
-type terms struct {
-	limits Limits
-	strict bool // nobody vouches for the sender
+type Terms struct {
+	Limits Limits
 
+	known    bool      // Limits says for how long the event is kept
+	strict   bool      // nobody vouches for the sender
 	verified time.Time // when the sender's signature had been verified; zero: it has a credential
 }
 
 // unreadable is the answer where a limit could not be read because of err: nil under terms that are not strict.
-func (t terms) unreadable(err error) error {
+func (t Terms) unreadable(err error) error {
 	if !t.strict {
 		return nil
 	}
@@ -28,52 +29,52 @@ func (t terms) unreadable(err error) error {
 }
 
 // eventBytes is how many bytes an event may have.
-func (t terms) eventBytes() int {
-	if t.limits.EventBytes > 0 {
-		return min(MaxEventBytes, t.limits.EventBytes)
+func (t Terms) eventBytes() int {
+	if t.Limits.EventBytes > 0 {
+		return min(MaxEventBytes, t.Limits.EventBytes)
 	}
 	return MaxEventBytes
 }
 
-// admit holds an event's size against the limit: TooLarge event_too_large.
-func (t terms) admit(size int) error {
+// CheckSize holds an event's size against the limit: TooLarge event_too_large.
+func (t Terms) CheckSize(size int) error {
 	if most := t.eventBytes(); size > most {
 		return Errorf(TooLarge, "event_too_large", "the event has %d bytes, and may have %d", size, most)
 	}
 	return nil
 }
 
-// terms are those of a tenant's own programs, whose credential has been verified.
-func (in *Intake) terms(ctx context.Context, tenant TenantID) (terms, error) {
+// Terms are those of a tenant's own programs, whose credential has been verified.
+func (in *Intake) Terms(ctx context.Context, tenant TenantID) (Terms, error) {
 	limits, err := in.limits.Limits(ctx, tenant)
 	if err == nil {
 		in.last.put(tenant, limits)
 	}
-	return terms{limits: limits}, err
+	return Terms{Limits: limits, known: true}, err
 }
 
 // termsOf are those of a source's webhooks. Limits that cannot be read: with a source that verifies, those read last, or none; else Unavailable.
-func (in *Intake) termsOf(ctx context.Context, tenant TenantID, verifies bool) (terms, error) {
-	t, err := in.terms(ctx, tenant)
+func (in *Intake) termsOf(ctx context.Context, tenant TenantID, verifies bool) (Terms, error) {
+	t, err := in.Terms(ctx, tenant)
 	t.strict = !verifies
 	if err == nil || KindOf(err) != Unavailable || ctx.Err() != nil {
 		return t, err
 	}
-	t.limits = in.last.get(tenant)
+	t.Limits = in.last.get(tenant)
 	return t, t.unreadable(err)
 }
 
 // takeOf counts one event against the rate of its source, and of the tenant: TooMany source_rate, event_rate.
-func (in *Intake) takeOf(src Source, t terms) error {
-	perSecond := t.limits.SourcePerSecond
-	if unsigned := t.limits.UnsignedPerSecond; t.strict && unsigned > 0 && (perSecond == 0 || unsigned < perSecond) {
+func (in *Intake) takeOf(src Source, t Terms) error {
+	perSecond := t.Limits.SourcePerSecond
+	if unsigned := t.Limits.UnsignedPerSecond; t.strict && unsigned > 0 && (perSecond == 0 || unsigned < perSecond) {
 		perSecond = unsigned
 	}
 	wait, ok := in.sources.Take(src.ID, perSecond, 1)
 	if err := tooFast(ok, wait, "source_rate", perSecond); err != nil {
 		return err
 	}
-	return in.take(src.Tenant, t.limits)
+	return in.Take(src.Tenant, t)
 }
 
 // lastLimits remembers what tenants' limits were when they could be read. Nobody's: no limits, under which an event is kept for good, since

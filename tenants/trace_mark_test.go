@@ -14,7 +14,7 @@ import (
 func (r *intakeRig) waysIn(t *testing.T) map[string]func() error {
 	ctx := t.Context()
 	intake := tenants.NewIntake(r.accounts, r.log, r.queue)
-	jobs, feed, notices := tenants.NewJobs(r.accounts, intake, r.deploy), tenants.NewProxyFeed(intake), tenants.NewNotices(r.queue)
+	jobs, feed, notices := tenants.NewJobs(r.office.table, intake, r.deploy), tenants.NewProxyFeed(intake, r.log), tenants.NewNotices(r.queue)
 	_, token := r.source(t, tenants.SourceSpec{Provider: "github", Secret: intakeSecret, Channel: "hooks"})
 	upstream := func() tenants.Event {
 		return tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Tenant: r.tenant, Channel: "prices", Type: "tick", Data: []byte("1"), Time: time.Now().UTC()}

@@ -51,8 +51,8 @@ type marker struct{ begun *Rate[TenantID] }
 func newMarker() marker { return marker{NewRate[TenantID](10_000)} }
 
 // mark is what goes with e if it is to be traced, else nil.
-func (m marker) mark(e Event, terms terms, now time.Time) *TraceMark {
-	if !terms.limits.tracing.samples(e.ID, now) {
+func (m marker) mark(e Event, terms Terms, now time.Time) *TraceMark {
+	if !terms.Limits.tracing.samples(e.ID, now) {
 		return nil
 	}
 	if _, ok := m.begun.Take(e.Tenant, tracesPerSecond, 1); !ok {

@@ -20,6 +20,9 @@ func NewMonthlyUsage(t Table) *MonthlyUsage { return &MonthlyUsage{t} }
 // usageRecord is a row's body.
 type usageRecord struct{ First, Last int64 }
 
+// usageTries bounds how often a count is written anew since others write it, too.
+const usageTries = 64
+
 // usageLife is how long a month's rows stay behind its end: for 13 months to be compared.
 const usageLife = 400 * 24 * time.Hour
 
@@ -31,7 +34,7 @@ func monthOf(at time.Time) string { return at.UTC().Format("2006-01") }
 
 // usageKey names a count.
 type usageKey struct {
-	channelKey
+	ChannelKey
 	month Kind
 }
 
@@ -59,7 +62,7 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []in
 			errs = append(errs, Errorf(Internal, "event_undecodable", "a row of a log is no event"))
 			continue
 		}
-		k := usageKey{channelKey{c.Row.Tenant, strings.TrimPrefix(string(c.Row.Kind), "log/")}, usageKind(e.Time)}
+		k := usageKey{ChannelKey{c.Row.Tenant, strings.TrimPrefix(string(c.Row.Kind), "log/")}, usageKind(e.Time)}
 		n, known := counts[k]
 		if !known {
 			keys = append(keys, k)
@@ -91,8 +94,8 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []Change) (failed []in
 
 // add widens the row to n.
 func (u *MonthlyUsage) add(ctx context.Context, k usageKey, n usageRecord) error {
-	at := Key{k.tenant, k.month, k.name}
-	for range placeTries {
+	at := Key{k.Tenant, k.month, k.Name}
+	for range usageTries {
 		row, err := u.table.Get(ctx, at)
 		was := Absent()
 		switch {

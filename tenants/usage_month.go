@@ -66,3 +66,13 @@ func (u *MonthlyUsage) channels(ctx context.Context, tenant TenantID, month time
 		after = rows[len(rows)-1].Sort
 	}
 }
+
+// ProjectionKinds are the kinds of rows that a tenant deleted at since has here.
+func ProjectionKinds(since time.Time) []TenantKind {
+	kinds := []TenantKind{{Kind: rowIndex}}
+	first := time.Date(since.Year(), since.Month(), 1, 0, 0, 0, 0, time.UTC)
+	for n := -1; n <= MostMonths; n++ { // the first, where a month ended meanwhile
+		kinds = append(kinds, TenantKind{Kind: usageKind(first.AddDate(0, -n, 0))})
+	}
+	return kinds
+}

@@ -102,7 +102,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	b.accounts = tenants.NewAccounts(table, tenants.NewNews(table, b.node))
 	signers := tenants.NewSigners(b.accounts, vault, deployment)
 	keys := tenants.NewKeys(b.accounts, signers)
-	sources := tenants.NewSources(b.accounts, vault, deployment)
+	sources := tenants.NewSources(table, b.accounts, vault, deployment)
 	tokens := token.New(table, b.accounts, signers)
 	policies := access.NewPolicies(table, b.accounts)
 	gate, err := access.NewGate(policies)
@@ -114,7 +114,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	b.queue = b.db.Queue("ingest", sqlite.QueueOptions{Visibility: 30 * time.Second, MaxReceives: 20})
 	intake := tenants.NewIntake(b.accounts, channels, b.queue)
 	publisher := tenants.NewPublisher(intake)
-	b.jobs = tenants.NewJobs(b.accounts, intake, deployment)
+	b.jobs = tenants.NewJobs(table, intake, deployment)
 	judge := tenants.NewJudge(certificates.New(certificates.Options{}))
 
 	interest := tenants.NewInterest(table)
@@ -161,17 +161,17 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	subscribers := func(_ context.Context, t tenants.TenantID, channel string) int {
 		return b.hub.Subscribers(t, channel)
 	}
-	proxies = tenants.NewProxies(b.accounts, vault, b.reach)
+	proxies = tenants.NewProxies(table, b.accounts, vault, b.reach)
 	b.relay = relay.New(relay.Options{
 		Opener: b.reach, Memory: memory, Deliver: b.hub.Deliver, Runs: tenants.NewProxyRuns(table, b.node),
-		Feed: tenants.NewProxyFeed(intake), Log: channels,
+		Feed: tenants.NewProxyFeed(intake, channels), Log: channels,
 		Subscribers: subscribers, Node: b.node, Logger: log,
 	})
 	b.usage = tenants.NewMonthlyUsage(table)
 	if b.changes, err = b.db.Feed(ctx, "usage"); err != nil {
 		return nil, err
 	}
-	b.erasure = tenants.NewErasure(b.accounts)
+	b.erasure = tenants.NewErasure(table, b.accounts)
 	b.erasure.Logger = log
 	b.index = tenants.NewEventIndex(table)
 	if b.indexed, err = b.db.Feed(ctx, "index"); err != nil {
@@ -185,8 +185,8 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission,
 		Proxies: proxies, Relay: b.relay,
 		API: api.New(api.Options{
-			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints,
-			Probe:      tenants.NewProbe(b.endpoints, b.reach),
+			Table: table, Accounts: b.accounts, Erasure: b.erasure, Keys: keys, Sources: sources, Judge: judge,
+			Endpoints: b.endpoints, Probe: tenants.NewProbe(b.endpoints, b.reach),
 			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Jobs: b.jobs, Tokens: tokens,
 			Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,

@@ -17,7 +17,7 @@ func (b *box) openEndpoints(vault tenants.Vault, deployment *tenants.Deployment)
 		return err
 	}
 	b.reach = egress.New(egress.Options{AllowPrivate: b.c.allowPrivate, OwnHosts: ownHosts(b.c.publicURL)})
-	b.endpoints = tenants.NewEndpoints(b.accounts, vault, deployment, tenants.EndpointOptions{
+	b.endpoints = tenants.NewEndpoints(b.db.Table(), b.accounts, vault, deployment, tenants.EndpointOptions{
 		Filter: filters, Destinations: b.reach, Challenge: !b.c.allowPrivate,
 	})
 	return nil

@@ -1,4 +1,4 @@
-// Package operatorkey keeps an operator's key in a file, for a deployment that is given the key's hash and never sees the key.
+// Package operatorkey stores an operator's key in a file. A deployment gets only the hash of the key.
 package operatorkey
 
 import (
@@ -12,8 +12,9 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Hash returns the hash of the operator's key in the file at path. Where there is no file it makes a key and writes it there, for its owner
-// alone to read. A file that holds anything else is an error that names the file and quotes nothing of it.
+// Hash returns the hash of the operator's key in the file at path. If the file does not exist, Hash creates a key and
+// writes it to the file with mode 0600. If the file has other content, the error names the file but does not quote
+// the content.
 func Hash(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -29,7 +30,8 @@ func Hash(path string) (string, error) {
 	return hash, nil
 }
 
-// create never writes over a key: two who make one at once do not end with the hash of a key that is gone.
+// create creates a key. It never overwrites a file, so of two concurrent callers neither returns the hash of a key
+// that is lost.
 func create(path string) ([]byte, error) {
 	text := []byte(tenants.NewOperatorKey() + "\n")
 	return text, privatefile.Create(path, text)

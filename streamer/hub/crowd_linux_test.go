@@ -49,6 +49,7 @@ func (p *peer) hearsAnEnd() (told bool) {
 func TestTwentyThatNeverReadAmongAHundred(t *testing.T) {
 	const readers, deaf, events = 100, 20, 30
 	onSockets(t, Options{UnsentAge: 8 * time.Second, UnsentBytes: 1 << 40}, func(t *testing.T, s *server) {
+		t.Parallel()
 		var hearing, stuck []*peer
 		for range readers {
 			p := s.dial(Subscription{}, "", "", "a")

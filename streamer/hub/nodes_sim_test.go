@@ -16,6 +16,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // harbour is several nodes, each a process with a hub of its own, appenders, and listeners that go from node to node with their cursor,
@@ -368,11 +369,7 @@ func simulateNodes(t *testing.T, seed uint64, z hazard) []string {
 }
 
 func TestNodesSimulation(t *testing.T) {
-	n := *schedules / slower / 4
-	if testing.Short() {
-		n = min(n, 50)
-	}
-	for seed := range max(n, 1) {
+	for seed := range max(depth.Schedules()/4, 1) {
 		if faults := simulateNodes(t, seed, hazard{}); faults != nil {
 			t.Fatalf("seed %d: %d faults: %.3000s", seed, len(faults), strings.Join(faults, "\n"))
 		}

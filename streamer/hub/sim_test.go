@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -13,9 +12,8 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
-
-var schedules = flag.Uint64("schedules", 1000, "how many random schedules the simulation of append and subscribe tries")
 
 var simTenant = tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, "sim"))
 
@@ -297,11 +295,7 @@ func (w *world) send(sender int, rng *rand.Rand) {
 }
 
 func TestSimulation(t *testing.T) {
-	n := *schedules
-	if testing.Short() {
-		n = min(n, 200)
-	}
-	for seed := range n / slower {
+	for seed := range depth.Schedules() {
 		if faults := simulate(t, seed, defect{}); faults != nil {
 			t.Fatalf("seed %d: %d faults: %.2000s", seed, len(faults), strings.Join(faults, "\n"))
 		}

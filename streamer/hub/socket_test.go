@@ -190,6 +190,7 @@ func TestAClientThatLeavesIsNoticedAtOnce(t *testing.T) {
 
 func TestAClientThatNeverReadsDelaysNobodyAndIsCut(t *testing.T) {
 	onSockets(t, Options{UnsentAge: time.Second, UnsentBytes: 1 << 30}, func(t *testing.T, s *server) {
+		t.Parallel()
 		deaf := s.dial(Subscription{}, "", "", "a")
 		deaf.tcp.SetReadBuffer(4 << 10)
 		p := s.dial(Subscription{}, "", "", "a")
@@ -282,6 +283,7 @@ func TestWhatTheClientSendsIsIgnoredAndBounded(t *testing.T) {
 
 func TestAClientThatDoesNotCloseIsClosed(t *testing.T) {
 	onSockets(t, Options{}, func(t *testing.T, s *server) {
+		t.Parallel()
 		p := s.dial(Subscription{}, "", "", "a")
 		p.next()
 		s.hub.Disconnect(ten, p.c.ID())
@@ -312,11 +314,7 @@ func TestReusedDescriptors(t *testing.T) {
 			close(stop)
 			<-stopped
 		}()
-		n := 200
-		if testing.Short() {
-			n = 40
-		}
-		for i := range n {
+		for i := range 200 {
 			channel := "ab"[i%2 : i%2+1]
 			p := s.dial(Subscription{}, "", "", channel)
 			p.next()

@@ -78,7 +78,7 @@ func newCluster(t *testing.T, ids bool, names ...string) *cluster {
 	c.log = tenants.NewLog(c.table)
 	queue := tenantstest.NewQueue(tenantstest.QueueOptions{})
 	c.intake = tenants.NewIntake(accounts, c.log, queue)
-	c.proxies = tenants.NewProxies(accounts, vault, anywhere{})
+	c.proxies = tenants.NewProxies(c.table, accounts, vault, anywhere{})
 	proxy, err := c.proxies.Create(t.Context(), c.tenant, tenants.ProxySpec{Name: "p", URL: "https://example.com/", Channel: "prices"})
 	c.must(err)
 	c.proxy = proxy.ID
@@ -105,7 +105,7 @@ func (c *cluster) join(name string) {
 	c.must(c.table.Write(c.t.Context(), tenants.Put(tenants.NodeKey(name), []byte("{}"), time.Time{}, tenants.Anything())))
 	n.Relay = relay.New(relay.Options{
 		Opener: c, Memory: relay.NewMemory(c.log, tenants.NewInterest(c.table)), Deliver: func(...tenants.Notice) {}, Runs: tenants.NewProxyRuns(c.table, c),
-		Feed: tenants.NewProxyFeed(c.intake), Log: c.log, Node: n, Subscribers: func(context.Context, tenants.TenantID, string) int { return 0 },
+		Feed: tenants.NewProxyFeed(c.intake, c.log), Log: c.log, Node: n, Subscribers: func(context.Context, tenants.TenantID, string) int { return 0 },
 	})
 	c.nodes[name] = n
 }

@@ -58,7 +58,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	if err := keys.EnsureOperatorHash(ctx, env.Get(awsenv.OperatorKeyHash)); err != nil {
 		return nil, err
 	}
-	sources := tenants.NewSources(accounts, vault, deployment)
+	sources := tenants.NewSources(table, accounts, vault, deployment)
 	tokens := token.New(table, accounts, signers)
 	policies := access.NewPolicies(table, accounts)
 	gate, err := access.NewGate(policies)
@@ -70,10 +70,10 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 		return nil, err
 	}
 	reach := egress.New(egress.Options{AllowPrivate: env.AllowsPrivate(), OwnHosts: strings.Split(env.Get(awsenv.OwnHosts), ",")})
-	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{
+	endpoints := tenants.NewEndpoints(table, accounts, vault, deployment, tenants.EndpointOptions{
 		Filter: filters, Destinations: reach, Challenge: !env.AllowsPrivate(),
 	})
-	proxies := tenants.NewProxies(accounts, vault, reach)
+	proxies := tenants.NewProxies(table, accounts, vault, reach)
 	rights := tier.Rights{Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate}
 	s.node = tenants.NewNode(tenants.NodeOptions{
 		Table: table, Inboxes: inboxes, Maker: inboxes, Logger: s.log,
@@ -110,7 +110,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	connections.Local = s.hub
 	ingest := queues.Queue(env.Get(awsenv.IngestQueue))
 	intake := tenants.NewIntake(accounts, channels, ingest)
-	s.jobs = tenants.NewJobs(accounts, intake, deployment)
+	s.jobs = tenants.NewJobs(table, intake, deployment)
 	s.jobs.Run(tenants.JobRunner{Endpoints: endpoints, Opener: reach})
 	deliveries := tenants.NewDeliveries(&tenants.Outbox{
 		Table: table, Log: channels, Endpoints: endpoints, Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
@@ -124,13 +124,13 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 		return n
 	}
 	s.relay.Store(relay.New(relay.Options{
-		Opener: reach, Memory: memory, Deliver: s.hub.Deliver, Runs: tenants.NewProxyRuns(table, inboxes), Feed: tenants.NewProxyFeed(intake), Log: channels,
+		Opener: reach, Memory: memory, Deliver: s.hub.Deliver, Runs: tenants.NewProxyRuns(table, inboxes), Feed: tenants.NewProxyFeed(intake, channels), Log: channels,
 		Subscribers: subscribers, Node: s.node, Logger: s.log,
 	}))
 	s.app = tier.New(tier.Options{
 		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: s.relay.Load(),
 		API: api.New(api.Options{
-			Table: table, Accounts: accounts, Keys: keys, Sources: sources, Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
+			Table: table, Accounts: accounts, Erasure: tenants.NewErasure(table, accounts), Keys: keys, Sources: sources, Judge: tenants.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
 			Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 			Publisher: tenants.NewPublisher(intake), Jobs: s.jobs,
 			Cursors: deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),

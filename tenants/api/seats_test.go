@@ -9,13 +9,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// seats are the connections of the one node, which serves them as a hub does and has no sockets.
+// seats are the connections of the only node. It serves them as a hub does, without sockets.
 type seats struct {
 	mu   sync.Mutex
 	list []tenants.Connection
 }
 
-// serveConnections starts the node, and returns what asks it.
+// serveConnections starts the node and returns the port to its connections.
 func (w *world) serveConnections() *tenants.Connections {
 	w.t.Helper()
 	w.hub = &seats{}
@@ -34,13 +34,14 @@ func (w *world) serveConnections() *tenants.Connections {
 	return tenants.NewConnections(w.table, node)
 }
 
-// open connects somebody.
+// open opens a connection of a subject.
 func (s *seats) open(of tenant, subject string, channels ...string) (id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := tenants.TenantID(of.id)
 	c := tenants.Connection{
-		ID: tenants.NewID(tenants.PrefixConnection), Channels: channels, Principal: &tenants.Principal{Tenant: t, Subject: subject}, Transport: "sse",
+		ID: tenants.NewID(tenants.PrefixConnection), Channels: channels,
+		Principal: &tenants.Principal{Tenant: t, Subject: subject}, Transport: "sse",
 		Remote: "192.0.2.1", Since: time.Now(), Cursor: "7", Backlog: 5, Sent: 100,
 	}
 	s.list = append(s.list, c)

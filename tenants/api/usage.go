@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// getLimits shows what the tenant may use beside what it uses.
+// getLimits shows the tenant's limits and its present use of them.
 func (a *API) getLimits(c *call) (answer, error) {
 	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
 	if err != nil {
@@ -24,10 +24,10 @@ func (a *API) getLimits(c *call) (answer, error) {
 type limitsView struct {
 	Limits     map[string]int64 `json:"limits"`
 	InUse      map[string]int64 `json:"in_use"`
-	Incomplete bool             `json:"incomplete"` // some node did not say what connections it has
+	Incomplete bool             `json:"incomplete"` // a node did not report its connections
 }
 
-// getUsage shows what the tenant has used, month by month, and what it uses now.
+// getUsage shows the tenant's use, month by month, and its present use.
 func (a *API) getUsage(c *call) (answer, error) {
 	months, err := a.monthly(c)
 	if err != nil {
@@ -45,7 +45,7 @@ func (a *API) getUsage(c *call) (answer, error) {
 }
 
 type usageView struct {
-	Months     []monthView      `json:"months"` // the present one first
+	Months     []monthView      `json:"months"` // the current one first
 	InUse      map[string]int64 `json:"in_use"`
 	Incomplete bool             `json:"incomplete"`
 }
@@ -55,7 +55,7 @@ type monthView struct {
 	Events int64  `json:"events"`
 }
 
-// usageTrust is how old counts of events may be that are shown. A look at them costs a query for each month.
+// usageTrust is the maximum age of cached counts of events. Reading them costs a query for each month.
 const usageTrust = time.Second
 
 func (a *API) monthly(c *call) ([]tenants.MonthUsage, error) {
@@ -64,7 +64,8 @@ func (a *API) monthly(c *call) ([]tenants.MonthUsage, error) {
 	})
 }
 
-// inUse tells what the tenant uses of its limits, by their names; of those per channel, subject and address it is what the busiest has.
+// inUse returns the tenant's use of its limits by name. For limits per channel, subject or address it is the use of
+// the busiest one.
 func (a *API) inUse(c *call) (use map[string]int64, incomplete bool, err error) {
 	months, err := a.monthly(c)
 	if err != nil {
@@ -90,8 +91,11 @@ func (a *API) inUse(c *call) (use map[string]int64, incomplete bool, err error) 
 	}
 	return map[string]int64{
 		"connections": int64(connections.Total), "connections_per_channel": int64(connections.Busiest.Channel),
-		"connects_per_second": int64(connections.Connecting), "connections_per_subject": int64(connections.Busiest.Subject), "connections_per_ip": int64(connections.Busiest.IP),
-		"events_per_second": int64(rate), "events_per_month": months[0].Events, "sources": sources, "channels": channels,
+		"connects_per_second":     int64(connections.Connecting),
+		"connections_per_subject": int64(connections.Busiest.Subject),
+		"connections_per_ip":      int64(connections.Busiest.IP),
+		"events_per_second":       int64(rate), "events_per_month": months[0].Events, "sources": sources,
+		"channels": channels,
 	}, connections.Missing > 0, nil
 }
 
@@ -107,7 +111,7 @@ func (a *API) countSources(c *call) (n int64, err error) {
 	}
 }
 
-// mostCounted bounds the work of counting channels; the answer says no more than this many.
+// mostCounted bounds the work of counting channels and thereby the count.
 const mostCounted = 10_000
 
 func (a *API) countChannels(c *call) (n int64, err error) {

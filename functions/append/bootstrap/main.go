@@ -1,4 +1,4 @@
-// Command bootstrap is the function that puts queued events into their channels' logs.
+// Command bootstrap is the function that appends queued events to the logs of their channels.
 package main
 
 import (
@@ -19,11 +19,13 @@ func main() {
 	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
 	queues := sqs.New(env.Config)
 	inboxes := queues.Inboxes(env.Get(awsenv.InboxPrefix))
-	_, err := tenants.NewNodes(table).Live(context.Background()) // so that a table that is not there is known at once
+	_, err := tenants.NewNodes(table).Live(context.Background()) // detects a missing table at once
 	env.Must(err)
-	appender := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), inboxes, queues.Queue(env.Get(awsenv.IngestQueue)))
+	ingest := queues.Queue(env.Get(awsenv.IngestQueue))
+	appender := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), inboxes, ingest)
 	appender.Tenants, appender.Logger = tenants.NewAccounts(table, tenants.NewNews(table, inboxes)), env.Logger
 	appender.Tracer = tenants.NewTracer(table, env.Logger)
 	env.Ready()
-	lambda.Start(appending.Handler(appending.Options{Appender: appender, Tracer: appender.Tracer, Logger: env.Logger, Measure: env.Measure}))
+	lambda.Start(appending.Handler(appending.Options{Appender: appender, Tracer: appender.Tracer, Logger: env.Logger,
+		Measure: env.Measure}))
 }

@@ -26,12 +26,15 @@ func main() {
 	env.Must(err)
 	news := tenants.NewNews(table, inboxes)
 	dispatcher := tenants.NewDispatcher(&tenants.Outbox{
-		Table: table, Log: tenants.NewLog(table), Endpoints: tenants.NewEndpoints(tenants.NewAccounts(table, news), nil, new(tenants.Deployment), tenants.EndpointOptions{Filter: filters}), // opens no secret
-		Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)), Logger: env.Logger,
+		Table: table, Log: tenants.NewLog(table), Logger: env.Logger,
+		// opens no secrets
+		Endpoints: tenants.NewEndpoints(table, tenants.NewAccounts(table, news), nil, new(tenants.Deployment),
+			tenants.EndpointOptions{Filter: filters}),
+		Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
 	})
 	handler := changes.Handler(changes.Options{
-		Decode: dynamo.DecodeRecord, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table), Out: dispatcher, News: news,
-		Logger: env.Logger, Measure: env.Measure,
+		Decode: dynamo.DecodeRecord, Usage: tenants.NewMonthlyUsage(table), Index: tenants.NewEventIndex(table),
+		Out: dispatcher, News: news, Logger: env.Logger, Measure: env.Measure,
 	})
 	env.Ready()
 	lambda.Start(handler)

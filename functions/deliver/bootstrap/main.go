@@ -19,7 +19,8 @@ import (
 )
 
 func main() {
-	env := awsenv.Start("deliver", awsenv.Table, awsenv.IngestQueue, awsenv.DeliverQueue, awsenv.WaitingQueue, awsenv.KMSKey, awsenv.OwnHosts, awsenv.InboxPrefix)
+	env := awsenv.Start("deliver", awsenv.Table, awsenv.IngestQueue, awsenv.DeliverQueue, awsenv.WaitingQueue,
+		awsenv.KMSKey, awsenv.OwnHosts, awsenv.InboxPrefix)
 	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
 	key := env.Get(awsenv.KMSKey)
 	vault := kms.New(env.Config, key, key)
@@ -29,11 +30,14 @@ func main() {
 	accounts := tenants.NewAccounts(table, tenants.NewNews(table, queues.Inboxes(env.Get(awsenv.InboxPrefix))))
 	filters, err := filter.New()
 	env.Must(err)
-	reach := egress.New(egress.Options{AllowPrivate: env.AllowsPrivate(), OwnHosts: strings.Split(env.Get(awsenv.OwnHosts), ",")})
+	reach := egress.New(egress.Options{AllowPrivate: env.AllowsPrivate(),
+		OwnHosts: strings.Split(env.Get(awsenv.OwnHosts), ",")})
 	deliverer := tenants.NewDeliverer(&tenants.Outbox{
-		Table: table, Log: tenants.NewLog(table), Endpoints: tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Challenge: !env.AllowsPrivate()}),
-		Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)), Tenants: accounts,
-		Notices: tenants.NewNotices(queues.Queue(env.Get(awsenv.IngestQueue))), Logger: env.Logger,
+		Table: table, Log: tenants.NewLog(table), Tenants: accounts, Logger: env.Logger,
+		Endpoints: tenants.NewEndpoints(table, accounts, vault, deployment,
+			tenants.EndpointOptions{Filter: filters, Challenge: !env.AllowsPrivate()}),
+		Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
+		Notices: tenants.NewNotices(queues.Queue(env.Get(awsenv.IngestQueue))),
 	}, reach)
 	env.Ready()
 	lambda.Start(deliver.Handler(deliver.Options{Deliverer: deliverer, Logger: env.Logger, Measure: env.Measure}))

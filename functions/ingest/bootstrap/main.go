@@ -1,4 +1,4 @@
-// Command bootstrap is the function that takes webhooks in.
+// Command bootstrap is the function that receives webhooks.
 package main
 
 import (
@@ -24,8 +24,8 @@ func main() {
 	vault := kms.New(env.Config, key, key)
 	deployment, err := tenants.OpenDeployment(context.Background(), table, vault)
 	env.Must(err)
-	accounts := tenants.NewAccounts(table, nil) // which nothing here changes
-	sources := tenants.NewSources(accounts, vault, deployment)
+	accounts := tenants.NewAccounts(table, nil) // this function changes no tenant
+	sources := tenants.NewSources(table, accounts, vault, deployment)
 	queue := sqs.New(env.Config).Queue(env.Get(awsenv.IngestQueue))
 	intake := tenants.NewIntake(accounts, tenants.NewLog(table), queue)
 	judge := tenants.NewJudge(certificates.New(certificates.Options{}))
@@ -34,5 +34,6 @@ func main() {
 		PublicURL: env.Get(awsenv.PublicURL), MaxBody: tenants.MaxEventBytes,
 	})
 	env.Ready()
-	lambda.Start(gateway.New(gateway.Options{Handler: handler, Logger: env.Logger, MaxBody: tenants.MaxEventBytes, Measure: env.Measure}))
+	lambda.Start(gateway.New(gateway.Options{Handler: handler, Logger: env.Logger, MaxBody: tenants.MaxEventBytes,
+		Measure: env.Measure}))
 }

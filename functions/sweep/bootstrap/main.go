@@ -1,4 +1,4 @@
-// Command bootstrap is the function that tidies up behind dead nodes.
+// Command bootstrap is the function that removes the remains of dead nodes and deleted tenants.
 package main
 
 import (
@@ -22,8 +22,9 @@ func main() {
 	inboxes := sqs.New(env.Config).Inboxes(env.Get(awsenv.InboxPrefix))
 	removal := tenants.NewSweep(table, inboxes, inboxes)
 	removal.Logger = env.Logger
-	erasure := tenants.NewErasure(tenants.NewAccounts(table, tenants.NewNews(table, inboxes)))
+	erasure := tenants.NewErasure(table, tenants.NewAccounts(table, tenants.NewNews(table, inboxes)))
 	erasure.Logger = env.Logger
 	env.Ready()
-	lambda.Start(sweep.Handler(sweep.Options{Sweep: removal, Erasure: erasure, Logger: env.Logger, Measure: env.Measure}))
+	lambda.Start(sweep.Handler(sweep.Options{Sweep: removal, Erasure: erasure, Logger: env.Logger,
+		Measure: env.Measure}))
 }

@@ -12,30 +12,27 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// wanted is one thing to listen to, and where its events go.
-type wanted struct {
-	text    string // as it was asked for, without the URL
-	source  string // only what this source took in; "": all
-	fixed   []string
-	matches func(channel string) bool // of channels whose names are known only when there are any; nil: fixed is all
+// subscription is one channel, channel pattern or source to listen to, and the address that its events are forwarded
+// to.
+type subscription struct {
+	text    string                    // the argument without its URL
+	source  string                    // id of the only source whose events match; "" for all
+	fixed   []string                  // names of channels
+	matches func(channel string) bool // matches further channels, known only once they exist; nil if fixed is complete
 	forward *url.URL
 }
 
-// takes tells whether an event of the channel is one of those that were asked for.
-func (w *wanted) takes(e *original) bool {
+// takes reports whether the event is to be forwarded.
+func (w *subscription) takes(e *original) bool {
 	if w.source != "" && e.Source != w.source {
 		return false
 	}
-	for _, name := range w.fixed {
-		if name == e.Channel {
-			return true
-		}
-	}
-	return w.matches != nil && w.matches(e.Channel)
+	return slices.Contains(w.fixed, e.Channel) || w.matches != nil && w.matches(e.Channel)
 }
 
-// parseWanted reads a channel, a pattern of channels or a source's id, with "=URL" behind it where its events go elsewhere than to forward.
-func parseWanted(arg, forward string) (w wanted, err error) {
+// parseSubscription reads a channel, a channel pattern or a source's id. A suffix "=URL" sends its events to URL
+// instead of forward.
+func parseSubscription(arg, forward string) (w subscription, err error) {
 	name, to, own := strings.Cut(arg, "=")
 	if !own {
 		to = forward
@@ -54,34 +51,36 @@ func parseWanted(arg, forward string) (w wanted, err error) {
 			return tenants.ChannelMatches(name, channel) && !tenants.ReservedChannel(channel)
 		}
 	default:
-		return w, failed(exitUsage, "%q is neither a channel, nor a pattern such as orders.*, nor a source's id", name)
+		return w, failed(exitUsage, "%q is not a channel, a pattern such as orders.*, or a source's id", name)
 	}
 	return w, nil
 }
 
-// parseLocal reads the address of a program. It is the developer's own: any network will do.
+// parseLocal reads the address of a program. The developer chooses it, so any network is accepted.
 func parseLocal(to string) (*url.URL, error) {
 	if to == "" {
-		return nil, failed(exitUsage, "say with -forward where the events go: -forward http://localhost:3000/webhooks")
+		return nil, failed(exitUsage,
+			"no address to forward to: give one with -forward, such as -forward http://localhost:3000/webhooks")
 	}
 	if !strings.Contains(to, "://") {
 		to = "http://" + to
 	}
 	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		return nil, failed(exitUsage, "%q is no address to forward to, such as http://localhost:3000/webhooks", to)
+	if err != nil || !isHTTPAddress(u) {
+		return nil, failed(exitUsage, "%q is not an address to forward to, such as http://localhost:3000/webhooks", to)
 	}
 	return u, nil
 }
 
-// resolve finds out which channels a source's events come into.
-func (w *wanted) resolve(ctx context.Context, c *client) error {
+// resolve looks up the channels that the source's events are appended to.
+func (w *subscription) resolve(ctx context.Context, c *client) error {
 	if w.source == "" {
 		return nil
 	}
 	var s struct{ Channel, Fallback string }
 	if err := c.call(ctx, http.MethodGet, "/v1/sources/"+w.source, nil, &s); err != nil {
-		return needs(fmt.Errorf("%s: %w", w.source, err), "to see sources takes a key of the role admin or owner; name the source's channels instead")
+		return withRoleHint(fmt.Errorf("%s: %w", w.source, err),
+			"reading sources requires a key with the role admin or owner; name the source's channels instead")
 	}
 	template, err := tenants.ParseTemplate(s.Channel)
 	if err != nil {
@@ -98,14 +97,15 @@ func (w *wanted) resolve(ctx context.Context, c *client) error {
 	return nil
 }
 
-// A channel's name, and a segment of one, are cut at these lengths; trailing dots go, too.
+// Lengths at which the server cuts a channel's name made by a template, and a segment of it. It then removes trailing
+// dots.
 const (
 	longestName    = 199
 	longestSegment = 64
 )
 
-// shapeOf matches the channels that a template makes. What is filled in has no dot; only names that were cut at their longest may have another
-// shape, and are matched by how they begin.
+// shapeOf returns a function that matches the channels that a template makes. A filled-in value has no dot. Names
+// that may have been cut are matched by their beginning alone.
 func shapeOf(template string) func(channel string) bool {
 	var b strings.Builder
 	for rest := template; rest != ""; {
@@ -120,12 +120,18 @@ func shapeOf(template string) func(channel string) bool {
 	whole := regexp.MustCompile("^" + b.String() + "$")
 	begins, _, _ := strings.Cut(template, "{")
 	return func(channel string) bool {
-		cut := strings.HasPrefix(channel, begins) && slices.ContainsFunc(strings.Split(channel, "."), func(segment string) bool { return len(segment) == longestSegment })
-		return whole.MatchString(channel) || cut || strings.HasPrefix(channel, begins) && len(channel) >= longestName
+		if whole.MatchString(channel) {
+			return true
+		}
+		cut := len(channel) >= longestName ||
+			slices.ContainsFunc(strings.Split(channel, "."), func(segment string) bool {
+				return len(segment) == longestSegment
+			})
+		return cut && strings.HasPrefix(channel, begins)
 	}
 }
 
-// channels lists the names of all channels that there are.
+// channels returns the names of all channels of the tenant.
 func (c *client) channels(ctx context.Context) (names []string, err error) {
 	for cursor := ""; ; {
 		var page struct {

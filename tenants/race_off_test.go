@@ -1,5 +1,0 @@
-//go:build !race
-
-package tenants_test
-
-const slower = 1
