@@ -39,8 +39,8 @@ func TestAProgramInTheWrongRegionSaysSo(t *testing.T) {
 		if name == "streamer-1" {
 			binary = "streamerd/streamerd"
 		}
-		if said := failing(t, filepath.Join(p.data, "build", binary), environment...); !strings.Contains(said,
-			"ap-southeast-2") {
+		said := failing(t, filepath.Join(p.data, "build", binary), environment...)
+		if !strings.Contains(said, "ap-southeast-2") {
 			t.Errorf("%s printed %q, want it to name ap-southeast-2", name, said)
 		}
 	}

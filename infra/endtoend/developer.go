@@ -50,8 +50,8 @@ func (k workstation) run(t *testing.T, exit int, stdin string, args ...string) (
 // login logs in with the tenant's key.
 func (k workstation) login(t *testing.T, d Deployment, by Tenant) {
 	t.Helper()
-	if out, _ := k.run(t, 0, by.Key+"\n", "login", "-api", d.API, "-stream", d.Stream); !strings.HasPrefix(out,
-		"logged in at "+d.API) || strings.Contains(out, by.Key) {
+	out, _ := k.run(t, 0, by.Key+"\n", "login", "-api", d.API, "-stream", d.Stream)
+	if !strings.HasPrefix(out, "logged in at "+d.API) || strings.Contains(out, by.Key) {
 		t.Errorf("login printed %s", out)
 	}
 }

@@ -65,8 +65,9 @@ func eventList(t *testing.T, d Deployment, _ string) {
 	}
 
 	payload := d.Must(t, "GET", "/v1/events/"+first.ID+"/payload", tenant.Key, nil).Want(t, 200)
-	if string(payload.Body) != `{"n":1}` || !strings.HasPrefix(payload.Header.Get("Content-Disposition"),
-		"attachment") || payload.Header.Get("X-Content-Type-Options") != "nosniff" {
+	if string(payload.Body) != `{"n":1}` ||
+		!strings.HasPrefix(payload.Header.Get("Content-Disposition"), "attachment") ||
+		payload.Header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("the payload is served as %v %s", payload.Header, payload.Body)
 	}
 

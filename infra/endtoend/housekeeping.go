@@ -31,8 +31,8 @@ func auditLog(t *testing.T, d Deployment, operatorKey string) {
 			t.Errorf("unexpected audit entry %+v", e)
 		}
 	}
-	if want := []string{"tenant.resume", "tenant.suspend", "source.update", "source.create",
-		"tenant.signup"}; !slices.Equal(actions, want) {
+	want := []string{"tenant.resume", "tenant.suspend", "source.update", "source.create", "tenant.signup"}
+	if !slices.Equal(actions, want) {
 		t.Errorf("the audit log has %v, want %v", actions, want)
 	}
 }

@@ -170,8 +170,8 @@ func (v Trace) checkHops(t *testing.T, seq int64, endpoint Endpoint) {
 	t.Helper()
 	// The hops follow each other, except for the delivery, which is independent of the others after the log.
 	names := slices.DeleteFunc(v.names(), func(name string) bool { return name == "delivery" })
-	if len(names) < 7 || !slices.Equal(names[:6],
-		[]string{"received", "verified", "enqueued", "appended", "fanned_out", "written"}) {
+	want := []string{"received", "verified", "enqueued", "appended", "fanned_out", "written"}
+	if len(names) < 7 || !slices.Equal(names[:6], want) {
 		t.Errorf("the hops are %v", names)
 	}
 	nodes, concealed := make(map[string]bool), 0

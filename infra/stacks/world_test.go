@@ -44,7 +44,9 @@ var given = map[string]string{
 func deploy(t *testing.T) *stacks.Deployment {
 	t.Helper()
 	d, err := load(t).Deploy("hookcast", stacks.Place{
-		Region: "eu-central-1", Account: "000000000000", QueueURL: func(name string) string { return "https://sqs.test/" + name },
+		Region: "eu-central-1", Account: "000000000000", QueueURL: func(name string) string {
+			return "https://sqs.test/" + name
+		},
 	}, given)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
-// The providers' own libraries, called by libraries.go: it reads jobs from the file named on the command line and prints
-// the answers of the libraries, both as JSON. A library that can sign signs; one that can verify says of each request
-// whether it accepts it.
+// The providers' own libraries, called by libraries.go: it reads jobs from the file that the command line names and
+// prints the answers of the libraries, both as JSON. A library that can sign signs; one that can verify says of each
+// request whether it accepts it.
 import { readFileSync } from 'node:fs'
 
 import adyen from '@adyen/api-library'
