@@ -220,7 +220,7 @@ func TestMetricsAreTheProgramsOwn(t *testing.T) {
 	var seen int
 	for path, one := range all(t) {
 		for id, r := range one.Resources {
-			for _, m := range metrics(r.Properties) {
+			for _, m := range mapsWith(r.Properties, "MetricName") {
 				if name, _ := m["Namespace"].(string); strings.HasPrefix(name, "AWS/") {
 					continue
 				}
@@ -236,22 +236,4 @@ func TestMetricsAreTheProgramsOwn(t *testing.T) {
 	if seen != 2 {
 		t.Errorf("%d metrics of our own are watched, want 2", seen)
 	}
-}
-
-func metrics(v any) []map[string]any {
-	var found []map[string]any
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			found = append(found, metrics(item)...)
-		}
-	case map[string]any:
-		if v["MetricName"] != nil {
-			found = append(found, v)
-		}
-		for _, item := range v {
-			found = append(found, metrics(item)...)
-		}
-	}
-	return found
 }

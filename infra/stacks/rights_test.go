@@ -197,7 +197,7 @@ func statements(t *testing.T) []statement {
 	var found []statement
 	for path, one := range all(t) {
 		for id, r := range one.Resources {
-			for _, document := range policies(r.Properties) {
+			for _, document := range mapsWith(r.Properties, "Statement") {
 				list, _ := document["Statement"].([]any)
 				if len(list) == 0 {
 					t.Errorf("%s: %s has an empty policy", path, id)
@@ -213,25 +213,6 @@ func statements(t *testing.T) []statement {
 	}
 	if len(found) < 30 {
 		t.Fatalf("there are %d statements, want at least 30", len(found))
-	}
-	return found
-}
-
-// policies returns every policy document in v: each map with a Statement.
-func policies(v any) []map[string]any {
-	var found []map[string]any
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			found = append(found, policies(item)...)
-		}
-	case map[string]any:
-		if _, ok := v["Statement"]; ok {
-			return []map[string]any{v}
-		}
-		for _, item := range v {
-			found = append(found, policies(item)...)
-		}
 	}
 	return found
 }

@@ -53,3 +53,22 @@ func deploy(t *testing.T) *stacks.Deployment {
 	}
 	return d
 }
+
+// mapsWith returns every map in v that has a value for the key.
+func mapsWith(v any, key string) []map[string]any {
+	var found []map[string]any
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			found = append(found, mapsWith(item, key)...)
+		}
+	case map[string]any:
+		if v[key] != nil {
+			found = append(found, v)
+		}
+		for _, item := range v {
+			found = append(found, mapsWith(item, key)...)
+		}
+	}
+	return found
+}
