@@ -61,7 +61,7 @@ type evidence struct {
 	within     time.Duration
 }
 
-// check lists the violations. slowest is the receipt with the longest time since its append, and behind the one with
+// check lists the violations. slowest is the receipt with the longest time since its append, and sinceAck the one with
 // the longest time since its acknowledgement.
 func (r evidence) check() (faults []string, slowest, sinceAck arrival) {
 	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }

@@ -80,28 +80,28 @@ func TestPublishingTellsOfTheSubscribersOfBothNodes(t *testing.T) {
 	subscribers := func(n int) func(published) bool {
 		return func(p published) bool { return p.Subscribers == n && p.Disconnected == nil }
 	}
-	await("orders", "nobody", subscribers(0))
+	await("orders", "without subscribers", subscribers(0))
 	var streams []*endtoend.Stream
 	for _, node := range []int{0, 0, 1} {
 		streams = append(streams, p.node(node).MustSubscribe(t, token, "", nil, "orders"))
 	}
-	await("orders", "three on two nodes", subscribers(3))
+	await("orders", "with three on two nodes", subscribers(3))
 	streams[0].Close()
-	await("orders", "one on each", subscribers(2))
+	await("orders", "with one on each node", subscribers(2))
 	streams[1].Close()
 	streams[2].Close()
-	await("orders", "nobody any more", subscribers(0))
+	await("orders", "after the last one left", subscribers(0))
 
 	client := func(n int, left bool) func(published) bool {
 		return func(p published) bool { return p.Subscribers == n && p.Disconnected != nil && *p.Disconnected == left }
 	}
 	first := p.node(0).MustSubscribe(t, token, "", nil, "client.7")
-	await("client.7", "it listens", client(1, false))
+	await("client.7", "after it came", client(1, false))
 	moved := p.node(1).MustSubscribe(t, token, "", nil, "client.7")
 	first.Close()
-	await("client.7", "it has moved", client(1, false))
+	await("client.7", "after it moved", client(1, false))
 	moved.Close()
-	await("client.7", "it is gone", client(0, true))
+	await("client.7", "after it left", client(0, true))
 }
 
 // Bytes that a text type cannot carry through the gateway are refused, not verified in another form than the signed

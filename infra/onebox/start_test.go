@@ -70,8 +70,8 @@ func TestWhatCannotBeServedIsRefusedInOneClearLine(t *testing.T) {
 		}, []string{"operator.key", "hk_oper_"}},
 		"a database that is none": {func(t *testing.T) []string {
 			args := put("hookcast.db", bytes.Repeat([]byte("junk"), 5000))(t)
-			for _, beside := range []string{"-wal", "-shm"} {
-				if err := os.RemoveAll(filepath.Join(args[1], "hookcast.db"+beside)); err != nil {
+			for _, suffix := range []string{"-wal", "-shm"} {
+				if err := os.RemoveAll(filepath.Join(args[1], "hookcast.db"+suffix)); err != nil {
 					t.Fatal(err)
 				}
 			}
