@@ -16,7 +16,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Events of a tenant that was deleted in the meantime wait in the queue between those of an existing tenant. Only the
+// goneTenant queues events of a deleted tenant between those of an existing one. Only the
 // latter reach a log, and none the dead-letter queue.
 func goneTenant(t *testing.T, l *local) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -52,8 +52,8 @@ func TestWhatCannotBeUsedIsPutAside(t *testing.T) {
 	t.Run("what waits of a tenant that is gone is dropped", func(t *testing.T) { goneTenant(t, l) })
 }
 
-// A row of a newer release in the table's stream ends in the failure queue, and later records of its partition are
-// processed.
+// unknownRecord checks that a row of a newer release in the table's stream ends in the failure queue, and later
+// records of its partition are processed.
 func unknownRecord(t *testing.T, l *local) {
 	client, queues := l.cloud.tables, l.cloud.queues
 	const name = stack + "-Table"
