@@ -45,7 +45,7 @@ func (n *News) send(ctx context.Context, tenant tenants.TenantID) error {
 		if err != nil {
 			return errors.Join(append(failed, err)...)
 		}
-		err = worker.Each(len(rows), worker.NodesAtOnce, func(i int) error {
+		err = worker.Parallel(len(rows), worker.NodesAtOnce, func(i int) error {
 			if err := n.inboxes.Send(ctx, rows[i].Sort, tenants.Notice{Tenant: tenant}); !tenants.IsNotFound(err) {
 				return err
 			}

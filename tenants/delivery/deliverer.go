@@ -75,7 +75,7 @@ func (d *Deliverer) Deliver(ctx context.Context, rs []tenants.Received) (failed 
 		timer := time.AfterFunc(earlyAfter, func() { settled.early(ctx) })
 		defer timer.Stop()
 	}
-	worker.Each(len(groups), max(len(groups), 1), func(i int) error {
+	worker.Parallel(len(groups), max(len(groups), 1), func(i int) error {
 		for _, at := range byGroup[groups[i]] {
 			outcome, err := d.do(ctx, rs[at])
 			d.observe(outcome)

@@ -77,7 +77,7 @@ func (d *Deliverer) Hop(ctx context.Context, rs []tenants.Received) (failed []in
 			due[key], from[key] = append(due[key], m.ready(ep)), append(from[key], i)
 		}
 	}
-	worker.Each(len(endpoints)+1, worker.GroupsAtOnce, func(i int) error {
+	worker.Parallel(len(endpoints)+1, worker.GroupsAtOnce, func(i int) error {
 		if i == len(endpoints) {
 			if len(round) > 0 {
 				blame(results, roundFrom, d.Waiting.Send(ctx, round...))
@@ -97,7 +97,7 @@ func (d *Deliverer) Hop(ctx context.Context, rs []tenants.Received) (failed []in
 		}
 	}
 	worker.GiveBack(ctx, d.Waiting, d.Logger, back...)
-	worker.Each(len(stay), worker.GroupsAtOnce, func(i int) error {
+	worker.Parallel(len(stay), worker.GroupsAtOnce, func(i int) error {
 		if err := d.Waiting.Release(ctx, min(time.Until(until[i]), residentAtMost), rs[stay[i]]); err != nil {
 			d.warn(ctx, "release failed", "error", err) // it comes again when its visibility is over
 		}

@@ -23,7 +23,7 @@ type task struct {
 func (d *Deliverer) send(ctx context.Context, ep endpoint.Endpoint, m errand, away bool) (Outcome, error) {
 	t := task{ep: ep, m: m}
 	lost := false // the event
-	err := worker.Each(3, 3, func(i int) (err error) {
+	err := worker.Parallel(3, 3, func(i int) (err error) {
 		switch i {
 		case 0:
 			t.d, t.was, err = d.find(ctx, m.Tenant, m.Endpoint, m.Delivery)

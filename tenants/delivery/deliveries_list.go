@@ -119,7 +119,7 @@ func (d *Deliveries) Dead(ctx context.Context, t tenants.TenantID, endpoint, aft
 			return nil, "", err
 		}
 		found := make([]Delivery, len(rows))
-		err = worker.Each(len(rows), worker.GroupsAtOnce, func(i int) error {
+		err = worker.Parallel(len(rows), worker.GroupsAtOnce, func(i int) error {
 			at, err := record.Decode[deadRecord](rows[i])
 			if err != nil || endpoint != "" && at.Endpoint != endpoint {
 				return err

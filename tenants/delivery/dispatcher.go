@@ -46,7 +46,7 @@ func (d *Dispatcher) Dispatch(ctx context.Context, changes []tenants.Change) (fa
 		from[e.Tenant] = append(from[e.Tenant], i)
 	}
 	results := make([]error, len(order))
-	worker.Each(len(order), worker.GroupsAtOnce, func(i int) error {
+	worker.Parallel(len(order), worker.GroupsAtOnce, func(i int) error {
 		results[i] = d.dispatch(ctx, order[i], events[order[i]])
 		return nil
 	})

@@ -45,7 +45,7 @@ func (d *Deliverer) resume(ctx context.Context, m errand) error {
 		return err
 	}
 	pumps := make([]errand, len(page)) // the zero errand: none
-	err = worker.Each(len(page), worker.GroupsAtOnce, func(i int) (err error) {
+	err = worker.Parallel(len(page), worker.GroupsAtOnce, func(i int) (err error) {
 		if name := page[i].Name; ep.WantsChannel(name) {
 			pumps[i], err = d.pumpBehind(ctx, ep, name, m.Began)
 		}

@@ -158,7 +158,7 @@ func (l *Log) salvage(ctx context.Context, ch tenants.ChannelKey, placed []tenan
 // claimAll claims for each event the number that it carries. It reports whether every claim is fresh, that is, no event had one.
 func (l *Log) claimAll(ctx context.Context, run []tenants.Event, now time.Time) (fresh bool, err error) {
 	taken := make([]bool, len(run))
-	err = worker.Each(len(run), claimsAtOnce, func(i int) error {
+	err = worker.Parallel(len(run), claimsAtOnce, func(i int) error {
 		err := l.Table.Write(ctx, claimOp(run[i], now))
 		if tenants.IsRefused(err) {
 			taken[i] = true

@@ -38,7 +38,7 @@ func (l *Log) Shown(ctx context.Context, tenant tenants.TenantID, named []tenant
 			}
 		}
 		found := make([]*tenants.Event, len(some))
-		err := worker.Each(len(some), shownAtOnce, func(i int) error {
+		err := worker.Parallel(len(some), shownAtOnce, func(i int) error {
 			if some[i].Seq < floors[some[i].Channel] || some[i].Time.Unix() < since {
 				return nil
 			}

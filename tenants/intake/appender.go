@@ -42,7 +42,7 @@ func NewAppender(l *eventlog.Log, in *node.Interest, to tenants.Inboxes, q tenan
 func (a *Appender) Append(ctx context.Context, rs []tenants.Received) (failed []int) {
 	batches, bad := batchesOf(rs)
 	ok := make([]int, len(batches)) // of each batch, how many of its messages are dealt with
-	worker.Each(len(batches), worker.GroupsAtOnce, func(i int) error {
+	worker.Parallel(len(batches), worker.GroupsAtOnce, func(i int) error {
 		var err error
 		if ok[i], err = a.appendBatch(ctx, batches[i]); err != nil {
 			a.warn(ctx, "append failed", "tenant", batches[i].Tenant, "channel", batches[i].Name, "events", len(batches[i].events), "done", ok[i], "error", err)
@@ -158,7 +158,7 @@ func (a *Appender) tell(ctx context.Context, ch tenants.ChannelKey, events []ten
 		return nil
 	}
 	notices := noticesOf(ch, events)
-	return worker.Each(len(nodes), worker.NodesAtOnce, func(i int) error {
+	return worker.Parallel(len(nodes), worker.NodesAtOnce, func(i int) error {
 		err := a.inboxes.Send(ctx, nodes[i], notices...)
 		trace.told(i, err)
 		if !tenants.IsNotFound(err) {

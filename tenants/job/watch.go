@@ -60,7 +60,7 @@ func (j *Jobs) Look(ctx context.Context) (looked int, err error) {
 			return looked, err
 		}
 		errs := make([]error, len(rows))
-		if err := worker.Each(len(rows), jobsLook, func(i int) error {
+		if err := worker.Parallel(len(rows), jobsLook, func(i int) error {
 			errs[i] = j.look(ctx, rows[i])
 			return nil
 		}); err != nil {

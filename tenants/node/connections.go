@@ -142,7 +142,7 @@ func (c *Connections) ask(ctx context.Context, t tenants.TenantID, o tenants.Ord
 		names = append(names, node)
 	}
 	told := make([]bool, len(names))
-	worker.Each(len(names), worker.NodesAtOnce, func(i int) error {
+	worker.Parallel(len(names), worker.NodesAtOnce, func(i int) error {
 		told[i] = c.inboxes.Send(ctx, names[i], tenants.Notice{Tenant: t, Order: &o}) == nil
 		return nil
 	})

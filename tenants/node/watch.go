@@ -45,7 +45,7 @@ func (n *Node) watch(ctx context.Context, f Fanout) {
 func (n *Node) compare(ctx context.Context, f Fanout, due []tenants.TenantID, looks map[tenants.TenantID]look) {
 	versions := make([]int64, len(due))
 	failed := make([]error, len(due))
-	worker.Each(len(due), worker.NodesAtOnce, func(i int) error {
+	worker.Parallel(len(due), worker.NodesAtOnce, func(i int) error {
 		ctx, cancel := context.WithTimeout(ctx, worker.CallTime)
 		defer cancel()
 		versions[i], failed[i] = tenants.VersionOf(ctx, n.o.Table, due[i])

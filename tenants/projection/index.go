@@ -90,7 +90,7 @@ func (x *EventIndex) Add(ctx context.Context, changes []tenants.Change) (failed 
 		}
 	}
 	results := make([]error, len(writes))
-	worker.Each(len(writes), worker.GroupsAtOnce, func(i int) error {
+	worker.Parallel(len(writes), worker.GroupsAtOnce, func(i int) error {
 		if err := x.table.Write(ctx, writes[i].op); !tenants.IsRefused(err) { // it is there: the batch came again
 			results[i] = err
 		}

@@ -34,7 +34,7 @@ func (u *MonthlyUsage) Months(ctx context.Context, tenant tenants.TenantID, last
 	n = max(1, min(n, MostMonths))
 	counts := make([]map[string]usageRecord, n+1) // one month more: where a channel's first month begins is seen from the one before
 	first := time.Date(last.UTC().Year(), last.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
-	err := worker.Each(n+1, worker.GroupsAtOnce, func(i int) (err error) {
+	err := worker.Parallel(n+1, worker.GroupsAtOnce, func(i int) (err error) {
 		counts[i], err = u.channels(ctx, tenant, first.AddDate(0, -i, 0))
 		return err
 	})

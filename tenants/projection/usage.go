@@ -76,7 +76,7 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []tenants.Change) (fai
 		from[k] = append(from[k], i)
 	}
 	results := make([]error, len(keys))
-	worker.Each(len(keys), worker.GroupsAtOnce, func(i int) error {
+	worker.Parallel(len(keys), worker.GroupsAtOnce, func(i int) error {
 		results[i] = u.add(ctx, keys[i], counts[keys[i]])
 		return nil
 	})

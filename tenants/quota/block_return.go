@@ -166,7 +166,7 @@ func (a *Admission) Upkeep(ctx context.Context, f node.Fanout) {
 		}
 	}
 	a.mu.Unlock()
-	worker.Each(len(due), worker.NodesAtOnce, func(i int) error {
+	worker.Parallel(len(due), worker.NodesAtOnce, func(i int) error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if ctx.Err() == nil {
@@ -184,7 +184,7 @@ func (a *Admission) Retake(ctx context.Context, f node.Fanout) {
 	a.mu.Lock()
 	byTenant := a.blocks()
 	a.mu.Unlock()
-	worker.Each(len(byTenant), worker.NodesAtOnce, func(i int) error {
+	worker.Parallel(len(byTenant), worker.NodesAtOnce, func(i int) error {
 		for _, c := range byTenant[i] {
 			for failures := 1; ctx.Err() == nil && !a.retakeOne(ctx, c); failures++ {
 				worker.Wait(ctx, worker.RetryDelay(failures))

@@ -205,7 +205,7 @@ func (a *Admission) appeal(b *block, nodes []string) {
 	ctx, cancel := context.WithTimeout(a.ctx, blockCallTime)
 	defer cancel()
 	notice := tenants.Notice{Tenant: b.key.Tenant, Order: &tenants.Order{Do: tenants.OrderReturn, Channel: b.channel, Subject: b.subject}}
-	worker.Each(len(nodes), worker.NodesAtOnce, func(i int) error {
+	worker.Parallel(len(nodes), worker.NodesAtOnce, func(i int) error {
 		if err := a.node.Options().Inboxes.Send(ctx, nodes[i], notice); err != nil && !tenants.IsNotFound(err) {
 			a.node.Options().Logger.Warn("a node could not be asked for slots", "node", nodes[i], "error", err)
 		}

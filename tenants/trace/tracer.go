@@ -165,7 +165,7 @@ func (t *Tracer) Flush(ctx context.Context) {
 			return
 		}
 		failed := make([]error, len(ops))
-		worker.Each(len(ops), tracesAtOnce, func(i int) error {
+		worker.Parallel(len(ops), tracesAtOnce, func(i int) error {
 			if err := t.table.Write(ctx, ops[i]); !tenants.IsRefused(err) {
 				failed[i] = err
 			}

@@ -33,7 +33,7 @@ func GiveBack(ctx context.Context, q tenants.Queue, log *slog.Logger, rs ...tena
 		}
 		byGroup[r.Group] = append(byGroup[r.Group], r)
 	}
-	Each(len(groups), GroupsAtOnce, func(i int) error {
+	Parallel(len(groups), GroupsAtOnce, func(i int) error {
 		back, receives := byGroup[groups[i]], 1
 		for _, r := range back {
 			receives = max(receives, r.Receives)

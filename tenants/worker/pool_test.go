@@ -71,7 +71,7 @@ func (l *ledger) count(do func()) {
 // workers counts the goroutines that work on what a queue gave.
 func workers() int {
 	stacks := make([]byte, 16<<20)
-	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*crew).work("))
+	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*Pool).work("))
 }
 
 // Workers are there for as long as there is something to do, and no message is received that none is free for. What waits is one goroutine.

@@ -72,7 +72,7 @@ func (s *Site) End() {
 
 // Kill ends the process at once: its connections are gone, and nothing is put in order.
 func (s *Site) Kill() {
-	s.Kill()
+	s.Process.Kill()
 	s.stop()
 	<-s.stopped
 	s.Node.Leave(context.Background()) // which reaches nothing, and ends what goes on in the background

@@ -2,8 +2,8 @@ package worker
 
 import "sync"
 
-// Each calls do(0) … do(n-1), at most limit of them at a time, waits for all and returns the error of the lowest number.
-func Each(n, limit int, do func(i int) error) error {
+// Parallel calls do(0) … do(n-1), at most limit of them at a time, waits for all and returns the error of the lowest number.
+func Parallel(n, limit int, do func(i int) error) error {
 	if n == 1 {
 		return do(0)
 	}
