@@ -14,9 +14,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/valyala/fasthttp"
 )
 
 // mount serves h, a net/http handler, under Fiber. fasthttp's own adaptor is not used, because it reads the whole body before

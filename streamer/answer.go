@@ -8,10 +8,9 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/valyala/fasthttp"
 )
 
 const headerRequestID = "Request-Id"

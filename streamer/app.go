@@ -11,25 +11,28 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/proxy"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/token"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // Options is what an App stands on. All are required but those that say what their zero value means.
 type Options struct {
 	Hub       *hub.Hub
-	Accounts  *tenants.Accounts
-	Keys      *tenants.Keys
+	Accounts  *account.Accounts
+	Keys      *account.Keys
 	Tokens    *token.Tokens
 	Gate      *access.Gate
-	Admission *tenants.Admission
+	Admission *quota.Admission
 
 	// Proxies and Relay run somebody else's event streams; nil: there are none.
-	Proxies *tenants.Proxies
+	Proxies *proxy.Proxies
 	Relay   *relay.Relay
 
 	API     http.Handler // what it serves is under /v1; nil: not served here
@@ -40,7 +43,7 @@ type Options struct {
 	Logger  *slog.Logger    // nil: discards
 	Ready   func() error    // nil: ready whenever the App itself is
 	Metrics func() []Metric // further ones for /metrics; nil: none
-	Tracer  *tenants.Tracer // the Hub's, for /metrics; nil: nothing is traced
+	Tracer  *trace.Tracer   // the Hub's, for /metrics; nil: nothing is traced
 
 	TrustedHops int // proxies in front that append to X-Forwarded-For
 	// ConnectionsPerPeer is how many connections one address may have with the server, streams apart; 0: any number, as behind a balancer, whose own address

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/ndjson"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/valyala/fasthttp"
 )
 
 // ask is what a client asked to hear, checked for form and not yet for right. Its strings are its own: fasthttp reuses the
@@ -76,7 +76,7 @@ func askWithout(ctx *fasthttp.RequestCtx) (ask, url.Values, error) {
 	}
 	a.token = q.Get("token")
 	for name, values := range q {
-		if name != "channel" && slices.ContainsFunc(values, tenants.IsKey) {
+		if name != "channel" && slices.ContainsFunc(values, account.IsKey) {
 			return a, nil, malformed("credential_in_query", "An API key does not belong into a URL. Send it in Authorization, or mint a token for ?token=.")
 		}
 	}

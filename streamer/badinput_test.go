@@ -10,6 +10,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/quota"
 )
 
 // A client that keeps sending, ever so slowly, has no longer than one that does not.
@@ -68,7 +69,7 @@ func TestAHalfOpenConnectionIsOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "its slot is free", func() bool {
-			return w.o.Admission.Usage(tenant) == tenants.Usage{} && w.hub.Stats().Ended["left"] == 1
+			return w.o.Admission.Usage(tenant) == quota.Usage{} && w.hub.Stats().Ended["left"] == 1
 		})
 	})
 }

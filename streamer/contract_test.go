@@ -12,8 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
-
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/api"
 	"github.com/hookcast/hookcast/tenants/token"
 )
@@ -62,7 +61,7 @@ func TestAnswersAreThoseOfTheContract(t *testing.T) {
 	tenant, key := w.tenant(t)
 	full, fullKey := w.tenant(t)
 	one := int64(1)
-	if _, err := w.accounts.UpdateAsOperator(t.Context(), full, tenants.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
+	if _, err := w.accounts.UpdateAsOperator(t.Context(), full, account.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
 		t.Fatal(err)
 	}
 	w.open(t, "/v1/stream?channel=a", auth(fullKey)).next(t)

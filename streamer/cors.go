@@ -4,9 +4,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/valyala/fasthttp"
 )
 
 // Browsers. A preflight (Fetch Standard, 4.8) carries no credential, so it cannot know the tenant: it echoes any origin, and never allows

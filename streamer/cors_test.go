@@ -5,10 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/sse"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/valyala/fasthttp"
 )
 
 func TestPreflightsEchoAnyOriginWithoutCredentials(t *testing.T) {
@@ -31,7 +30,7 @@ func TestATenantsOriginsAreHeldAgainstTheRequestItself(t *testing.T) {
 	w := newWorld(t)
 	tenant, key := w.tenant(t)
 	listed := []string{"https://app.example.com", "https://example.com:8443"}
-	if _, err := w.accounts.Update(t.Context(), tenant, tenants.TenantPatch{Origins: &listed}); err != nil {
+	if _, err := w.accounts.Update(t.Context(), tenant, account.TenantPatch{Origins: &listed}); err != nil {
 		t.Fatal(err)
 	}
 	for origin, admitted := range map[string]bool{

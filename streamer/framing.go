@@ -3,9 +3,8 @@ package streamer
 import (
 	"bytes"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/valyala/fasthttp"
 )
 
 // checkFraming refuses what fasthttp v1.74 lets through and two servers in a row could read in two ways (RFC 9112 sections 2.2, 5.1, 5.2,

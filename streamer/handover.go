@@ -6,15 +6,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/hub"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/quota"
+	"github.com/valyala/fasthttp"
 )
 
 // place is a connection's hold on the tenant's slot and on the listener's count, for as long as the connection lives.
 type place struct {
-	slot     *tenants.Slot
+	slot     *quota.Slot
 	listener *listener
 	state    atomic.Int32
 }

@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
-	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/quota"
 )
 
 func TestAPanicInAHijackHandlerClosesTheConnectionAndTheProcessLives(t *testing.T) {
@@ -73,7 +72,7 @@ func TestASlotComesBackAtOnceWhenTheHijackHandlerNeverRuns(t *testing.T) {
 	if !strings.Contains(w.log.String(), "status=200") {
 		t.Error("the route did not get as far as the hijack")
 	}
-	if u := w.o.Admission.Usage(tenant); u != (tenants.Usage{}) {
+	if u := w.o.Admission.Usage(tenant); u != (quota.Usage{}) {
 		t.Errorf("slots are held: %+v", u)
 	}
 	eventually(t, "no connection is counted", func() bool { return w.App.listener.Load().count() == 0 })

@@ -4,9 +4,9 @@ import (
 	"context"
 	"strings"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/valyala/fasthttp"
 )
 
 // identify finds out who asks: by Authorization (an API key or a token), or by ?token= (a token alone, for EventSource, which
@@ -24,7 +24,7 @@ func (a *App) identify(ctx context.Context, h *fasthttp.RequestHeader, query str
 	}
 	var p tenants.Principal
 	var err error
-	if tenants.IsKey(secret) {
+	if account.IsKey(secret) {
 		p, err = a.o.Keys.Authenticate(ctx, secret)
 	} else {
 		p, err = a.o.Tokens.Verify(ctx, secret)

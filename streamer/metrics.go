@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/gofiber/fiber/v2"
-
 	"github.com/hookcast/hookcast/tenants"
 )
 

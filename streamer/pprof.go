@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
-
 	"github.com/hookcast/hookcast/tenants"
 )
 

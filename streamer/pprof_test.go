@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 func TestProfilesAreTheOperatorsAndDoNotExistForOthers(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Pages = nil })
 	_, key := w.tenant(t)
-	operator := tenants.NewOperatorKey()
+	operator := account.NewOperatorKey()
 	if err := w.keys.EnsureOperator(t.Context(), operator); err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,9 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/embed"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/valyala/fasthttp"
 )
 
 func isProbe(target []byte) bool {

@@ -11,7 +11,9 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 func TestReadinessIsHonestAndHealthIsNot(t *testing.T) {
@@ -76,14 +78,14 @@ func TestMetricsAreForThisMachineAndTheOperator(t *testing.T) {
 		o.Metrics = func() []Metric {
 			return []Metric{{Name: "hookcast_commits_total", Help: "Commits.", Counter: true, Value: 7}}
 		}
-		o.Tracer = tenants.NewTracer(tenantstest.NewTable(tenantstest.Faults{}), nil)
-		o.Tracer.Hop("ten_a", "evt_a", time.Now(), tenants.Hop{Name: tenants.HopWritten})
+		o.Tracer = trace.NewTracer(tenantstest.NewTable(tenantstest.Faults{}), nil)
+		o.Tracer.Hop("ten_a", "evt_a", time.Now(), trace.Hop{Name: trace.HopWritten})
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		o.Tracer.Flush(gone)
 	})
 	_, key := w.tenant(t)
-	operator := tenants.NewOperatorKey()
+	operator := account.NewOperatorKey()
 	if err := w.keys.EnsureOperator(t.Context(), operator); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // serverEnv has a test process be a server in a process of its own, with that many descriptors (0: as many as there are), so that a
@@ -37,7 +37,7 @@ func TestServerProcess(t *testing.T) {
 	tenant, key := w.tenant(t)
 	none := int64(0)
 	limits := map[string]*int64{"connections": &none, "connections_per_ip": &none, "connects_per_second": &none}
-	if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, tenants.OperatorPatch{Limits: limits}); err != nil {
+	if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, account.OperatorPatch{Limits: limits}); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Printf("=serving %s %s\n", w.addr, key)

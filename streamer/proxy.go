@@ -10,14 +10,16 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/hidden"
+	"github.com/hookcast/hookcast/tenants/proxy"
+	"github.com/hookcast/hookcast/tenants/quota"
+	"github.com/valyala/fasthttp"
 )
 
 // A proxy's stream and its collection are served like every stream: the caller is admitted, the upstream opened, and the connection handed
@@ -124,7 +126,7 @@ type proxyCaller struct {
 	who    tenants.Principal
 	tenant tenants.Tenant
 	ip     string
-	call   tenants.ProxyCall
+	call   proxy.ProxyCall
 	place  *place
 	within context.Context // for the opening
 	cancel context.CancelFunc
@@ -152,9 +154,9 @@ func (a *App) admitProxy(ctx *fasthttp.RequestCtx, q ask, object, action string)
 	if err == nil {
 		err = a.takesMore()
 	}
-	var slot *tenants.Slot
+	var slot *quota.Slot
 	if err == nil {
-		slot, err = a.o.Admission.Reserve(asking, tenants.AdmissionRequest{Tenant: in.who.Tenant, Subject: in.who.Subject, IP: in.ip}, in.tenant.Limits())
+		slot, err = a.o.Admission.Reserve(asking, quota.AdmissionRequest{Tenant: in.who.Tenant, Subject: in.who.Subject, IP: in.ip}, in.tenant.Limits())
 	}
 	if err != nil {
 		in.cancel()
@@ -266,7 +268,7 @@ func (a *App) serveRun(ctx *fasthttp.RequestCtx, in *proxyCaller, sub hub.Subscr
 	within, cancel := context.WithTimeout(in.within, admitTime)
 	defer cancel()
 	err = a.may(within, in.who, access.Proxy(in.call.Proxy.ID), access.Subscribe)
-	var hidden tenants.Hidden
+	var hidden hidden.Hidden
 	if err == nil {
 		hidden, err = a.o.Gate.Hidden(within, in.who)
 	}

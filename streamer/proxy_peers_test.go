@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/streamer/hub"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
 // others are servers that others wrote.
@@ -47,12 +48,12 @@ func (p *proxyWorld) follow(t *testing.T, path, key string) *follower {
 			}
 			p.heard(append([]byte(e.Name+e.ID), e.Data...))
 			switch {
-			case e.Name == tenants.UpstreamGapType:
+			case e.Name == proxy.UpstreamGapType:
 				if !strings.Contains(string(e.Data), `"upstream":true`) {
 					f.came <- "a gap of our own: " + string(e.Data)
 				}
 				f.came <- "gap"
-			case e.Name == tenants.UpstreamType, e.Name == "hookcast.heartbeat":
+			case e.Name == proxy.UpstreamType, e.Name == "hookcast.heartbeat":
 			default:
 				f.came <- string(e.Data)
 			}
@@ -242,7 +243,7 @@ func (p *proxyWorld) unbounded(t *testing.T) string {
 	t.Helper()
 	id, _ := p.tenant(t)
 	limits := map[string]*int64{"events_per_second": new(int64(0)), "events_per_month": new(int64(0)), "retention_events": new(int64(100_000))}
-	if _, err := p.accounts.UpdateAsOperator(t.Context(), id, tenants.OperatorPatch{Limits: limits}); err != nil {
+	if _, err := p.accounts.UpdateAsOperator(t.Context(), id, account.OperatorPatch{Limits: limits}); err != nil {
 		t.Fatal(err)
 	}
 	return p.keyOf(t, id)

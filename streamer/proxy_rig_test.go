@@ -18,8 +18,13 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/api"
 	"github.com/hookcast/hookcast/tenants/egress"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
@@ -29,9 +34,9 @@ const canary = "sk-canary-0123456789abcdef"
 // proxyWorld is a world with proxies, an appender, and another server.
 type proxyWorld struct {
 	*world
-	proxies *tenants.Proxies
+	proxies *proxy.Proxies
 	relay   *relay.Relay
-	feed    *tenants.ProxyFeed
+	feed    *proxy.ProxyFeed
 	other   *other
 
 	mu   sync.Mutex
@@ -56,24 +61,24 @@ func newProxyWorld(t *testing.T, sink func(*hub.Options)) *proxyWorld {
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	inboxes := &inbox{hub: p.hub, rights: Rights{Accounts: p.accounts, Keys: p.keys, Tokens: p.tokens, Gate: p.o.Gate}}
 	queue := tenantstest.NewQueue(tenantstest.QueueOptions{})
-	intake := tenants.NewIntake(p.accounts, p.events, queue)
-	appender := tenants.NewAppender(p.events, tenants.NewInterest(p.table), inboxes, queue)
+	in := intake.NewIntake(p.accounts, p.events, queue)
+	appender := intake.NewAppender(p.events, node.NewInterest(p.table), inboxes, queue)
 	reach := egress.New(egress.Options{AllowPrivate: true})
 	t.Cleanup(reach.Close)
-	p.proxies, p.feed = tenants.NewProxies(p.table, p.accounts, p.vault, reach), tenants.NewProxyFeed(intake, p.events)
+	p.proxies, p.feed = proxy.NewProxies(p.table, p.accounts, p.vault, reach), proxy.NewProxyFeed(in, p.events)
 	p.relay = relay.New(relay.Options{
-		Opener: reach, Memory: memory, Deliver: p.hub.Deliver, Runs: tenants.NewProxyRuns(p.table, inboxes), Feed: p.feed, Log: p.events, Node: alone{}, Logger: logger,
+		Opener: reach, Memory: memory, Deliver: p.hub.Deliver, Runs: proxy.NewProxyRuns(p.table, inboxes), Feed: p.feed, Log: p.events, Node: alone{}, Logger: logger,
 		Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return p.hub.Subscribers(t, channel) },
 	})
 	o := p.o
 	o.Proxies, o.Relay = p.proxies, p.relay
-	deployment, err := tenants.OpenDeployment(t.Context(), p.table, p.vault)
+	deployment, err := keyring.Open(t.Context(), p.table, p.vault)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.API = api.New(api.Options{
 		Table: p.table, Accounts: p.accounts, Keys: p.keys, Gate: p.o.Gate, Tokens: p.tokens, Proxies: p.proxies, Cursors: deployment.Cursors(),
-		Audit: tenants.NewAuditLog(p.table), Logger: logger,
+		Audit: account.NewAuditLog(p.table), Logger: logger,
 	})
 	p.App = New(o)
 	working, stop := context.WithCancel(context.Background())
@@ -168,7 +173,7 @@ func (p *proxyWorld) nextOf(t testing.TB, s *stream, own ...string) (name, data,
 	for {
 		e := s.next(t)
 		p.heard([]byte(e.Name + "\n" + string(e.Data) + "\n" + e.ID + "\n"))
-		if !strings.HasPrefix(e.Name, "hookcast.") || e.Name == tenants.UpstreamGapType || e.Name == "hookcast.ended" {
+		if !strings.HasPrefix(e.Name, "hookcast.") || e.Name == proxy.UpstreamGapType || e.Name == "hookcast.ended" {
 			return e.Name, string(e.Data), e.ID
 		}
 		for _, n := range own {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 func TestTwoHundredClientsOfASharedProxyAreOneUpstreamThatClosesWithTheLast(t *testing.T) {
@@ -16,7 +17,7 @@ func TestTwoHundredClientsOfASharedProxyAreOneUpstreamThatClosesWithTheLast(t *t
 		p := newProxyWorld(t, sink)
 		id, _ := p.tenant(t)
 		limits := map[string]*int64{"connects_per_second": new(int64(0)), "connections_per_ip": new(int64(0)), "events_per_second": new(int64(0))}
-		if _, err := p.accounts.UpdateAsOperator(t.Context(), id, tenants.OperatorPatch{Limits: limits}); err != nil {
+		if _, err := p.accounts.UpdateAsOperator(t.Context(), id, account.OperatorPatch{Limits: limits}); err != nil {
 			t.Fatal(err)
 		}
 		key := p.keyOf(t, id)
@@ -169,7 +170,7 @@ func TestACollectionWhoseListenerLeavesIsClosedAndSaysSo(t *testing.T) {
 // keyOf makes a key of a tenant whose limits have changed.
 func (p *proxyWorld) keyOf(t testing.TB, tenant tenants.TenantID) string {
 	t.Helper()
-	_, secret, err := p.keys.Create(t.Context(), tenant, tenants.KeySpec{Name: "k", Role: tenants.RoleOwner})
+	_, secret, err := p.keys.Create(t.Context(), tenant, account.KeySpec{Name: "k", Role: tenants.RoleOwner})
 	if err != nil {
 		t.Fatal(err)
 	}

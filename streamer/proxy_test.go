@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/streamer/hub"
-	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -51,7 +51,7 @@ func TestAProxyWhoseUpstreamEndsEndsItsStream(t *testing.T) {
 			t.Fatalf("got %s %s", name, data)
 		}
 	}
-	if name, data, _ := p.nextOf(t, s, tenants.UpstreamType); name != tenants.UpstreamType || data != `{"state":"ended"}` {
+	if name, data, _ := p.nextOf(t, s, proxy.UpstreamType); name != proxy.UpstreamType || data != `{"state":"ended"}` {
 		t.Errorf("got %s %s", name, data)
 	}
 	if name, _, at := p.nextOf(t, s); name != "hookcast.ended" || at != hub.Stop {

@@ -7,11 +7,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/valyala/fasthttp"
 )
 
 // How a client is refused a stream depends on who is listening. A native EventSource is dead for good after any status but 200, shows

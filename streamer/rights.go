@@ -7,13 +7,15 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/hidden"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
 // Rights decides whether an open connection may stay, by the rules by which it came in.
 type Rights struct {
-	Accounts *tenants.Accounts
-	Keys     *tenants.Keys
+	Accounts *account.Accounts
+	Keys     *account.Keys
 	Tokens   *token.Tokens
 	Gate     *access.Gate
 }
@@ -50,7 +52,7 @@ func heard(channel string) string {
 }
 
 // Hidden is the hub's Hidden.
-func (r Rights) Hidden(ctx context.Context, p *tenants.Principal) (tenants.Hidden, error) {
+func (r Rights) Hidden(ctx context.Context, p *tenants.Principal) (hidden.Hidden, error) {
 	return r.Gate.Hidden(ctx, *p)
 }
 

@@ -16,7 +16,9 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -160,7 +162,7 @@ func TestAStreamCarriesWhatIsBehindItsCursorAndThenWhatComes(t *testing.T) {
 		s.Close()
 		again.Close()
 		eventually(t, "both places are free", func() bool {
-			return w.App.listener.Load().count() == 0 && w.o.Admission.Usage(tenant) == tenants.Usage{}
+			return w.App.listener.Load().count() == 0 && w.o.Admission.Usage(tenant) == quota.Usage{}
 		})
 	})
 }
@@ -212,7 +214,7 @@ func TestTheOriginalFormIsForKeysAndKeepsNoSignatureBesideAHiddenField(t *testin
 	if head := w.open(t, "/v1/stream?channel=a&format=original", auth(key), "Accept: application/x-ndjson").head; head.StatusCode != 400 {
 		t.Errorf("as lines: %d", head.StatusCode)
 	}
-	_, viewer, err := w.keys.Create(t.Context(), tenant, tenants.KeySpec{Name: "v", Role: tenants.RoleViewer})
+	_, viewer, err := w.keys.Create(t.Context(), tenant, account.KeySpec{Name: "v", Role: tenants.RoleViewer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +238,7 @@ func TestRefusalsOfAStream(t *testing.T) {
 	w := newWorld(t)
 	tenant, key := w.tenant(t)
 	_, foreign := w.tenant(t)
-	operator := tenants.NewOperatorKey()
+	operator := account.NewOperatorKey()
 	if err := w.keys.EnsureOperator(t.Context(), operator); err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +246,7 @@ func TestRefusalsOfAStream(t *testing.T) {
 	if _, err := w.accounts.Suspend(t.Context(), suspended); err != nil {
 		t.Fatal(err)
 	}
-	_, publisher, err := w.keys.Create(t.Context(), tenant, tenants.KeySpec{Name: "p", Role: tenants.RolePublisher})
+	_, publisher, err := w.keys.Create(t.Context(), tenant, account.KeySpec{Name: "p", Role: tenants.RolePublisher})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +322,7 @@ func TestRefusalsOfAStream(t *testing.T) {
 			}
 		})
 	}
-	if u := w.o.Admission.Usage(tenant); u != (tenants.Usage{}) {
+	if u := w.o.Admission.Usage(tenant); u != (quota.Usage{}) {
 		t.Errorf("refused requests hold slots: %+v", u)
 	}
 	for _, secret := range []string{key, narrow, suspendedKey} {
@@ -368,7 +370,7 @@ func TestOverTheLimitAnEventSourceIsAskedBackAndOthersGet429(t *testing.T) {
 		w := newWorldOn(t, sink)
 		tenant, key := w.tenant(t)
 		one := int64(1)
-		if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, tenants.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
+		if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, account.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
 			t.Fatal(err)
 		}
 		first := w.open(t, "/v1/stream?channel=a", auth(key))

@@ -4,11 +4,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/hidden"
+	"github.com/hookcast/hookcast/tenants/quota"
+	"github.com/valyala/fasthttp"
 )
 
 // noCursor is beyond every channel's tail: the hub answers it with a gap that says reset.
@@ -38,7 +39,7 @@ func (a *App) subscribe(ctx *fasthttp.RequestCtx, q ask, transport func(*hub.Sub
 		return nil, nil, err
 	}
 	ip := clientIP(ctx, a.o.TrustedHops)
-	slot, err := a.o.Admission.Reserve(within, tenants.AdmissionRequest{Tenant: p.Tenant, Channels: q.channels, Subject: p.Subject, IP: ip}, tenant.Limits())
+	slot, err := a.o.Admission.Reserve(within, quota.AdmissionRequest{Tenant: p.Tenant, Channels: q.channels, Subject: p.Subject, IP: ip}, tenant.Limits())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,7 +64,7 @@ func (a *App) subscribe(ctx *fasthttp.RequestCtx, q ask, transport func(*hub.Sub
 }
 
 // admitOpened is admit for a connection that the hub knows, and finds out what is hidden on it.
-func (a *App) admitOpened(within context.Context, ctx *fasthttp.RequestCtx, q ask) (tenants.Hidden, error) {
+func (a *App) admitOpened(within context.Context, ctx *fasthttp.RequestCtx, q ask) (hidden.Hidden, error) {
 	p, _, err := a.admit(within, ctx, q)
 	if err != nil {
 		return "", err

@@ -10,6 +10,8 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -98,7 +100,7 @@ func TestEveryTransportTellsThatALimitIsReached(t *testing.T) {
 		w := newWorldOn(t, sink)
 		tenant, key := w.tenant(t)
 		one := int64(1)
-		if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, tenants.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
+		if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, account.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
 			t.Fatal(err)
 		}
 		first := tr.open(t, w, "channel=a", auth(key))
@@ -109,7 +111,7 @@ func TestEveryTransportTellsThatALimitIsReached(t *testing.T) {
 		}
 		second.isOver(t)
 		first.Close()
-		eventually(t, "the first one's slot is free", func() bool { return w.o.Admission.Usage(tenant) == tenants.Usage{} })
+		eventually(t, "the first one's slot is free", func() bool { return w.o.Admission.Usage(tenant) == quota.Usage{} })
 		w.publish(t, tenant, "a", "1")
 		wantEvents(t, tr.open(t, w, "channel=a&after=0", auth(key)), "1")
 	})
@@ -129,7 +131,7 @@ func TestEveryTransportTellsThatARightIsGone(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 		c.isOver(t)
-		eventually(t, "its slot is free", func() bool { return w.o.Admission.Usage(tenant) == tenants.Usage{} })
+		eventually(t, "its slot is free", func() bool { return w.o.Admission.Usage(tenant) == quota.Usage{} })
 	})
 }
 

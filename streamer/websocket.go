@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/streamer/ws"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/valyala/fasthttp"
 )
 
 // websocket serves GET /v1/ws. The handshake is ours and not a library's, since the connection goes to the hub as a stream does and keeps no

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/streamer/ws"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -74,7 +74,7 @@ func TestAPageOfAnotherOriginGetsNoWebSocket(t *testing.T) {
 	w := newWorld(t)
 	tenant, key := w.tenant(t)
 	listed := []string{"https://app.example.com"}
-	if _, err := w.accounts.Update(t.Context(), tenant, tenants.TenantPatch{Origins: &listed}); err != nil {
+	if _, err := w.accounts.Update(t.Context(), tenant, account.TenantPatch{Origins: &listed}); err != nil {
 		t.Fatal(err)
 	}
 	for origin, status := range map[string]int{"https://app.example.com": 101, "https://evil.example.com": 403, "null": 403} {
@@ -118,7 +118,7 @@ func TestRefusalsOfAWebSocket(t *testing.T) {
 			s.isOver(t)
 		})
 	}
-	if u := w.o.Admission.Usage(tenant); u != (tenants.Usage{}) {
+	if u := w.o.Admission.Usage(tenant); u != (quota.Usage{}) {
 		t.Errorf("refused requests hold slots: %+v", u)
 	}
 	eventually(t, "no connection is left", func() bool { return w.App.listener.Load().count() == 0 })
@@ -285,7 +285,7 @@ func TestWhoSpeaksBeforeTheAnswerIsHungUpOn(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 	eventually(t, "its slot is free", func() bool {
-		return w.o.Admission.Usage(tenant) == tenants.Usage{} && w.App.listener.Load().count() == 0
+		return w.o.Admission.Usage(tenant) == quota.Usage{} && w.App.listener.Load().count() == 0
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/hookcast/hookcast/functions/internal/batch"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // Appender handles a batch. *tenants.Appender implements it. It returns the indexes of messages that failed, which it
@@ -22,7 +23,7 @@ type Options struct {
 	Appender Appender
 	// Tracer is the tracer of the Appender. Its steps are written before the handler returns, because Lambda may then
 	// freeze the process; by that time the events have been sent to the nodes. It may be nil.
-	Tracer  *tenants.Tracer
+	Tracer  *trace.Tracer
 	Logger  *slog.Logger
 	Measure func(values ...slog.Attr)
 }

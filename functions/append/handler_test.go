@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	appending "github.com/hookcast/hookcast/functions/append"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // recorder is an Appender that records a batch and fails the given indexes.
@@ -104,20 +105,20 @@ func (r *rows) Write(context.Context, ...tenants.Op) error {
 // tracing is an Appender that records a step for each event.
 type tracing struct {
 	recorder
-	tracer *tenants.Tracer
+	tracer *trace.Tracer
 }
 
 func (a *tracing) Append(ctx context.Context, rs []tenants.Received) []int {
 	for range rs {
 		a.tracer.Hop("ten_a", tenants.NewID(tenants.PrefixEvent), time.Now(),
-			tenants.Hop{Name: tenants.HopAppended, At: time.Now()})
+			trace.Hop{Name: trace.HopAppended, At: time.Now()})
 	}
 	return a.recorder.Append(ctx, rs)
 }
 
 func TestWhatWasTracedIsWrittenBeforeTheAnswerOrMeasuredAsDropped(t *testing.T) {
 	table := &rows{}
-	a := &tracing{tracer: tenants.NewTracer(table, nil)}
+	a := &tracing{tracer: trace.NewTracer(table, nil)}
 	var dropped []int64
 	handler := appending.Handler(appending.Options{Appender: a, Tracer: a.tracer, Logger: slog.New(slog.DiscardHandler),
 		Measure: func(vs ...slog.Attr) {

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
-
 	"github.com/hookcast/hookcast/functions/deliver"
 	"github.com/hookcast/hookcast/tenants"
 )

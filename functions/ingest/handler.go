@@ -20,8 +20,10 @@ import (
 
 	"github.com/hookcast/hookcast/functions/internal/note"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/intake"
 	"github.com/hookcast/hookcast/tenants/problem"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 // Prefix is the prefix of all paths of Handler.
@@ -32,7 +34,7 @@ const maxToken = 128 // bytes; longer tokens are refused without a lookup
 // Receiver handles a webhook. *tenants.Receiver implements it. Its error is nil only if the event is durable. The
 // result has the tenant as soon as it is known, even with an error.
 type Receiver interface {
-	Receive(ctx context.Context, in tenants.Inbound) (tenants.Accepted, error)
+	Receive(ctx context.Context, in intake.Inbound) (intake.Accepted, error)
 }
 
 // Options are a Handler's dependencies and limits.
@@ -84,7 +86,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	var body []byte
 	if r.Method == http.MethodPost || r.Method == http.MethodGet { // bodies of other methods are ignored
-		if _, err := tenants.Encoded(r.Header); err != nil {
+		if _, err := intake.Encoded(r.Header); err != nil {
 			return err
 		}
 		var err error
@@ -96,7 +98,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.RawQuery != "" {
 		url += "?" + r.URL.RawQuery
 	}
-	accepted, err := h.Receiver.Receive(r.Context(), tenants.Inbound{
+	accepted, err := h.Receiver.Receive(r.Context(), intake.Inbound{
 		Token: token, Method: r.Method, URL: url, Header: r.Header, Body: body, Received: time.Now(),
 	})
 	if accepted.Tenant != "" && h.Observe != nil {
@@ -154,7 +156,7 @@ func answerHandshake(w http.ResponseWriter, reply signing.Reply) error {
 
 // answerAs sends the response that the source's tenant configured. Its headers keep a browser from running it: a form
 // on any site can make a browser open the URL, the text is the tenant's, and all tenants share the origin.
-func answerAs(w http.ResponseWriter, response tenants.SourceResponse) {
+func answerAs(w http.ResponseWriter, response source.SourceResponse) {
 	h := w.Header()
 	if response.Status != http.StatusNoContent {
 		h.Set("Content-Type", response.ContentType())

@@ -17,17 +17,19 @@ import (
 
 	"github.com/hookcast/hookcast/functions/ingest"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/intake"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 // recorder is a receiver that records its webhooks and returns a fixed result.
 type recorder struct {
-	got      []tenants.Inbound
-	accepted tenants.Accepted
+	got      []intake.Inbound
+	accepted intake.Accepted
 	err      error
 }
 
-func (r *recorder) Receive(_ context.Context, in tenants.Inbound) (tenants.Accepted, error) {
+func (r *recorder) Receive(_ context.Context, in intake.Inbound) (intake.Accepted, error) {
 	r.got = append(r.got, in)
 	return r.accepted, r.err
 }
@@ -64,7 +66,7 @@ func codeOf(t *testing.T, w *httptest.ResponseRecorder) string {
 }
 
 func TestAWebhookReachesTheReceiverAsItWasSent(t *testing.T) {
-	rec := &recorder{accepted: tenants.Accepted{ID: "evt_1", Channel: "a"}}
+	rec := &recorder{accepted: intake.Accepted{ID: "evt_1", Channel: "a"}}
 	r := httptest.NewRequest("POST", "http://spoofed.example/in/Tok_en-1?a=%20b&a=c", strings.NewReader("\xff{}\r\n"))
 	r.Header = http.Header{"X-Signature": {"one", "two"}, "X-Forwarded-Host": {"spoofed.example"}}
 	w := serve(handler(rec, io.Discard), r)
@@ -84,7 +86,7 @@ func TestAWebhookReachesTheReceiverAsItWasSent(t *testing.T) {
 }
 
 func TestADuplicateIs200(t *testing.T) {
-	w := serve(handler(&recorder{accepted: tenants.Accepted{ID: "evt_1", Channel: "a", Duplicate: true}}, io.Discard),
+	w := serve(handler(&recorder{accepted: intake.Accepted{ID: "evt_1", Channel: "a", Duplicate: true}}, io.Discard),
 		httptest.NewRequest("POST", "/in/x", nil))
 	if w.Code != 200 || w.Body.String() != `{"id":"evt_1","channel":"a","duplicate":true}` {
 		t.Errorf("response %d %s, want 200 with a duplicate", w.Code, w.Body)
@@ -93,7 +95,7 @@ func TestADuplicateIs200(t *testing.T) {
 
 func TestAHandshakeIsAnsweredAsItIs(t *testing.T) {
 	reply := &signing.Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: []byte("<script>")}
-	w := serve(handler(&recorder{accepted: tenants.Accepted{Reply: reply}}, io.Discard),
+	w := serve(handler(&recorder{accepted: intake.Accepted{Reply: reply}}, io.Discard),
 		httptest.NewRequest("POST", "/in/x", nil))
 	h := w.Header()
 	if w.Code != 200 || w.Body.String() != "<script>" || h.Get("Content-Type") != reply.ContentType ||
@@ -130,7 +132,7 @@ func TestAPathIsOneTokenAsItWasSentOrItIs404(t *testing.T) {
 
 func TestWhatTheSourceDoesNotTakeIs405WithAllow(t *testing.T) {
 	rec := &recorder{err: &tenants.Error{Kind: tenants.MethodNotAllowed},
-		accepted: tenants.Accepted{Allow: []string{"POST", "GET"}}}
+		accepted: intake.Accepted{Allow: []string{"POST", "GET"}}}
 	unread := &endless{}
 	for n, method := range []string{"PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"} {
 		w := serve(handler(rec, io.Discard), httptest.NewRequest(method, "/in/x", unread))
@@ -150,7 +152,7 @@ func TestWhatTheSourceDoesNotTakeIs405WithAllow(t *testing.T) {
 
 func TestAHandshakeWithoutABodyIsAnsweredWithoutOne(t *testing.T) {
 	for _, status := range []int{200, 204} {
-		w := serve(handler(&recorder{accepted: tenants.Accepted{Reply: &signing.Reply{Status: status}}}, io.Discard),
+		w := serve(handler(&recorder{accepted: intake.Accepted{Reply: &signing.Reply{Status: status}}}, io.Discard),
 			httptest.NewRequest("HEAD", "/in/x", nil))
 		if w.Code != status || w.Body.Len() > 0 || w.Header().Get("Content-Type") != "" {
 			t.Errorf("response %d %v %s, want %d without a body", w.Code, w.Header(), w.Body, status)
@@ -191,7 +193,7 @@ func TestBodies(t *testing.T) {
 			10, 408, "request_timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rec := &recorder{accepted: tenants.Accepted{ID: "evt_1", Channel: "a"}}
+			rec := &recorder{accepted: intake.Accepted{ID: "evt_1", Channel: "a"}}
 			r := httptest.NewRequest("POST", "/in/x", nil)
 			r.Body, r.ContentLength = io.NopCloser(c.body), c.length
 			w := serve(handler(rec, io.Discard), r)
@@ -226,7 +228,7 @@ func TestAContentEncodingIs415(t *testing.T) {
 // A gzip body is not decoded here, because the signature covers the bytes as they were sent.
 func TestAnEncodedBodyReachesTheReceiverAsItWasSent(t *testing.T) {
 	for _, encoding := range []string{"Identity", "gzip", "x-gzip"} {
-		rec := &recorder{accepted: tenants.Accepted{ID: "evt_1"}}
+		rec := &recorder{accepted: intake.Accepted{ID: "evt_1"}}
 		r := httptest.NewRequest("POST", "/in/x", strings.NewReader("\x1f\x8b"))
 		r.Header.Set("Content-Encoding", encoding)
 		if w := serve(handler(rec, io.Discard), r); w.Code != 202 || string(rec.got[0].Body) != "\x1f\x8b" {
@@ -237,14 +239,14 @@ func TestAnEncodedBodyReachesTheReceiverAsItWasSent(t *testing.T) {
 
 func TestASourcesOwnAnswer(t *testing.T) {
 	for _, duplicate := range []bool{false, true} {
-		for want, response := range map[string]tenants.SourceResponse{
+		for want, response := range map[string]source.SourceResponse{
 			"200 application/json {\"ok\":true}": {Status: 200, Body: `{"ok":true}`, Type: "json"},
 			"201 text/plain; charset=utf-8 ok\n": {Status: 201, Body: "ok\n", Type: "text"},
 			"202 application/xml <Response/>":    {Status: 202, Body: "<Response/>", Type: "xml"},
 			"200 text/plain; charset=utf-8 ":     {Status: 200},
 			"204  ":                              {Status: 204},
 		} {
-			rec := &recorder{accepted: tenants.Accepted{ID: "evt_1", Channel: "a", Duplicate: duplicate,
+			rec := &recorder{accepted: intake.Accepted{ID: "evt_1", Channel: "a", Duplicate: duplicate,
 				Response: &response}}
 			w := serve(handler(rec, io.Discard), httptest.NewRequest("POST", "/in/x", nil))
 			h := w.Header()
@@ -262,13 +264,13 @@ func TestASourcesOwnAnswer(t *testing.T) {
 // The log line of a refused webhook names the tenant if it is known.
 func TestWhoseItIsIsObservedOfARefusalToo(t *testing.T) {
 	for _, c := range []struct {
-		accepted tenants.Accepted
+		accepted intake.Accepted
 		err      error
 		want     string
 	}{
-		{tenants.Accepted{ID: "evt_1", Tenant: "ten_1"}, nil, "ten_1"},
-		{tenants.Accepted{Tenant: "ten_1"}, &tenants.Error{Kind: tenants.Unauthenticated}, "ten_1"},
-		{tenants.Accepted{}, &tenants.Error{Kind: tenants.NotFound}, ""},
+		{intake.Accepted{ID: "evt_1", Tenant: "ten_1"}, nil, "ten_1"},
+		{intake.Accepted{Tenant: "ten_1"}, &tenants.Error{Kind: tenants.Unauthenticated}, "ten_1"},
+		{intake.Accepted{}, &tenants.Error{Kind: tenants.NotFound}, ""},
 	} {
 		heard := ""
 		h := ingest.Handler(ingest.Options{

@@ -17,7 +17,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"github.com/hookcast/hookcast/infra/awslocal/lambda"
 	"github.com/hookcast/hookcast/infra/operatorkey"
 	"github.com/hookcast/hookcast/infra/stacks"
@@ -107,10 +106,10 @@ func (l *local) open(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	deploy := func(queueURL func(name string) string) (err error) {
-		l.deployment, err = template.Deploy(stack, stacks.Place{Region: region, Account: account, QueueURL: queueURL},
+		l.deployment, err = template.Deploy(stack, stacks.Place{Region: region, Account: accountID, QueueURL: queueURL},
 			map[string]string{
 				"ApiDomainName": apiHost, "StreamDomainName": "stream.awslocal.invalid", "OperatorKeyHash": hash,
-				"CertificateArn":   "arn:aws:acm:" + region + ":" + account + ":certificate/none",
+				"CertificateArn":   "arn:aws:acm:" + region + ":" + accountID + ":certificate/none",
 				"StreamerImageTag": "local",
 			})
 		return err

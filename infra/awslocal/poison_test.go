@@ -14,10 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/streamer/peers"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/projection"
 )
 
 // inside runs an awslocal in this process, so that the test can reach its parts and emulators.
@@ -85,7 +87,7 @@ func unknownRecord(t *testing.T, l *local) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	wantFailure(ctx, t, queues, url.QueueUrl)
-	usage := tenants.NewMonthlyUsage(table)
+	usage := projection.NewMonthlyUsage(table)
 	for {
 		n, err := usage.Month(ctx, "ten_a", now)
 		if err != nil {
@@ -146,7 +148,7 @@ func TestAPoisonMessageGoesToTheDeadLettersAndItsChannelGoesOn(t *testing.T) {
 	setMaxReceives(ctx, t, queues, ingest, 2) // so that the test takes seconds
 
 	table := dynamo.Open(client, stack+"-Table")
-	tenant, _, _, err := tenants.NewAccounts(table, nil).Signup(ctx, "Acme", "dev@acme.test")
+	tenant, _, _, err := account.NewAccounts(table, nil).Signup(ctx, "Acme", "dev@acme.test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +160,7 @@ func TestAPoisonMessageGoesToTheDeadLettersAndItsChannelGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for log := tenants.NewLog(table); ; {
+	for log := eventlog.New(table); ; {
 		tail, err := log.Tail(ctx, tenant.ID, "orders")
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/cache"
 )
 
 // Limits of a fetch and of the cache.
@@ -39,8 +40,8 @@ type Options struct {
 type Store struct {
 	roots  *x509.CertPool
 	client *http.Client
-	rate   *tenants.Rate[struct{}]
-	kept   *tenants.Cache[string, *x509.Certificate]
+	rate   *cache.Rate[struct{}]
+	kept   *cache.Cache[string, *x509.Certificate]
 }
 
 // New returns a Store.
@@ -55,8 +56,8 @@ func New(o Options) *Store {
 			Transport: o.Transport, Timeout: timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		rate: tenants.NewRate[struct{}](1),
-		kept: tenants.NewCache[string, *x509.Certificate](keep, maxAnswers, maxAnswers),
+		rate: cache.NewRate[struct{}](1),
+		kept: cache.New[string, *x509.Certificate](keep, maxAnswers, maxAnswers),
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/infra/privatefile"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // Environment variables that override the saved credentials.
@@ -127,7 +127,7 @@ func (c *credentials) check() error {
 			return err
 		}
 	}
-	if err := tenants.CheckKeyFormat(c.Key); err != nil {
+	if err := account.CheckKeyFormat(c.Key); err != nil {
 		return failed(exitRefused,
 			"the API key is malformed: a key begins with hk_live_ and is shown once, when it is created")
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // output collects a command's output, which can be read while the command runs.
@@ -198,7 +198,7 @@ func follow(t *testing.T, change func(*follower), answers ...func(w http.Respons
 }
 
 // testKey returns a well-formed key.
-func testKey() string { return tenants.NewOperatorKey() }
+func testKey() string { return account.NewOperatorKey() }
 
 // streams answers with the lines of a stream. If stays is true, the stream remains open until the client leaves.
 func streams(stays bool, lines ...string) func(http.ResponseWriter, *http.Request) {

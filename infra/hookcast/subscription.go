@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 // subscription is one channel, channel pattern or source to listen to, and the address that its events are forwarded
@@ -82,7 +83,7 @@ func (w *subscription) resolve(ctx context.Context, c *client) error {
 		return withRoleHint(fmt.Errorf("%s: %w", w.source, err),
 			"reading sources requires a key with the role admin or owner; name the source's channels instead")
 	}
-	template, err := tenants.ParseTemplate(s.Channel)
+	template, err := source.ParseTemplate(s.Channel)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.source, err)
 	}

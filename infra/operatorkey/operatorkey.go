@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/infra/privatefile"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // Hash returns the hash of the operator's key in the file at path. If the file does not exist, Hash creates a key and
@@ -23,7 +23,7 @@ func Hash(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	hash, err := tenants.OperatorKeyHash(strings.TrimSpace(string(text)))
+	hash, err := account.OperatorKeyHash(strings.TrimSpace(string(text)))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -33,6 +33,6 @@ func Hash(path string) (string, error) {
 // create creates a key. It never overwrites a file, so of two concurrent callers neither returns the hash of a key
 // that is lost.
 func create(path string) ([]byte, error) {
-	text := []byte(tenants.NewOperatorKey() + "\n")
+	text := []byte(account.NewOperatorKey() + "\n")
 	return text, privatefile.Create(path, text)
 }

@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"github.com/hookcast/hookcast/infra/operatorkey"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/keyring"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
@@ -31,12 +32,12 @@ func TestTheKeyIsThatOfTheHash(t *testing.T) {
 		t.Errorf("second Hash = %s, %v, want %s", again, err, hash)
 	}
 	ctx, table, vault := context.Background(), tenantstest.NewTable(tenantstest.Faults{}), tenantstest.NewVault()
-	deployment, err := tenants.OpenDeployment(ctx, table, vault)
+	deployment, err := keyring.Open(ctx, table, vault)
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts := tenants.NewAccounts(table, nil)
-	keys := tenants.NewKeys(accounts, tenants.NewSigners(accounts, vault, deployment))
+	accounts := account.NewAccounts(table, nil)
+	keys := account.NewKeys(accounts, account.NewSigners(accounts, vault, deployment))
 	if err := keys.EnsureOperatorHash(ctx, hash); err != nil {
 		t.Fatal(err)
 	}
@@ -46,12 +47,12 @@ func TestTheKeyIsThatOfTheHash(t *testing.T) {
 }
 
 func TestAFileThatHoldsNoOperatorsKeyIsRefusedAndKept(t *testing.T) {
-	accounts := tenants.NewAccounts(tenantstest.NewTable(tenantstest.Faults{}), nil)
+	accounts := account.NewAccounts(tenantstest.NewTable(tenantstest.Faults{}), nil)
 	_, _, tenantsKey, err := accounts.Signup(context.Background(), "Acme", "dev@acme.test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := tenants.NewOperatorKey()
+	whole := account.NewOperatorKey()
 	for name, content := range map[string]string{"empty": "", "half": whole[:len(whole)-1], "a tenant's": tenantsKey} {
 		path := filepath.Join(t.TempDir(), "operator.key")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

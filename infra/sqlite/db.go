@@ -11,7 +11,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	_ "modernc.org/sqlite"
 )
 
 // Options configures a DB. The zero value is for production.

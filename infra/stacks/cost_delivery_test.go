@@ -13,9 +13,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	"github.com/hookcast/hookcast/functions/deliver"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/keyring"
 )
 
 // serverTime is the assumed time in seconds that an endpoint's server takes to answer.
@@ -96,18 +100,18 @@ func deliverSome(t *testing.T, n int) deliveryCost {
 			Attributes: map[string]string{"FifoQueue": "true"}})
 	must(t, err)
 	l.ready = l.all.Queue(*made.QueueUrl)
-	accounts := tenants.NewAccounts(l.table, tenants.NewNews(l.table, l.in))
-	deployment, err := tenants.OpenDeployment(ctx, l.table, l.vault)
+	accounts := account.NewAccounts(l.table, account.NewNews(l.table, l.in))
+	deployment, err := keyring.Open(ctx, l.table, l.vault)
 	must(t, err)
-	endpoints := tenants.NewEndpoints(l.table, accounts, l.vault, deployment,
-		tenants.EndpointOptions{Destinations: anywhere{}})
+	endpoints := endpoint.NewEndpoints(l.table, accounts, l.vault, deployment,
+		endpoint.Options{Destinations: anywhere{}})
 	_, _, err = endpoints.Create(ctx, l.tenant,
-		tenants.EndpointSpec{Name: "receiver", URL: "https://hooks.example.com/", Concurrency: 64})
+		endpoint.EndpointSpec{Name: "receiver", URL: "https://hooks.example.com/", Concurrency: 64})
 	must(t, err)
 	box := l.outbox(accounts)
 	box.Endpoints, box.Tenants = endpoints, &limits{LimitLookup: accounts}
 	receiver := &accepting{}
-	handler := deliver.Handler(deliver.Options{Deliverer: tenants.NewDeliverer(box, receiver),
+	handler := deliver.Handler(deliver.Options{Deliverer: delivery.NewDeliverer(box, receiver),
 		Logger: slog.New(slog.DiscardHandler), Measure: func(...slog.Attr) {}})
 
 	// The first pass fills the caches and is not counted; the second is.
@@ -118,7 +122,7 @@ func deliverSome(t *testing.T, n int) deliveryCost {
 			batch[i] = tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, name, fmt.Sprint(i)), Type: "test",
 				Data: make([]byte, 1<<10), Time: time.Now().UTC().Add(time.Second)}
 		}
-		stored, err := tenants.NewLog(l.table).Append(ctx, l.tenant, costChannel, batch)
+		stored, err := eventlog.New(l.table).Append(ctx, l.tenant, costChannel, batch)
 		must(t, err)
 		changes := make([]tenants.Change, n)
 		for i, e := range stored {
@@ -126,7 +130,7 @@ func deliverSome(t *testing.T, n int) deliveryCost {
 				Sort: fmt.Sprint(e.Seq)}, Version: 1, Body: tenants.EncodeEvent(e)}}
 		}
 		before, asked := l.bill.sum(), l.bill.asked
-		if failed, err := tenants.NewDispatcher(box).Dispatch(ctx, changes); err != nil || len(failed) > 0 {
+		if failed, err := delivery.NewDispatcher(box).Dispatch(ctx, changes); err != nil || len(failed) > 0 {
 			t.Fatal(failed, err)
 		}
 		trips := l.bill.asked - asked

@@ -26,7 +26,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	appending "github.com/hookcast/hookcast/functions/append"
 	"github.com/hookcast/hookcast/functions/changes"
 	"github.com/hookcast/hookcast/functions/ingest"
@@ -36,7 +35,16 @@ import (
 	"github.com/hookcast/hookcast/infra/sqs"
 	"github.com/hookcast/hookcast/infra/stacks"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/projection"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 var (
@@ -125,16 +133,16 @@ func newLine(t *testing.T) *line {
 		return s.Function.Name == "changes"
 	})]
 
-	deployment, err := tenants.OpenDeployment(ctx, l.table, l.vault)
+	deployment, err := keyring.Open(ctx, l.table, l.vault)
 	must(t, err)
-	accounts := tenants.NewAccounts(l.table, tenants.NewNews(l.table, l.in))
+	accounts := account.NewAccounts(l.table, account.NewNews(l.table, l.in))
 	tenant, _, _, err := accounts.Signup(ctx, "Acme", "dev@acme.test")
 	must(t, err)
-	_, shown, err := tenants.NewSources(l.table, accounts, l.vault, deployment).Create(ctx, tenant.ID,
-		tenants.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
+	_, shown, err := source.NewSources(l.table, accounts, l.vault, deployment).Create(ctx, tenant.ID,
+		source.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
 	must(t, err)
 	l.token, l.tenant = shown.Token, tenant.ID
-	interest := tenants.NewInterest(l.table)
+	interest := node.NewInterest(l.table)
 	for range costNodes {
 		node := tenants.NewID("nod_")
 		l.nodes = append(l.nodes, node)
@@ -146,17 +154,17 @@ func newLine(t *testing.T) *line {
 }
 
 // start makes functions with empty caches.
-func (l *line) start(deployment *tenants.Deployment) {
+func (l *line) start(deployment *keyring.Ring) {
 	quiet, unmeasured := slog.New(slog.DiscardHandler), func(...slog.Attr) {}
-	accounts := tenants.NewAccounts(l.table, nil)
-	intake := tenants.NewIntake(&limits{LimitLookup: accounts}, tenants.NewLog(l.table), l.all.Queue(l.queue))
-	lookup := &source{SourceLookup: tenants.NewSources(l.table, accounts, l.vault, deployment)}
+	accounts := account.NewAccounts(l.table, nil)
+	in := intake.NewIntake(&limits{LimitLookup: accounts}, eventlog.New(l.table), l.all.Queue(l.queue))
+	lookup := &counted{SourceLookup: source.NewSources(l.table, accounts, l.vault, deployment)}
 	l.ingest = ingest.Handler(ingest.Options{
-		Receiver: &clock{Receiver: tenants.NewReceiver(lookup, tenants.NewJudge(nil), intake), line: l},
+		Receiver: &clock{Receiver: intake.NewReceiver(lookup, source.NewJudge(nil), in), line: l},
 		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
 	})
-	appender := tenants.NewAppender(tenants.NewLog(l.table), tenants.NewInterest(l.table), l.in, nil)
-	appender.Tenants = &limits{LimitLookup: tenants.NewAccounts(l.table, nil)}
+	appender := intake.NewAppender(eventlog.New(l.table), node.NewInterest(l.table), l.in, nil)
+	appender.Tenants = &limits{LimitLookup: account.NewAccounts(l.table, nil)}
 	l.appends = appending.Handler(appending.Options{Appender: appender, Logger: quiet, Measure: unmeasured})
 	l.changes = changes.Handler(changes.Options{
 		Decode: func(record []byte) (tenants.Change, error) {
@@ -164,8 +172,8 @@ func (l *line) start(deployment *tenants.Deployment) {
 			err := json.Unmarshal(record, &r)
 			return l.fed[r.Number], err
 		},
-		Usage: tenants.NewMonthlyUsage(l.table), Index: tenants.NewEventIndex(l.table),
-		Out: tenants.NewDispatcher(l.outbox(accounts)), News: tenants.NewNews(l.table, l.in), Logger: quiet,
+		Usage: projection.NewMonthlyUsage(l.table), Index: projection.NewEventIndex(l.table),
+		Out: delivery.NewDispatcher(l.outbox(accounts)), News: account.NewNews(l.table, l.in), Logger: quiet,
 		Measure: unmeasured,
 	})
 }
@@ -174,10 +182,10 @@ func (l *line) start(deployment *tenants.Deployment) {
 const dispatching = 1
 
 // outbox returns the outbox of deliveries, over the line's queues. Without endpoints it has none.
-func (l *line) outbox(accounts *tenants.Accounts) *tenants.Outbox {
-	return &tenants.Outbox{
-		Table: l.table, Log: tenants.NewLog(l.table),
-		Endpoints: tenants.NewEndpoints(l.table, accounts, nil, new(tenants.Deployment), tenants.EndpointOptions{}),
+func (l *line) outbox(accounts *account.Accounts) *delivery.Outbox {
+	return &delivery.Outbox{
+		Table: l.table, Log: eventlog.New(l.table),
+		Endpoints: endpoint.NewEndpoints(l.table, accounts, nil, new(keyring.Ring), endpoint.Options{}),
 		Ready:     l.ready, Waiting: l.ready,
 	}
 }
@@ -203,13 +211,13 @@ func (k *limits) Limits(ctx context.Context, t tenants.TenantID) (tenants.Limits
 	return got, err
 }
 
-type source struct {
-	tenants.SourceLookup
-	told    *tenants.Source
+type counted struct {
+	intake.SourceLookup
+	told    *source.Source
 	secrets []signing.Secret
 }
 
-func (k *source) ByToken(ctx context.Context, token string) (tenants.Source, []signing.Secret, error) {
+func (k *counted) ByToken(ctx context.Context, token string) (source.Source, []signing.Secret, error) {
 	if k.told != nil {
 		return *k.told, k.secrets, nil
 	}
@@ -223,11 +231,11 @@ func (k *source) ByToken(ctx context.Context, token string) (tenants.Source, []s
 // clock makes all webhooks of a pass arrive at once, however long the test takes to send them: webhooks that arrive
 // seconds apart are not one batch.
 type clock struct {
-	*tenants.Receiver
+	*intake.Receiver
 	line *line
 }
 
-func (c *clock) Receive(ctx context.Context, in tenants.Inbound) (tenants.Accepted, error) {
+func (c *clock) Receive(ctx context.Context, in intake.Inbound) (intake.Accepted, error) {
 	in.Received = c.line.began
 	return c.Receiver.Receive(ctx, in)
 }
@@ -238,7 +246,7 @@ func (l *line) forget() {
 	l.t.Helper()
 	l.vault = kms.New(l.keys, keyARN, keyARN)
 	// a process does this once, when it starts
-	deployment, err := tenants.OpenDeployment(l.t.Context(), l.table, l.vault)
+	deployment, err := keyring.Open(l.t.Context(), l.table, l.vault)
 	must(l.t, err)
 	l.vault = kms.New(l.keys, keyARN, keyARN)
 	l.start(deployment)

@@ -12,6 +12,7 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 // hubOnly is the hub with nothing before it but a front, and behind it a log that holds nothing.
@@ -56,8 +57,8 @@ func (h *hubOnly) Tail(_ context.Context, _ tenants.TenantID, channel string) (i
 	return h.last[channel], nil
 }
 
-func (h *hubOnly) Read(_ context.Context, _ tenants.TenantID, _ string, after int64, _ int, _ tenants.Retention) (tenants.Page, error) {
-	return tenants.Page{Tail: after}, nil
+func (h *hubOnly) Read(_ context.Context, _ tenants.TenantID, _ string, after int64, _ int, _ tenants.Retention) (eventlog.Page, error) {
+	return eventlog.Page{Tail: after}, nil
 }
 
 func (h *hubOnly) Register(context.Context, string, time.Time, tenants.TenantID, string, int) error {

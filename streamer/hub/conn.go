@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // Conn is a connection: a subscriber of one or more channels. There are many of them and most are idle, so that what is here is
@@ -35,8 +36,8 @@ type Conn struct {
 	sent    int64
 	owed    int64 // what of sent the other end is to have acknowledged before since, or with listed false the last heartbeat, is too long ago
 	format  Format
-	hidden  tenants.Hidden // what of payloads is not shown here
-	out     [][]byte       // what is to go out before anything else, in pieces
+	hidden  hidden.Hidden // what of payloads is not shown here
+	out     [][]byte      // what is to go out before anything else, in pieces
 	subs    []sub
 	one     [1]sub
 	*info

@@ -9,6 +9,7 @@ import (
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/envelope"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 // put writes b, which is the caller's, behind everything written before. c.mu held.
@@ -132,7 +133,7 @@ func (c *Conn) cursor() string {
 }
 
 // gapFrame appends the frame that says what is lost. c.mu held; the position must be behind the gap already.
-func (c *Conn) gapFrame(dst []byte, g tenants.Gap) []byte {
+func (c *Conn) gapFrame(dst []byte, g eventlog.Gap) []byte {
 	data := append([]byte(`{"channel":`), envelope.AppendString(nil, g.Channel)...)
 	if g.Reset {
 		data = append(data, `,"reset":true}`...)

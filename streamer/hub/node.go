@@ -6,10 +6,11 @@ import (
 	"sync"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 )
 
 // A Hub is what a node has its subscribers served by.
-var _ tenants.Fanout = (*Hub)(nil)
+var _ node.Fanout = (*Hub)(nil)
 
 // Reregister takes a new name for this node, writes the interest rows of every channel that it serves under it, and reads each
 // channel behind its own last number: what a node does that may have lost its lease or its inbox. It returns the first error, or

@@ -14,7 +14,10 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/node"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
@@ -49,7 +52,7 @@ type hazard struct {
 type dock struct {
 	*tenantstest.Process
 	hub  *Hub
-	node *tenants.Node
+	node *node.Node
 	stop context.CancelFunc
 	done chan struct{}
 }
@@ -71,15 +74,15 @@ func (h *harbour) open() *dock {
 	p := tenantstest.NewProcess()
 	in, table := p.Inboxes(h.inboxes), p.Table(h.table)
 	d := &dock{Process: p, done: make(chan struct{})}
-	o := tenants.NodeOptions{Table: table, Inboxes: in, Maker: lateMaker{in, h.early}, Open: in.Open}
+	o := node.Options{Table: table, Inboxes: in, Maker: lateMaker{in, h.early}, Open: in.Open}
 	if h.careless || h.early > 0 {
 		o.Open = func(node string) tenants.Inbox { return carelessInbox{in.Open(node)} }
 	}
-	d.node = tenants.NewNode(o)
+	d.node = node.New(o)
 	persist(func() error { return d.node.Join(context.Background()) })
-	interest := tenants.NewInterest(table)
+	interest := node.NewInterest(table)
 	d.hub = New(Options{
-		Log: tenants.NewLog(table), Interest: interest, Node: d.node.ID(), Lease: d.node.InterestUntil, Linger: time.Second, AntiEntropy: 1000 * time.Hour,
+		Log: eventlog.New(table), Interest: interest, Node: d.node.ID(), Lease: d.node.InterestUntil, Linger: time.Second, AntiEntropy: 1000 * time.Hour,
 		Workers: 2, Readers: 4, UnsentAge: time.Hour,
 	})
 	var ctx context.Context
@@ -261,10 +264,10 @@ func (h *harbour) run() {
 		if h.stale {
 			table = &staleInterest{Table: table, seen: map[tenants.Kind][]tenants.Row{}}
 		}
-		a := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), h.inboxes, h.queue)
+		a := intake.NewAppender(eventlog.New(table), node.NewInterest(table), h.inboxes, h.queue)
 		running.Go(func() { a.Run(ctx, 1) })
 	}
-	sweep := tenants.NewSweep(h.table, h.inboxes, h.inboxes)
+	sweep := node.NewSweep(h.table, h.inboxes, h.inboxes)
 	running.Go(func() {
 		for ctx.Err() == nil {
 			select {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
@@ -13,7 +14,7 @@ import (
 type spoiltHub struct {
 	*Hub
 	h        *harbour
-	interest *tenants.Interest
+	interest *node.Interest
 }
 
 func (s spoiltHub) Reregister(ctx context.Context, node string) error {

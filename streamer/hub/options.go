@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // Log is what the hub reads: see [tenants.Log].
 type Log interface {
 	// Read returns events behind after, in order and without a hole but for the page's Gap.
-	Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (tenants.Page, error)
+	Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (eventlog.Page, error)
 	// Tail returns the channel's last number, as of a moment within the call.
 	Tail(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error)
 }
@@ -48,7 +50,7 @@ type Options struct {
 	Allowed func(ctx context.Context, p *tenants.Principal, channels []string) (v Verdict, until time.Time, err error)
 	// Hidden returns what of payloads p is not shown. Called by Recheck, as Allowed is and where that allows; an error leaves what was hidden
 	// before and is asked again. nil: nothing is hidden.
-	Hidden func(ctx context.Context, p *tenants.Principal) (tenants.Hidden, error)
+	Hidden func(ctx context.Context, p *tenants.Principal) (hidden.Hidden, error)
 	// Tracer hears what becomes of traced events. nil: nothing is traced. Tracing returns until when the tenant's comings and goings are
 	// recorded (zero: they are not); it is called by Recheck, as Allowed is. nil: what Subscription.Traced says stands.
 	Tracer  Tracer
@@ -100,7 +102,7 @@ func (o *Options) defaults() {
 		}
 	}
 	if o.Hidden == nil {
-		o.Hidden = func(context.Context, *tenants.Principal) (tenants.Hidden, error) { return "", nil }
+		o.Hidden = func(context.Context, *tenants.Principal) (hidden.Hidden, error) { return "", nil }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

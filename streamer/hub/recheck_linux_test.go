@@ -12,6 +12,8 @@ import (
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 const (
@@ -101,8 +103,8 @@ func BenchmarkRecheck(b *testing.B) {
 type quietLog struct{}
 
 func (quietLog) Tail(context.Context, tenants.TenantID, string) (int64, error) { return 0, nil }
-func (quietLog) Read(_ context.Context, _ tenants.TenantID, _ string, after int64, _ int, _ tenants.Retention) (tenants.Page, error) {
-	return tenants.Page{Tail: after}, nil
+func (quietLog) Read(_ context.Context, _ tenants.TenantID, _ string, after int64, _ int, _ tenants.Retention) (eventlog.Page, error) {
+	return eventlog.Page{Tail: after}, nil
 }
 func (quietLog) Register(context.Context, string, time.Time, tenants.TenantID, string, int) error {
 	return nil
@@ -128,7 +130,7 @@ func benchmarkRecheck(b *testing.B, rules []access.Rule, channel func(int) strin
 			}
 			return Allowed, time.Time{}, nil
 		},
-		Hidden: func(ctx context.Context, p *tenants.Principal) (tenants.Hidden, error) { return gate.Hidden(ctx, *p) },
+		Hidden: func(ctx context.Context, p *tenants.Principal) (hidden.Hidden, error) { return gate.Hidden(ctx, *p) },
 	})
 	b.Cleanup(h.Close)
 	connect := func(t tenants.TenantID, subject, channel string, s sink) *Conn {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
@@ -113,26 +114,26 @@ func (b *book) Tail(ctx context.Context, _ tenants.TenantID, channel string) (in
 	return tail, b.wait(ctx)
 }
 
-func (b *book) Read(ctx context.Context, _ tenants.TenantID, channel string, after int64, limit int, _ tenants.Retention) (tenants.Page, error) {
+func (b *book) Read(ctx context.Context, _ tenants.TenantID, channel string, after int64, limit int, _ tenants.Retention) (eventlog.Page, error) {
 	if err := b.call(ctx, "read", channel); err != nil {
-		return tenants.Page{}, err
+		return eventlog.Page{}, err
 	}
 	p := b.page(channel, after, limit)
 	return p, b.wait(ctx)
 }
 
-func (b *book) page(channel string, after int64, limit int) tenants.Page {
+func (b *book) page(channel string, after int64, limit int) eventlog.Page {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := b.channels[channel]
-	p := tenants.Page{Tail: int64(len(all))}
+	p := eventlog.Page{Tail: int64(len(all))}
 	if after > p.Tail {
-		p.Gap = &tenants.Gap{Channel: channel, From: 1, To: p.Tail, Reset: true}
+		p.Gap = &eventlog.Gap{Channel: channel, From: 1, To: p.Tail, Reset: true}
 		return p
 	}
 	from := after
 	if f := b.floor[channel]; f > after+1 {
-		p.Gap = &tenants.Gap{Channel: channel, From: after + 1, To: f - 1}
+		p.Gap = &eventlog.Gap{Channel: channel, From: after + 1, To: f - 1}
 		from = f - 1
 	}
 	p.Events = slices.Clone(all[from:min(from+int64(limit), p.Tail)])

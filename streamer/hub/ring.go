@@ -4,13 +4,15 @@ import (
 	"sort"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // entry is one step of a channel: an event, or a gap.
 type entry struct {
 	last   int64          // the position behind it
 	event  *tenants.Event // nil: a gap
-	gap    *tenants.Gap
+	gap    *eventlog.Gap
 	size   int64 // bytes on the wire, roughly
 	at     int64 // when it came here, in ms of the hub's clock
 	born   int64 // when the event was received, in µs
@@ -21,7 +23,7 @@ type entry struct {
 // frame is an event encoded for one format and view: what is the same for all, and the end that a connection of this channel alone has.
 type frame struct {
 	format Format
-	hidden tenants.Hidden
+	hidden hidden.Hidden
 	bytes  []byte
 	body   int // how much of bytes is the same for connections of several channels
 }
@@ -37,7 +39,7 @@ func eventEntry(e tenants.Event, now int64) entry {
 	return made
 }
 
-func gapEntry(g *tenants.Gap, now int64) entry {
+func gapEntry(g *eventlog.Gap, now int64) entry {
 	return entry{last: g.To, gap: g, size: 128, at: now}
 }
 
@@ -98,7 +100,7 @@ func (e *entry) weight() int64 {
 }
 
 // encoded returns the i-th entry's frame, encoding it the first time that somebody of this format and view is there.
-func (s *segment) encoded(i int, f Format, hidden tenants.Hidden, scratch *[]byte) frame {
+func (s *segment) encoded(i int, f Format, hidden hidden.Hidden, scratch *[]byte) frame {
 	e := &s.entries[i]
 	for _, have := range e.frames {
 		if have.format == f && have.hidden == hidden {
@@ -119,7 +121,7 @@ func (s *segment) encoded(i int, f Format, hidden tenants.Hidden, scratch *[]byt
 }
 
 // pageSegment makes a segment of a page that was read behind after.
-func pageSegment(after int64, p tenants.Page, now int64) *segment {
+func pageSegment(after int64, p eventlog.Page, now int64) *segment {
 	s := &segment{after: after, used: now}
 	if p.Gap != nil && !p.Gap.Reset && p.Gap.To > after {
 		s.append(gapEntry(p.Gap, now))

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // run is consecutive frames for one write. It is kept for the next subscriber who is at the same position.
@@ -12,7 +13,7 @@ type run struct {
 	stamp  uint64
 	from   int64
 	format Format
-	hidden tenants.Hidden
+	hidden hidden.Hidden
 	buf    []byte
 	steps  []step
 	traced bool // some step has a tally

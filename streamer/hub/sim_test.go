@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/node"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
@@ -137,9 +140,9 @@ func (w *world) Send(ctx context.Context, node string, ns ...tenants.Notice) err
 
 // nodeLog and nodeInterest are the hub's, and plant the defects of the node's side.
 type nodeLog struct {
-	*tenants.Log
+	*eventlog.Log
 	w     *world
-	in    *tenants.Interest
+	in    *node.Interest
 	mu    sync.Mutex
 	late  map[string]func()
 	tails map[string]int64
@@ -162,7 +165,7 @@ func (l *nodeLog) Drop(ctx context.Context, node string, t tenants.TenantID, cha
 	return l.in.Drop(ctx, node, t, channel)
 }
 
-func (l *nodeLog) Read(ctx context.Context, t tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (tenants.Page, error) {
+func (l *nodeLog) Read(ctx context.Context, t tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (eventlog.Page, error) {
 	p, err := l.Log.Read(ctx, t, channel, after, limit, r)
 	l.mu.Lock()
 	late := l.late[channel]
@@ -224,7 +227,7 @@ func (w *world) run() {
 	rng := w.rng(1)
 	w.table = tenantstest.NewTable(f)
 	w.queue = tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: 5 * time.Second, Faults: f})
-	log := &nodeLog{Log: tenants.NewLog(w.table), w: w, in: tenants.NewInterest(w.table), late: map[string]func(){}, tails: map[string]int64{}}
+	log := &nodeLog{Log: eventlog.New(w.table), w: w, in: node.NewInterest(w.table), late: map[string]func(){}, tails: map[string]int64{}}
 	w.hub = New(Options{Log: log, Interest: log, Node: "nod_1", Linger: 500 * time.Millisecond, Ring: 1 + rng.IntN(12), Workers: 2, Readers: 4, UnsentAge: time.Hour})
 	defer w.hub.Close()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -232,7 +235,7 @@ func (w *world) run() {
 	stop := make(chan struct{})
 	for range 2 {
 		table := ledger{w.table, w}
-		a := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), w, w.queue)
+		a := intake.NewAppender(eventlog.New(table), node.NewInterest(table), w, w.queue)
 		running.Go(func() { a.Run(ctx, 1) })
 	}
 	var visitors []*visitor

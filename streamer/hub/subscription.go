@@ -5,6 +5,7 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 // Format puts events on a wire. An event's frame is what AppendEvent and then AppendEnd append: the first part is the same for
@@ -62,7 +63,7 @@ type Result struct {
 // Item is an event, or a gap where something is lost.
 type Item struct {
 	Event *tenants.Event // shared: not to be changed
-	Gap   *tenants.Gap
+	Gap   *eventlog.Gap
 }
 
 // Stop is the cursor of a stream that is over for good: a request that brings it back is answered with 204.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 // earlyBytes bounds what a topic keeps of events that came before their turn. What is over is dropped, and read from the log.
@@ -137,7 +138,7 @@ func (t *topic) catchUp() {
 	})
 }
 
-func (t *topic) caughtUp(page tenants.Page, err error) {
+func (t *topic) caughtUp(page eventlog.Page, err error) {
 	if t.state != live {
 		return
 	}
@@ -173,14 +174,14 @@ func (t *topic) caughtUp(page tenants.Page, err error) {
 }
 
 // takePage appends what of a page read at or before head is behind head.
-func (t *topic) takePage(page tenants.Page) {
+func (t *topic) takePage(page eventlog.Page) {
 	now, before := t.hub.now(), t.head
 	if g := page.Gap; g != nil && g.Reset && page.Tail < t.head {
 		t.reset(page.Tail)
 		return
 	} else if g != nil && !g.Reset && g.From <= t.head+1 && g.To > t.head {
 		t.hub.stats.gaps.Add(1)
-		t.extend(gapEntry(&tenants.Gap{Channel: t.key.name, From: t.head + 1, To: g.To}, now))
+		t.extend(gapEntry(&eventlog.Gap{Channel: t.key.name, From: t.head + 1, To: g.To}, now))
 	}
 	for i := range page.Events {
 		if page.Events[i].Seq == t.head+1 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 // open makes the topic live: interest is committed first and the log read after, so that an event that the appender
@@ -40,7 +41,7 @@ func (t *topic) registered(err error) {
 }
 
 // readOpening reads what a topic begins with: some way before the lowest cursor, if anybody has one, else the end.
-func (h *Hub) readOpening(ctx context.Context, k topicKey, lowest int64, ok bool) (after int64, page tenants.Page, err error) {
+func (h *Hub) readOpening(ctx context.Context, k topicKey, lowest int64, ok bool) (after int64, page eventlog.Page, err error) {
 	if ok {
 		after = max(0, lowest-lookBack)
 		page, err = h.readPage(ctx, k, after)
@@ -63,7 +64,7 @@ func (t *topic) lowest() (pos int64, ok bool) {
 	return pos, ok
 }
 
-func (t *topic) opened(after int64, page tenants.Page, err error) {
+func (t *topic) opened(after int64, page eventlog.Page, err error) {
 	if err != nil {
 		t.openFailed("reading a channel", err)
 		return

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 const (
@@ -20,11 +20,11 @@ type load struct{ after int64 }
 func (l *load) serves(pos int64) bool { return l.after <= pos && pos < l.after+pageRows }
 
 // readPage reads what of a channel behind after may be shown.
-func (h *Hub) readPage(ctx context.Context, k topicKey, after int64) (tenants.Page, error) {
+func (h *Hub) readPage(ctx context.Context, k topicKey, after int64) (eventlog.Page, error) {
 	h.stats.replayReads.Add(1)
 	r, err := h.o.Retention(ctx, k.tenant)
 	if err != nil {
-		return tenants.Page{}, err
+		return eventlog.Page{}, err
 	}
 	return h.o.Log.Read(ctx, k.tenant, k.name, after, pageRows, r)
 }
@@ -67,7 +67,7 @@ func (t *topic) want(s *sub, pos int64) {
 }
 
 // loaded takes what was read for l when the topic had forgotten so many times.
-func (t *topic) loaded(l *load, page tenants.Page, err error, forgot int) {
+func (t *topic) loaded(l *load, page eventlog.Page, err error, forgot int) {
 	done := func() {
 		t.loads = slices.DeleteFunc(t.loads, func(x *load) bool { return x == l })
 		waiters := t.waiters

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // Tracer hears what becomes of traced events, and of the connections of tenants that trace. Its methods are called with locks held and do not
 // wait; *tenants.Tracer is one.
 type Tracer interface {
-	Hop(t tenants.TenantID, event string, received time.Time, h tenants.Hop)
-	Session(t tenants.TenantID, subject string, s tenants.Session)
+	Hop(t tenants.TenantID, event string, received time.Time, h trace.Hop)
+	Session(t tenants.TenantID, subject string, s trace.Session)
 }
 
 const (
@@ -34,10 +36,10 @@ type traceTally struct {
 	connections int
 	replayed    int
 	bytes       int64
-	hidden      map[tenants.Hidden]int
+	hidden      map[hidden.Hidden]int
 	cut         map[cause]int
 	cutAt       time.Time
-	denied      []tenants.HopDenied
+	denied      []trace.HopDenied
 }
 
 // traced are the tenants whose connections' comings and goings are recorded, each until when. It is replaced, not changed.
@@ -74,7 +76,7 @@ func (t *topic) tallyOf(e *tenants.Event) *traceTally {
 }
 
 // wrote counts a connection that the event was written to, or handed to for an answer.
-func (y *traceTally) wrote(hidden tenants.Hidden, bytes int, replayed bool) {
+func (y *traceTally) wrote(hides hidden.Hidden, bytes int, replayed bool) {
 	y.changed, y.last = true, time.Now()
 	if y.first.IsZero() {
 		y.first = y.last
@@ -84,12 +86,12 @@ func (y *traceTally) wrote(hidden tenants.Hidden, bytes int, replayed bool) {
 	if replayed {
 		y.replayed++
 	}
-	if hidden != "" {
+	if hides != "" {
 		if y.hidden == nil {
-			y.hidden = make(map[tenants.Hidden]int)
+			y.hidden = make(map[hidden.Hidden]int)
 		}
-		if _, known := y.hidden[hidden]; known || len(y.hidden) < formsKept {
-			y.hidden[hidden]++
+		if _, known := y.hidden[hides]; known || len(y.hidden) < formsKept {
+			y.hidden[hides]++
 		}
 	}
 }
@@ -124,8 +126,8 @@ func (t *topic) traceCut(s *sub, why cause) {
 		}
 		y.cut[why]++
 		y.changed, y.cutAt = true, time.Now()
-		if why == causeDenied && p != nil && len(y.denied) < tenants.HopDenies {
-			y.denied = append(y.denied, tenants.HopDenied{Connection: c.id, Subject: p.Subject, Roles: p.Roles, Channels: p.Channels})
+		if why == causeDenied && p != nil && len(y.denied) < trace.HopDenies {
+			y.denied = append(y.denied, trace.HopDenied{Connection: c.id, Subject: p.Subject, Roles: p.Roles, Channels: p.Channels})
 		}
 	}
 }
@@ -148,9 +150,9 @@ func (t *topic) traceTurn() {
 	}
 }
 
-func (y *traceTally) hop(channel, node string) tenants.Hop {
-	h := tenants.Hop{
-		Name: tenants.HopWritten, Node: node, First: y.first.UTC(), At: y.last.UTC(), Subscribers: y.subscribers, Connections: y.connections,
+func (y *traceTally) hop(channel, node string) trace.Hop {
+	h := trace.Hop{
+		Name: trace.HopWritten, Node: node, First: y.first.UTC(), At: y.last.UTC(), Subscribers: y.subscribers, Connections: y.connections,
 		Replayed: y.replayed, Bytes: y.bytes, Denied: slices.Clone(y.denied),
 	}
 	if y.connections == 0 {
@@ -158,7 +160,7 @@ func (y *traceTally) hop(channel, node string) tenants.Hop {
 	}
 	for hidden, n := range y.hidden {
 		if fields := hidden.Fields(channel); len(fields) > 0 {
-			h.Hidden = append(h.Hidden, tenants.HopHidden{Fields: fields, Connections: n})
+			h.Hidden = append(h.Hidden, trace.HopHidden{Fields: fields, Connections: n})
 		}
 	}
 	for why, n := range y.cut {
@@ -217,7 +219,7 @@ func (c *Conn) traceSession(why string) {
 	if !now.Before(tracing[tenant]) {
 		return
 	}
-	c.hub.o.Tracer.Session(tenant, p.Subject, tenants.Session{
+	c.hub.o.Tracer.Session(tenant, p.Subject, trace.Session{
 		Connection: c.id, Node: c.hub.nodeID(), At: now.UTC(), Opened: c.opened.UTC(), Ended: why, Transport: c.transport, Channels: c.channels(),
 		Positions: c.positions(nil),
 	})

@@ -13,31 +13,33 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // notebook is a tracer that keeps what it is told.
 type notebook struct {
 	mu       sync.Mutex
-	hops     map[string]tenants.Hop // by event; the latest
+	hops     map[string]trace.Hop // by event; the latest
 	sessions []string
 }
 
-func (n *notebook) Hop(_ tenants.TenantID, event string, _ time.Time, h tenants.Hop) {
+func (n *notebook) Hop(_ tenants.TenantID, event string, _ time.Time, h trace.Hop) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.hops == nil {
-		n.hops = make(map[string]tenants.Hop)
+		n.hops = make(map[string]trace.Hop)
 	}
 	n.hops[event] = h
 }
 
-func (n *notebook) Session(_ tenants.TenantID, subject string, s tenants.Session) {
+func (n *notebook) Session(_ tenants.TenantID, subject string, s trace.Session) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.sessions = append(n.sessions, fmt.Sprint(subject, " ", s.Connection, " ", s.Ended, " ", s.Channels, s.Positions))
 }
 
-func (n *notebook) hop(event string) tenants.Hop {
+func (n *notebook) hop(event string) trace.Hop {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.hops[event]
@@ -65,7 +67,7 @@ func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
 			r.connect("", "a")
 		}
 		hides := r.open("", "a", "b")
-		hides.c.Conceal(tenants.NewHidden(tenants.HiddenField{Channel: "a", Path: "n"}))
+		hides.c.Conceal(hidden.NewHidden(hidden.HiddenField{Channel: "a", Path: "n"}))
 		hides.attach()
 		poll := r.with(Subscription{Poll: &Poll{Wait: time.Minute}}, "", "a").attach()
 		slow := r.connect("", "a")
@@ -79,7 +81,7 @@ func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
 		r.tell("a", r.markTraced("a", r.append("a", `{"n":2}`))...)
 		r.settle()
 		h := notes.hop("evt_a_2")
-		if h.Name != tenants.HopWritten || h.Node != "nod_1" || h.Subscribers != 5 || h.Connections != 4 || h.Replayed != 0 || h.Bytes == 0 || h.Cut != nil ||
+		if h.Name != trace.HopWritten || h.Node != "nod_1" || h.Subscribers != 5 || h.Connections != 4 || h.Replayed != 0 || h.Bytes == 0 || h.Cut != nil ||
 			len(h.Hidden) != 1 || h.Hidden[0].Connections != 1 || !slices.Equal(h.Hidden[0].Fields, []string{"n"}) || h.First.IsZero() {
 			t.Errorf("%+v", h)
 		}
@@ -178,7 +180,7 @@ func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
 }
 
 func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
-	const crowd = 3 * tenants.HopDenies
+	const crowd = 3 * trace.HopDenies
 	var notes notebook
 	var denied atomic.Bool
 	inBubble(t, Options{Tracer: &notes, Allowed: func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
@@ -198,7 +200,7 @@ func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
 		denied.Store(true)
 		r.hub.Recheck(ten)
 		r.settle()
-		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != tenants.HopDenies {
+		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != trace.HopDenies {
 			t.Errorf("%d were cut, and %d are named", h.Cut["denied"], len(h.Denied))
 		}
 	})

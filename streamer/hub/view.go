@@ -4,12 +4,13 @@ import (
 	"slices"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // view is an event as those see it from whom the same is hidden. It is made once for each such set of fields, whatever the number of
 // subscribers, formats and polls.
 type view struct {
-	hidden tenants.Hidden
+	hidden hidden.Hidden
 	event  *tenants.Event
 }
 
@@ -18,7 +19,7 @@ type view struct {
 const formsKept = 64
 
 // view returns the i-th entry's event without what is hidden.
-func (s *segment) view(i int, hidden tenants.Hidden) *tenants.Event {
+func (s *segment) view(i int, hidden hidden.Hidden) *tenants.Event {
 	e := &s.entries[i]
 	if hidden == "" {
 		return e.event
@@ -46,7 +47,7 @@ func (v view) weight(e *entry) int64 {
 
 // Conceal says what of payloads the connection is not to show: for the route, which finds that out when the hub knows the connection
 // already, and before it is attached. What changes later is seen by Recheck.
-func (c *Conn) Conceal(hidden tenants.Hidden) {
+func (c *Conn) Conceal(hidden hidden.Hidden) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.conceal(hidden)
@@ -54,7 +55,7 @@ func (c *Conn) Conceal(hidden tenants.Hidden) {
 
 // conceal changes what is hidden. Frames that are on their way out stay as they are; what a poll has collected is looked at again, and
 // may so hide both what was to be hidden before and what is now. c.mu held.
-func (c *Conn) conceal(hidden tenants.Hidden) {
+func (c *Conn) conceal(hidden hidden.Hidden) {
 	if c.hidden == hidden {
 		return
 	}
@@ -71,7 +72,7 @@ func (c *Conn) conceal(hidden tenants.Hidden) {
 
 // concealFrom is conceal for who was asked about, some time ago: a connection that has been renewed since has been asked about since.
 // c.mu must not be held.
-func (c *Conn) concealFrom(p *tenants.Principal, hidden tenants.Hidden) {
+func (c *Conn) concealFrom(p *tenants.Principal, hidden hidden.Hidden) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if q := c.principal; q == p || q != nil && p != nil && q.SameAs(*p) && slices.Equal(q.Roles, p.Roles) {

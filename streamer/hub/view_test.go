@@ -12,25 +12,26 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-func hide(paths ...string) tenants.Hidden {
-	var fields []tenants.HiddenField
+func hide(paths ...string) hidden.Hidden {
+	var fields []hidden.HiddenField
 	for _, p := range paths {
-		fields = append(fields, tenants.HiddenField{Channel: "*", Path: p})
+		fields = append(fields, hidden.HiddenField{Channel: "*", Path: p})
 	}
-	return tenants.NewHidden(fields...)
+	return hidden.NewHidden(fields...)
 }
 
 // policy is what a hub is told is hidden, by role.
 type policy struct {
 	mu     sync.Mutex
-	byRole map[string]tenants.Hidden
+	byRole map[string]hidden.Hidden
 	err    error
 	asked  int
 }
 
-func (p *policy) hidden(_ context.Context, who *tenants.Principal) (tenants.Hidden, error) {
+func (p *policy) hidden(_ context.Context, who *tenants.Principal) (hidden.Hidden, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked++
@@ -74,7 +75,7 @@ func (h *Hub) forms(channel string) (views, frames int) {
 const person = `{"n":1,"email":"e","phone":"p"}`
 
 func TestAnEventIsPrunedOnceForAllWhoSeeTheSame(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{"viewer": hide("email"), "guest": hide("email", "phone"), "visitor": hide("email")}}
+	p := &policy{byRole: map[string]hidden.Hidden{"viewer": hide("email"), "guest": hide("email", "phone"), "visitor": hide("email")}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		r.publish("a", `{"old":1,"email":"e"}`)
 		want := map[string]string{
@@ -104,8 +105,8 @@ func TestAnEventIsPrunedOnceForAllWhoSeeTheSame(t *testing.T) {
 }
 
 func TestAConnectionOfSeveralChannelsHidesInEach(t *testing.T) {
-	h := tenants.NewHidden(tenants.HiddenField{Channel: "a", Path: "email"}, tenants.HiddenField{Channel: "b.*", Path: "phone"})
-	p := &policy{byRole: map[string]tenants.Hidden{"viewer": h}}
+	h := hidden.NewHidden(hidden.HiddenField{Channel: "a", Path: "email"}, hidden.HiddenField{Channel: "b.*", Path: "phone"})
+	p := &policy{byRole: map[string]hidden.Hidden{"viewer": h}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		x := r.as(p, "x", "viewer", "", Subscription{}, "a", "b.1", "c")
 		r.settle()
@@ -124,7 +125,7 @@ func TestAConnectionOfSeveralChannelsHidesInEach(t *testing.T) {
 }
 
 func TestRecheckChangesWhatIsHidden(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{}}
+	p := &policy{byRole: map[string]hidden.Hidden{}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		x := r.as(p, "x", "viewer", "", Subscription{}, "a")
 		y := r.as(p, "y", "owner", "", Subscription{}, "a")
@@ -159,7 +160,7 @@ func TestRecheckChangesWhatIsHidden(t *testing.T) {
 
 // A policy that cannot be read hides what it hid, and is asked again until it can.
 func TestAnErrorLeavesHiddenWhatWasHidden(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{"viewer": hide("email")}}
+	p := &policy{byRole: map[string]hidden.Hidden{"viewer": hide("email")}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		x := r.as(p, "x", "viewer", "", Subscription{}, "a")
 		r.settle()
@@ -178,7 +179,7 @@ func TestAnErrorLeavesHiddenWhatWasHidden(t *testing.T) {
 
 // A poll that waits for one channel has events of another already when more of them is hidden.
 func TestAPollHidesWhatItCollectedBeforeTheChange(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{"viewer": hide("phone")}}
+	p := &policy{byRole: map[string]hidden.Hidden{"viewer": hide("phone")}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		r.publish("a", person)
 		r.as(p, "y", "owner", "0", Subscription{}, "a")
@@ -207,7 +208,7 @@ func TestAPollHidesWhatItCollectedBeforeTheChange(t *testing.T) {
 }
 
 func TestMoreViewsThanAreKeptAreRight(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{}}
+	p := &policy{byRole: map[string]hidden.Hidden{}}
 	data, roles := `{"x":1`, 100
 	for i := range roles {
 		p.byRole[fmt.Sprint(i)] = hide(fmt.Sprint("f", i))

@@ -1,6 +1,6 @@
 package hub
 
-import "github.com/hookcast/hookcast/tenants"
+import "github.com/hookcast/hookcast/tenants/eventlog"
 
 const (
 	joinBytes = 64 << 10  // so much is joined into one write
@@ -148,7 +148,7 @@ func (w *worker) rewind(t *topic, s *sub) bool {
 		}
 	}
 	s.ahead, s.pos = false, t.head
-	g := tenants.Gap{Channel: t.key.name, From: min(1, t.head), To: t.head, Reset: true}
+	g := eventlog.Gap{Channel: t.key.name, From: min(1, t.head), To: t.head, Reset: true}
 	w.hub.stats.gaps.Add(1)
 	if c.poll != nil {
 		c.poll.items = append(c.poll.items, Item{Gap: &g})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
@@ -37,7 +38,7 @@ type Collected struct {
 
 // Collect opens an upstream that is to be collected; errors as Private's. It ends when its proxy's bounds say so at the latest, and where the
 // proxy has a channel of its own the events go there, too, and it ends when the last who listens there has left.
-func (r *Relay) Collect(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, eventBytes int) (*Collection, error) {
+func (r *Relay) Collect(ctx context.Context, tenant tenants.TenantID, call proxy.ProxyCall, eventBytes int) (*Collection, error) {
 	o := r.options(call, eventBytes)
 	o.Total = call.Proxy.Limits.Worked().CollectTotal
 	o.Reconnect = false // its first answer is all of it
@@ -136,7 +137,7 @@ func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ s
 }
 
 // add keeps one event, or says which bound it would pass. c.mu held.
-func (c *Collection) add(e eventstream.Event, l tenants.ProxyLimits) error {
+func (c *Collection) add(e eventstream.Event, l proxy.ProxyLimits) error {
 	e = eventstream.Event{Name: c.call.Redact.Event(e.Name), Data: []byte(c.call.Redact.Event(string(e.Data))), ID: c.call.Redact.Event(e.ID)}
 	switch size := len(e.Name) + len(e.Data) + len(e.ID); {
 	case len(c.events) == l.CollectEvents:

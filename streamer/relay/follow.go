@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
 const (
@@ -45,10 +46,10 @@ func (sh *share) run() {
 
 // take notes that the node has listeners, and takes the run where nobody has it. In this order: whoever gives the run back looks for
 // listeners first.
-func (sh *share) take(ctx context.Context, node *string) (tenants.RunState, *tenants.RunLease, error) {
+func (sh *share) take(ctx context.Context, node *string) (proxy.RunState, *proxy.RunLease, error) {
 	if now := sh.r.o.Node.ID(); now != *node {
 		if err := sh.r.o.Runs.Hold(ctx, sh.key.tenant, sh.key.run, now, sh.id); err != nil {
-			return tenants.RunState{}, nil, err
+			return proxy.RunState{}, nil, err
 		}
 		*node = now
 	}
@@ -56,7 +57,7 @@ func (sh *share) take(ctx context.Context, node *string) (tenants.RunState, *ten
 }
 
 // follow waits while another node runs the upstream. again: nobody does any more, and listeners are left.
-func (sh *share) follow(state tenants.RunState) (again bool) {
+func (sh *share) follow(state proxy.RunState) (again bool) {
 	every := openingEvery
 	for {
 		if state.Open {

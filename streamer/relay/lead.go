@@ -7,13 +7,14 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
 // leader runs a shared upstream into its channel.
 type leader struct {
 	*share
-	lease *tenants.RunLease
+	lease *proxy.RunLease
 	saved time.Time
 }
 
@@ -24,7 +25,7 @@ const (
 )
 
 // lead runs the upstream until it ends or nobody wants it any more. again: the node has lost the run and listeners are left.
-func (sh *share) lead(before tenants.RunState, lease *tenants.RunLease) (again bool) {
+func (sh *share) lead(before proxy.RunState, lease *proxy.RunLease) (again bool) {
 	l := &leader{share: sh, lease: lease}
 	if !sh.call.Proxy.Reconnect { // each answer is one of its own
 		l.lease.LastID, l.lease.Epoch, l.lease.Count = "", tenants.NewID(""), 0
@@ -62,7 +63,7 @@ func (sh *share) lead(before tenants.RunState, lease *tenants.RunLease) (again b
 	stop()
 	l.lease.LastID = stream.LastID()
 	switch {
-	case end.Reason == upstream.Refused && end.Err == tenants.ErrRunLost, end.Reason == upstream.Canceled && !l.held():
+	case end.Reason == upstream.Refused && end.Err == proxy.ErrRunLost, end.Reason == upstream.Canceled && !l.held():
 		return true
 	case end.Reason == upstream.Canceled: // nobody wants it here, or the node goes: another may go on
 		sh.retire(true)
@@ -89,7 +90,7 @@ func (l *leader) open(ctx context.Context) (*upstream.Stream, error) {
 
 // announce says in the channel that the upstream is open, and that something may be missing where it was read before and cannot go on from
 // there. It returns the number of that event: the channel has not ended any more.
-func (l *leader) announce(ctx context.Context, before tenants.RunState) (int64, error) {
+func (l *leader) announce(ctx context.Context, before proxy.RunState) (int64, error) {
 	e := openEvent(l.key.tenant, l.call.Channel)
 	if l.call.Proxy.Reconnect && before.Opened > 0 && !before.Over && l.lease.LastID == "" {
 		e = gapEvent(l.key.tenant, l.call.Channel)
@@ -112,7 +113,7 @@ func (l *leader) announce(ctx context.Context, before tenants.RunState) (int64, 
 // Events fulfils upstream.Sink.
 func (l *leader) Events(ctx context.Context, events []eventstream.Event, lastID string) error {
 	if !l.held() {
-		return tenants.ErrRunLost
+		return proxy.ErrRunLost
 	}
 	made := make([]tenants.Event, len(events))
 	for i, e := range events {
@@ -153,14 +154,14 @@ func (l *leader) held() bool { return l.r.o.Node.Held() && l.r.o.Node.ID() == l.
 // save writes how far the run is. What fails for now is written with the next.
 func (l *leader) save(ctx context.Context) error {
 	if !l.held() {
-		return tenants.ErrRunLost
+		return proxy.ErrRunLost
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	err := l.r.o.Runs.Save(ctx, l.lease)
 	if err == nil {
 		l.saved = time.Now()
-	} else if err != tenants.ErrRunLost {
+	} else if err != proxy.ErrRunLost {
 		l.r.o.Logger.Warn("how far an upstream was read could not be noted", "error", err)
 		err = nil
 	}
@@ -219,7 +220,7 @@ func (l *leader) end(over bool) {
 		if try > 0 {
 			time.Sleep(100 * time.Millisecond << try)
 		}
-		if err = l.r.o.Runs.End(ctx, l.lease, over); err == nil || err == tenants.ErrRunLost {
+		if err = l.r.o.Runs.End(ctx, l.lease, over); err == nil || err == proxy.ErrRunLost {
 			return
 		}
 	}

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 // Log and Interest are what a hub reads and writes: see hub.Options.
 type (
 	Log interface {
-		Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (tenants.Page, error)
+		Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (eventlog.Page, error)
 		Tail(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error)
 	}
 	Interest interface {
@@ -55,7 +56,7 @@ const (
 const memoryMark = ".run."
 
 // Read fulfils hub.Log.
-func (m *Memory) Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (tenants.Page, error) {
+func (m *Memory) Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (eventlog.Page, error) {
 	if !inMemory(channel) {
 		return m.log.Read(ctx, tenant, channel, after, limit, r)
 	}
@@ -63,11 +64,11 @@ func (m *Memory) Read(ctx context.Context, tenant tenants.TenantID, channel stri
 	defer m.mu.Unlock()
 	s := m.scrolls[scrollKey{tenant, channel}]
 	if s == nil {
-		return tenants.Page{Tail: after}, nil
+		return eventlog.Page{Tail: after}, nil
 	}
-	page := tenants.Page{Tail: s.tail}
+	page := eventlog.Page{Tail: s.tail}
 	if first := s.tail - int64(len(s.events)); after < first {
-		page.Gap = &tenants.Gap{Channel: channel, From: after + 1, To: first}
+		page.Gap = &eventlog.Gap{Channel: channel, From: after + 1, To: first}
 		after = first
 	}
 	rest := s.events[min(int(after-s.tail)+len(s.events), len(s.events)):]

@@ -13,6 +13,11 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
@@ -20,12 +25,12 @@ import (
 type cluster struct {
 	t       *testing.T
 	table   *tenantstest.Table
-	log     *tenants.Log
-	proxies *tenants.Proxies
-	intake  *tenants.Intake
+	log     *eventlog.Log
+	proxies *proxy.Proxies
+	intake  *intake.Intake
 	tenant  tenants.TenantID
 	proxy   string
-	nodes   map[string]*node
+	nodes   map[string]*member
 
 	mu     sync.Mutex
 	opened int
@@ -36,15 +41,15 @@ type cluster struct {
 	last   []string      // what each request went on from
 }
 
-type node struct {
+type member struct {
 	*relay.Relay
 	id   string
 	mu   sync.Mutex
 	dead bool
 }
 
-func (n *node) ID() string { return n.id }
-func (n *node) Held() bool {
+func (n *member) ID() string { return n.id }
+func (n *member) Held() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return !n.dead
@@ -69,21 +74,21 @@ type anywhere struct{}
 func (anywhere) CheckURL(_ context.Context, raw string) (string, error) { return raw, nil }
 
 func newCluster(t *testing.T, ids bool, names ...string) *cluster {
-	c := &cluster{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), nodes: make(map[string]*node), ids: ids, next: 1, tick: time.Second}
+	c := &cluster{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), nodes: make(map[string]*member), ids: ids, next: 1, tick: time.Second}
 	vault := tenantstest.NewVault()
-	accounts := tenants.NewAccounts(c.table, tenants.NewNews(c.table, c))
+	accounts := account.NewAccounts(c.table, account.NewNews(c.table, c))
 	made, _, _, err := accounts.Signup(t.Context(), "Acme", "ops@example.com")
 	c.must(err)
 	c.tenant = made.ID
-	c.log = tenants.NewLog(c.table)
+	c.log = eventlog.New(c.table)
 	queue := tenantstest.NewQueue(tenantstest.QueueOptions{})
-	c.intake = tenants.NewIntake(accounts, c.log, queue)
-	c.proxies = tenants.NewProxies(c.table, accounts, vault, anywhere{})
-	proxy, err := c.proxies.Create(t.Context(), c.tenant, tenants.ProxySpec{Name: "p", URL: "https://example.com/", Channel: "prices"})
+	c.intake = intake.NewIntake(accounts, c.log, queue)
+	c.proxies = proxy.NewProxies(c.table, accounts, vault, anywhere{})
+	proxy, err := c.proxies.Create(t.Context(), c.tenant, proxy.ProxySpec{Name: "p", URL: "https://example.com/", Channel: "prices"})
 	c.must(err)
 	c.proxy = proxy.ID
-	interest := tenants.NewInterest(c.table)
-	appender := tenants.NewAppender(c.log, interest, c, queue)
+	interest := node.NewInterest(c.table)
+	appender := intake.NewAppender(c.log, interest, c, queue)
 	ctx, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { appender.Run(ctx, 1) })
@@ -101,11 +106,11 @@ func newCluster(t *testing.T, ids bool, names ...string) *cluster {
 }
 
 func (c *cluster) join(name string) {
-	n := &node{id: name}
-	c.must(c.table.Write(c.t.Context(), tenants.Put(tenants.NodeKey(name), []byte("{}"), time.Time{}, tenants.Anything())))
+	n := &member{id: name}
+	c.must(c.table.Write(c.t.Context(), tenants.Put(node.NodeKey(name), []byte("{}"), time.Time{}, tenants.Anything())))
 	n.Relay = relay.New(relay.Options{
-		Opener: c, Memory: relay.NewMemory(c.log, tenants.NewInterest(c.table)), Deliver: func(...tenants.Notice) {}, Runs: tenants.NewProxyRuns(c.table, c),
-		Feed: tenants.NewProxyFeed(c.intake, c.log), Log: c.log, Node: n, Subscribers: func(context.Context, tenants.TenantID, string) int { return 0 },
+		Opener: c, Memory: relay.NewMemory(c.log, node.NewInterest(c.table)), Deliver: func(...tenants.Notice) {}, Runs: proxy.NewProxyRuns(c.table, c),
+		Feed: proxy.NewProxyFeed(c.intake, c.log), Log: c.log, Node: n, Subscribers: func(context.Context, tenants.TenantID, string) int { return 0 },
 	})
 	c.nodes[name] = n
 }
@@ -116,7 +121,7 @@ func (c *cluster) kill(name string) {
 	n.mu.Lock()
 	n.dead = true
 	n.mu.Unlock()
-	c.must(c.table.Write(c.t.Context(), tenants.Delete(tenants.NodeKey(name), tenants.Anything())))
+	c.must(c.table.Write(c.t.Context(), tenants.Delete(node.NodeKey(name), tenants.Anything())))
 }
 
 func (c *cluster) must(err error) {
@@ -293,7 +298,7 @@ func TestWhereTheUpstreamCannotGoOnATakeoverIsAGap(t *testing.T) {
 		synctest.Wait()
 		last, told := 0, true
 		for _, data := range c.history() {
-			if data == tenants.UpstreamGapType {
+			if data == proxy.UpstreamGapType {
 				told = true
 			}
 			if strings.HasPrefix(data, "hookcast.") {
@@ -330,7 +335,7 @@ func TestAnUpstreamThatNobodyHeardGoesOnWhereItWasLeft(t *testing.T) {
 				s.Leave()
 				synctest.Wait()
 				got := strings.Join(c.history(), " ")
-				_, gap := strings.CutSuffix(strings.TrimRight(got, "0123456789 "), tenants.UpstreamGapType)
+				_, gap := strings.CutSuffix(strings.TrimRight(got, "0123456789 "), proxy.UpstreamGapType)
 				if ids && (gap || !strings.Contains(got, " 6 7 8 ") && !strings.Contains(got, "hookcast.upstream 6 ")) || !ids && !gap {
 					t.Errorf("the channel has %s", got)
 				}

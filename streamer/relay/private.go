@@ -7,6 +7,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
@@ -15,7 +16,7 @@ type Run struct {
 	Channel string
 
 	relay  *Relay
-	call   tenants.ProxyCall
+	call   proxy.ProxyCall
 	key    scrollKey
 	stream *upstream.Stream
 	ctx    context.Context
@@ -32,13 +33,13 @@ type Client interface {
 // Private opens an upstream for one caller, going on from lastID where that is not "". ctx is for the opening alone. Errors: kind BadGateway
 // where the other server does not do what is asked of it; TooMany and Unavailable over the bounds of this node. What it returns is to be
 // begun, and left in the end in any case.
-func (r *Relay) Private(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, lastID string) (*Run, error) {
+func (r *Relay) Private(ctx context.Context, tenant tenants.TenantID, call proxy.ProxyCall, lastID string) (*Run, error) {
 	o := r.options(call, 0)
 	o.LastID = lastID
 	return r.private(ctx, tenant, call, o)
 }
 
-func (r *Relay) private(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, o upstream.Options) (*Run, error) {
+func (r *Relay) private(ctx context.Context, tenant tenants.TenantID, call proxy.ProxyCall, o upstream.Options) (*Run, error) {
 	if err := r.enter(tenant); err != nil {
 		return nil, err
 	}

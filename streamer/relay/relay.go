@@ -7,6 +7,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
@@ -16,8 +17,8 @@ type Options struct {
 	Memory *Memory
 	// Deliver hands notices to this node's hub.
 	Deliver func(ns ...tenants.Notice)
-	Runs    *tenants.ProxyRuns
-	Feed    *tenants.ProxyFeed
+	Runs    *proxy.ProxyRuns
+	Feed    *proxy.ProxyFeed
 	Log     interface {
 		Tail(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error)
 	}
@@ -123,7 +124,7 @@ func (r *Relay) leave(t tenants.TenantID) {
 }
 
 // options are how a call's upstream is listened to. eventBytes bounds what goes into the log.
-func (r *Relay) options(call tenants.ProxyCall, eventBytes int) upstream.Options {
+func (r *Relay) options(call proxy.ProxyCall, eventBytes int) upstream.Options {
 	l := call.Proxy.Limits.Worked()
 	if eventBytes > 0 {
 		l.EventBytes = min(l.EventBytes, eventBytes)
@@ -135,9 +136,9 @@ func (r *Relay) options(call tenants.ProxyCall, eventBytes int) upstream.Options
 }
 
 // event makes an event of a channel from one of an upstream's, without its secrets. Its number and id are the caller's to set.
-func event(call tenants.ProxyCall, tenant tenants.TenantID, channel string, e eventstream.Event) tenants.Event {
+func event(call proxy.ProxyCall, tenant tenants.TenantID, channel string, e eventstream.Event) tenants.Event {
 	return tenants.Event{
-		Tenant: tenant, Channel: channel, Type: tenants.UpstreamEventType(call.Redact.Event(e.Name)), Data: []byte(call.Redact.Event(string(e.Data))),
+		Tenant: tenant, Channel: channel, Type: proxy.UpstreamEventType(call.Redact.Event(e.Name)), Data: []byte(call.Redact.Event(string(e.Data))),
 		Source: call.Proxy.ID, ContentType: "text/plain; charset=utf-8",
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
@@ -14,7 +15,7 @@ func said(tenant tenants.TenantID, channel, kind string, data any) tenants.Event
 }
 
 func gapEvent(tenant tenants.TenantID, channel string) tenants.Event {
-	return said(tenant, channel, tenants.UpstreamGapType, struct {
+	return said(tenant, channel, proxy.UpstreamGapType, struct {
 		Channel  string `json:"channel"`
 		Upstream bool   `json:"upstream"`
 	}{channel, true})
@@ -27,7 +28,7 @@ type state struct {
 }
 
 func openEvent(tenant tenants.TenantID, channel string) tenants.Event {
-	return said(tenant, channel, tenants.UpstreamType, state{State: "open"})
+	return said(tenant, channel, proxy.UpstreamType, state{State: "open"})
 }
 
 // endEvent is the channel's last for as long as no other follows.
@@ -43,7 +44,7 @@ func endEvent(tenant tenants.TenantID, channel string, end upstream.End) tenants
 			s.Code = "upstream_failed"
 		}
 	}
-	e := said(tenant, channel, tenants.UpstreamType, s)
+	e := said(tenant, channel, proxy.UpstreamType, s)
 	e.End = true
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
 // share is a shared upstream as this node has it: those here who listen to its channel, and what the node does about it. It lives until the
@@ -13,7 +14,7 @@ type share struct {
 	r    *Relay
 	key  shareKey
 	id   string // of its hold
-	call tenants.ProxyCall
+	call proxy.ProxyCall
 	most int // bytes of an event
 
 	settled chan struct{} // closed once it is known whether the upstream is open
@@ -54,7 +55,7 @@ type Seat struct {
 
 // Join has a caller listen to a shared upstream, which is opened if it is not open yet, here or on another node. Errors as Private's. ctx is
 // for the opening alone. The Seat is to be left in the end.
-func (r *Relay) Join(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, eventBytes int) (*Seat, error) {
+func (r *Relay) Join(ctx context.Context, tenant tenants.TenantID, call proxy.ProxyCall, eventBytes int) (*Seat, error) {
 	key := shareKey{tenant, call.Run}
 	r.mu.Lock()
 	if f, ok := r.refusal[key]; ok && time.Now().Before(f.until) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // Reason says why a decision came out as it did.
@@ -27,8 +28,8 @@ type Explanation struct {
 	Rule    Rule // the deciding row
 	// with ByRow and ByBuiltin: the tenant's rows that grant the principal the row's role, in order
 	Grants  []int
-	Version int64          // of the tenant's rows
-	Hidden  tenants.Hidden // hidden from the principal in what it may read
+	Version int64         // of the tenant's rows
+	Hidden  hidden.Hidden // hidden from the principal in what it may read
 }
 
 // Builtin returns the rows that every tenant has. A tenant's own rows cannot name the owner, the admin or the policy,

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // maxHiddenSets is the number of role sets for which a policy caches the hidden fields.
@@ -13,7 +14,7 @@ const maxHiddenSets = 1_000
 
 // Hidden returns the fields that the principal must not see, by rows that are at most 5 s old. Principals with the
 // same roles get equal values. After an error nothing must be shown: an error does not mean that nothing is hidden.
-func (g *Gate) Hidden(ctx context.Context, p tenants.Principal) (tenants.Hidden, error) {
+func (g *Gate) Hidden(ctx context.Context, p tenants.Principal) (hidden.Hidden, error) {
 	if p.Tenant == "" || p.Tenant == tenants.System {
 		return "", tenants.Errorf(tenants.Internal, "principal_without_tenant", "the principal must belong to a tenant")
 	}
@@ -29,7 +30,7 @@ func (g *Gate) Hidden(ctx context.Context, p tenants.Principal) (tenants.Hidden,
 }
 
 // hiddenFrom returns what is hidden from a principal: every field that any of its names must not see.
-func (p *policy) hiddenFrom(roles []string, subject string) (tenants.Hidden, error) {
+func (p *policy) hiddenFrom(roles []string, subject string) (hidden.Hidden, error) {
 	if len(p.fields) == 0 {
 		return "", nil
 	}
@@ -43,7 +44,7 @@ func (p *policy) hiddenFrom(roles []string, subject string) (tenants.Hidden, err
 	if err != nil {
 		return "", err
 	}
-	var fields []tenants.HiddenField
+	var fields []hidden.HiddenField
 	for _, i := range p.fields {
 		r := p.rows[i]
 		if !names[r.Subject] {
@@ -54,14 +55,14 @@ func (p *policy) hiddenFrom(roles []string, subject string) (tenants.Hidden, err
 	if len(p.hidden) >= maxHiddenSets {
 		clear(p.hidden)
 	}
-	h := tenants.NewHidden(fields...)
+	h := hidden.NewHidden(fields...)
 	p.hidden[strings.Clone(key)] = h
 	return h, nil
 }
 
 // field returns the field that the row hides.
-func (r Rule) field() tenants.HiddenField {
-	f := tenants.HiddenField{Channel: r.Channel, Path: strings.TrimPrefix(r.Object, fieldKind)}
+func (r Rule) field() hidden.HiddenField {
+	f := hidden.HiddenField{Channel: r.Channel, Path: strings.TrimPrefix(r.Object, fieldKind)}
 	if f.Channel == "" {
 		f.Channel = "*"
 	}

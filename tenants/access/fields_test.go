@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 func field(subject, path, channel string) access.Rule {
@@ -15,7 +16,7 @@ func field(subject, path, channel string) access.Rule {
 		Channel: channel}
 }
 
-func hidden(t testing.TB, g *access.Gate, p tenants.Principal) tenants.Hidden {
+func hides(t testing.TB, g *access.Gate, p tenants.Principal) hidden.Hidden {
 	t.Helper()
 	h, err := g.Hidden(context.Background(), p)
 	if err != nil {
@@ -52,12 +53,12 @@ func TestHiddenFields(t *testing.T) {
 		{tenants.Principal{Tenant: tenB, Roles: []string{"viewer"}}, "orders.1", ""},
 	} {
 		for range 2 { // computed, then cached
-			if got := strings.Join(hidden(t, g, c.p).Fields(c.channel), " "); got != c.want {
+			if got := strings.Join(hides(t, g, c.p).Fields(c.channel), " "); got != c.want {
 				t.Errorf("%s %v in %s: got %s, want %s", c.p.Subject, c.p.Roles, c.channel, got, c.want)
 			}
 		}
 	}
-	if hidden(t, g, key("viewer", "guest")) != hidden(t, g, bearer("zoe", nil, "guest", "viewer", "guest")) {
+	if hides(t, g, key("viewer", "guest")) != hides(t, g, bearer("zoe", nil, "guest", "viewer", "guest")) {
 		t.Error("the same roles have different hidden fields")
 	}
 	if allowed(t, g, key("viewer"), "field:customer.email", access.Read) ||
@@ -66,7 +67,7 @@ func TestHiddenFields(t *testing.T) {
 	}
 	r.set(tenA)
 	g.Forget(tenA)
-	if h := hidden(t, g, key("viewer")); h != "" {
+	if h := hides(t, g, key("viewer")); h != "" {
 		t.Errorf("got hidden %q without rows, want nothing", h)
 	}
 }
@@ -89,7 +90,7 @@ func TestMoreSetsOfRolesThanAreRemembered(t *testing.T) {
 	r.set(tenA, field("role:viewer", "email", ""))
 	g := newGate(t, r)
 	for i := range 3000 {
-		if got := hidden(t, g, key("viewer", fmt.Sprint("r", i))).Fields("a"); len(got) != 1 {
+		if got := hides(t, g, key("viewer", fmt.Sprint("r", i))).Fields("a"); len(got) != 1 {
 			t.Fatalf("%d: %v", i, got)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/cache"
 )
 
 // PolicySource loads the tenants' own rows.
@@ -24,8 +25,8 @@ type PolicySource interface {
 type Gate struct {
 	source   PolicySource
 	builtin  *policy
-	versions *tenants.Cache[tenants.TenantID, versioned]
-	compiled *tenants.Cache[policyID, *policy]
+	versions *cache.Cache[tenants.TenantID, versioned]
+	compiled *cache.Cache[policyID, *policy]
 	memo     memo
 	weighed  atomic.Int64 // decisions that were not cached
 }
@@ -58,8 +59,8 @@ func NewGate(source PolicySource) (*Gate, error) {
 	}
 	return &Gate{
 		source: source, builtin: builtin, memo: newMemo(keepDecisions),
-		versions: tenants.NewCache[tenants.TenantID, versioned](policyTTL, keepVersions, 0),
-		compiled: tenants.NewCache[policyID, *policy](time.Hour, keepCompiled, 0),
+		versions: cache.New[tenants.TenantID, versioned](policyTTL, keepVersions, 0),
+		compiled: cache.New[policyID, *policy](time.Hour, keepCompiled, 0),
 	}, nil
 }
 

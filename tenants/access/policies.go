@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // Policies stores the tenants' own rows in a table.
 type Policies struct {
 	table    tenants.Table
-	accounts *tenants.Accounts
+	accounts *account.Accounts
 }
 
 // NewPolicies returns a Policies. The accounts serialize changes and notify the nodes.
-func NewPolicies(t tenants.Table, a *tenants.Accounts) *Policies {
+func NewPolicies(t tenants.Table, a *account.Accounts) *Policies {
 	return &Policies{table: t, accounts: a}
 }
 

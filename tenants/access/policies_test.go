@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
@@ -19,7 +20,7 @@ func (nobody) Send(context.Context, string, ...tenants.Notice) error { return ni
 func TestStoredPolicyDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, ctx := tenantstest.NewTable(tenantstest.Faults{}), context.Background()
-		accounts := tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
+		accounts := account.NewAccounts(table, account.NewNews(table, nobody{}))
 		ten, _, _, err := accounts.Signup(ctx, "Acme", "ops@example.com")
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +70,7 @@ func TestOneOfManyWritersOfAPolicyWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, ctx := tenantstest.NewTable(tenantstest.Faults{Seed: 4, Latency: 2 * time.Millisecond}),
 			context.Background()
-		accounts := tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
+		accounts := account.NewAccounts(table, account.NewNews(table, nobody{}))
 		ten, _, _, err := accounts.Signup(ctx, "Acme", "ops@example.com")
 		if err != nil {
 			t.Fatal(err)

@@ -9,8 +9,7 @@ import (
 
 	"github.com/casbin/casbin/v2"
 	"github.com/casbin/casbin/v2/model"
-
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // modelText is the Casbin model. holds replaces g for a principal with several names, which are resolved once instead
@@ -57,7 +56,7 @@ type policy struct {
 
 	mu       sync.Mutex // one decision at a time: the enforcer holds its rows, and streams keep the other processors
 	enforcer *casbin.Enforcer
-	hidden   map[string]tenants.Hidden // by roles and subject
+	hidden   map[string]hidden.Hidden // by roles and subject
 }
 
 // place is an index key. An object that ends in "*" is indexed by the text before it, and covers every object with
@@ -80,7 +79,7 @@ func compile(domain string, own []Rule) (*policy, error) {
 	builtin := rights()
 	p := &policy{
 		domain: domain, rows: slices.Concat(builtin, own), own: len(builtin), enforcer: e,
-		named: make(map[string]bool), index: make(map[place][]int), hidden: make(map[string]tenants.Hidden),
+		named: make(map[string]bool), index: make(map[place][]int), hidden: make(map[string]hidden.Hidden),
 	}
 	p.casbin = make([][]string, len(p.rows))
 	var grants [][]string

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // admit authenticates the caller and checks that the caller may use the route. A tenant that asks for a route of the
@@ -100,7 +101,7 @@ func bearer(values []string) (string, error) {
 }
 
 func (a *API) authenticate(c *call, credential string) (who tenants.Principal, err error) {
-	if tenants.IsKey(credential) {
+	if account.IsKey(credential) {
 		who, err = a.Keys.Authenticate(c.ctx, credential)
 		if tenants.CodeOf(err) == "tenant_suspended" && c.route.Suspended && who.Tenant != "" {
 			err = nil // a suspended tenant may see that it is suspended

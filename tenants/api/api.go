@@ -18,38 +18,51 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/cache"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
+	"github.com/hookcast/hookcast/tenants/erasure"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/job"
+	"github.com/hookcast/hookcast/tenants/keyring"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/hookcast/hookcast/tenants/projection"
+	"github.com/hookcast/hookcast/tenants/proxy"
+	"github.com/hookcast/hookcast/tenants/source"
 	"github.com/hookcast/hookcast/tenants/token"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // Options are the API's dependencies. All are required unless a comment says otherwise.
 type Options struct {
 	Table      tenants.Table // stores idempotency keys; has the traces
-	Accounts   *tenants.Accounts
-	Erasure    *tenants.Erasure
-	Keys       *tenants.Keys
-	Sources    *tenants.Sources
-	Proxies    *tenants.Proxies
-	Judge      tenants.Judge // verifies recorded requests for a source
-	Endpoints  *tenants.Endpoints
-	Probe      *tenants.Probe
+	Accounts   *account.Accounts
+	Erasure    *erasure.Erasure
+	Keys       *account.Keys
+	Sources    *source.Sources
+	Proxies    *proxy.Proxies
+	Judge      source.Judge // verifies recorded requests for a source
+	Endpoints  *endpoint.Endpoints
+	Probe      *endpoint.Probe
 	Recovery   Recovery // nil: endpoints cannot recover events
-	Deliveries *tenants.Deliveries
-	Log        *tenants.Log
-	Publisher  *tenants.Publisher
+	Deliveries *delivery.Deliveries
+	Log        *eventlog.Log
+	Publisher  *intake.Publisher
 	Tokens     *token.Tokens
-	Jobs       *tenants.Jobs
+	Jobs       *job.Jobs
 	Gate       *access.Gate
 	Policies   *access.Policies // the rules that the Gate applies
-	Cursors    tenants.Cursors
+	Cursors    keyring.Cursors
 	// Subscribers counts the open subscriptions of a channel over all nodes, at most 5 s old.
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
 	// Left reports whether the client of a bound channel has left; see tenants.Interest. Nil: that is not known.
 	Left        func(ctx context.Context, t tenants.TenantID, channel string) bool
 	Connections Connections
-	Usage       *tenants.MonthlyUsage
-	Index       *tenants.EventIndex
-	Audit       *tenants.AuditLog
+	Usage       *projection.MonthlyUsage
+	Index       *projection.EventIndex
+	Audit       *account.AuditLog
 	Logger      *slog.Logger
 	SignupOpen  bool
 	PublicURL   string // base address of /in/{token}, as providers reach it
@@ -65,17 +78,17 @@ type API struct {
 	Options
 	mux     *http.ServeMux
 	signups *throttle
-	months  *tenants.Cache[tenants.TenantID, []tenants.MonthUsage]
-	rates   *tenants.Cache[tenants.TenantID, int] // events per second
-	traces  *tenants.Traces
+	months  *cache.Cache[tenants.TenantID, []projection.MonthUsage]
+	rates   *cache.Cache[tenants.TenantID, int] // events per second
+	traces  *trace.Traces
 }
 
 // New returns the API's handler.
 func New(o Options) *API {
 	a := &API{Options: o, mux: http.NewServeMux(), signups: newThrottle(5, 12*time.Minute, 10_000),
-		months: tenants.NewCache[tenants.TenantID, []tenants.MonthUsage](usageTrust, 1_000, 0),
-		rates:  tenants.NewCache[tenants.TenantID, int](usageTrust, 1_000, 0),
-		traces: tenants.NewTraces(o.Table)}
+		months: cache.New[tenants.TenantID, []projection.MonthUsage](usageTrust, 1_000, 0),
+		rates:  cache.New[tenants.TenantID, int](usageTrust, 1_000, 0),
+		traces: trace.NewTraces(o.Table)}
 	a.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	if a.ClientAddr == nil {
 		a.ClientAddr = connectionAddr

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // auditTime is how long an answer may wait for its entry.
@@ -26,18 +27,18 @@ func (a *API) handle(c *call) (answer, error) {
 // addAuditEntry adds an entry about the change that c has made. The change is already in effect, so the entry does
 // not depend on the client's connection, and one that cannot be written goes to the process's log instead.
 func (a *API) addAuditEntry(c *call, out answer) {
-	e := tenants.AuditEntry{
+	e := account.AuditEntry{
 		Time: time.Now().UTC(), Actor: c.who.KeyID, Action: c.route.Audit, Object: objectOf(c, out),
 		IP: a.ClientAddr(c.r).Unmap().String(), RequestID: c.requestID,
 	}
 	logs := []tenants.TenantID{c.who.Tenant}
 	switch made, signedUp := out.body.(newTenantView); {
 	case signedUp && c.who.Operator:
-		e.Actor, logs = tenants.ActorOperator, []tenants.TenantID{tenants.System, made.Tenant.ID}
+		e.Actor, logs = account.ActorOperator, []tenants.TenantID{tenants.System, made.Tenant.ID}
 	case signedUp:
-		e.Actor, logs = tenants.ActorSignup, []tenants.TenantID{tenants.System, made.Tenant.ID}
+		e.Actor, logs = account.ActorSignup, []tenants.TenantID{tenants.System, made.Tenant.ID}
 	case c.who.Operator:
-		e.Actor, logs = tenants.ActorOperator, []tenants.TenantID{tenants.System, tenants.TenantID(c.r.PathValue("id"))}
+		e.Actor, logs = account.ActorOperator, []tenants.TenantID{tenants.System, tenants.TenantID(c.r.PathValue("id"))}
 	}
 	if c.route.ends { // the tenant's own log is deleted with it
 		logs = []tenants.TenantID{tenants.System}
@@ -86,7 +87,7 @@ type auditView struct {
 
 // listAudit shows the caller's log: a tenant's, or the operator's own.
 func (a *API) listAudit(c *call) (answer, error) {
-	return listRows(a, c, a.Audit.List, func(e tenants.AuditEntry) auditView {
+	return listRows(a, c, a.Audit.List, func(e account.AuditEntry) auditView {
 		return auditView{e.ID, e.Time.UTC(), e.Actor, e.Action, e.Object, e.IP, e.RequestID}
 	})
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/envelope"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // channelItem is a channel in a list; channelView adds the members that need a read of its log.
@@ -126,7 +128,7 @@ func (a *API) listEvents(c *call) (answer, error) {
 }
 
 // shown returns which stored events the caller can see and which of their fields are hidden.
-func (a *API) shown(c *call) (retention tenants.Retention, hidden tenants.Hidden, err error) {
+func (a *API) shown(c *call) (retention tenants.Retention, hidden hidden.Hidden, err error) {
 	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
 	if err != nil {
 		return retention, hidden, err
@@ -149,7 +151,7 @@ func afterOf(values []string, channel string) (int64, error) {
 }
 
 // viewHistory builds the body of a page from encoded events, so that their data is not encoded again.
-func viewHistory(page tenants.Page, after int64, hidden tenants.Hidden) json.RawMessage {
+func viewHistory(page eventlog.Page, after int64, hidden hidden.Hidden) json.RawMessage {
 	b := []byte(`{"data":[`)
 	for i := range page.Events {
 		if i > 0 {

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 )
 
 // Connections are the live connections of tenants over all nodes: *tenants.Connections.
 type Connections interface {
-	List(ctx context.Context, t tenants.TenantID, after string, limit int) (tenants.ConnectionList, error)
+	List(ctx context.Context, t tenants.TenantID, after string, limit int) (node.ConnectionList, error)
 	Count(ctx context.Context, t tenants.TenantID) (int, error)
 	Close(ctx context.Context, t tenants.TenantID, id string) error
 	Renew(ctx context.Context, t tenants.TenantID, id string, p tenants.Principal) error

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/delivery"
 )
 
 // deliveryView is a delivery as answers show it. Lists omit its attempts.
@@ -34,7 +35,7 @@ type attemptView struct {
 	*endpointAttempt
 }
 
-func viewDelivery(d tenants.Delivery) deliveryView {
+func viewDelivery(d delivery.Delivery) deliveryView {
 	return deliveryView{
 		ID: d.ID, Endpoint: d.Endpoint, Event: d.Event, Channel: d.Channel, Seq: d.Seq, Type: d.Type,
 		Replay: nullable(d.Replay), State: string(d.State), Reason: nullable(d.Reason), Made: d.Attempts,
@@ -43,7 +44,7 @@ func viewDelivery(d tenants.Delivery) deliveryView {
 }
 
 // withAttempts is viewDelivery with the result of each attempt.
-func withAttempts(d tenants.Delivery) deliveryView {
+func withAttempts(d delivery.Delivery) deliveryView {
 	v := viewDelivery(d)
 	for _, a := range d.History {
 		v.Attempts = append(v.Attempts, attemptView{a.Number, a.At.UTC(), a.Second, viewAttempt(tenants.Answer{
@@ -59,20 +60,20 @@ func (a *API) listDeliveries(c *call) (answer, error) {
 
 func (a *API) listDead(c *call) (answer, error) {
 	dead := func(
-		ctx context.Context, t tenants.TenantID, f tenants.DeliveryFilter, after string, limit int,
-	) ([]tenants.Delivery, string, error) {
+		ctx context.Context, t tenants.TenantID, f delivery.DeliveryFilter, after string, limit int,
+	) ([]delivery.Delivery, string, error) {
 		return a.Deliveries.Dead(ctx, t, f.Endpoint, after, limit)
 	}
 	return a.deliveryList(c, dead)
 }
 
 type deliveryReader func(
-	ctx context.Context, t tenants.TenantID, f tenants.DeliveryFilter, after string, limit int,
-) ([]tenants.Delivery, string, error)
+	ctx context.Context, t tenants.TenantID, f delivery.DeliveryFilter, after string, limit int,
+) ([]delivery.Delivery, string, error)
 
 // deliveryList answers with the page of deliveries that matches the query.
 func (a *API) deliveryList(c *call, read deliveryReader) (answer, error) {
-	page := func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]tenants.Delivery, string, error) {
+	page := func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]delivery.Delivery, string, error) {
 		f, err := deliveryFilter(c.query)
 		if err != nil {
 			return nil, "", err
@@ -83,12 +84,12 @@ func (a *API) deliveryList(c *call, read deliveryReader) (answer, error) {
 }
 
 // deliveryFilter reads the parameters that narrow a list of deliveries.
-func deliveryFilter(query url.Values) (tenants.DeliveryFilter, error) {
+func deliveryFilter(query url.Values) (delivery.DeliveryFilter, error) {
 	f := filters{query: query}
-	list := tenants.DeliveryFilter{
+	list := delivery.DeliveryFilter{
 		Endpoint: f.id("endpoint", "the id of an endpoint", tenants.PrefixEndpoint),
 		Event:    f.id("event", "the id of an event", tenants.PrefixEvent),
-		State:    tenants.DeliveryState(f.text("state", "pending, delivered, dead or canceled", isDeliveryState)),
+		State:    delivery.DeliveryState(f.text("state", "pending, delivered, dead or canceled", isDeliveryState)),
 		Since:    f.time("from"),
 		Until:    f.time("to"),
 	}
@@ -96,8 +97,8 @@ func deliveryFilter(query url.Values) (tenants.DeliveryFilter, error) {
 }
 
 func isDeliveryState(value string) bool {
-	switch tenants.DeliveryState(value) {
-	case tenants.DeliveryPending, tenants.DeliveryDelivered, tenants.DeliveryDead, tenants.DeliveryCanceled:
+	switch delivery.DeliveryState(value) {
+	case delivery.DeliveryPending, delivery.DeliveryDelivered, delivery.DeliveryDead, delivery.DeliveryCanceled:
 		return true
 	}
 	return false

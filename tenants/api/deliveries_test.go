@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/delivery"
 )
 
 // enable makes the endpoint's server answer the ownership challenge, so that the endpoint becomes enabled. The server
@@ -29,7 +30,7 @@ func (w *world) enable(ten tenant, endpoint string, status int) {
 // work delivers the messages that are ready.
 func (w *world) work() {
 	w.t.Helper()
-	d := tenants.NewDeliverer(w.outbox, w.posts)
+	d := delivery.NewDeliverer(w.outbox, w.posts)
 	rs, err := w.outbox.Ready.Receive(w.t.Context(), 10, 0)
 	w.must(err)
 	if failed := d.Deliver(w.t.Context(), rs); len(failed) > 0 {

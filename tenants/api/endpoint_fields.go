@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
 // schedule reads the pauses between attempts in seconds, nil for null. The domain checks their range.
@@ -12,7 +13,7 @@ func (f *fields) schedule(name string) []time.Duration {
 	if f.isNull(name) {
 		return nil
 	}
-	raws := f.array(name, "whole numbers", tenants.MaxEndpointWaits)
+	raws := f.array(name, "whole numbers", endpoint.MaxEndpointWaits)
 	waits := make([]time.Duration, 0, len(raws))
 	for _, raw := range raws {
 		n, err := strconv.ParseInt(string(raw), 10, 32)

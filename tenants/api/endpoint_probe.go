@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
 // Recovery delivers events to an endpoint that has missed them.
@@ -46,8 +47,8 @@ const proveWithin = 5 * time.Second
 
 // prove sends the ownership challenge to an endpoint that is pending. The call succeeds even if the challenge fails,
 // because the caller can repeat it.
-func (a *API) prove(c *call, e tenants.Endpoint) (tenants.Endpoint, *endpointAttempt) {
-	if e.State != tenants.EndpointPending {
+func (a *API) prove(c *call, e endpoint.Endpoint) (endpoint.Endpoint, *endpointAttempt) {
+	if e.State != endpoint.EndpointPending {
 		return e, nil
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, proveWithin)
@@ -61,8 +62,8 @@ func (a *API) prove(c *call, e tenants.Endpoint) (tenants.Endpoint, *endpointAtt
 
 // verify calls the Probe's Verify. If the endpoint is proven, an ordered endpoint resumes from its position.
 func (a *API) verify(
-	ctx context.Context, e tenants.Endpoint,
-) (now tenants.Endpoint, came tenants.Answer, proven bool, err error) {
+	ctx context.Context, e endpoint.Endpoint,
+) (now endpoint.Endpoint, came tenants.Answer, proven bool, err error) {
 	now, came, proven, err = a.Probe.Verify(ctx, e)
 	if err == nil && proven {
 		err = a.Deliveries.Resume(ctx, now)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
 // endpointKeyView is the key by which a receiver verifies signatures: a secret for v1, a public key for v1a.
@@ -24,7 +25,7 @@ func (v endpointKeyView) withoutSecrets() any {
 
 func (v endpointKeyView) objectID() string { return v.ID }
 
-func viewEndpointKey(k tenants.EndpointKey) endpointKeyView {
+func viewEndpointKey(k endpoint.EndpointKey) endpointKeyView {
 	return endpointKeyView{ID: k.ID, Scheme: k.Scheme, Secret: k.Secret, PublicKey: k.PublicKey,
 		Created: k.Created.UTC(), Expires: optionalTime(k.NotAfter)}
 }
@@ -38,7 +39,7 @@ func (a *API) rotateEndpointSecret(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	r := tenants.SecretRotation{Scheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret"),
+	r := endpoint.SecretRotation{Scheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret"),
 		Overlap: defaultEndpointOverlap}
 	if overlap := overlapOf(c.fields); overlap != nil {
 		r.Overlap = *overlap

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
 // endpointView is an endpoint as answers show it. It has the names of its headers without the values. Secret and
@@ -39,7 +40,7 @@ func (v endpointView) withoutSecrets() any {
 
 func (v endpointView) objectID() string { return v.ID }
 
-func viewEndpoint(e tenants.Endpoint) endpointView {
+func viewEndpoint(e endpoint.Endpoint) endpointView {
 	v := endpointView{
 		ID: e.ID, Name: e.Name, URL: e.URL, Channels: append([]string{}, e.Channels...),
 		Types: append([]string{}, e.Types...), Filter: e.Filter, HeaderNames: append([]string{}, e.HeaderNames...),
@@ -47,11 +48,11 @@ func viewEndpoint(e tenants.Endpoint) endpointView {
 		State: string(e.State), StateReason: e.Reason, StateSince: e.Changed.UTC(), Created: e.Created.UTC(),
 	}
 	if v.Concurrency == 0 {
-		v.Concurrency = tenants.DefaultConcurrency
+		v.Concurrency = endpoint.DefaultConcurrency
 	}
 	schedule := e.Schedule
 	if schedule == nil {
-		schedule = tenants.DefaultSchedule()
+		schedule = endpoint.DefaultSchedule()
 	}
 	for _, d := range schedule {
 		v.Schedule = append(v.Schedule, seconds(d))
@@ -62,7 +63,7 @@ func viewEndpoint(e tenants.Endpoint) endpointView {
 	return v
 }
 
-func (v endpointView) with(key tenants.EndpointKey) endpointView {
+func (v endpointView) with(key endpoint.EndpointKey) endpointView {
 	v.Secret, v.PublicKey = key.Secret, key.PublicKey
 	return v
 }
@@ -78,7 +79,7 @@ func (a *API) createEndpoint(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := tenants.EndpointSpec{SecretScheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret")}
+	spec := endpoint.EndpointSpec{SecretScheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -98,10 +99,10 @@ func refuseReadOnlyOfEndpoint(f *fields) {
 }
 
 // endpointFields are a request's members, nil if they are missing.
-type endpointFields struct{ tenants.EndpointPatch }
+type endpointFields struct{ endpoint.EndpointPatch }
 
 // fill copies the members that are present into a spec.
-func (p endpointFields) fill(spec *tenants.EndpointSpec) {
+func (p endpointFields) fill(spec *endpoint.EndpointSpec) {
 	fill(&spec.Name, p.Name)
 	fill(&spec.URL, p.URL)
 	fill(&spec.Channels, p.Channels)
@@ -121,7 +122,7 @@ func fill[T any](field *T, from *T) {
 }
 
 func endpointPatch(f *fields) (p endpointFields, err error) {
-	patterns := func(name string) []string { return f.texts(name, tenants.MaxEndpointPatterns) }
+	patterns := func(name string) []string { return f.texts(name, endpoint.MaxEndpointPatterns) }
 	number := func(high int64) func(string) int {
 		return func(name string) int { return int(f.integer(name, 0, high)) }
 	}
@@ -131,8 +132,8 @@ func endpointPatch(f *fields) (p endpointFields, err error) {
 	p.Types = optional(f, "types", patterns)
 	p.Filter = optional(f, "filter", f.lines)
 	p.Ordered = optional(f, "ordered", f.flag)
-	p.PerSecond = optional(f, "per_second", number(tenants.MaxEndpointRate))
-	p.Concurrency = optional(f, "concurrency", number(tenants.MaxEndpointConcurrency))
+	p.PerSecond = optional(f, "per_second", number(endpoint.MaxEndpointRate))
+	p.Concurrency = optional(f, "concurrency", number(endpoint.MaxEndpointConcurrency))
 	p.Schedule = optional(f, "schedule_seconds", f.schedule)
 	headers, err := headersIn(f)
 	if headers != nil {
@@ -146,10 +147,10 @@ func (a *API) getEndpoint(c *call) (answer, error) {
 }
 
 // endpoint returns the endpoint with the id in the path.
-func (a *API) endpoint(c *call) (tenants.Endpoint, error) {
+func (a *API) endpoint(c *call) (endpoint.Endpoint, error) {
 	id, err := c.id("id", tenants.PrefixEndpoint)
 	if err != nil {
-		return tenants.Endpoint{}, err
+		return endpoint.Endpoint{}, err
 	}
 	return a.Endpoints.Get(c.ctx, c.who.Tenant, id)
 }
@@ -186,7 +187,7 @@ func (a *API) deleteEndpoint(c *call) (answer, error) {
 }
 
 func (a *API) enableEndpoint(c *call) (answer, error) {
-	enable := func(ctx context.Context, t tenants.TenantID, id string) (tenants.Endpoint, error) {
+	enable := func(ctx context.Context, t tenants.TenantID, id string) (endpoint.Endpoint, error) {
 		e, err := a.Endpoints.Enable(ctx, t, id)
 		if err == nil {
 			err = a.Deliveries.Resume(ctx, e)

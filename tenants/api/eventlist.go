@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/projection"
 )
 
 // listAllEvents lists events of all channels that the caller may read. It skips events in the index that are no
@@ -69,7 +70,7 @@ func (a *API) readable(c *call, named []tenants.EventRef) (list []tenants.EventR
 }
 
 // indexQuery reads the parameters that narrow the list.
-func indexQuery(query url.Values) (q tenants.IndexQuery, err error) {
+func indexQuery(query url.Values) (q projection.IndexQuery, err error) {
 	f := filters{query: query}
 	q.Channel = f.text("channel", "the name of a channel", tenants.ValidChannel)
 	q.Source = f.id("source", "the id of a source", tenants.PrefixSource)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/hidden"
+	"github.com/hookcast/hookcast/tenants/intake"
 )
 
 // publishedView answers a publish. The event is durable, but its number is not yet known.
@@ -20,7 +22,7 @@ func (a *API) publish(c *call) (answer, error) {
 	name := c.r.PathValue("channel")
 	c.fields.require("type", "data")
 	c.fields.readOnly("seq", "channel", "time", "source")
-	p := tenants.Publication{Channel: name, Type: c.fields.text("type"), Data: c.fields.raw("data"),
+	p := intake.Publication{Channel: name, Type: c.fields.text("type"), Data: c.fields.raw("data"),
 		ContentType: "application/json", Hops: tenants.HopsOf(c.r.Header),
 		ID: c.fields.text("id"), End: c.fields.flag("end")}
 	if err := c.fields.err(); err != nil {
@@ -44,7 +46,7 @@ func (a *API) publish(c *call) (answer, error) {
 
 // findEvent returns the event with the id in the path and the fields that are hidden from the caller. Its channel is
 // known only after the read, so a caller who may not read the channel gets the same answer as for an unknown event.
-func (a *API) findEvent(c *call) (e tenants.Event, hidden tenants.Hidden, err error) {
+func (a *API) findEvent(c *call) (e tenants.Event, hidden hidden.Hidden, err error) {
 	id, err := c.id("id", tenants.PrefixEvent)
 	if err != nil {
 		return e, hidden, err

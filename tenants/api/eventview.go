@@ -6,6 +6,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/envelope"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 // provenanceView says how an event was received. It is shown to holders of API keys, not to tokens.
@@ -26,11 +27,11 @@ type provenanceView struct {
 }
 
 // viewEvent returns the event without the fields that are hidden from the caller, with its provenance.
-func viewEvent(c *call, e *tenants.Event, hidden tenants.Hidden) json.RawMessage {
+func viewEvent(c *call, e *tenants.Event, hidden hidden.Hidden) json.RawMessage {
 	return appendEvent(nil, c.who, e, hidden)
 }
 
-func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden tenants.Hidden) []byte {
+func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden hidden.Hidden) []byte {
 	b = envelope.Append(b, *hidden.View(e))
 	if e.Provenance == nil || who.TokenID != "" {
 		return b
@@ -39,7 +40,7 @@ func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden tenan
 }
 
 // viewWholeEvent is viewEvent with the headers of the request that brought the event.
-func viewWholeEvent(c *call, e *tenants.Event, hidden tenants.Hidden) json.RawMessage {
+func viewWholeEvent(c *call, e *tenants.Event, hidden hidden.Hidden) json.RawMessage {
 	seen := hidden.View(e)
 	b := envelope.Append(nil, *seen)
 	if e.Provenance == nil || c.who.TokenID != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 const (
@@ -27,7 +28,7 @@ type export struct {
 	api     *API
 	who     tenants.Principal
 	channel string
-	hidden  tenants.Hidden
+	hidden  hidden.Hidden
 
 	at, end int64           // the numbers of the last event written and of the last one when the export began
 	events  []tenants.Event // read and not yet written

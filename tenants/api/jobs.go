@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/job"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -34,7 +35,7 @@ type jobErrorView struct {
 	Message string `json:"message"`
 }
 
-func viewJob(j tenants.Job) jobView {
+func viewJob(j job.Job) jobView {
 	v := jobView{
 		ID: j.ID, Name: j.Name, Channel: j.Channel, State: string(j.State), Percent: j.Percent, Step: j.Step,
 		Message: j.Message, Result: j.Result, Timeout: seconds(j.Timeout), Revision: j.Revision,
@@ -70,7 +71,7 @@ type reportedView struct {
 }
 
 func (a *API) listJobs(c *call) (answer, error) {
-	return listRows(a, c, a.Jobs.List, func(j tenants.Job) jobView {
+	return listRows(a, c, a.Jobs.List, func(j job.Job) jobView {
 		j.Result = nil // it may be large; the job itself shows it
 		return viewJob(j)
 	})
@@ -96,7 +97,7 @@ func (a *API) createJob(c *call) (answer, error) {
 // runJob creates a job that an endpoint does. The caller needs the right to write to the endpoint.
 func (a *API) runJob(c *call) (answer, error) {
 	c.fields.require("endpoint")
-	spec := tenants.JobRunSpec{JobSpec: a.jobSpec(c), Endpoint: c.fields.text("endpoint"), Data: c.fields.raw("data")}
+	spec := job.JobRunSpec{JobSpec: a.jobSpec(c), Endpoint: c.fields.text("endpoint"), Data: c.fields.raw("data")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -116,10 +117,10 @@ func (a *API) runJob(c *call) (answer, error) {
 	return a.showNewJob(c, j)
 }
 
-func (a *API) jobSpec(c *call) tenants.JobSpec {
-	spec := tenants.JobSpec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
+func (a *API) jobSpec(c *call) job.JobSpec {
+	spec := job.JobSpec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
 	if c.fields.has("timeout_seconds") {
-		most := int64(tenants.MaxJobTimeout / time.Second)
+		most := int64(job.MaxJobTimeout / time.Second)
 		spec.Timeout = time.Duration(c.fields.integer("timeout_seconds", 1, most)) * time.Second
 	}
 	return spec
@@ -140,7 +141,7 @@ func (a *API) allowJobChannel(c *call, channel string) error {
 }
 
 // showNewJob mints the job's token, which can read the job's channel only, and answers with the job.
-func (a *API) showNewJob(c *call, j tenants.Job) (answer, error) {
+func (a *API) showNewJob(c *call, j job.Job) (answer, error) {
 	made, err := a.Tokens.Mint(c.ctx, c.who.Tenant,
 		token.Spec{Subject: j.ID, Channels: []string{j.Channel}, TTL: token.MaxTTL})
 	if err != nil {
@@ -159,11 +160,11 @@ func (a *API) cancelJob(c *call) (answer, error) {
 }
 
 func (a *API) progressJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *tenants.JobReport) error { progressOf(c.fields, r); return nil })
+	return a.reportJob(c, func(r *job.JobReport) error { progressOf(c.fields, r); return nil })
 }
 
 func (a *API) logJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *tenants.JobReport) error {
+	return a.reportJob(c, func(r *job.JobReport) error {
 		c.fields.require("lines")
 		linesOf(c.fields, r)
 		return nil
@@ -171,7 +172,7 @@ func (a *API) logJob(c *call) (answer, error) {
 }
 
 func (a *API) completeJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *tenants.JobReport) error {
+	return a.reportJob(c, func(r *job.JobReport) error {
 		r.Complete = true
 		resultOf(c.fields, r)
 		return nil
@@ -179,14 +180,14 @@ func (a *API) completeJob(c *call) (answer, error) {
 }
 
 func (a *API) failJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *tenants.JobReport) error {
+	return a.reportJob(c, func(r *job.JobReport) error {
 		c.fields.require("error")
 		return errorOf(c.fields, r)
 	})
 }
 
 // reportJob accepts a report made with an API key.
-func (a *API) reportJob(c *call, read func(*tenants.JobReport) error) (answer, error) {
+func (a *API) reportJob(c *call, read func(*job.JobReport) error) (answer, error) {
 	id, err := c.id("id", tenants.PrefixJob)
 	if err != nil {
 		return answer{}, err
@@ -209,7 +210,7 @@ func (a *API) reportByToken(c *call) (answer, error) {
 	if a.Observe != nil {
 		a.Observe(c.ctx, tenant)
 	}
-	return a.report(c, tenant, id, func(r *tenants.JobReport) error {
+	return a.report(c, tenant, id, func(r *job.JobReport) error {
 		progressOf(c.fields, r)
 		linesOf(c.fields, r)
 		if c.fields.has("error") {
@@ -224,8 +225,8 @@ func (a *API) reportByToken(c *call) (answer, error) {
 	})
 }
 
-func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*tenants.JobReport) error) (answer, error) {
-	var r tenants.JobReport
+func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*job.JobReport) error) (answer, error) {
+	var r job.JobReport
 	if err := read(&r); err != nil {
 		return answer{}, err
 	}
@@ -240,7 +241,7 @@ func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*ten
 	return answer{http.StatusOK, reportedView{j.ID, string(j.State), j.Percent, j.Revision, subscribers}}, nil
 }
 
-func progressOf(f *fields, r *tenants.JobReport) {
+func progressOf(f *fields, r *job.JobReport) {
 	if raw := f.raw("percent"); raw != nil {
 		p, err := strconv.ParseFloat(string(raw), 64)
 		if err != nil || p < 0 || p > 100 {
@@ -253,8 +254,8 @@ func progressOf(f *fields, r *tenants.JobReport) {
 }
 
 // linesOf reads log lines, which may contain control characters, unlike other texts.
-func linesOf(f *fields, r *tenants.JobReport) {
-	for _, raw := range f.array("lines", "strings", tenants.MaxJobLines) {
+func linesOf(f *fields, r *job.JobReport) {
+	for _, raw := range f.array("lines", "strings", job.MaxJobLines) {
 		var line *string
 		if json.Unmarshal(raw, &line) != nil || line == nil {
 			f.refuse("lines", "must be an array of strings")
@@ -264,20 +265,20 @@ func linesOf(f *fields, r *tenants.JobReport) {
 	}
 }
 
-func resultOf(f *fields, r *tenants.JobReport) {
+func resultOf(f *fields, r *job.JobReport) {
 	if raw := f.raw("result"); raw != nil && !f.isNull("result") {
 		r.Result = raw
 	}
 }
 
 // errorOf reads a job's error: a string, or an object with code and message.
-func errorOf(f *fields, r *tenants.JobReport) error {
+func errorOf(f *fields, r *job.JobReport) error {
 	raw := f.raw("error")
 	if raw == nil {
 		return nil
 	}
 	if raw[0] == '"' {
-		r.Error = &tenants.JobError{Message: f.text("error")}
+		r.Error = &job.JobError{Message: f.text("error")}
 		return nil
 	}
 	e, err := f.object("error")
@@ -285,7 +286,7 @@ func errorOf(f *fields, r *tenants.JobReport) error {
 		return err
 	}
 	e.require("message")
-	r.Error = &tenants.JobError{Code: e.text("code"), Message: e.text("message")}
+	r.Error = &job.JobError{Code: e.text("code"), Message: e.text("message")}
 	e.refuseUnknown()
 	return nil
 }

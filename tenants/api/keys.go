@@ -6,6 +6,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // keyView is an API key as answers show it. Secret is present only in the answer that creates it.
@@ -24,7 +25,7 @@ func (v keyView) withoutSecrets() any {
 	return v
 }
 
-func viewKey(k tenants.APIKey, secret string) keyView {
+func viewKey(k account.APIKey, secret string) keyView {
 	return keyView{k.ID, k.Name, k.Role, k.KID, k.Created.UTC(), optionalTime(k.Expires), secret}
 }
 
@@ -37,13 +38,13 @@ func optionalTime(t time.Time) *time.Time {
 }
 
 func (a *API) listKeys(c *call) (answer, error) {
-	return listRows(a, c, a.Keys.List, func(k tenants.APIKey) keyView { return viewKey(k, "") })
+	return listRows(a, c, a.Keys.List, func(k account.APIKey) keyView { return viewKey(k, "") })
 }
 
 func (a *API) createKey(c *call) (answer, error) {
 	c.fields.require("name", "role")
 	c.fields.readOnly("id", "kid", "created_at", "expires_at", "secret")
-	spec := tenants.KeySpec{Name: c.fields.text("name"), Role: c.fields.text("role")}
+	spec := account.KeySpec{Name: c.fields.text("name"), Role: c.fields.text("role")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -69,7 +70,7 @@ func (a *API) deleteKey(c *call) (answer, error) {
 }
 
 func (a *API) rotateKey(c *call) (answer, error) {
-	overlap := c.fields.integer("overlap_seconds", 0, int64(tenants.MaxKeyOverlap/time.Second))
+	overlap := c.fields.integer("overlap_seconds", 0, int64(account.MaxKeyOverlap/time.Second))
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 func (a *API) listTenants(c *call) (answer, error) {
@@ -56,7 +57,7 @@ func (a *API) createTenant(c *call) (answer, error) {
 }
 
 // operatorPatch reads the members that only an operator may change.
-func operatorPatch(f *fields) (p tenants.OperatorPatch, err error) {
+func operatorPatch(f *fields) (p account.OperatorPatch, err error) {
 	p.Plan = optional(f, "plan", f.text)
 	limits, err := f.object("limits")
 	if err != nil || limits == nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
 // proxyView is a proxy as answers show it: its headers without values, its URL without the values of the query, and
@@ -35,7 +36,7 @@ type parameterView struct {
 	Default   *string  `json:"default,omitempty"`
 }
 
-func viewProxy(p tenants.Proxy) proxyView {
+func viewProxy(p proxy.Proxy) proxyView {
 	v := proxyView{
 		ID: p.ID, Name: p.Name, Method: p.Method, URL: p.Shown, Headers: append([]string{}, p.HeaderNames...),
 		BodyMediaType: nullable(p.BodyMediaType), Parameters: make(map[string]parameterView), Share: p.Shared(),
@@ -44,7 +45,7 @@ func viewProxy(p tenants.Proxy) proxyView {
 	}
 	for name, d := range p.Parameters {
 		one := parameterView{Type: string(d.Kind), Values: d.Values, MaxLength: d.MaxLength, Default: d.Default}
-		if d.Kind == tenants.ParameterInteger {
+		if d.Kind == proxy.ParameterInteger {
 			one.Min, one.Max = &d.Min, &d.Max
 		}
 		v.Parameters[name] = one
@@ -98,9 +99,9 @@ func (a *API) deleteProxy(c *call) (answer, error) {
 }
 
 // proxySpec reads a proxy's fields. The caller refuses unknown members.
-func proxySpec(f *fields, required ...string) (spec tenants.ProxySpec, err error) {
+func proxySpec(f *fields, required ...string) (spec proxy.ProxySpec, err error) {
 	f.require(required...)
-	spec = tenants.ProxySpec{
+	spec = proxy.ProxySpec{
 		Name: f.text("name"), Method: f.text("method"), URL: f.text("url"), BodyMediaType: f.text("body_media_type"),
 		Channel: f.textOrNull("channel"), Share: f.flag("share"), Redirects: f.flag("redirects"),
 	}
@@ -116,12 +117,12 @@ func proxySpec(f *fields, required ...string) (spec tenants.ProxySpec, err error
 	return spec, err
 }
 
-func proxyPatch(f *fields) (tenants.ProxyPatch, error) {
+func proxyPatch(f *fields) (proxy.ProxyPatch, error) {
 	spec, err := proxySpec(f)
 	if err != nil {
-		return tenants.ProxyPatch{}, err
+		return proxy.ProxyPatch{}, err
 	}
-	return tenants.ProxyPatch{
+	return proxy.ProxyPatch{
 		Name: ifGiven(f, "name", &spec.Name), Method: ifGiven(f, "method", &spec.Method),
 		URL: ifGiven(f, "url", &spec.URL), Headers: ifGiven(f, "headers", &spec.Headers),
 		Body: ifGiven(f, "body", &spec.Body), BodyMediaType: ifGiven(f, "body_media_type", &spec.BodyMediaType),
@@ -164,13 +165,13 @@ func headersIn(f *fields) (map[string]string, error) {
 	return headers, nil
 }
 
-func parametersIn(f *fields) (map[string]tenants.Parameter, error) {
+func parametersIn(f *fields) (map[string]proxy.Parameter, error) {
 	o, err := f.object("parameters")
 	if o == nil || err != nil {
 		return nil, err
 	}
 	const far = 1 << 53
-	list := make(map[string]tenants.Parameter, len(o.order))
+	list := make(map[string]proxy.Parameter, len(o.order))
 	for _, name := range o.order {
 		d, err := o.object(name)
 		if err != nil {
@@ -179,7 +180,7 @@ func parametersIn(f *fields) (map[string]tenants.Parameter, error) {
 		if d == nil {
 			continue
 		}
-		p := tenants.Parameter{Kind: tenants.ParameterKind(d.text("type")), Min: -far, Max: far,
+		p := proxy.Parameter{Kind: proxy.ParameterKind(d.text("type")), Min: -far, Max: far,
 			Values: d.texts("values", 100), MaxLength: int(d.integer("max_length", 1, 4000))}
 		if d.has("min") {
 			p.Min = d.integer("min", -far, far)
@@ -188,7 +189,7 @@ func parametersIn(f *fields) (map[string]tenants.Parameter, error) {
 			p.Max = d.integer("max", -far, far)
 		}
 		p.Default = optional(d, "default", d.scalar)
-		if p.Kind != tenants.ParameterInteger {
+		if p.Kind != proxy.ParameterInteger {
 			p.Min, p.Max = 0, 0
 		}
 		d.refuseUnknown()
@@ -208,20 +209,20 @@ func (f *fields) scalar(name string) string {
 	return f.text(name)
 }
 
-func proxyLimitsIn(f *fields) (tenants.ProxyLimits, error) {
+func proxyLimitsIn(f *fields) (proxy.ProxyLimits, error) {
 	o, err := f.object("limits")
 	if o == nil || err != nil {
-		return tenants.ProxyLimits{}, err
+		return proxy.ProxyLimits{}, err
 	}
 	named := make(map[string]int64)
-	for _, name := range tenants.ProxyLimitNames() {
+	for _, name := range proxy.ProxyLimitNames() {
 		if o.has(name) {
 			named[name] = o.integer(name, 1, 1<<40)
 		}
 	}
 	o.refuseUnknown()
 	if len(*f.refused) > 0 {
-		return tenants.ProxyLimits{}, nil // f.err says so
+		return proxy.ProxyLimits{}, nil // f.err says so
 	}
-	return tenants.ProxyLimitsOf(named)
+	return proxy.ProxyLimitsOf(named)
 }

@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
 // ProxyRun is the body of POST /v1/proxies/run: a proxy's fields and how to run it.
 type ProxyRun struct {
-	Spec       tenants.ProxySpec
+	Spec       proxy.ProxySpec
 	Parameters map[string]string // values of the template's parameters
 	Collect    bool              // answer with all events once the upstream ends, instead of a stream
 }

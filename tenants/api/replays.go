@@ -6,6 +6,8 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
 // replayView is a replay as answers show it.
@@ -25,7 +27,7 @@ type replayView struct {
 	Updated  time.Time  `json:"updated_at"`
 }
 
-func viewReplay(r tenants.Replay) replayView {
+func viewReplay(r delivery.Replay) replayView {
 	return replayView{
 		ID: r.ID, Kind: string(r.Do), Endpoint: nullable(r.Endpoint), Channel: nullable(r.Channel),
 		Types: append([]string{}, r.Types...), Since: optionalTime(r.Since), Until: r.Until.UTC(),
@@ -43,17 +45,17 @@ type replayCountView struct {
 
 func (a *API) startReplay(c *call) (answer, error) {
 	c.fields.require("endpoint", "since")
-	return a.replayOf(c, tenants.ReplayEvents)
+	return a.replayOf(c, delivery.ReplayEvents)
 }
 
-func (a *API) redrive(c *call) (answer, error) { return a.replayOf(c, tenants.ReplayDead) }
+func (a *API) redrive(c *call) (answer, error) { return a.replayOf(c, delivery.ReplayDead) }
 
 // replayOf starts a replay of either kind. An endpoint receives events of all channels that match its filters, so the
 // route requires the right to write deliveries.
-func (a *API) replayOf(c *call, do tenants.ReplayKind) (answer, error) {
-	spec := tenants.ReplaySpec{
+func (a *API) replayOf(c *call, do delivery.ReplayKind) (answer, error) {
+	spec := delivery.ReplaySpec{
 		Do: do, Endpoint: c.fields.text("endpoint"), Channel: c.fields.text("channel"),
-		Types: c.fields.texts("types", tenants.MaxEndpointPatterns),
+		Types: c.fields.texts("types", endpoint.MaxEndpointPatterns),
 		Since: timeOf(c.fields, "since"), Until: timeOf(c.fields, "until"),
 	}
 	dry := c.fields.flag("dry_run")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 )
 
 // seats are the connections of the only node. It serves them as a hub does, without sockets.
@@ -16,22 +17,22 @@ type seats struct {
 }
 
 // serveConnections starts the node and returns the port to its connections.
-func (w *world) serveConnections() *tenants.Connections {
+func (w *world) serveConnections() *node.Connections {
 	w.t.Helper()
 	w.hub = &seats{}
-	node := tenants.NewNode(tenants.NodeOptions{Table: w.table, Alone: true})
-	w.must(node.Join(w.t.Context()))
+	n := node.New(node.Options{Table: w.table, Alone: true})
+	w.must(n.Join(w.t.Context()))
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		node.Run(ctx, w.hub)
+		n.Run(ctx, w.hub)
 	}()
 	w.t.Cleanup(func() {
 		stop()
 		<-done
 	})
-	return tenants.NewConnections(w.table, node)
+	return node.NewConnections(w.table, n)
 }
 
 // open opens a connection of a subject.

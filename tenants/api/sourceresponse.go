@@ -1,6 +1,6 @@
 package api
 
-import "github.com/hookcast/hookcast/tenants"
+import "github.com/hookcast/hookcast/tenants/source"
 
 // responseView is a source's response to its provider, in requests and answers.
 type responseView struct {
@@ -9,7 +9,7 @@ type responseView struct {
 	Type   string `json:"content_type,omitempty"`
 }
 
-func viewResponse(r *tenants.SourceResponse) *responseView {
+func viewResponse(r *source.SourceResponse) *responseView {
 	if r == nil {
 		return nil
 	}
@@ -17,7 +17,7 @@ func viewResponse(r *tenants.SourceResponse) *responseView {
 }
 
 // responseOf reads the member response, nil if it is missing or null. The domain checks its values.
-func responseOf(f *fields) (*tenants.SourceResponse, error) {
+func responseOf(f *fields) (*source.SourceResponse, error) {
 	if f.isNull("response") {
 		return nil, nil
 	}
@@ -26,7 +26,7 @@ func responseOf(f *fields) (*tenants.SourceResponse, error) {
 		return nil, err
 	}
 	in.require("status")
-	r := &tenants.SourceResponse{Status: int(in.integer("status", 200, 204)), Body: in.lines("body"),
+	r := &source.SourceResponse{Status: int(in.integer("status", 200, 204)), Body: in.lines("body"),
 		Type: in.text("content_type")}
 	in.refuseUnknown()
 	return r, nil

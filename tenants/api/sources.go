@@ -6,6 +6,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 // sourceView is a source as answers show it. URL and VerifyToken are left out of lists and of replayed answers.
@@ -48,7 +49,7 @@ func (v secretView) withoutSecrets() any {
 	return v
 }
 
-func viewSource(s tenants.Source) sourceView {
+func viewSource(s source.Source) sourceView {
 	scheme, err := s.Scheme()
 	v := sourceView{
 		ID: s.ID, Name: s.Name, Provider: s.Provider, Verifies: err == nil && !scheme.None(), Channel: s.Channel,
@@ -69,13 +70,13 @@ func viewSecret(s tenants.SealedSecret) secretView {
 func (a *API) sourceURL(token string) string { return a.PublicURL + "/in/" + token }
 
 // withURL is viewWhole with the token read from the source.
-func (a *API) withURL(c *call, s tenants.Source) (sourceView, error) {
+func (a *API) withURL(c *call, s source.Source) (sourceView, error) {
 	token, err := a.Sources.Token(c.ctx, s)
 	return a.viewWhole(s, token), err
 }
 
 // viewWhole is viewSource with the URL and the verify token, which the provider needs.
-func (a *API) viewWhole(s tenants.Source, token string) sourceView {
+func (a *API) viewWhole(s source.Source, token string) sourceView {
 	v := viewSource(s)
 	v.URL = a.sourceURL(token)
 	if scheme, err := s.Scheme(); err == nil && scheme.VerifyToken() {
@@ -99,7 +100,7 @@ func (a *API) createSource(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := tenants.SourceSpec{
+	spec := source.SourceSpec{
 		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.lines("secret"),
 		Channel: c.fields.text("channel"), Fallback: c.fields.textOrNull("fallback"), Custom: custom,
 		AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: c.fields.tolerance("tolerance_seconds"),
@@ -119,7 +120,7 @@ func (a *API) createSource(c *call) (answer, error) {
 
 // tolerance reads the maximum age of a signature.
 func (f *fields) tolerance(name string) time.Duration {
-	return time.Duration(f.integer(name, 0, int64(tenants.MaxTolerance/time.Second))) * time.Second
+	return time.Duration(f.integer(name, 0, int64(source.MaxTolerance/time.Second))) * time.Second
 }
 
 func (a *API) getSource(c *call) (answer, error) {
@@ -134,7 +135,7 @@ func (a *API) getSource(c *call) (answer, error) {
 	return a.showSource(c, s)
 }
 
-func (a *API) showSource(c *call, s tenants.Source) (answer, error) {
+func (a *API) showSource(c *call, s source.Source) (answer, error) {
 	v, err := a.withURL(c, s)
 	if err != nil {
 		return answer{}, err
@@ -158,7 +159,7 @@ func (a *API) patchSource(c *call) (answer, error) {
 	return a.showSource(c, s)
 }
 
-func sourcePatch(f *fields) (p tenants.SourcePatch, err error) {
+func sourcePatch(f *fields) (p source.SourcePatch, err error) {
 	f.readOnly("id", "url", "verify_token", "provider", "verifies", "secret", "secrets", "created_at")
 	p.Name = optional(f, "name", f.text)
 	p.Channel = optional(f, "channel", f.text)
@@ -196,7 +197,7 @@ func (a *API) addSecret(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := tenants.SecretSpec{Secret: c.fields.lines("secret"), Overlap: overlapOf(c.fields)}
+	spec := source.SecretSpec{Secret: c.fields.lines("secret"), Overlap: overlapOf(c.fields)}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}

@@ -12,11 +12,11 @@ import (
 )
 
 // source is a source of the provider GitHub.
-type source struct{ id, path, secret string }
+type newSource struct{ id, path, secret string }
 
-func (w *world) source(of tenant, channel string) source {
+func (w *world) source(of tenant, channel string) newSource {
 	w.t.Helper()
-	s := source{secret: "the test's own secret"}
+	s := newSource{secret: "the test's own secret"}
 	a := w.do("POST", "/v1/sources", of.key, map[string]string{"name": "repo", "provider": "github", "secret": s.secret,
 		"channel": channel}).want(201)
 	s.id, s.path = a.get("id"), strings.TrimPrefix(a.get("url"), publicURL)

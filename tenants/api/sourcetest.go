@@ -11,6 +11,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 // verdictView says whether a request would be accepted, and if not which step failed. It contains no secret and no
@@ -49,7 +50,7 @@ var stepOf = map[signing.Code]string{
 
 // refusalView is the verdict on a request that fails the verification.
 func (a *API) refusalView(
-	c *call, s tenants.Source, secrets []signing.Secret, r signing.Request, e *signing.Error, now time.Time,
+	c *call, s source.Source, secrets []signing.Secret, r signing.Request, e *signing.Error, now time.Time,
 ) verdictView {
 	v := verdictView{Step: stepOf[e.Code], Code: e.Code, Detail: e.Detail, Hints: []string{}, Notes: []string{}}
 	if e.Code == signing.TimestampOutOfRange {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // tenantView is a tenant as answers show it.
@@ -70,7 +71,7 @@ func (a *API) showTenant(c *call, id tenants.TenantID) (answer, error) {
 }
 
 // tenantPatch reads the members that a tenant may change itself.
-func tenantPatch(f *fields) (p tenants.TenantPatch) {
+func tenantPatch(f *fields) (p account.TenantPatch) {
 	f.readOnly("id", "email", "suspended", "created_at")
 	p.Name = optional(f, "name", f.text)
 	p.Origins = optional(f, "origins", func(name string) []string { return f.texts(name, 50) })

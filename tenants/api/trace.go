@@ -8,6 +8,8 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // instant is a time that is encoded with exactly three digits of milliseconds.
@@ -115,7 +117,7 @@ func (a *API) traceEvent(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	sent, _, err := a.Deliveries.List(c.ctx, c.who.Tenant, tenants.DeliveryFilter{Event: e.ID}, "", 100)
+	sent, _, err := a.Deliveries.List(c.ctx, c.who.Tenant, delivery.DeliveryFilter{Event: e.ID}, "", 100)
 	if err != nil {
 		return answer{}, err
 	}
@@ -137,7 +139,7 @@ func (a *API) traceEvent(c *call) (answer, error) {
 }
 
 // arrivalHops returns the steps until the event is in the log, most of them from the event itself.
-func arrivalHops(e *tenants.Event, hops []tenants.Hop) []hopView {
+func arrivalHops(e *tenants.Event, hops []trace.Hop) []hopView {
 	received := hopView{Hop: "received", At: instantOf(e.Time), From: "event", Source: nullable(e.Source)}
 	list := []hopView{received}
 	if p := e.Provenance; p != nil {
@@ -158,7 +160,7 @@ func arrivalHops(e *tenants.Event, hops []tenants.Hop) []hopView {
 		list = append(list, hopView{Hop: "enqueued", At: instantOf(mark.Enqueued), From: "trace"})
 	}
 	appended := hopView{Hop: "appended", From: "event", Channel: e.Channel, Seq: e.Seq}
-	if i := slices.IndexFunc(hops, func(h tenants.Hop) bool { return h.Name == tenants.HopAppended }); i >= 0 {
+	if i := slices.IndexFunc(hops, func(h trace.Hop) bool { return h.Name == trace.HopAppended }); i >= 0 {
 		h := hops[i]
 		appended.At, appended.Until, appended.From = instantOf(h.At), instantOf(h.At.Add(h.Took)), "trace"
 	}
@@ -166,13 +168,13 @@ func arrivalHops(e *tenants.Event, hops []tenants.Hop) []hopView {
 }
 
 // viewHop returns the steps that a recorded hop stands for.
-func (a *API) viewHop(c *call, e *tenants.Event, h tenants.Hop) (list []hopView, err error) {
+func (a *API) viewHop(c *call, e *tenants.Event, h trace.Hop) (list []hopView, err error) {
 	switch h.Name {
-	case tenants.HopFannedOut:
+	case trace.HopFannedOut:
 		nodes := append([]string{}, h.Nodes...)
 		return []hopView{{Hop: h.Name, At: instantOf(h.At), From: "trace", Nodes: &nodes, Gone: h.Gone,
 			Until: instantOf(h.At.Add(h.Took))}}, nil
-	case tenants.HopWritten:
+	case trace.HopWritten:
 	default:
 		return nil, nil // shown by arrivalHops, or of a newer release
 	}
@@ -213,7 +215,7 @@ func (a *API) viewHop(c *call, e *tenants.Event, h tenants.Hop) (list []hopView,
 	return list, nil
 }
 
-func viewDeliveryHop(d tenants.Delivery) hopView {
+func viewDeliveryHop(d delivery.Delivery) hopView {
 	v := hopView{Hop: "delivery", From: "delivery", Endpoint: d.Endpoint, Delivery: d.ID, State: string(d.State),
 		Reason: d.Reason, At: instantOf(d.Began)}
 	for i, x := range d.History {
@@ -228,9 +230,9 @@ func viewDeliveryHop(d tenants.Delivery) hopView {
 }
 
 // missingHops names the steps without a record.
-func missingHops(e *tenants.Event, hops []tenants.Hop) []string {
+func missingHops(e *tenants.Event, hops []trace.Hop) []string {
 	has := func(name string) bool {
-		return slices.ContainsFunc(hops, func(h tenants.Hop) bool { return h.Name == name })
+		return slices.ContainsFunc(hops, func(h trace.Hop) bool { return h.Name == name })
 	}
 	list := []string{}
 	if e.Trace == nil {
@@ -239,21 +241,21 @@ func missingHops(e *tenants.Event, hops []tenants.Hop) []string {
 		}
 		list = append(list, "enqueued")
 	}
-	if !has(tenants.HopAppended) {
-		list = append(list, tenants.HopAppended)
+	if !has(trace.HopAppended) {
+		list = append(list, trace.HopAppended)
 	}
 	told, wrote := 0, 0
 	for _, h := range hops {
 		told += len(h.Nodes)
-		if h.Name == tenants.HopWritten {
+		if h.Name == trace.HopWritten {
 			wrote++
 		}
 	}
-	if !has(tenants.HopFannedOut) {
-		list = append(list, tenants.HopFannedOut)
+	if !has(trace.HopFannedOut) {
+		list = append(list, trace.HopFannedOut)
 	}
-	if wrote == 0 && (told > 0 || !has(tenants.HopFannedOut)) {
-		list = append(list, tenants.HopWritten, "cut", "filtered")
+	if wrote == 0 && (told > 0 || !has(trace.HopFannedOut)) {
+		list = append(list, trace.HopWritten, "cut", "filtered")
 	}
 	return list
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // A webhook that is traced from its signature to an endpoint, past people of whom one sees not all of it and one has
@@ -38,12 +39,12 @@ func TestATraceHasEveryHopAndNoSecret(t *testing.T) {
 	wrote := time.Now().UTC()
 	e, err := w.log.Event(t.Context(), tenants.TenantID(ten.id), id, tenants.Retention{})
 	w.must(err)
-	w.appender.Tracer.Hop(e.Tenant, id, e.Time, tenants.Hop{
-		Name: tenants.HopWritten, Node: "nod_1", First: wrote, At: wrote, Subscribers: 4, Connections: 3, Replayed: 1,
+	w.appender.Tracer.Hop(e.Tenant, id, e.Time, trace.Hop{
+		Name: trace.HopWritten, Node: "nod_1", First: wrote, At: wrote, Subscribers: 4, Connections: 3, Replayed: 1,
 		Bytes:  900,
-		Hidden: []tenants.HopHidden{{Fields: []string{"customer.email"}, Connections: 2}},
+		Hidden: []trace.HopHidden{{Fields: []string{"customer.email"}, Connections: 2}},
 		Cut:    map[string]int{"denied": 1}, CutAt: wrote,
-		Denied: []tenants.HopDenied{{Connection: "con_1", Subject: "alice", Roles: []string{"viewer"}}},
+		Denied: []trace.HopDenied{{Connection: "con_1", Subject: "alice", Roles: []string{"viewer"}}},
 	})
 	flush()
 	delivery := w.delivered(ten, id, endpoint.get("id"))
@@ -53,7 +54,7 @@ func TestATraceHasEveryHopAndNoSecret(t *testing.T) {
 	v.wantHops(t, wrote, stamp, endpoint.get("id"), delivery)
 
 	// Neither rows nor answers contain secrets or payloads.
-	w.appender.Tracer.Session(e.Tenant, "alice", tenants.Session{Connection: "con_1", Node: "nod_1", At: wrote,
+	w.appender.Tracer.Session(e.Tenant, "alice", trace.Session{Connection: "con_1", Node: "nod_1", At: wrote,
 		Opened: wrote, Channels: []string{"hooks"}, Positions: []int64{0}})
 	flush()
 	told := [][]byte{w.do("GET", "/v1/events/"+id+"/trace", ten.key, nil).want(200).body,

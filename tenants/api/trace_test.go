@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // traced is a decoded trace.
@@ -73,7 +74,7 @@ func (w *world) traceOf(of tenant, event string) (v traced) {
 
 // trace makes the appender record its hops.
 func (w *world) trace() (flush func()) {
-	w.appender.Tracer = tenants.NewTracer(w.table, nil)
+	w.appender.Tracer = trace.NewTracer(w.table, nil)
 	return func() { w.appender.Tracer.Flush(w.t.Context()) }
 }
 

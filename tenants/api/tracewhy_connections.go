@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // subjectConnectionView is a connection of the subject, open or recorded, and its verdict on the event.
@@ -66,14 +67,14 @@ func (a *API) addConnections(c *call, v *whyView, subject, channel string, seq i
 	}
 	// If the event is no longer stored, a connection that ended since this time may have received it.
 	appended := now.Add(-24 * time.Hour)
-	var hops []tenants.Hop
+	var hops []trace.Hop
 	if e != nil {
 		appended = e.Time
 		if hops, err = a.traces.Hops(c.ctx, c.who.Tenant, e.ID); err != nil {
 			return err
 		}
 		for _, h := range hops {
-			if h.Name == tenants.HopAppended {
+			if h.Name == trace.HopAppended {
 				appended = h.At.Add(h.Took)
 			}
 		}
@@ -106,9 +107,9 @@ func (a *API) addConnections(c *call, v *whyView, subject, channel string, seq i
 
 // writtenAt returns when the node first wrote the event. The node of an open connection is not known; then it is the
 // first of all nodes.
-func writtenAt(hops []tenants.Hop, node string) *instant {
+func writtenAt(hops []trace.Hop, node string) *instant {
 	for _, h := range hops {
-		if h.Name == tenants.HopWritten && h.Connections > 0 && (node == "" || node == h.Node) {
+		if h.Name == trace.HopWritten && h.Connections > 0 && (node == "" || node == h.Node) {
 			return instantOf(h.Begin())
 		}
 	}
@@ -160,7 +161,7 @@ func (a *API) subjectConnections(
 }
 
 // addRecorded adds the recorded beginnings and ends of connections to the channel.
-func (m connectionsByID) addRecorded(sessions []tenants.Session, channel string) {
+func (m connectionsByID) addRecorded(sessions []trace.Session, channel string) {
 	for _, s := range sessions {
 		i := slices.Index(s.Channels, channel)
 		if i < 0 || i >= len(s.Positions) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 func (w *world) why(of tenant, body map[string]any) answer {
@@ -16,7 +17,7 @@ func (w *world) why(of tenant, body map[string]any) answer {
 func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
-	tracer := tenants.NewTracer(w.table, nil)
+	tracer := trace.NewTracer(w.table, nil)
 	before := time.Now()
 	w.do("PUT", "/v1/trace", ten.key, `{"enabled":true}`).want(200)
 	id := w.publish(ten, "orders", `{"n":1}`)
@@ -26,7 +27,7 @@ func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 	after := time.Now()
 	record := func(id, subject, ended string, opened, at time.Time, position int64) {
 		tracer.Session(tenants.TenantID(ten.id), subject,
-			tenants.Session{Connection: id, Node: "nod_1", At: at, Opened: opened,
+			trace.Session{Connection: id, Node: "nod_1", At: at, Opened: opened,
 				Ended: ended, Transport: "sse", Channels: []string{"news", "orders"}, Positions: []int64{-1, position}})
 	}
 	session := func(subject, ended string, opened, at time.Time, position int64) {
@@ -104,7 +105,7 @@ func TestWhySaysWhyASubjectDidNotGetAnEvent(t *testing.T) {
 func TestWhyListsConnectionsInOneOrder(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
-	tracer := tenants.NewTracer(w.table, nil)
+	tracer := trace.NewTracer(w.table, nil)
 	opened := time.Now().Add(-time.Second)
 	for range 8 {
 		w.publish(ten, "orders", "1")
@@ -114,7 +115,7 @@ func TestWhyListsConnectionsInOneOrder(t *testing.T) {
 		id := tenants.NewID(tenants.PrefixConnection)
 		want = append(want, id)
 		tracer.Session(tenants.TenantID(ten.id), "alice",
-			tenants.Session{Connection: id, Node: "nod_1", At: time.Now(), Opened: opened,
+			trace.Session{Connection: id, Node: "nod_1", At: time.Now(), Opened: opened,
 				Ended: "left", Transport: "sse", Channels: []string{"orders"}, Positions: []int64{8}})
 	}
 	slices.Sort(want)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/projection"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 // getLimits shows the tenant's limits and its present use of them.
@@ -58,9 +60,9 @@ type monthView struct {
 // usageTrust is the maximum age of cached counts of events. Reading them costs a query for each month.
 const usageTrust = time.Second
 
-func (a *API) monthly(c *call) ([]tenants.MonthUsage, error) {
-	return a.months.Get(c.ctx, c.who.Tenant, func(ctx context.Context) ([]tenants.MonthUsage, error) {
-		return a.Usage.Months(ctx, c.who.Tenant, time.Now(), tenants.MostMonths)
+func (a *API) monthly(c *call) ([]projection.MonthUsage, error) {
+	return a.months.Get(c.ctx, c.who.Tenant, func(ctx context.Context) ([]projection.MonthUsage, error) {
+		return a.Usage.Months(ctx, c.who.Tenant, time.Now(), projection.MostMonths)
 	})
 }
 
@@ -101,7 +103,7 @@ func (a *API) inUse(c *call) (use map[string]int64, incomplete bool, err error) 
 
 func (a *API) countSources(c *call) (n int64, err error) {
 	for after := ""; ; {
-		var page []tenants.Source
+		var page []source.Source
 		if page, after, err = a.Sources.List(c.ctx, c.who.Tenant, after, maxLimit); err != nil {
 			return 0, err
 		}

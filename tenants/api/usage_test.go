@@ -7,10 +7,11 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/projection"
 )
 
 func TestUsageShowsTheMonthsAndWhatIsInUse(t *testing.T) {
-	var usage *tenants.MonthlyUsage
+	var usage *projection.MonthlyUsage
 	w := newWorld(t, func(o *api.Options) { usage = o.Usage })
 	feed := w.table.Feed()
 	ten, other := w.tenant("Acme"), w.tenant("Other")

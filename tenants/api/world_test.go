@@ -17,8 +17,20 @@ import (
 	"github.com/hookcast/hookcast/functions/ingest"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
+	"github.com/hookcast/hookcast/tenants/erasure"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/filter"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/job"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/projection"
+	"github.com/hookcast/hookcast/tenants/proxy"
+	"github.com/hookcast/hookcast/tenants/source"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/token"
 )
@@ -33,12 +45,12 @@ type world struct {
 	ingest   http.Handler
 	table    *tenantstest.Table
 	queue    *tenantstest.Queue
-	appender *tenants.Appender
-	log      *tenants.Log
-	index    *tenants.EventIndex
+	appender *intake.Appender
+	log      *eventlog.Log
+	index    *projection.EventIndex
 	feed     *tenantstest.Feed // for the index
 	hub      *seats
-	outbox   *tenants.Outbox
+	outbox   *delivery.Outbox
 	posts    *receivers
 	operator string // the operator's key
 	logged   *buffer
@@ -74,42 +86,42 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	w := &world{t: t, table: tenantstest.NewTable(tenantstest.Faults{}),
 		queue: tenantstest.NewQueue(tenantstest.QueueOptions{MaxReceives: 5}), logged: &buffer{}}
 	ctx, vault := t.Context(), tenantstest.NewVault()
-	deployment, err := tenants.OpenDeployment(ctx, w.table, vault)
+	deployment, err := keyring.Open(ctx, w.table, vault)
 	w.must(err)
-	accounts := tenants.NewAccounts(w.table, tenants.NewNews(w.table, noInboxes{}))
-	signers := tenants.NewSigners(accounts, vault, deployment)
-	keys := tenants.NewKeys(accounts, signers)
-	sources := tenants.NewSources(w.table, accounts, vault, deployment)
+	accounts := account.NewAccounts(w.table, account.NewNews(w.table, noInboxes{}))
+	signers := account.NewSigners(accounts, vault, deployment)
+	keys := account.NewKeys(accounts, signers)
+	sources := source.NewSources(w.table, accounts, vault, deployment)
 	policies := access.NewPolicies(w.table, accounts)
 	gate, err := access.NewGate(policies)
 	w.must(err)
-	w.log = tenants.NewLog(w.table)
-	w.index, w.feed = tenants.NewEventIndex(w.table), w.table.Feed()
-	intake := tenants.NewIntake(accounts, w.log, w.queue)
-	w.appender = tenants.NewAppender(w.log, tenants.NewInterest(w.table), noInboxes{}, w.queue)
+	w.log = eventlog.New(w.table)
+	w.index, w.feed = projection.NewEventIndex(w.table), w.table.Feed()
+	in := intake.NewIntake(accounts, w.log, w.queue)
+	w.appender = intake.NewAppender(w.log, node.NewInterest(w.table), noInboxes{}, w.queue)
 	filters, err := filter.New()
 	w.must(err)
 	w.posts = &receivers{}
-	endpoints := tenants.NewEndpoints(w.table, accounts, vault, deployment,
-		tenants.EndpointOptions{Filter: filters, Destinations: nowhere(t), Challenge: true})
+	endpoints := endpoint.NewEndpoints(w.table, accounts, vault, deployment,
+		endpoint.Options{Filter: filters, Destinations: nowhere(t), Challenge: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	judge := tenants.NewJudge(nil)
-	w.outbox = &tenants.Outbox{
+	judge := source.NewJudge(nil)
+	w.outbox = &delivery.Outbox{
 		Table: w.table, Log: w.log, Endpoints: endpoints, Tenants: accounts,
 		Ready:   tenantstest.NewQueue(tenantstest.QueueOptions{}),
 		Waiting: tenantstest.NewQueue(tenantstest.QueueOptions{}), Logger: logger,
 	}
-	deliveries := tenants.NewDeliveries(w.outbox)
+	deliveries := delivery.NewDeliveries(w.outbox)
 	o := api.Options{
-		Deliveries: deliveries, Recovery: deliveries, Proxies: tenants.NewProxies(w.table, accounts, vault, nowhere(t)),
-		Table: w.table, Accounts: accounts, Erasure: tenants.NewErasure(w.table, accounts), Keys: keys,
+		Deliveries: deliveries, Recovery: deliveries, Proxies: proxy.NewProxies(w.table, accounts, vault, nowhere(t)),
+		Table: w.table, Accounts: accounts, Erasure: erasure.NewErasure(w.table, accounts), Keys: keys,
 		Sources: sources, Judge: judge, Endpoints: endpoints,
-		Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake),
-		Jobs:   tenants.NewJobs(w.table, intake, deployment),
+		Probe: endpoint.NewProbe(endpoints, w.posts), Log: w.log, Publisher: intake.NewPublisher(in),
+		Jobs:   job.NewJobs(w.table, in, deployment),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
-		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index,
-		Audit:  tenants.NewAuditLog(w.table),
+		Connections: w.serveConnections(), Usage: projection.NewMonthlyUsage(w.table), Index: w.index,
+		Audit:  account.NewAuditLog(w.table),
 		Logger: logger, SignupOpen: true, PublicURL: publicURL,
 	}
 	for _, c := range change {
@@ -117,10 +129,10 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	}
 	w.api = api.New(o)
 	w.ingest = ingest.Handler(ingest.Options{
-		Receiver: tenants.NewReceiver(sources, judge, intake), Logger: logger, PublicURL: publicURL,
+		Receiver: intake.NewReceiver(sources, judge, in), Logger: logger, PublicURL: publicURL,
 		MaxBody: tenants.MaxEventBytes,
 	})
-	w.operator = tenants.NewOperatorKey()
+	w.operator = account.NewOperatorKey()
 	w.must(keys.EnsureOperator(ctx, w.operator))
 	w.keep(w.operator)
 	t.Cleanup(w.nothingLeaked)

@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"cel.dev/cel-go/common/types"
-
 	"github.com/hookcast/hookcast/tenants"
 )
 

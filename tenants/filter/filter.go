@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"cel.dev/cel-go/cel"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/cache"
 )
 
 // Upper bounds of an expression.
@@ -44,8 +44,8 @@ const (
 // Filters implements tenants.Filter. It caches compiled expressions and parsed payloads.
 type Filters struct {
 	env      *cel.Env
-	compiled *tenants.Cache[string, program]
-	parsed   *tenants.Cache[[sha256.Size]byte, any] // payloads, because one event meets many endpoints
+	compiled *cache.Cache[string, program]
+	parsed   *cache.Cache[[sha256.Size]byte, any] // payloads, because one event meets many endpoints
 }
 
 var _ tenants.Filter = (*Filters)(nil)
@@ -69,8 +69,8 @@ func New() (*Filters, error) {
 	}
 	return &Filters{
 		env:      env,
-		compiled: tenants.NewCache[string, program](keepCompiled, 1_000, 0),
-		parsed:   tenants.NewCache[[sha256.Size]byte, any](keepParsed, 8, 0),
+		compiled: cache.New[string, program](keepCompiled, 1_000, 0),
+		parsed:   cache.New[[sha256.Size]byte, any](keepParsed, 8, 0),
 	}, nil
 }
 

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // principal returns the principal of a token from its claims. The signature must have been verified.
-func principal(claims []byte, raw string, signer tenants.Signer, now time.Time) (p tenants.Principal, err error) {
+func principal(claims []byte, raw string, signer account.Signer, now time.Time) (p tenants.Principal, err error) {
 	fields, ok := object(claims)
 	if !ok {
 		return p, malformed("the claims must be one JSON object without repeated members")

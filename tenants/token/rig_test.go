@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/keyring"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/token"
 )
@@ -19,13 +21,13 @@ import (
 type rig struct {
 	table    *tenantstest.Table
 	vault    tenants.Vault
-	accounts *tenants.Accounts
-	keys     *tenants.Keys
-	signers  *tenants.Signers
+	accounts *account.Accounts
+	keys     *account.Keys
+	signers  *account.Signers
 	tokens   *token.Tokens
 
 	tenant tenants.TenantID
-	signer tenants.APIKey
+	signer account.APIKey
 	secret string
 }
 
@@ -43,7 +45,7 @@ func newRig(t testing.TB) *rig {
 	}
 	r.tenant = ten.ID
 	if r.signer, r.secret, err = r.keys.Create(ctx, ten.ID,
-		tenants.KeySpec{Name: "backend", Role: tenants.RoleSigner}); err != nil {
+		account.KeySpec{Name: "backend", Role: tenants.RoleSigner}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -52,13 +54,13 @@ func newRig(t testing.TB) *rig {
 func processOn(t testing.TB, table *tenantstest.Table, vault tenants.Vault) *rig {
 	t.Helper()
 	r := &rig{table: table, vault: vault}
-	d, err := tenants.OpenDeployment(context.Background(), table, vault)
+	d, err := keyring.Open(context.Background(), table, vault)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.accounts = tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
-	r.signers = tenants.NewSigners(r.accounts, vault, d)
-	r.keys = tenants.NewKeys(r.accounts, r.signers)
+	r.accounts = account.NewAccounts(table, account.NewNews(table, nobody{}))
+	r.signers = account.NewSigners(r.accounts, vault, d)
+	r.keys = account.NewKeys(r.accounts, r.signers)
 	r.tokens = token.New(table, r.accounts, r.signers)
 	return r
 }
@@ -125,14 +127,14 @@ func wantCode(t *testing.T, err error, code string) {
 // newTokens returns Tokens over simulated storage, and a tenant of theirs.
 func newTokens(ctx context.Context) (*token.Tokens, tenants.TenantID) {
 	table, vault := tenantstest.NewTable(tenantstest.Faults{}), tenantstest.NewVault()
-	d, err := tenants.OpenDeployment(ctx, table, vault)
+	d, err := keyring.Open(ctx, table, vault)
 	if err != nil {
 		panic(err)
 	}
-	accounts := tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
+	accounts := account.NewAccounts(table, account.NewNews(table, nobody{}))
 	tenant, _, _, err := accounts.Signup(ctx, "Acme", "ops@example.com")
 	if err != nil {
 		panic(err)
 	}
-	return token.New(table, accounts, tenants.NewSigners(accounts, vault, d)), tenant.ID
+	return token.New(table, accounts, account.NewSigners(accounts, vault, d)), tenant.ID
 }

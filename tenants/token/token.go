@@ -18,8 +18,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/cache"
 )
 
 // The bounds of a token.
@@ -38,18 +39,18 @@ const (
 // Tokens creates, verifies and revokes tokens. It is safe for concurrent use.
 type Tokens struct {
 	table    tenants.Table
-	accounts *tenants.Accounts
-	signers  *tenants.Signers
-	revoked  *tenants.Cache[tenants.TenantID, revocations]
-	sets     *tenants.Cache[setID, revocations]
+	accounts *account.Accounts
+	signers  *account.Signers
+	revoked  *cache.Cache[tenants.TenantID, revocations]
+	sets     *cache.Cache[setID, revocations]
 }
 
 // New returns a Tokens.
-func New(t tenants.Table, a *tenants.Accounts, s *tenants.Signers) *Tokens {
+func New(t tenants.Table, a *account.Accounts, s *account.Signers) *Tokens {
 	return &Tokens{
 		table: t, accounts: a, signers: s,
-		revoked: tenants.NewCache[tenants.TenantID, revocations](revocationTTL, 10_000, 0),
-		sets:    tenants.NewCache[setID, revocations](time.Hour, 200, 0),
+		revoked: cache.New[tenants.TenantID, revocations](revocationTTL, 10_000, 0),
+		sets:    cache.New[setID, revocations](time.Hour, 200, 0),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/erasure"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -118,7 +119,7 @@ func TestSuspendedTenantsTokensDoNotCount(t *testing.T) {
 	}
 	_, err := r.tokens.Verify(ctx, raw)
 	wantCode(t, err, "tenant_suspended")
-	if err := tenants.NewErasure(r.table, r.accounts).Delete(ctx, r.tenant); err != nil {
+	if err := erasure.NewErasure(r.table, r.accounts).Delete(ctx, r.tenant); err != nil {
 		t.Fatal(err)
 	}
 	_, err = r.tokens.Verify(ctx, raw)

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/hookcast/hookcast/tenants"
 )
 
