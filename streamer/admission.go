@@ -57,7 +57,7 @@ func (a *App) reserve(ctx context.Context, c *caller, channels []string) error {
 	if err := a.accepting(); err != nil {
 		return err
 	}
-	slot, err := a.o.Admission.Reserve(ctx, quota.AdmissionRequest{
+	slot, err := a.o.Admission.Reserve(ctx, quota.Request{
 		Tenant: c.principal.Tenant, Channels: channels, Subject: c.principal.Subject, IP: c.ip,
 	}, c.tenant.Limits())
 	if err == nil {

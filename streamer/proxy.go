@@ -35,7 +35,7 @@ func (a *App) proxyStream(c *fiber.Ctx) error {
 	id := strings.Clone(c.Params("id"))
 	given, err := a.parameters(ctx, values)
 	if err == nil {
-		err = a.runProxy(ctx, q, a.mayRun(id), func(in *proxyCaller) (proxy.ProxyCall, error) {
+		err = a.runProxy(ctx, q, a.mayRun(id), func(in *proxyCaller) (proxy.Call, error) {
 			return a.o.Proxies.Call(in.within, in.principal.Tenant, id, given)
 		}, a.openProxyStream)
 	}
@@ -58,7 +58,7 @@ func (a *App) proxyCollect(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return a.runProxy(ctx, q, a.mayRun(id), func(in *proxyCaller) (proxy.ProxyCall, error) {
+	return a.runProxy(ctx, q, a.mayRun(id), func(in *proxyCaller) (proxy.Call, error) {
 		return a.o.Proxies.Call(in.within, in.principal.Tenant, id, given)
 	}, a.openCollection)
 }
@@ -84,7 +84,7 @@ func (a *App) proxyOnce(c *fiber.Ctx) error {
 	if once.Collect {
 		open = a.openCollection
 	}
-	err = a.runProxy(ctx, q, a.mayRunAny, func(in *proxyCaller) (proxy.ProxyCall, error) {
+	err = a.runProxy(ctx, q, a.mayRunAny, func(in *proxyCaller) (proxy.Call, error) {
 		return a.o.Proxies.Once(in.within, in.principal.Tenant, once.Spec, once.Parameters)
 	}, open)
 	if err != nil {
@@ -96,14 +96,14 @@ func (a *App) proxyOnce(c *fiber.Ctx) error {
 // proxyCaller is an admitted caller whose upstream is being opened.
 type proxyCaller struct {
 	*caller
-	call   proxy.ProxyCall
+	call   proxy.Call
 	within context.Context // for the opening
 }
 
 // runProxy admits the caller, makes the call and opens its upstream. The caller holds a slot while the upstream is
 // opened; on an error it is given back.
 func (a *App) runProxy(
-	ctx *fasthttp.RequestCtx, q streamRequest, may right, call func(*proxyCaller) (proxy.ProxyCall, error),
+	ctx *fasthttp.RequestCtx, q streamRequest, may right, call func(*proxyCaller) (proxy.Call, error),
 	open func(*fasthttp.RequestCtx, streamRequest, *proxyCaller) error,
 ) error {
 	if a.o.Proxies == nil || a.o.Relay == nil {

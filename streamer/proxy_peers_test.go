@@ -48,12 +48,12 @@ func (p *proxyWorld) follow(t *testing.T, path, key string) *follower {
 			}
 			p.heard(append([]byte(e.Name+e.ID), e.Data...))
 			switch {
-			case e.Name == proxy.UpstreamGapType:
+			case e.Name == proxy.TypeUpstreamGap:
 				if !strings.Contains(string(e.Data), `"upstream":true`) {
 					f.came <- "a gap of our own: " + string(e.Data)
 				}
 				f.came <- "gap"
-			case e.Name == proxy.UpstreamType, e.Name == "hookcast.heartbeat":
+			case e.Name == proxy.TypeUpstream, e.Name == "hookcast.heartbeat":
 			default:
 				f.came <- string(e.Data)
 			}

@@ -36,7 +36,7 @@ type proxyWorld struct {
 	*world
 	proxies *proxy.Proxies
 	relay   *relay.Relay
-	feed    *proxy.ProxyFeed
+	feed    *proxy.Feed
 	other   *other
 
 	mu   sync.Mutex
@@ -65,9 +65,9 @@ func newProxyWorld(t *testing.T, sink func(*hub.Options)) *proxyWorld {
 	appender := intake.NewAppender(p.events, node.NewInterest(p.table), inboxes, queue)
 	reach := egress.New(egress.Options{AllowPrivate: true})
 	t.Cleanup(reach.Close)
-	p.proxies, p.feed = proxy.NewProxies(p.table, p.accounts, p.vault, reach), proxy.NewProxyFeed(in, p.events)
+	p.proxies, p.feed = proxy.NewProxies(p.table, p.accounts, p.vault, reach), proxy.NewFeed(in, p.events)
 	p.relay = relay.New(relay.Options{
-		Opener: reach, Memory: memory, Deliver: p.hub.Deliver, Runs: proxy.NewProxyRuns(p.table, inboxes),
+		Opener: reach, Memory: memory, Deliver: p.hub.Deliver, Runs: proxy.NewRuns(p.table, inboxes),
 		Feed: p.feed, Log: p.events, Node: alone{}, Logger: logger,
 		Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int {
 			return p.hub.Subscribers(t, channel)
@@ -179,7 +179,7 @@ func (p *proxyWorld) nextOf(t testing.TB, s *stream, own ...string) (name, data,
 	for {
 		e := s.next(t)
 		p.heard([]byte(e.Name + "\n" + string(e.Data) + "\n" + e.ID + "\n"))
-		if !strings.HasPrefix(e.Name, "hookcast.") || e.Name == proxy.UpstreamGapType || e.Name == "hookcast.ended" {
+		if !strings.HasPrefix(e.Name, "hookcast.") || e.Name == proxy.TypeUpstreamGap || e.Name == "hookcast.ended" {
 			return e.Name, string(e.Data), e.ID
 		}
 		for _, n := range own {

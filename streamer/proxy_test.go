@@ -57,7 +57,7 @@ func TestAProxyWhoseUpstreamEndsEndsItsStream(t *testing.T) {
 			t.Fatalf("got %s %s", name, data)
 		}
 	}
-	if name, data, _ := p.nextOf(t, s, proxy.UpstreamType); name != proxy.UpstreamType ||
+	if name, data, _ := p.nextOf(t, s, proxy.TypeUpstream); name != proxy.TypeUpstream ||
 		data != `{"state":"ended"}` {
 		t.Errorf("got %s %s", name, data)
 	}

@@ -53,7 +53,7 @@ func (w *world) append(t testing.TB, tenant tenants.TenantID, channel string, ch
 		t.Fatal(err)
 	}
 	if err := w.hub.Send(context.WithoutCancel(t.Context()),
-		testNode, tenants.Notice{Tenant: tenant, Channel: channel, Events: events}); err != nil {
+		testNode, tenants.InboxMessage{Tenant: tenant, Channel: channel, Events: events}); err != nil {
 		t.Fatal(err)
 	}
 }

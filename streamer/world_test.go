@@ -64,7 +64,7 @@ type inbox struct {
 	rights Rights
 }
 
-func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	for _, n := range ns {
 		if n.Channel == "" {
 			i.rights.Forget(n.Tenant)
@@ -142,7 +142,7 @@ func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *worl
 	h(&ho)
 	w.hub = hub.New(ho)
 	news.hub = w.hub
-	if err := table.Write(t.Context(), tenants.Put(node.NodeKey(testNode), nil, time.Time{},
+	if err := table.Write(t.Context(), tenants.Put(node.Key(testNode), nil, time.Time{},
 		tenants.Anything())); err != nil {
 		t.Fatal(err)
 	}

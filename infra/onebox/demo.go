@@ -75,7 +75,7 @@ func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *account
 		return nil, err
 	}
 	d.Tenant, d.Secret = t.ID, rand.Text()
-	_, shown, err := sources.Create(ctx, t.ID, source.SourceSpec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
+	_, shown, err := sources.Create(ctx, t.ID, source.Spec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
 	if err != nil {
 		return nil, err
 	}

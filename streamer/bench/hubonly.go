@@ -46,7 +46,7 @@ func (h *hubOnly) publish(channel int, data []byte) {
 	h.last[name]++
 	e := tenants.Event{Tenant: benchTenant, Channel: name, Seq: h.last[name], Type: "bench", Time: time.Now(),
 		Data: data, ContentType: "application/json"}
-	h.hub.Deliver(tenants.Notice{Tenant: benchTenant, Channel: name, Events: []tenants.Event{e}})
+	h.hub.Deliver(tenants.InboxMessage{Tenant: benchTenant, Channel: name, Events: []tenants.Event{e}})
 	h.mu.Unlock()
 }
 

@@ -94,7 +94,7 @@ func (h *Hub) Close() {
 
 // Send delivers notices to this node: it implements [tenants.Inboxes] for a single process. A notice without a
 // channel says that the tenant has changed: see Recheck.
-func (h *Hub) Send(_ context.Context, node string, ns ...tenants.Notice) error {
+func (h *Hub) Send(_ context.Context, node string, ns ...tenants.InboxMessage) error {
 	if node != h.nodeID() {
 		return tenants.Errorf(tenants.NotFound, "node_not_found", "no node has this name")
 	}
@@ -103,7 +103,7 @@ func (h *Hub) Send(_ context.Context, node string, ns ...tenants.Notice) error {
 }
 
 // Deliver delivers notices to this node, under any name of it. It does not block.
-func (h *Hub) Deliver(ns ...tenants.Notice) {
+func (h *Hub) Deliver(ns ...tenants.InboxMessage) {
 	for _, n := range ns {
 		if n.Channel == "" {
 			h.Recheck(n.Tenant)

@@ -52,7 +52,7 @@ func (m lateMaker) Create(ctx context.Context, node string) error {
 // carelessInbox plants deleted inboxes that look empty.
 type carelessInbox struct{ tenants.Inbox }
 
-func (i carelessInbox) Receive(ctx context.Context) ([]tenants.Notice, func(context.Context) error, error) {
+func (i carelessInbox) Receive(ctx context.Context) ([]tenants.InboxMessage, func(context.Context) error, error) {
 	ns, done, err := i.Inbox.Receive(ctx)
 	if err != nil && tenants.KindOf(err) == tenants.NotFound {
 		select {

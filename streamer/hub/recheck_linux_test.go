@@ -141,7 +141,7 @@ func benchmarkRecheck(b *testing.B, rules []access.Rule, channel func(int) strin
 	deliver := func() time.Duration {
 		seq++
 		sent := time.Now()
-		h.Deliver(tenants.Notice{Tenant: "ten_b", Channel: "a",
+		h.Deliver(tenants.InboxMessage{Tenant: "ten_b", Channel: "a",
 			Events: []tenants.Event{{Tenant: "ten_b", Channel: "a", Seq: seq, Type: "t", Data: []byte("{}")}}})
 		return (<-other.at).Sub(sent)
 	}

@@ -75,7 +75,7 @@ func TestRecheckEndsWhoLostTheRight(t *testing.T) {
 		r.publish("secret", "1")
 		r.settle()
 		fail.Store(true)
-		if err := r.hub.Send(r.t.Context(), "nod_1", tenants.Notice{Tenant: ten}); err != nil {
+		if err := r.hub.Send(r.t.Context(), "nod_1", tenants.InboxMessage{Tenant: ten}); err != nil {
 			t.Fatal(err)
 		}
 		r.pass(2 * time.Second)

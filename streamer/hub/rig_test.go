@@ -211,7 +211,7 @@ func (r *rig) publish(channel string, data ...string) {
 func (r *rig) tell(channel string, events ...tenants.Event) {
 	r.t.Helper()
 	if err := r.hub.Send(r.t.Context(), "nod_1",
-		tenants.Notice{Tenant: ten, Channel: channel, Events: events}); err != nil {
+		tenants.InboxMessage{Tenant: ten, Channel: channel, Events: events}); err != nil {
 		r.t.Fatal(err)
 	}
 }

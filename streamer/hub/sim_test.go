@@ -122,7 +122,7 @@ func (w *world) commit(ops []tenants.Op) {
 }
 
 // Send delivers to the node's inbox: slowly, sometimes twice, and on a rough day sometimes not at all.
-func (w *world) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+func (w *world) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	w.mu.Lock()
 	w.sends++
 	rng := w.rng(100 + w.sends)

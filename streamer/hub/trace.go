@@ -15,7 +15,7 @@ import (
 // Tracer records what happens to traced events, and the sessions of tenants that trace. Its methods are called with
 // locks held and must not block; *tenants.Tracer implements it.
 type Tracer interface {
-	Hop(t tenants.TenantID, event string, received time.Time, h trace.Hop)
+	Hop(t tenants.TenantID, event string, received time.Time, h trace.Step)
 	Session(t tenants.TenantID, subject string, s trace.Session)
 }
 
@@ -39,7 +39,7 @@ type traceTally struct {
 	hidden      map[hidden.Hidden]int
 	cut         map[cause]int
 	cutAt       time.Time
-	denied      []trace.HopDenied
+	denied      []trace.StepDenied
 }
 
 // tracingTenants holds the tenants whose sessions are recorded, and until when. The map is replaced, never changed.
@@ -127,8 +127,8 @@ func (t *topic) traceCut(s *sub, why cause) {
 		}
 		y.cut[why]++
 		y.changed, y.cutAt = true, time.Now()
-		if why == causeDenied && p != nil && len(y.denied) < trace.HopDenies {
-			y.denied = append(y.denied, trace.HopDenied{Connection: c.id, Subject: p.Subject, Roles: p.Roles,
+		if why == causeDenied && p != nil && len(y.denied) < trace.StepDenies {
+			y.denied = append(y.denied, trace.StepDenied{Connection: c.id, Subject: p.Subject, Roles: p.Roles,
 				Channels: p.Channels})
 		}
 	}
@@ -152,9 +152,9 @@ func (t *topic) traceTurn() {
 	}
 }
 
-func (y *traceTally) hop(channel, node string) trace.Hop {
-	h := trace.Hop{
-		Name: trace.HopWritten, Node: node, First: y.first.UTC(), At: y.last.UTC(), Subscribers: y.subscribers,
+func (y *traceTally) hop(channel, node string) trace.Step {
+	h := trace.Step{
+		Name: trace.StepWritten, Node: node, First: y.first.UTC(), At: y.last.UTC(), Subscribers: y.subscribers,
 		Connections: y.connections, Replayed: y.replayed, Bytes: y.bytes, Denied: slices.Clone(y.denied),
 	}
 	if y.connections == 0 {
@@ -162,7 +162,7 @@ func (y *traceTally) hop(channel, node string) trace.Hop {
 	}
 	for hidden, n := range y.hidden {
 		if fields := hidden.Fields(channel); len(fields) > 0 {
-			h.Hidden = append(h.Hidden, trace.HopHidden{Fields: fields, Connections: n})
+			h.Hidden = append(h.Hidden, trace.StepHidden{Fields: fields, Connections: n})
 		}
 	}
 	for why, n := range y.cut {

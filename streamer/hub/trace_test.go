@@ -20,15 +20,15 @@ import (
 // recordingTracer is a tracer that keeps what it records.
 type recordingTracer struct {
 	mu       sync.Mutex
-	hops     map[string]trace.Hop // by event; the latest
+	hops     map[string]trace.Step // by event; the latest
 	sessions []string
 }
 
-func (n *recordingTracer) Hop(_ tenants.TenantID, event string, _ time.Time, h trace.Hop) {
+func (n *recordingTracer) Hop(_ tenants.TenantID, event string, _ time.Time, h trace.Step) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.hops == nil {
-		n.hops = make(map[string]trace.Hop)
+		n.hops = make(map[string]trace.Step)
 	}
 	n.hops[event] = h
 }
@@ -39,7 +39,7 @@ func (n *recordingTracer) Session(_ tenants.TenantID, subject string, s trace.Se
 	n.sessions = append(n.sessions, fmt.Sprint(subject, " ", s.Connection, " ", s.Ended, " ", s.Channels, s.Positions))
 }
 
-func (n *recordingTracer) hop(event string) trace.Hop {
+func (n *recordingTracer) hop(event string) trace.Step {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.hops[event]
@@ -67,7 +67,7 @@ func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
 			r.connect("", "a")
 		}
 		hides := r.open("", "a", "b")
-		hides.c.Conceal(hidden.NewHidden(hidden.HiddenField{Channel: "a", Path: "n"}))
+		hides.c.Conceal(hidden.NewHidden(hidden.Field{Channel: "a", Path: "n"}))
 		hides.attach()
 		poll := r.with(Subscription{Poll: &Poll{Wait: time.Minute}}, "", "a").attach()
 		slow := r.connect("", "a")
@@ -81,7 +81,7 @@ func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
 		r.tell("a", r.markTraced("a", r.append("a", `{"n":2}`))...)
 		r.settle()
 		h := notes.hop("evt_a_2")
-		if h.Name != trace.HopWritten || h.Node != "nod_1" || h.Subscribers != 5 || h.Connections != 4 ||
+		if h.Name != trace.StepWritten || h.Node != "nod_1" || h.Subscribers != 5 || h.Connections != 4 ||
 			h.Replayed != 0 || h.Bytes == 0 || h.Cut != nil ||
 			len(h.Hidden) != 1 || h.Hidden[0].Connections != 1 || !slices.Equal(h.Hidden[0].Fields, []string{"n"}) ||
 			h.First.IsZero() {
@@ -188,7 +188,7 @@ func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
 }
 
 func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
-	const crowd = 3 * trace.HopDenies
+	const crowd = 3 * trace.StepDenies
 	var notes recordingTracer
 	var denied atomic.Bool
 	inBubble(t, Options{Tracer: &notes, Allowed: func(
@@ -210,7 +210,7 @@ func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
 		denied.Store(true)
 		r.hub.Recheck(ten)
 		r.settle()
-		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != trace.HopDenies {
+		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != trace.StepDenies {
 			t.Errorf("%d were cut, and %d are named", h.Cut["denied"], len(h.Denied))
 		}
 	})

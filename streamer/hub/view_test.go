@@ -16,9 +16,9 @@ import (
 )
 
 func hide(paths ...string) hidden.Hidden {
-	var fields []hidden.HiddenField
+	var fields []hidden.Field
 	for _, p := range paths {
-		fields = append(fields, hidden.HiddenField{Channel: "*", Path: p})
+		fields = append(fields, hidden.Field{Channel: "*", Path: p})
 	}
 	return hidden.NewHidden(fields...)
 }
@@ -106,8 +106,8 @@ func TestAnEventIsPrunedOnceForAllWhoSeeTheSame(t *testing.T) {
 }
 
 func TestAConnectionOfSeveralChannelsHidesInEach(t *testing.T) {
-	h := hidden.NewHidden(hidden.HiddenField{Channel: "a", Path: "email"},
-		hidden.HiddenField{Channel: "b.*", Path: "phone"})
+	h := hidden.NewHidden(hidden.Field{Channel: "a", Path: "email"},
+		hidden.Field{Channel: "b.*", Path: "phone"})
 	p := &policy{byRole: map[string]hidden.Hidden{"viewer": h}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		x := r.as(p, "x", "viewer", "", Subscription{}, "a", "b.1", "c")

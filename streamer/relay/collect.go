@@ -41,7 +41,7 @@ type Collected struct {
 // at the bounds of its proxy. If the proxy has a channel of its own, the events are also forwarded there, and the
 // collection ends when the channel's last listener has left.
 func (r *Relay) Collect(
-	ctx context.Context, tenant tenants.TenantID, call proxy.ProxyCall, eventBytes int,
+	ctx context.Context, tenant tenants.TenantID, call proxy.Call, eventBytes int,
 ) (*Collection, error) {
 	o := r.options(call, eventBytes)
 	o.Total = call.Proxy.Limits.Worked().CollectTotal
@@ -141,7 +141,7 @@ func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ s
 }
 
 // add keeps one event, or returns the bound that it would exceed. c.mu held.
-func (c *Collection) add(e eventstream.Event, l proxy.ProxyLimits) error {
+func (c *Collection) add(e eventstream.Event, l proxy.Limits) error {
 	e = eventstream.Event{Name: c.call.Redact.Event(e.Name), Data: []byte(c.call.Redact.Event(string(e.Data))),
 		ID: c.call.Redact.Event(e.ID)}
 	switch size := len(e.Name) + len(e.Data) + len(e.ID); {

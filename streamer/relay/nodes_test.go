@@ -62,7 +62,7 @@ func (n *member) Held() bool {
 }
 
 // Send delivers notices between the nodes.
-func (c *cluster) Send(_ context.Context, to string, ns ...tenants.Notice) error {
+func (c *cluster) Send(_ context.Context, to string, ns ...tenants.InboxMessage) error {
 	n := c.nodes[to]
 	if n == nil || !n.Held() {
 		return tenants.Errorf(tenants.NotFound, "node_not_found", "there is no such node")
@@ -92,7 +92,7 @@ func newCluster(t *testing.T, ids bool, names ...string) *cluster {
 	c.intake = intake.NewIntake(accounts, c.log, queue)
 	c.proxies = proxy.NewProxies(c.table, accounts, vault, anywhere{})
 	proxy, err := c.proxies.Create(t.Context(), c.tenant,
-		proxy.ProxySpec{Name: "p", URL: "https://example.com/", Channel: "prices"})
+		proxy.Spec{Name: "p", URL: "https://example.com/", Channel: "prices"})
 	c.must(err)
 	c.proxy = proxy.ID
 	interest := node.NewInterest(c.table)
@@ -115,12 +115,12 @@ func newCluster(t *testing.T, ids bool, names ...string) *cluster {
 
 func (c *cluster) join(name string) {
 	n := &member{id: name}
-	c.must(c.table.Write(c.t.Context(), tenants.Put(node.NodeKey(name), []byte("{}"), time.Time{},
+	c.must(c.table.Write(c.t.Context(), tenants.Put(node.Key(name), []byte("{}"), time.Time{},
 		tenants.Anything())))
 	n.Relay = relay.New(relay.Options{
-		Opener: c, Memory: relay.NewMemory(c.log, node.NewInterest(c.table)), Deliver: func(...tenants.Notice) {},
-		Runs: proxy.NewProxyRuns(c.table, c),
-		Feed: proxy.NewProxyFeed(c.intake, c.log), Log: c.log, Node: n,
+		Opener: c, Memory: relay.NewMemory(c.log, node.NewInterest(c.table)), Deliver: func(...tenants.InboxMessage) {},
+		Runs: proxy.NewRuns(c.table, c),
+		Feed: proxy.NewFeed(c.intake, c.log), Log: c.log, Node: n,
 		Subscribers: func(context.Context, tenants.TenantID, string) int {
 			return 0
 		},
@@ -134,7 +134,7 @@ func (c *cluster) kill(name string) {
 	n.mu.Lock()
 	n.dead = true
 	n.mu.Unlock()
-	c.must(c.table.Write(c.t.Context(), tenants.Delete(node.NodeKey(name), tenants.Anything())))
+	c.must(c.table.Write(c.t.Context(), tenants.Delete(node.Key(name), tenants.Anything())))
 }
 
 func (c *cluster) must(err error) {
@@ -311,7 +311,7 @@ func TestWhereTheUpstreamCannotGoOnATakeoverIsAGap(t *testing.T) {
 		synctest.Wait()
 		last, told := 0, true
 		for _, data := range c.history() {
-			if data == proxy.UpstreamGapType {
+			if data == proxy.TypeUpstreamGap {
 				told = true
 			}
 			if strings.HasPrefix(data, "hookcast.") {
@@ -348,7 +348,7 @@ func TestAnUpstreamThatNobodyHeardGoesOnWhereItWasLeft(t *testing.T) {
 				s.Leave()
 				synctest.Wait()
 				got := strings.Join(c.history(), " ")
-				_, gap := strings.CutSuffix(strings.TrimRight(got, "0123456789 "), proxy.UpstreamGapType)
+				_, gap := strings.CutSuffix(strings.TrimRight(got, "0123456789 "), proxy.TypeUpstreamGap)
 				if ids && (gap || !strings.Contains(got, " 6 7 8 ") &&
 					!strings.Contains(got, "hookcast.upstream 6 ")) || !ids && !gap {
 					t.Errorf("the channel has %s", got)
@@ -381,7 +381,7 @@ func TestARunIsGivenBackOnceNobodyReadsItsLease(t *testing.T) {
 		c.sit("nod_a")
 		call, err := c.proxies.Call(t.Context(), c.tenant, c.proxy, nil)
 		c.must(err)
-		runs, n := proxy.NewProxyRuns(c.table, c), c.nodes["nod_a"]
+		runs, n := proxy.NewRuns(c.table, c), c.nodes["nod_a"]
 		held := func() bool {
 			_, held, err := runs.Look(t.Context(), c.tenant, call.Run)
 			c.must(err)

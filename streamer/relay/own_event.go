@@ -15,7 +15,7 @@ func ownEvent(tenant tenants.TenantID, channel, kind string, data any) tenants.E
 }
 
 func gapEvent(tenant tenants.TenantID, channel string) tenants.Event {
-	return ownEvent(tenant, channel, proxy.UpstreamGapType, struct {
+	return ownEvent(tenant, channel, proxy.TypeUpstreamGap, struct {
 		Channel  string `json:"channel"`
 		Upstream bool   `json:"upstream"`
 	}{channel, true})
@@ -28,7 +28,7 @@ type state struct {
 }
 
 func openEvent(tenant tenants.TenantID, channel string) tenants.Event {
-	return ownEvent(tenant, channel, proxy.UpstreamType, state{State: "open"})
+	return ownEvent(tenant, channel, proxy.TypeUpstream, state{State: "open"})
 }
 
 // endEvent makes the event that ends the channel unless another one follows.
@@ -44,7 +44,7 @@ func endEvent(tenant tenants.TenantID, channel string, end upstream.End) tenants
 			s.Code = "upstream_failed"
 		}
 	}
-	e := ownEvent(tenant, channel, proxy.UpstreamType, s)
+	e := ownEvent(tenant, channel, proxy.TypeUpstream, s)
 	e.End = true
 	return e
 }

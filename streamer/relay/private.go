@@ -16,7 +16,7 @@ type PrivateUpstream struct {
 	Channel string
 
 	relay  *Relay
-	call   proxy.ProxyCall
+	call   proxy.Call
 	key    channelKey
 	stream *upstream.Stream
 	ctx    context.Context
@@ -34,7 +34,7 @@ type Client interface {
 // Errors are of kind BadGateway if the other server does not comply, and TooMany or Unavailable if this node's bounds
 // are reached. The caller must Begin or Abandon the result, and call Left in the end after Begin.
 func (r *Relay) Private(
-	ctx context.Context, tenant tenants.TenantID, call proxy.ProxyCall, lastID string,
+	ctx context.Context, tenant tenants.TenantID, call proxy.Call, lastID string,
 ) (*PrivateUpstream, error) {
 	o := r.options(call, 0)
 	o.LastID = lastID
@@ -42,7 +42,7 @@ func (r *Relay) Private(
 }
 
 func (r *Relay) private(
-	ctx context.Context, tenant tenants.TenantID, call proxy.ProxyCall, o upstream.Options,
+	ctx context.Context, tenant tenants.TenantID, call proxy.Call, o upstream.Options,
 ) (*PrivateUpstream, error) {
 	if err := r.enter(tenant); err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (up *PrivateUpstream) add(e tenants.Event) bool {
 	if !up.relay.o.Memory.add(up.key, &e) {
 		return false
 	}
-	up.relay.o.Deliver(tenants.Notice{Tenant: up.key.tenant, Channel: up.Channel, Events: []tenants.Event{e}})
+	up.relay.o.Deliver(tenants.InboxMessage{Tenant: up.key.tenant, Channel: up.Channel, Events: []tenants.Event{e}})
 	return true
 }
 

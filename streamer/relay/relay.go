@@ -16,9 +16,9 @@ type Options struct {
 	Opener tenants.Opener
 	Memory *Memory
 	// Deliver passes notices to this node's hub.
-	Deliver func(ns ...tenants.Notice)
-	Runs    *proxy.ProxyRuns
-	Feed    *proxy.ProxyFeed
+	Deliver func(ns ...tenants.InboxMessage)
+	Runs    *proxy.Runs
+	Feed    *proxy.Feed
 	Log     interface {
 		Tail(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error)
 	}
@@ -128,7 +128,7 @@ func (r *Relay) leave(t tenants.TenantID) {
 }
 
 // options returns the options of a call's upstream. eventBytes bounds events that go into the log.
-func (r *Relay) options(call proxy.ProxyCall, eventBytes int) upstream.Options {
+func (r *Relay) options(call proxy.Call, eventBytes int) upstream.Options {
 	l := call.Proxy.Limits.Worked()
 	if eventBytes > 0 {
 		l.EventBytes = min(l.EventBytes, eventBytes)
@@ -141,10 +141,10 @@ func (r *Relay) options(call proxy.ProxyCall, eventBytes int) upstream.Options {
 }
 
 // event makes an event of a channel from one of an upstream, without its secrets. The caller sets its number and id.
-func event(call proxy.ProxyCall, tenant tenants.TenantID, channel string, e eventstream.Event) tenants.Event {
+func event(call proxy.Call, tenant tenants.TenantID, channel string, e eventstream.Event) tenants.Event {
 	return tenants.Event{
 		Tenant: tenant, Channel: channel, Source: call.Proxy.ID,
-		Type: proxy.UpstreamEventType(call.Redact.Event(e.Name)),
+		Type: proxy.EventType(call.Redact.Event(e.Name)),
 		Data: []byte(call.Redact.Event(string(e.Data))), ContentType: "text/plain; charset=utf-8",
 	}
 }

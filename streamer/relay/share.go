@@ -14,7 +14,7 @@ type share struct {
 	r    *Relay
 	key  shareKey
 	id   string // of the hold registered with ProxyRuns
-	call proxy.ProxyCall
+	call proxy.Call
 	most int // maximum bytes of an event
 
 	settled chan struct{} // closed once the outcome of the opening is known
@@ -56,7 +56,7 @@ type Seat struct {
 // Join adds a listener to a shared upstream, which is opened unless it is open here or on another node. Errors are
 // those of Private. ctx bounds the opening only. The caller must call Leave in the end.
 func (r *Relay) Join(
-	ctx context.Context, tenant tenants.TenantID, call proxy.ProxyCall, eventBytes int,
+	ctx context.Context, tenant tenants.TenantID, call proxy.Call, eventBytes int,
 ) (*Seat, error) {
 	key := shareKey{tenant, call.Run}
 	r.mu.Lock()

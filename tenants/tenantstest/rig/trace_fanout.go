@@ -10,7 +10,7 @@ import (
 )
 
 // FannedOut appends a traced event to the channel orders and returns what is recorded of its telling.
-func (r AppenderRig) FannedOut(t *testing.T) trace.Hop {
+func (r AppenderRig) FannedOut(t *testing.T) trace.Step {
 	t.Helper()
 	r.Tracer = trace.NewTracer(r.Table, nil)
 	e := Made("a", 1)[0]
@@ -21,7 +21,7 @@ func (r AppenderRig) FannedOut(t *testing.T) trace.Hop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(hops, func(h trace.Hop) bool { return h.Name == trace.HopFannedOut })
+	i := slices.IndexFunc(hops, func(h trace.Step) bool { return h.Name == trace.StepFannedOut })
 	if i < 0 {
 		t.Fatalf("nothing is recorded of a fan-out: %+v", hops)
 	}
