@@ -81,7 +81,7 @@ func TestMetricsAreForThisMachineAndTheOperator(t *testing.T) {
 			return []Metric{{Name: "hookcast_commits_total", Help: "Commits.", Counter: true, Value: 7}}
 		}
 		o.Tracer = trace.NewTracer(tenantstest.NewTable(tenantstest.Faults{}), nil)
-		o.Tracer.Hop("ten_a", "evt_a", time.Now(), trace.Step{Name: trace.StepWritten})
+		o.Tracer.Step("ten_a", "evt_a", time.Now(), trace.Step{Name: trace.StepWritten})
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		o.Tracer.Flush(gone)

@@ -15,7 +15,7 @@ import (
 // Tracer records what happens to traced events, and the sessions of tenants that trace. Its methods are called with
 // locks held and must not block; *tenants.Tracer implements it.
 type Tracer interface {
-	Hop(t tenants.TenantID, event string, received time.Time, h trace.Step)
+	Step(t tenants.TenantID, event string, received time.Time, h trace.Step)
 	Session(t tenants.TenantID, subject string, s trace.Session)
 }
 
@@ -141,7 +141,7 @@ func (t *topic) traceTurn() {
 		over := y.until <= t.hub.now()
 		if y.changed && (!busy || over) {
 			y.changed = false
-			t.hub.o.Tracer.Hop(t.key.tenant, y.event, y.received, y.hop(t.key.name, t.hub.nodeID()))
+			t.hub.o.Tracer.Step(t.key.tenant, y.event, y.received, y.hop(t.key.name, t.hub.nodeID()))
 		}
 		if over {
 			delete(t.tallies, seq)

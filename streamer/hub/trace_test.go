@@ -24,7 +24,7 @@ type recordingTracer struct {
 	sessions []string
 }
 
-func (n *recordingTracer) Hop(_ tenants.TenantID, event string, _ time.Time, h trace.Step) {
+func (n *recordingTracer) Step(_ tenants.TenantID, event string, _ time.Time, h trace.Step) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.hops == nil {

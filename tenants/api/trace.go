@@ -113,7 +113,7 @@ func (a *API) traceEvent(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	hops, err := a.traces.Hops(c.ctx, c.who.Tenant, e.ID)
+	hops, err := a.traces.Steps(c.ctx, c.who.Tenant, e.ID)
 	if err != nil {
 		return answer{}, err
 	}

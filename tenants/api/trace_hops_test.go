@@ -39,7 +39,7 @@ func TestATraceHasEveryHopAndNoSecret(t *testing.T) {
 	wrote := time.Now().UTC()
 	e, err := w.log.Event(t.Context(), tenants.TenantID(ten.id), id, tenants.Retention{})
 	w.must(err)
-	w.appender.Tracer.Hop(e.Tenant, id, e.Time, trace.Step{
+	w.appender.Tracer.Step(e.Tenant, id, e.Time, trace.Step{
 		Name: trace.StepWritten, Node: "nod_1", First: wrote, At: wrote, Subscribers: 4, Connections: 3, Replayed: 1,
 		Bytes:  900,
 		Hidden: []trace.StepHidden{{Fields: []string{"customer.email"}, Connections: 2}},

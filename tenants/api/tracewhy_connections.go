@@ -70,7 +70,7 @@ func (a *API) addConnections(c *call, v *whyView, subject, channel string, seq i
 	var hops []trace.Step
 	if e != nil {
 		appended = e.Time
-		if hops, err = a.traces.Hops(c.ctx, c.who.Tenant, e.ID); err != nil {
+		if hops, err = a.traces.Steps(c.ctx, c.who.Tenant, e.ID); err != nil {
 			return err
 		}
 		for _, h := range hops {

@@ -15,7 +15,7 @@ func (a *Appender) traceAppended(events []tenants.Event, began time.Time) {
 	now := time.Now()
 	for i := range events {
 		if e := &events[i]; e.Traced(now) {
-			a.Tracer.Hop(e.Tenant, e.ID, e.Time, trace.Step{Name: trace.StepAppended, At: began.UTC(), Took: now.Sub(began)})
+			a.Tracer.Step(e.Tenant, e.ID, e.Time, trace.Step{Name: trace.StepAppended, At: began.UTC(), Took: now.Sub(began)})
 		}
 	}
 }
@@ -64,7 +64,7 @@ func (f *fanOutTrace) end() {
 	}
 	for i := range f.events {
 		if e := &f.events[i]; e.Traced(f.began) {
-			f.a.Tracer.Hop(e.Tenant, e.ID, e.Time, h)
+			f.a.Tracer.Step(e.Tenant, e.ID, e.Time, h)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func NewTracer(t tenants.Table, log *slog.Logger) *Tracer {
 }
 
 // Step takes down a hop of an event that was received at the time given. What the same one told of the same hop before, it replaces.
-func (t *Tracer) Hop(tenant tenants.TenantID, event string, received time.Time, h Step) {
+func (t *Tracer) Step(tenant tenants.TenantID, event string, received time.Time, h Step) {
 	if t == nil {
 		return
 	}

@@ -20,8 +20,8 @@ func NewTraces(t tenants.Table) *Traces { return &Traces{t} }
 
 const hopsAtMost = 300 // of one event: two, and one for each node
 
-// Hops returns what was recorded of an event, in order of time.
-func (t *Traces) Hops(ctx context.Context, tenant tenants.TenantID, event string) ([]Step, error) {
+// Steps returns what was recorded of an event, in order of time.
+func (t *Traces) Steps(ctx context.Context, tenant tenants.TenantID, event string) ([]Step, error) {
 	hops, _, err := record.List[Step](ctx, t.table, tenant, traceKind(event), "", hopsAtMost)
 	slices.SortStableFunc(hops, func(a, b Step) int { return cmp.Or(a.Begin().Compare(b.Begin()), strings.Compare(a.Name, b.Name)) })
 	return hops, err

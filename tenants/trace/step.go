@@ -42,7 +42,7 @@ type StepDenied struct {
 	Roles, Channels     []string // of its principal
 }
 
-// Hops that are recorded.
+// Steps that are recorded.
 const (
 	StepAppended  = "appended"
 	StepFannedOut = "fanned_out"
