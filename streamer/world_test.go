@@ -58,13 +58,13 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// inbox is that of the one node; it does what a node does with news.
+// inbox is that of the only node; it handles news as a node does.
 type inbox struct {
 	hub    *hub.Hub
 	rights Rights
 }
 
-func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	for _, n := range ns {
 		if n.Channel == "" {
 			i.rights.Forget(n.Tenant)
@@ -75,7 +75,7 @@ func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) err
 
 const testNode = "nod_1"
 
-// policies are the tenants' own rows. asked is called once they are read and before they are answered.
+// policies are the tenants' own rows. asked is called after they are read and before they are returned.
 type policies struct {
 	stored *access.Policies
 	asked  func(tenants.TenantID)
@@ -104,7 +104,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	return newWorldOn(t, func(*hub.Options) {}, change...)
 }
 
-// newWorldOn lets the hub's options be changed.
+// newWorldOn allows changing the hub's options.
 func newWorldOn(t testing.TB, h func(*hub.Options), change ...func(*Options)) *world {
 	t.Helper()
 	w := prepare(t, h, change...)
@@ -137,11 +137,13 @@ func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *worl
 	}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	news.rights = Rights{Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate}
-	ho := hub.Options{Log: w.events, Interest: node.NewInterest(table), Node: testNode, Logger: logger, Allowed: news.rights.Verdict, Hidden: news.rights.Hidden}
+	ho := hub.Options{Log: w.events, Interest: node.NewInterest(table), Node: testNode, Logger: logger,
+		Allowed: news.rights.Verdict, Hidden: news.rights.Hidden}
 	h(&ho)
 	w.hub = hub.New(ho)
 	news.hub = w.hub
-	if err := table.Write(t.Context(), tenants.Put(node.NodeKey(testNode), nil, time.Time{}, tenants.Anything())); err != nil {
+	if err := table.Write(t.Context(), tenants.Put(node.Key(testNode), nil, time.Time{},
+		tenants.Anything())); err != nil {
 		t.Fatal(err)
 	}
 	o := Options{
@@ -170,7 +172,7 @@ func (w *world) serve(t testing.TB, ln net.Listener) {
 	})
 }
 
-// testPages is a handler with what the adaptor's tests need.
+// testPages is a handler with the routes that the adaptor's tests need.
 func testPages(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/echo":
@@ -191,7 +193,8 @@ func testPages(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("X-Multi", "1")
 		w.Header().Add("X-Multi", "2")
 		w.WriteHeader(http.StatusCreated)
-		fmt.Fprint(w, r.Method, " ", r.RequestURI, " ", r.Host, " ", len(b), " ", r.Header["X-Sig"], " ", r.Header["Cookie"], " ", r.Header["Content-Type"], " ",
+		fmt.Fprint(w, r.Method, " ", r.RequestURI, " ", r.Host, " ", len(b), " ", r.Header["X-Sig"],
+			" ", r.Header["Cookie"], " ", r.Header["Content-Type"], " ",
 			r.Header["User-Agent"], " ", r.Header["Content-Length"])
 	default:
 		http.NotFound(w, r)

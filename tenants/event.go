@@ -76,9 +76,9 @@ func (p *Provenance) HeaderBytes() (n int) {
 	return n
 }
 
-// Notice is what a node is told: events of a channel, or (Channel "") that something about the tenant has changed: policy,
+// InboxMessage is what a node is told: events of a channel, or (Channel "") that something about the tenant has changed: policy,
 // revocation, suspension, limits; or, with an Order, what it is to do.
-type Notice struct {
+type InboxMessage struct {
 	Tenant  TenantID
 	Channel string
 	Events  []Event // consecutive, in order

@@ -13,8 +13,8 @@ const (
 	orderEncoding  = 2
 )
 
-// EncodeNotice returns n in the form that inboxes carry. The events are of n's tenant and channel.
-func EncodeNotice(n Notice) []byte {
+// EncodeInboxMessage returns n in the form that inboxes carry. The events are of n's tenant and channel.
+func EncodeInboxMessage(n InboxMessage) []byte {
 	if n.Order != nil {
 		order, err := json.Marshal(n.Order)
 		if err != nil {
@@ -32,35 +32,35 @@ func EncodeNotice(n Notice) []byte {
 	return b
 }
 
-// DecodeNotice is the inverse of EncodeNotice. The events' Data are part of b. What is no notice: kind Internal, code notice_undecodable.
-func DecodeNotice(b []byte) (Notice, error) {
+// DecodeInboxMessage is the inverse of EncodeInboxMessage. The events' Data are part of b. What is no notice: kind Internal, code notice_undecodable.
+func DecodeInboxMessage(b []byte) (InboxMessage, error) {
 	undecodable := Errorf(Internal, "notice_undecodable", "unknown encoding")
 	if len(b) > 0 && b[0] == orderEncoding {
 		tenant, b, ok := cutSized(b[1:])
 		order, b, more := cutSized(b)
-		n := Notice{Tenant: TenantID(tenant), Order: new(Order)}
+		n := InboxMessage{Tenant: TenantID(tenant), Order: new(Order)}
 		if !ok || !more || len(b) > 0 || json.Unmarshal(order, n.Order) != nil {
-			return Notice{}, undecodable
+			return InboxMessage{}, undecodable
 		}
 		return n, nil
 	}
 	if len(b) == 0 || b[0] != noticeEncoding {
-		return Notice{}, undecodable
+		return InboxMessage{}, undecodable
 	}
 	tenant, b, ok := cutSized(b[1:])
 	channel, b, more := cutSized(b)
 	if !ok || !more {
-		return Notice{}, undecodable
+		return InboxMessage{}, undecodable
 	}
-	n := Notice{Tenant: TenantID(tenant), Channel: string(channel)}
+	n := InboxMessage{Tenant: TenantID(tenant), Channel: string(channel)}
 	for len(b) > 0 {
 		var encoded []byte
 		if encoded, b, ok = cutSized(b); !ok {
-			return Notice{}, undecodable
+			return InboxMessage{}, undecodable
 		}
 		e, err := DecodeEvent(encoded)
 		if err != nil {
-			return Notice{}, Errorf(Internal, "notice_undecodable", "%w", err)
+			return InboxMessage{}, Errorf(Internal, "notice_undecodable", "%w", err)
 		}
 		e.Tenant, e.Channel = n.Tenant, n.Channel
 		n.Events = append(n.Events, e)

@@ -12,7 +12,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-func someNotices() []tenants.Notice {
+func someNotices() []tenants.InboxMessage {
 	at := time.Date(2025, 3, 4, 5, 6, 7, 8_000_000, time.UTC)
 	event := func(seq int64, data string) tenants.Event {
 		return tenants.Event{
@@ -21,7 +21,7 @@ func someNotices() []tenants.Notice {
 			Provenance: &tenants.Provenance{Scheme: "github", Verified: true, DeliveryID: "72d3162e", Attempt: 3},
 		}
 	}
-	return []tenants.Notice{
+	return []tenants.InboxMessage{
 		{Tenant: rig.LogTenant},
 		{Tenant: rig.LogTenant, Channel: "orders.42"},
 		{Tenant: rig.LogTenant, Order: &tenants.Order{Do: tenants.OrderReturn, Subject: "alice"}},
@@ -32,7 +32,7 @@ func someNotices() []tenants.Notice {
 
 func TestNoticesComeBackAsTheyWere(t *testing.T) {
 	for _, n := range someNotices() {
-		got, err := tenants.DecodeNotice(tenants.EncodeNotice(n))
+		got, err := tenants.DecodeInboxMessage(tenants.EncodeInboxMessage(n))
 		if err != nil || !reflect.DeepEqual(got, n) {
 			t.Errorf("%d events: %v, %+v", len(n.Events), err, got)
 		}
@@ -47,7 +47,7 @@ func TestNoticeEncodingStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := tenants.DecodeNotice(b)
+	n, err := tenants.DecodeInboxMessage(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,13 +60,13 @@ func TestNoticeEncodingStays(t *testing.T) {
 }
 
 func TestWhatIsNoNoticeIsRefused(t *testing.T) {
-	whole := tenants.EncodeNotice(someNotices()[4])
+	whole := tenants.EncodeInboxMessage(someNotices()[4])
 	newer := bytes.Clone(whole)
 	newer[0] = 255
-	order := tenants.EncodeNotice(someNotices()[2])
+	order := tenants.EncodeInboxMessage(someNotices()[2])
 	for name, b := range map[string][]byte{"nothing": nil, "a newer version": newer, "no channel": whole[:20], "half an event": whole[:200], "one byte short": whole[:len(whole)-1], "an event of no encoding": append(bytes.Clone(whole), 1, 9),
 		"half an order": order[:len(order)-1], "more than an order": append(bytes.Clone(order), 0), "an order that is none": append(bytes.Clone(order[:32]), 2, '{', '{')} {
-		if n, err := tenants.DecodeNotice(b); tenants.CodeOf(err) != "notice_undecodable" || n.Tenant != "" {
+		if n, err := tenants.DecodeInboxMessage(b); tenants.CodeOf(err) != "notice_undecodable" || n.Tenant != "" {
 			t.Errorf("%s: %v, %+v", name, err, n)
 		}
 	}
@@ -75,18 +75,18 @@ func TestWhatIsNoNoticeIsRefused(t *testing.T) {
 func FuzzDecodeNotice(f *testing.F) {
 	for _, n := range someNotices() {
 		n.Events = n.Events[:min(2, len(n.Events))] // the third is large, and slow to vary
-		f.Add(tenants.EncodeNotice(n))
+		f.Add(tenants.EncodeInboxMessage(n))
 	}
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		n, err := tenants.DecodeNotice(b)
+		n, err := tenants.DecodeInboxMessage(b)
 		if err != nil {
 			if tenants.CodeOf(err) != "notice_undecodable" {
 				t.Errorf("error %v", err)
 			}
 			return
 		}
-		again, err := tenants.DecodeNotice(tenants.EncodeNotice(n))
+		again, err := tenants.DecodeInboxMessage(tenants.EncodeInboxMessage(n))
 		if err != nil || !reflect.DeepEqual(again, n) {
 			t.Errorf("%v: %+v became %+v", err, n, again)
 		}

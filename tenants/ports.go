@@ -52,7 +52,7 @@ type InboxMaker interface {
 type Inbox interface {
 	// Receive waits for notices, 20 s or so, and returns some or none. They come again unless done is called. An inbox that is
 	// not there any more: kind NotFound.
-	Receive(ctx context.Context) (ns []Notice, done func(context.Context) error, err error)
+	Receive(ctx context.Context) (ns []InboxMessage, done func(context.Context) error, err error)
 }
 
 // InboxLister lists inboxes by their nodes' names.
@@ -252,7 +252,7 @@ type Vault interface {
 type Inboxes interface {
 	// Send hands notices to node's inbox, in order. A node that is gone: kind NotFound. Delivery is at least once, and may fail after
 	// nil where the node dies: nodes read the log after themselves, so a lost notice delays and loses nothing.
-	Send(ctx context.Context, node string, ns ...Notice) error
+	Send(ctx context.Context, node string, ns ...InboxMessage) error
 }
 
 // Certificates fetches the certificates that some providers name in what they sign. Anybody may name one, before anything is verified, so

@@ -66,10 +66,10 @@ func CheckName(pointer, name string) error {
 	return nil
 }
 
-const MaxSourceOverlap = 7 * 24 * time.Hour // how long a replaced secret or URL may go on working
+const MaxOverlap = 7 * 24 * time.Hour // how long a replaced secret or URL may go on working
 
 func CheckOverlap(d time.Duration) error {
-	if d < 0 || d > MaxSourceOverlap {
+	if d < 0 || d > MaxOverlap {
 		return Refused("/overlap_seconds", "invalid_overlap", "the overlap must be 0 to 604800 seconds")
 	}
 	return nil

@@ -110,8 +110,8 @@ type tracing struct {
 
 func (a *tracing) Append(ctx context.Context, rs []tenants.Received) []int {
 	for range rs {
-		a.tracer.Hop("ten_a", tenants.NewID(tenants.PrefixEvent), time.Now(),
-			trace.Hop{Name: trace.HopAppended, At: time.Now()})
+		a.tracer.Step("ten_a", tenants.NewID(tenants.PrefixEvent), time.Now(),
+			trace.Step{Name: trace.StepAppended, At: time.Now()})
 	}
 	return a.recorder.Append(ctx, rs)
 }

@@ -15,7 +15,7 @@ import (
 // which it has released to the queue.
 type Deliverer interface {
 	Deliver(ctx context.Context, rs []tenants.Received) (failed []int) // for deliveries that are ready
-	Hop(ctx context.Context, rs []tenants.Received) (failed []int)     // for deliveries that wait
+	Forward(ctx context.Context, rs []tenants.Received) (failed []int)     // for deliveries that wait
 }
 
 // Options are a Handler's dependencies.
@@ -30,7 +30,7 @@ type Options struct {
 func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	ready := batch.Queue{Take: o.Deliverer.Deliver, Name: "Delivered", Measure: o.Measure,
 		Logger: o.Logger.With("queue", "ready")}
-	waiting := batch.Queue{Take: o.Deliverer.Hop, Name: "Hopped", Measure: o.Measure,
+	waiting := batch.Queue{Take: o.Deliverer.Forward, Name: "Hopped", Measure: o.Measure,
 		Logger: o.Logger.With("queue", "waiting")}
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		if len(e.Records) > 0 && batch.Group(e.Records[0]) == "" {

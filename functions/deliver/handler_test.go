@@ -32,7 +32,7 @@ func (w *world) Deliver(_ context.Context, rs []tenants.Received) []int {
 	return w.fails
 }
 
-func (w *world) Hop(_ context.Context, rs []tenants.Received) []int {
+func (w *world) Forward(_ context.Context, rs []tenants.Received) []int {
 	w.waiting = bodies(rs)
 	return w.fails
 }

@@ -156,7 +156,7 @@ func answerHandshake(w http.ResponseWriter, reply signing.Reply) error {
 
 // answerAs sends the response that the source's tenant configured. Its headers keep a browser from running it: a form
 // on any site can make a browser open the URL, the text is the tenant's, and all tenants share the origin.
-func answerAs(w http.ResponseWriter, response source.SourceResponse) {
+func answerAs(w http.ResponseWriter, response source.Response) {
 	h := w.Header()
 	if response.Status != http.StatusNoContent {
 		h.Set("Content-Type", response.ContentType())

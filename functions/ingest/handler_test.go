@@ -239,7 +239,7 @@ func TestAnEncodedBodyReachesTheReceiverAsItWasSent(t *testing.T) {
 
 func TestASourcesOwnAnswer(t *testing.T) {
 	for _, duplicate := range []bool{false, true} {
-		for want, response := range map[string]source.SourceResponse{
+		for want, response := range map[string]source.Response{
 			"200 application/json {\"ok\":true}": {Status: 200, Body: `{"ok":true}`, Type: "json"},
 			"201 text/plain; charset=utf-8 ok\n": {Status: 201, Body: "ok\n", Type: "text"},
 			"202 application/xml <Response/>":    {Status: 202, Body: "<Response/>", Type: "xml"},

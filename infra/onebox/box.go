@@ -129,7 +129,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	in := intake.NewIntake(b.accounts, channels, b.queue)
 	publisher := intake.NewPublisher(in)
 	b.jobs = job.NewJobs(table, in, deployment)
-	judge := source.NewJudge(certificates.New(certificates.Options{}))
+	judge := source.NewVerifier(certificates.New(certificates.Options{}))
 
 	interest := node.NewInterest(table)
 	b.tracer = trace.NewTracer(table, log)
@@ -167,7 +167,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	if err := b.openEndpoints(vault, deployment); err != nil {
 		return nil, err
 	}
-	b.jobs.Run(job.JobRunner{Endpoints: b.endpoints, Opener: b.reach})
+	b.jobs.UseRunner(job.Runner{Endpoints: b.endpoints, Opener: b.reach})
 	if err := b.openDeliveries(ctx, channels); err != nil {
 		return nil, err
 	}
@@ -177,8 +177,8 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	}
 	proxies = proxy.NewProxies(table, b.accounts, vault, b.reach)
 	b.relay = relay.New(relay.Options{
-		Opener: b.reach, Memory: memory, Deliver: b.hub.Deliver, Runs: proxy.NewProxyRuns(table, b.node),
-		Feed: proxy.NewProxyFeed(in, channels), Log: channels,
+		Opener: b.reach, Memory: memory, Deliver: b.hub.Deliver, Runs: proxy.NewRuns(table, b.node),
+		Feed: proxy.NewFeed(in, channels), Log: channels,
 		Subscribers: subscribers, Node: b.node, Logger: log,
 	})
 	b.usage = projection.NewMonthlyUsage(table)

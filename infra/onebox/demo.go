@@ -77,7 +77,7 @@ func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *account
 	}
 	d.Tenant, d.Secret = t.ID, rand.Text()
 	_, shown, err := sources.Create(ctx, t.ID,
-		source.SourceSpec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
+		source.Spec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
 	if err != nil {
 		return nil, err
 	}

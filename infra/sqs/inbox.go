@@ -24,7 +24,7 @@ func (in *Inboxes) Open(node string) *Inbox { return &Inbox{all: in, node: node}
 // called, they are received again after 30 seconds. If the inbox no longer exists, the error has kind NotFound and
 // code inbox_gone; the node then needs a new inbox and must read the log. A message that this release cannot decode
 // is dropped; its events are delayed until the node reads the log.
-func (b *Inbox) Receive(ctx context.Context) (ns []tenants.Notice, done func(context.Context) error, err error) {
+func (b *Inbox) Receive(ctx context.Context) (ns []tenants.InboxMessage, done func(context.Context) error, err error) {
 	q, err := b.all.queue(ctx, b.node)
 	if err != nil {
 		return nil, nil, err
@@ -35,7 +35,7 @@ func (b *Inbox) Receive(ctx context.Context) (ns []tenants.Notice, done func(con
 	}
 	var junk, good []tenants.Received
 	for _, r := range rs {
-		n, err := tenants.DecodeNotice(r.Body)
+		n, err := tenants.DecodeInboxMessage(r.Body)
 		if err != nil {
 			if b.Logger != nil {
 				b.Logger.WarnContext(ctx, "a message in the inbox is not a valid notice", "node", b.node, "bytes",

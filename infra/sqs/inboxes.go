@@ -97,14 +97,14 @@ func (in *Inboxes) List(ctx context.Context) (nodes []string, err error) {
 
 // Send implements tenants.Inboxes. Notices may arrive out of order or twice; the node sorts them out by the sequence
 // numbers of their events.
-func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	q, err := in.queue(ctx, node)
 	if err != nil {
 		return err
 	}
 	ms := make([]tenants.Message, len(ns))
 	for i, n := range ns {
-		ms[i].Body = tenants.EncodeNotice(n)
+		ms[i].Body = tenants.EncodeInboxMessage(n)
 	}
 	return in.noticed(node, q.Send(ctx, ms...))
 }

@@ -47,8 +47,8 @@ func inboxes(t *testing.T) (*sqs.Inboxes, *counter, string) {
 	return sqs.New(cfg).Inboxes(prefix), c, prefix
 }
 
-func notice(channel string, seqs ...int64) tenants.Notice {
-	n := tenants.Notice{Tenant: "ten_01arz3ndektsv4rrffq69g5fav", Channel: channel}
+func notice(channel string, seqs ...int64) tenants.InboxMessage {
+	n := tenants.InboxMessage{Tenant: "ten_01arz3ndektsv4rrffq69g5fav", Channel: channel}
 	for _, s := range seqs {
 		n.Events = append(n.Events, tenants.Event{ID: "evt_x", Tenant: n.Tenant, Channel: channel,
 			Seq: s, Data: []byte{0, 1, 0xff}})
@@ -69,7 +69,7 @@ func TestNoticesReachTheirNode(t *testing.T) {
 			t.Error("Create returned in less than the second that SQS needs")
 		}
 	}
-	want := []tenants.Notice{notice("orders", 1, 2), notice("returns", 9), notice("")}
+	want := []tenants.InboxMessage{notice("orders", 1, 2), notice("returns", 9), notice("")}
 	if err := in.Send(ctx, "nod_a-1", want...); err != nil {
 		t.Fatal(err)
 	}

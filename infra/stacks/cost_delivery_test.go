@@ -106,7 +106,7 @@ func deliverSome(t *testing.T, n int) deliveryCost {
 	endpoints := endpoint.NewEndpoints(l.table, accounts, l.vault, deployment,
 		endpoint.Options{Destinations: anywhere{}})
 	_, _, err = endpoints.Create(ctx, l.tenant,
-		endpoint.EndpointSpec{Name: "receiver", URL: "https://hooks.example.com/", Concurrency: 64})
+		endpoint.Spec{Name: "receiver", URL: "https://hooks.example.com/", Concurrency: 64})
 	must(t, err)
 	box := l.outbox(accounts)
 	box.Endpoints, box.Tenants = endpoints, &limits{LimitLookup: accounts}

@@ -139,7 +139,7 @@ func newLine(t *testing.T) *line {
 	tenant, _, _, err := accounts.Signup(ctx, "Acme", "dev@acme.test")
 	must(t, err)
 	_, shown, err := source.NewSources(l.table, accounts, l.vault, deployment).Create(ctx, tenant.ID,
-		source.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
+		source.Spec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
 	must(t, err)
 	l.token, l.tenant = shown.Token, tenant.ID
 	interest := node.NewInterest(l.table)
@@ -160,7 +160,7 @@ func (l *line) start(deployment *keyring.Ring) {
 	in := intake.NewIntake(&limits{LimitLookup: accounts}, eventlog.New(l.table), l.all.Queue(l.queue))
 	lookup := &counted{SourceLookup: source.NewSources(l.table, accounts, l.vault, deployment)}
 	l.ingest = ingest.Handler(ingest.Options{
-		Receiver: &clock{Receiver: intake.NewReceiver(lookup, source.NewJudge(nil), in), line: l},
+		Receiver: &clock{Receiver: intake.NewReceiver(lookup, source.NewVerifier(nil), in), line: l},
 		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
 	})
 	appender := intake.NewAppender(eventlog.New(l.table), node.NewInterest(l.table), l.in, nil)

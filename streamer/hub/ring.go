@@ -8,29 +8,30 @@ import (
 	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// entry is one step of a channel: an event, or a gap.
+// entry is one step of a channel: an event or a gap.
 type entry struct {
-	last   int64          // the position behind it
+	last   int64          // the position after it
 	event  *tenants.Event // nil: a gap
 	gap    *eventlog.Gap
-	size   int64 // bytes on the wire, roughly
-	at     int64 // when it came here, in ms of the hub's clock
-	born   int64 // when the event was received, in µs
+	size   int64 // approximate bytes on the wire
+	at     int64 // arrival here, in ms of the hub's clock
+	born   int64 // receipt of the event, in µs
 	frames []frame
 	views  []view
 }
 
-// frame is an event encoded for one format and view: what is the same for all, and the end that a connection of this channel alone has.
+// frame is an event encoded for one format and view: the bytes that are the same for all, and the end for connections
+// that have only this channel.
 type frame struct {
 	format Format
 	hidden hidden.Hidden
 	bytes  []byte
-	body   int // how much of bytes is the same for connections of several channels
+	body   int // length of the part of bytes that is the same for connections of several channels
 }
 
-const entryOverhead = 300 // an entry's and an event's own size
+const entryOverhead = 300 // size of an entry and an event without their data
 
-// eventEntry copies e, whose neighbours in memory the ring is not to hold.
+// eventEntry copies e, so that the ring does not keep e's neighbours in memory.
 func eventEntry(e tenants.Event, now int64) entry {
 	made := entry{last: e.Seq, event: &e, size: int64(len(e.Data)+len(e.Type)) + 32, at: now}
 	if !e.Time.IsZero() {
@@ -43,15 +44,15 @@ func gapEntry(g *eventlog.Gap, now int64) entry {
 	return entry{last: g.To, gap: g, size: 128, at: now}
 }
 
-// segment is a stretch of a channel without a hole: it serves every position from after up to its last entry.
+// segment is a stretch of a channel without holes: it serves every position from after up to its last entry.
 type segment struct {
 	after   int64
 	entries []entry
-	bytes   int64 // what it holds in memory
-	used    int64 // ms
+	bytes   int64 // its size in memory
+	used    int64 // ms; last use
 }
 
-// last returns the position behind the segment.
+// last returns the position after the segment.
 func (s *segment) last() int64 {
 	if n := len(s.entries); n > 0 {
 		return s.entries[n-1].last
@@ -61,7 +62,7 @@ func (s *segment) last() int64 {
 
 func (s *segment) serves(pos int64) bool { return s.after <= pos && pos < s.last() }
 
-// find returns the first entry behind pos, which the segment serves.
+// find returns the index of the first entry after pos, which the segment must serve.
 func (s *segment) find(pos int64) int {
 	n := len(s.entries)
 	if s.entries[n-1].last == pos+1 {
@@ -99,7 +100,7 @@ func (e *entry) weight() int64 {
 	return w
 }
 
-// encoded returns the i-th entry's frame, encoding it the first time that somebody of this format and view is there.
+// encoded returns the i-th entry's frame for a format and view, and encodes it at the first use.
 func (s *segment) encoded(i int, f Format, hidden hidden.Hidden, scratch *[]byte) frame {
 	e := &s.entries[i]
 	for _, have := range e.frames {
@@ -120,7 +121,7 @@ func (s *segment) encoded(i int, f Format, hidden hidden.Hidden, scratch *[]byte
 	return made
 }
 
-// pageSegment makes a segment of a page that was read behind after.
+// pageSegment makes a segment of a page that was read after the position given.
 func pageSegment(after int64, p eventlog.Page, now int64) *segment {
 	s := &segment{after: after, used: now}
 	if p.Gap != nil && !p.Gap.Reset && p.Gap.To > after {

@@ -21,7 +21,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// cluster is some nodes on one table and queue, and another server in memory, under a simulated clock.
+// cluster is several nodes on one table and queue, and another server in memory, under a simulated clock.
 type cluster struct {
 	t       *testing.T
 	table   *tenantstest.Table
@@ -37,26 +37,32 @@ type cluster struct {
 	open   int
 	ids    bool
 	next   int           // the number of the next event
-	tick   time.Duration // between two of them
-	last   []string      // what each request went on from
+	tick   time.Duration // between two events
+	last   []string      // Last-Event-ID of each request
 }
 
 type member struct {
 	*relay.Relay
-	id   string
-	mu   sync.Mutex
-	dead bool
+	id     string
+	mu     sync.Mutex
+	dead   bool
+	atHeld func() // called once, by the next Held
 }
 
 func (n *member) ID() string { return n.id }
 func (n *member) Held() bool {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return !n.dead
+	held, hook := !n.dead, n.atHeld
+	n.atHeld = nil
+	n.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
+	return held
 }
 
-// Send carries notices between the nodes.
-func (c *cluster) Send(_ context.Context, to string, ns ...tenants.Notice) error {
+// Send delivers notices between the nodes.
+func (c *cluster) Send(_ context.Context, to string, ns ...tenants.InboxMessage) error {
 	n := c.nodes[to]
 	if n == nil || !n.Held() {
 		return tenants.Errorf(tenants.NotFound, "node_not_found", "there is no such node")
@@ -74,7 +80,8 @@ type anywhere struct{}
 func (anywhere) CheckURL(_ context.Context, raw string) (string, error) { return raw, nil }
 
 func newCluster(t *testing.T, ids bool, names ...string) *cluster {
-	c := &cluster{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), nodes: make(map[string]*member), ids: ids, next: 1, tick: time.Second}
+	c := &cluster{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), nodes: make(map[string]*member), ids: ids,
+		next: 1, tick: time.Second}
 	vault := tenantstest.NewVault()
 	accounts := account.NewAccounts(c.table, account.NewNews(c.table, c))
 	made, _, _, err := accounts.Signup(t.Context(), "Acme", "ops@example.com")
@@ -84,7 +91,8 @@ func newCluster(t *testing.T, ids bool, names ...string) *cluster {
 	queue := tenantstest.NewQueue(tenantstest.QueueOptions{})
 	c.intake = intake.NewIntake(accounts, c.log, queue)
 	c.proxies = proxy.NewProxies(c.table, accounts, vault, anywhere{})
-	proxy, err := c.proxies.Create(t.Context(), c.tenant, proxy.ProxySpec{Name: "p", URL: "https://example.com/", Channel: "prices"})
+	proxy, err := c.proxies.Create(t.Context(), c.tenant,
+		proxy.Spec{Name: "p", URL: "https://example.com/", Channel: "prices"})
 	c.must(err)
 	c.proxy = proxy.ID
 	interest := node.NewInterest(c.table)
@@ -107,21 +115,26 @@ func newCluster(t *testing.T, ids bool, names ...string) *cluster {
 
 func (c *cluster) join(name string) {
 	n := &member{id: name}
-	c.must(c.table.Write(c.t.Context(), tenants.Put(node.NodeKey(name), []byte("{}"), time.Time{}, tenants.Anything())))
+	c.must(c.table.Write(c.t.Context(), tenants.Put(node.Key(name), []byte("{}"), time.Time{},
+		tenants.Anything())))
 	n.Relay = relay.New(relay.Options{
-		Opener: c, Memory: relay.NewMemory(c.log, node.NewInterest(c.table)), Deliver: func(...tenants.Notice) {}, Runs: proxy.NewProxyRuns(c.table, c),
-		Feed: proxy.NewProxyFeed(c.intake, c.log), Log: c.log, Node: n, Subscribers: func(context.Context, tenants.TenantID, string) int { return 0 },
+		Opener: c, Memory: relay.NewMemory(c.log, node.NewInterest(c.table)), Deliver: func(...tenants.InboxMessage) {},
+		Runs: proxy.NewRuns(c.table, c),
+		Feed: proxy.NewFeed(c.intake, c.log), Log: c.log, Node: n,
+		Subscribers: func(context.Context, tenants.TenantID, string) int {
+			return 0
+		},
 	})
 	c.nodes[name] = n
 }
 
-// kill has a node die: its lease ends, and it does nothing more.
+// kill makes a node die: its lease ends, and it does nothing more.
 func (c *cluster) kill(name string) {
 	n := c.nodes[name]
 	n.mu.Lock()
 	n.dead = true
 	n.mu.Unlock()
-	c.must(c.table.Write(c.t.Context(), tenants.Delete(node.NodeKey(name), tenants.Anything())))
+	c.must(c.table.Write(c.t.Context(), tenants.Delete(node.Key(name), tenants.Anything())))
 }
 
 func (c *cluster) must(err error) {
@@ -140,7 +153,7 @@ func (c *cluster) sit(name string) *relay.Seat {
 	return seat
 }
 
-// Open fulfils tenants.Opener: an event each tick, from where the request goes on.
+// Open implements tenants.Opener: an event each tick, starting at the request's position.
 func (c *cluster) Open(ctx context.Context, o tenants.Outgoing) (*http.Response, tenants.Failure) {
 	c.mu.Lock()
 	c.opened++
@@ -197,14 +210,14 @@ func (c *cluster) advance(to int) {
 	c.next = max(c.next, to)
 }
 
-// connections are how many there are and were.
+// connections returns how many are open and how many were made.
 func (c *cluster) connections() (open, opened int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.open, c.opened
 }
 
-// history is the data of the channel's events; of Hookcast's own, their types.
+// history returns the data of the channel's events; of Hookcast's own events, their types.
 func (c *cluster) history() (all []string) {
 	c.t.Helper()
 	for after := int64(0); ; {
@@ -298,7 +311,7 @@ func TestWhereTheUpstreamCannotGoOnATakeoverIsAGap(t *testing.T) {
 		synctest.Wait()
 		last, told := 0, true
 		for _, data := range c.history() {
-			if data == proxy.UpstreamGapType {
+			if data == proxy.TypeUpstreamGap {
 				told = true
 			}
 			if strings.HasPrefix(data, "hookcast.") {
@@ -317,7 +330,7 @@ func TestWhereTheUpstreamCannotGoOnATakeoverIsAGap(t *testing.T) {
 	})
 }
 
-// Whoever comes back to an upstream that nobody heard for a while learns that there is a gap, or misses nothing.
+// A listener that comes back to an upstream after a pause learns of a gap, or misses nothing.
 func TestAnUpstreamThatNobodyHeardGoesOnWhereItWasLeft(t *testing.T) {
 	for _, ids := range []bool{true, false} {
 		t.Run(fmt.Sprintf("ids %v", ids), func(t *testing.T) {
@@ -335,8 +348,9 @@ func TestAnUpstreamThatNobodyHeardGoesOnWhereItWasLeft(t *testing.T) {
 				s.Leave()
 				synctest.Wait()
 				got := strings.Join(c.history(), " ")
-				_, gap := strings.CutSuffix(strings.TrimRight(got, "0123456789 "), proxy.UpstreamGapType)
-				if ids && (gap || !strings.Contains(got, " 6 7 8 ") && !strings.Contains(got, "hookcast.upstream 6 ")) || !ids && !gap {
+				_, gap := strings.CutSuffix(strings.TrimRight(got, "0123456789 "), proxy.TypeUpstreamGap)
+				if ids && (gap || !strings.Contains(got, " 6 7 8 ") &&
+					!strings.Contains(got, "hookcast.upstream 6 ")) || !ids && !gap {
 					t.Errorf("the channel has %s", got)
 				}
 			})
@@ -354,6 +368,38 @@ func TestANodeThatGoesLeavesTheUpstreamToOthers(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if open, opened := c.connections(); open != 1 || opened != 2 {
 			t.Errorf("%d connections open, %d made", open, opened)
+		}
+	})
+}
+
+// TestARunIsGivenBackOnceNobodyReadsItsLease checks the order of watching and ending: giving a run back clears the
+// lease's node, which the watch of the upstream reads.
+func TestARunIsGivenBackOnceNobodyReadsItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, true, "nod_a")
+		c.tick = time.Hour // only the watch asks whether the lease is held
+		c.sit("nod_a")
+		call, err := c.proxies.Call(t.Context(), c.tenant, c.proxy, nil)
+		c.must(err)
+		runs, n := proxy.NewRuns(c.table, c), c.nodes["nod_a"]
+		held := func() bool {
+			_, held, err := runs.Look(t.Context(), c.tenant, call.Run)
+			c.must(err)
+			return held
+		}
+		time.Sleep(5 * time.Second)
+		n.mu.Lock()
+		n.atHeld = func() { time.Sleep(10 * time.Second) }
+		n.mu.Unlock()
+		time.Sleep(6 * time.Second)
+		go n.Close()
+		time.Sleep(2 * time.Second)
+		if !held() {
+			t.Error("the run was given back while its lease was being read")
+		}
+		time.Sleep(10 * time.Second)
+		if held() {
+			t.Error("the run was not given back")
 		}
 	})
 }

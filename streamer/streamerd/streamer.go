@@ -124,7 +124,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	ingest := queues.Queue(env.Get(awsenv.IngestQueue))
 	in := intake.NewIntake(accounts, channels, ingest)
 	s.jobs = job.NewJobs(table, in, deployment)
-	s.jobs.Run(job.JobRunner{Endpoints: endpoints, Opener: reach})
+	s.jobs.UseRunner(job.Runner{Endpoints: endpoints, Opener: reach})
 	deliveries := delivery.NewDeliveries(&delivery.Outbox{
 		Table: table, Log: channels, Endpoints: endpoints, Ready: queues.Queue(env.Get(awsenv.DeliverQueue)), Waiting: queues.Queue(env.Get(awsenv.WaitingQueue)),
 		Tenants: accounts, Logger: s.log,
@@ -137,13 +137,13 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 		return n
 	}
 	s.relay.Store(relay.New(relay.Options{
-		Opener: reach, Memory: memory, Deliver: s.hub.Deliver, Runs: proxy.NewProxyRuns(table, inboxes), Feed: proxy.NewProxyFeed(in, channels), Log: channels,
+		Opener: reach, Memory: memory, Deliver: s.hub.Deliver, Runs: proxy.NewRuns(table, inboxes), Feed: proxy.NewFeed(in, channels), Log: channels,
 		Subscribers: subscribers, Node: s.node, Logger: s.log,
 	}))
 	s.app = tier.New(tier.Options{
 		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: s.relay.Load(),
 		API: api.New(api.Options{
-			Table: table, Accounts: accounts, Erasure: erasure.NewErasure(table, accounts), Keys: keys, Sources: sources, Judge: source.NewJudge(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
+			Table: table, Accounts: accounts, Erasure: erasure.NewErasure(table, accounts), Keys: keys, Sources: sources, Judge: source.NewVerifier(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
 			Endpoints: endpoints, Probe: endpoint.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 			Publisher: intake.NewPublisher(in), Jobs: s.jobs,
 			Cursors: deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),

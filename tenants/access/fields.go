@@ -44,7 +44,7 @@ func (p *policy) hiddenFrom(roles []string, subject string) (hidden.Hidden, erro
 	if err != nil {
 		return "", err
 	}
-	var fields []hidden.HiddenField
+	var fields []hidden.Field
 	for _, i := range p.fields {
 		r := p.rows[i]
 		if !names[r.Subject] {
@@ -61,8 +61,8 @@ func (p *policy) hiddenFrom(roles []string, subject string) (hidden.Hidden, erro
 }
 
 // field returns the field that the row hides.
-func (r Rule) field() hidden.HiddenField {
-	f := hidden.HiddenField{Channel: r.Channel, Path: strings.TrimPrefix(r.Object, fieldKind)}
+func (r Rule) field() hidden.Field {
+	f := hidden.Field{Channel: r.Channel, Path: strings.TrimPrefix(r.Object, fieldKind)}
 	if f.Channel == "" {
 		f.Channel = "*"
 	}

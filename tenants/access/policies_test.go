@@ -15,7 +15,7 @@ import (
 
 type nobody struct{}
 
-func (nobody) Send(context.Context, string, ...tenants.Notice) error { return nil }
+func (nobody) Send(context.Context, string, ...tenants.InboxMessage) error { return nil }
 
 func TestStoredPolicyDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

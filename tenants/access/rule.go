@@ -186,7 +186,7 @@ func (r Rule) refuse() (field, reason string) {
 // refuseField is refuse for a row that hides a field.
 func (r Rule) refuseField(path string) (field, reason string) {
 	switch {
-	case !hidden.ValidFieldPath(path):
+	case !hidden.ValidPath(path):
 		return "/object",
 			"the field must be 1 to 16 names joined by dots, each 1 to 64 of A-Z a-z 0-9 _ - $ @, at most 200 " +
 				"bytes in all"

@@ -46,7 +46,7 @@ func (n *News) send(ctx context.Context, tenant tenants.TenantID) error {
 			return errors.Join(append(failed, err)...)
 		}
 		err = worker.Parallel(len(rows), worker.NodesAtOnce, func(i int) error {
-			if err := n.inboxes.Send(ctx, rows[i].Sort, tenants.Notice{Tenant: tenant}); !tenants.IsNotFound(err) {
+			if err := n.inboxes.Send(ctx, rows[i].Sort, tenants.InboxMessage{Tenant: tenant}); !tenants.IsNotFound(err) {
 				return err
 			}
 			return nil

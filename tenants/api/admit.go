@@ -14,7 +14,7 @@ func (a *API) admit(c *call) error {
 	if c.route.Public {
 		return nil
 	}
-	credential, err := bearer(c.r.Header["Authorization"])
+	credential, err := Bearer(c.r.Header["Authorization"])
 	if err != nil {
 		return err
 	}
@@ -82,22 +82,6 @@ func (c *call) object() (string, error) {
 				"most 200 bytes in total")
 	}
 	return strings.Replace(object, "{channel}", name, 1), err
-}
-
-// bearer returns the credential in the Authorization header (RFC 6750 section 2.1).
-func bearer(values []string) (string, error) {
-	if len(values) == 0 {
-		return "", tenants.Errorf(tenants.Unauthenticated, "credential_missing",
-			"the Authorization header is missing; it must be Bearer followed by an API key or a token")
-	}
-	scheme, credential, _ := strings.Cut(values[0], " ")
-	credential = strings.TrimLeft(credential, " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || credential == "" ||
-		strings.ContainsAny(credential, " \t,") {
-		return "", tenants.Errorf(tenants.Unauthenticated, "credential_malformed",
-			"the Authorization header must be given once, as Bearer followed by an API key or a token")
-	}
-	return credential, nil
 }
 
 func (a *API) authenticate(c *call, credential string) (who tenants.Principal, err error) {

@@ -115,7 +115,7 @@ func TestSilentNodesAreTold(t *testing.T) {
 	w := newWorld(t, func(o *api.Options) { table = o.Table })
 	ten := w.tenant("Acme")
 	id := w.hub.open(ten, "alice", "orders")
-	w.must(table.Write(t.Context(), tenants.Put(node.NodeKey("nod_silent"), nil, time.Now().Add(time.Hour),
+	w.must(table.Write(t.Context(), tenants.Put(node.Key("nod_silent"), nil, time.Now().Add(time.Hour),
 		tenants.Anything())))
 	awaitIncomplete := func() answer {
 		for {

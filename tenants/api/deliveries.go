@@ -60,7 +60,7 @@ func (a *API) listDeliveries(c *call) (answer, error) {
 
 func (a *API) listDead(c *call) (answer, error) {
 	dead := func(
-		ctx context.Context, t tenants.TenantID, f delivery.DeliveryFilter, after string, limit int,
+		ctx context.Context, t tenants.TenantID, f delivery.Filter, after string, limit int,
 	) ([]delivery.Delivery, string, error) {
 		return a.Deliveries.Dead(ctx, t, f.Endpoint, after, limit)
 	}
@@ -68,7 +68,7 @@ func (a *API) listDead(c *call) (answer, error) {
 }
 
 type deliveryReader func(
-	ctx context.Context, t tenants.TenantID, f delivery.DeliveryFilter, after string, limit int,
+	ctx context.Context, t tenants.TenantID, f delivery.Filter, after string, limit int,
 ) ([]delivery.Delivery, string, error)
 
 // deliveryList answers with the page of deliveries that matches the query.
@@ -84,12 +84,12 @@ func (a *API) deliveryList(c *call, read deliveryReader) (answer, error) {
 }
 
 // deliveryFilter reads the parameters that narrow a list of deliveries.
-func deliveryFilter(query url.Values) (delivery.DeliveryFilter, error) {
+func deliveryFilter(query url.Values) (delivery.Filter, error) {
 	f := filters{query: query}
-	list := delivery.DeliveryFilter{
+	list := delivery.Filter{
 		Endpoint: f.id("endpoint", "the id of an endpoint", tenants.PrefixEndpoint),
 		Event:    f.id("event", "the id of an event", tenants.PrefixEvent),
-		State:    delivery.DeliveryState(f.text("state", "pending, delivered, dead or canceled", isDeliveryState)),
+		State:    delivery.State(f.text("state", "pending, delivered, dead or canceled", isDeliveryState)),
 		Since:    f.time("from"),
 		Until:    f.time("to"),
 	}
@@ -97,8 +97,8 @@ func deliveryFilter(query url.Values) (delivery.DeliveryFilter, error) {
 }
 
 func isDeliveryState(value string) bool {
-	switch delivery.DeliveryState(value) {
-	case delivery.DeliveryPending, delivery.DeliveryDelivered, delivery.DeliveryDead, delivery.DeliveryCanceled:
+	switch delivery.State(value) {
+	case delivery.Pending, delivery.Delivered, delivery.Dead, delivery.Canceled:
 		return true
 	}
 	return false

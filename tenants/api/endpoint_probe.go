@@ -48,7 +48,7 @@ const proveWithin = 5 * time.Second
 // prove sends the ownership challenge to an endpoint that is pending. The call succeeds even if the challenge fails,
 // because the caller can repeat it.
 func (a *API) prove(c *call, e endpoint.Endpoint) (endpoint.Endpoint, *endpointAttempt) {
-	if e.State != endpoint.EndpointPending {
+	if e.State != endpoint.Pending {
 		return e, nil
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, proveWithin)

@@ -25,7 +25,7 @@ func (v endpointKeyView) withoutSecrets() any {
 
 func (v endpointKeyView) objectID() string { return v.ID }
 
-func viewEndpointKey(k endpoint.EndpointKey) endpointKeyView {
+func viewEndpointKey(k endpoint.Key) endpointKeyView {
 	return endpointKeyView{ID: k.ID, Scheme: k.Scheme, Secret: k.Secret, PublicKey: k.PublicKey,
 		Created: k.Created.UTC(), Expires: optionalTime(k.NotAfter)}
 }

@@ -63,7 +63,7 @@ func viewEndpoint(e endpoint.Endpoint) endpointView {
 	return v
 }
 
-func (v endpointView) with(key endpoint.EndpointKey) endpointView {
+func (v endpointView) with(key endpoint.Key) endpointView {
 	v.Secret, v.PublicKey = key.Secret, key.PublicKey
 	return v
 }
@@ -79,7 +79,7 @@ func (a *API) createEndpoint(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := endpoint.EndpointSpec{SecretScheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret")}
+	spec := endpoint.Spec{SecretScheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -99,10 +99,10 @@ func refuseReadOnlyOfEndpoint(f *fields) {
 }
 
 // endpointFields are a request's members, nil if they are missing.
-type endpointFields struct{ endpoint.EndpointPatch }
+type endpointFields struct{ endpoint.Patch }
 
 // fill copies the members that are present into a spec.
-func (p endpointFields) fill(spec *endpoint.EndpointSpec) {
+func (p endpointFields) fill(spec *endpoint.Spec) {
 	fill(&spec.Name, p.Name)
 	fill(&spec.URL, p.URL)
 	fill(&spec.Channels, p.Channels)
@@ -169,7 +169,7 @@ func (a *API) patchEndpoint(c *call) (answer, error) {
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
-	e, err := a.Endpoints.Patch(c.ctx, c.who.Tenant, id, p.EndpointPatch)
+	e, err := a.Endpoints.Patch(c.ctx, c.who.Tenant, id, p.Patch)
 	if err != nil {
 		return answer{}, err
 	}

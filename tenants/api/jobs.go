@@ -97,7 +97,7 @@ func (a *API) createJob(c *call) (answer, error) {
 // runJob creates a job that an endpoint does. The caller needs the right to write to the endpoint.
 func (a *API) runJob(c *call) (answer, error) {
 	c.fields.require("endpoint")
-	spec := job.JobRunSpec{JobSpec: a.jobSpec(c), Endpoint: c.fields.text("endpoint"), Data: c.fields.raw("data")}
+	spec := job.RunSpec{Spec: a.jobSpec(c), Endpoint: c.fields.text("endpoint"), Data: c.fields.raw("data")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -117,8 +117,8 @@ func (a *API) runJob(c *call) (answer, error) {
 	return a.showNewJob(c, j)
 }
 
-func (a *API) jobSpec(c *call) job.JobSpec {
-	spec := job.JobSpec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
+func (a *API) jobSpec(c *call) job.Spec {
+	spec := job.Spec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
 	if c.fields.has("timeout_seconds") {
 		most := int64(job.MaxJobTimeout / time.Second)
 		spec.Timeout = time.Duration(c.fields.integer("timeout_seconds", 1, most)) * time.Second
@@ -160,11 +160,11 @@ func (a *API) cancelJob(c *call) (answer, error) {
 }
 
 func (a *API) progressJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *job.JobReport) error { progressOf(c.fields, r); return nil })
+	return a.reportJob(c, func(r *job.Report) error { progressOf(c.fields, r); return nil })
 }
 
 func (a *API) logJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *job.JobReport) error {
+	return a.reportJob(c, func(r *job.Report) error {
 		c.fields.require("lines")
 		linesOf(c.fields, r)
 		return nil
@@ -172,7 +172,7 @@ func (a *API) logJob(c *call) (answer, error) {
 }
 
 func (a *API) completeJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *job.JobReport) error {
+	return a.reportJob(c, func(r *job.Report) error {
 		r.Complete = true
 		resultOf(c.fields, r)
 		return nil
@@ -180,14 +180,14 @@ func (a *API) completeJob(c *call) (answer, error) {
 }
 
 func (a *API) failJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *job.JobReport) error {
+	return a.reportJob(c, func(r *job.Report) error {
 		c.fields.require("error")
 		return errorOf(c.fields, r)
 	})
 }
 
 // reportJob accepts a report made with an API key.
-func (a *API) reportJob(c *call, read func(*job.JobReport) error) (answer, error) {
+func (a *API) reportJob(c *call, read func(*job.Report) error) (answer, error) {
 	id, err := c.id("id", tenants.PrefixJob)
 	if err != nil {
 		return answer{}, err
@@ -210,7 +210,7 @@ func (a *API) reportByToken(c *call) (answer, error) {
 	if a.Observe != nil {
 		a.Observe(c.ctx, tenant)
 	}
-	return a.report(c, tenant, id, func(r *job.JobReport) error {
+	return a.report(c, tenant, id, func(r *job.Report) error {
 		progressOf(c.fields, r)
 		linesOf(c.fields, r)
 		if c.fields.has("error") {
@@ -225,8 +225,8 @@ func (a *API) reportByToken(c *call) (answer, error) {
 	})
 }
 
-func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*job.JobReport) error) (answer, error) {
-	var r job.JobReport
+func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*job.Report) error) (answer, error) {
+	var r job.Report
 	if err := read(&r); err != nil {
 		return answer{}, err
 	}
@@ -241,7 +241,7 @@ func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*job
 	return answer{http.StatusOK, reportedView{j.ID, string(j.State), j.Percent, j.Revision, subscribers}}, nil
 }
 
-func progressOf(f *fields, r *job.JobReport) {
+func progressOf(f *fields, r *job.Report) {
 	if raw := f.raw("percent"); raw != nil {
 		p, err := strconv.ParseFloat(string(raw), 64)
 		if err != nil || p < 0 || p > 100 {
@@ -254,7 +254,7 @@ func progressOf(f *fields, r *job.JobReport) {
 }
 
 // linesOf reads log lines, which may contain control characters, unlike other texts.
-func linesOf(f *fields, r *job.JobReport) {
+func linesOf(f *fields, r *job.Report) {
 	for _, raw := range f.array("lines", "strings", job.MaxJobLines) {
 		var line *string
 		if json.Unmarshal(raw, &line) != nil || line == nil {
@@ -265,20 +265,20 @@ func linesOf(f *fields, r *job.JobReport) {
 	}
 }
 
-func resultOf(f *fields, r *job.JobReport) {
+func resultOf(f *fields, r *job.Report) {
 	if raw := f.raw("result"); raw != nil && !f.isNull("result") {
 		r.Result = raw
 	}
 }
 
 // errorOf reads a job's error: a string, or an object with code and message.
-func errorOf(f *fields, r *job.JobReport) error {
+func errorOf(f *fields, r *job.Report) error {
 	raw := f.raw("error")
 	if raw == nil {
 		return nil
 	}
 	if raw[0] == '"' {
-		r.Error = &job.JobError{Message: f.text("error")}
+		r.Error = &job.Error{Message: f.text("error")}
 		return nil
 	}
 	e, err := f.object("error")
@@ -286,7 +286,7 @@ func errorOf(f *fields, r *job.JobReport) error {
 		return err
 	}
 	e.require("message")
-	r.Error = &job.JobError{Code: e.text("code"), Message: e.text("message")}
+	r.Error = &job.Error{Code: e.text("code"), Message: e.text("message")}
 	e.refuseUnknown()
 	return nil
 }

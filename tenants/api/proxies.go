@@ -99,9 +99,9 @@ func (a *API) deleteProxy(c *call) (answer, error) {
 }
 
 // proxySpec reads a proxy's fields. The caller refuses unknown members.
-func proxySpec(f *fields, required ...string) (spec proxy.ProxySpec, err error) {
+func proxySpec(f *fields, required ...string) (spec proxy.Spec, err error) {
 	f.require(required...)
-	spec = proxy.ProxySpec{
+	spec = proxy.Spec{
 		Name: f.text("name"), Method: f.text("method"), URL: f.text("url"), BodyMediaType: f.text("body_media_type"),
 		Channel: f.textOrNull("channel"), Share: f.flag("share"), Redirects: f.flag("redirects"),
 	}
@@ -117,12 +117,12 @@ func proxySpec(f *fields, required ...string) (spec proxy.ProxySpec, err error) 
 	return spec, err
 }
 
-func proxyPatch(f *fields) (proxy.ProxyPatch, error) {
+func proxyPatch(f *fields) (proxy.Patch, error) {
 	spec, err := proxySpec(f)
 	if err != nil {
-		return proxy.ProxyPatch{}, err
+		return proxy.Patch{}, err
 	}
-	return proxy.ProxyPatch{
+	return proxy.Patch{
 		Name: ifGiven(f, "name", &spec.Name), Method: ifGiven(f, "method", &spec.Method),
 		URL: ifGiven(f, "url", &spec.URL), Headers: ifGiven(f, "headers", &spec.Headers),
 		Body: ifGiven(f, "body", &spec.Body), BodyMediaType: ifGiven(f, "body_media_type", &spec.BodyMediaType),
@@ -209,20 +209,20 @@ func (f *fields) scalar(name string) string {
 	return f.text(name)
 }
 
-func proxyLimitsIn(f *fields) (proxy.ProxyLimits, error) {
+func proxyLimitsIn(f *fields) (proxy.Limits, error) {
 	o, err := f.object("limits")
 	if o == nil || err != nil {
-		return proxy.ProxyLimits{}, err
+		return proxy.Limits{}, err
 	}
 	named := make(map[string]int64)
-	for _, name := range proxy.ProxyLimitNames() {
+	for _, name := range proxy.LimitNames() {
 		if o.has(name) {
 			named[name] = o.integer(name, 1, 1<<40)
 		}
 	}
 	o.refuseUnknown()
 	if len(*f.refused) > 0 {
-		return proxy.ProxyLimits{}, nil // f.err says so
+		return proxy.Limits{}, nil // f.err says so
 	}
-	return proxy.ProxyLimitsOf(named)
+	return proxy.LimitsOf(named)
 }

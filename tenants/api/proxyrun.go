@@ -9,7 +9,7 @@ import (
 
 // ProxyRun is the body of POST /v1/proxies/run: a proxy's fields and how to run it.
 type ProxyRun struct {
-	Spec       proxy.ProxySpec
+	Spec       proxy.Spec
 	Parameters map[string]string // values of the template's parameters
 	Collect    bool              // answer with all events once the upstream ends, instead of a stream
 }

@@ -88,7 +88,7 @@ func (s *seats) Renew(_ context.Context, t tenants.TenantID, id string, p *tenan
 	return nil
 }
 
-func (*seats) Deliver(...tenants.Notice)                  {}
+func (*seats) Deliver(...tenants.InboxMessage)            {}
 func (*seats) Reregister(context.Context, string) error   { return nil }
 func (*seats) Withdraw(context.Context) error             { return nil }
 func (*seats) Tenants() []tenants.TenantID                { return nil }

@@ -9,7 +9,7 @@ type responseView struct {
 	Type   string `json:"content_type,omitempty"`
 }
 
-func viewResponse(r *source.SourceResponse) *responseView {
+func viewResponse(r *source.Response) *responseView {
 	if r == nil {
 		return nil
 	}
@@ -17,7 +17,7 @@ func viewResponse(r *source.SourceResponse) *responseView {
 }
 
 // responseOf reads the member response, nil if it is missing or null. The domain checks its values.
-func responseOf(f *fields) (*source.SourceResponse, error) {
+func responseOf(f *fields) (*source.Response, error) {
 	if f.isNull("response") {
 		return nil, nil
 	}
@@ -26,7 +26,7 @@ func responseOf(f *fields) (*source.SourceResponse, error) {
 		return nil, err
 	}
 	in.require("status")
-	r := &source.SourceResponse{Status: int(in.integer("status", 200, 204)), Body: in.lines("body"),
+	r := &source.Response{Status: int(in.integer("status", 200, 204)), Body: in.lines("body"),
 		Type: in.text("content_type")}
 	in.refuseUnknown()
 	return r, nil

@@ -100,7 +100,7 @@ func (a *API) createSource(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := source.SourceSpec{
+	spec := source.Spec{
 		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.lines("secret"),
 		Channel: c.fields.text("channel"), Fallback: c.fields.textOrNull("fallback"), Custom: custom,
 		AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: c.fields.tolerance("tolerance_seconds"),
@@ -159,7 +159,7 @@ func (a *API) patchSource(c *call) (answer, error) {
 	return a.showSource(c, s)
 }
 
-func sourcePatch(f *fields) (p source.SourcePatch, err error) {
+func sourcePatch(f *fields) (p source.Patch, err error) {
 	f.readOnly("id", "url", "verify_token", "provider", "verifies", "secret", "secrets", "created_at")
 	p.Name = optional(f, "name", f.text)
 	p.Channel = optional(f, "channel", f.text)
@@ -188,7 +188,7 @@ func (a *API) deleteSource(c *call) (answer, error) {
 // overlapOf reads how long a replaced secret or URL stays valid, nil if it is missing.
 func overlapOf(f *fields) *time.Duration {
 	return optional(f, "overlap_seconds", func(name string) time.Duration {
-		return time.Duration(f.integer(name, 0, int64(tenants.MaxSourceOverlap/time.Second))) * time.Second
+		return time.Duration(f.integer(name, 0, int64(tenants.MaxOverlap/time.Second))) * time.Second
 	})
 }
 

@@ -113,11 +113,11 @@ func (a *API) traceEvent(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	hops, err := a.traces.Hops(c.ctx, c.who.Tenant, e.ID)
+	hops, err := a.traces.Steps(c.ctx, c.who.Tenant, e.ID)
 	if err != nil {
 		return answer{}, err
 	}
-	sent, _, err := a.Deliveries.List(c.ctx, c.who.Tenant, delivery.DeliveryFilter{Event: e.ID}, "", 100)
+	sent, _, err := a.Deliveries.List(c.ctx, c.who.Tenant, delivery.Filter{Event: e.ID}, "", 100)
 	if err != nil {
 		return answer{}, err
 	}
@@ -139,7 +139,7 @@ func (a *API) traceEvent(c *call) (answer, error) {
 }
 
 // arrivalHops returns the steps until the event is in the log, most of them from the event itself.
-func arrivalHops(e *tenants.Event, hops []trace.Hop) []hopView {
+func arrivalHops(e *tenants.Event, hops []trace.Step) []hopView {
 	received := hopView{Hop: "received", At: instantOf(e.Time), From: "event", Source: nullable(e.Source)}
 	list := []hopView{received}
 	if p := e.Provenance; p != nil {
@@ -160,7 +160,7 @@ func arrivalHops(e *tenants.Event, hops []trace.Hop) []hopView {
 		list = append(list, hopView{Hop: "enqueued", At: instantOf(mark.Enqueued), From: "trace"})
 	}
 	appended := hopView{Hop: "appended", From: "event", Channel: e.Channel, Seq: e.Seq}
-	if i := slices.IndexFunc(hops, func(h trace.Hop) bool { return h.Name == trace.HopAppended }); i >= 0 {
+	if i := slices.IndexFunc(hops, func(h trace.Step) bool { return h.Name == trace.StepAppended }); i >= 0 {
 		h := hops[i]
 		appended.At, appended.Until, appended.From = instantOf(h.At), instantOf(h.At.Add(h.Took)), "trace"
 	}
@@ -168,13 +168,13 @@ func arrivalHops(e *tenants.Event, hops []trace.Hop) []hopView {
 }
 
 // viewHop returns the steps that a recorded hop stands for.
-func (a *API) viewHop(c *call, e *tenants.Event, h trace.Hop) (list []hopView, err error) {
+func (a *API) viewHop(c *call, e *tenants.Event, h trace.Step) (list []hopView, err error) {
 	switch h.Name {
-	case trace.HopFannedOut:
+	case trace.StepFannedOut:
 		nodes := append([]string{}, h.Nodes...)
 		return []hopView{{Hop: h.Name, At: instantOf(h.At), From: "trace", Nodes: &nodes, Gone: h.Gone,
 			Until: instantOf(h.At.Add(h.Took))}}, nil
-	case trace.HopWritten:
+	case trace.StepWritten:
 	default:
 		return nil, nil // shown by arrivalHops, or of a newer release
 	}
@@ -230,9 +230,9 @@ func viewDeliveryHop(d delivery.Delivery) hopView {
 }
 
 // missingHops names the steps without a record.
-func missingHops(e *tenants.Event, hops []trace.Hop) []string {
+func missingHops(e *tenants.Event, hops []trace.Step) []string {
 	has := func(name string) bool {
-		return slices.ContainsFunc(hops, func(h trace.Hop) bool { return h.Name == name })
+		return slices.ContainsFunc(hops, func(h trace.Step) bool { return h.Name == name })
 	}
 	list := []string{}
 	if e.Trace == nil {
@@ -241,21 +241,21 @@ func missingHops(e *tenants.Event, hops []trace.Hop) []string {
 		}
 		list = append(list, "enqueued")
 	}
-	if !has(trace.HopAppended) {
-		list = append(list, trace.HopAppended)
+	if !has(trace.StepAppended) {
+		list = append(list, trace.StepAppended)
 	}
 	told, wrote := 0, 0
 	for _, h := range hops {
 		told += len(h.Nodes)
-		if h.Name == trace.HopWritten {
+		if h.Name == trace.StepWritten {
 			wrote++
 		}
 	}
-	if !has(trace.HopFannedOut) {
-		list = append(list, trace.HopFannedOut)
+	if !has(trace.StepFannedOut) {
+		list = append(list, trace.StepFannedOut)
 	}
-	if wrote == 0 && (told > 0 || !has(trace.HopFannedOut)) {
-		list = append(list, trace.HopWritten, "cut", "filtered")
+	if wrote == 0 && (told > 0 || !has(trace.StepFannedOut)) {
+		list = append(list, trace.StepWritten, "cut", "filtered")
 	}
 	return list
 }

@@ -39,12 +39,12 @@ func TestATraceHasEveryHopAndNoSecret(t *testing.T) {
 	wrote := time.Now().UTC()
 	e, err := w.log.Event(t.Context(), tenants.TenantID(ten.id), id, tenants.Retention{})
 	w.must(err)
-	w.appender.Tracer.Hop(e.Tenant, id, e.Time, trace.Hop{
-		Name: trace.HopWritten, Node: "nod_1", First: wrote, At: wrote, Subscribers: 4, Connections: 3, Replayed: 1,
+	w.appender.Tracer.Step(e.Tenant, id, e.Time, trace.Step{
+		Name: trace.StepWritten, Node: "nod_1", First: wrote, At: wrote, Subscribers: 4, Connections: 3, Replayed: 1,
 		Bytes:  900,
-		Hidden: []trace.HopHidden{{Fields: []string{"customer.email"}, Connections: 2}},
+		Hidden: []trace.StepHidden{{Fields: []string{"customer.email"}, Connections: 2}},
 		Cut:    map[string]int{"denied": 1}, CutAt: wrote,
-		Denied: []trace.HopDenied{{Connection: "con_1", Subject: "alice", Roles: []string{"viewer"}}},
+		Denied: []trace.StepDenied{{Connection: "con_1", Subject: "alice", Roles: []string{"viewer"}}},
 	})
 	flush()
 	delivery := w.delivered(ten, id, endpoint.get("id"))

@@ -67,14 +67,14 @@ func (a *API) addConnections(c *call, v *whyView, subject, channel string, seq i
 	}
 	// If the event is no longer stored, a connection that ended since this time may have received it.
 	appended := now.Add(-24 * time.Hour)
-	var hops []trace.Hop
+	var hops []trace.Step
 	if e != nil {
 		appended = e.Time
-		if hops, err = a.traces.Hops(c.ctx, c.who.Tenant, e.ID); err != nil {
+		if hops, err = a.traces.Steps(c.ctx, c.who.Tenant, e.ID); err != nil {
 			return err
 		}
 		for _, h := range hops {
-			if h.Name == trace.HopAppended {
+			if h.Name == trace.StepAppended {
 				appended = h.At.Add(h.Took)
 			}
 		}
@@ -107,9 +107,9 @@ func (a *API) addConnections(c *call, v *whyView, subject, channel string, seq i
 
 // writtenAt returns when the node first wrote the event. The node of an open connection is not known; then it is the
 // first of all nodes.
-func writtenAt(hops []trace.Hop, node string) *instant {
+func writtenAt(hops []trace.Step, node string) *instant {
 	for _, h := range hops {
-		if h.Name == trace.HopWritten && h.Connections > 0 && (node == "" || node == h.Node) {
+		if h.Name == trace.StepWritten && h.Connections > 0 && (node == "" || node == h.Node) {
 			return instantOf(h.Begin())
 		}
 	}

@@ -62,7 +62,7 @@ const usageTrust = time.Second
 
 func (a *API) monthly(c *call) ([]projection.MonthUsage, error) {
 	return a.months.Get(c.ctx, c.who.Tenant, func(ctx context.Context) ([]projection.MonthUsage, error) {
-		return a.Usage.Months(ctx, c.who.Tenant, time.Now(), projection.MostMonths)
+		return a.Usage.Months(ctx, c.who.Tenant, time.Now(), projection.MaxMonths)
 	})
 }
 

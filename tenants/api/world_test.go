@@ -79,7 +79,7 @@ func (l *buffer) String() string {
 
 type noInboxes struct{}
 
-func (noInboxes) Send(context.Context, string, ...tenants.Notice) error { return nil }
+func (noInboxes) Send(context.Context, string, ...tenants.InboxMessage) error { return nil }
 
 func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	t.Helper()
@@ -105,7 +105,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	endpoints := endpoint.NewEndpoints(w.table, accounts, vault, deployment,
 		endpoint.Options{Filter: filters, Destinations: nowhere(t), Challenge: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	judge := source.NewJudge(nil)
+	judge := source.NewVerifier(nil)
 	w.outbox = &delivery.Outbox{
 		Table: w.table, Log: w.log, Endpoints: endpoints, Tenants: accounts,
 		Ready:   tenantstest.NewQueue(tenantstest.QueueOptions{}),

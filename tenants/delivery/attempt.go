@@ -126,24 +126,24 @@ func (t *task) after(a Attempt, now time.Time, mine int, random float64) (to Del
 	to.History = append([]Attempt(nil), t.d.History...)
 	a.Number = mine
 	to.note(a)
-	fenced := to.Attempts >= mine || to.State != DeliveryPending // somebody else was faster
+	fenced := to.Attempts >= mine || to.State != Pending // somebody else was faster
 	to.Attempts = max(to.Attempts, mine)
 	wait, more := t.ep.After(mine-to.Base, a.RetryAfter, random)
 	due := now.Add(wait)
 	switch {
 	case a.Succeeded():
-		to.State, to.Reason, to.Next = DeliveryDelivered, "", time.Time{}
+		to.State, to.Reason, to.Next = Delivered, "", time.Time{}
 		return to, OutcomeDelivered, time.Time{}
 	case fenced:
 		return to, OutcomeDropped, time.Time{}
 	case a.Status == 410:
-		to.State, to.Reason, to.Next = DeliveryDead, ReasonGone, time.Time{}
+		to.State, to.Reason, to.Next = Dead, ReasonGone, time.Time{}
 		return to, OutcomeDead, time.Time{}
 	case !more:
-		to.State, to.Reason, to.Next = DeliveryDead, ReasonExhausted, time.Time{}
+		to.State, to.Reason, to.Next = Dead, ReasonExhausted, time.Time{}
 		return to, OutcomeDead, time.Time{}
 	case !due.Before(t.ep.Deadline(to.Began)):
-		to.State, to.Reason, to.Next = DeliveryDead, ReasonExpired, time.Time{}
+		to.State, to.Reason, to.Next = Dead, ReasonExpired, time.Time{}
 		return to, OutcomeDead, time.Time{}
 	}
 	to.Next = due.UTC()
@@ -151,12 +151,12 @@ func (t *task) after(a Attempt, now time.Time, mine int, random float64) (to Del
 }
 
 // ops writes the delivery, which was in another state before, and with it its place among the dead letters.
-func (d Delivery) ops(was tenants.Condition, before DeliveryState, now time.Time) []tenants.Op {
+func (d Delivery) ops(was tenants.Condition, before State, now time.Time) []tenants.Op {
 	ops := []tenants.Op{d.put(was, now)}
 	switch {
-	case d.State == DeliveryDead:
+	case d.State == Dead:
 		ops = append(ops, tenants.Put(d.deadKey(), record.Encode(deadRecord{Endpoint: d.Endpoint}), now.Add(deliveryLife), tenants.Anything()))
-	case before == DeliveryDead:
+	case before == Dead:
 		ops = append(ops, tenants.Delete(d.deadKey(), tenants.Anything()))
 	}
 	return ops
@@ -174,7 +174,7 @@ func (d Delivery) deadKey() tenants.Key {
 // die ends a delivery without an attempt.
 func (d *Deliverer) die(ctx context.Context, t task, reason string) error {
 	before := t.d.State
-	t.d.State, t.d.Reason, t.d.Next = DeliveryDead, reason, time.Time{}
+	t.d.State, t.d.Reason, t.d.Next = Dead, reason, time.Time{}
 	err := d.Table.Write(ctx, t.d.ops(t.was, before, time.Now())...)
 	if tenants.IsRefused(err) {
 		return tenants.Errorf(tenants.Unavailable, "delivery_contended", "a delivery has changed meanwhile")

@@ -196,7 +196,7 @@ func (d *Deliverer) endpoint(ctx context.Context, m errand) (endpoint.Endpoint, 
 func (d *Deliverer) away(ctx context.Context, ep endpoint.Endpoint) (bool, error) {
 	switch _, err := d.Tenants.Limits(ctx, ep.Tenant); {
 	case err == nil:
-		return ep.State != endpoint.EndpointEnabled, nil
+		return ep.State != endpoint.Enabled, nil
 	case tenants.KindOf(err) == tenants.Forbidden:
 		return true, nil
 	default:

@@ -25,13 +25,13 @@ func TestAttemptUnderWayAtTheEndIsKeptOrMadeAgain(t *testing.T) {
 			answer   tenants.Answer
 			took     time.Duration
 			ends     time.Duration // Run, after it is told
-			state    delivery.DeliveryState
+			state    delivery.State
 			attempts int // that are on record then
 			requests int // in all
 			history  []int
 		}{
-			"it is delivered":               {rig.Status(200), 4 * time.Second, 3 * time.Second, delivery.DeliveryDelivered, 1, 1, []int{200}},
-			"it fails":                      {rig.Status(500), 4 * time.Second, 3 * time.Second, delivery.DeliveryPending, 1, 2, []int{500, 200}},
+			"it is delivered":               {rig.Status(200), 4 * time.Second, 3 * time.Second, delivery.Delivered, 1, 1, []int{200}},
+			"it fails":                      {rig.Status(500), 4 * time.Second, 3 * time.Second, delivery.Pending, 1, 2, []int{500, 200}},
 			"it has no answer":              {rig.Status(200), 14 * time.Second, 5 * time.Second, "", 0, 2, []int{200}},
 			"it has no answer, and no will": {rig.Status(500), 14 * time.Second, 5 * time.Second, "", 0, 2, []int{200}},
 		} {
@@ -58,7 +58,7 @@ func TestAttemptUnderWayAtTheEndIsKeptOrMadeAgain(t *testing.T) {
 					time.Sleep(10 * time.Second)
 					stop()
 					list = p.All(ep.ID)
-					if len(list) != 1 || list[0].State != delivery.DeliveryDelivered || list[0].Attempts != len(tt.history) || len(p.Receivers.Of(ep.ID)) != tt.requests {
+					if len(list) != 1 || list[0].State != delivery.Delivered || list[0].Attempts != len(tt.history) || len(p.Receivers.Of(ep.ID)) != tt.requests {
 						t.Fatalf("after %d requests: %+v", len(p.Receivers.Of(ep.ID)), list)
 					}
 					var history []int
@@ -111,7 +111,7 @@ func TestAnswerAtTheVeryEndIsRecorded(t *testing.T) {
 			t.Log(r.At, r.Accepted)
 		}
 		t.Logf("%+v", p.All(ep.ID))
-		if list := p.All(ep.ID); len(list) != 1 || list[0].State != delivery.DeliveryDelivered || p.Ready.Len() != 0 {
+		if list := p.All(ep.ID); len(list) != 1 || list[0].State != delivery.Delivered || p.Ready.Len() != 0 {
 			t.Errorf("%d messages are left, and of deliveries there are %+v", p.Ready.Len(), list)
 		}
 	})
@@ -215,7 +215,7 @@ func TestProcessKilledBeforeItRecordsLeavesNoDeliveryBehind(t *testing.T) {
 		cancel()
 		<-stopped
 		for _, d := range p.All(ep.ID) {
-			if d.State != delivery.DeliveryDelivered {
+			if d.State != delivery.Delivered {
 				t.Errorf("%+v", d)
 			}
 		}

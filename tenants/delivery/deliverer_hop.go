@@ -16,13 +16,13 @@ const soon = 500 * time.Millisecond
 // residentAtMost is how long a message is hidden at a time; SQS hides none for more than 12 hours.
 const residentAtMost = 11 * time.Hour
 
-// Hop does what messages of the waiting queue ask for: those that are due, and whose endpoint can
+// Forward does what messages of the waiting queue ask for: those that are due, and whose endpoint can
 // take them, it sends to the ready queue, the others round again. It returns the
 // indexes of those that are not done, in ascending order; they have been given back.
 //
 // A message that comes a second time may have been sent on the first time. It stays from then on, and is hidden until it is due: were it sent on
 // again, a queue that loses what it is told would have twice as many messages each quarter of an hour.
-func (d *Deliverer) Hop(ctx context.Context, rs []tenants.Received) (failed []int) {
+func (d *Deliverer) Forward(ctx context.Context, rs []tenants.Received) (failed []int) {
 	results := make([]error, len(rs))
 	due := make(map[string][]tenants.Message) // for the ready queue, by endpoint
 	from := make(map[string][]int)

@@ -49,7 +49,7 @@ func (d *Deliverer) learn(ctx context.Context, t task, a Attempt, now time.Time)
 		d.giveUp(ctx, t.ep, "all attempts have failed since "+since.UTC().Format(time.RFC3339), now)
 	case warn > 0:
 		began := since.UTC().Truncate(time.Second)
-		d.tell(ctx, t.ep, EndpointFailingType, failing{t.ep.ID, t.ep.Name, began, began.Add(endpoint.DisableAfter), warn})
+		d.tell(ctx, t.ep, TypeEndpointFailing, failing{t.ep.ID, t.ep.Name, began, began.Add(endpoint.DisableAfter), warn})
 	}
 }
 
@@ -61,7 +61,7 @@ func (d *Deliverer) unlearned(ctx context.Context, ep endpoint.Endpoint, err err
 
 // giveUp disables the endpoint and tells its tenant.
 func (d *Deliverer) giveUp(ctx context.Context, ep endpoint.Endpoint, reason string, now time.Time) {
-	if ep.State != endpoint.EndpointEnabled {
+	if ep.State != endpoint.Enabled {
 		return
 	}
 	to, err := d.Endpoints.GiveUp(ctx, ep, reason)
@@ -72,10 +72,10 @@ func (d *Deliverer) giveUp(ctx context.Context, ep endpoint.Endpoint, reason str
 		}
 		return // the next attempt tries again
 	}
-	if to.State != endpoint.EndpointDisabled || to.Reason != reason {
+	if to.State != endpoint.Disabled || to.Reason != reason {
 		return // the tenant has changed it meanwhile
 	}
-	d.tell(ctx, ep, EndpointDisabledType, disabled{ep.ID, ep.Name, reason, to.Changed.UTC().Truncate(time.Second)})
+	d.tell(ctx, ep, TypeEndpointDisabled, disabled{ep.ID, ep.Name, reason, to.Changed.UTC().Truncate(time.Second)})
 	if err := d.healths().Change(ctx, ep.Tenant, ep.ID, func(h endpoint.Health) (endpoint.Health, bool) { return endpoint.Health{}, true }); err != nil {
 		d.unlearned(ctx, ep, err)
 	}
@@ -88,8 +88,8 @@ func (d *Deliverer) giveUp(ctx context.Context, ep endpoint.Endpoint, reason str
 //
 // The first comes when attempts have failed, and nothing else, for one day, three days, and four and a half.
 const (
-	EndpointFailingType  = "endpoint.failing"
-	EndpointDisabledType = "endpoint.disabled"
+	TypeEndpointFailing  = "endpoint.failing"
+	TypeEndpointDisabled = "endpoint.disabled"
 )
 
 // failing and disabled are the notices' data, under the names that they have in JSON.

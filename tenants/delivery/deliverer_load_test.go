@@ -86,7 +86,7 @@ func TestAttackRetryStormIsSpreadAndBroken(t *testing.T) {
 			}
 		}
 		for _, d := range p.All(ep.ID) {
-			if d.State != delivery.DeliveryDelivered {
+			if d.State != delivery.Delivered {
 				t.Errorf("%s is %s after %d attempts", d.ID, d.State, d.Attempts)
 				break
 			}

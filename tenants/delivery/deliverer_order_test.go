@@ -74,10 +74,10 @@ func TestOrderedHeadIsCanceledAndRetried(t *testing.T) {
 		p.Publish("orders", "e", 3)
 		time.Sleep(time.Second)
 		head := p.All(ep.ID)
-		if len(head) != 1 || head[0].State != delivery.DeliveryPending {
+		if len(head) != 1 || head[0].State != delivery.Pending {
 			t.Fatalf("deliveries %+v", head)
 		}
-		if x := rig.Ok(d.Cancel(ctx, rig.LogTenant, head[0].ID))(t); x.State != delivery.DeliveryCanceled {
+		if x := rig.Ok(d.Cancel(ctx, rig.LogTenant, head[0].ID))(t); x.State != delivery.Canceled {
 			t.Errorf("canceled: %+v", x)
 		}
 		_, err := d.Cancel(ctx, rig.LogTenant, head[0].ID)
@@ -89,7 +89,7 @@ func TestOrderedHeadIsCanceledAndRetried(t *testing.T) {
 		}
 		broken = false
 		for _, x := range second {
-			if x.State == delivery.DeliveryPending {
+			if x.State == delivery.Pending {
 				rig.Ok(d.Retry(ctx, rig.LogTenant, x.ID))(t)
 			}
 		}
@@ -97,7 +97,7 @@ func TestOrderedHeadIsCanceledAndRetried(t *testing.T) {
 		stop()
 		delivered := 0
 		for _, x := range p.All(ep.ID) {
-			if x.State == delivery.DeliveryDelivered {
+			if x.State == delivery.Delivered {
 				delivered++
 				_, err := d.Retry(ctx, rig.LogTenant, x.ID)
 				rig.WantError(t, err, tenants.Conflict, "delivery_done")

@@ -106,7 +106,7 @@ func (d *Deliverer) ends() bool {
 // stopped tells whether the endpoint has been disabled by what came of an attempt of ours.
 func (d *Deliverer) stopped(ctx context.Context, m errand) bool {
 	ep, err := d.endpoint(ctx, m)
-	return err != nil || ep.State != endpoint.EndpointEnabled
+	return err != nil || ep.State != endpoint.Enabled
 }
 
 // pumpCursor reads how far an ordered endpoint is in a channel. Where no pump has been, it is to begin with what was received since the endpoint was made,
@@ -153,9 +153,9 @@ func (p *pumping) one(ctx context.Context, e tenants.Event) (Outcome, error) {
 	switch {
 	case t.was.IsAbsent():
 		t.d = Delivery{
-			ID: id, Tenant: p.ep.Tenant, Endpoint: p.ep.ID, Event: e.ID, Channel: e.Channel, Seq: e.Seq, Type: e.Type, State: DeliveryPending, Began: now.UTC(),
+			ID: id, Tenant: p.ep.Tenant, Endpoint: p.ep.ID, Event: e.ID, Channel: e.Channel, Seq: e.Seq, Type: e.Type, State: Pending, Began: now.UTC(),
 		}
-	case t.d.State != DeliveryPending:
+	case t.d.State != Pending:
 		return OutcomeDelivered, nil
 	case t.d.Next.Sub(now) > soon && !p.m.Force:
 		return outcomeOf(OutcomeHeld, p.nap(ctx, t.d.Next))

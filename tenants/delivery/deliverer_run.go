@@ -31,7 +31,7 @@ func (d *Deliverer) Run(ctx context.Context, workers int) {
 	run.ending = ctx.Done()
 	pool := &pool{workers: workers, busy: make(map[tenants.TenantID]int)}
 	ready := &worker.Pool{Queue: d.Ready, Workers: workers, Batch: 1, Logger: d.Logger, Handle: func(rs []tenants.Received) []int { return run.inPool(working, pool, rs) }}
-	waiting := &worker.Pool{Queue: d.Waiting, Workers: hopWorkers, Batch: hopBatch, Logger: d.Logger, Handle: func(rs []tenants.Received) []int { return run.Hop(working, rs) }}
+	waiting := &worker.Pool{Queue: d.Waiting, Workers: hopWorkers, Batch: hopBatch, Logger: d.Logger, Handle: func(rs []tenants.Received) []int { return run.Forward(working, rs) }}
 	var both sync.WaitGroup
 	both.Go(func() { ready.Run(ctx) })
 	both.Go(func() { waiting.Run(ctx) })

@@ -40,13 +40,13 @@ func (d *Deliverer) send(ctx context.Context, ep endpoint.Endpoint, m errand, aw
 	if err != nil {
 		return OutcomeFailed, err
 	}
-	if !t.was.IsAbsent() && (t.d.State != DeliveryPending || m.Attempt <= t.d.Attempts) {
+	if !t.was.IsAbsent() && (t.d.State != Pending || m.Attempt <= t.d.Attempts) {
 		return OutcomeDropped, nil
 	}
 	if t.was.IsAbsent() {
 		t.d = Delivery{
 			ID: m.Delivery, Tenant: m.Tenant, Endpoint: m.Endpoint, Event: m.Event, Channel: m.Channel, Seq: m.Seq, Type: t.event.Type,
-			Replay: m.Replay, State: DeliveryPending, Began: m.Began,
+			Replay: m.Replay, State: Pending, Began: m.Began,
 		}
 	}
 	if lost {

@@ -39,7 +39,7 @@ func TestDeliveryFailsAndSucceedsLater(t *testing.T) {
 			t.Fatalf("%d deliveries", len(list))
 		}
 		d := list[0]
-		if d.ID != rs[0].Message || d.State != delivery.DeliveryDelivered || d.Event != e.ID || d.Attempts != 2 || len(d.History) != 2 ||
+		if d.ID != rs[0].Message || d.State != delivery.Delivered || d.Event != e.ID || d.Attempts != 2 || len(d.History) != 2 ||
 			d.History[0].Status != 500 || d.History[1].Status != 201 || string(d.History[1].Body) != "taken" || d.History[1].Number != 2 {
 			t.Errorf("the delivery is %+v", d)
 		}
@@ -96,7 +96,7 @@ func TestDeliveryDiesWithItsHistory(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		stop()
-		if got := rig.Ok(d.Get(ctx, rig.LogTenant, dead[0].ID))(t); got.State != delivery.DeliveryDelivered || got.Attempts != 4 || len(got.History) != 4 {
+		if got := rig.Ok(d.Get(ctx, rig.LogTenant, dead[0].ID))(t); got.State != delivery.Delivered || got.Attempts != 4 || len(got.History) != 4 {
 			t.Errorf("redriven: %+v", got)
 		}
 		if dead, _, _ := d.Dead(ctx, rig.LogTenant, "", "", 10); len(dead) != 0 {
@@ -153,13 +153,13 @@ func TestAttackRetryAfterIsClampedAnd410Disables(t *testing.T) {
 		p.Publish("orders", "later", 1)
 		time.Sleep(time.Hour)
 		stop()
-		if n := len(p.Receivers.Of(ep.ID)); n != 1 || p.Book.State(ep.ID) != endpoint.EndpointDisabled {
+		if n := len(p.Receivers.Of(ep.ID)); n != 1 || p.Book.State(ep.ID) != endpoint.Disabled {
 			t.Errorf("%d requests, the endpoint is %s", n, p.Book.State(ep.ID))
 		}
-		if d := p.All(ep.ID); len(d) != 1 || d[0].State != delivery.DeliveryDead || d[0].Reason != delivery.ReasonGone {
+		if d := p.All(ep.ID); len(d) != 1 || d[0].State != delivery.Dead || d[0].Reason != delivery.ReasonGone {
 			t.Errorf("deliveries %+v", d)
 		}
-		if told := p.Told(); len(told) != 1 || told[0].Type != delivery.EndpointDisabledType || !strings.Contains(string(told[0].Data), ep.ID) {
+		if told := p.Told(); len(told) != 1 || told[0].Type != delivery.TypeEndpointDisabled || !strings.Contains(string(told[0].Data), ep.ID) {
 			t.Errorf("the tenant was told %+v", told)
 		}
 	})
@@ -174,7 +174,7 @@ func TestEndpointThatOnlyFailsIsWarnedOfAndDisabled(t *testing.T) {
 		for i := range 24 * 6 {
 			p.Publish("orders", "e"+time.Duration(i).String(), 1)
 			time.Sleep(time.Hour)
-			if at == 0 && p.Book.State(ep.ID) == endpoint.EndpointDisabled {
+			if at == 0 && p.Book.State(ep.ID) == endpoint.Disabled {
 				at = time.Since(begin)
 			}
 		}
@@ -186,7 +186,7 @@ func TestEndpointThatOnlyFailsIsWarnedOfAndDisabled(t *testing.T) {
 		for _, e := range p.Told() {
 			types = append(types, e.Type)
 		}
-		if want := []string{delivery.EndpointFailingType, delivery.EndpointFailingType, delivery.EndpointFailingType, delivery.EndpointDisabledType}; !slices.Equal(types, want) {
+		if want := []string{delivery.TypeEndpointFailing, delivery.TypeEndpointFailing, delivery.TypeEndpointFailing, delivery.TypeEndpointDisabled}; !slices.Equal(types, want) {
 			t.Errorf("the tenant was told %v", types)
 		}
 	})
@@ -218,7 +218,7 @@ func TestConnectionThatFailsAtOnceIsTriedOnceMore(t *testing.T) {
 				time.Sleep(3500 * time.Millisecond)
 				stop()
 				d := p.All(ep.ID)
-				if len(d) != 1 || d[0].Attempts != 1 || d[0].History[0].Second != c.second || (d[0].State == delivery.DeliveryPending) != c.waiting {
+				if len(d) != 1 || d[0].Attempts != 1 || d[0].History[0].Second != c.second || (d[0].State == delivery.Pending) != c.waiting {
 					t.Errorf("deliveries %+v", d)
 				}
 			})

@@ -59,9 +59,9 @@ func (d *Deliveries) Retry(ctx context.Context, t tenants.TenantID, id string) (
 		return Delivery{}, err
 	}
 	switch found.State {
-	case DeliveryDelivered:
+	case Delivered:
 		return Delivery{}, tenants.Errorf(tenants.Conflict, "delivery_done", "the endpoint has the event; replay the event to send it again")
-	case DeliveryPending:
+	case Pending:
 		found.Next = time.Now().UTC()
 		return found, d.Ready.Send(ctx, found.now(ep).ready(ep))
 	}
@@ -69,7 +69,7 @@ func (d *Deliveries) Retry(ctx context.Context, t tenants.TenantID, id string) (
 }
 
 func deliverable(ep endpoint.Endpoint) error {
-	if ep.State != endpoint.EndpointEnabled {
+	if ep.State != endpoint.Enabled {
 		return tenants.Errorf(tenants.Conflict, "endpoint_not_enabled", "the endpoint is %s; enable it first", ep.State)
 	}
 	return nil
@@ -96,8 +96,8 @@ func (o *Outbox) revive(ctx context.Context, ep endpoint.Endpoint, x Delivery, w
 	if err != nil && !tenants.IsNotFound(err) {
 		return x, err
 	}
-	if x.State != DeliveryPending {
-		x.State, x.Reason, x.Base, x.Began, x.Next = DeliveryPending, "", x.Attempts, now.UTC(), now.UTC()
+	if x.State != Pending {
+		x.State, x.Reason, x.Base, x.Began, x.Next = Pending, "", x.Attempts, now.UTC(), now.UTC()
 		if err := o.Table.Write(ctx, x.put(was, now)); err != nil {
 			if tenants.IsRefused(err) {
 				err = tenants.Errorf(tenants.Conflict, "changed_meanwhile", "the delivery has just changed; look again")
@@ -124,11 +124,11 @@ func (d *Deliveries) Cancel(ctx context.Context, t tenants.TenantID, id string) 
 	if err != nil {
 		return Delivery{}, err
 	}
-	if found.State != DeliveryPending {
+	if found.State != Pending {
 		return Delivery{}, tenants.Errorf(tenants.Conflict, "delivery_ended", "the delivery has ended already")
 	}
 	head := found.now(ep)
-	found.State, found.Reason, found.Next = DeliveryCanceled, ReasonCanceled, time.Time{}
+	found.State, found.Reason, found.Next = Canceled, ReasonCanceled, time.Time{}
 	err = d.Table.Write(ctx, found.put(was, time.Now()))
 	if tenants.IsRefused(err) {
 		err = tenants.Errorf(tenants.Conflict, "changed_meanwhile", "the delivery has just changed; look again")
@@ -165,6 +165,6 @@ func (d *Deliveries) ReplayEvent(ctx context.Context, t tenants.TenantID, event,
 	}
 	return Delivery{
 		ID: m.Delivery, Tenant: t, Endpoint: ep.ID, Event: e.ID, Channel: e.Channel, Seq: e.Seq, Type: e.Type, Replay: m.Replay,
-		State: DeliveryPending, Began: now, Next: now, Updated: now,
+		State: Pending, Began: now, Next: now, Updated: now,
 	}, nil
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// DeliveryFilter says which deliveries a list is to have. Its zero value: all.
-type DeliveryFilter struct {
+// Filter says which deliveries a list is to have. Its zero value: all.
+type Filter struct {
 	Endpoint string
 	Event    string
-	State    DeliveryState
+	State    State
 	Since    time.Time // only of events received since,
 	Until    time.Time // and before
 }
@@ -27,7 +27,7 @@ const lookedAtMost = 500
 // List returns up to limit (1 to 100) deliveries behind the position after, and where to go on: "" at the end. They come by endpoint, the
 // oldest endpoint first, and of each those of the newest events first. Fewer than limit does not mean the end. No such endpoint or
 // event: NotFound.
-func (d *Deliveries) List(ctx context.Context, t tenants.TenantID, f DeliveryFilter, after string, limit int) (list []Delivery, next string, err error) {
+func (d *Deliveries) List(ctx context.Context, t tenants.TenantID, f Filter, after string, limit int) (list []Delivery, next string, err error) {
 	endpoints, err := d.named(ctx, t, f.Endpoint)
 	if err != nil {
 		return nil, "", err
@@ -131,7 +131,7 @@ func (d *Deliveries) Dead(ctx context.Context, t tenants.TenantID, endpoint, aft
 			return nil, "", err
 		}
 		for i, x := range found {
-			if x.State == DeliveryDead {
+			if x.State == Dead {
 				list = append(list, x)
 			}
 			if len(list) == limit {

@@ -19,7 +19,7 @@ type Delivery struct {
 	Seq      int64
 	Type     string
 	Replay   string // the replay that asked for it; "": the event itself
-	State    DeliveryState
+	State    State
 	Reason   string    // why State is dead or canceled: a word of Reasons
 	Attempts int       // that were made; also how far the fence has moved: a message for one of these is late
 	Base     int       // how many of Attempts were made when it was taken up last: the schedule counts from there
@@ -29,15 +29,15 @@ type Delivery struct {
 	Updated  time.Time
 }
 
-// DeliveryState says what has become of a delivery.
-type DeliveryState string
+// State says what has become of a delivery.
+type State string
 
 // The states of a delivery. Only a pending one changes by itself.
 const (
-	DeliveryPending   DeliveryState = "pending"
-	DeliveryDelivered DeliveryState = "delivered"
-	DeliveryDead      DeliveryState = "dead"
-	DeliveryCanceled  DeliveryState = "canceled"
+	Pending   State = "pending"
+	Delivered State = "delivered"
+	Dead      State = "dead"
+	Canceled  State = "canceled"
 )
 
 // Why a delivery is dead or canceled.

@@ -49,7 +49,7 @@ type simNode struct {
 	wake chan struct{}
 
 	mu    sync.Mutex
-	inbox []tenants.Notice
+	inbox []tenants.InboxMessage
 
 	log    *eventlog.Log
 	cursor int64
@@ -57,7 +57,7 @@ type simNode struct {
 }
 
 // Send fulfils tenants.Inboxes.
-func (d *stored) Send(_ context.Context, node string, ns ...tenants.Notice) error {
+func (d *stored) Send(_ context.Context, node string, ns ...tenants.InboxMessage) error {
 	n := d.nodes[node]
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -75,7 +75,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, t tenants.TenantID, events []
 	var ready, waiting []tenants.Message
 	held := d.holds(t)
 	for _, ep := range all {
-		if ep.State != endpoint.EndpointEnabled {
+		if ep.State != endpoint.Enabled {
 			continue
 		}
 		for _, m := range d.errandsFor(ctx, ep, events) {

@@ -12,8 +12,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// DeliveryEndpoints is what deliveries ask of the endpoints: *Endpoints.
-type DeliveryEndpoints interface {
+// Endpoints is what deliveries ask of the endpoints: *Endpoints.
+type Endpoints interface {
 	// All returns the tenant's endpoints, each as the last completed write left it.
 	All(ctx context.Context, tenant tenants.TenantID) ([]endpoint.Endpoint, error)
 	// Get returns one: NotFound endpoint_not_found.
@@ -44,7 +44,7 @@ type Teller interface {
 type Outbox struct {
 	Table     tenants.Table
 	Log       *eventlog.Log
-	Endpoints DeliveryEndpoints
+	Endpoints Endpoints
 	Ready     tenants.Queue       // FIFO; see errand
 	Waiting   tenants.Queue       // without groups
 	Tenants   tenants.LimitLookup // who is suspended, and who is gone

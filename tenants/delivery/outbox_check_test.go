@@ -39,7 +39,7 @@ func (o *outing) check(t *testing.T, least int) (faults []string) {
 		}
 		records := make(map[string]delivery.Delivery)
 		for after := ""; ; {
-			page, next, err := deliveries.List(context.Background(), ep.Tenant, delivery.DeliveryFilter{Endpoint: ep.ID}, after, 100)
+			page, next, err := deliveries.List(context.Background(), ep.Tenant, delivery.Filter{Endpoint: ep.ID}, after, 100)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,13 +59,13 @@ func (o *outing) check(t *testing.T, least int) (faults []string) {
 			case !known:
 				found("%s: there is nothing about event %s, which it has: %v", ep.Name, e.Data, had)
 				continue
-			case d.State == delivery.DeliveryDelivered:
+			case d.State == delivery.Delivered:
 				delivered++
 				if !had {
 					found("%s: %s counts as delivered, and was not", ep.Name, e.Data)
 				}
 				settled[e.ID] = at
-			case d.State == delivery.DeliveryDead:
+			case d.State == delivery.Dead:
 				dead++
 				if had && d.Reason != delivery.ReasonExhausted {
 					found("%s: %s is dead for %s, and was delivered", ep.Name, e.Data, d.Reason)
@@ -130,9 +130,9 @@ func historyFaults(ep endpoint.Endpoint, d delivery.Delivery) (faults []string) 
 		schedule = endpoint.DefaultSchedule()
 	}
 	switch {
-	case (d.State == delivery.DeliveryDelivered) != ok:
+	case (d.State == delivery.Delivered) != ok:
 		faults = append(faults, fmt.Sprintf("it is %s, and an attempt succeeded: %v", d.State, ok))
-	case d.State == delivery.DeliveryDead && d.Reason == delivery.ReasonExhausted && d.Attempts != len(schedule)+1:
+	case d.State == delivery.Dead && d.Reason == delivery.ReasonExhausted && d.Attempts != len(schedule)+1:
 		faults = append(faults, fmt.Sprintf("dead after %d attempts of %d", d.Attempts, len(schedule)+1))
 	}
 	return faults

@@ -43,7 +43,7 @@ func (d *Deliverer) replay(ctx context.Context, m errand) error {
 			w.fail("the endpoint is gone")
 		case err != nil:
 			return err
-		case w.ep.State != endpoint.EndpointEnabled:
+		case w.ep.State != endpoint.Enabled:
 			w.fail("the endpoint is " + string(w.ep.State))
 		default:
 			h, _, err := d.healths().Of(ctx, m.Tenant, r.Endpoint)
@@ -205,7 +205,7 @@ func (w *replaying) giveMissing(ctx context.Context, e tenants.Event) error {
 
 // giveEnded takes up a delivery again that is dead or canceled; or has been taken up by this page before, and perhaps not sent.
 func (w *replaying) giveEnded(ctx context.Context, ep endpoint.Endpoint, x Delivery, was tenants.Condition) error {
-	if x.State == DeliveryDelivered || x.State == DeliveryPending && (x.Base == 0 || x.Base != x.Attempts) {
+	if x.State == Delivered || x.State == Pending && (x.Base == 0 || x.Base != x.Attempts) {
 		return nil
 	}
 	w.r.Sent++
@@ -249,7 +249,7 @@ func (w *replaying) deadPage(ctx context.Context) error {
 			}
 			endpoints[at.Endpoint] = ep
 		}
-		if ep.State != endpoint.EndpointEnabled {
+		if ep.State != endpoint.Enabled {
 			continue
 		}
 		x, was, err := w.find(ctx, w.r.Tenant, at.Endpoint, row.Sort)

@@ -22,7 +22,7 @@ const (
 // Resume has an ordered endpoint that has just been enabled sent what it has yet to get, within a few seconds, and goes by the schedule of what has failed
 // already. For any other endpoint it does nothing. It can be called again.
 func (d *Deliveries) Resume(ctx context.Context, ep endpoint.Endpoint) error {
-	if !ep.Ordered || ep.State != endpoint.EndpointEnabled {
+	if !ep.Ordered || ep.State != endpoint.Enabled {
 		return nil
 	}
 	now := time.Now()
@@ -34,7 +34,7 @@ func (d *Deliverer) resume(ctx context.Context, m errand) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	ep, err := d.Endpoints.Get(ctx, m.Tenant, m.Endpoint)
-	if tenants.IsNotFound(err) || err == nil && (!ep.Ordered || ep.State != endpoint.EndpointEnabled) {
+	if tenants.IsNotFound(err) || err == nil && (!ep.Ordered || ep.State != endpoint.Enabled) {
 		return nil
 	}
 	if err != nil {

@@ -39,7 +39,7 @@ func TestOrderedEndpointGoesOnOnceItIsEnabled(t *testing.T) {
 				p.Publish("orders", "o", 1)
 				time.Sleep(time.Second)
 				off := ep
-				off.State = endpoint.EndpointDisabled
+				off.State = endpoint.Disabled
 				time.Sleep(6 * time.Second)
 				p.Publish("orders", "o", 3) // known when the endpoint goes
 				p.Book.Set(off)
@@ -110,7 +110,7 @@ func TestResumeIsForOrderedEndpointsThatAreEnabled(t *testing.T) {
 	p := rig.NewPost(t, nil)
 	d := delivery.NewDeliveries(p.Outbox)
 	for want, ep := range []endpoint.Endpoint{
-		rig.EndpointOf("plain"), rig.EndpointOf("on", ordered), rig.EndpointOf("off", ordered, func(e *endpoint.Endpoint) { e.State = endpoint.EndpointPending }),
+		rig.EndpointOf("plain"), rig.EndpointOf("on", ordered), rig.EndpointOf("off", ordered, func(e *endpoint.Endpoint) { e.State = endpoint.Pending }),
 	} {
 		if err := d.Resume(t.Context(), ep); err != nil {
 			t.Fatal(err)

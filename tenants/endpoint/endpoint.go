@@ -13,35 +13,35 @@ type Endpoint struct {
 	Tenant      tenants.TenantID
 	Name        string
 	URL         string
-	Channels    []string         // names, or "prefix.*"; none: every channel but Hookcast's own
-	Types       []string         // event types, or "prefix.*"; none: every type
-	Filter      string           // an expression over the event; "": all that Channels and Types let through
-	Headers     []byte           // the tenant's own headers, sealed; nil: none
-	HeaderNames []string         // of Headers, in order
-	Secrets     []EndpointSecret // the newest first: the others are being rotated out, and sign beside it
-	Ordered     bool             // a channel's events one after the other; one that fails holds back those behind it
-	PerSecond   int              // attempts per second at most; 0: no limit but the deployment's
-	Concurrency int              // attempts under way at a time at most; 0: DefaultConcurrency
-	Schedule    []time.Duration  // how long to wait after each failed attempt; nil: DefaultSchedule
-	State       EndpointState
+	Channels    []string        // names, or "prefix.*"; none: every channel but Hookcast's own
+	Types       []string        // event types, or "prefix.*"; none: every type
+	Filter      string          // an expression over the event; "": all that Channels and Types let through
+	Headers     []byte          // the tenant's own headers, sealed; nil: none
+	HeaderNames []string        // of Headers, in order
+	Secrets     []Secret        // the newest first: the others are being rotated out, and sign beside it
+	Ordered     bool            // a channel's events one after the other; one that fails holds back those behind it
+	PerSecond   int             // attempts per second at most; 0: no limit but the deployment's
+	Concurrency int             // attempts under way at a time at most; 0: DefaultConcurrency
+	Schedule    []time.Duration // how long to wait after each failed attempt; nil: DefaultSchedule
+	State       State
 	Reason      string    // why State is not Enabled, for people
 	Changed     time.Time // when State became what it is
 	Proven      string    // the URL that has answered the ownership challenge; "": none has
 	Created     time.Time // it gets events that were received from then on
 }
 
-// EndpointState says whether an endpoint is delivered to.
-type EndpointState string
+// State says whether an endpoint is delivered to.
+type State string
 
 // The states of an endpoint.
 const (
-	EndpointEnabled  EndpointState = "enabled"
-	EndpointPending  EndpointState = "pending"  // it has yet to answer the ownership challenge
-	EndpointDisabled EndpointState = "disabled" // by the tenant, by a 410, or because everything failed for days
+	Enabled  State = "enabled"
+	Pending  State = "pending"  // it has yet to answer the ownership challenge
+	Disabled State = "disabled" // by the tenant, by a 410, or because everything failed for days
 )
 
-// EndpointSecret is one key that deliveries are signed with (Standard Webhooks v1: HMAC-SHA256; v1a: ed25519).
-type EndpointSecret struct {
+// Secret is one key that deliveries are signed with (Standard Webhooks v1: HMAC-SHA256; v1a: ed25519).
+type Secret struct {
 	tenants.SealedSecret
 	Scheme string // "v1" or "v1a"
 }

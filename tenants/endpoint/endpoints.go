@@ -43,7 +43,7 @@ func NewEndpoints(t tenants.Table, a *account.Accounts, v tenants.Vault, d *keyr
 
 // Create registers an endpoint. Values that could not work: Unprocessable, with the reason. Over the tenant's limit, which holds
 // against any number of concurrent calls: TooMany endpoint_limit; over MaxEndpointsPerHost: TooMany endpoint_host_limit.
-func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec EndpointSpec) (Endpoint, EndpointKey, error) {
+func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Endpoint, Key, error) {
 	now := time.Now().UTC()
 	e := Endpoint{
 		ID: tenants.NewID(tenants.PrefixEndpoint), Tenant: tenant, Name: spec.Name, Channels: slices.Clone(spec.Channels), Types: slices.Clone(spec.Types),
@@ -52,20 +52,20 @@ func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec En
 	}
 	s.enable(&e, now)
 	if err := e.check(s.filter); err != nil {
-		return Endpoint{}, EndpointKey{}, err
+		return Endpoint{}, Key{}, err
 	}
 	var err error
 	if e.URL, err = s.checkURL(ctx, spec.URL); err != nil {
-		return Endpoint{}, EndpointKey{}, err
+		return Endpoint{}, Key{}, err
 	}
 	if err := s.sealHeaders(ctx, &e, spec.Headers); err != nil {
-		return Endpoint{}, EndpointKey{}, err
+		return Endpoint{}, Key{}, err
 	}
 	made, key, err := s.newSecret(ctx, e, spec.SecretScheme, spec.Secret)
 	if err != nil {
-		return Endpoint{}, EndpointKey{}, err
+		return Endpoint{}, Key{}, err
 	}
-	e.Secrets = []EndpointSecret{made}
+	e.Secrets = []Secret{made}
 	err = s.accounts.Change(ctx, tenant, func(t tenants.Tenant) ([]tenants.Op, error) {
 		all, err := s.All(ctx, tenant)
 		if err != nil {
@@ -84,7 +84,7 @@ func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec En
 		return []tenants.Op{e.put()}, nil
 	})
 	if err != nil {
-		return Endpoint{}, EndpointKey{}, err
+		return Endpoint{}, Key{}, err
 	}
 	return e, key, nil
 }
@@ -131,7 +131,7 @@ func (s *Endpoints) All(ctx context.Context, tenant tenants.TenantID) ([]Endpoin
 }
 
 // Patch changes what p names. Values that could not work: Unprocessable. Another URL has to be proven anew.
-func (s *Endpoints) Patch(ctx context.Context, tenant tenants.TenantID, id string, p EndpointPatch) (Endpoint, error) {
+func (s *Endpoints) Patch(ctx context.Context, tenant tenants.TenantID, id string, p Patch) (Endpoint, error) {
 	if p.URL != nil { // before the change, which may be tried several times
 		checked, err := s.checkURL(ctx, *p.URL)
 		if err != nil {
@@ -160,7 +160,7 @@ func (s *Endpoints) Patch(ctx context.Context, tenant tenants.TenantID, id strin
 			return nil
 		}
 		e.URL = *p.URL
-		if e.State != EndpointDisabled {
+		if e.State != Disabled {
 			s.enable(e, time.Now())
 		}
 		all, err := s.All(ctx, tenant)
@@ -190,7 +190,7 @@ func (s *Endpoints) edit(ctx context.Context, tenant tenants.TenantID, id string
 			return nil, err
 		}
 		now := time.Now()
-		e.Secrets = slices.DeleteFunc(e.Secrets, func(x EndpointSecret) bool { return tenants.Ended(x.NotAfter, now) })
+		e.Secrets = slices.DeleteFunc(e.Secrets, func(x Secret) bool { return tenants.Ended(x.NotAfter, now) })
 		if err := change(&e); err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ import (
 func TestEndpointIsStoredWithoutItsSecrets(t *testing.T) {
 	o, s, tenant := rig.EndpointOffice(t, false)
 	e, key := rig.MustCreate(t, s, tenant, rig.HooksEndpoint())
-	if e.State != endpoint.EndpointEnabled || !strings.HasPrefix(key.Secret, "whsec_") || key.PublicKey != "" {
+	if e.State != endpoint.Enabled || !strings.HasPrefix(key.Secret, "whsec_") || key.PublicKey != "" {
 		t.Errorf("got %+v", e)
 	}
 	rows := rig.Ok(o.Table.Query(context.Background(), tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t)
@@ -45,30 +45,30 @@ func TestEndpointRefuses(t *testing.T) {
 	}
 	for _, c := range []struct {
 		code   string
-		change func(*endpoint.EndpointSpec)
+		change func(*endpoint.Spec)
 	}{
-		{"invalid_name", func(s *endpoint.EndpointSpec) { s.Name = "" }},
-		{"invalid_url", func(s *endpoint.EndpointSpec) { s.URL = "http://example.com" }},
-		{"invalid_channel", func(s *endpoint.EndpointSpec) { s.Channels = []string{"Orders"} }},
-		{"invalid_channel", func(s *endpoint.EndpointSpec) { s.Channels = []string{"a", "a"} }},
-		{"invalid_channel", func(s *endpoint.EndpointSpec) { s.Channels = many }},
-		{"invalid_type", func(s *endpoint.EndpointSpec) { s.Types = []string{"a b"} }},
-		{"invalid_type", func(s *endpoint.EndpointSpec) { s.Types = []string{""} }},
-		{"invalid_type", func(s *endpoint.EndpointSpec) { s.Types = []string{".*"} }},
-		{"invalid_type", func(s *endpoint.EndpointSpec) { s.Types = []string{"a*b"} }},
-		{"invalid_filter", func(s *endpoint.EndpointSpec) { s.Filter = "(" }},
-		{"invalid_rate", func(s *endpoint.EndpointSpec) { s.PerSecond = -1 }},
-		{"invalid_rate", func(s *endpoint.EndpointSpec) { s.PerSecond = 1001 }},
-		{"invalid_concurrency", func(s *endpoint.EndpointSpec) { s.Concurrency = 65 }},
-		{"invalid_schedule", func(s *endpoint.EndpointSpec) { s.Schedule = make([]time.Duration, 21) }},
-		{"invalid_schedule", func(s *endpoint.EndpointSpec) { s.Schedule = []time.Duration{time.Millisecond} }},
-		{"invalid_schedule", func(s *endpoint.EndpointSpec) { s.Schedule = []time.Duration{25 * time.Hour} }},
-		{"invalid_scheme", func(s *endpoint.EndpointSpec) { s.SecretScheme = "v0" }},
-		{"invalid_secret", func(s *endpoint.EndpointSpec) { s.Secret = " " }},
-		{"invalid_secret", func(s *endpoint.EndpointSpec) { s.Secret = "v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }},
-		{"invalid_secret", func(s *endpoint.EndpointSpec) { s.Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS" }}, // unpadded
-		{"invalid_secret", func(s *endpoint.EndpointSpec) { s.Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n" }},
-		{"invalid_secret", func(s *endpoint.EndpointSpec) {
+		{"invalid_name", func(s *endpoint.Spec) { s.Name = "" }},
+		{"invalid_url", func(s *endpoint.Spec) { s.URL = "http://example.com" }},
+		{"invalid_channel", func(s *endpoint.Spec) { s.Channels = []string{"Orders"} }},
+		{"invalid_channel", func(s *endpoint.Spec) { s.Channels = []string{"a", "a"} }},
+		{"invalid_channel", func(s *endpoint.Spec) { s.Channels = many }},
+		{"invalid_type", func(s *endpoint.Spec) { s.Types = []string{"a b"} }},
+		{"invalid_type", func(s *endpoint.Spec) { s.Types = []string{""} }},
+		{"invalid_type", func(s *endpoint.Spec) { s.Types = []string{".*"} }},
+		{"invalid_type", func(s *endpoint.Spec) { s.Types = []string{"a*b"} }},
+		{"invalid_filter", func(s *endpoint.Spec) { s.Filter = "(" }},
+		{"invalid_rate", func(s *endpoint.Spec) { s.PerSecond = -1 }},
+		{"invalid_rate", func(s *endpoint.Spec) { s.PerSecond = 1001 }},
+		{"invalid_concurrency", func(s *endpoint.Spec) { s.Concurrency = 65 }},
+		{"invalid_schedule", func(s *endpoint.Spec) { s.Schedule = make([]time.Duration, 21) }},
+		{"invalid_schedule", func(s *endpoint.Spec) { s.Schedule = []time.Duration{time.Millisecond} }},
+		{"invalid_schedule", func(s *endpoint.Spec) { s.Schedule = []time.Duration{25 * time.Hour} }},
+		{"invalid_scheme", func(s *endpoint.Spec) { s.SecretScheme = "v0" }},
+		{"invalid_secret", func(s *endpoint.Spec) { s.Secret = " " }},
+		{"invalid_secret", func(s *endpoint.Spec) { s.Secret = "v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }},
+		{"invalid_secret", func(s *endpoint.Spec) { s.Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS" }}, // unpadded
+		{"invalid_secret", func(s *endpoint.Spec) { s.Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n" }},
+		{"invalid_secret", func(s *endpoint.Spec) {
 			s.SecretScheme, s.Secret = "v1a", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 		}},
 	} {
@@ -136,7 +136,7 @@ func TestThousandEndpointsToOneHostEndAtAHundred(t *testing.T) {
 	elsewhere := rig.HooksEndpoint()
 	elsewhere.URL = "https://other.example.com/"
 	e, _ := rig.MustCreate(t, s, tenant, elsewhere)
-	_, err := s.Patch(context.Background(), tenant, e.ID, endpoint.EndpointPatch{URL: new("https://HOOKS.example.com:8443/x")})
+	_, err := s.Patch(context.Background(), tenant, e.ID, endpoint.Patch{URL: new("https://HOOKS.example.com:8443/x")})
 	rig.WantError(t, err, tenants.TooMany, "endpoint_host_limit")
 }
 
@@ -147,7 +147,7 @@ func TestEndpointOfAnotherTenantIsNotThere(t *testing.T) {
 	ctx := context.Background()
 	for name, err := range map[string]error{
 		"get":     second(s.Get(ctx, other.ID, e.ID)),
-		"patch":   second(s.Patch(ctx, other.ID, e.ID, endpoint.EndpointPatch{Name: new("mine")})),
+		"patch":   second(s.Patch(ctx, other.ID, e.ID, endpoint.Patch{Name: new("mine")})),
 		"enable":  second(s.Enable(ctx, other.ID, e.ID)),
 		"disable": second(s.Disable(ctx, other.ID, e.ID, "")),
 		"delete":  s.Delete(ctx, other.ID, e.ID),
@@ -197,10 +197,10 @@ func TestEndpointStates(t *testing.T) {
 		o, s, tenant := rig.EndpointOffice(t, true)
 		ctx := context.Background()
 		e, _ := rig.MustCreate(t, s, tenant, rig.HooksEndpoint())
-		if e.State != endpoint.EndpointPending || e.Reason == "" {
+		if e.State != endpoint.Pending || e.Reason == "" {
 			t.Fatalf("begins as %s", e.State)
 		}
-		if again := rig.Ok(s.Enable(ctx, tenant, e.ID))(t); again.State != endpoint.EndpointPending {
+		if again := rig.Ok(s.Enable(ctx, tenant, e.ID))(t); again.State != endpoint.Pending {
 			t.Errorf("enabled without proof")
 		}
 		rig.WantError(t, second(s.Prove(ctx, e, "")), tenants.Unprocessable, "challenge_failed")
@@ -213,26 +213,26 @@ func TestEndpointStates(t *testing.T) {
 		}
 		first := s.Challenge(e)
 		e = rig.Ok(s.Prove(ctx, e, first))(t)
-		if e.State != endpoint.EndpointEnabled || e.Reason != "" {
+		if e.State != endpoint.Enabled || e.Reason != "" {
 			t.Errorf("proven it is %s", e.State)
 		}
 		time.Sleep(time.Minute)
 		off := rig.Ok(s.Disable(ctx, tenant, e.ID, "by hand"))(t)
-		if off.State != endpoint.EndpointDisabled || off.Reason != "by hand" || !off.Changed.After(e.Changed) {
+		if off.State != endpoint.Disabled || off.Reason != "by hand" || !off.Changed.After(e.Changed) {
 			t.Errorf("disabled it is %+v", off)
 		}
 		time.Sleep(time.Minute)
-		if e = rig.Ok(s.Enable(ctx, tenant, e.ID))(t); e.State != endpoint.EndpointEnabled {
+		if e = rig.Ok(s.Enable(ctx, tenant, e.ID))(t); e.State != endpoint.Enabled {
 			t.Errorf("proven once, enabled again it is %s", e.State)
 		}
-		moved := rig.Ok(s.Patch(ctx, tenant, e.ID, endpoint.EndpointPatch{URL: new("https://elsewhere.example.com/")}))(t)
-		if moved.State != endpoint.EndpointPending || s.Challenge(moved) == first {
+		moved := rig.Ok(s.Patch(ctx, tenant, e.ID, endpoint.Patch{URL: new("https://elsewhere.example.com/")}))(t)
+		if moved.State != endpoint.Pending || s.Challenge(moved) == first {
 			t.Errorf("at another URL it is %s", moved.State)
 		}
 		rig.WantError(t, second(s.Prove(ctx, e, s.Challenge(e))), tenants.Conflict, "endpoint_changed")
 		time.Sleep(time.Minute)
-		back := rig.Ok(s.Patch(ctx, tenant, e.ID, endpoint.EndpointPatch{URL: &e.URL}))(t)
-		if back.State != endpoint.EndpointEnabled {
+		back := rig.Ok(s.Patch(ctx, tenant, e.ID, endpoint.Patch{URL: &e.URL}))(t)
+		if back.State != endpoint.Enabled {
 			t.Errorf("at the proven URL again it is %s", back.State)
 		}
 	})
@@ -243,12 +243,12 @@ func TestEndpointGivenUpOnlyAsItWasSeen(t *testing.T) {
 		_, s, tenant := rig.EndpointOffice(t, false)
 		ctx := context.Background()
 		seen, _ := rig.MustCreate(t, s, tenant, rig.HooksEndpoint())
-		rig.Ok(s.Patch(ctx, tenant, seen.ID, endpoint.EndpointPatch{URL: new("https://mended.example.com/")}))(t)
-		if e := rig.Ok(s.GiveUp(ctx, seen, "410"))(t); e.State != endpoint.EndpointEnabled {
+		rig.Ok(s.Patch(ctx, tenant, seen.ID, endpoint.Patch{URL: new("https://mended.example.com/")}))(t)
+		if e := rig.Ok(s.GiveUp(ctx, seen, "410"))(t); e.State != endpoint.Enabled {
 			t.Error("a 410 of the old URL has disabled the new one")
 		}
 		seen = rig.Ok(s.Get(ctx, tenant, seen.ID))(t)
-		if e := rig.Ok(s.GiveUp(ctx, seen, "410"))(t); e.State != endpoint.EndpointDisabled || e.Reason != "410" {
+		if e := rig.Ok(s.GiveUp(ctx, seen, "410"))(t); e.State != endpoint.Disabled || e.Reason != "410" {
 			t.Errorf("got %s %q", e.State, e.Reason)
 		}
 	})

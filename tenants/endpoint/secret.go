@@ -24,11 +24,11 @@ const (
 	prefixPublicKey  = "whpk_"
 )
 
-// MaxEndpointSecrets is how many secrets of an endpoint sign at a time, those being rotated out included.
-const MaxEndpointSecrets = 4
+// MaxSecrets is how many secrets of an endpoint sign at a time, those being rotated out included.
+const MaxSecrets = 4
 
-// EndpointKey is what a receiver needs to verify what one secret has signed.
-type EndpointKey struct {
+// Key is what a receiver needs to verify what one secret has signed.
+type Key struct {
 	ID        string
 	Scheme    string
 	Secret    string // "whsec_…", with v1
@@ -38,8 +38,8 @@ type EndpointKey struct {
 }
 
 // newSecret seals a secret, the tenant's own or one that is made here where text is empty.
-func (s *Endpoints) newSecret(ctx context.Context, e Endpoint, scheme, text string) (EndpointSecret, EndpointKey, error) {
-	none := func(err error) (EndpointSecret, EndpointKey, error) { return EndpointSecret{}, EndpointKey{}, err }
+func (s *Endpoints) newSecret(ctx context.Context, e Endpoint, scheme, text string) (Secret, Key, error) {
+	none := func(err error) (Secret, Key, error) { return Secret{}, Key{}, err }
 	switch scheme {
 	case "", SchemeV1:
 		scheme = SchemeV1
@@ -62,7 +62,7 @@ func (s *Endpoints) newSecret(ctx context.Context, e Endpoint, scheme, text stri
 	default:
 		return none(tenants.Refused("/secret_scheme", "invalid_scheme", "the scheme is v1 or v1a"))
 	}
-	made := EndpointSecret{SealedSecret: tenants.SealedSecret{ID: tenants.NewID(tenants.PrefixSecret), Created: time.Now().UTC().Truncate(time.Second)}, Scheme: scheme}
+	made := Secret{SealedSecret: tenants.SealedSecret{ID: tenants.NewID(tenants.PrefixSecret), Created: time.Now().UTC().Truncate(time.Second)}, Scheme: scheme}
 	var err error
 	if made.Sealed, err = s.vault.Seal(ctx, e.Tenant, made.purpose(e.ID), []byte(text)); err != nil {
 		return none(err)
@@ -78,20 +78,20 @@ func standardWebhooks() signing.Scheme {
 }
 
 // purpose binds a sealed secret to its place: in another endpoint's record it does not open.
-func (x EndpointSecret) purpose(endpoint string) string {
+func (x Secret) purpose(endpoint string) string {
 	return "endpoint-secret/" + endpoint + "/" + x.ID + "/" + x.Scheme
 }
 
 // key is what the receiver needs of a secret whose text is known.
-func (x EndpointSecret) key(text string) (EndpointKey, error) {
-	k := EndpointKey{ID: x.ID, Scheme: x.Scheme, Created: x.Created, NotAfter: x.NotAfter}
+func (x Secret) key(text string) (Key, error) {
+	k := Key{ID: x.ID, Scheme: x.Scheme, Created: x.Created, NotAfter: x.NotAfter}
 	if x.Scheme == SchemeV1 {
 		k.Secret = text
 		return k, nil
 	}
 	private, err := privateKey(text)
 	if err != nil {
-		return EndpointKey{}, err
+		return Key{}, err
 	}
 	k.PublicKey = prefixPublicKey + base64.StdEncoding.EncodeToString(private.Public().(ed25519.PublicKey))
 	return k, nil
@@ -106,8 +106,8 @@ func privateKey(text string) (ed25519.PrivateKey, error) {
 }
 
 // Keys opens what receivers verify the endpoint's deliveries by, the newest first.
-func (s *Endpoints) Keys(ctx context.Context, e Endpoint) ([]EndpointKey, error) {
-	var keys []EndpointKey
+func (s *Endpoints) Keys(ctx context.Context, e Endpoint) ([]Key, error) {
+	var keys []Key
 	for _, x := range e.Secrets {
 		if tenants.Ended(x.NotAfter, time.Now()) {
 			continue
@@ -133,11 +133,11 @@ type SecretRotation struct {
 }
 
 // RotateSecret gives the endpoint a new secret. With too many being rotated out already: Conflict secret_limit.
-func (s *Endpoints) RotateSecret(ctx context.Context, tenant tenants.TenantID, id string, r SecretRotation) (Endpoint, EndpointKey, error) {
+func (s *Endpoints) RotateSecret(ctx context.Context, tenant tenants.TenantID, id string, r SecretRotation) (Endpoint, Key, error) {
 	if err := tenants.CheckOverlap(r.Overlap); err != nil {
-		return Endpoint{}, EndpointKey{}, err
+		return Endpoint{}, Key{}, err
 	}
-	var key EndpointKey
+	var key Key
 	e, err := s.edit(ctx, tenant, id, func(e *Endpoint) error {
 		scheme := r.Scheme
 		if scheme == "" && len(e.Secrets) > 0 {
@@ -152,10 +152,10 @@ func (s *Endpoints) RotateSecret(ctx context.Context, tenant tenants.TenantID, i
 		if r.Overlap == 0 {
 			old = nil
 		}
-		if len(old) == MaxEndpointSecrets {
+		if len(old) == MaxSecrets {
 			return tenants.Errorf(tenants.Conflict, "secret_limit", "four secrets sign already; rotate without overlap, or wait for one to end")
 		}
-		e.Secrets = []EndpointSecret{made}
+		e.Secrets = []Secret{made}
 		for _, x := range old {
 			x.NotAfter = tenants.Earlier(x.NotAfter, end)
 			e.Secrets = append(e.Secrets, x)
@@ -164,7 +164,7 @@ func (s *Endpoints) RotateSecret(ctx context.Context, tenant tenants.TenantID, i
 		return nil
 	})
 	if err != nil {
-		return Endpoint{}, EndpointKey{}, err
+		return Endpoint{}, Key{}, err
 	}
 	return e, key, nil
 }

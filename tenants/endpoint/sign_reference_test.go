@@ -19,7 +19,7 @@ func TestDeliveryVerifiesWithTheReferenceLibrary(t *testing.T) {
 	ctx := context.Background()
 	own := rig.HooksEndpoint()
 	own.Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" // the specification's example
-	for name, spec := range map[string]endpoint.EndpointSpec{"made here": rig.HooksEndpoint(), "the tenant's own": own} {
+	for name, spec := range map[string]endpoint.Spec{"made here": rig.HooksEndpoint(), "the tenant's own": own} {
 		e, key := rig.MustCreate(t, s, tenant, spec)
 		if spec.Secret != "" && key.Secret != spec.Secret {
 			t.Errorf("%s: another secret is shown", name)

@@ -17,7 +17,7 @@ import (
 )
 
 // passes tells whether the request verifies as a receiver with that key would verify it.
-func passes(t *testing.T, key endpoint.EndpointKey, o tenants.Outgoing, now time.Time) bool {
+func passes(t *testing.T, key endpoint.Key, o tenants.Outgoing, now time.Time) bool {
 	t.Helper()
 	if key.Scheme == endpoint.SchemeV1 {
 		scheme, _ := signing.Lookup("standard-webhooks")
@@ -174,7 +174,7 @@ func TestHeadersThatAreNotTheTenantsToSet(t *testing.T) {
 		rig.WantError(t, err, tenants.Unprocessable, "invalid_header")
 	}
 	e, _ := rig.MustCreate(t, s, tenant, rig.HooksEndpoint())
-	e, err := s.Patch(context.Background(), tenant, e.ID, endpoint.EndpointPatch{Headers: &map[string]string{}})
+	e, err := s.Patch(context.Background(), tenant, e.ID, endpoint.Patch{Headers: &map[string]string{}})
 	if err != nil || e.Headers != nil || len(e.HeaderNames) != 0 {
 		t.Errorf("headers are not cleared: %v", err)
 	}

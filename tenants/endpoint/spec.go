@@ -10,8 +10,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// EndpointSpec is what a caller chooses of a new endpoint. Its fields are as Endpoint's.
-type EndpointSpec struct {
+// Spec is what a caller chooses of a new endpoint. Its fields are as Endpoint's.
+type Spec struct {
 	Name         string
 	URL          string
 	Channels     []string
@@ -26,8 +26,8 @@ type EndpointSpec struct {
 	Secret       string // "": one is made. The tenant's own only with v1
 }
 
-// EndpointPatch changes what it names and leaves the rest.
-type EndpointPatch struct {
+// Patch changes what it names and leaves the rest.
+type Patch struct {
 	Name        *string
 	URL         *string
 	Channels    *[]string
@@ -151,7 +151,7 @@ func (e Endpoint) put() tenants.Op {
 }
 
 // become changes the state, at the time given.
-func (e *Endpoint) become(s EndpointState, reason string, at time.Time) {
+func (e *Endpoint) become(s State, reason string, at time.Time) {
 	if e.State != s {
 		e.State, e.Changed = s, at.UTC().Truncate(time.Second)
 	}

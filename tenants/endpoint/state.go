@@ -15,10 +15,10 @@ const notProven = "its URL has yet to answer the ownership challenge"
 // enable makes the endpoint enabled, or pending where its URL has something to prove.
 func (s *Endpoints) enable(e *Endpoint, at time.Time) {
 	if !s.proven(*e) {
-		e.become(EndpointPending, notProven, at)
+		e.become(Pending, notProven, at)
 		return
 	}
-	e.become(EndpointEnabled, "", at)
+	e.become(Enabled, "", at)
 }
 
 // proven tells whether the endpoint's URL may be posted to: where a challenge is asked for, once it has answered.
@@ -37,7 +37,7 @@ func (s *Endpoints) Enable(ctx context.Context, tenant tenants.TenantID, id stri
 // Disable stops deliveries to the endpoint, for a reason that people are shown.
 func (s *Endpoints) Disable(ctx context.Context, tenant tenants.TenantID, id, reason string) (Endpoint, error) {
 	return s.edit(ctx, tenant, id, func(e *Endpoint) error {
-		e.become(EndpointDisabled, reason, time.Now())
+		e.become(Disabled, reason, time.Now())
 		return nil
 	})
 }
@@ -46,8 +46,8 @@ func (s *Endpoints) Disable(ctx context.Context, tenant tenants.TenantID, id, re
 // since, what was seen says nothing about it, and it stays as it is.
 func (s *Endpoints) GiveUp(ctx context.Context, seen Endpoint, reason string) (Endpoint, error) {
 	return s.edit(ctx, seen.Tenant, seen.ID, func(e *Endpoint) error {
-		if e.State == EndpointEnabled && e.URL == seen.URL && e.Changed.Equal(seen.Changed) {
-			e.become(EndpointDisabled, reason, time.Now())
+		if e.State == Enabled && e.URL == seen.URL && e.Changed.Equal(seen.Changed) {
+			e.become(Disabled, reason, time.Now())
 		}
 		return nil
 	})
@@ -71,7 +71,7 @@ func (s *Endpoints) Prove(ctx context.Context, seen Endpoint, answer string) (En
 			return tenants.Errorf(tenants.Conflict, "endpoint_changed", "the endpoint has changed meanwhile; try again")
 		}
 		e.Proven = e.URL
-		if e.State == EndpointPending {
+		if e.State == Pending {
 			s.enable(e, time.Now())
 		}
 		return nil

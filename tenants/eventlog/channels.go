@@ -17,10 +17,10 @@ type Channel struct {
 	EmptyTo  int64 // of the purged events, the payloads up to here are gone from the table
 }
 
-func ChannelsKind() tenants.Kind { return "list/channels" }
+func RecordKind() tenants.Kind { return "list/channels" }
 
 func RecordKey(ch tenants.ChannelKey) tenants.Key {
-	return tenants.Key{Tenant: ch.Tenant, Kind: ChannelsKind(), Sort: ch.Name}
+	return tenants.Key{Tenant: ch.Tenant, Kind: RecordKind(), Sort: ch.Name}
 }
 
 func newChannelOp(ch tenants.ChannelKey, now time.Time) tenants.Op {
@@ -35,7 +35,7 @@ func (l *Log) Channel(ctx context.Context, tenant tenants.TenantID, channel stri
 // Channels returns up to limit (1 to 1,000) of the tenant's channels in order of their names, behind the name after ("" from
 // the first). Fewer than limit means that there are no more.
 func (l *Log) Channels(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Channel, error) {
-	channels, _, err := record.List[Channel](ctx, l.Table, tenant, ChannelsKind(), after, min(max(limit, 1), 1000))
+	channels, _, err := record.List[Channel](ctx, l.Table, tenant, RecordKind(), after, min(max(limit, 1), 1000))
 	return channels, err
 }
 

@@ -17,7 +17,7 @@ func read(t testing.TB, r io.Reader) (events []string, d *eventstream.Decoder) {
 	d = eventstream.NewDecoder(r, 1<<20)
 	for {
 		e, err := d.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return events, d
 		}
 		if err != nil {

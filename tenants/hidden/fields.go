@@ -11,10 +11,10 @@ import (
 // what is worked out for one holds for everybody who has the same. "" hides nothing.
 type Hidden string
 
-// HiddenField is a member of payloads, with all that is in it.
-type HiddenField struct {
+// Field is a member of payloads, with all that is in it.
+type Field struct {
 	Channel string // a pattern, see ValidChannelPattern
-	Path    string // members' names from the outermost on, joined by dots, see ValidFieldPath. Arrays on the way are gone through
+	Path    string // members' names from the outermost on, joined by dots, see ValidPath. Arrays on the way are gone through
 }
 
 // Bounds of a field's path.
@@ -25,7 +25,7 @@ const (
 )
 
 // NewHidden makes a Hidden of valid fields.
-func NewHidden(fields ...HiddenField) Hidden {
+func NewHidden(fields ...Field) Hidden {
 	lines := make([]string, 0, len(fields))
 	for _, f := range fields {
 		lines = append(lines, f.Channel+" "+f.Path)
@@ -77,9 +77,9 @@ func (h Hidden) View(e *tenants.Event) *tenants.Event {
 	return &seen
 }
 
-// ValidFieldPath tells whether path can name a field: 1 to 16 names of 1 to 64 of A-Z a-z 0-9 _ - $ @, joined by dots, 200 bytes in
+// ValidPath tells whether path can name a field: 1 to 16 names of 1 to 64 of A-Z a-z 0-9 _ - $ @, joined by dots, 200 bytes in
 // all. A member of another name is hidden with the member that it is in.
-func ValidFieldPath(path string) bool {
+func ValidPath(path string) bool {
 	if len(path) > maxFieldPath || strings.Count(path, ".") >= maxFieldDeep {
 		return false
 	}

@@ -13,9 +13,9 @@ import (
 
 // hide makes a Hidden of paths in all channels.
 func hide(paths ...string) hidden.Hidden {
-	var fields []hidden.HiddenField
+	var fields []hidden.Field
 	for _, p := range paths {
-		fields = append(fields, hidden.HiddenField{Channel: "*", Path: p})
+		fields = append(fields, hidden.Field{Channel: "*", Path: p})
 	}
 	return hidden.NewHidden(fields...)
 }
@@ -76,8 +76,8 @@ func TestView(t *testing.T) {
 
 func TestHiddenIsOfChannels(t *testing.T) {
 	h := hidden.NewHidden(
-		hidden.HiddenField{Channel: "orders.*", Path: "b"}, hidden.HiddenField{Channel: "*", Path: "a"},
-		hidden.HiddenField{Channel: "orders.1", Path: "b"}, hidden.HiddenField{Channel: "news", Path: "c"},
+		hidden.Field{Channel: "orders.*", Path: "b"}, hidden.Field{Channel: "*", Path: "a"},
+		hidden.Field{Channel: "orders.1", Path: "b"}, hidden.Field{Channel: "news", Path: "c"},
 	)
 	for channel, want := range map[string]string{"orders.1": "a b", "orders.2": "a b", "orders": "a", "news": "a c", "x": "a"} {
 		if got := strings.Join(h.Fields(channel), " "); got != want {
@@ -98,7 +98,7 @@ func TestHiddenIsOfChannels(t *testing.T) {
 		t.Error("equal ones are not equal")
 	}
 	e := &tenants.Event{Channel: "x", Data: []byte("text")}
-	if hidden.Hidden("").View(e) != e || hidden.NewHidden(hidden.HiddenField{Channel: "news", Path: "c"}).View(e) != e {
+	if hidden.Hidden("").View(e) != e || hidden.NewHidden(hidden.Field{Channel: "news", Path: "c"}).View(e) != e {
 		t.Error("an event in which nothing is hidden is not itself")
 	}
 }
@@ -109,7 +109,7 @@ func TestFieldPaths(t *testing.T) {
 		"": false, ".": false, ".a": false, "a.": false, "a..b": false, "*": false, "a.*": false, "a b": false, "a,b": false, "a\nb": false, `a"b`: false,
 		"é": false, "a/b": false, "a[0]": false, strings.Repeat("a", 65): false, strings.Repeat("a.", 16) + "a": false, strings.Repeat(strings.Repeat("a", 60)+".", 4): false,
 	} {
-		if hidden.ValidFieldPath(path) != want {
+		if hidden.ValidPath(path) != want {
 			t.Errorf("%q is valid: %v", path, !want)
 		}
 	}

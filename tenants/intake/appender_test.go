@@ -112,7 +112,7 @@ func TestAppenderTellsAgain(t *testing.T) {
 func TestWhatWaitsOfADeletedTenantIsDropped(t *testing.T) {
 	r, ctx := rig.NewIntakeRig(t), context.Background()
 	r.Tenants = r.Accounts
-	_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "orders"})
+	_, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "orders"})
 	send := func(delivery string) {
 		t.Helper()
 		if _, err := r.Receiver.Receive(ctx, rig.Github(t, token, delivery, "push", "{}")); err != nil {

@@ -15,7 +15,7 @@ func (a *Appender) traceAppended(events []tenants.Event, began time.Time) {
 	now := time.Now()
 	for i := range events {
 		if e := &events[i]; e.Traced(now) {
-			a.Tracer.Hop(e.Tenant, e.ID, e.Time, trace.Hop{Name: trace.HopAppended, At: began.UTC(), Took: now.Sub(began)})
+			a.Tracer.Step(e.Tenant, e.ID, e.Time, trace.Step{Name: trace.StepAppended, At: began.UTC(), Took: now.Sub(began)})
 		}
 	}
 }
@@ -53,18 +53,18 @@ func (f *fanOutTrace) end() {
 	if f == nil {
 		return
 	}
-	h := trace.Hop{Name: trace.HopFannedOut, At: f.began.UTC(), Took: time.Since(f.began)}
+	h := trace.Step{Name: trace.StepFannedOut, At: f.began.UTC(), Took: time.Since(f.began)}
 	for i, node := range f.nodes {
 		switch {
-		case f.errs[i] == nil && len(h.Nodes) < trace.HopNodes:
+		case f.errs[i] == nil && len(h.Nodes) < trace.StepNodes:
 			h.Nodes = append(h.Nodes, node)
-		case tenants.IsNotFound(f.errs[i]) && len(h.Gone) < trace.HopNodes:
+		case tenants.IsNotFound(f.errs[i]) && len(h.Gone) < trace.StepNodes:
 			h.Gone = append(h.Gone, node)
 		}
 	}
 	for i := range f.events {
 		if e := &f.events[i]; e.Traced(f.began) {
-			f.a.Tracer.Hop(e.Tenant, e.ID, e.Time, h)
+			f.a.Tracer.Step(e.Tenant, e.ID, e.Time, h)
 		}
 	}
 }

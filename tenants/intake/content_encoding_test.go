@@ -82,7 +82,7 @@ func TestReceiveVerifiesWhatWasSentAndKeepsWhatItSays(t *testing.T) {
 	}
 
 	// What identifies a delivery is read behind the encoding too.
-	_, token = r.Source(t, source.SourceSpec{Provider: "none", Channel: "all", Custom: &signing.Custom{IDField: "id", TypeField: "kind"}})
+	_, token = r.Source(t, source.Spec{Provider: "none", Channel: "all", Custom: &signing.Custom{IDField: "id", TypeField: "kind"}})
 	for range 2 {
 		in := intake.Inbound{Token: token, Method: "POST", Body: []byte(gzipped(t, `{"id":"n-1","kind":"order.paid"}`)), Received: in.Received, Header: map[string][]string{"Content-Encoding": {"gzip"}}}
 		if _, err := r.Receiver.Receive(t.Context(), in); err != nil {
@@ -97,7 +97,7 @@ func TestReceiveVerifiesWhatWasSentAndKeepsWhatItSays(t *testing.T) {
 
 func TestReceiveOfABombAndOfWhatIsNoGzip(t *testing.T) {
 	r := rig.NewIntakeRig(t)
-	_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+	_, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 	small := gzipped(t, strings.Repeat("x", 400))
 	for _, tt := range []struct {
 		name, wire, coding string

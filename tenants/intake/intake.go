@@ -40,11 +40,11 @@ func NewIntake(limits tenants.LimitLookup, l *eventlog.Log, q tenants.Queue) *In
 // Accepted is the answer to a webhook or a publish.
 type Accepted struct {
 	ID, Channel string
-	Tenant      tenants.TenantID       // whose event it is
-	Duplicate   bool                   // the event is in its channel already; nothing was enqueued
-	Reply       *signing.Reply         // the answer to a provider's handshake, to be sent as it is; there is no event then
-	Response    *source.SourceResponse // the source's own answer to an event; nil: the transport's
-	Allow       []string               // with MethodNotAllowed: the methods that the source takes
+	Tenant      tenants.TenantID // whose event it is
+	Duplicate   bool             // the event is in its channel already; nothing was enqueued
+	Reply       *signing.Reply   // the answer to a provider's handshake, to be sent as it is; there is no event then
+	Response    *source.Response // the source's own answer to an event; nil: the transport's
+	Allow       []string         // with MethodNotAllowed: the methods that the source takes
 }
 
 // Take counts one event against the tenant's rate: TooMany event_rate.

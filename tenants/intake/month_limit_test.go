@@ -19,7 +19,7 @@ func TestEventsPerMonthAreHeld(t *testing.T) {
 		time.Sleep(12 * time.Hour) // of the first of January
 		r := rig.NewIntakeRig(t)
 		u := r.Followed(t)
-		_, token := r.Source(t, source.SourceSpec{Provider: "github", Channel: "orders", Secret: rig.IntakeSecret})
+		_, token := r.Source(t, source.Spec{Provider: "github", Channel: "orders", Secret: rig.IntakeSecret})
 		r.Limit(t, map[string]int64{"events_per_month": 10, "events_per_second": 0})
 		if n := r.UntilRefused(t, 100); n != 10 {
 			t.Errorf("%d of 10 were taken at once", n)

@@ -19,12 +19,12 @@ type Notices struct {
 	told map[string]bool // ids that this process has sent
 }
 
-// ScarceType is the type of the event that says that most of a limit is in use:
+// TypeLimitWarning is the type of the event that says that most of a limit is in use:
 //
 //	{"limit":"connections","max":1000,"percent":80,"period":"2026-01-31"}
 //
 // limit is a name of LimitNames. It comes once in a period (a day or, of events_per_month and channels, a month) for each value of the limit.
-const ScarceType = "limit.warning"
+const TypeLimitWarning = "limit.warning"
 
 const (
 	noticesTold = 10_000 // remembered
@@ -38,7 +38,7 @@ func NewNotices(q tenants.Queue) *Notices {
 
 // Scarce tells the tenant, which has limits l, that most of a limit is in use. What cannot be sent is told at the next occasion.
 func (n *Notices) Scarce(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, limit string, most int64, period string) {
-	n.Tell(ctx, tenant, l, ScarceType, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, tenants.ScarcePercent, period))
+	n.Tell(ctx, tenant, l, TypeLimitWarning, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, tenants.ScarcePercent, period))
 }
 
 // Tell sends the tenant, which has limits l, an event of the type with JSON as its data, once for each data.

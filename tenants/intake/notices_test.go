@@ -91,7 +91,7 @@ func TestATenantIsToldThatItsConnectionsRunOut(t *testing.T) {
 			s.Admission.Notices = intake.NewNotices(r.Queue)
 		}
 		time.Sleep(15 * time.Second)
-		ask, limits := quota.AdmissionRequest{Tenant: r.Tenant}, tenants.Limits{Connections: 100}
+		ask, limits := quota.Request{Tenant: r.Tenant}, tenants.Limits{Connections: 100}
 		for i := range 100 {
 			if i == 40 {
 				wantNotices(t, r)
@@ -130,7 +130,7 @@ func TestATenantIsToldWhichOfItsConnectionLimitsRunsOut(t *testing.T) {
 					t.Helper()
 					for range n {
 						for _, name := range names {
-							if _, err := admission.Reserve(t.Context(), quota.AdmissionRequest{Tenant: r.Tenant, Channels: []string{"a", name}, Subject: name}, limits); err != nil {
+							if _, err := admission.Reserve(t.Context(), quota.Request{Tenant: r.Tenant, Channels: []string{"a", name}, Subject: name}, limits); err != nil {
 								t.Fatal(err)
 							}
 						}
@@ -194,14 +194,14 @@ func TestHookcastsChannelsAreItsOwnToPublishTo(t *testing.T) {
 	ctx := context.Background()
 	_, err := r.Publisher.Publish(ctx, r.Tenant, intake.Publication{Channel: tenants.NoticesChannel, Type: "t"})
 	rig.WantError(t, err, tenants.Unprocessable, "reserved_channel")
-	for _, spec := range []source.SourceSpec{
+	for _, spec := range []source.Spec{
 		{Channel: "hookcast.x"}, {Channel: "a.{n}", Fallback: "hookcast.notices"},
 	} {
 		spec.Name, spec.Provider, spec.Secret = "s", "github", rig.IntakeSecret
 		_, _, err := r.Sources.Create(ctx, r.Tenant, spec)
 		rig.WantError(t, err, tenants.Unprocessable, "reserved_channel")
 	}
-	_, token := r.Source(t, source.SourceSpec{Provider: "github", Channel: "{repository.name}.notices", Secret: rig.IntakeSecret})
+	_, token := r.Source(t, source.Spec{Provider: "github", Channel: "{repository.name}.notices", Secret: rig.IntakeSecret})
 	_, err = r.Receiver.Receive(ctx, rig.Github(t, token, "d-1", "push", `{"repository":{"name":"hookcast"}}`))
 	rig.WantError(t, err, tenants.Unprocessable, "reserved_channel")
 	if got := r.Queued(t); len(got) != 0 {

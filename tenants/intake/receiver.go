@@ -32,13 +32,13 @@ type Inbound struct {
 // Receiver takes webhooks in: finds the source, verifies the signature, and enqueues the event.
 type Receiver struct {
 	sources    SourceLookup
-	judge      source.Judge
+	judge      source.Verifier
 	intake     *Intake
 	handshakes *cache.Rate[string] // by source
 }
 
 // NewReceiver returns a Receiver for the sources into in.
-func NewReceiver(sources SourceLookup, j source.Judge, in *Intake) *Receiver {
+func NewReceiver(sources SourceLookup, j source.Verifier, in *Intake) *Receiver {
 	return &Receiver{sources, j, in, cache.NewRate[string](10_000)}
 }
 

@@ -52,8 +52,8 @@ func TestReceiveAnswers(t *testing.T) {
 	ctx := context.Background()
 	r := rig.NewIntakeRig(t)
 	_, token := r.Source(t, rig.GithubSpec)
-	_, fallback := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "github.{repository.name}", Fallback: "github.other"})
-	_, fixed := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+	_, fallback := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "github.{repository.name}", Fallback: "github.other"})
+	_, fixed := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 	r.Limit(t, map[string]int64{"event_bytes": 1000})
 	named := `{"repository":{"name":"a"}}`
 	deep := strings.Repeat(`{"repository":`, 50) + strings.Repeat("}", 50)
@@ -103,7 +103,7 @@ func TestReceiveAnswers(t *testing.T) {
 
 func TestReceiveMapsTypes(t *testing.T) {
 	r := rig.NewIntakeRig(t)
-	_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+	_, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 	delivery := 0
 	for sent, want := range map[string]string{
 		"pull_request": "pull_request", "issues/opened:x-1.y": "issues/opened:x-1.y", "with space": "with_space", "ünï": "_n_", "error": "webhook.error", "open": "webhook.open",
@@ -122,7 +122,7 @@ func TestReceiveMapsTypes(t *testing.T) {
 
 func TestReceiveFlagsWhatNobodyVerified(t *testing.T) {
 	r := rig.NewIntakeRig(t)
-	_, token := r.Source(t, source.SourceSpec{Provider: "none", Channel: "open"})
+	_, token := r.Source(t, source.Spec{Provider: "none", Channel: "open"})
 	in := intake.Inbound{Token: token, Method: "POST", Body: []byte("hi"), Received: time.Now(), Header: map[string][]string{"Content-Type": {"text/plain"}}}
 	for range 2 { // without an id of the provider's, each is an event of its own
 		if _, err := r.Receiver.Receive(context.Background(), in); err != nil {
@@ -143,7 +143,7 @@ func TestReceiveKnowsARepeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		r := rig.NewIntakeRig(t)
-		src, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+		src, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 		post := func(body string) intake.Accepted {
 			t.Helper()
 			got, err := r.Receiver.Receive(ctx, rig.Github(t, token, "d-1", "push", body))
@@ -169,7 +169,7 @@ func TestReceiveKnowsARepeat(t *testing.T) {
 			t.Errorf("the other body again: %+v", again)
 		}
 		channel := "elsewhere"
-		if _, err := r.Sources.Update(ctx, r.Tenant, src.ID, source.SourcePatch{Channel: &channel}); err != nil {
+		if _, err := r.Sources.Update(ctx, r.Tenant, src.ID, source.Patch{Channel: &channel}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Minute) // the queue has forgotten, and so have the caches
@@ -188,7 +188,7 @@ func TestReceiveKnowsARepeat(t *testing.T) {
 // Two deliveries with one id and two bodies arrive before either is in the log: both get there, the second one marked.
 func TestReceiveTwoBodiesAtOnce(t *testing.T) {
 	r := rig.NewIntakeRig(t)
-	_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+	_, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 	for _, body := range []string{"one", "two", "one"} {
 		if _, err := r.Receiver.Receive(context.Background(), rig.Github(t, token, "d-1", "push", body)); err != nil {
 			t.Fatal(err)
@@ -206,7 +206,7 @@ func TestReceiveTwoBodiesAtOnce(t *testing.T) {
 func TestReceiveDoesNotTrustAClaimAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewIntakeRig(t)
-		_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+		_, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 		first, err := r.Receiver.Receive(t.Context(), rig.Github(t, token, "d-1", "push", "one"))
 		if err != nil {
 			t.Fatal(err)
@@ -230,12 +230,12 @@ func TestReceiveDoesNotTrustAClaimAlone(t *testing.T) {
 func TestReceiveWhileTheTableIsDown(t *testing.T) {
 	ctx := context.Background()
 	r := rig.NewIntakeRig(t)
-	_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+	_, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 	if _, err := r.Receiver.Receive(ctx, rig.Github(t, token, "d-0", "push", "zero")); err != nil { // sources and limits are cached now
 		t.Fatal(err)
 	}
 	down := intake.NewIntake(r.Accounts, eventlog.New(downTable{}), r.Queue)
-	got, err := intake.NewReceiver(r.Sources, source.NewJudge(nil), down).Receive(ctx, rig.Github(t, token, "d-1", "push", "one"))
+	got, err := intake.NewReceiver(r.Sources, source.NewVerifier(nil), down).Receive(ctx, rig.Github(t, token, "d-1", "push", "one"))
 	if err != nil || got.ID == "" {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -256,7 +256,7 @@ func (downTable) Query(context.Context, tenants.Range) ([]tenants.Row, error) {
 
 func TestReceiveIsUnavailableWhereTheQueueIs(t *testing.T) {
 	r := rig.NewIntakeRig(t)
-	_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+	_, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 	for _, outcome := range []tenantstest.Outcome{tenantstest.Lost, tenantstest.Stored} {
 		r.Queue.Fail(outcome, func(c tenantstest.Call) bool { return c.Method == "Send" })
 		if _, err := r.Receiver.Receive(context.Background(), rig.Github(t, token, "d-1", "push", "one")); tenants.KindOf(err) != tenants.Unavailable || err == nil {
@@ -272,7 +272,7 @@ func TestReceiveIsUnavailableWhereTheQueueIs(t *testing.T) {
 
 func TestReceiveAnswersAHandshakeAndEnqueuesNothing(t *testing.T) {
 	r := rig.NewIntakeRig(t)
-	_, token := r.Source(t, source.SourceSpec{Provider: "slack", Secret: rig.IntakeSecret, Channel: "slack"})
+	_, token := r.Source(t, source.Spec{Provider: "slack", Secret: rig.IntakeSecret, Channel: "slack"})
 	in := rig.Signed(t, "slack", token, "", `{"type":"url_verification","challenge":"c-1"}`, nil)
 	got, err := r.Receiver.Receive(context.Background(), in)
 	if err != nil || got.Reply == nil || string(got.Reply.Body) != "c-1" || got.ID != "" {
@@ -291,7 +291,7 @@ func TestReceiveHoldsTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		r := rig.NewIntakeRig(t)
-		_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+		_, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
 		r.Limit(t, map[string]int64{"events_per_second": 3})
 		for range 10 {
 			bad := rig.Github(t, token, "x", "push", "bad")

@@ -57,11 +57,11 @@ func TestReceiveFailsOpenForSignedAndClosedForUnsignedSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		r := rig.NewIntakeRig(t)
-		_, signedToken := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
-		_, openToken := r.Source(t, source.SourceSpec{Provider: "none", Channel: "all"})
+		_, signedToken := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+		_, openToken := r.Source(t, source.Spec{Provider: "none", Channel: "all"})
 		limits := &blindLimits{LimitLookup: r.Accounts, blind: true}
 		in := intake.NewIntake(limits, r.Log, r.Queue)
-		receiver, publisher := intake.NewReceiver(r.Sources, source.NewJudge(nil), in), intake.NewPublisher(in)
+		receiver, publisher := intake.NewReceiver(r.Sources, source.NewVerifier(nil), in), intake.NewPublisher(in)
 
 		if _, err := receiver.Receive(ctx, rig.Github(t, signedToken, "1", "push", "{}")); err != nil {
 			t.Errorf("signed: %v", err)
@@ -103,10 +103,10 @@ func TestReceiveWhereCountsCannotBeRead(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { // which begins in January 2000
 			ctx := t.Context()
 			r := rig.NewIntakeRig(t)
-			_, signedToken := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
-			_, openToken := r.Source(t, source.SourceSpec{Provider: "none", Channel: "all"})
+			_, signedToken := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+			_, openToken := r.Source(t, source.Spec{Provider: "none", Channel: "all"})
 			table := &partlyDown{Table: r.Table, rows: rows}
-			receiver := intake.NewReceiver(r.Sources, source.NewJudge(nil), intake.NewIntake(r.Accounts, eventlog.New(table), r.Queue))
+			receiver := intake.NewReceiver(r.Sources, source.NewVerifier(nil), intake.NewIntake(r.Accounts, eventlog.New(table), r.Queue))
 			if _, err := receiver.Receive(ctx, rig.Github(t, signedToken, "1", "push", "{}")); err != nil {
 				t.Errorf("%s, signed: %v", rows, err)
 			}
@@ -125,9 +125,9 @@ func TestReceiveHoldsEachSourcesRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		r := rig.NewIntakeRig(t)
-		_, busy := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
-		_, quiet := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
-		_, open := r.Source(t, source.SourceSpec{Provider: "none", Channel: "all"})
+		_, busy := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+		_, quiet := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+		_, open := r.Source(t, source.Spec{Provider: "none", Channel: "all"})
 		r.Limit(t, map[string]int64{"events_per_second": 100, "events_per_second_per_source": 5, "events_per_second_unsigned": 2})
 		n := 0
 		post := func(token string) error {

@@ -119,15 +119,15 @@ func TestAnAppendIsTracedFromItsBeginning(t *testing.T) {
 		began := time.Now()
 		r.AppendAll(t)
 		r.Tracer.Flush(t.Context())
-		hops, err := trace.NewTraces(r.Table).Hops(t.Context(), r.Tenant, a.ID)
+		hops, err := trace.NewTraces(r.Table).Steps(t.Context(), r.Tenant, a.ID)
 		if err != nil || len(hops) != 2 {
 			t.Fatalf("%+v, %v", hops, err)
 		}
 		appended, fannedOut := hops[0], hops[1]
-		if appended.Name != trace.HopAppended || !appended.At.Equal(began) || appended.Took != 3*time.Second {
+		if appended.Name != trace.StepAppended || !appended.At.Equal(began) || appended.Took != 3*time.Second {
 			t.Errorf("%+v, began %v", appended, began)
 		}
-		if fannedOut.Name != trace.HopFannedOut || fannedOut.At.Before(appended.At.Add(appended.Took)) {
+		if fannedOut.Name != trace.StepFannedOut || fannedOut.At.Before(appended.At.Add(appended.Took)) {
 			t.Errorf("%+v behind %+v", fannedOut, appended)
 		}
 	})

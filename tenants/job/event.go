@@ -14,7 +14,7 @@ import (
 type jobData struct {
 	Job      string          `json:"job"`
 	Name     string          `json:"name,omitempty"`
-	State    JobState        `json:"state"`
+	State    State           `json:"state"`
 	Percent  float64         `json:"percent"`
 	Step     string          `json:"step,omitempty"`
 	Message  string          `json:"message,omitempty"`
@@ -67,7 +67,7 @@ func (r *jobRecord) event() tenants.Event {
 		ID:     tenants.DerivedID(tenants.PrefixEvent, string(r.Tenant), "job", r.ID, strconv.FormatInt(out.N, 10)),
 		Tenant: r.Tenant, Channel: r.Channel, Type: out.Type, Data: out.Data, ContentType: "application/json", Time: out.Since.UTC(), Snapshot: true,
 	}
-	if r.State != JobRunning && out.Data == nil {
+	if r.State != Running && out.Data == nil {
 		e.Data, e.End = r.data(nil), true
 	}
 	return e
@@ -92,12 +92,12 @@ const jobSpacing = 250 * time.Millisecond
 
 // unsent tells whether there is something to tell.
 func (r *jobRecord) unsent() bool {
-	return r.Out != nil || len(r.Lines) > 0 || r.State == JobRunning && r.Revision > r.Told || r.State != JobRunning && !r.EndTold
+	return r.Out != nil || len(r.Lines) > 0 || r.State == Running && r.Revision > r.Told || r.State != Running && !r.EndTold
 }
 
 // pause is how long load has to wait.
 func (r *jobRecord) pause(now time.Time) time.Duration {
-	if r.Out != nil || r.State != JobRunning {
+	if r.Out != nil || r.State != Running {
 		return 0
 	}
 	wait := time.Duration(-1)
@@ -117,20 +117,20 @@ func (r *jobRecord) load(now time.Time) {
 	if r.Out != nil {
 		return
 	}
-	ended := r.State != JobRunning
+	ended := r.State != Running
 	switch {
 	case len(r.Lines) > 0 && (ended || now.Sub(r.LoggedAt) >= jobSpacing):
 		shown := r.Job
 		if ended { // the lines were before the end, which has an event of its own
-			shown.State, shown.Result, shown.Error = JobRunning, nil, nil
+			shown.State, shown.Result, shown.Error = Running, nil, nil
 		}
-		r.Out = &jobOut{Type: TypeJobLog, Data: shown.data(r.Lines)}
+		r.Out = &jobOut{Type: TypeLog, Data: shown.data(r.Lines)}
 		r.Lines, r.LoggedAt = nil, now
 	case ended && !r.EndTold:
 		r.Out = &jobOut{Type: "job." + string(r.State)}
 		r.EndTold = true
 	case !ended && r.Revision > r.Told && now.Sub(r.ToldAt) >= jobSpacing:
-		r.Out = &jobOut{Type: TypeJobProgress, Data: r.data(nil)}
+		r.Out = &jobOut{Type: TypeProgress, Data: r.data(nil)}
 		r.Told, r.ToldAt = r.Revision, now
 	default:
 		return

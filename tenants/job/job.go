@@ -19,12 +19,12 @@ type Job struct {
 	Tenant   tenants.TenantID
 	Name     string // for people; ""
 	Channel  string
-	State    JobState
+	State    State
 	Percent  float64 // 0 to 100, at most two decimals; it never falls
 	Step     string
 	Message  string
 	Result   json.RawMessage // of a job that is completed; nil: none was given
-	Error    *JobError       // of one that has failed or timed out
+	Error    *Error          // of one that has failed or timed out
 	Created  time.Time
 	Reported time.Time // the last report, or Created
 	Ended    time.Time // zero: it has not
@@ -32,60 +32,60 @@ type Job struct {
 	Revision int64 // grows with each change that is shown; a reader who sees a lower one than it has can drop it
 }
 
-// JobState is where a job is in its life.
-type JobState string
+// State is where a job is in its life.
+type State string
 
 // A job runs until it is one of the others, for good.
 const (
-	JobRunning   JobState = "running"
-	JobCompleted JobState = "completed"
-	JobFailed    JobState = "failed"
-	JobTimedOut  JobState = "timed_out"
+	Running   State = "running"
+	Completed State = "completed"
+	Failed    State = "failed"
+	TimedOut  State = "timed_out"
 )
 
-// JobError is what a job failed of.
-type JobError struct {
+// Error is what a job failed of.
+type Error struct {
 	Code    string // for programs: letters, digits, '_' and '-', at most 64
 	Message string // for people
 }
 
-// Codes of a JobError that Hookcast gives itself.
+// Codes of a Error that Hookcast gives itself.
 const (
-	JobErrorFailed   = "failed" // where the worker gives none
-	JobErrorTimedOut = "timed_out"
-	JobErrorCanceled = "canceled"
+	ErrorFailed   = "failed" // where the worker gives none
+	ErrorTimedOut = "timed_out"
+	ErrorCanceled = "canceled"
 )
 
 // Types of a job's events.
 const (
-	TypeJobProgress  = "job.progress"
-	TypeJobLog       = "job.log"
-	TypeJobCompleted = "job.completed"
-	TypeJobFailed    = "job.failed"
-	TypeJobTimedOut  = "job.timed_out"
+	TypeProgress  = "job.progress"
+	TypeLog       = "job.log"
+	TypeCompleted = "job.completed"
+	TypeFailed    = "job.failed"
+	TypeTimedOut  = "job.timed_out"
 )
 
 // Bounds of a job.
 const (
-	DefaultJobTimeout = 5 * time.Minute // without a report
-	MaxJobTimeout     = 24 * time.Hour
-	MaxJobLife        = 24 * time.Hour     // from its creation, however much is reported
-	JobKeep           = 7 * 24 * time.Hour // from its end on
-	MaxJobResult      = 256 << 10          // bytes
-	MaxJobLines       = 500                // of one report
-	maxJobLine        = 2000               // bytes; longer ones are cut
-	maxJobLog         = 32 << 10           // bytes of lines that are not told yet
-	maxJobText        = 1000               // bytes of step, message and error
+	DefaultTimeout = 5 * time.Minute // without a report
+	MaxJobTimeout  = 24 * time.Hour
+	MaxJobLife     = 24 * time.Hour     // from its creation, however much is reported
+	Kept           = 7 * 24 * time.Hour // from its end on
+	MaxJobResult   = 256 << 10          // bytes
+	MaxJobLines    = 500                // of one report
+	maxJobLine     = 2000               // bytes; longer ones are cut
+	maxJobLog      = 32 << 10           // bytes of lines that are not told yet
+	maxJobText     = 1000               // bytes of step, message and error
 )
 
-// JobSpec is what a caller chooses of a new job.
-type JobSpec struct {
+// Spec is what a caller chooses of a new job.
+type Spec struct {
 	Name    string
-	Timeout time.Duration // without a report; 0: DefaultJobTimeout
+	Timeout time.Duration // without a report; 0: DefaultTimeout
 	Channel string        // "": one of the job's own
 }
 
-func (s JobSpec) check() error {
+func (s Spec) check() error {
 	if s.Name != "" {
 		if err := tenants.CheckName("/name", s.Name); err != nil {
 			return err
@@ -100,19 +100,19 @@ func (s JobSpec) check() error {
 	return tenants.Publishable(s.Channel)
 }
 
-// JobReport is what a worker says. Result with Complete, or Error, end the job.
-type JobReport struct {
+// Report is what a worker says. Result with Complete, or Error, end the job.
+type Report struct {
 	Percent  *float64
 	Step     *string
 	Message  *string
 	Lines    []string
 	Complete bool
 	Result   json.RawMessage
-	Error    *JobError
+	Error    *Error
 }
 
 // check refuses what a job cannot show, and brings the rest into one form.
-func (r *JobReport) check() error {
+func (r *Report) check() error {
 	if p := r.Percent; p != nil {
 		if math.IsNaN(*p) || *p < 0 || *p > 100 {
 			return tenants.Refused("/percent", "invalid_percent", "the percent must be 0 to 100")
@@ -126,7 +126,7 @@ func (r *JobReport) check() error {
 	}
 	if e := r.Error; e != nil {
 		if e.Code == "" {
-			r.Error = &JobError{Code: JobErrorFailed, Message: e.Message}
+			r.Error = &Error{Code: ErrorFailed, Message: e.Message}
 		} else if len(e.Code) > 64 || strings.ContainsFunc(e.Code, func(c rune) bool {
 			return c > unicode.MaxASCII || !tenants.TypeChar(byte(c)) || strings.ContainsRune(".:/", c)
 		}) {
@@ -189,7 +189,7 @@ func linesSize(lines []string) int {
 }
 
 // apply changes the job as r says, and tells whether that shows.
-func (j *Job) apply(r JobReport, now time.Time) (changed bool) {
+func (j *Job) apply(r Report, now time.Time) (changed bool) {
 	before := *j
 	j.Reported = now
 	if r.Percent != nil {
@@ -199,10 +199,10 @@ func (j *Job) apply(r JobReport, now time.Time) (changed bool) {
 	record.Set(&j.Message, r.Message)
 	switch {
 	case r.Error != nil:
-		j.end(JobFailed, now)
+		j.end(Failed, now)
 		j.Error = r.Error
 	case r.Complete:
-		j.end(JobCompleted, now)
+		j.end(Completed, now)
 		j.Percent, j.Result = 100, r.Result
 	}
 	changed = j.Percent != before.Percent || j.Step != before.Step || j.Message != before.Message || j.State != before.State
@@ -212,15 +212,15 @@ func (j *Job) apply(r JobReport, now time.Time) (changed bool) {
 	return changed
 }
 
-func (j *Job) end(s JobState, now time.Time) { j.State, j.Ended = s, now }
+func (j *Job) end(s State, now time.Time) { j.State, j.Ended = s, now }
 
 // repeats tells whether the job has ended as r would end it: a report that comes again.
-func (j *Job) repeats(r JobReport) bool {
+func (j *Job) repeats(r Report) bool {
 	switch {
 	case r.Error != nil:
-		return j.State == JobFailed && j.Error != nil && *j.Error == *r.Error
+		return j.State == Failed && j.Error != nil && *j.Error == *r.Error
 	case r.Complete:
-		return j.State == JobCompleted && bytes.Equal(j.Result, r.Result)
+		return j.State == Completed && bytes.Equal(j.Result, r.Result)
 	}
 	return false
 }

@@ -25,7 +25,7 @@ type Jobs struct {
 	intake  *intake.Intake
 	reports keyring.DerivedKey // the key that report tokens follow from
 
-	runner JobRunner
+	runner Runner
 	node   string // this process, as runs are claimed by; "": it runs none
 
 	mu      sync.Mutex
@@ -39,8 +39,8 @@ func NewJobs(t tenants.Table, in *intake.Intake, d *keyring.Ring) *Jobs {
 	return &Jobs{table: t, intake: in, reports: d.Reports()}
 }
 
-// Run makes this process one that runs jobs, while Watch runs. Call it before that.
-func (j *Jobs) Run(r JobRunner) { j.runner, j.node = r, tenants.NewID(tenants.PrefixNode) }
+// UseRunner makes this process one that runs jobs, while Watch runs. Call it before that.
+func (j *Jobs) UseRunner(r Runner) { j.runner, j.node = r, tenants.NewID(tenants.PrefixNode) }
 
 const (
 	rowJobs        tenants.Kind = "list/jobs"         // {tenant}, job id
@@ -66,14 +66,14 @@ func jobNotFound() error {
 
 // Create makes a job and tells of it. Refused values: Unprocessable. The tenant's limit of running jobs: TooMany job_limit; of events: as Publish. A
 // channel that another job has: Conflict job_channel_taken.
-func (j *Jobs) Create(ctx context.Context, tenant tenants.TenantID, spec JobSpec) (Job, error) {
+func (j *Jobs) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Job, error) {
 	r, err := j.create(ctx, tenant, spec, nil)
 	return r.Job, err
 }
 
-func (j *Jobs) create(ctx context.Context, tenant tenants.TenantID, spec JobSpec, run *jobRun) (jobRecord, error) {
+func (j *Jobs) create(ctx context.Context, tenant tenants.TenantID, spec Spec, run *jobRun) (jobRecord, error) {
 	if spec.Timeout == 0 {
-		spec.Timeout = DefaultJobTimeout
+		spec.Timeout = DefaultTimeout
 	}
 	if err := spec.check(); err != nil {
 		return jobRecord{}, err
@@ -83,7 +83,7 @@ func (j *Jobs) create(ctx context.Context, tenant tenants.TenantID, spec JobSpec
 	}
 	now := time.Now().UTC()
 	r := jobRecord{Job: Job{
-		ID: tenants.NewID(tenants.PrefixJob), Tenant: tenant, Name: spec.Name, Channel: spec.Channel, State: JobRunning, Created: now, Reported: now, Timeout: spec.Timeout, Revision: 1,
+		ID: tenants.NewID(tenants.PrefixJob), Tenant: tenant, Name: spec.Name, Channel: spec.Channel, State: Running, Created: now, Reported: now, Timeout: spec.Timeout, Revision: 1,
 	}}
 	due := now.Add(mindTime)
 	if r.Run = run; run != nil {
@@ -96,7 +96,7 @@ func (j *Jobs) create(ctx context.Context, tenant tenants.TenantID, spec JobSpec
 	if r.Channel == "" {
 		r.Channel = tenants.JobChannels + r.ID
 	} else {
-		ops = append(ops, tenants.Put(tenants.Key{Tenant: tenant, Kind: rowJobChannel, Sort: r.Channel}, record.Empty, now.Add(MaxJobLife+JobKeep), tenants.Absent()))
+		ops = append(ops, tenants.Put(tenants.Key{Tenant: tenant, Kind: rowJobChannel, Sort: r.Channel}, record.Empty, now.Add(MaxJobLife+Kept), tenants.Absent()))
 	}
 	r.mind(now)
 	err := j.table.Write(ctx, append(ops, r.put(tenants.Absent()))...)
@@ -130,7 +130,7 @@ func (j *Jobs) room(ctx context.Context, tenant tenants.TenantID, channel string
 	return j.intake.Admit(ctx, terms, tenants.ChannelKey{Tenant: tenant, Name: channel})
 }
 
-// Get returns one job: NotFound job_not_found, as behind JobKeep after its end.
+// Get returns one job: NotFound job_not_found, as behind Kept after its end.
 func (j *Jobs) Get(ctx context.Context, tenant tenants.TenantID, id string) (Job, error) {
 	r, _, err := j.read(ctx, tenant, id)
 	return r.Job, err
@@ -159,7 +159,7 @@ func (j *Jobs) List(ctx context.Context, tenant tenants.TenantID, after string, 
 // Report takes what a worker says. Values that cannot be shown: Unprocessable, TooLarge. A job that has ended otherwise: Conflict job_ended; an end that comes
 // again is none. Too many reports: TooMany event_rate, or job_log_rate where lines come faster than they are told. Unavailable: the report
 // may have been taken; one that comes again changes nothing, but that lines of it may stand there twice.
-func (j *Jobs) Report(ctx context.Context, tenant tenants.TenantID, id string, report JobReport) (Job, error) {
+func (j *Jobs) Report(ctx context.Context, tenant tenants.TenantID, id string, report Report) (Job, error) {
 	if err := report.check(); err != nil {
 		return Job{}, err
 	}
@@ -171,7 +171,7 @@ func (j *Jobs) Report(ctx context.Context, tenant tenants.TenantID, id string, r
 		return Job{}, err
 	}
 	return j.set(ctx, tenant, id, func(r *jobRecord, now time.Time) error {
-		if r.State != JobRunning {
+		if r.State != Running {
 			if r.repeats(report) {
 				return nil
 			}
@@ -182,7 +182,7 @@ func (j *Jobs) Report(ctx context.Context, tenant tenants.TenantID, id string, r
 }
 
 // take is apply with the report's lines, under the terms.
-func (r *jobRecord) take(report JobReport, now time.Time, terms intake.Terms) error {
+func (r *jobRecord) take(report Report, now time.Time, terms intake.Terms) error {
 	if len(report.Lines) > 0 {
 		lines := append(r.Lines[:len(r.Lines):len(r.Lines)], report.Lines...)
 		if len(r.Lines) > 0 && linesSize(lines) > maxJobLog {
@@ -199,8 +199,8 @@ func (r *jobRecord) take(report JobReport, now time.Time, terms intake.Terms) er
 // Cancel ends a job that is running as failed, with the code canceled; one that has ended is left as it is.
 func (j *Jobs) Cancel(ctx context.Context, tenant tenants.TenantID, id string) (Job, error) {
 	return j.set(ctx, tenant, id, func(r *jobRecord, now time.Time) error {
-		if r.State == JobRunning {
-			r.apply(JobReport{Error: &JobError{Code: JobErrorCanceled, Message: "the job was canceled"}}, now)
+		if r.State == Running {
+			r.apply(Report{Error: &Error{Code: ErrorCanceled, Message: "the job was canceled"}}, now)
 		}
 		return nil
 	})
@@ -265,11 +265,11 @@ func (j *Jobs) read(ctx context.Context, tenant tenants.TenantID, id string) (r 
 	return r, row.Version, err
 }
 
-// put is the op that stores the job. One that has ended is kept for JobKeep.
+// put is the op that stores the job. One that has ended is kept for Kept.
 func (r *jobRecord) put(c tenants.Condition) tenants.Op {
 	var expires time.Time
-	if r.State != JobRunning {
-		expires = r.Ended.Add(JobKeep)
+	if r.State != Running {
+		expires = r.Ended.Add(Kept)
 	}
 	return tenants.Put(jobKey(r.Tenant, r.ID), encodeJob(r), expires, c)
 }

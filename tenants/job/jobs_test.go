@@ -22,16 +22,16 @@ import (
 func TestJobTellsFromItsBeginningToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewJobRig(t)
-		j := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.JobSpec{Name: "Export"}))(t)
-		if j.Channel != "jobs."+j.ID || j.State != job.JobRunning || j.Timeout != job.DefaultJobTimeout {
+		j := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.Spec{Name: "Export"}))(t)
+		if j.Channel != "jobs."+j.ID || j.State != job.Running || j.Timeout != job.DefaultTimeout {
 			t.Fatalf("made %+v", j)
 		}
 		time.Sleep(time.Second)
-		r.Report(t, j, job.JobReport{Percent: new(40.5), Step: new("pages"), Message: new("<b>page</b> 4")})
+		r.Report(t, j, job.Report{Percent: new(40.5), Step: new("pages"), Message: new("<b>page</b> 4")})
 		time.Sleep(time.Second)
-		r.Report(t, j, job.JobReport{Lines: []string{"one", "two\nthree\x1b[0m"}})
+		r.Report(t, j, job.Report{Lines: []string{"one", "two\nthree\x1b[0m"}})
 		time.Sleep(time.Second)
-		r.Report(t, j, job.JobReport{Complete: true, Result: json.RawMessage(`{ "url": "https://example.com/<1>" }`)})
+		r.Report(t, j, job.Report{Complete: true, Result: json.RawMessage(`{ "url": "https://example.com/<1>" }`)})
 		all := r.Events(t, j)
 		var types []string
 		for _, e := range all {
@@ -50,10 +50,10 @@ func TestJobTellsFromItsBeginningToItsEnd(t *testing.T) {
 			t.Errorf("end %+v", e)
 		}
 		got := rig.Ok(r.Jobs.Get(context.Background(), r.Tenant, j.ID))(t)
-		if got.State != job.JobCompleted || string(got.Result) != `{"url":"https://example.com/<1>"}` || got.Ended.IsZero() {
+		if got.State != job.Completed || string(got.Result) != `{"url":"https://example.com/<1>"}` || got.Ended.IsZero() {
 			t.Errorf("the job is %+v", got)
 		}
-		time.Sleep(job.JobKeep + time.Second)
+		time.Sleep(job.Kept + time.Second)
 		_, err := r.Jobs.Get(context.Background(), r.Tenant, j.ID)
 		rig.WantError(t, err, tenants.NotFound, "job_not_found")
 	})
@@ -63,11 +63,11 @@ func TestJobThatHasEndedTakesNothingButItsEndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewJobRig(t)
 		ctx := context.Background()
-		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
-		end := job.JobReport{Error: &job.JobError{Message: "no disk"}}
+		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
+		end := job.Report{Error: &job.Error{Message: "no disk"}}
 		r.Report(t, j, end)
 		r.Report(t, j, end)
-		for _, report := range []job.JobReport{rig.Percent(50), {Complete: true}, {Lines: []string{"x"}}, {Error: &job.JobError{Message: "other"}}, {}} {
+		for _, report := range []job.Report{rig.Percent(50), {Complete: true}, {Lines: []string{"x"}}, {Error: &job.Error{Message: "other"}}, {}} {
 			_, err := r.Jobs.Report(ctx, r.Tenant, j.ID, report)
 			rig.WantError(t, err, tenants.Conflict, "job_ended")
 		}
@@ -78,8 +78,8 @@ func TestJobThatHasEndedTakesNothingButItsEndAgain(t *testing.T) {
 		if len(all) != 2 || all[1].Type != "job.failed" || all[1].Error.Message != "no disk" || !all[1].End {
 			t.Errorf("told %+v", all)
 		}
-		other := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
-		if got := rig.Ok(r.Jobs.Cancel(ctx, r.Tenant, other.ID))(t); got.State != job.JobFailed || got.Error.Code != "canceled" {
+		other := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
+		if got := rig.Ok(r.Jobs.Cancel(ctx, r.Tenant, other.ID))(t); got.State != job.Failed || got.Error.Code != "canceled" {
 			t.Errorf("canceled, it is %+v", got)
 		}
 	})
@@ -95,14 +95,14 @@ func TestJobReportedInBurstsTellsAsMuchAsAnEyeCanSeeAndTheLast(t *testing.T) {
 				if watched {
 					defer r.Watch(t)()
 				}
-				j := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.JobSpec{}))(t)
+				j := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.Spec{}))(t)
 				began := time.Now()
 				for n := range 1000 {
 					p := float64(n%500) / 10 // and backwards again
-					go r.Report(t, j, job.JobReport{Percent: &p, Message: new(fmt.Sprint(n))})
+					go r.Report(t, j, job.Report{Percent: &p, Message: new(fmt.Sprint(n))})
 					time.Sleep(2 * time.Millisecond)
 				}
-				r.Report(t, j, job.JobReport{Message: new("last")})
+				r.Report(t, j, job.Report{Message: new("last")})
 				took := time.Since(began)
 				time.Sleep(2 * time.Second)
 				all := r.Events(t, j)
@@ -126,8 +126,8 @@ func TestJobNobodyReportsOnTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewJobRig(t)
 		defer r.Watch(t)()
-		idle := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.JobSpec{Timeout: 30 * time.Second}))(t)
-		busy := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.JobSpec{Timeout: 30 * time.Second}))(t)
+		idle := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.Spec{Timeout: 30 * time.Second}))(t)
+		busy := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.Spec{Timeout: 30 * time.Second}))(t)
 		for n := range 5 {
 			time.Sleep(25 * time.Second)
 			r.Report(t, busy, rig.Percent(float64(n)))
@@ -142,10 +142,10 @@ func TestJobNobodyReportsOnTimesOut(t *testing.T) {
 			t.Errorf("told %+v", all)
 		}
 		got := rig.Ok(r.Jobs.Get(context.Background(), r.Tenant, idle.ID))(t)
-		if late := got.Ended.Sub(idle.Created.Add(30 * time.Second)); got.State != job.JobTimedOut || late < 0 || late > 2*time.Second {
+		if late := got.Ended.Sub(idle.Created.Add(30 * time.Second)); got.State != job.TimedOut || late < 0 || late > 2*time.Second {
 			t.Errorf("it is %s, %s late", got.State, late)
 		}
-		if got := rig.Ok(r.Jobs.Get(context.Background(), r.Tenant, busy.ID))(t); got.State != job.JobRunning {
+		if got := rig.Ok(r.Jobs.Get(context.Background(), r.Tenant, busy.ID))(t); got.State != job.Running {
 			t.Errorf("the busy one is %s", got.State)
 		}
 	})
@@ -155,14 +155,14 @@ func TestJobEndsAfterADayHoweverMuchIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewJobRig(t)
 		ctx := context.Background()
-		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{Timeout: 24 * time.Hour}))(t)
+		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{Timeout: 24 * time.Hour}))(t)
 		time.Sleep(23*time.Hour + 59*time.Minute)
 		r.Report(t, j, rig.Percent(1))
 		time.Sleep(time.Minute)
 		if _, err := r.Process().Look(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if got := rig.Ok(r.Jobs.Get(ctx, r.Tenant, j.ID))(t); got.State != job.JobTimedOut || !strings.Contains(got.Error.Message, "24 hours") {
+		if got := rig.Ok(r.Jobs.Get(ctx, r.Tenant, j.ID))(t); got.State != job.TimedOut || !strings.Contains(got.Error.Message, "24 hours") {
 			t.Errorf("it is %+v", got)
 		}
 	})
@@ -173,9 +173,9 @@ func TestWhatADeadProcessLeftUntoldIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewJobRig(t)
 		ctx := context.Background()
-		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
+		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
 		r.Queue.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "Send" })
-		_, err := r.Jobs.Report(ctx, r.Tenant, j.ID, job.JobReport{Complete: true, Result: json.RawMessage(`1`)})
+		_, err := r.Jobs.Report(ctx, r.Tenant, j.ID, job.Report{Complete: true, Result: json.RawMessage(`1`)})
 		if tenants.KindOf(err) != tenants.Unavailable {
 			t.Fatalf("with a queue that is away: %v", err)
 		}
@@ -197,7 +197,7 @@ func TestFrozenTellerDoesNotReopenTheChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewJobRig(t)
 		ctx := context.Background()
-		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
+		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
 		time.Sleep(time.Second)
 		ice := r.Queue.Freeze(tenantstest.BeforeActing, func(c tenantstest.Call) bool { return c.Method == "Send" })
 		frozen := make(chan error)
@@ -211,7 +211,7 @@ func TestFrozenTellerDoesNotReopenTheChannel(t *testing.T) {
 		if _, err := other.Report(ctx, r.Tenant, j.ID, rig.Percent(60)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := other.Report(ctx, r.Tenant, j.ID, job.JobReport{Complete: true}); err != nil {
+		if _, err := other.Report(ctx, r.Tenant, j.ID, job.Report{Complete: true}); err != nil {
 			t.Fatal(err)
 		}
 		before := r.Events(t, j)
@@ -230,29 +230,29 @@ func TestFrozenTellerDoesNotReopenTheChannel(t *testing.T) {
 func TestJobValuesThatCannotBeShownAreRefused(t *testing.T) {
 	r := rig.NewJobRig(t)
 	ctx := context.Background()
-	j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
+	j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
 	long := strings.Repeat("x", 1001)
 	for name, c := range map[string]struct {
-		report job.JobReport
+		report job.Report
 		code   string
 	}{
 		"a negative percent":   {rig.Percent(-1), "invalid_percent"},
 		"more than a hundred":  {rig.Percent(100.1), "invalid_percent"},
 		"no number":            {rig.Percent(math.NaN()), "invalid_percent"},
-		"a long step":          {job.JobReport{Step: &long}, "invalid_text"},
-		"a message with a bel": {job.JobReport{Message: new("a\a")}, "invalid_text"},
-		"an error of nothing":  {job.JobReport{Error: &job.JobError{Code: "x"}}, "invalid_text"},
-		"a code with a space":  {job.JobReport{Error: &job.JobError{Code: "a b", Message: "x"}}, "invalid_code"},
-		"a result of no JSON":  {job.JobReport{Complete: true, Result: json.RawMessage(`{`)}, "invalid_result"},
-		"a result too large":   {job.JobReport{Complete: true, Result: json.RawMessage(`"` + strings.Repeat("x", job.MaxJobResult) + `"`)}, "job_result_too_large"},
-		"too many lines":       {job.JobReport{Lines: make([]string, job.MaxJobLines+1)}, "invalid_lines"},
-		"too much of lines":    {job.JobReport{Lines: slices.Repeat([]string{long}, 40)}, "job_log_too_large"},
+		"a long step":          {job.Report{Step: &long}, "invalid_text"},
+		"a message with a bel": {job.Report{Message: new("a\a")}, "invalid_text"},
+		"an error of nothing":  {job.Report{Error: &job.Error{Code: "x"}}, "invalid_text"},
+		"a code with a space":  {job.Report{Error: &job.Error{Code: "a b", Message: "x"}}, "invalid_code"},
+		"a result of no JSON":  {job.Report{Complete: true, Result: json.RawMessage(`{`)}, "invalid_result"},
+		"a result too large":   {job.Report{Complete: true, Result: json.RawMessage(`"` + strings.Repeat("x", job.MaxJobResult) + `"`)}, "job_result_too_large"},
+		"too many lines":       {job.Report{Lines: make([]string, job.MaxJobLines+1)}, "invalid_lines"},
+		"too much of lines":    {job.Report{Lines: slices.Repeat([]string{long}, 40)}, "job_log_too_large"},
 	} {
 		if _, err := r.Jobs.Report(ctx, r.Tenant, j.ID, c.report); tenants.CodeOf(err) != c.code {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
 		}
 	}
-	for name, spec := range map[string]job.JobSpec{
+	for name, spec := range map[string]job.Spec{
 		"invalid_name": {Name: " x"}, "invalid_timeout": {Timeout: 25 * time.Hour}, "invalid_channel": {Channel: "A"}, "reserved_channel": {Channel: j.Channel},
 	} {
 		if _, err := r.Jobs.Create(ctx, r.Tenant, spec); tenants.CodeOf(err) != name {
@@ -268,8 +268,8 @@ func TestJobOfTheLargestValuesFitsItsRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewJobRig(t)
 		r.Limit(t, map[string]int64{"event_bytes": tenants.MaxEventBytes})
-		j := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.JobSpec{Name: strings.Repeat("ä", 100)}))(t)
-		full := job.JobReport{Step: new(strings.Repeat(`"`, 1000)), Message: new(strings.Repeat("<", 1000)), Lines: slices.Repeat([]string{strings.Repeat("<", 1000)}, 31)}
+		j := rig.Ok(r.Jobs.Create(context.Background(), r.Tenant, job.Spec{Name: strings.Repeat("ä", 100)}))(t)
+		full := job.Report{Step: new(strings.Repeat(`"`, 1000)), Message: new(strings.Repeat("<", 1000)), Lines: slices.Repeat([]string{strings.Repeat("<", 1000)}, 31)}
 		r.Report(t, j, full)
 		_, err := r.Jobs.Report(context.Background(), r.Tenant, j.ID, full)
 		if err != nil {
@@ -289,12 +289,12 @@ func TestJobsRunningAtOnceAreLimited(t *testing.T) {
 	r := rig.NewJobRig(t)
 	ctx := context.Background()
 	r.Limit(t, map[string]int64{"jobs": 2})
-	one := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
-	rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
-	_, err := r.Jobs.Create(ctx, r.Tenant, job.JobSpec{})
+	one := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
+	rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
+	_, err := r.Jobs.Create(ctx, r.Tenant, job.Spec{})
 	rig.WantError(t, err, tenants.TooMany, "job_limit")
-	r.Report(t, one, job.JobReport{Complete: true})
-	rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
+	r.Report(t, one, job.Report{Complete: true})
+	rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
 	if all, next, err := r.Jobs.List(ctx, r.Tenant, "", 100); err != nil || len(all) != 3 || next != "" {
 		t.Errorf("%d jobs, %q, %v", len(all), next, err)
 	}
@@ -303,10 +303,10 @@ func TestJobsRunningAtOnceAreLimited(t *testing.T) {
 func TestChannelHasOneJob(t *testing.T) {
 	r := rig.NewJobRig(t)
 	ctx := context.Background()
-	j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{Channel: "orders.42"}))(t)
-	_, err := r.Jobs.Create(ctx, r.Tenant, job.JobSpec{Channel: "orders.42"})
+	j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{Channel: "orders.42"}))(t)
+	_, err := r.Jobs.Create(ctx, r.Tenant, job.Spec{Channel: "orders.42"})
 	rig.WantError(t, err, tenants.Conflict, "job_channel_taken")
-	r.Report(t, j, job.JobReport{Complete: true})
+	r.Report(t, j, job.Report{Complete: true})
 	if all := r.Events(t, j); len(all) != 2 || !all[1].End {
 		t.Errorf("told %+v", all)
 	}
@@ -316,13 +316,13 @@ func TestChannelHasOneJob(t *testing.T) {
 func TestReportTokenOpensItsJobAlone(t *testing.T) {
 	r, stranger := rig.NewJobRig(t), rig.NewJobRig(t)
 	ctx := context.Background()
-	j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
+	j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
 	token := r.Jobs.JobToken(j)
 	tenant, id, err := r.Jobs.OpenToken(token)
 	if err != nil || tenant != r.Tenant || id != j.ID {
 		t.Fatalf("%s %s %v", tenant, id, err)
 	}
-	other := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
+	other := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
 	for name, bad := range map[string]string{
 		"nothing": "", "no prefix": token[4:], "cut": token[:len(token)-1], "longer": token + "0", "another job": strings.Replace(token, j.ID[4:], other.ID[4:], 1),
 		"another tenant": strings.Replace(token, string(r.Tenant)[4:], string(stranger.Tenant)[4:], 1), "another deployment": stranger.Jobs.JobToken(j),
@@ -339,8 +339,8 @@ func TestNothingIsLeftOfAJobThatEndedLongAgo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewJobRig(t)
 		ctx := context.Background()
-		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.JobSpec{}))(t)
-		r.Report(t, j, job.JobReport{Complete: true})
+		j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
+		r.Report(t, j, job.Report{Complete: true})
 		r.Events(t, j)
 		time.Sleep(time.Minute)
 		if _, err := r.Jobs.Look(ctx); err != nil {

@@ -19,7 +19,7 @@ import (
 //
 // or anything else, which is a line of the log: so the output of any program is an answer. Blank lines say nothing but that somebody is there.
 // What a report cannot have (a percent of 200) makes the line one of the log, too.
-func jobLine(line []byte) (r JobReport) {
+func jobLine(line []byte) (r Report) {
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 {
 		return r
@@ -31,13 +31,13 @@ func jobLine(line []byte) (r JobReport) {
 	if len(text) > maxJobLine { // cut before it is looked at
 		text = strings.ToValidUTF8(text[:maxJobLine], "") + "…"
 	}
-	return JobReport{Lines: jobLines([]string{text})}
+	return Report{Lines: jobLines([]string{text})}
 }
 
 // jobDepth bounds how deep a line's JSON nests.
 const jobDepth = 128
 
-func jobObject(line []byte) (r JobReport, ok bool) {
+func jobObject(line []byte) (r Report, ok bool) {
 	if line[0] != '{' || !utf8.Valid(line) || tenants.NestsDeeper(line, jobDepth) {
 		return r, false
 	}
@@ -80,13 +80,13 @@ func jobObject(line []byte) (r JobReport, ok bool) {
 	return r, r.check() == nil
 }
 
-func jobErrorOf(raw json.RawMessage) (*JobError, error) {
+func jobErrorOf(raw json.RawMessage) (*Error, error) {
 	if raw[0] == '"' {
 		var text string
 		err := json.Unmarshal(raw, &text)
-		return &JobError{Message: text}, err
+		return &Error{Message: text}, err
 	}
 	var e struct{ Code, Message string }
 	err := json.Unmarshal(raw, &e)
-	return &JobError{Code: e.Code, Message: e.Message}, err
+	return &Error{Code: e.Code, Message: e.Message}, err
 }

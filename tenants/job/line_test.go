@@ -39,7 +39,7 @@ func TestJobLine(t *testing.T) {
 	}
 }
 
-func said(r JobReport) string {
+func said(r Report) string {
 	var s []string
 	if r.Percent != nil {
 		s = append(s, fmt.Sprint("percent ", *r.Percent))
@@ -79,7 +79,7 @@ func FuzzJobLine(f *testing.F) {
 		if r.Complete && r.Error != nil || r.Percent != nil && (*r.Percent < 0 || *r.Percent > 100) {
 			t.Fatalf("%q says %+v", line, r)
 		}
-		j := Job{State: JobRunning}
+		j := Job{State: Running}
 		j.apply(r, j.Created)
 		if b := j.data(r.Lines); !json.Valid(b) || !utf8.Valid(b) && utf8.Valid(line) {
 			t.Fatalf("%q is told as %q", line, b)
@@ -89,13 +89,13 @@ func FuzzJobLine(f *testing.F) {
 
 func TestJobAnswerThatStreamsIsBounded(t *testing.T) {
 	for name, c := range map[string]struct{ body, code string }{
-		"an endless line":    {strings.Repeat("x", maxRunLine+1), JobErrorTooLarge},
-		"endless lines":      {strings.Repeat(strings.Repeat("x", 1000)+"\n", 9<<10), JobErrorTooLarge},
-		"no result":          {"{\"percent\":1}\n", JobErrorBroken},
-		"nothing":            {"", JobErrorBroken},
+		"an endless line":    {strings.Repeat("x", maxRunLine+1), ErrorTooLarge},
+		"endless lines":      {strings.Repeat(strings.Repeat("x", 1000)+"\n", 9<<10), ErrorTooLarge},
+		"no result":          {"{\"percent\":1}\n", ErrorBroken},
+		"nothing":            {"", ErrorBroken},
 		"what stands behind": {"{\"result\":1}\n{\"error\":\"x\"}", ""},
 	} {
-		end := readJobLines(strings.NewReader(c.body), func(JobReport) error { return nil })
+		end := readJobLines(strings.NewReader(c.body), func(Report) error { return nil })
 		if c.code == "" && !end.Complete || c.code != "" && (end.Error == nil || end.Error.Code != c.code) {
 			t.Errorf("%s ends with %+v", name, end)
 		}
@@ -105,7 +105,7 @@ func TestJobAnswerThatStreamsIsBounded(t *testing.T) {
 			t.Errorf("%.20q is %+v", body, end)
 		}
 	}
-	if end := readJobResult(strings.NewReader(strings.Repeat("x", MaxJobResult+1))); end.Error == nil || end.Error.Code != JobErrorTooLarge {
+	if end := readJobResult(strings.NewReader(strings.Repeat("x", MaxJobResult+1))); end.Error == nil || end.Error.Code != ErrorTooLarge {
 		t.Errorf("too large a result is %+v", end.Error)
 	}
 }

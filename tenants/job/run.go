@@ -20,23 +20,23 @@ import (
 // reads the answer and reports what it says. The node's claim on it lasts runLease and is renewed while it reads; a job whose claim lapses has
 // failed, since the work may have been done in part and is not begun twice.
 
-// TypeJobRun is the type of what is posted to an endpoint that is to do a job's work. One that is there for nothing else has it for its types.
-const TypeJobRun = "job.run"
+// TypeRun is the type of what is posted to an endpoint that is to do a job's work. One that is there for nothing else has it for its types.
+const TypeRun = "job.run"
 
-// Codes of a JobError where the endpoint did not do it.
+// Codes of a Error where the endpoint did not do it.
 const (
-	JobErrorUnreachable = "endpoint_unreachable" // no answer at all
-	JobErrorStatus      = "endpoint_status"      // one that is no 2xx
-	JobErrorBroken      = "endpoint_broken"      // one that broke off, or ended without a result
-	JobErrorSilent      = "endpoint_silent"      // nothing for longer than the job's timeout
-	JobErrorTooLarge    = "endpoint_too_large"
-	JobErrorTooLong     = "endpoint_too_long" // longer than MaxJobRun
-	JobErrorNodeLost    = "node_lost"         // the node that read the answer is gone
+	ErrorUnreachable = "endpoint_unreachable" // no answer at all
+	ErrorStatus      = "endpoint_status"      // one that is no 2xx
+	ErrorBroken      = "endpoint_broken"      // one that broke off, or ended without a result
+	ErrorSilent      = "endpoint_silent"      // nothing for longer than the job's timeout
+	ErrorTooLarge    = "endpoint_too_large"
+	ErrorTooLong     = "endpoint_too_long" // longer than MaxRun
+	ErrorNodeLost    = "node_lost"         // the node that read the answer is gone
 )
 
 // Bounds of a run.
 const (
-	MaxJobRun     = 15 * time.Minute
+	MaxRun        = 15 * time.Minute
 	MaxJobRunData = 64 << 10 // bytes of what is posted
 	maxRunAnswer  = 8 << 20  // bytes of an answer that streams
 	maxRunLine    = MaxJobResult + 4096
@@ -53,30 +53,30 @@ type jobRun struct {
 	Until    time.Time // how long, unless it is renewed
 }
 
-// JobRunSpec is what a caller chooses of a job that is run.
-type JobRunSpec struct {
-	JobSpec                  // its Timeout is how long the endpoint may say nothing
+// RunSpec is what a caller chooses of a job that is run.
+type RunSpec struct {
+	Spec                     // its Timeout is how long the endpoint may say nothing
 	Endpoint string          // its id
 	Data     json.RawMessage // what is posted; nil: {}
 }
 
-// JobRunner is what a process runs jobs with.
-type JobRunner struct {
+// Runner is what a process runs jobs with.
+type Runner struct {
 	Endpoints *endpoint.Endpoints
 	Opener    tenants.Opener
 }
 
 // CreateRun makes a job that an endpoint of the tenant's is to do: an endpoint that is not enabled is Conflict endpoint_not_enabled, one that is not there
 // NotFound. Otherwise as Create.
-func (j *Jobs) CreateRun(ctx context.Context, endpoints *endpoint.Endpoints, tenant tenants.TenantID, spec JobRunSpec) (Job, error) {
+func (j *Jobs) CreateRun(ctx context.Context, endpoints *endpoint.Endpoints, tenant tenants.TenantID, spec RunSpec) (Job, error) {
 	e, err := endpoints.Get(ctx, tenant, spec.Endpoint)
 	if err != nil {
 		return Job{}, err
 	}
-	if e.State != endpoint.EndpointEnabled {
+	if e.State != endpoint.Enabled {
 		return Job{}, tenants.Errorf(tenants.Conflict, "endpoint_not_enabled", "the endpoint is %s", e.State)
 	}
-	if spec.Timeout > MaxJobRun {
+	if spec.Timeout > MaxRun {
 		return Job{}, tenants.Refused("/timeout_seconds", "invalid_timeout", "the timeout of a run must be 1 to 900 seconds")
 	}
 	run := jobRun{Endpoint: e.ID, Data: json.RawMessage("{}")}
@@ -90,14 +90,14 @@ func (j *Jobs) CreateRun(ctx context.Context, endpoints *endpoint.Endpoints, ten
 		}
 		run.Data = b.Bytes()
 	}
-	r, err := j.create(ctx, tenant, spec.JobSpec, &run)
+	r, err := j.create(ctx, tenant, spec.Spec, &run)
 	return r.Job, err
 }
 
 // deadline is Job's, but for a job that is run: the node that has it says when the endpoint is silent, and the claim when the node is gone.
 func (r *jobRecord) deadline() time.Time {
 	if r.Run != nil {
-		return r.Created.Add(MaxJobRun + 2*runWait)
+		return r.Created.Add(MaxRun + 2*runWait)
 	}
 	return r.Job.deadline()
 }
@@ -105,21 +105,21 @@ func (r *jobRecord) deadline() time.Time {
 // attendRun does what is to be done about a running job's run. It is called within a change.
 func (r *jobRecord) attendRun(now time.Time, node string) (claimed bool) {
 	switch run := r.Run; {
-	case run == nil || r.State != JobRunning:
+	case run == nil || r.State != Running:
 	case run.Node == "" && node != "":
 		run.Node, run.Until = node, now.Add(runLease)
 		return true
 	case run.Node == "" && now.Sub(r.Created) > runWait:
-		r.apply(JobReport{Error: &JobError{JobErrorNodeLost, "no node has begun with it"}}, now)
+		r.apply(Report{Error: &Error{ErrorNodeLost, "no node has begun with it"}}, now)
 	case run.Node != "" && !now.Before(run.Until):
-		r.apply(JobReport{Error: &JobError{JobErrorNodeLost, "the node that ran it is gone"}}, now)
+		r.apply(Report{Error: &Error{ErrorNodeLost, "the node that ran it is gone"}}, now)
 	}
 	return false
 }
 
 // run does a job that this process has claimed, and tells how it ended.
 func (j *Jobs) run(ctx context.Context, r jobRecord) {
-	within, cancel := context.WithTimeoutCause(ctx, MaxJobRun, errRunTooLong)
+	within, cancel := context.WithTimeoutCause(ctx, MaxRun, errRunTooLong)
 	defer cancel()
 	held, let := context.WithCancelCause(within)
 	defer let(nil)
@@ -142,7 +142,7 @@ func (j *Jobs) hold(ctx context.Context, let context.CancelCauseFunc, r jobRecor
 	until := r.Run.Until
 	for worker.Wait(ctx, runRenew) {
 		now, err := j.change(ctx, r.Tenant, r.ID, func(now *jobRecord, at time.Time) error {
-			if now.State != JobRunning || now.Run == nil || now.Run.Node != r.Run.Node {
+			if now.State != Running || now.Run == nil || now.Run.Node != r.Run.Node {
 				return tenants.Errorf(tenants.Conflict, "job_ended", "over")
 			}
 			now.Run.Until = at.Add(runLease)
@@ -158,27 +158,27 @@ func (j *Jobs) hold(ctx context.Context, let context.CancelCauseFunc, r jobRecor
 }
 
 // askEndpoint posts to the endpoint, reports what its answer says while it comes, and returns how that ends.
-func (j *Jobs) askEndpoint(ctx context.Context, cancel context.CancelCauseFunc, r jobRecord) JobReport {
+func (j *Jobs) askEndpoint(ctx context.Context, cancel context.CancelCauseFunc, r jobRecord) Report {
 	e, err := j.runner.Endpoints.Get(ctx, r.Tenant, r.Run.Endpoint)
-	if err != nil || e.State != endpoint.EndpointEnabled {
-		return runFailed(JobErrorUnreachable, "the endpoint is not enabled any more")
+	if err != nil || e.State != endpoint.Enabled {
+		return runFailed(ErrorUnreachable, "the endpoint is not enabled any more")
 	}
 	out, err := j.runner.Endpoints.Prepare(ctx, e, r.ID, tenants.Event{
-		ID: r.ID, Tenant: r.Tenant, Type: TypeJobRun, Data: r.Run.Data, ContentType: "application/json", Time: r.Created,
+		ID: r.ID, Tenant: r.Tenant, Type: TypeRun, Data: r.Run.Data, ContentType: "application/json", Time: r.Created,
 	}, time.Now())
 	if err != nil {
-		return runFailed(JobErrorUnreachable, "the request could not be made")
+		return runFailed(ErrorUnreachable, "the request could not be made")
 	}
 	out.Header["Accept"] = []string{"application/x-ndjson, application/json;q=0.9, */*;q=0.5"}
 	silent := time.AfterFunc(r.Timeout, func() { cancel(errRunSilent) })
 	defer silent.Stop()
 	answer, why := j.runner.Opener.Open(ctx, out)
 	if why != "" {
-		return orCause(ctx, runFailed(JobErrorUnreachable, "the endpoint could not be reached: "+string(why)))
+		return orCause(ctx, runFailed(ErrorUnreachable, "the endpoint could not be reached: "+string(why)))
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return runFailed(JobErrorStatus, "the endpoint answered "+strconv.Itoa(answer.StatusCode))
+		return runFailed(ErrorStatus, "the endpoint answered "+strconv.Itoa(answer.StatusCode))
 	}
 	body := readerFunc(func(b []byte) (int, error) {
 		n, err := answer.Body.Read(b)
@@ -188,7 +188,7 @@ func (j *Jobs) askEndpoint(ctx context.Context, cancel context.CancelCauseFunc, 
 		return n, err
 	})
 	if streams(answer.Header.Get("Content-Type")) {
-		return orCause(ctx, readJobLines(body, func(report JobReport) error { return j.pass(ctx, r, report) }))
+		return orCause(ctx, readJobLines(body, func(report Report) error { return j.pass(ctx, r, report) }))
 	}
 	return orCause(ctx, readJobResult(body))
 }
@@ -197,18 +197,18 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
-func runFailed(code, why string) JobReport { return JobReport{Error: &JobError{code, why}} }
+func runFailed(code, why string) Report { return Report{Error: &Error{code, why}} }
 
 // orCause is end, or what ctx was ended for.
-func orCause(ctx context.Context, end JobReport) JobReport {
+func orCause(ctx context.Context, end Report) Report {
 	if end.Error == nil {
 		return end
 	}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errRunSilent):
-		return runFailed(JobErrorSilent, "the endpoint said nothing for too long")
+		return runFailed(ErrorSilent, "the endpoint said nothing for too long")
 	case errors.Is(cause, errRunTooLong):
-		return runFailed(JobErrorTooLong, "the endpoint took longer than 15 minutes")
+		return runFailed(ErrorTooLong, "the endpoint took longer than 15 minutes")
 	}
 	return end
 }
@@ -224,7 +224,7 @@ func streams(contentType string) bool {
 }
 
 // readJobLines reads an answer that streams, has each line passed on, and returns how it ends: by the first line with a result or an error.
-func readJobLines(from io.Reader, pass func(JobReport) error) JobReport {
+func readJobLines(from io.Reader, pass func(Report) error) Report {
 	limited := &io.LimitedReader{R: from, N: maxRunAnswer + 1}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(make([]byte, 0, 4096), maxRunLine)
@@ -237,48 +237,48 @@ func readJobLines(from io.Reader, pass func(JobReport) error) JobReport {
 			continue
 		}
 		if err := pass(report); err != nil {
-			return runFailed(JobErrorBroken, "what the endpoint said could not be kept")
+			return runFailed(ErrorBroken, "what the endpoint said could not be kept")
 		}
 	}
 	switch {
 	case errors.Is(lines.Err(), bufio.ErrTooLong) || limited.N <= 0:
-		return runFailed(JobErrorTooLarge, "the endpoint's answer is too large, or a line of it")
+		return runFailed(ErrorTooLarge, "the endpoint's answer is too large, or a line of it")
 	case lines.Err() != nil:
-		return runFailed(JobErrorBroken, "the endpoint's answer broke off")
+		return runFailed(ErrorBroken, "the endpoint's answer broke off")
 	}
-	return runFailed(JobErrorBroken, "the endpoint's answer ended without a result")
+	return runFailed(ErrorBroken, "the endpoint's answer ended without a result")
 }
 
 // readJobResult reads an answer that is the result: JSON, or a text.
-func readJobResult(from io.Reader) JobReport {
+func readJobResult(from io.Reader) Report {
 	b, err := io.ReadAll(io.LimitReader(from, MaxJobResult+1))
 	switch {
 	case err != nil:
-		return runFailed(JobErrorBroken, "the endpoint's answer broke off")
+		return runFailed(ErrorBroken, "the endpoint's answer broke off")
 	case len(b) > MaxJobResult:
-		return runFailed(JobErrorTooLarge, "the endpoint's answer is larger than 256 KiB")
+		return runFailed(ErrorTooLarge, "the endpoint's answer is larger than 256 KiB")
 	case len(bytes.TrimSpace(b)) == 0:
-		return JobReport{Complete: true}
+		return Report{Complete: true}
 	}
 	if !json.Valid(b) || tenants.NestsDeeper(b, jobDepth) {
 		b = encodeJob(string(bytes.ToValidUTF8(b, []byte("\ufffd"))))
 	}
-	end := JobReport{Complete: true, Result: b}
+	end := Report{Complete: true, Result: b}
 	if end.check() != nil {
-		return runFailed(JobErrorTooLarge, "the endpoint's answer is larger than 256 KiB")
+		return runFailed(ErrorTooLarge, "the endpoint's answer is larger than 256 KiB")
 	}
 	return end
 }
 
 // pass takes what the endpoint says while it works. Where it says it faster than it can be told, it waits.
-func (j *Jobs) pass(ctx context.Context, r jobRecord, report JobReport) error {
+func (j *Jobs) pass(ctx context.Context, r jobRecord, report Report) error {
 	terms, err := j.intake.Terms(ctx, r.Tenant)
 	if err != nil && tenants.KindOf(err) != tenants.Unavailable {
 		return err
 	}
 	for {
 		_, err := j.set(ctx, r.Tenant, r.ID, func(now *jobRecord, at time.Time) error {
-			if now.State != JobRunning {
+			if now.State != Running {
 				return tenants.Errorf(tenants.Conflict, "job_ended", "over")
 			}
 			return now.take(report, at, terms)
@@ -293,7 +293,7 @@ func (j *Jobs) pass(ctx context.Context, r jobRecord, report JobReport) error {
 }
 
 // say ends the job as the run has ended. It is tried until the claim would have lapsed.
-func (j *Jobs) say(ctx context.Context, r jobRecord, end JobReport) {
+func (j *Jobs) say(ctx context.Context, r jobRecord, end Report) {
 	ctx, cancel := context.WithTimeout(ctx, runLease)
 	defer cancel()
 	err := end.check()
@@ -301,6 +301,6 @@ func (j *Jobs) say(ctx context.Context, r jobRecord, end JobReport) {
 		err = j.pass(ctx, r, end)
 	}
 	if tenants.CodeOf(err) == "event_too_large" || tenants.CodeOf(err) == "job_result_too_large" {
-		_ = j.pass(ctx, r, runFailed(JobErrorTooLarge, "the result is larger than an event may be"))
+		_ = j.pass(ctx, r, runFailed(ErrorTooLarge, "the result is larger than an event may be"))
 	}
 }

@@ -50,7 +50,7 @@ func runRig(t *testing.T, w *worker, do func(r *rig.JobRig, endpoints *endpoint.
 		r := rig.NewJobRig(t)
 		endpoints := r.Endpoints(false)
 		e, _ := rig.MustCreate(t, endpoints, r.Tenant, rig.HooksEndpoint())
-		r.Jobs.Run(job.JobRunner{Endpoints: endpoints, Opener: w})
+		r.Jobs.UseRunner(job.Runner{Endpoints: endpoints, Opener: w})
 		if w.status == 0 {
 			w.status = 200
 		}
@@ -80,7 +80,7 @@ func TestEndpointDoesAJobAndItsAnswerIsTold(t *testing.T) {
 			t.Errorf("told %s", got)
 		}
 		done := rig.Ok(r.Jobs.Get(context.Background(), r.Tenant, j.ID))(t)
-		if done.State != job.JobCompleted || string(done.Result) != `{"file":"x.zip"}` || done.Step != "rows" {
+		if done.State != job.Completed || string(done.Result) != `{"file":"x.zip"}` || done.Step != "rows" {
 			t.Errorf("the job is %+v", done)
 		}
 		o := w.asked[0]
@@ -103,12 +103,12 @@ func TestRunFailsWithAWordThatSaysWhy(t *testing.T) {
 		worker *worker
 		code   string
 	}{
-		"unreachable":         {&worker{why: tenants.FailureBlocked}, job.JobErrorUnreachable},
-		"a 503":               {&worker{status: 503, answer: hang}, job.JobErrorStatus},
-		"a redirect":          {&worker{status: 302, answer: hang}, job.JobErrorStatus},
-		"silence":             {&worker{kind: "application/json", answer: hang}, job.JobErrorSilent},
-		"nothing but lines":   {&worker{kind: "application/x-ndjson", answer: drip}, job.JobErrorTooLong},
-		"an end without one":  {&worker{kind: "application/x-ndjson", answer: func(_ context.Context, w io.Writer) { io.WriteString(w, "x\n") }}, job.JobErrorBroken},
+		"unreachable":         {&worker{why: tenants.FailureBlocked}, job.ErrorUnreachable},
+		"a 503":               {&worker{status: 503, answer: hang}, job.ErrorStatus},
+		"a redirect":          {&worker{status: 302, answer: hang}, job.ErrorStatus},
+		"silence":             {&worker{kind: "application/json", answer: hang}, job.ErrorSilent},
+		"nothing but lines":   {&worker{kind: "application/x-ndjson", answer: drip}, job.ErrorTooLong},
+		"an end without one":  {&worker{kind: "application/x-ndjson", answer: func(_ context.Context, w io.Writer) { io.WriteString(w, "x\n") }}, job.ErrorBroken},
 		"an error of its own": {&worker{kind: "application/jsonl", answer: func(_ context.Context, w io.Writer) { io.WriteString(w, `{"error":{"code":"no_rows","message":"m"}}`) }}, "no_rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestRunFailsWithAWordThatSaysWhy(t *testing.T) {
 				j := r.Run(t, endpoints, e, time.Minute)
 				time.Sleep(20 * time.Minute)
 				done := rig.Ok(r.Jobs.Get(context.Background(), r.Tenant, j.ID))(t)
-				if done.State != job.JobFailed || done.Error.Code != c.code {
+				if done.State != job.Failed || done.Error.Code != c.code {
 					t.Errorf("it is %s of %+v, want %s", done.State, done.Error, c.code)
 				}
 				if all := r.Events(t, j); !all[len(all)-1].End || all[len(all)-1].Error == nil || all[len(all)-1].Error.Code != c.code {
@@ -154,17 +154,17 @@ func TestRunOfADeadNodeFailsAndIsNotBegunTwice(t *testing.T) {
 		endpoints := r.Endpoints(false)
 		e, _ := rig.MustCreate(t, endpoints, r.Tenant, rig.HooksEndpoint())
 		w := &worker{status: 200, kind: "application/json", answer: func(ctx context.Context, _ io.Writer) { <-ctx.Done() }}
-		r.Jobs.Run(job.JobRunner{Endpoints: endpoints, Opener: w})
+		r.Jobs.UseRunner(job.Runner{Endpoints: endpoints, Opener: w})
 		stop := r.Watch(t)
 		j := r.Run(t, endpoints, e, 0)
 		time.Sleep(5 * time.Second)
 		stop()
 		r.Jobs = r.Process()
-		r.Jobs.Run(job.JobRunner{Endpoints: endpoints, Opener: w})
+		r.Jobs.UseRunner(job.Runner{Endpoints: endpoints, Opener: w})
 		defer r.Watch(t)()
 		time.Sleep(50 * time.Second)
 		done := rig.Ok(r.Jobs.Get(context.Background(), r.Tenant, j.ID))(t)
-		if done.State != job.JobFailed || done.Error.Code != job.JobErrorNodeLost || len(w.asked) != 1 {
+		if done.State != job.Failed || done.Error.Code != job.ErrorNodeLost || len(w.asked) != 1 {
 			t.Errorf("it is %s of %+v, and was begun %d times", done.State, done.Error, len(w.asked))
 		}
 	})
@@ -175,14 +175,14 @@ func TestRunNeedsAnEndpointThatIsEnabled(t *testing.T) {
 	ctx := context.Background()
 	pending := r.Endpoints(true)
 	e, _ := rig.MustCreate(t, pending, r.Tenant, rig.HooksEndpoint())
-	_, err := r.Jobs.CreateRun(ctx, pending, r.Tenant, job.JobRunSpec{Endpoint: e.ID})
+	_, err := r.Jobs.CreateRun(ctx, pending, r.Tenant, job.RunSpec{Endpoint: e.ID})
 	rig.WantError(t, err, tenants.Conflict, "endpoint_not_enabled")
-	_, err = r.Jobs.CreateRun(ctx, pending, r.Tenant, job.JobRunSpec{Endpoint: tenants.NewID(tenants.PrefixEndpoint)})
+	_, err = r.Jobs.CreateRun(ctx, pending, r.Tenant, job.RunSpec{Endpoint: tenants.NewID(tenants.PrefixEndpoint)})
 	rig.WantError(t, err, tenants.NotFound, "endpoint_not_found")
 	open := r.Endpoints(false)
 	e, _ = rig.MustCreate(t, open, r.Tenant, rig.HooksEndpoint())
-	_, err = r.Jobs.CreateRun(ctx, open, r.Tenant, job.JobRunSpec{Endpoint: e.ID, Data: json.RawMessage(`"` + strings.Repeat("x", job.MaxJobRunData) + `"`)})
+	_, err = r.Jobs.CreateRun(ctx, open, r.Tenant, job.RunSpec{Endpoint: e.ID, Data: json.RawMessage(`"` + strings.Repeat("x", job.MaxJobRunData) + `"`)})
 	rig.WantError(t, err, tenants.TooLarge, "job_data_too_large")
-	_, err = r.Jobs.CreateRun(ctx, open, r.Tenant, job.JobRunSpec{Endpoint: e.ID, JobSpec: job.JobSpec{Timeout: time.Hour}})
+	_, err = r.Jobs.CreateRun(ctx, open, r.Tenant, job.RunSpec{Endpoint: e.ID, Spec: job.Spec{Timeout: time.Hour}})
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_timeout")
 }

@@ -42,7 +42,7 @@ type answered struct {
 	mu      sync.Mutex
 	percent float64
 	lines   []string
-	ends    []job.JobState
+	ends    []job.State
 }
 
 // work reports until the job has ended, and ends it at last. An end is tried until it was answered; other reports may fail.
@@ -65,10 +65,10 @@ func (s *jobSim) work(j *job.Jobs, one job.Job, name string, rng *rand.Rand, a *
 		}
 	}
 	pause(2000)
-	end := job.JobReport{Complete: true, Result: json.RawMessage(`"` + name + `"`)}
-	state := job.JobCompleted
+	end := job.Report{Complete: true, Result: json.RawMessage(`"` + name + `"`)}
+	state := job.Completed
 	if rng.IntN(2) == 0 {
-		end, state = job.JobReport{Error: &job.JobError{Message: name}}, job.JobFailed
+		end, state = job.Report{Error: &job.Error{Message: name}}, job.Failed
 	}
 	var err error
 	for range 1000 {
@@ -99,7 +99,7 @@ func (s *jobSim) run(t *testing.T, spoil func(tenants.Table) tenants.Table) []st
 	maker := process()
 	var jobs [2]job.Job
 	for i := range jobs {
-		jobs[i] = rig.Ok(maker.Create(context.Background(), ten.ID, job.JobSpec{Timeout: time.Duration(2+s.seed%20) * time.Second}))(t)
+		jobs[i] = rig.Ok(maker.Create(context.Background(), ten.ID, job.Spec{Timeout: time.Duration(2+s.seed%20) * time.Second}))(t)
 	}
 
 	f := rig.BadDays(s.seed)
@@ -153,7 +153,7 @@ func (s *jobSim) check(t *testing.T, j job.Job, a *answered) {
 		}
 		lines, before = append(lines, e.Lines...), e
 	}
-	if before.State == string(job.JobRunning) {
+	if before.State == string(job.Running) {
 		s.found("%s never ends", j.ID)
 	}
 	if before.Percent < a.percent {
@@ -164,7 +164,7 @@ func (s *jobSim) check(t *testing.T, j job.Job, a *answered) {
 			s.found("%s: the line %q was answered and is lost", j.ID, line)
 		}
 	}
-	if len(a.ends) > 1 || len(a.ends) == 1 && string(a.ends[0]) != before.State || len(a.ends) == 0 && before.State != string(job.JobTimedOut) {
+	if len(a.ends) > 1 || len(a.ends) == 1 && string(a.ends[0]) != before.State || len(a.ends) == 0 && before.State != string(job.TimedOut) {
 		s.found("%s: the ends %v were answered, and told is %s", j.ID, a.ends, before.State)
 	}
 }

@@ -105,7 +105,7 @@ func (j *Jobs) look(ctx context.Context, due tenants.Row) error {
 func (j *Jobs) attend(ctx context.Context, tenant tenants.TenantID, id string) (next time.Time, err error) {
 	var mine, claimed bool
 	r, err := j.change(ctx, tenant, id, func(r *jobRecord, now time.Time) error {
-		if r.State == JobRunning && !now.Before(r.deadline()) {
+		if r.State == Running && !now.Before(r.deadline()) {
 			r.timeOut(now)
 		}
 		claimed = r.attendRun(now, j.running())
@@ -131,9 +131,9 @@ func (j *Jobs) attend(ctx context.Context, tenant tenants.TenantID, id string) (
 	}
 	now := time.Now()
 	switch {
-	case r.State != JobRunning && !r.unsent():
+	case r.State != Running && !r.unsent():
 		return r.Ended.Add(jobTrace), nil
-	case r.State != JobRunning:
+	case r.State != Running:
 		return now.Add(mindTime), nil
 	}
 	next = now.Add(jobLook)
@@ -155,8 +155,8 @@ func (r *jobRecord) timeOut(now time.Time) {
 	case now.Before(r.Reported.Add(r.Timeout)):
 		why = "the job has taken longer than 24 hours"
 	}
-	r.end(JobTimedOut, now)
-	r.Error = &JobError{Code: JobErrorTimedOut, Message: why}
+	r.end(TimedOut, now)
+	r.Error = &Error{Code: ErrorTimedOut, Message: why}
 	r.Revision++
 }
 

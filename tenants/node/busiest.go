@@ -7,8 +7,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Busiest is how many connections the channel, the subject and the address have that have most of them.
-type Busiest struct{ Channel, Subject, IP int }
+// TopCounts is how many connections the channel, the subject and the address have that have most of them.
+type TopCounts struct{ Channel, Subject, IP int }
 
 // busy is how many of a node's connections have something in common.
 type busy struct {
@@ -49,7 +49,7 @@ func busiestOf(list []tenants.Connection) (all []busy) {
 }
 
 // busiest adds up what nodes tell.
-func busiest(told []busy) (most Busiest) {
+func busiest(told []busy) (most TopCounts) {
 	sums := make(map[busy]int)
 	for _, b := range told {
 		k := busy{Of: b.Of, Name: b.Name}

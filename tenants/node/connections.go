@@ -41,7 +41,7 @@ type ConnectionList struct {
 	Next        string               // the position to go on from; "": there are no more
 	Total       int                  // how many connections there are in all
 	Connecting  int                  // how many were opened within the last second or so, where that is limited
-	Busiest     Busiest              // where the list was asked for no connections
+	Busiest     TopCounts            // where the list was asked for no connections
 	Missing     int                  // nodes that have not answered in time: what they have is in none of these
 }
 
@@ -143,7 +143,7 @@ func (c *Connections) ask(ctx context.Context, t tenants.TenantID, o tenants.Ord
 	}
 	told := make([]bool, len(names))
 	worker.Parallel(len(names), worker.NodesAtOnce, func(i int) error {
-		told[i] = c.inboxes.Send(ctx, names[i], tenants.Notice{Tenant: t, Order: &o}) == nil
+		told[i] = c.inboxes.Send(ctx, names[i], tenants.InboxMessage{Tenant: t, Order: &o}) == nil
 		return nil
 	})
 	awaited := make(map[string]int) // pages that are to come, -1 while it is not known how many

@@ -19,10 +19,10 @@ func TestConnectionsOverAllNodes(t *testing.T) {
 		other := tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, "other"))
 		var seats []*rig.Seat
 		for i := range 6 {
-			seats = append(seats, rig.Ok(fl.Sites[i%3].Connect(quota.AdmissionRequest{Tenant: rig.LogTenant, Channels: []string{fmt.Sprint("c", i)}, Subject: fmt.Sprint("user", i)}, tenants.Limits{}))(t))
+			seats = append(seats, rig.Ok(fl.Sites[i%3].Connect(quota.Request{Tenant: rig.LogTenant, Channels: []string{fmt.Sprint("c", i)}, Subject: fmt.Sprint("user", i)}, tenants.Limits{}))(t))
 			time.Sleep(time.Second)
 		}
-		rig.Ok(fl.Sites[0].Connect(quota.AdmissionRequest{Tenant: other}, tenants.Limits{}))(t)
+		rig.Ok(fl.Sites[0].Connect(quota.Request{Tenant: other}, tenants.Limits{}))(t)
 		list := rig.Ok(c.List(ctx, rig.LogTenant, "", 100))(t)
 		if list.Total != 6 || list.Missing != 0 || len(list.Connections) != 6 {
 			t.Fatalf("%+v", list)
@@ -32,7 +32,7 @@ func TestConnectionsOverAllNodes(t *testing.T) {
 				t.Errorf("connection %d is %+v", i, got)
 			}
 		}
-		if most := rig.Ok(c.List(ctx, rig.LogTenant, "", 0))(t).Busiest; most != (node.Busiest{Channel: 1, Subject: 1}) {
+		if most := rig.Ok(c.List(ctx, rig.LogTenant, "", 0))(t).Busiest; most != (node.TopCounts{Channel: 1, Subject: 1}) {
 			t.Errorf("the busiest have %+v", most)
 		}
 		if n := rig.Ok(c.Count(ctx, other))(t); n != 1 {
@@ -92,7 +92,7 @@ func TestConnectsAreCountedOverAllNodesWhileTheyCome(t *testing.T) {
 		c := node.NewConnections(fl.Table, fl.Inboxes)
 		time.Sleep(15 * time.Second)
 		for i := range 9 {
-			rig.Ok(fl.Sites[i%3].Connect(quota.AdmissionRequest{Tenant: rig.LogTenant}, tenants.Limits{ConnectsPerSecond: 30}))(t)
+			rig.Ok(fl.Sites[i%3].Connect(quota.Request{Tenant: rig.LogTenant}, tenants.Limits{ConnectsPerSecond: 30}))(t)
 		}
 		if n := rig.Ok(c.List(t.Context(), rig.LogTenant, "", 0))(t).Connecting; n < 1 || n > 9 {
 			t.Errorf("%d connects", n)
@@ -112,7 +112,7 @@ func TestConnectionListsComeInParts(t *testing.T) {
 		}
 		want := make(map[string]bool)
 		for i := range 1100 {
-			c := rig.Ok(fl.Sites[i%5/4].Connect(quota.AdmissionRequest{Tenant: rig.LogTenant, Channels: names}, tenants.Limits{}))(t)
+			c := rig.Ok(fl.Sites[i%5/4].Connect(quota.Request{Tenant: rig.LogTenant, Channels: names}, tenants.Limits{}))(t)
 			want[c.Info.ID] = true
 		}
 		c := node.NewConnections(fl.Table, fl.Inboxes)
@@ -144,7 +144,7 @@ func TestConnectionsOfThisProcessAskNobody(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 		ctx, c := context.Background(), node.NewConnections(fl.Table, fl.Inboxes)
 		c.Local = fl.Sites[0].Stage
-		r := quota.AdmissionRequest{Tenant: rig.LogTenant, Channels: []string{"c"}, Subject: "alice"}
+		r := quota.Request{Tenant: rig.LogTenant, Channels: []string{"c"}, Subject: "alice"}
 		here, there := rig.Ok(fl.Sites[0].Connect(r, tenants.Limits{}))(t), rig.Ok(fl.Sites[1].Connect(r, tenants.Limits{}))(t)
 		alice := tenants.Principal{Tenant: rig.LogTenant, Subject: "alice", TokenID: "tok_next"}
 		if err := c.Renew(ctx, rig.LogTenant, there.Info.ID, alice); err != nil {

@@ -43,7 +43,7 @@ func (n *Node) receive(ctx context.Context, l *life) {
 }
 
 // Send fulfils Inboxes where the process tells itself.
-func (n *Node) Send(_ context.Context, node string, ns ...tenants.Notice) error {
+func (n *Node) Send(_ context.Context, node string, ns ...tenants.InboxMessage) error {
 	if node != n.ID() {
 		return tenants.Errorf(tenants.NotFound, "node_not_found", "there is no such node")
 	}
@@ -52,7 +52,7 @@ func (n *Node) Send(_ context.Context, node string, ns ...tenants.Notice) error 
 }
 
 // deliver passes notices on. Before Run nobody listens yet.
-func (n *Node) deliver(ns []tenants.Notice) {
+func (n *Node) deliver(ns []tenants.InboxMessage) {
 	f := n.fanout.Load()
 	for _, notice := range ns {
 		switch {

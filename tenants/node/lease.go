@@ -59,7 +59,7 @@ func (n *Node) begin(ctx context.Context) (*life, error) {
 		}
 	}
 	l.began = time.Now()
-	if err := n.o.Table.Write(ctx, tenants.Put(NodeKey(l.node), record.Empty, n.leaseEnd(l.began), tenants.Absent())); err != nil {
+	if err := n.o.Table.Write(ctx, tenants.Put(Key(l.node), record.Empty, n.leaseEnd(l.began), tenants.Absent())); err != nil {
 		if n.o.Maker != nil {
 			_ = n.o.Maker.Delete(ctx, l.node) // Sweep finds it otherwise
 		}
@@ -90,10 +90,10 @@ func (n *Node) renew(ctx context.Context, l *life) error {
 	ctx, cancel := context.WithTimeout(ctx, worker.CallTime)
 	defer cancel()
 	began := time.Now()
-	err := n.o.Table.Write(ctx, tenants.Put(NodeKey(l.node), record.Empty, n.leaseEnd(began), tenants.At(l.version)))
+	err := n.o.Table.Write(ctx, tenants.Put(Key(l.node), record.Empty, n.leaseEnd(began), tenants.At(l.version)))
 	if _, refused := errors.AsType[*tenants.RefusedError](err); refused {
 		// Nobody else puts this row: either a renewal was stored and reported failed, or the row is gone.
-		row, err := n.o.Table.Get(ctx, NodeKey(l.node))
+		row, err := n.o.Table.Get(ctx, Key(l.node))
 		switch {
 		case tenants.IsNotFound(err):
 			l.end()
@@ -103,7 +103,7 @@ func (n *Node) renew(ctx context.Context, l *life) error {
 		}
 		l.version = row.Version
 		began = time.Now()
-		if err := n.o.Table.Write(ctx, tenants.Put(NodeKey(l.node), record.Empty, n.leaseEnd(began), tenants.At(l.version))); err != nil {
+		if err := n.o.Table.Write(ctx, tenants.Put(Key(l.node), record.Empty, n.leaseEnd(began), tenants.At(l.version))); err != nil {
 			return err
 		}
 	} else if err != nil {

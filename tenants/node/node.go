@@ -10,16 +10,16 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// NodeKey is the key of a node's lease: the row is there, and not past its expiry, for as long as the node lives. Its Sort is the
+// Key is the key of a node's lease: the row is there, and not past its expiry, for as long as the node lives. Its Sort is the
 // name of the node's inbox.
-func NodeKey(node string) tenants.Key {
+func Key(node string) tenants.Key {
 	return tenants.Key{Tenant: tenants.System, Kind: tenants.RowNodes, Sort: node}
 }
 
 // Fanout is what a node has its subscribers served by; package hub's Hub is one.
 type Fanout interface {
 	// Deliver takes notices that came for this node. It does not wait for anything.
-	Deliver(ns ...tenants.Notice)
+	Deliver(ns ...tenants.InboxMessage)
 	// Reregister writes the interest row of every channel served under the node's new name, and reads each channel behind its own
 	// last number. It returns once all rows are written.
 	Reregister(ctx context.Context, node string) error
@@ -254,7 +254,7 @@ func (n *Node) Leave(ctx context.Context) error {
 
 // retire removes the lease and the inbox of a name that is over.
 func (n *Node) retire(ctx context.Context, node string) error {
-	err := n.o.Table.Write(ctx, tenants.Delete(NodeKey(node), tenants.Anything()))
+	err := n.o.Table.Write(ctx, tenants.Delete(Key(node), tenants.Anything()))
 	if n.o.Maker != nil {
 		if gone := n.o.Maker.Delete(ctx, node); err == nil {
 			err = gone

@@ -67,12 +67,12 @@ func TestANodeBeginsAgain(t *testing.T) {
 			}
 		},
 		"its lease is gone": func(fl *rig.Fleet, s *rig.Site) {
-			if err := fl.Table.Write(context.Background(), tenants.Delete(node.NodeKey(s.Node.ID()), tenants.Anything())); err != nil {
+			if err := fl.Table.Write(context.Background(), tenants.Delete(node.Key(s.Node.ID()), tenants.Anything())); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"a renewal that took longer than the lease": func(fl *rig.Fleet, s *rig.Site) {
-			ice := fl.Table.Freeze(tenantstest.BeforeReturning, func(c tenantstest.Call) bool { return c.Method == "Write" && c.Keys[0] == node.NodeKey(s.Node.ID()) })
+			ice := fl.Table.Freeze(tenantstest.BeforeReturning, func(c tenantstest.Call) bool { return c.Method == "Write" && c.Keys[0] == node.Key(s.Node.ID()) })
 			<-ice.Reached()
 			time.Sleep(20 * time.Second)
 			ice.Thaw()
@@ -81,7 +81,7 @@ func TestANodeBeginsAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 				s, other := fl.Sites[0], fl.Sites[1].Node.ID()
-				c, err := s.Connect(quota.AdmissionRequest{Tenant: rig.LogTenant}, tenants.Limits{Connections: 10})
+				c, err := s.Connect(quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 10})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -123,7 +123,7 @@ func TestAFrozenNodePassesNothingOnUnderItsOldName(t *testing.T) {
 	rig.InFleet(t, 1, func(t *testing.T, fl *rig.Fleet) {
 		s := fl.Sites[0]
 		send := func(channel string) {
-			if err := fl.Inboxes.Send(context.Background(), s.Node.ID(), tenants.Notice{Tenant: rig.LogTenant, Channel: channel}); err != nil {
+			if err := fl.Inboxes.Send(context.Background(), s.Node.ID(), tenants.InboxMessage{Tenant: rig.LogTenant, Channel: channel}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -194,7 +194,7 @@ func TestInterestThatCannotBeRewrittenKeepsANodeUnready(t *testing.T) {
 func TestNewsReachNodes(t *testing.T) {
 	rig.InFleet(t, 3, func(t *testing.T, fl *rig.Fleet) {
 		for _, s := range fl.Sites {
-			if _, err := s.Connect(quota.AdmissionRequest{Tenant: rig.LogTenant}, tenants.Limits{}); err != nil {
+			if _, err := s.Connect(quota.Request{Tenant: rig.LogTenant}, tenants.Limits{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -207,7 +207,7 @@ func TestNewsReachNodes(t *testing.T) {
 			}
 			within := 2 * time.Second
 			if lost {
-				fl.Inboxes.Drop(func(string, tenants.Notice) bool { return true })
+				fl.Inboxes.Drop(func(string, tenants.InboxMessage) bool { return true })
 				within = 31 * time.Second
 			}
 			if err := news.Tell(context.Background(), rig.LogTenant); err != nil {
@@ -263,7 +263,7 @@ func TestSweepRemovesWhatDeadNodesLeft(t *testing.T) {
 func TestANodeThatIsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := rig.NewTable()
-		limits, request := tenants.Limits{Connections: 2}, quota.AdmissionRequest{Tenant: rig.LogTenant}
+		limits, request := tenants.Limits{Connections: 2}, quota.Request{Tenant: rig.LogTenant}
 		start := func() (*node.Node, *quota.Admission, *rig.Stage, func()) {
 			s := &rig.Stage{Process: tenantstest.NewProcess(), Forgot: map[tenants.TenantID]int{}}
 			n := node.New(node.Options{Table: table, Alone: true, Forget: s.Forget})
@@ -294,10 +294,10 @@ func TestANodeThatIsAlone(t *testing.T) {
 		for range 2 {
 			rig.Ok(a.Reserve(t.Context(), request, limits))(t).Confirm()
 		}
-		if err := second.Send(t.Context(), first.ID(), tenants.Notice{Tenant: rig.LogTenant}); tenants.KindOf(err) != tenants.NotFound {
+		if err := second.Send(t.Context(), first.ID(), tenants.InboxMessage{Tenant: rig.LogTenant}); tenants.KindOf(err) != tenants.NotFound {
 			t.Errorf("a notice to the one before: %v", err)
 		}
-		if err := second.Send(t.Context(), second.ID(), tenants.Notice{Tenant: rig.LogTenant}); err != nil || s.Forgets(rig.LogTenant) != 1 || s.Delivered("") != 1 {
+		if err := second.Send(t.Context(), second.ID(), tenants.InboxMessage{Tenant: rig.LogTenant}); err != nil || s.Forgets(rig.LogTenant) != 1 || s.Delivered("") != 1 {
 			t.Errorf("a notice to itself: %v", err)
 		}
 		stop()

@@ -50,7 +50,7 @@ func (n *Nodes) Gone(ctx context.Context, node string) (bool, error) {
 	if err != nil || live[node] {
 		return false, err
 	}
-	_, err = n.table.Get(ctx, NodeKey(node))
+	_, err = n.table.Get(ctx, Key(node))
 	if tenants.IsNotFound(err) {
 		return true, nil
 	}

@@ -15,7 +15,7 @@ func TestABoundChannelsClientHasLeftOnceItHasListenedAndHasNotForAWhile(t *testi
 		ctx, table := t.Context(), rig.NewTable()
 		in := node.NewInterest(table)
 		lease := func(n string, life time.Duration) {
-			if err := table.Write(ctx, tenants.Put(node.NodeKey(n), []byte("{}"), time.Now().Add(life), tenants.Anything())); err != nil {
+			if err := table.Write(ctx, tenants.Put(node.Key(n), []byte("{}"), time.Now().Add(life), tenants.Anything())); err != nil {
 				t.Fatal(err)
 			}
 		}

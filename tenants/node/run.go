@@ -144,7 +144,7 @@ const formerAtMost = 8 // names that a node remembers as its own
 // changed has everything about the tenant looked at anew.
 func (n *Node) changed(f Fanout, t tenants.TenantID) {
 	n.o.Forget(t)
-	f.Deliver(tenants.Notice{Tenant: t})
+	f.Deliver(tenants.InboxMessage{Tenant: t})
 }
 
 const upkeepEvery = 5 * time.Second

@@ -15,8 +15,8 @@ type MonthUsage struct {
 	Events int64
 }
 
-// MostMonths is how many months can be asked for at once: as many as are kept.
-const MostMonths = 13
+// MaxMonths is how many months can be asked for at once: as many as are kept.
+const MaxMonths = 13
 
 // Month returns how many events the tenant's channels took in the month of at, as far as the feed has been counted. An event's
 // month is that of its Time; where times are not in the order of numbers, as behind a queue that stood still over the end of a month,
@@ -31,7 +31,7 @@ func (u *MonthlyUsage) Month(ctx context.Context, tenant tenants.TenantID, at ti
 
 // Months returns what Month does for the month of last and those before it, n in all, the latest first.
 func (u *MonthlyUsage) Months(ctx context.Context, tenant tenants.TenantID, last time.Time, n int) ([]MonthUsage, error) {
-	n = max(1, min(n, MostMonths))
+	n = max(1, min(n, MaxMonths))
 	counts := make([]map[string]usageRecord, n+1) // one month more: where a channel's first month begins is seen from the one before
 	first := time.Date(last.UTC().Year(), last.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
 	err := worker.Parallel(n+1, worker.GroupsAtOnce, func(i int) (err error) {
@@ -75,7 +75,7 @@ func (u *MonthlyUsage) channels(ctx context.Context, tenant tenants.TenantID, mo
 func Kinds(since time.Time) []tenants.TenantKind {
 	kinds := []tenants.TenantKind{{Kind: rowIndex}}
 	first := time.Date(since.Year(), since.Month(), 1, 0, 0, 0, 0, time.UTC)
-	for n := -1; n <= MostMonths; n++ { // the first, where a month ended meanwhile
+	for n := -1; n <= MaxMonths; n++ { // the first, where a month ended meanwhile
 		kinds = append(kinds, tenants.TenantKind{Kind: usageKind(first.AddDate(0, -n, 0))})
 	}
 	return kinds

@@ -9,8 +9,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// ProxyCall is a proxy's request with its holes filled: what is needed to run it. It holds keys, and is kept nowhere.
-type ProxyCall struct {
+// Call is a proxy's request with its holes filled: what is needed to run it. It holds keys, and is kept nowhere.
+type Call struct {
 	Proxy   Proxy
 	Request tenants.Outgoing
 	Channel string // where its events go that are kept; "": they are not
@@ -20,10 +20,10 @@ type ProxyCall struct {
 
 // Call fills the holes of a tenant's proxy. No such proxy: NotFound proxy_not_found; a value that a parameter does not take: Unprocessable
 // invalid_parameter.
-func (s *Proxies) Call(ctx context.Context, tenant tenants.TenantID, id string, given map[string]string) (ProxyCall, error) {
+func (s *Proxies) Call(ctx context.Context, tenant tenants.TenantID, id string, given map[string]string) (Call, error) {
 	if !tenants.ValidID(tenants.PrefixProxy, id) {
 		_, err := s.Get(ctx, tenant, id)
-		return ProxyCall{}, err
+		return Call{}, err
 	}
 	o, err := s.opened.Get(ctx, proxyKey{tenant, id}, func(ctx context.Context) (openProxy, error) {
 		p, err := s.Get(ctx, tenant, id)
@@ -38,32 +38,32 @@ func (s *Proxies) Call(ctx context.Context, tenant tenants.TenantID, id string, 
 		return openProxy{p, q}, err
 	})
 	if err != nil {
-		return ProxyCall{}, err
+		return Call{}, err
 	}
 	return o.call(given)
 }
 
 // Once makes the call of a request that no proxy is kept for. Share and Channel are a proxy's alone.
-func (s *Proxies) Once(ctx context.Context, tenant tenants.TenantID, spec ProxySpec, given map[string]string) (ProxyCall, error) {
+func (s *Proxies) Once(ctx context.Context, tenant tenants.TenantID, spec Spec, given map[string]string) (Call, error) {
 	if spec.Share || spec.Channel != "" {
-		return ProxyCall{}, tenants.Refused("/share", "invalid_share", "what is run once is for its caller alone")
+		return Call{}, tenants.Refused("/share", "invalid_share", "what is run once is for its caller alone")
 	}
 	if spec.Name == "" {
 		spec.Name = "run"
 	}
 	p, r := spec.proxy(tenant)
 	if err := s.check(ctx, &p, &r); err != nil {
-		return ProxyCall{}, err
+		return Call{}, err
 	}
 	q, err := p.parse(r)
 	if err != nil {
-		return ProxyCall{}, err
+		return Call{}, err
 	}
 	p.describe(r)
 	return openProxy{p, q}.call(given)
 }
 
-func (o openProxy) call(given map[string]string) (c ProxyCall, err error) {
+func (o openProxy) call(given map[string]string) (c Call, err error) {
 	values, err := valuesOf(o.Parameters, given)
 	if err != nil {
 		return c, err
@@ -71,7 +71,7 @@ func (o openProxy) call(given map[string]string) (c ProxyCall, err error) {
 	unfit := func(why string) error {
 		return tenants.Refused("/parameters", "invalid_parameter", why)
 	}
-	c = ProxyCall{Proxy: o.Proxy, Request: tenants.Outgoing{Method: o.Method, Header: make(map[string][]string)}}
+	c = Call{Proxy: o.Proxy, Request: tenants.Outgoing{Method: o.Method, Header: make(map[string][]string)}}
 	var why string
 	if c.Request.URL, why = o.request.url.fill(values); why != "" {
 		return c, unfit(why)

@@ -10,27 +10,27 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// ProxyFeed puts what an upstream brings into a channel's log, by the way that all events take.
-type ProxyFeed struct {
+// Feed puts what an upstream brings into a channel's log, by the way that all events take.
+type Feed struct {
 	intake *intake.Intake
 	log    *eventlog.Log
 }
 
-// NewProxyFeed returns a ProxyFeed into in, whose events end up in l.
-func NewProxyFeed(in *intake.Intake, l *eventlog.Log) *ProxyFeed { return &ProxyFeed{in, l} }
+// NewFeed returns a Feed into in, whose events end up in l.
+func NewFeed(in *intake.Intake, l *eventlog.Log) *Feed { return &Feed{in, l} }
 
 // Events that Hookcast puts among an upstream's.
 const (
-	// UpstreamType says how the upstream is: {"state":"open"}, {"state":"ended"}, {"state":"failed","code":"upstream_status"}.
-	UpstreamType = "hookcast.upstream"
-	// UpstreamGapType says that events may be missing here, since the upstream cannot go on where it was: {"channel":"prices","upstream":true}.
+	// TypeUpstream says how the upstream is: {"state":"open"}, {"state":"ended"}, {"state":"failed","code":"upstream_status"}.
+	TypeUpstream = "hookcast.upstream"
+	// TypeUpstreamGap says that events may be missing here, since the upstream cannot go on where it was: {"channel":"prices","upstream":true}.
 	// A page does what it does about a gap of Hookcast's own: it loads its state anew.
-	UpstreamGapType = "hookcast.gap"
+	TypeUpstreamGap = "hookcast.gap"
 )
 
-// UpstreamEventType makes a type of what another server calls its event. What may stand in no type becomes "_", and names that are
+// EventType makes a type of what another server calls its event. What may stand in no type becomes "_", and names that are
 // EventSource's or Hookcast's own get "upstream." in front; "message" is what an event without a name is.
-func UpstreamEventType(name string) string {
+func EventType(name string) string {
 	switch {
 	case name == "" || name == "message":
 		return "message"
@@ -44,7 +44,7 @@ const forwardTries = 8
 
 // Forward enqueues events of one channel, in order. Over the tenant's rate it waits, which holds the upstream back; over other limits it
 // fails as Publisher.Publish does. What fails for now is tried again: the events' ids keep one that was taken from being taken twice.
-func (f *ProxyFeed) Forward(ctx context.Context, events ...tenants.Event) error {
+func (f *Feed) Forward(ctx context.Context, events ...tenants.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (f *ProxyFeed) Forward(ctx context.Context, events ...tenants.Event) error 
 }
 
 // Say enqueues an event of Hookcast's own, which no limit keeps out.
-func (f *ProxyFeed) Say(ctx context.Context, e tenants.Event) error {
+func (f *Feed) Say(ctx context.Context, e tenants.Event) error {
 	terms, err := f.intake.Terms(ctx, e.Tenant)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (f *ProxyFeed) Say(ctx context.Context, e tenants.Event) error {
 }
 
 // Appended returns the number of the event of that id once it is in its channel, waiting until ctx ends.
-func (f *ProxyFeed) Appended(ctx context.Context, tenant tenants.TenantID, id string) (int64, error) {
+func (f *Feed) Appended(ctx context.Context, tenant tenants.TenantID, id string) (int64, error) {
 	for {
 		if seq, ok := f.log.Find(ctx, tenant, id); ok {
 			return seq, nil

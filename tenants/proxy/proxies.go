@@ -40,7 +40,7 @@ func NewProxies(t tenants.Table, a *account.Accounts, v tenants.Vault, d tenants
 }
 
 // Create registers a proxy. Values that could not work: Unprocessable, with the reason. Over MaxProxies: TooMany proxy_limit.
-func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec ProxySpec) (Proxy, error) {
+func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Proxy, error) {
 	p, r := spec.proxy(tenant)
 	if err := s.check(ctx, &p, &r); err != nil {
 		return Proxy{}, err
@@ -66,7 +66,7 @@ func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Prox
 }
 
 // proxy is a new proxy of the spec's, and its request.
-func (spec ProxySpec) proxy(tenant tenants.TenantID) (Proxy, proxyRequest) {
+func (spec Spec) proxy(tenant tenants.TenantID) (Proxy, proxyRequest) {
 	p := Proxy{
 		ID: tenants.NewID(tenants.PrefixProxy), Tenant: tenant, Name: spec.Name, Method: spec.Method, BodyMediaType: spec.BodyMediaType,
 		Parameters: maps.Clone(spec.Parameters), Share: spec.Share, Channel: spec.Channel, Redirects: spec.Redirects, Limits: spec.Limits,
@@ -107,7 +107,7 @@ func (s *Proxies) List(ctx context.Context, tenant tenants.TenantID, after strin
 }
 
 // Patch changes what c names. Values that could not work: Unprocessable. Runs that are under way go on as they began.
-func (s *Proxies) Patch(ctx context.Context, tenant tenants.TenantID, id string, c ProxyPatch) (p Proxy, err error) {
+func (s *Proxies) Patch(ctx context.Context, tenant tenants.TenantID, id string, c Patch) (p Proxy, err error) {
 	err = s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
 		if p, err = s.Get(ctx, tenant, id); err != nil {
 			return nil, err
@@ -134,7 +134,7 @@ func (s *Proxies) Patch(ctx context.Context, tenant tenants.TenantID, id string,
 	return p, nil
 }
 
-func (c ProxyPatch) apply(p *Proxy, r *proxyRequest) {
+func (c Patch) apply(p *Proxy, r *proxyRequest) {
 	record.Set(&p.Name, c.Name)
 	record.Set(&p.Method, c.Method)
 	record.Set(&r.URL, c.URL)

@@ -36,7 +36,7 @@ var anyText = map[string]proxy.Parameter{"a": {Kind: proxy.ParameterText}}
 func TestWhatFillsAHoleStaysWhereItStands(t *testing.T) {
 	s, tenant := newProxies(t)
 	body := `{"a":"{{a}}"}`
-	p, err := s.Create(t.Context(), tenant, proxy.ProxySpec{Name: "p", URL: "https://example.com/x/{{a}}/y?z={{a}}", Body: &body, Parameters: anyText})
+	p, err := s.Create(t.Context(), tenant, proxy.Spec{Name: "p", URL: "https://example.com/x/{{a}}/y?z={{a}}", Body: &body, Parameters: anyText})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestWhatFillsAHoleStaysWhereItStands(t *testing.T) {
 
 func TestWhatFillsAHeaderIsPrintable(t *testing.T) {
 	s, tenant := newProxies(t)
-	p, err := s.Create(t.Context(), tenant, proxy.ProxySpec{Name: "p", URL: "https://example.com/", Headers: map[string]string{"X-A": "v {{a}}"}, Parameters: anyText})
+	p, err := s.Create(t.Context(), tenant, proxy.Spec{Name: "p", URL: "https://example.com/", Headers: map[string]string{"X-A": "v {{a}}"}, Parameters: anyText})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +81,11 @@ func TestWhatFillsAHeaderIsPrintable(t *testing.T) {
 
 func TestCallersShareAnUpstreamWhereTheyAskForTheSame(t *testing.T) {
 	s, tenant := newProxies(t)
-	p, err := s.Create(t.Context(), tenant, proxy.ProxySpec{Name: "p", URL: "https://example.com/{{a}}", Share: true, Parameters: anyText})
+	p, err := s.Create(t.Context(), tenant, proxy.Spec{Name: "p", URL: "https://example.com/{{a}}", Share: true, Parameters: anyText})
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := func(a string) proxy.ProxyCall {
+	call := func(a string) proxy.Call {
 		t.Helper()
 		c, err := s.Call(t.Context(), tenant, p.ID, map[string]string{"a": a})
 		if err != nil {
@@ -100,7 +100,7 @@ func TestCallersShareAnUpstreamWhereTheyAskForTheSame(t *testing.T) {
 	if id, ok := tenants.ProxyOf(x.Channel); !ok || id != p.ID || !tenants.ValidChannel(x.Channel) {
 		t.Errorf("%s is of %s", x.Channel, id)
 	}
-	if _, err := s.Patch(t.Context(), tenant, p.ID, proxy.ProxyPatch{Name: new("q")}); err != nil {
+	if _, err := s.Patch(t.Context(), tenant, p.ID, proxy.Patch{Name: new("q")}); err != nil {
 		t.Fatal(err)
 	}
 	if changed := call("x"); changed.Run == x.Run || changed.Channel != x.Channel {
@@ -112,7 +112,7 @@ func TestAProxysKeysAreCutOutInEveryForm(t *testing.T) {
 	const key, password = "sk-0123456789/abc+def", "hunter2hunter2"
 	s, tenant := newProxies(t)
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("user:"+password))
-	c, err := s.Once(t.Context(), tenant, proxy.ProxySpec{URL: "https://example.com/?api_key=" + url.QueryEscape("query-key-0123456789") + "&q=weather",
+	c, err := s.Once(t.Context(), tenant, proxy.Spec{URL: "https://example.com/?api_key=" + url.QueryEscape("query-key-0123456789") + "&q=weather",
 		Headers: map[string]string{"Authorization": basic, "X-Api-Key": key, "X-Mode": "on", "X-Version": "2023-06-01", "Accept-Language": "de-CH,de;q=0.9"}}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -137,11 +137,11 @@ func TestASealedProxyOpensNowhereElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.Create(t.Context(), one.ID, proxy.ProxySpec{Name: "p", URL: "https://example.com/", Headers: map[string]string{"X-Key": "secret"}})
+	p, err := s.Create(t.Context(), one.ID, proxy.Spec{Name: "p", URL: "https://example.com/", Headers: map[string]string{"X-Key": "secret"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := s.Create(t.Context(), one.ID, proxy.ProxySpec{Name: "q", URL: "https://evil.example/"})
+	q, err := s.Create(t.Context(), one.ID, proxy.Spec{Name: "q", URL: "https://evil.example/"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ type Proxy struct {
 	Channel   string
 	Redirects bool // follow redirects to the same scheme, host and port
 	Reconnect bool // go on with another connection when one ends or breaks
-	Limits    ProxyLimits
+	Limits    Limits
 	Revision  int64 // grows with each change: what is asked for behind it is another run
 	Created   time.Time
 }
@@ -33,8 +33,8 @@ type Proxy struct {
 // Shared tells whether an upstream of the proxy is for more than one caller.
 func (p Proxy) Shared() bool { return p.Share || p.Channel != "" }
 
-// ProxyLimits bounds one run of a proxy. 0 means the default.
-type ProxyLimits struct {
+// Limits bounds one run of a proxy. 0 means the default.
+type Limits struct {
 	FirstByte     time.Duration // from the request to the head of its answer
 	Idle          time.Duration // between two bytes of a connection
 	Total         time.Duration // of a stream
@@ -44,29 +44,29 @@ type ProxyLimits struct {
 	CollectBytes  int // of their data
 }
 
-// bound is what a field of ProxyLimits can be.
+// bound is what a field of Limits can be.
 type bound struct {
 	name        string
 	least, most int64 // seconds, or bytes, or a number
 	usual       int64
-	field       func(*ProxyLimits) *time.Duration // of one in seconds
-	count       func(*ProxyLimits) *int           // of the others
+	field       func(*Limits) *time.Duration // of one in seconds
+	count       func(*Limits) *int           // of the others
 }
 
 func proxyBounds() []bound {
 	return []bound{
-		{name: "first_byte_seconds", least: 1, most: 300, usual: 30, field: func(l *ProxyLimits) *time.Duration { return &l.FirstByte }},
-		{name: "idle_seconds", least: 1, most: 3600, usual: 120, field: func(l *ProxyLimits) *time.Duration { return &l.Idle }},
-		{name: "total_seconds", least: 1, most: 86400, usual: 86400, field: func(l *ProxyLimits) *time.Duration { return &l.Total }},
-		{name: "collect_seconds", least: 1, most: 900, usual: 120, field: func(l *ProxyLimits) *time.Duration { return &l.CollectTotal }},
-		{name: "event_bytes", least: 1, most: tenants.MaxEventBytes, usual: 256 << 10, count: func(l *ProxyLimits) *int { return &l.EventBytes }},
-		{name: "collect_events", least: 1, most: 100_000, usual: 10_000, count: func(l *ProxyLimits) *int { return &l.CollectEvents }},
-		{name: "collect_bytes", least: 1, most: 8 << 20, usual: 1 << 20, count: func(l *ProxyLimits) *int { return &l.CollectBytes }},
+		{name: "first_byte_seconds", least: 1, most: 300, usual: 30, field: func(l *Limits) *time.Duration { return &l.FirstByte }},
+		{name: "idle_seconds", least: 1, most: 3600, usual: 120, field: func(l *Limits) *time.Duration { return &l.Idle }},
+		{name: "total_seconds", least: 1, most: 86400, usual: 86400, field: func(l *Limits) *time.Duration { return &l.Total }},
+		{name: "collect_seconds", least: 1, most: 900, usual: 120, field: func(l *Limits) *time.Duration { return &l.CollectTotal }},
+		{name: "event_bytes", least: 1, most: tenants.MaxEventBytes, usual: 256 << 10, count: func(l *Limits) *int { return &l.EventBytes }},
+		{name: "collect_events", least: 1, most: 100_000, usual: 10_000, count: func(l *Limits) *int { return &l.CollectEvents }},
+		{name: "collect_bytes", least: 1, most: 8 << 20, usual: 1 << 20, count: func(l *Limits) *int { return &l.CollectBytes }},
 	}
 }
 
 // Named gives every bound under its name in the API, defaults worked out.
-func (l ProxyLimits) Named() map[string]int64 {
+func (l Limits) Named() map[string]int64 {
 	named := make(map[string]int64)
 	for _, b := range proxyBounds() {
 		named[b.name] = b.get(&l)
@@ -74,7 +74,7 @@ func (l ProxyLimits) Named() map[string]int64 {
 	return named
 }
 
-func (b bound) get(l *ProxyLimits) int64 {
+func (b bound) get(l *Limits) int64 {
 	n := int64(0)
 	if b.field != nil {
 		n = int64(*b.field(l) / time.Second)
@@ -87,8 +87,8 @@ func (b bound) get(l *ProxyLimits) int64 {
 	return n
 }
 
-// ProxyLimitNames are the names that ProxyLimitsOf takes, in the order to show them.
-func ProxyLimitNames() []string {
+// LimitNames are the names that LimitsOf takes, in the order to show them.
+func LimitNames() []string {
 	var names []string
 	for _, b := range proxyBounds() {
 		names = append(names, b.name)
@@ -96,9 +96,9 @@ func ProxyLimitNames() []string {
 	return names
 }
 
-// ProxyLimitsOf makes limits of what is named; the rest has its default. Unprocessable invalid_limits: there is no such limit, or it cannot
+// LimitsOf makes limits of what is named; the rest has its default. Unprocessable invalid_limits: there is no such limit, or it cannot
 // be that.
-func ProxyLimitsOf(named map[string]int64) (l ProxyLimits, err error) {
+func LimitsOf(named map[string]int64) (l Limits, err error) {
 	known := 0
 	for _, b := range proxyBounds() {
 		n, given := named[b.name]
@@ -122,8 +122,8 @@ func ProxyLimitsOf(named map[string]int64) (l ProxyLimits, err error) {
 }
 
 // Worked returns the limits with the defaults in the place of what is 0.
-func (l ProxyLimits) Worked() ProxyLimits {
-	full, _ := ProxyLimitsOf(l.Named()) // which are within their bounds
+func (l Limits) Worked() Limits {
+	full, _ := LimitsOf(l.Named()) // which are within their bounds
 	return full
 }
 

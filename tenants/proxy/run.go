@@ -12,22 +12,22 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// ProxyRuns says which node runs a shared upstream, and which nodes have somebody who listens to it.
+// Runs says which node runs a shared upstream, and which nodes have somebody who listens to it.
 //
 // A lease names an incarnation of a node and lasts as long as that, as interest does: it is taken where there is none, where its node has
 // given it back, or where its node lives no more. It keeps how far the upstream was read, for whoever takes it next. Rows run/{run}:
 //
 //	lease              the run's state
 //	hold/{node}/{id}   a node has listeners; it counts for as long as the node lives
-type ProxyRuns struct {
+type Runs struct {
 	table   tenants.Table
 	nodes   *node.Nodes
 	inboxes tenants.Inboxes
 }
 
-// NewProxyRuns makes a ProxyRuns over the table that holds the nodes' leases.
-func NewProxyRuns(t tenants.Table, to tenants.Inboxes) *ProxyRuns {
-	return &ProxyRuns{t, node.NewNodes(t), to}
+// NewRuns makes a Runs over the table that holds the nodes' leases.
+func NewRuns(t tenants.Table, to tenants.Inboxes) *Runs {
+	return &Runs{t, node.NewNodes(t), to}
 }
 
 // RunState is what is known of a shared upstream.
@@ -62,7 +62,7 @@ func leaseOf(tenant tenants.TenantID, run string) tenants.Key {
 
 // Take takes the run for node where it can be had. before is what was known of it; the lease goes on from there. Not taken: before says who
 // has it.
-func (r *ProxyRuns) Take(ctx context.Context, tenant tenants.TenantID, run, node string) (before RunState, lease *RunLease, err error) {
+func (r *Runs) Take(ctx context.Context, tenant tenants.TenantID, run, node string) (before RunState, lease *RunLease, err error) {
 	row, err := r.table.Get(ctx, leaseOf(tenant, run))
 	free := tenants.Absent()
 	switch {
@@ -97,7 +97,7 @@ func (r *ProxyRuns) Take(ctx context.Context, tenant tenants.TenantID, run, node
 }
 
 // Look returns the run's state, and whether a node that lives runs it.
-func (r *ProxyRuns) Look(ctx context.Context, tenant tenants.TenantID, run string) (s RunState, runs bool, err error) {
+func (r *Runs) Look(ctx context.Context, tenant tenants.TenantID, run string) (s RunState, runs bool, err error) {
 	row, err := r.table.Get(ctx, leaseOf(tenant, run))
 	if tenants.IsNotFound(err) {
 		return s, false, nil
@@ -116,17 +116,17 @@ func (r *ProxyRuns) Look(ctx context.Context, tenant tenants.TenantID, run strin
 }
 
 // Save writes how far the run is. ErrRunLost: it is another's.
-func (r *ProxyRuns) Save(ctx context.Context, l *RunLease) error {
+func (r *Runs) Save(ctx context.Context, l *RunLease) error {
 	return r.write(ctx, l, time.Now().Add(24*time.Hour))
 }
 
 // End gives the run back. over says that nobody is to go on with it.
-func (r *ProxyRuns) End(ctx context.Context, l *RunLease, over bool) error {
+func (r *Runs) End(ctx context.Context, l *RunLease, over bool) error {
 	l.Node, l.Open, l.Over = "", false, over
 	return r.write(ctx, l, time.Now().Add(runKept))
 }
 
-func (r *ProxyRuns) write(ctx context.Context, l *RunLease, expires time.Time) error {
+func (r *Runs) write(ctx context.Context, l *RunLease, expires time.Time) error {
 	body := record.Encode(l.RunState)
 	err := r.table.Write(ctx, tenants.Put(leaseOf(l.tenant, l.run), body, expires, tenants.At(l.version)))
 	if _, refused := errors.AsType[*tenants.RefusedError](err); refused {
@@ -148,12 +148,12 @@ func (r *ProxyRuns) write(ctx context.Context, l *RunLease, expires time.Time) e
 }
 
 // Hold notes that node has listeners, under an id of the caller's, and LetGo that it has none any more.
-func (r *ProxyRuns) Hold(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
+func (r *Runs) Hold(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
 	return r.table.Write(ctx, tenants.Put(tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "hold/" + node + "/" + id}, record.Empty, time.Now().Add(24*time.Hour), tenants.Anything()))
 }
 
 // LetGo ends what Hold began, and tells the node that runs it, if that is another.
-func (r *ProxyRuns) LetGo(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
+func (r *Runs) LetGo(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
 	if err := r.table.Write(ctx, tenants.Delete(tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "hold/" + node + "/" + id}, tenants.Anything())); err != nil {
 		return err
 	}
@@ -161,11 +161,11 @@ func (r *ProxyRuns) LetGo(ctx context.Context, tenant tenants.TenantID, run, nod
 	if err != nil || !runs || s.Node == node {
 		return err
 	}
-	return r.inboxes.Send(ctx, s.Node, tenants.Notice{Tenant: tenant, Order: &tenants.Order{Do: tenants.OrderLetGo, Run: run}})
+	return r.inboxes.Send(ctx, s.Node, tenants.InboxMessage{Tenant: tenant, Order: &tenants.Order{Do: tenants.OrderLetGo, Run: run}})
 }
 
 // Wanted tells whether a node that lives has listeners, besides the id given.
-func (r *ProxyRuns) Wanted(ctx context.Context, tenant tenants.TenantID, run, but string) (bool, error) {
+func (r *Runs) Wanted(ctx context.Context, tenant tenants.TenantID, run, but string) (bool, error) {
 	const page = 100
 	for after := "hold/"; ; {
 		rows, err := r.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: runKind(run), After: after, Before: "hold0", Limit: page})

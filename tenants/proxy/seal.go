@@ -18,8 +18,8 @@ type proxyRequest struct {
 	Body    []byte // nil: none
 }
 
-// MaxProxyBody is how large the body of a proxy's request may be.
-const MaxProxyBody = 64 << 10
+// MaxBody is how large the body of a proxy's request may be.
+const MaxBody = 64 << 10
 
 // seal puts r into p. A Vault seals 4 KB at most: it seals a key, and the request is encrypted under that by AES-256-GCM, for this proxy alone.
 func (s *Proxies) seal(ctx context.Context, p *Proxy, r proxyRequest) error {

@@ -14,8 +14,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/outgoing"
 )
 
-// ProxySpec is what a caller chooses of a proxy, or of a run that no proxy is kept for.
-type ProxySpec struct {
+// Spec is what a caller chooses of a proxy, or of a run that no proxy is kept for.
+type Spec struct {
 	Name          string
 	Method        string // "": GET, or POST where there is a body
 	URL           string
@@ -27,11 +27,11 @@ type ProxySpec struct {
 	Channel       string
 	Redirects     bool
 	Reconnect     *bool // nil: of GET
-	Limits        ProxyLimits
+	Limits        Limits
 }
 
-// ProxyPatch changes what it names and leaves the rest.
-type ProxyPatch struct {
+// Patch changes what it names and leaves the rest.
+type Patch struct {
 	Name          *string
 	Method        *string
 	URL           *string
@@ -43,7 +43,7 @@ type ProxyPatch struct {
 	Channel       *string
 	Redirects     *bool
 	Reconnect     *bool
-	Limits        *ProxyLimits
+	Limits        *Limits
 }
 
 // request is a proxy's request, taken apart.
@@ -145,7 +145,7 @@ func checkProxyBody(p *Proxy, r *proxyRequest) error {
 		return nil
 	case p.Method == "GET":
 		return tenants.Refused("/body", "invalid_body", "a GET has no body")
-	case len(r.Body) > MaxProxyBody:
+	case len(r.Body) > MaxBody:
 		return tenants.Refused("/body", "invalid_body", "the body has at most 65536 bytes")
 	case !utf8.Valid(r.Body):
 		return tenants.Refused("/body", "invalid_body", "the body is no UTF-8")

@@ -15,7 +15,7 @@ type address struct {
 
 // takeFrom counts a connect against the rate of its address. Whoever is on this machine is not held back: it is the operator's own, or
 // everybody at once, behind a proxy that the deployment was not told of.
-func (a *Admission) takeFrom(r AdmissionRequest, l tenants.Limits) error {
+func (a *Admission) takeFrom(r Request, l tenants.Limits) error {
 	if l.ConnectsPerSecondIP <= 0 || r.IP == "" {
 		return nil
 	}

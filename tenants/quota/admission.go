@@ -61,8 +61,8 @@ func NewShared(n *node.Node) *Admission {
 // handler runs, and nobody is told.
 const confirmWithin = 5 * time.Second
 
-// AdmissionRequest says what a connection wants to count against. The strings are copied where they are kept.
-type AdmissionRequest struct {
+// Request says what a connection wants to count against. The strings are copied where they are kept.
+type Request struct {
 	Tenant   tenants.TenantID
 	Channels []string // at most MaxChannels
 	Subject  string   // "": none
@@ -107,7 +107,7 @@ const (
 // Reserve takes a slot, or says which limit is in the way: TooMany with the code connection_limit, channel_connection_limit,
 // subject_connection_limit, ip_connection_limit, connect_rate or ip_connect_rate, and when to try again, which is another time for
 // each. Unless it is confirmed within 5 s the slot goes back by itself.
-func (a *Admission) Reserve(ctx context.Context, r AdmissionRequest, l tenants.Limits) (*Slot, error) {
+func (a *Admission) Reserve(ctx context.Context, r Request, l tenants.Limits) (*Slot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, tenants.Errorf(tenants.Unavailable, "cancelled", "%w", err)
 	}
@@ -179,7 +179,7 @@ func (a *Admission) share(limit int) int {
 }
 
 // room tells which of the limits that this process keeps by itself is in the way. It is called under the lock; o may be nil.
-func (a *Admission) room(o *occupancy, r AdmissionRequest, l tenants.Limits) error {
+func (a *Admission) room(o *occupancy, r Request, l tenants.Limits) error {
 	if o == nil {
 		o = &occupancy{}
 	}

@@ -16,18 +16,18 @@ import (
 )
 
 func TestAdmissionLimits(t *testing.T) {
-	base := quota.AdmissionRequest{Tenant: "ten_a", Channels: []string{"x", "y"}, Subject: "alice", IP: "192.0.2.1"}
+	base := quota.Request{Tenant: "ten_a", Channels: []string{"x", "y"}, Subject: "alice", IP: "192.0.2.1"}
 	for _, c := range []struct {
 		code   string
 		limits tenants.Limits
-		second quota.AdmissionRequest // has room where the first has not
+		second quota.Request // has room where the first has not
 	}{
-		{"connection_limit", tenants.Limits{Connections: 2}, quota.AdmissionRequest{Tenant: "ten_b"}},
-		{"channel_connection_limit", tenants.Limits{ConnectionsPerChannel: 2}, quota.AdmissionRequest{Tenant: "ten_a", Channels: []string{"z"}}},
-		{"subject_connection_limit", tenants.Limits{ConnectionsPerSubject: 2}, quota.AdmissionRequest{Tenant: "ten_a", Subject: "bob"}},
-		{"ip_connection_limit", tenants.Limits{ConnectionsPerIP: 2}, quota.AdmissionRequest{Tenant: "ten_a", IP: "192.0.2.2"}},
-		{"connect_rate", tenants.Limits{ConnectsPerSecond: 2}, quota.AdmissionRequest{Tenant: "ten_b"}},
-		{"ip_connect_rate", tenants.Limits{ConnectsPerSecondIP: 2}, quota.AdmissionRequest{Tenant: "ten_a", IP: "192.0.2.2"}},
+		{"connection_limit", tenants.Limits{Connections: 2}, quota.Request{Tenant: "ten_b"}},
+		{"channel_connection_limit", tenants.Limits{ConnectionsPerChannel: 2}, quota.Request{Tenant: "ten_a", Channels: []string{"z"}}},
+		{"subject_connection_limit", tenants.Limits{ConnectionsPerSubject: 2}, quota.Request{Tenant: "ten_a", Subject: "bob"}},
+		{"ip_connection_limit", tenants.Limits{ConnectionsPerIP: 2}, quota.Request{Tenant: "ten_a", IP: "192.0.2.2"}},
+		{"connect_rate", tenants.Limits{ConnectsPerSecond: 2}, quota.Request{Tenant: "ten_b"}},
+		{"ip_connect_rate", tenants.Limits{ConnectsPerSecondIP: 2}, quota.Request{Tenant: "ten_a", IP: "192.0.2.2"}},
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestAddressesAreCountedByWhoHasThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, limits := quota.NewAdmission(), tenants.Limits{ConnectionsPerIP: 6, ConnectsPerSecondIP: 2}
 		connect := func(ip string) string {
-			_, err := a.Reserve(t.Context(), quota.AdmissionRequest{Tenant: "ten_a", IP: ip}, limits)
+			_, err := a.Reserve(t.Context(), quota.Request{Tenant: "ten_a", IP: ip}, limits)
 			return tenants.CodeOf(err)
 		}
 		for _, ip := range []string{"2001:db8::1", "2001:db8::ffff:2"} {
@@ -94,7 +94,7 @@ func TestAnAddressCannotUseUpTheTenantsConnects(t *testing.T) {
 		a, limits := quota.NewAdmission(), tenants.Limits{ConnectsPerSecond: 20, ConnectsPerSecondIP: 5}
 		after := make(map[time.Duration]bool)
 		for range 1000 {
-			if s, err := a.Reserve(t.Context(), quota.AdmissionRequest{Tenant: "ten_a", IP: "192.0.2.1"}, limits); err == nil {
+			if s, err := a.Reserve(t.Context(), quota.Request{Tenant: "ten_a", IP: "192.0.2.1"}, limits); err == nil {
 				s.Release()
 			} else {
 				after[err.(*tenants.Error).RetryAfter.Round(100*time.Millisecond)] = true
@@ -104,7 +104,7 @@ func TestAnAddressCannotUseUpTheTenantsConnects(t *testing.T) {
 			t.Errorf("all are told to come back at the same %d times", len(after))
 		}
 		for i := range 15 {
-			rig.Ok(a.Reserve(t.Context(), quota.AdmissionRequest{Tenant: "ten_a", IP: fmt.Sprint("192.0.2.", 2+i)}, limits))(t).Release()
+			rig.Ok(a.Reserve(t.Context(), quota.Request{Tenant: "ten_a", IP: fmt.Sprint("192.0.2.", 2+i)}, limits))(t).Release()
 		}
 	})
 }
@@ -112,7 +112,7 @@ func TestAnAddressCannotUseUpTheTenantsConnects(t *testing.T) {
 func TestSlotLapsesUnlessConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, ctx := quota.NewAdmission(), context.Background()
-		r := quota.AdmissionRequest{Tenant: "ten_a", Channels: []string{"x"}}
+		r := quota.Request{Tenant: "ten_a", Channels: []string{"x"}}
 		late := rig.Ok(a.Reserve(ctx, r, tenants.Limits{}))(t)
 		kept := rig.Ok(a.Reserve(ctx, r, tenants.Limits{}))(t)
 		time.Sleep(5*time.Second - time.Millisecond)
@@ -143,13 +143,13 @@ func TestSlotLapsesUnlessConfirmed(t *testing.T) {
 
 func TestAdmissionCountsAChannelOncePerConnection(t *testing.T) {
 	a, ctx := quota.NewAdmission(), context.Background()
-	s := rig.Ok(a.Reserve(ctx, quota.AdmissionRequest{Tenant: "ten_a", Channels: []string{"x", "x", "x"}}, tenants.Limits{ConnectionsPerChannel: 2}))(t)
-	rig.Ok(a.Reserve(ctx, quota.AdmissionRequest{Tenant: "ten_a", Channels: []string{"x"}}, tenants.Limits{ConnectionsPerChannel: 2}))(t).Release()
+	s := rig.Ok(a.Reserve(ctx, quota.Request{Tenant: "ten_a", Channels: []string{"x", "x", "x"}}, tenants.Limits{ConnectionsPerChannel: 2}))(t)
+	rig.Ok(a.Reserve(ctx, quota.Request{Tenant: "ten_a", Channels: []string{"x"}}, tenants.Limits{ConnectionsPerChannel: 2}))(t).Release()
 	s.Release()
 	if u := a.Usage("ten_a"); u != (quota.Usage{}) {
 		t.Errorf("left are %+v", u)
 	}
-	_, err := a.Reserve(ctx, quota.AdmissionRequest{Tenant: "ten_a", Channels: make([]string, tenants.MaxChannels+1)}, tenants.Limits{})
+	_, err := a.Reserve(ctx, quota.Request{Tenant: "ten_a", Channels: make([]string, tenants.MaxChannels+1)}, tenants.Limits{})
 	rig.WantError(t, err, tenants.Invalid, "too_many_channels")
 }
 
@@ -158,10 +158,10 @@ func TestAdmissionKeepsNoStringOfItsCaller(t *testing.T) {
 	a, ctx := quota.NewAdmission(), context.Background()
 	buffer := []byte("orders")
 	name := rig.UnsafeString(buffer)
-	s := rig.Ok(a.Reserve(ctx, quota.AdmissionRequest{Tenant: "ten_a", Channels: []string{name}, Subject: name, IP: name}, tenants.Limits{}))(t)
+	s := rig.Ok(a.Reserve(ctx, quota.Request{Tenant: "ten_a", Channels: []string{name}, Subject: name, IP: name}, tenants.Limits{}))(t)
 	copy(buffer, "xxxxxx")
 	limits := tenants.Limits{ConnectionsPerChannel: 1, ConnectionsPerSubject: 1, ConnectionsPerIP: 1}
-	for code, r := range map[string]quota.AdmissionRequest{
+	for code, r := range map[string]quota.Request{
 		"channel_connection_limit": {Tenant: "ten_a", Channels: []string{"orders"}},
 		"subject_connection_limit": {Tenant: "ten_a", Subject: "orders"},
 		"ip_connection_limit":      {Tenant: "ten_a", IP: "orders"},
@@ -171,7 +171,7 @@ func TestAdmissionKeepsNoStringOfItsCaller(t *testing.T) {
 	}
 	s.Release()
 	for range 2 { // the entries are gone under the names they were made by
-		rig.Ok(a.Reserve(ctx, quota.AdmissionRequest{Tenant: "ten_a", Channels: []string{"orders"}, Subject: "orders", IP: "orders"}, limits))(t).Release()
+		rig.Ok(a.Reserve(ctx, quota.Request{Tenant: "ten_a", Channels: []string{"orders"}, Subject: "orders", IP: "orders"}, limits))(t).Release()
 	}
 }
 
@@ -190,7 +190,7 @@ func TestAdmissionNeverPassesALimit(t *testing.T) {
 				wg.Go(func() {
 					rng := rand.New(rand.NewPCG(seed, uint64(w)))
 					for range 20 {
-						r := quota.AdmissionRequest{
+						r := quota.Request{
 							Tenant: tenants.TenantID(fmt.Sprint("ten_", rng.IntN(2))), Subject: fmt.Sprint(rng.IntN(4)), IP: fmt.Sprint(rng.IntN(3)),
 							Channels: []string{fmt.Sprint(rng.IntN(3)), fmt.Sprint(3 + rng.IntN(3))},
 						}
@@ -269,7 +269,7 @@ func (l *tally) drop(names []string) {
 
 func BenchmarkAdmission(b *testing.B) {
 	a, ctx := quota.NewAdmission(), context.Background()
-	r := quota.AdmissionRequest{Tenant: "ten_a", Channels: []string{"orders"}, Subject: "alice", IP: "192.0.2.1"}
+	r := quota.Request{Tenant: "ten_a", Channels: []string{"orders"}, Subject: "alice", IP: "192.0.2.1"}
 	hold, err := a.Reserve(ctx, r, tenants.Limits{})
 	if err != nil || !hold.Confirm() {
 		b.Fatal(err)

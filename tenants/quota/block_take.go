@@ -14,7 +14,7 @@ import (
 
 // cover sees to it that each common count that limits the request holds a slot for it. again: it asked for one, without the lock
 // meanwhile, so that the caller is to look anew. Called under the lock.
-func (a *Admission) cover(ctx context.Context, r AdmissionRequest, l tenants.Limits) (again bool, err error) {
+func (a *Admission) cover(ctx context.Context, r Request, l tenants.Limits) (again bool, err error) {
 	if a.node == nil || l.Connections <= 0 && l.ConnectionsPerChannel <= 0 && (l.ConnectionsPerSubject <= 0 || r.Subject == "") {
 		return false, nil
 	}
@@ -204,7 +204,7 @@ func (a *Admission) prune(ctx context.Context, rec *slotsRecord, life string) (o
 func (a *Admission) appeal(b *block, nodes []string) {
 	ctx, cancel := context.WithTimeout(a.ctx, blockCallTime)
 	defer cancel()
-	notice := tenants.Notice{Tenant: b.key.Tenant, Order: &tenants.Order{Do: tenants.OrderReturn, Channel: b.channel, Subject: b.subject}}
+	notice := tenants.InboxMessage{Tenant: b.key.Tenant, Order: &tenants.Order{Do: tenants.OrderReturn, Channel: b.channel, Subject: b.subject}}
 	worker.Parallel(len(nodes), worker.NodesAtOnce, func(i int) error {
 		if err := a.node.Options().Inboxes.Send(ctx, nodes[i], notice); err != nil && !tenants.IsNotFound(err) {
 			a.node.Options().Logger.Warn("a node could not be asked for slots", "node", nodes[i], "error", err)

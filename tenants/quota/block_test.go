@@ -22,7 +22,7 @@ var slotsRow = tenants.Key{Tenant: rig.LogTenant, Kind: "slots", Sort: "all"}
 // A connect costs nothing while a block lasts, and where there is no limit there is no row.
 func TestConnectsCostNothingWhileABlockLasts(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
-		r := quota.AdmissionRequest{Tenant: rig.LogTenant, Channels: []string{"orders"}, Subject: "alice"}
+		r := quota.Request{Tenant: rig.LogTenant, Channels: []string{"orders"}, Subject: "alice"}
 		calls := func() int { return fl.Table.Count("Get") + fl.Table.Count("Write") }
 		before := calls()
 		for range 100 {
@@ -45,15 +45,15 @@ func TestConnectsCostNothingWhileABlockLasts(t *testing.T) {
 
 // Each common limit holds over nodes, and only where it applies.
 func TestCommonLimits(t *testing.T) {
-	base := quota.AdmissionRequest{Tenant: rig.LogTenant, Channels: []string{"x", "y"}, Subject: "alice"}
+	base := quota.Request{Tenant: rig.LogTenant, Channels: []string{"x", "y"}, Subject: "alice"}
 	for _, c := range []struct {
 		code   string
 		limits tenants.Limits
-		second quota.AdmissionRequest // has room where the first has not
+		second quota.Request // has room where the first has not
 	}{
-		{"connection_limit", tenants.Limits{Connections: 3}, quota.AdmissionRequest{Tenant: "ten_b"}},
-		{"channel_connection_limit", tenants.Limits{ConnectionsPerChannel: 3}, quota.AdmissionRequest{Tenant: rig.LogTenant, Channels: []string{"z"}}},
-		{"subject_connection_limit", tenants.Limits{ConnectionsPerSubject: 3}, quota.AdmissionRequest{Tenant: rig.LogTenant, Subject: "bob"}},
+		{"connection_limit", tenants.Limits{Connections: 3}, quota.Request{Tenant: "ten_b"}},
+		{"channel_connection_limit", tenants.Limits{ConnectionsPerChannel: 3}, quota.Request{Tenant: rig.LogTenant, Channels: []string{"z"}}},
+		{"subject_connection_limit", tenants.Limits{ConnectionsPerSubject: 3}, quota.Request{Tenant: rig.LogTenant, Subject: "bob"}},
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			rig.InFleet(t, 3, func(t *testing.T, fl *rig.Fleet) {
@@ -89,7 +89,7 @@ func TestCommonLimits(t *testing.T) {
 // What a node does not use comes back within 2 s of another one's refusal.
 func TestUnusedSlotsComeBack(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
-		r, limits := quota.AdmissionRequest{Tenant: rig.LogTenant}, tenants.Limits{Connections: 100}
+		r, limits := quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 100}
 		rig.Ok(fl.Sites[0].Connect(r, limits))(t)
 		granted := 0
 		for began := time.Now(); time.Since(began) < 2500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
@@ -112,7 +112,7 @@ func TestBlocksUnderFailures(t *testing.T) {
 	for seed := range max(20, depth.Schedules()/10) {
 		synctest.Test(t, func(t *testing.T) {
 			fl := rig.NewFleet(t, tenantstest.Faults{Seed: seed, Lost: 0.15, Stored: 0.15, Unread: 0.1, Latency: 20 * time.Millisecond}, 3)
-			r, limits := quota.AdmissionRequest{Tenant: rig.LogTenant}, tenants.Limits{Connections: 7}
+			r, limits := quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 7}
 			var seats [3][]*rig.Seat
 			for round := range 60 {
 				at := (round*7 + int(seed)) % 3
@@ -141,7 +141,7 @@ func TestBlocksUnderFailures(t *testing.T) {
 // A node that was taken for dead finds its slots given out, and ends as many of its connections: the newest.
 func TestAWokenNodeShedsWhatItHasNoSlotsFor(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
-		r, limits := quota.AdmissionRequest{Tenant: rig.LogTenant}, tenants.Limits{Connections: 10}
+		r, limits := quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 10}
 		sleeper, other := fl.Sites[0], fl.Sites[1]
 		var seats []*rig.Seat
 		for range 8 {
@@ -183,7 +183,7 @@ func TestAWokenNodeShedsWhatItHasNoSlotsFor(t *testing.T) {
 // A node that is cut off stops admitting, keeps what it has, and goes on where it was if nobody wanted its slots.
 func TestANodeThatIsCutOffAdmitsNobody(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
-		s, r, limits := fl.Sites[0], quota.AdmissionRequest{Tenant: rig.LogTenant}, tenants.Limits{Connections: 1000}
+		s, r, limits := fl.Sites[0], quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 1000}
 		for range 5 {
 			rig.Ok(s.Connect(r, limits))(t)
 		}
@@ -207,7 +207,7 @@ func TestANodeThatIsCutOffAdmitsNobody(t *testing.T) {
 func TestSharesOfNodes(t *testing.T) {
 	rig.InFleet(t, 3, func(t *testing.T, fl *rig.Fleet) {
 		time.Sleep(15 * time.Second)
-		r, granted := quota.AdmissionRequest{Tenant: rig.LogTenant, IP: "192.0.2.1"}, 0
+		r, granted := quota.Request{Tenant: rig.LogTenant, IP: "192.0.2.1"}, 0
 		for range 10 {
 			if _, err := fl.Sites[0].Connect(r, tenants.Limits{ConnectionsPerIP: 10}); err == nil {
 				granted++
@@ -232,7 +232,7 @@ func TestSharesOfNodes(t *testing.T) {
 		time.Sleep(time.Minute)
 		granted = 0
 		for range 20 {
-			if _, err := fl.Sites[1].Connect(quota.AdmissionRequest{Tenant: rig.LogTenant, IP: "192.0.2.99"}, tenants.Limits{ConnectsPerSecond: 10}); err == nil {
+			if _, err := fl.Sites[1].Connect(quota.Request{Tenant: rig.LogTenant, IP: "192.0.2.99"}, tenants.Limits{ConnectsPerSecond: 10}); err == nil {
 				granted++
 			}
 		}
@@ -246,7 +246,7 @@ func TestSharesOfNodes(t *testing.T) {
 func TestSlotsRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fl := rig.NewFleet(t, tenantstest.Faults{}, 1)
-		rig.Ok(fl.Sites[0].Connect(quota.AdmissionRequest{Tenant: rig.LogTenant, Channels: []string{"orders"}, Subject: "alice"},
+		rig.Ok(fl.Sites[0].Connect(quota.Request{Tenant: rig.LogTenant, Channels: []string{"orders"}, Subject: "alice"},
 			tenants.Limits{Connections: 1, ConnectionsPerChannel: 1, ConnectionsPerSubject: 1}))(t)
 		sum := sha256.Sum256(append([]byte{0, 0, 0, 0, 0, 0, 0, 5}, "alice"...))
 		subject := "subject/" + hex.EncodeToString(sum[:16])
@@ -265,7 +265,7 @@ func TestSlotsRecord(t *testing.T) {
 // limit that is far away.
 func TestNobodyIsRefusedWhileThereIsRoom(t *testing.T) {
 	rig.InFleet(t, 1, func(t *testing.T, fl *rig.Fleet) {
-		r := quota.AdmissionRequest{Tenant: rig.LogTenant}
+		r := quota.Request{Tenant: rig.LogTenant}
 		rig.Ok(fl.Sites[0].Connect(r, tenants.Limits{Connections: 1}))(t)
 		_, err := fl.Sites[0].Connect(r, tenants.Limits{Connections: 1})
 		rig.WantError(t, err, tenants.TooMany, "connection_limit") // from now on a block is of no more than is needed

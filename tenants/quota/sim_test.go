@@ -43,7 +43,7 @@ func (c *crowd) client(rng *rand.Rand, stop <-chan struct{}) {
 			var seat *rig.Seat
 			s := c.fl.Sites[rng.IntN(len(c.fl.Sites))]
 			if !s.Killed() {
-				seat, _ = s.Connect(quota.AdmissionRequest{Tenant: c.tenant}, c.limits)
+				seat, _ = s.Connect(quota.Request{Tenant: c.tenant}, c.limits)
 			}
 			if seat == nil {
 				stays = pause(1000)
@@ -189,7 +189,7 @@ func slotsHeld(t *testing.T, table tenants.Table, tenant tenants.TenantID) (sum 
 	t.Helper()
 	held := rig.HeldBy(t, table, tenants.Key{Tenant: tenant, Kind: "slots", Sort: "all"})
 	for name, n := range held {
-		if _, err := (rig.Patient{Table: table}).Get(context.Background(), node.NodeKey(name)); err == nil {
+		if _, err := (rig.Patient{Table: table}).Get(context.Background(), node.Key(name)); err == nil {
 			sum += n
 		}
 	}

@@ -9,21 +9,21 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// Judge holds requests against their sources: the scheme on the source's terms, and the certificate where the scheme signs with one.
-type Judge struct{ certificates tenants.Certificates }
+// Verifier holds requests against their sources: the scheme on the source's terms, and the certificate where the scheme signs with one.
+type Verifier struct{ certificates tenants.Certificates }
 
-// NewJudge makes a Judge. Without certificates nil, what is signed with one is refused.
-func NewJudge(c tenants.Certificates) Judge { return Judge{c} }
+// NewVerifier makes a Judge. Without certificates nil, what is signed with one is refused.
+func NewVerifier(c tenants.Certificates) Verifier { return Verifier{c} }
 
 // Verify says whether the source may believe the request, under secrets in the order of Source.Secrets. A refusal is a *signing.Error;
 // a certificate that cannot be had is an *Error.
-func (j Judge) Verify(ctx context.Context, src Source, secrets []signing.Secret, r signing.Request, now time.Time) (signing.Verified, error) {
+func (j Verifier) Verify(ctx context.Context, src Source, secrets []signing.Secret, r signing.Request, now time.Time) (signing.Verified, error) {
 	v, _, err := j.verify(ctx, src, secrets, r, now)
 	return v, err
 }
 
 // Hints says what may have gone wrong with a request that the source refuses. For the source's tenant alone.
-func (j Judge) Hints(ctx context.Context, src Source, secrets []signing.Secret, r signing.Request, now time.Time) []string {
+func (j Verifier) Hints(ctx context.Context, src Source, secrets []signing.Secret, r signing.Request, now time.Time) []string {
 	scheme, err := src.Scheme()
 	if err != nil {
 		return nil
@@ -32,7 +32,7 @@ func (j Judge) Hints(ctx context.Context, src Source, secrets []signing.Secret, 
 	return scheme.Hints(r, secrets, now, o)
 }
 
-func (j Judge) verify(ctx context.Context, src Source, secrets []signing.Secret, r signing.Request, now time.Time) (signing.Verified, signing.Options, error) {
+func (j Verifier) verify(ctx context.Context, src Source, secrets []signing.Secret, r signing.Request, now time.Time) (signing.Verified, signing.Options, error) {
 	o := signing.Options{Tolerance: src.Tolerance, AllowLegacy: src.AllowLegacy}
 	scheme, err := src.Scheme()
 	if err != nil {

@@ -34,7 +34,7 @@ func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 	ctx := t.Context()
 	r := rig.NewIntakeRig(t)
 	const webhookID = "8PT597110X687430L"
-	src, token := r.Source(t, source.SourceSpec{Provider: "paypal", Secret: webhookID, Channel: "paypal"})
+	src, token := r.Source(t, source.Spec{Provider: "paypal", Secret: webhookID, Channel: "paypal"})
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 		"in a signature of no bytes": {shelf{cert: certificate}, func(in *intake.Inbound) { in.Header["Paypal-Transmission-Sig"] = []string{""} }, tenants.Unauthenticated, "signature_missing", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			receiver := intake.NewReceiver(r.Sources, source.NewJudge(&c.shelf), intake.NewIntake(r.Accounts, eventlog.New(r.Table), r.Queue))
+			receiver := intake.NewReceiver(r.Sources, source.NewVerifier(&c.shelf), intake.NewIntake(r.Accounts, eventlog.New(r.Table), r.Queue))
 			in := post()
 			if c.change != nil {
 				c.change(&in)
@@ -105,6 +105,6 @@ func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 			}
 		})
 	}
-	_, err = intake.NewReceiver(r.Sources, source.NewJudge(nil), intake.NewIntake(r.Accounts, eventlog.New(r.Table), r.Queue)).Receive(ctx, post())
+	_, err = intake.NewReceiver(r.Sources, source.NewVerifier(nil), intake.NewIntake(r.Accounts, eventlog.New(r.Table), r.Queue)).Receive(ctx, post())
 	rig.WantError(t, err, tenants.Unauthenticated, signing.CertificateMissing)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// SourceResponse is what a provider is answered once its event is durable, in place of Hookcast's own 202 or 200: some providers take only one
+// Response is what a provider is answered once its event is durable, in place of Hookcast's own 202 or 200: some providers take only one
 // status, or read the body.
-type SourceResponse struct {
+type Response struct {
 	Status int    // 200, 201, 202 or 204
 	Body   string // at most MaxResponseBody characters; none with 204
 	Type   string // "json", "text" or "xml"; "" where there is no body
@@ -23,7 +23,7 @@ type SourceResponse struct {
 const MaxResponseBody = 1000
 
 // ContentType is the media type that goes with the body.
-func (r SourceResponse) ContentType() string {
+func (r Response) ContentType() string {
 	switch r.Type {
 	case "json":
 		return "application/json"
@@ -34,7 +34,7 @@ func (r SourceResponse) ContentType() string {
 }
 
 // check refuses an answer that is none.
-func (r SourceResponse) check() error {
+func (r Response) check() error {
 	switch r.Status {
 	case 200, 201, 202:
 	case 204:

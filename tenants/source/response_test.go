@@ -11,8 +11,8 @@ import (
 
 func TestSourcesOwnAnswer(t *testing.T) {
 	r := rig.NewIntakeRig(t)
-	good := &source.SourceResponse{Status: 200, Body: `{"ok": true}`, Type: "json"}
-	src, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all", Response: good})
+	good := &source.Response{Status: 200, Body: `{"ok": true}`, Type: "json"}
+	src, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all", Response: good})
 	got, err := r.Receiver.Receive(t.Context(), rig.Github(t, token, "1", "push", "{}"))
 	if err != nil || got.Response == nil || *got.Response != *good {
 		t.Errorf("%+v, %v", got, err)
@@ -21,8 +21,8 @@ func TestSourcesOwnAnswer(t *testing.T) {
 	if got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "1", "push", "{}")); err != nil || !got.Duplicate || got.Response == nil {
 		t.Errorf("a repeat: %+v, %v", got, err)
 	}
-	var none *source.SourceResponse
-	if _, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.SourcePatch{Response: &none}); err != nil {
+	var none *source.Response
+	if _, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.Patch{Response: &none}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "2", "push", "{}")); err != nil || got.Response != nil {
@@ -33,7 +33,7 @@ func TestSourcesOwnAnswer(t *testing.T) {
 func TestSourcesOwnAnswerThatIsNone(t *testing.T) {
 	r := rig.NewIntakeRig(t)
 	src, _ := r.Source(t, rig.GithubSpec)
-	for name, bad := range map[string]source.SourceResponse{
+	for name, bad := range map[string]source.Response{
 		"a redirect":          {Status: 302},
 		"a failure":           {Status: 500},
 		"no status":           {Body: "x", Type: "text"},
@@ -51,17 +51,17 @@ func TestSourcesOwnAnswerThatIsNone(t *testing.T) {
 		"a document type":     {Status: 200, Body: "<!DOCTYPE a><a/>", Type: "xml"},
 	} {
 		response := &bad
-		_, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.SourcePatch{Response: &response})
+		_, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.Patch{Response: &response})
 		if tenants.CodeOf(err) != "invalid_response" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, good := range []source.SourceResponse{
+	for _, good := range []source.Response{
 		{Status: 204}, {Status: 200}, {Status: 201, Type: "text"}, {Status: 200, Body: strings.Repeat("é", 1000), Type: "text"}, {Status: 202, Body: "a\r\n\tb", Type: "text"},
 		{Status: 200, Body: "[1]\n", Type: "json"}, {Status: 200, Body: `<?xml version="1.0"?><Response>&lt;</Response>`, Type: "xml"},
 	} {
 		response := &good
-		if _, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.SourcePatch{Response: &response}); err != nil {
+		if _, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.Patch{Response: &response}); err != nil {
 			t.Errorf("%+v: %v", good, err)
 		}
 	}

@@ -18,14 +18,14 @@ type SecretSpec struct {
 
 // AddSecret gives the source another secret, for a rotation at the provider: any of them verifies. Too many: Conflict
 // secret_limit. What the scheme cannot use: Unprocessable invalid_secret.
-func (s *Sources) AddSecret(ctx context.Context, tenant tenants.TenantID, id string, spec SecretSpec) (tenants.SealedSecret, SourceSecrets, error) {
+func (s *Sources) AddSecret(ctx context.Context, tenant tenants.TenantID, id string, spec SecretSpec) (tenants.SealedSecret, Secrets, error) {
 	if spec.Overlap != nil {
 		if err := tenants.CheckOverlap(*spec.Overlap); err != nil {
-			return tenants.SealedSecret{}, SourceSecrets{}, err
+			return tenants.SealedSecret{}, Secrets{}, err
 		}
 	}
 	var made tenants.SealedSecret
-	var shown SourceSecrets
+	var shown Secrets
 	_, err := s.edit(ctx, tenant, id, func(src *Source) (ops []tenants.Op, err error) {
 		scheme, err := src.Scheme()
 		if err != nil {
@@ -50,7 +50,7 @@ func (s *Sources) AddSecret(ctx context.Context, tenant tenants.TenantID, id str
 		return nil, nil
 	})
 	if err != nil {
-		return tenants.SealedSecret{}, SourceSecrets{}, err
+		return tenants.SealedSecret{}, Secrets{}, err
 	}
 	return made, shown, nil
 }
@@ -72,20 +72,20 @@ func (s *Sources) RemoveSecret(ctx context.Context, tenant tenants.TenantID, id,
 }
 
 // newSecret reads a secret as the tenant gave it, or makes one where there is none and the scheme leaves that to us, and seals it.
-func (s *Sources) newSecret(ctx context.Context, src Source, scheme signing.Scheme, text string) (tenants.SealedSecret, SourceSecrets, error) {
+func (s *Sources) newSecret(ctx context.Context, src Source, scheme signing.Scheme, text string) (tenants.SealedSecret, Secrets, error) {
 	if scheme.None() {
-		return tenants.SealedSecret{}, SourceSecrets{}, tenants.Refused("/secret", "invalid_secret", "the provider none verifies nothing and takes no secret")
+		return tenants.SealedSecret{}, Secrets{}, tenants.Refused("/secret", "invalid_secret", "the provider none verifies nothing and takes no secret")
 	}
-	var shown SourceSecrets
+	var shown Secrets
 	if text == "" && scheme.Key.Ours {
 		if text = scheme.NewSecret(rand.Reader); text == "" {
-			return tenants.SealedSecret{}, SourceSecrets{}, tenants.Errorf(tenants.Internal, "secret_not_made", "a secret could not be made")
+			return tenants.SealedSecret{}, Secrets{}, tenants.Errorf(tenants.Internal, "secret_not_made", "a secret could not be made")
 		}
 		shown.Secret = text
 	}
 	parsed, err := scheme.ParseSecret(text)
 	if err != nil {
-		return tenants.SealedSecret{}, SourceSecrets{}, tenants.Refused("/secret", "invalid_secret", signing.Detail(err))
+		return tenants.SealedSecret{}, Secrets{}, tenants.Refused("/secret", "invalid_secret", signing.Detail(err))
 	}
 	shown.Weak = parsed.Weak()
 	made := tenants.SealedSecret{ID: tenants.NewID(tenants.PrefixSecret), Created: time.Now().UTC().Truncate(time.Second)}

@@ -24,21 +24,21 @@ type Source struct {
 	Custom      *signing.Custom        // the tenant's own terms; nil: the scheme's
 	AllowLegacy bool                   // take the scheme's deprecated signatures
 	Tolerance   time.Duration          // how old a signature may be; 0: the scheme's own
-	Response    *SourceResponse        // what a provider is answered; nil: Hookcast's own answer
+	Response    *Response              // what a provider is answered; nil: Hookcast's own answer
 	Secrets     []tenants.SealedSecret // 1 to MaxSecrets; none with "none"
-	Tokens      []SourceToken          // the URL's, the newest first: the others are being rotated out
+	Tokens      []Token                // the URL's, the newest first: the others are being rotated out
 	Created     time.Time
 }
 
-// SourceToken is what stands in a source's URL. It is sealed so that the URL can be shown again, and hashed to be found.
-type SourceToken struct {
+// Token is what stands in a source's URL. It is sealed so that the URL can be shown again, and hashed to be found.
+type Token struct {
 	Hash    string // hex SHA-256
 	Sealed  []byte
 	Expires time.Time // zero: never
 }
 
-// SourceSpec is what a caller chooses of a new source.
-type SourceSpec struct {
+// Spec is what a caller chooses of a new source.
+type Spec struct {
 	Name        string
 	Provider    string
 	Secret      string // "" with a scheme whose secret is ours to make: then one is made
@@ -47,18 +47,18 @@ type SourceSpec struct {
 	Custom      *signing.Custom
 	AllowLegacy bool
 	Tolerance   time.Duration
-	Response    *SourceResponse
+	Response    *Response
 }
 
-// SourcePatch changes what it names and leaves the rest.
-type SourcePatch struct {
+// Patch changes what it names and leaves the rest.
+type Patch struct {
 	Name        *string
 	Channel     *string
 	Fallback    *string
 	Custom      *signing.Custom
 	AllowLegacy *bool
 	Tolerance   *time.Duration
-	Response    **SourceResponse // to nil: Hookcast's own again
+	Response    **Response // to nil: Hookcast's own again
 }
 
 // Bounds of a source.
@@ -144,7 +144,7 @@ type sourceLookup struct {
 	Expires time.Time
 }
 
-func (t SourceToken) lookup() tenants.Key {
+func (t Token) lookup() tenants.Key {
 	return tenants.Key{Tenant: tenants.System, Kind: rowSource, Sort: t.Hash}
 }
 

@@ -29,8 +29,8 @@ type openSource struct {
 	expires time.Time // of the token it was found by
 }
 
-// SourceSecrets is what is shown of a new source this once, or again on purpose.
-type SourceSecrets struct {
+// Secrets is what is shown of a new source this once, or again on purpose.
+type Secrets struct {
 	Token  string // what stands in its URL
 	Secret string // the signing secret, only where it was made here
 	Weak   bool   // the secret is so short that one captured request is enough to guess it offline
@@ -43,28 +43,28 @@ func NewSources(t tenants.Table, a *account.Accounts, v tenants.Vault, d *keyrin
 
 // Create registers a source. Values that could not work: Unprocessable, with the reason. Over the tenant's limit, which holds
 // against any number of concurrent calls: TooMany source_limit.
-func (s *Sources) Create(ctx context.Context, tenant tenants.TenantID, spec SourceSpec) (Source, SourceSecrets, error) {
+func (s *Sources) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Source, Secrets, error) {
 	src := Source{
 		ID: tenants.NewID(tenants.PrefixSource), Tenant: tenant, Name: spec.Name, Provider: spec.Provider, Channel: spec.Channel, Fallback: spec.Fallback,
 		Custom: spec.Custom, AllowLegacy: spec.AllowLegacy, Tolerance: spec.Tolerance, Response: spec.Response, Created: time.Now().UTC().Truncate(time.Second),
 	}
 	scheme, err := src.check()
 	if err != nil {
-		return Source{}, SourceSecrets{}, err
+		return Source{}, Secrets{}, err
 	}
-	var shown SourceSecrets
+	var shown Secrets
 	if !scheme.None() || spec.Secret != "" {
 		var sealed tenants.SealedSecret
 		if sealed, shown, err = s.newSecret(ctx, src, scheme, spec.Secret); err != nil {
-			return Source{}, SourceSecrets{}, err
+			return Source{}, Secrets{}, err
 		}
 		src.Secrets = []tenants.SealedSecret{sealed}
 	}
 	token, text, err := s.newToken(ctx, src)
 	if err != nil {
-		return Source{}, SourceSecrets{}, err
+		return Source{}, Secrets{}, err
 	}
-	src.Tokens, shown.Token = []SourceToken{token}, text
+	src.Tokens, shown.Token = []Token{token}, text
 	err = s.accounts.Change(ctx, tenant, func(t tenants.Tenant) ([]tenants.Op, error) {
 		limit := t.Limits().Sources
 		if limit > 0 {
@@ -79,7 +79,7 @@ func (s *Sources) Create(ctx context.Context, tenant tenants.TenantID, spec Sour
 		return src.puts(), nil
 	})
 	if err != nil {
-		return Source{}, SourceSecrets{}, err
+		return Source{}, Secrets{}, err
 	}
 	return src, shown, nil
 }
@@ -111,7 +111,7 @@ func (s *Sources) Token(ctx context.Context, src Source) (string, error) {
 }
 
 // Update changes what p names. Values that could not work, its secrets under new terms included: Unprocessable.
-func (s *Sources) Update(ctx context.Context, tenant tenants.TenantID, id string, p SourcePatch) (Source, error) {
+func (s *Sources) Update(ctx context.Context, tenant tenants.TenantID, id string, p Patch) (Source, error) {
 	return s.edit(ctx, tenant, id, func(src *Source) ([]tenants.Op, error) {
 		record.Set(&src.Name, p.Name)
 		record.Set(&src.Channel, p.Channel)
@@ -145,7 +145,7 @@ func (s *Sources) RotateURL(ctx context.Context, tenant tenants.TenantID, id str
 	}
 	var text string
 	src, err := s.edit(ctx, tenant, id, func(src *Source) (ops []tenants.Op, err error) {
-		var token SourceToken
+		var token Token
 		if token, text, err = s.newToken(ctx, *src); err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func (s *Sources) RotateURL(ctx context.Context, tenant tenants.TenantID, id str
 		if len(old) == MaxTokens {
 			return nil, tenants.Errorf(tenants.Conflict, "url_limit", "four URLs of the source work already; rotate without overlap, or wait for one to end")
 		}
-		src.Tokens = append([]SourceToken{token}, old...)
+		src.Tokens = append([]Token{token}, old...)
 		return ops, nil
 	})
 	if err != nil {
@@ -199,7 +199,7 @@ func (s *Sources) edit(ctx context.Context, tenant tenants.TenantID, id string, 
 		}
 		now := time.Now()
 		src.Secrets = slices.DeleteFunc(src.Secrets, func(x tenants.SealedSecret) bool { return tenants.Ended(x.NotAfter, now) })
-		src.Tokens = slices.DeleteFunc(src.Tokens, func(x SourceToken) bool { return tenants.Ended(x.Expires, now) })
+		src.Tokens = slices.DeleteFunc(src.Tokens, func(x Token) bool { return tenants.Ended(x.Expires, now) })
 		if ops, err = change(&src); err != nil {
 			return nil, err
 		}

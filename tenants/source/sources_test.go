@@ -72,7 +72,7 @@ func TestSourceVerifiesByItsToken(t *testing.T) {
 func TestSourceSecretMadeHere(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
 	ten, _, _ := o.SignUp(t)
-	spec := source.SourceSpec{Name: "own", Provider: "standard-webhooks", Channel: "own"}
+	spec := source.Spec{Name: "own", Provider: "standard-webhooks", Channel: "own"}
 	_, shown, err := o.Sources.Create(ctx, ten.ID, spec)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestSourceSecretMadeHere(t *testing.T) {
 func TestSourceWithoutVerificationSaysSo(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
 	ten, _, _ := o.SignUp(t)
-	_, shown, err := o.Sources.Create(ctx, ten.ID, source.SourceSpec{Name: "open", Provider: "none", Channel: "open"})
+	_, shown, err := o.Sources.Create(ctx, ten.ID, source.Spec{Name: "open", Provider: "none", Channel: "open"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,23 +111,23 @@ func TestSourceRefuses(t *testing.T) {
 	writes := o.Table.Count("Write")
 	for _, c := range []struct {
 		code   string
-		change func(*source.SourceSpec)
+		change func(*source.Spec)
 	}{
-		{"invalid_name", func(s *source.SourceSpec) { s.Name = "" }},
-		{"provider_unknown", func(s *source.SourceSpec) { s.Provider = "githib" }},
-		{"provider_unknown", func(s *source.SourceSpec) { s.Provider = "" }},
-		{"invalid_secret", func(s *source.SourceSpec) { s.Secret = " padded secret" }},
-		{"invalid_secret", func(s *source.SourceSpec) { s.Secret = "ghp_notasigningsecret" }},
-		{"invalid_secret", func(s *source.SourceSpec) { s.Provider, s.Secret = "none", "something" }},
-		{"invalid_channel", func(s *source.SourceSpec) { s.Channel = "" }},
-		{"invalid_channel", func(s *source.SourceSpec) { s.Channel = "Git/Hub" }},
-		{"invalid_channel", func(s *source.SourceSpec) { s.Channel = "github.{" }},
-		{"invalid_channel", func(s *source.SourceSpec) { s.Fallback = "github.{type}" }},
-		{"invalid_channel", func(s *source.SourceSpec) { s.Channel = "github" }}, // with a fallback that is never used
-		{"invalid_tolerance", func(s *source.SourceSpec) { s.Tolerance = 2 * time.Hour }},
-		{"invalid_tolerance", func(s *source.SourceSpec) { s.Tolerance = -time.Second }},
-		{"invalid_custom", func(s *source.SourceSpec) { s.Custom = &signing.Custom{Header: "X-Mine"} }},
-		{"invalid_custom", func(s *source.SourceSpec) { s.Provider, s.Custom = "hmac", &signing.Custom{Algorithm: "md5"} }},
+		{"invalid_name", func(s *source.Spec) { s.Name = "" }},
+		{"provider_unknown", func(s *source.Spec) { s.Provider = "githib" }},
+		{"provider_unknown", func(s *source.Spec) { s.Provider = "" }},
+		{"invalid_secret", func(s *source.Spec) { s.Secret = " padded secret" }},
+		{"invalid_secret", func(s *source.Spec) { s.Secret = "ghp_notasigningsecret" }},
+		{"invalid_secret", func(s *source.Spec) { s.Provider, s.Secret = "none", "something" }},
+		{"invalid_channel", func(s *source.Spec) { s.Channel = "" }},
+		{"invalid_channel", func(s *source.Spec) { s.Channel = "Git/Hub" }},
+		{"invalid_channel", func(s *source.Spec) { s.Channel = "github.{" }},
+		{"invalid_channel", func(s *source.Spec) { s.Fallback = "github.{type}" }},
+		{"invalid_channel", func(s *source.Spec) { s.Channel = "github" }}, // with a fallback that is never used
+		{"invalid_tolerance", func(s *source.Spec) { s.Tolerance = 2 * time.Hour }},
+		{"invalid_tolerance", func(s *source.Spec) { s.Tolerance = -time.Second }},
+		{"invalid_custom", func(s *source.Spec) { s.Custom = &signing.Custom{Header: "X-Mine"} }},
+		{"invalid_custom", func(s *source.Spec) { s.Provider, s.Custom = "hmac", &signing.Custom{Algorithm: "md5"} }},
 	} {
 		spec := rig.GithubSource()
 		c.change(&spec)
@@ -274,21 +274,21 @@ func TestSourceURLRotates(t *testing.T) {
 func TestSourceUpdateChecksTheWhole(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
 	ten, _, _ := o.SignUp(t)
-	made, shown, err := o.Sources.Create(ctx, ten.ID, source.SourceSpec{Name: "generic", Provider: "hmac", Secret: "not in hex at all", Channel: "generic"})
+	made, shown, err := o.Sources.Create(ctx, ten.ID, source.Spec{Name: "generic", Provider: "hmac", Secret: "not in hex at all", Channel: "generic"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = o.Sources.Update(ctx, ten.ID, made.ID, source.SourcePatch{Custom: &signing.Custom{SecretEncoding: "hex"}})
+	_, err = o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Custom: &signing.Custom{SecretEncoding: "hex"}})
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_secret")
 	bad := "no/channel"
-	_, err = o.Sources.Update(ctx, ten.ID, made.ID, source.SourcePatch{Channel: &bad})
+	_, err = o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Channel: &bad})
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_channel")
-	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID, source.SourcePatch{Custom: &signing.Custom{Header: "X-Mine", Algorithm: "sha512"}}))(t)
+	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Custom: &signing.Custom{Header: "X-Mine", Algorithm: "sha512"}}))(t)
 	src, secrets, err := o.Sources.ByToken(ctx, shown.Token)
 	if err != nil || src.Custom == nil || src.Custom.Header != "X-Mine" || verifies(t, src, secrets, "not in hex at all") != 0 {
 		t.Errorf("after the update: %+v, %v", src.Custom, err)
 	}
-	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID, source.SourcePatch{Custom: &signing.Custom{}}))(t)
+	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Custom: &signing.Custom{}}))(t)
 	if src := rig.Ok(o.Sources.Get(ctx, ten.ID, made.ID))(t); src.Custom != nil {
 		t.Error("the zero Custom does not take the terms away")
 	}
@@ -331,7 +331,7 @@ func TestSourcesAreTheTenantsOwn(t *testing.T) {
 	for what, call := range map[string]func() error{
 		"Get": func() error { _, err := o.Sources.Get(ctx, b.ID, made.ID); return err },
 		"Update": func() error {
-			_, err := o.Sources.Update(ctx, b.ID, made.ID, source.SourcePatch{Name: &name})
+			_, err := o.Sources.Update(ctx, b.ID, made.ID, source.Patch{Name: &name})
 			return err
 		},
 		"Delete":    func() error { return o.Sources.Delete(ctx, b.ID, made.ID) },

@@ -39,7 +39,7 @@ func (s *Sources) ByToken(ctx context.Context, token string) (Source, []signing.
 }
 
 func (s *Sources) find(ctx context.Context, hash string) (openSource, error) {
-	found, err := record.Read[sourceLookup](ctx, s.table, SourceToken{Hash: hash}.lookup(), "source_not_found", "there is no such source")
+	found, err := record.Read[sourceLookup](ctx, s.table, Token{Hash: hash}.lookup(), "source_not_found", "there is no such source")
 	if err != nil {
 		return openSource{}, err
 	}
@@ -77,13 +77,13 @@ func (o openSource) at(now time.Time) (Source, []signing.Secret) {
 
 // newToken makes what stands in a source's URL: 26 random characters (128 bits) and a keyed checksum. It is sealed so that
 // the URL can be shown again.
-func (s *Sources) newToken(ctx context.Context, src Source) (SourceToken, string, error) {
+func (s *Sources) newToken(ctx context.Context, src Source) (Token, string, error) {
 	var b [16]byte
 	rand.Read(b[:])
 	body := tenants.EncodeID(b)
 	text := body + s.deployment.Sources().Checksum(body)
 	sealed, err := s.vault.Seal(ctx, src.Tenant, tokenPurpose(src.ID), []byte(text))
-	return SourceToken{Hash: keyring.HashText(text), Sealed: sealed}, text, err
+	return Token{Hash: keyring.HashText(text), Sealed: sealed}, text, err
 }
 
 func tokenPurpose(source string) string { return "source-token/" + source }

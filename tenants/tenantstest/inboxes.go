@@ -16,7 +16,7 @@ type Inboxes struct {
 	mu     sync.Mutex
 	queues map[string]*Queue
 	sends  int
-	drop   func(node string, n tenants.Notice) bool
+	drop   func(node string, n tenants.InboxMessage) bool
 }
 
 var (
@@ -90,14 +90,14 @@ func (in *Inboxes) Sends() int {
 }
 
 // Drop loses the notices that match; nil loses none.
-func (in *Inboxes) Drop(match func(node string, n tenants.Notice) bool) {
+func (in *Inboxes) Drop(match func(node string, n tenants.InboxMessage) bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.drop = match
 }
 
 // Send implements tenants.Inboxes.
-func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	q, err := in.queue(node)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) 
 	var ms []tenants.Message
 	for _, n := range ns {
 		if in.drop == nil || !in.drop(node, n) {
-			ms = append(ms, tenants.Message{Body: tenants.EncodeNotice(n)})
+			ms = append(ms, tenants.Message{Body: tenants.EncodeInboxMessage(n)})
 		}
 	}
 	in.mu.Unlock()
@@ -126,7 +126,7 @@ type inboxEnd struct {
 }
 
 // Receive implements tenants.Inbox.
-func (b inboxEnd) Receive(ctx context.Context) ([]tenants.Notice, func(context.Context) error, error) {
+func (b inboxEnd) Receive(ctx context.Context) ([]tenants.InboxMessage, func(context.Context) error, error) {
 	for until := time.Now().Add(20 * time.Second); ; {
 		q, err := b.all.queue(b.node)
 		if err != nil {
@@ -140,9 +140,9 @@ func (b inboxEnd) Receive(ctx context.Context) ([]tenants.Notice, func(context.C
 			return nil, nil, err
 		}
 		if len(rs) > 0 || !time.Now().Before(until) {
-			var ns []tenants.Notice
+			var ns []tenants.InboxMessage
 			for _, r := range rs {
-				n, err := tenants.DecodeNotice(r.Body)
+				n, err := tenants.DecodeInboxMessage(r.Body)
 				if err != nil {
 					breach("a notice must be readable: %v", err)
 				}

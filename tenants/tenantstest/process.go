@@ -129,7 +129,7 @@ type ProcessInboxes struct {
 }
 
 // Send implements tenants.Inboxes.
-func (in *ProcessInboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+func (in *ProcessInboxes) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	return in.p.call(func() error { return in.all.Send(ctx, node, ns...) })
 }
 
@@ -153,7 +153,7 @@ type processInbox struct {
 	p     *Process
 }
 
-func (b processInbox) Receive(ctx context.Context) (ns []tenants.Notice, _ func(context.Context) error, err error) {
+func (b processInbox) Receive(ctx context.Context) (ns []tenants.InboxMessage, _ func(context.Context) error, err error) {
 	var done func(context.Context) error
 	err = b.p.call(func() error { ns, done, err = b.inbox.Receive(ctx); return err })
 	if err != nil {

@@ -33,7 +33,7 @@ type rig struct {
 
 type nobody struct{}
 
-func (nobody) Send(context.Context, string, ...tenants.Notice) error { return nil }
+func (nobody) Send(context.Context, string, ...tenants.InboxMessage) error { return nil }
 
 func newRig(t testing.TB) *rig {
 	t.Helper()

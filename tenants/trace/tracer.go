@@ -50,13 +50,13 @@ func NewTracer(t tenants.Table, log *slog.Logger) *Tracer {
 	return &Tracer{table: t, log: log, some: make(chan struct{}, 1), waiting: make(map[tenants.Key]tenants.Op), of: make(map[tenants.TenantID]int), sessions: cache.NewRate[tenants.TenantID](10_000)}
 }
 
-// Hop takes down a hop of an event that was received at the time given. What the same one told of the same hop before, it replaces.
-func (t *Tracer) Hop(tenant tenants.TenantID, event string, received time.Time, h Hop) {
+// Step takes down a hop of an event that was received at the time given. What the same one told of the same hop before, it replaces.
+func (t *Tracer) Step(tenant tenants.TenantID, event string, received time.Time, h Step) {
 	if t == nil {
 		return
 	}
 	c := tenants.Anything()
-	if h.Name == HopAppended { // who appends it again finds it there
+	if h.Name == StepAppended { // who appends it again finds it there
 		c = tenants.Absent()
 	}
 	t.take(tenants.Put(h.key(tenant, event), record.Encode(h), received.Add(tenants.TraceLife), c))

@@ -44,9 +44,9 @@ func TestATracerMakesNobodyWaitAndIsBounded(t *testing.T) {
 		go func() { defer close(done); tracer.Run(ctx) }()
 		began := time.Now()
 		for range 3 * tracesWaitOf {
-			tracer.Hop("ten_a", tenants.NewID(tenants.PrefixEvent), began, Hop{Name: HopAppended, At: began})
+			tracer.Step("ten_a", tenants.NewID(tenants.PrefixEvent), began, Step{Name: StepAppended, At: began})
 		}
-		tracer.Hop("ten_b", tenants.NewID(tenants.PrefixEvent), began, Hop{Name: HopAppended, At: began})
+		tracer.Step("ten_b", tenants.NewID(tenants.PrefixEvent), began, Step{Name: StepAppended, At: began})
 		if !time.Now().Equal(began) {
 			t.Error("somebody waited")
 		}
@@ -59,7 +59,7 @@ func TestATracerMakesNobodyWaitAndIsBounded(t *testing.T) {
 			t.Errorf("%d rows were written", got)
 		}
 		table.fail.Store(true)
-		tracer.Hop("ten_a", tenants.NewID(tenants.PrefixEvent), began, Hop{Name: HopFannedOut, At: began})
+		tracer.Step("ten_a", tenants.NewID(tenants.PrefixEvent), began, Step{Name: StepFannedOut, At: began})
 		time.Sleep(time.Second)
 		if got := tracer.Dropped(); got != 2*tracesWaitOf+1 {
 			t.Errorf("%d dropped once the table refuses", got)
@@ -67,7 +67,7 @@ func TestATracerMakesNobodyWaitAndIsBounded(t *testing.T) {
 		table.fail.Store(false)
 		event := tenants.NewID(tenants.PrefixEvent)
 		for n := range 10 { // the last one tells it all
-			tracer.Hop("ten_a", event, began, Hop{Name: HopWritten, Node: "nod_1", Connections: n, At: began})
+			tracer.Step("ten_a", event, began, Step{Name: StepWritten, Node: "nod_1", Connections: n, At: began})
 		}
 		stop()
 		<-done
@@ -92,7 +92,7 @@ func TestWhatATracerDropsIsMeasuredOnce(t *testing.T) {
 	table.fail.Store(true)
 	for _, n := range []int{2, 0, 3} {
 		for range n {
-			tracer.Hop("ten_a", tenants.NewID(tenants.PrefixEvent), time.Now(), Hop{Name: HopAppended})
+			tracer.Step("ten_a", tenants.NewID(tenants.PrefixEvent), time.Now(), Step{Name: StepAppended})
 		}
 		tracer.Flush(t.Context())
 		tracer.Measure(measure)

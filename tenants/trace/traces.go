@@ -20,15 +20,15 @@ func NewTraces(t tenants.Table) *Traces { return &Traces{t} }
 
 const hopsAtMost = 300 // of one event: two, and one for each node
 
-// Hops returns what was recorded of an event, in order of time.
-func (t *Traces) Hops(ctx context.Context, tenant tenants.TenantID, event string) ([]Hop, error) {
-	hops, _, err := record.List[Hop](ctx, t.table, tenant, traceKind(event), "", hopsAtMost)
-	slices.SortStableFunc(hops, func(a, b Hop) int { return cmp.Or(a.Begin().Compare(b.Begin()), strings.Compare(a.Name, b.Name)) })
+// Steps returns what was recorded of an event, in order of time.
+func (t *Traces) Steps(ctx context.Context, tenant tenants.TenantID, event string) ([]Step, error) {
+	hops, _, err := record.List[Step](ctx, t.table, tenant, traceKind(event), "", hopsAtMost)
+	slices.SortStableFunc(hops, func(a, b Step) int { return cmp.Or(a.Begin().Compare(b.Begin()), strings.Compare(a.Name, b.Name)) })
 	return hops, err
 }
 
 // Begin is when the hop was taken first.
-func (h Hop) Begin() time.Time {
+func (h Step) Begin() time.Time {
 	if h.First.IsZero() {
 		return h.At
 	}

@@ -63,7 +63,7 @@ func (s *Stream) ask(ctx context.Context) (*http.Response, error) {
 	for hops := 0; ; hops++ {
 		answer, failure := s.o.Opener.Open(ctx, o)
 		if failure != "" {
-			if context.Cause(ctx) == errSlow {
+			if errors.Is(context.Cause(ctx), errSlow) {
 				failure = tenants.FailureTimeout
 			}
 			return nil, unreachable(failure)

@@ -69,7 +69,7 @@ func main() {
 	handler := admin.Handler(api.New(api.Options{
 		Table: table, Accounts: accounts, Erasure: erasure.NewErasure(table, accounts), Keys: keys,
 		Sources: source.NewSources(table, accounts, vault, deployment),
-		Judge:   source.NewJudge(certificates.New(certificates.Options{})), Log: channels,
+		Judge:   source.NewVerifier(certificates.New(certificates.Options{})), Log: channels,
 		Publisher: intake.NewPublisher(in), Jobs: job.NewJobs(table, in, deployment),
 		Endpoints: endpoints, Probe: endpoint.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 		Proxies: proxy.NewProxies(table, accounts, vault, reach),

@@ -32,7 +32,7 @@ func main() {
 	sources := source.NewSources(table, accounts, vault, deployment)
 	queue := sqs.New(env.Config).Queue(env.Get(awsenv.IngestQueue))
 	in := intake.NewIntake(accounts, eventlog.New(table), queue)
-	judge := source.NewJudge(certificates.New(certificates.Options{}))
+	judge := source.NewVerifier(certificates.New(certificates.Options{}))
 	handler := ingest.Handler(ingest.Options{
 		Receiver: intake.NewReceiver(sources, judge, in), Logger: env.Logger, Observe: ingest.Observe,
 		PublicURL: env.Get(awsenv.PublicURL), MaxBody: tenants.MaxEventBytes,

@@ -33,7 +33,7 @@ type told struct {
 	Nodes map[string][]tenants.TenantID
 }
 
-func (t *told) Send(_ context.Context, node string, ns ...tenants.Notice) error {
+func (t *told) Send(_ context.Context, node string, ns ...tenants.InboxMessage) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if node == "nod_gone" {

@@ -17,18 +17,18 @@ import (
 // Inboxes remembers what nodes were sent.
 type Inboxes struct {
 	Mu   sync.Mutex
-	Sent map[string][]tenants.Notice
+	Sent map[string][]tenants.InboxMessage
 	Fail map[string]error
 }
 
-func (b *Inboxes) Send(_ context.Context, node string, ns ...tenants.Notice) error {
+func (b *Inboxes) Send(_ context.Context, node string, ns ...tenants.InboxMessage) error {
 	b.Mu.Lock()
 	defer b.Mu.Unlock()
 	if err := b.Fail[node]; err != nil {
 		return err
 	}
 	if b.Sent == nil {
-		b.Sent = make(map[string][]tenants.Notice)
+		b.Sent = make(map[string][]tenants.InboxMessage)
 	}
 	b.Sent[node] = append(b.Sent[node], ns...)
 	return nil

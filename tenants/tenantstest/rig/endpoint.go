@@ -49,8 +49,8 @@ func (o *Office) Endpoints(challenge bool) *endpoint.Endpoints {
 	return endpoint.NewEndpoints(o.Table, o.Accounts, o.Vault, o.Deploy, endpoint.Options{Filter: words{}, Destinations: anywhere{}, Challenge: challenge})
 }
 
-func HooksEndpoint() endpoint.EndpointSpec {
-	return endpoint.EndpointSpec{Name: "hooks", URL: "https://hooks.example.com/in", Headers: map[string]string{"authorization": "Bearer of-the-tenant"}}
+func HooksEndpoint() endpoint.Spec {
+	return endpoint.Spec{Name: "hooks", URL: "https://hooks.example.com/in", Headers: map[string]string{"authorization": "Bearer of-the-tenant"}}
 }
 
 func OrderEvent(tenant tenants.TenantID) tenants.Event {
@@ -60,7 +60,7 @@ func OrderEvent(tenant tenants.TenantID) tenants.Event {
 	}
 }
 
-func MustCreate(t *testing.T, s *endpoint.Endpoints, tenant tenants.TenantID, spec endpoint.EndpointSpec) (endpoint.Endpoint, endpoint.EndpointKey) {
+func MustCreate(t *testing.T, s *endpoint.Endpoints, tenant tenants.TenantID, spec endpoint.Spec) (endpoint.Endpoint, endpoint.Key) {
 	t.Helper()
 	e, key, err := s.Create(context.Background(), tenant, spec)
 	if err != nil {

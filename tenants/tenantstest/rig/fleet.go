@@ -98,7 +98,7 @@ type Stage struct {
 
 	Mu        sync.Mutex
 	names     []string // that it had, the present one last
-	notices   []tenants.Notice
+	notices   []tenants.InboxMessage
 	Forgot    map[tenants.TenantID]int
 	open      []*Seat
 	Withdrawn bool
@@ -131,7 +131,7 @@ func (s *Stage) Forgets(t tenants.TenantID) int {
 	return s.Forgot[t]
 }
 
-func (s *Stage) Deliver(ns ...tenants.Notice) {
+func (s *Stage) Deliver(ns ...tenants.InboxMessage) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
 	s.notices = append(s.notices, ns...)
@@ -240,7 +240,7 @@ func (s *Stage) Leave(meant func(*Seat) bool) bool {
 }
 
 // Connect takes a slot and, with it, a seat.
-func (s *Site) Connect(r quota.AdmissionRequest, l tenants.Limits) (*Seat, error) {
+func (s *Site) Connect(r quota.Request, l tenants.Limits) (*Seat, error) {
 	s.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

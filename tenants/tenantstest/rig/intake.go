@@ -33,7 +33,7 @@ func NewIntakeRig(t *testing.T) *IntakeRig {
 	r.AppenderRig = AppenderRig{Table: r.Table, Queue: tenantstest.NewQueue(tenantstest.QueueOptions{}), Inboxes: &Inboxes{}, Log: eventlog.New(r.Table), Interest: node.NewInterest(r.Table)}
 	r.Appender = intake.NewAppender(r.Log, r.Interest, r.Inboxes, r.Queue)
 	in := intake.NewIntake(r.Accounts, r.Log, r.Queue)
-	r.Receiver, r.Publisher = intake.NewReceiver(r.Sources, source.NewJudge(nil), in), intake.NewPublisher(in)
+	r.Receiver, r.Publisher = intake.NewReceiver(r.Sources, source.NewVerifier(nil), in), intake.NewPublisher(in)
 	ten, _, _ := r.SignUp(t)
 	r.Tenant = ten.ID
 	return r
@@ -54,7 +54,7 @@ func (r *IntakeRig) Limit(t *testing.T, limits map[string]int64) {
 
 const IntakeSecret = "a secret for tests only"
 
-func (r *IntakeRig) Source(t *testing.T, spec source.SourceSpec) (source.Source, string) {
+func (r *IntakeRig) Source(t *testing.T, spec source.Spec) (source.Source, string) {
 	t.Helper()
 	if spec.Name == "" {
 		spec.Name = "source"

@@ -100,9 +100,9 @@ func (r *JobRig) Watch(t *testing.T) (stop func()) {
 	}
 }
 
-func Percent(p float64) job.JobReport { return job.JobReport{Percent: &p} }
+func Percent(p float64) job.Report { return job.Report{Percent: &p} }
 
-func (r *JobRig) Report(t *testing.T, job job.Job, report job.JobReport) job.Job {
+func (r *JobRig) Report(t *testing.T, job job.Job, report job.Report) job.Job {
 	t.Helper()
 	return Ok(r.Jobs.Report(context.Background(), job.Tenant, job.ID, report))(t)
 }

@@ -12,7 +12,7 @@ import (
 
 func (r *JobRig) Run(t *testing.T, endpoints *endpoint.Endpoints, e endpoint.Endpoint, timeout time.Duration) job.Job {
 	t.Helper()
-	return Ok(r.Jobs.CreateRun(context.Background(), endpoints, r.Tenant, job.JobRunSpec{
-		JobSpec: job.JobSpec{Timeout: timeout}, Endpoint: e.ID, Data: json.RawMessage(`{"year": 2026}`),
+	return Ok(r.Jobs.CreateRun(context.Background(), endpoints, r.Tenant, job.RunSpec{
+		Spec: job.Spec{Timeout: timeout}, Endpoint: e.ID, Data: json.RawMessage(`{"year": 2026}`),
 	}))(t)
 }

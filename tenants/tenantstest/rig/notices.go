@@ -12,7 +12,7 @@ func (r *IntakeRig) Notices(t *testing.T) (told []string) {
 	t.Helper()
 	r.AppendAll(t)
 	for _, e := range r.All(t, tenants.NoticesChannel) {
-		if e.Type != intake.ScarceType || e.DuplicateOf != "" {
+		if e.Type != intake.TypeLimitWarning || e.DuplicateOf != "" {
 			t.Errorf("%+v", e)
 		}
 		told = append(told, string(e.Data))

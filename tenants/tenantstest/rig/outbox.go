@@ -44,7 +44,7 @@ func (b *Book) Remove(id string) {
 	delete(b.all, id)
 }
 
-func (b *Book) State(id string) endpoint.EndpointState {
+func (b *Book) State(id string) endpoint.State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.all[id].State
@@ -87,7 +87,7 @@ func (b *Book) GiveUp(_ context.Context, seen endpoint.Endpoint, reason string) 
 	if !ok {
 		return e, tenants.Errorf(tenants.NotFound, "endpoint_not_found", "there is no such endpoint")
 	}
-	e.State, e.Reason, e.Changed = endpoint.EndpointDisabled, reason, time.Now()
+	e.State, e.Reason, e.Changed = endpoint.Disabled, reason, time.Now()
 	b.all[seen.ID] = e
 	return e, nil
 }
@@ -262,7 +262,7 @@ func (p *Post) PublishOf(tenant tenants.TenantID, channel, name string, n int) [
 // EndpointOf makes an enabled endpoint of logTenant's.
 func EndpointOf(name string, change ...func(*endpoint.Endpoint)) endpoint.Endpoint {
 	e := endpoint.Endpoint{
-		ID: tenants.DerivedID(tenants.PrefixEndpoint, name), Tenant: LogTenant, Name: name, URL: "https://example.com/" + name, State: endpoint.EndpointEnabled,
+		ID: tenants.DerivedID(tenants.PrefixEndpoint, name), Tenant: LogTenant, Name: name, URL: "https://example.com/" + name, State: endpoint.Enabled,
 		Created: time.Now().UTC(),
 	}
 	for _, c := range change {
@@ -279,7 +279,7 @@ func (p *Post) All(endpoint string) (list []delivery.Delivery) {
 	p.t.Helper()
 	d := delivery.NewDeliveries(p.Outbox)
 	for after := ""; ; {
-		page, next, err := d.List(context.Background(), LogTenant, delivery.DeliveryFilter{Endpoint: endpoint}, after, 100)
+		page, next, err := d.List(context.Background(), LogTenant, delivery.Filter{Endpoint: endpoint}, after, 100)
 		if err != nil {
 			p.t.Fatal(err)
 		}

@@ -2,4 +2,4 @@ package rig
 
 import "github.com/hookcast/hookcast/tenants/source"
 
-var GithubSpec = source.SourceSpec{Provider: "github", Secret: IntakeSecret, Channel: "github.{repository.name}"}
+var GithubSpec = source.Spec{Provider: "github", Secret: IntakeSecret, Channel: "github.{repository.name}"}

@@ -16,8 +16,8 @@ import (
 func (r *IntakeRig) WaysIn(t *testing.T) map[string]func() error {
 	ctx := t.Context()
 	in := intake.NewIntake(r.Accounts, r.Log, r.Queue)
-	jobs, feed, notices := job.NewJobs(r.Office.Table, in, r.Deploy), proxy.NewProxyFeed(in, r.Log), intake.NewNotices(r.Queue)
-	_, token := r.Source(t, source.SourceSpec{Provider: "github", Secret: IntakeSecret, Channel: "hooks"})
+	jobs, feed, notices := job.NewJobs(r.Office.Table, in, r.Deploy), proxy.NewFeed(in, r.Log), intake.NewNotices(r.Queue)
+	_, token := r.Source(t, source.Spec{Provider: "github", Secret: IntakeSecret, Channel: "hooks"})
 	upstream := func() tenants.Event {
 		return tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Tenant: r.Tenant, Channel: "prices", Type: "tick", Data: []byte("1"), Time: time.Now().UTC()}
 	}
@@ -29,9 +29,9 @@ func (r *IntakeRig) WaysIn(t *testing.T) map[string]func() error {
 				builds++
 				channel = fmt.Sprint("builds.", builds)
 			}
-			j, err := jobs.Create(ctx, r.Tenant, job.JobSpec{Timeout: time.Minute, Channel: channel})
+			j, err := jobs.Create(ctx, r.Tenant, job.Spec{Timeout: time.Minute, Channel: channel})
 			if err == nil {
-				_, err = jobs.Report(ctx, r.Tenant, j.ID, job.JobReport{Complete: true})
+				_, err = jobs.Report(ctx, r.Tenant, j.ID, job.Report{Complete: true})
 			}
 			return err
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// run is consecutive frames for one write. It is kept for the next subscriber who is at the same position.
-type run struct {
+// batch is consecutive frames for one write. It is kept for the next subscriber at the same position.
+type batch struct {
 	topic  *topic
 	stamp  uint64
 	from   int64
@@ -17,24 +17,25 @@ type run struct {
 	buf    []byte
 	steps  []step
 	traced bool // some step has a tally
-	shared bool // good for any connection of this channel alone
+	shared bool // usable for any connection that has only this channel
 }
 
 type step struct {
-	end   int         // in run.buf
-	last  int64       // the position behind it
+	end   int         // in batch.buf
+	last  int64       // the position after the step
 	size  int64       // as the topic counts
-	at    int64       // ms; when it came
-	born  int64       // µs; when the event was received. 0: it is none
-	tally *traceTally // counts its writes; nil: nothing does
-	frame []byte      // what of it, from its start, is shared and stays as it is; nil: nothing
+	at    int64       // ms; arrival here
+	born  int64       // µs; receipt of the event; 0: a gap
+	tally *traceTally // counts the step's writes; nil: nothing does
+	frame []byte      // its first bytes that are shared and never change; nil: none
 }
 
-// runFrom returns what s gets next, up to joinBytes of it; nil where a page must be read first. c.mu held.
-func (w *worker) runFrom(t *topic, s *sub) *run {
-	c, r := s.conn, &w.run
+// batchFrom returns the next frames for s, up to joinBytes; nil if a page must be read first. c.mu held.
+func (w *worker) batchFrom(t *topic, s *sub) *batch {
+	c, r := s.conn, &w.batch
 	alone := len(c.subs) == 1
-	if alone && r.shared && r.from == s.pos && r.topic == t && r.stamp == t.stamp && r.format == c.format && r.hidden == c.hidden {
+	if alone && r.shared && r.from == s.pos && r.topic == t && r.stamp == t.stamp && r.format == c.format &&
+		r.hidden == c.hidden {
 		return r
 	}
 	seg := t.locate(s.pos)
@@ -42,9 +43,11 @@ func (w *worker) runFrom(t *topic, s *sub) *run {
 		return nil
 	}
 	i := seg.find(s.pos)
-	*r = run{topic: t, stamp: t.stamp, from: s.pos, format: c.format, hidden: c.hidden, steps: r.steps[:0], shared: alone}
+	*r = batch{
+		topic: t, stamp: t.stamp, from: s.pos, format: c.format, hidden: c.hidden, steps: r.steps[:0], shared: alone,
+	}
 	if seg.entries[i].gap != nil {
-		w.gapRun(s, &seg.entries[i])
+		w.gapBatch(s, &seg.entries[i])
 		return r
 	}
 	buf := w.join[:0]
@@ -60,7 +63,8 @@ func (w *worker) runFrom(t *topic, s *sub) *run {
 			r.traced = r.traced || st.tally != nil
 		}
 		if alone {
-			if len(r.steps) == 0 && (i+1 == len(seg.entries) || len(f.bytes) >= joinBytes) { // the usual case: nothing to join
+			// the usual case: nothing to join
+			if len(r.steps) == 0 && (i+1 == len(seg.entries) || len(f.bytes) >= joinBytes) {
 				st.end = len(f.bytes)
 				r.buf, r.steps = f.bytes, append(r.steps, st)
 				return r
@@ -78,21 +82,22 @@ func (w *worker) runFrom(t *topic, s *sub) *run {
 	return r
 }
 
-// gapRun makes the run of a gap: a frame of the connection's own, since what it missed depends on where it is.
-func (w *worker) gapRun(s *sub, e *entry) {
+// gapBatch makes the batch of a gap. Its frame is the connection's own, because the extent of the gap depends on its
+// position.
+func (w *worker) gapBatch(s *sub, e *entry) {
 	c, pos := s.conn, s.pos
 	g := *e.gap
 	g.From = max(g.From, pos+1)
 	s.pos = e.last
 	w.join = c.gapFrame(w.join[:0], g)
 	s.pos = pos
-	r := &w.run
+	r := &w.batch
 	r.buf, r.shared = w.join, false
 	r.steps = append(r.steps, step{end: len(r.buf), last: e.last, size: e.size, at: e.at})
 	w.hub.stats.gaps.Add(1)
 }
 
-// cursorAt returns the connection's cursor once s is at pos. c.mu held; the result is good until the next call.
+// cursorAt returns the connection's cursor once s is at pos. c.mu held; the result is valid until the next call.
 func (w *worker) cursorAt(c *Conn, s *sub, pos int64) []byte {
 	before := s.pos
 	s.pos = pos
@@ -102,9 +107,9 @@ func (w *worker) cursorAt(c *Conn, s *sub, pos int64) []byte {
 	return w.cursor
 }
 
-// commit moves s behind what was written of the run, which is n bytes, and keeps the unsent end of the frame that was cut. It
-// returns how many frames were written or begun. c.mu held.
-func (r *run) commit(c *Conn, s *sub, n int) (frames int64) {
+// commit advances s past the first n bytes of the batch, which were written, and keeps the unsent rest of a partly
+// written frame. It returns the number of frames written or begun. c.mu held.
+func (r *batch) commit(c *Conn, s *sub, n int) (frames int64) {
 	begin := 0
 	for i := range r.steps {
 		st := &r.steps[i]
@@ -130,8 +135,8 @@ func (r *run) commit(c *Conn, s *sub, n int) (frames int64) {
 	return frames
 }
 
-// atByte returns when the event came that the n-th byte belongs to.
-func (r *run) atByte(n int) int64 {
+// atByte returns the arrival of the event that the n-th byte belongs to.
+func (r *batch) atByte(n int) int64 {
 	for i := range r.steps {
 		if n < r.steps[i].end {
 			return r.steps[i].at

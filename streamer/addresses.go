@@ -6,18 +6,20 @@ import (
 	"sync"
 )
 
-// peers counts the connections that each address has with the HTTP server, so that one that opens many and sends a byte now and then does not have them
-// all. Streams are not among them: those a tenant's limits count. An IPv6 address counts by its /64, and one of this machine not at all: behind a proxy
-// that the deployment was not told of, everybody is there.
-type peers struct {
-	most int // 0: any number
+// addressCounts counts the connections of each address to the HTTP server, so that one client that opens many and
+// sends a byte now and then cannot take all of them. It does not count streams, which have the tenant's limits. An
+// IPv6 address counts by its /64. A loopback address does not count: behind a proxy that the deployment was not told
+// of, all clients have it.
+type addressCounts struct {
+	most int // 0: no bound
 
 	mu   sync.Mutex
 	open map[netip.Prefix]int
 }
 
-// take counts a connection from addr; false: there are as many already. Whoever took it gives it back once.
-func (p *peers) take(addr net.Addr) (who netip.Prefix, ok bool) {
+// take counts a connection from addr. It returns false if the bound is reached. The caller must give back the result
+// once.
+func (p *addressCounts) take(addr net.Addr) (who netip.Prefix, ok bool) {
 	at, isTCP := addr.(*net.TCPAddr)
 	if p.most <= 0 || !isTCP {
 		return who, true
@@ -46,7 +48,7 @@ func (p *peers) take(addr net.Addr) (who netip.Prefix, ok bool) {
 }
 
 // giveBack undoes take. The zero Prefix was not counted.
-func (p *peers) giveBack(who netip.Prefix) {
+func (p *addressCounts) giveBack(who netip.Prefix) {
 	if !who.IsValid() {
 		return
 	}

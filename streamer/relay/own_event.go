@@ -8,30 +8,30 @@ import (
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
-// said makes an event of Hookcast's own in an upstream's channel.
-func said(tenant tenants.TenantID, channel, kind string, data any) tenants.Event {
+// ownEvent makes an event of Hookcast's own in an upstream's channel.
+func ownEvent(tenant tenants.TenantID, channel, kind string, data any) tenants.Event {
 	b, _ := json.Marshal(data)
 	return tenants.Event{Tenant: tenant, Channel: channel, Type: kind, Data: b, ContentType: "application/json"}
 }
 
 func gapEvent(tenant tenants.TenantID, channel string) tenants.Event {
-	return said(tenant, channel, proxy.UpstreamGapType, struct {
+	return ownEvent(tenant, channel, proxy.TypeUpstreamGap, struct {
 		Channel  string `json:"channel"`
 		Upstream bool   `json:"upstream"`
 	}{channel, true})
 }
 
-// state is how an upstream is.
+// state is the state of an upstream.
 type state struct {
 	State string `json:"state"` // open, ended, failed
 	Code  string `json:"code,omitempty"`
 }
 
 func openEvent(tenant tenants.TenantID, channel string) tenants.Event {
-	return said(tenant, channel, proxy.UpstreamType, state{State: "open"})
+	return ownEvent(tenant, channel, proxy.TypeUpstream, state{State: "open"})
 }
 
-// endEvent is the channel's last for as long as no other follows.
+// endEvent makes the event that ends the channel unless another one follows.
 func endEvent(tenant tenants.TenantID, channel string, end upstream.End) tenants.Event {
 	s := state{State: "ended"}
 	switch end.Reason {
@@ -44,14 +44,15 @@ func endEvent(tenant tenants.TenantID, channel string, end upstream.End) tenants
 			s.Code = "upstream_failed"
 		}
 	}
-	e := said(tenant, channel, proxy.UpstreamType, s)
+	e := ownEvent(tenant, channel, proxy.TypeUpstream, s)
 	e.End = true
 	return e
 }
 
-// troubled logs an end that somebody may want to know of. An error about an upstream holds nothing of the request.
-func (r *Relay) troubled(end upstream.End, tenant tenants.TenantID, proxy string) {
+// logEnd logs an end that the operator may want to see. Errors of upstreams quote nothing of the request.
+func (r *Relay) logEnd(end upstream.End, tenant tenants.TenantID, proxy string) {
 	if end.Err != nil {
-		r.o.Logger.Info("an upstream has ended", "tenant", string(tenant), "proxy", proxy, "reason", string(end.Reason), "code", tenants.CodeOf(end.Err))
+		r.o.Logger.Info("relay: an upstream ended with an error", "tenant", string(tenant), "proxy", proxy, "reason",
+			string(end.Reason), "code", tenants.CodeOf(end.Err))
 	}
 }

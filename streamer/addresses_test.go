@@ -21,10 +21,11 @@ func TestOneAddressDoesNotGetAllConnections(t *testing.T) {
 	script := newScript()
 	l := testListener(script, 1000, 2000)
 	defer l.Close()
-	l.peers.most = 2
+	l.addresses.most = 2
 	accept := func(from ...string) (got []string) {
 		t.Helper()
-		for _, addr := range append(from, "203.0.113.99:1") { // the last shows that Accept has come past those before it
+		// the last one shows that Accept has handled those before it
+		for _, addr := range append(from, "203.0.113.99:1") {
 			script.next <- &peerConn{from: addr}
 		}
 		for {
@@ -40,10 +41,12 @@ func TestOneAddressDoesNotGetAllConnections(t *testing.T) {
 			return got
 		}
 	}
-	if got := accept("192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.2:1", "[::ffff:192.0.2.1]:4"); fmt.Sprint(got) != "[192.0.2.1:1 192.0.2.1:2 192.0.2.2:1]" {
+	if got := accept("192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.2:1",
+		"[::ffff:192.0.2.1]:4"); fmt.Sprint(got) != "[192.0.2.1:1 192.0.2.1:2 192.0.2.2:1]" {
 		t.Errorf("IPv4: %v", got)
 	}
-	if got := accept("[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "[2001:db8:0:1::1]:1"); fmt.Sprint(got) != "[[2001:db8::1]:1 [2001:db8::2]:1 [2001:db8:0:1::1]:1]" {
+	if got := accept("[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1",
+		"[2001:db8:0:1::1]:1"); fmt.Sprint(got) != "[[2001:db8::1]:1 [2001:db8::2]:1 [2001:db8:0:1::1]:1]" {
 		t.Errorf("IPv6: %v", got)
 	}
 	if got := accept("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "[::1]:1", "[::1]:2", "[::1]:3"); len(got) != 6 {
@@ -51,12 +54,12 @@ func TestOneAddressDoesNotGetAllConnections(t *testing.T) {
 	}
 }
 
-// What is closed, and what became a stream, makes room, and only once.
+// A closed connection makes room, and so does one that became a stream, and each only once.
 func TestAnAddressGetsItsRoomBack(t *testing.T) {
 	script := newScript()
 	l := testListener(script, 1000, 2000)
 	defer l.Close()
-	l.peers.most = 2
+	l.addresses.most = 2
 	for round := range 10 {
 		var open []*conn
 		for n := range 2 {
@@ -75,7 +78,7 @@ func TestAnAddressGetsItsRoomBack(t *testing.T) {
 			c.Close()
 		}
 	}
-	if len(l.peers.open) != 0 {
-		t.Errorf("counted are %v", l.peers.open)
+	if len(l.addresses.open) != 0 {
+		t.Errorf("counted are %v", l.addresses.open)
 	}
 }

@@ -7,58 +7,58 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Hop is one step of an event's way as the one who took it recorded it. There is nothing of the payload in it and no secret.
-type Hop struct {
+// Step is one step of an event's way as the one who took it recorded it. There is nothing of the payload in it and no secret.
+type Step struct {
 	Name string // one of Hop…
 	At   time.Time
-	Took time.Duration `json:",omitempty"` // of HopAppended and HopFannedOut, which begin at At
+	Took time.Duration `json:",omitempty"` // of StepAppended and StepFannedOut, which begin at At
 
-	// Of HopFannedOut: the nodes that were told, and those that were found to be gone.
+	// Of StepFannedOut: the nodes that were told, and those that were found to be gone.
 	Nodes []string `json:",omitempty"`
 	Gone  []string `json:",omitempty"`
 
-	// Of HopWritten, with At the last write and First the first; both are when the event came to the node where nothing was written.
+	// Of StepWritten, with At the last write and First the first; both are when the event came to the node where nothing was written.
 	Node        string         `json:",omitempty"`
 	First       time.Time      `json:",omitzero"`
 	Subscribers int            `json:",omitempty"` // when the event came
 	Connections int            `json:",omitempty"` // that it was written to, or handed to for an answer
 	Replayed    int            `json:",omitempty"` // of them: those that were behind, and read it from the log
 	Bytes       int64          `json:",omitempty"`
-	Hidden      []HopHidden    `json:",omitempty"`
+	Hidden      []StepHidden   `json:",omitempty"`
 	Cut         map[string]int `json:",omitempty"` // connections that ended before they had the event, by cause
 	CutAt       time.Time      `json:",omitzero"`  // when the last of them ended
-	Denied      []HopDenied    `json:",omitempty"` // some of those that were cut because they lost their right
+	Denied      []StepDenied   `json:",omitempty"` // some of those that were cut because they lost their right
 }
 
-// HopHidden is how many connections were not shown some fields of the event.
-type HopHidden struct {
+// StepHidden is how many connections were not shown some fields of the event.
+type StepHidden struct {
 	Fields      []string
 	Connections int
 }
 
-// HopDenied is a connection that was not given the event because it lost its right.
-type HopDenied struct {
+// StepDenied is a connection that was not given the event because it lost its right.
+type StepDenied struct {
 	Connection, Subject string
 	Roles, Channels     []string // of its principal
 }
 
-// Hops that are recorded.
+// Steps that are recorded.
 const (
-	HopAppended  = "appended"
-	HopFannedOut = "fanned_out"
-	HopWritten   = "written"
+	StepAppended  = "appended"
+	StepFannedOut = "fanned_out"
+	StepWritten   = "written"
 )
 
 // Bounds of one hop's row.
 const (
-	HopNodes  = 200
-	HopDenies = 8 // so many of Denied are kept
+	StepNodes  = 200
+	StepDenies = 8 // so many of Denied are kept
 )
 
 func traceKind(event string) tenants.Kind { return tenants.Kind("trace/" + event) }
 
 // key is the row of the hop: one for each hop and who takes it.
-func (h Hop) key(t tenants.TenantID, event string) tenants.Key {
+func (h Step) key(t tenants.TenantID, event string) tenants.Key {
 	sort := h.Name
 	if h.Node != "" {
 		sort += "/" + h.Node

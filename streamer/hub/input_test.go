@@ -6,25 +6,26 @@ import (
 	"time"
 )
 
-// parrot answers what it hears.
-type parrot struct{ last, rude bool }
+// echoInput answers with the bytes that it receives.
+type echoInput struct{ last, rude bool }
 
-func (p *parrot) Hear(b []byte) Reply {
-	return Reply{Bytes: append([]byte("re:"), b...), Last: p.last, Rude: p.rude}
+func (p *echoInput) Receive(b []byte) Reply {
+	return Reply{Bytes: append([]byte("re:"), b...), Last: p.last, Violation: p.rude}
 }
 
-// say has the client send b.
+// say sends b from the client.
 func (cl *client) say(b string) {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
-	cl.c.heard([]byte(b))
+	cl.c.receive([]byte(b))
 }
 
-// A client that may speak must: one that answers no ping has vanished, though its kernel may take what it is sent.
+// A client that may send must answer: one that answers no ping has vanished, though its kernel may accept bytes.
 func TestAClientThatAnswersNoPingIsCut(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
-		silent, there := r.with(Subscription{Ears: &parrot{}}, "", "a").attach(), r.with(Subscription{Ears: &parrot{}}, "", "a").attach()
-		other := r.connect("", "a") // who may not speak need not
+		silent, there := r.with(Subscription{Input: &echoInput{}}, "", "a").attach(),
+			r.with(Subscription{Input: &echoInput{}}, "", "a").attach()
+		other := r.connect("", "a") // a client that may not send need not
 		for range 4 {
 			r.pass(10 * time.Second)
 			there.say("pong")
@@ -36,7 +37,8 @@ func TestAClientThatAnswersNoPingIsCut(t *testing.T) {
 			r.pass(10 * time.Second)
 			there.say("pong")
 		}
-		if !silent.now().over || silent.now().released != 1 || there.now().over || other.now().over || r.hub.Stats().Ended["silent"] != 1 {
+		if !silent.now().over || silent.now().released != 1 || there.now().over || other.now().over ||
+			r.hub.Stats().Ended["silent"] != 1 {
 			t.Errorf("%v, %v, %v, %v", silent.now().over, there.now().over, other.now().over, r.hub.Stats().Ended)
 		}
 	})
@@ -44,7 +46,7 @@ func TestAClientThatAnswersNoPingIsCut(t *testing.T) {
 
 func TestRepliesWaitForWhatIsUnderWayAndAreNotHoarded(t *testing.T) {
 	inBubble(t, Options{UnsentAge: time.Hour}, func(r *rig) {
-		x := r.with(Subscription{Ears: &parrot{}}, "", "a").attach()
+		x := r.with(Subscription{Input: &echoInput{}}, "", "a").attach()
 		x.say("early") // before the head
 		if got := x.now().got; strings.Contains(got, "re:") {
 			t.Errorf("a reply before the head: %q", got)
@@ -72,11 +74,12 @@ func TestRepliesWaitForWhatIsUnderWayAndAreNotHoarded(t *testing.T) {
 
 func TestALastReplyEndsTheConnection(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
-		for cause, p := range map[string]*parrot{"left": {last: true}, "rude": {last: true, rude: true}} {
-			x := r.with(Subscription{Ears: p}, "", "a").attach()
+		for cause, p := range map[string]*echoInput{"left": {last: true}, "rude": {last: true, rude: true}} {
+			x := r.with(Subscription{Input: p}, "", "a").attach()
 			r.settle()
 			x.say("bye")
-			if n := x.now(); !strings.HasSuffix(n.got, "re:bye") || !n.shut || n.released != 1 || r.hub.Stats().Ended[cause] != 1 {
+			if n := x.now(); !strings.HasSuffix(n.got, "re:bye") || !n.shut || n.released != 1 ||
+				r.hub.Stats().Ended[cause] != 1 {
 				t.Errorf("%s: %+v, %v", cause, n, r.hub.Stats().Ended)
 			}
 			x.say("and another thing")
