@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"github.com/hookcast/hookcast/infra/sqlite"
 	"github.com/hookcast/hookcast/streamer"
 	"github.com/hookcast/hookcast/tenants/delivery"
-	"github.com/hookcast/hookcast/tenants/eventlog"
-	"github.com/hookcast/hookcast/tenants/intake"
 )
 
 // deliverWorkers is the number of concurrent attempts: a box's network and sockets bear that easily.
@@ -18,22 +15,15 @@ const deliverWorkers = 128
 // deliveries holds the parts that deliver events to endpoints: the dispatcher reads the table's changes, the
 // deliverer sends.
 type deliveries struct {
-	outbox     *delivery.Outbox
 	dispatcher *delivery.Dispatcher
 	deliverer  *delivery.Deliverer
 	feed       *sqlite.Feed
 	outcomes   map[delivery.Outcome]*atomic.Int64
 }
 
-// openDeliveries creates the parts of deliveries. A message stays with its worker for longer than an attempt takes;
-// after a crash it is delayed by that time.
-func (b *box) openDeliveries(ctx context.Context, channels *eventlog.Log) error {
-	o := sqlite.QueueOptions{Visibility: delivery.AttemptTime + 20*time.Second, MaxReceives: 50}
-	d := &deliveries{outbox: &delivery.Outbox{
-		Table: b.db.Table(), Log: channels, Endpoints: b.endpoints, Ready: b.db.Queue("deliver", o),
-		Waiting: b.db.Queue("deliver-waiting", o),
-		Tenants: b.accounts, Notices: intake.NewNotices(b.queue), Logger: b.log,
-	}, outcomes: make(map[delivery.Outcome]*atomic.Int64)}
+// openDeliveries wires what goes out.
+func (b *box) openDeliveries(ctx context.Context) error {
+	d := &deliveries{outcomes: make(map[delivery.Outcome]*atomic.Int64)}
 	for _, name := range delivery.Outcomes() {
 		d.outcomes[name] = new(atomic.Int64)
 	}
@@ -41,10 +31,10 @@ func (b *box) openDeliveries(ctx context.Context, channels *eventlog.Log) error 
 	if d.feed, err = b.db.Feed(ctx, "deliver"); err != nil {
 		return err
 	}
-	d.dispatcher = delivery.NewDispatcher(d.outbox)
-	d.deliverer = delivery.NewDeliverer(d.outbox, b.reach)
+	d.dispatcher = delivery.NewDispatcher(b.Outbox)
+	d.deliverer = delivery.NewDeliverer(b.Outbox, b.reach)
 	d.deliverer.Observe = func(o delivery.Outcome) { d.outcomes[o].Add(1) }
-	b.deliveries = d
+	b.out = d
 	return nil
 }
 

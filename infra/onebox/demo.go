@@ -19,7 +19,6 @@ import (
 
 	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
-	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/problem"
 	"github.com/hookcast/hookcast/tenants/source"
@@ -52,31 +51,30 @@ type demoTenant struct {
 	Secret string           `json:"secret"`
 }
 
-func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *account.Accounts, sources *source.Sources,
-	tokens *token.Tokens, channels *eventlog.Log) (*demo, error) {
+func openDemo(ctx context.Context, b *box) (*demo, error) {
 	page, err := template.New("demo").Parse(demoPage)
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{c: c, log: log, page: page, tokens: tokens, channels: channels}
-	path := filepath.Join(c.data, "demo.json")
+	d := &demo{c: b.c, log: b.log, page: page, tokens: b.Tokens, channels: b.Log}
+	path := filepath.Join(b.c.data, "demo.json")
 	kept, err := os.ReadFile(path)
 	if err == nil {
 		if err := json.Unmarshal(kept, &d.demoTenant); err != nil {
 			return nil, fmt.Errorf("%s: %w; delete the file to get a new demo", path, err)
 		}
-		if _, err = accounts.Get(ctx, d.Tenant); err == nil || tenants.KindOf(err) != tenants.NotFound {
+		if _, err = b.Accounts.Get(ctx, d.Tenant); err == nil || tenants.KindOf(err) != tenants.NotFound {
 			return d, err
 		}
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	t, _, _, err := accounts.Signup(ctx, "Demo", "demo@example.com")
+	t, _, _, err := b.Accounts.Signup(ctx, "Demo", "demo@example.com")
 	if err != nil {
 		return nil, err
 	}
 	d.Tenant, d.Secret = t.ID, rand.Text()
-	_, shown, err := sources.Create(ctx, t.ID,
+	_, shown, err := b.Sources.Create(ctx, t.ID,
 		source.Spec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
 	if err != nil {
 		return nil, err

@@ -111,7 +111,7 @@ func BenchmarkIngest(b *testing.B) {
 func appended(b *testing.B, bx *box, tenant endtoend.Tenant, channels int) (n int64) {
 	b.Helper()
 	for i := range channels {
-		tail, err := bx.channels.Tail(b.Context(), tenants.TenantID(tenant.ID), fmt.Sprintf("orders.%d", i))
+		tail, err := bx.Log.Tail(b.Context(), tenants.TenantID(tenant.ID), fmt.Sprintf("orders.%d", i))
 		if err != nil {
 			b.Fatal(err)
 		}

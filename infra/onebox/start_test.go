@@ -58,7 +58,7 @@ func TestWhatCannotBeServedIsRefusedInOneClearLine(t *testing.T) {
 		"an operator.key that is a tenant's": {func(t *testing.T) []string {
 			data := filepath.Join(t.TempDir(), "data")
 			b := opened(t, data)
-			_, _, secret, err := b.accounts.Signup(t.Context(), "Acme", "dev@acme.test")
+			_, _, secret, err := b.Accounts.Signup(t.Context(), "Acme", "dev@acme.test")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestTheDemoIsMadeAnewWhereItsTenantIsGone(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	first := opened(t, data)
 	gone := first.demo.Tenant
-	if err := first.erasure.Delete(t.Context(), gone); err != nil {
+	if err := first.Erasure.Delete(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
 	first.close()
