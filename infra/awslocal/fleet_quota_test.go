@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 const (
@@ -19,6 +21,7 @@ const (
 // However many want in, at three nodes, no more are than the limit allows, and hardly fewer. The slots of a node that is killed come back.
 // What a client sees is counted, with a limit of 50 and one of 3 at the same time.
 func TestNoMoreStreamsThanTheLimitOverAllNodes(t *testing.T) {
+	depth.NeedsAll(t)
 	t.Parallel() // most of it is waiting
 	p := fleet(t)
 	const seed = 1

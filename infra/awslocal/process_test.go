@@ -18,6 +18,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/streamer/peers"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // built is the program as a user runs it, and one instance of it that the tests share which do it no harm.
@@ -29,6 +30,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	depth.Parallel(8) // they wait for queues, and until somebody is taken for dead
 	code := m.Run()
 	if built.shared != nil {
 		built.shared.stop()
@@ -57,8 +59,7 @@ func start(t *testing.T) *running {
 		if built.dir, built.err = os.MkdirTemp("", "awslocal"); built.err != nil {
 			return
 		}
-		if out, err := exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("%w\n%s", err, out)
+		if _, built.err = endtoend.Build(built.dir, "infra/awslocal"); built.err != nil {
 			return
 		}
 		built.shared, built.err = launch(filepath.Join(built.dir, "data"), 2)

@@ -144,6 +144,7 @@ func TestARevokedKeyEndsListenWith4(t *testing.T) {
 // Channels that a source's template or a pattern names are found when there are any, and types and sources narrow what is forwarded, each
 // to its own address.
 func TestListenFindsChannelsAndFilters(t *testing.T) {
+	t.Parallel()
 	b := startBox(t)
 	d, p, q := b.desk(t), endtoend.NewProgram(t, 500), endtoend.NewProgram(t, 200)
 	s := b.source(t, "github", "repo.{repository.name}.{type}")

@@ -199,6 +199,7 @@ func (h *hole) close() {
 // A connection that swallows everything, as a router's that has forgotten it: by the clock on the wall, and by silence alone, listen gets out of it,
 // and has what was published meanwhile, once.
 func TestListenGetsOutOfADeadConnection(t *testing.T) {
+	t.Parallel()
 	b := startBox(t)
 	for name, c := range map[string]struct {
 		patience patience
@@ -209,6 +210,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 		"by silence":    {says: errSilent.Error(), patience: patience{silence: 10 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			channel := "dead." + strings.ReplaceAll(name, " ", "-")
 			d, p, h := b.desk(t), endtoend.NewProgram(t, 200), newHole(t, b.addr)
 			d.vars[envStream], d.patience = "http://"+h.Addr().String(), c.patience
@@ -240,6 +242,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 
 // Over HTTP/2 requests share a connection, and a dead one that still has a request under way would be asked again and again.
 func TestADeadConnectionOfHTTP2IsNotAskedAgain(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int32
 	underWay := make(chan struct{})
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -54,6 +54,7 @@ func TestDemoPageShowsWebhooksAndSurvivesAKill(t *testing.T) {
 
 // A native EventSource is dead for good after any refusal by status. Shed for quota it comes back by itself, once there is room.
 func TestFourthEventSourceIsToldOfTheQuotaAndConnectsWhenOneLeaves(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "three")
 	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t), map[string]any{"limits": map[string]int{"connections": 3}}).Want(t, 200)
@@ -87,6 +88,7 @@ func TestFourthEventSourceIsToldOfTheQuotaAndConnectsWhenOneLeaves(t *testing.T)
 // A page outlives its token on one and the same stream: the snippet renews it in place. That the first token is over another stream
 // with it shows.
 func TestAPageOutlivesItsToken(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "outlives")
 	mint := func(seconds int) string {

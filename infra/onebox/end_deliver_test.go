@@ -15,6 +15,7 @@ import (
 // Told to end while somebody's server has yet to answer a delivery, onebox waits for it for five seconds. An answer that comes by then is kept; one that does
 // not costs no attempt, and the next process delivers the event.
 func TestToldToEndWhileADeliveryHangs(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		answers  bool // while onebox waits
 		requests int64
@@ -23,6 +24,7 @@ func TestToldToEndWhileADeliveryHangs(t *testing.T) {
 		"the server never answers":   {false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var requests atomic.Int64
 			arrived, answer := make(chan struct{}, 1), make(chan struct{})
 			receiver := endtoend.StartReceiver(t, func(r endtoend.Received) (int, string) {

@@ -93,6 +93,7 @@ func TestJobPageMovesKeepsItsPlaceAndEndsOnce(t *testing.T) {
 }
 
 func TestJobPageSaysWhyThereIsNoResult(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "exports")
 	failed := p.Job(t, tenant, nil)

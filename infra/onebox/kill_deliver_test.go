@@ -17,6 +17,7 @@ import (
 // Killed at random moments while it delivers to a server that refuses every sixth request, onebox brings every event that it acknowledged to both
 // endpoints, and to the ordered one in order.
 func TestKilledWhileItDeliversEveryEventArrives(t *testing.T) {
+	t.Parallel()
 	const kills, perLife = 8, 8
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
