@@ -14,6 +14,7 @@ import (
 // The demo page is what a newcomer sees first: it shows a webhook that came in signed, goes on after the server was killed, and moves
 // its bar by events. HOOKCAST_SCREENSHOT names a file for a picture of it.
 func TestDemoPageShowsWebhooksAndSurvivesAKill(t *testing.T) {
+	t.Parallel()
 	addr, data := peers.FreeAddr(), filepath.Join(t.TempDir(), "data")
 	p := start(t, addr, data)
 	page := browser.NewPage(t, "http://"+addr+"/")

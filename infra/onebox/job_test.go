@@ -37,6 +37,7 @@ func jobSite(t *testing.T, hookcast string, job endtoend.Job) string {
 
 // HOOKCAST_JOB_SCREENSHOT names a file for a picture of the page in the middle of the work.
 func TestJobPageMovesKeepsItsPlaceAndEndsOnce(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "exports")
 	job := p.Job(t, tenant, map[string]any{"name": "Export of 2026"})

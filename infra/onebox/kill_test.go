@@ -17,6 +17,7 @@ import (
 // Killed at random moments under a steady load, onebox loses nothing that it acknowledged: every such event is in its channel
 // exactly once, the numbers are dense, and a subscriber that comes back with its cursor has seen each exactly once, in order.
 func TestKilledTwentyTimesLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	const kills, senders = 20, 8
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
