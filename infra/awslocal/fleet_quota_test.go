@@ -19,10 +19,10 @@ const (
 )
 
 // However many want in, at three nodes, no more are than the limit allows, and hardly fewer. The slots of a node that is killed come back.
-// What a client sees is counted, with a limit of 50 and one of 3 at the same time.
+// What a client sees is counted, with a limit of 50 and one of 3 at the same time. No other test runs meanwhile: how soon
+// a place that came free is found is a matter of the machine's time, too.
 func TestNoMoreStreamsThanTheLimitOverAllNodes(t *testing.T) {
 	depth.NeedsAll(t)
-	t.Parallel() // most of it is waiting
 	p := fleet(t)
 	const seed = 1
 	crowds := []*crowd{{limit: 50}, {limit: 3}}
