@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// quality is the weight that Accept gives to a media type by its name (RFC 9110 section 12.5.1), 0 to 1; 0 where it does not name it. A
-// range (*/*) is what curl says, and names nothing.
+// quality returns the weight, 0 to 1, that an Accept header gives to a media type that it names (RFC 9110 section
+// 12.5.1); 0 if it does not name the type. A range such as */*, which curl sends, names no type.
 func quality(accept [][]byte, media string) float64 {
 	best := 0.0
 	for _, line := range accept {
@@ -20,7 +20,7 @@ func quality(accept [][]byte, media string) float64 {
 	return best
 }
 
-// weight is that of q among a media type's parameters; 1 where there is none, 0 where it is none.
+// weight returns the parameter q of a media type: 1 if it is absent, 0 if it is invalid.
 func weight(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(p, "=")

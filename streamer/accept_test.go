@@ -23,8 +23,8 @@ func TestTheTransportThatAcceptPrefers(t *testing.T) {
 		"application/x-ndjsonl":                                {false, false},
 		"text/event-stream;q=0.2, application/x-ndjson ;q=0.3": {false, true},
 	} {
-		var a ask
-		a.prefer([][]byte{[]byte(accept)})
+		var a streamRequest
+		a.readAccept([][]byte{[]byte(accept)})
 		if a.events != want.events || a.lines != want.lines {
 			t.Errorf("%q: events %v, lines %v", accept, a.events, a.lines)
 		}

@@ -8,12 +8,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// The access log names what was asked for and never how the caller proved itself: no query (?token=), no source token (/in/…), and
-// nothing in a path that looks like a credential put there by mistake.
+// The access log names the path of a request and never its credential: no query (?token=), no source token (/in/…),
+// and no path segment that looks like a credential sent by mistake.
 
 const loggedPathMax = 256
 
-// observed is whose request a mounted handler found it to be. It outlives the request, as whatever a handler may keep does.
+// observed holds the tenant that a mounted handler found for its request. It outlives the request, because a handler
+// may keep its context.
 type observed struct {
 	mu     sync.Mutex
 	tenant tenants.TenantID
@@ -21,8 +22,8 @@ type observed struct {
 
 type observedKey struct{}
 
-// Observe notes whose request it is that ctx belongs to, for its line in the access log. It is for the handlers that are mounted: the App knows
-// by itself whose a stream is.
+// Observe notes the tenant of the request that ctx belongs to, for the access log. Mounted handlers call it; for
+// streams the App knows the tenant.
 func Observe(ctx context.Context, t tenants.TenantID) {
 	if o, ok := ctx.Value(observedKey{}).(*observed); ok {
 		o.mu.Lock()
@@ -37,7 +38,7 @@ func (o *observed) get() tenants.TenantID {
 	return o.tenant
 }
 
-// loggedPath is the path of a request target as the log may show it.
+// loggedPath returns the path of a request target as the log may show it.
 func loggedPath(target []byte) string {
 	path := string(target[:min(len(target), loggedPathMax)])
 	if i := strings.IndexFunc(path, func(r rune) bool { return !isPathByte(r) }); i >= 0 {
@@ -58,13 +59,14 @@ func loggedPath(target []byte) string {
 	return strings.Join(parts, "/")
 }
 
-// isPathByte leaves out '%' as well: behind it anything may be written.
+// isPathByte excludes '%' too: any character may follow it in encoded form.
 func isPathByte(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/-._~", r)
 }
 
 func looksSecret(s string) bool {
-	return strings.Contains(s, "hk_") || strings.Contains(s, "eyJ") || strings.HasPrefix(s, "whsec_") || strings.HasPrefix(s, "rpt_")
+	return strings.Contains(s, "hk_") || strings.Contains(s, "eyJ") || strings.HasPrefix(s, "whsec_") ||
+		strings.HasPrefix(s, "rpt_")
 }
 
 func loggedMethod(m []byte) string {

@@ -14,15 +14,14 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/valyala/fasthttp"
 )
 
-// mount serves h, a net/http handler, under Fiber. fasthttp's own adaptor is not used, because it reads the whole body before
-// anything else, without a bound where bodies are streamed; runs the handler in a goroutine of its own; hands it
-// strings that change under whoever keeps one; and joins cookies anew. Here the handler runs where it is called, its
-// strings are its own, header lines come as they were sent, duplicates and order of values included, and the body is read as the
+// mount serves h, a net/http handler, under Fiber. fasthttp's own adaptor is not used: it reads the whole body first,
+// without a bound when bodies are streamed; it runs the handler in another goroutine; it passes strings that change
+// if they are kept; and it rejoins cookies. Here the handler runs in the calling goroutine and owns its strings,
+// header lines arrive as they were sent, with duplicates and the order of values, and the body is read when the
 // handler asks for it, up to limit bytes.
 func (a *App) mount(h http.Handler, limit int64) fiber.Handler {
 	return func(c *fiber.Ctx) error {
@@ -38,14 +37,14 @@ func (a *App) mount(h http.Handler, limit int64) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		if a.o.TrustedHops > 0 { // who asks, for handlers that count by address; the port is not known
+		if a.o.TrustedHops > 0 { // the client's address, for handlers that count by address; its port is unknown
 			r.RemoteAddr = net.JoinHostPort(clientIP(ctx, a.o.TrustedHops), "0")
 		}
 		defer func() { ctx.SetUserValue(tenantKey{}, whose.get()) }()
 		w := &responseWriter{ctx: ctx, header: make(http.Header), lifetime: a.lifetime}
 		h.ServeHTTP(w, r)
 		if ctx.Response.StatusCode() == http.StatusTooManyRequests {
-			a.holdBack()
+			a.delayRefusal()
 		}
 		w.finish()
 		if body.finish() {
@@ -55,28 +54,29 @@ func (a *App) mount(h http.Handler, limit int64) fiber.Handler {
 	}
 }
 
-// refusalTime is how long whoever asks too much waits for that answer: one that asks again at once, on as many connections as a program
-// has, would else take the processor from everybody.
+// refusalTime delays the answer to a client that exceeds a limit. Without it, a client that retries at once on many
+// connections would take the processor from all others.
 const refusalTime = 50 * time.Millisecond
 
-func (a *App) holdBack() {
+func (a *App) delayRefusal() {
 	select {
 	case <-time.After(refusalTime):
 	case <-a.lifetime.Done():
 	}
 }
 
-// toRequest copies ctx's request into a net/http one.
+// toRequest copies ctx's request into a net/http request.
 func toRequest(within context.Context, ctx *fasthttp.RequestCtx, body *requestBody) (*http.Request, error) {
 	h := &ctx.Request.Header
 	uri := string(h.RequestURI())
 	u, err := url.ParseRequestURI(uri)
 	if err != nil {
-		return nil, malformed("request_target", "The request's target is no URI.")
+		return nil, malformed("request_target", "the request's target must be a URI")
 	}
 	r := &http.Request{
-		Method: string(h.Method()), URL: u, RequestURI: uri, Host: string(h.Host()), RemoteAddr: ctx.RemoteAddr().String(),
-		Proto: string(h.Protocol()), ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 16),
+		Method: string(h.Method()), URL: u, RequestURI: uri, Host: string(h.Host()),
+		RemoteAddr: ctx.RemoteAddr().String(), Proto: string(h.Protocol()), ProtoMajor: 1, ProtoMinor: 1,
+		Header:        make(http.Header, 16),
 		ContentLength: max(int64(h.ContentLength()), -1), Body: http.NoBody,
 	}
 	if r.Proto == "HTTP/1.0" {
@@ -90,7 +90,7 @@ func toRequest(within context.Context, ctx *fasthttp.RequestCtx, body *requestBo
 	if r.ContentLength < 0 {
 		r.TransferEncoding = []string{"chunked"}
 	}
-	for line := range strings.SplitSeq(string(h.RawHeaders()), "\r\n") { // well-formed: checkFraming has seen them
+	for line := range strings.SplitSeq(string(h.RawHeaders()), "\r\n") { // well-formed: checkFraming has checked them
 		name, value, found := strings.Cut(line, ":")
 		if !found {
 			continue
@@ -103,16 +103,16 @@ func toRequest(within context.Context, ctx *fasthttp.RequestCtx, body *requestBo
 	return r.WithContext(within), nil
 }
 
-// requestBody reads a request's body, up to a limit. It turns the transport's errors into kinds, once.
+// requestBody reads a request's body up to a limit and turns the transport's errors into kinds.
 type requestBody struct {
-	stream      io.Reader // nil: no body
+	stream      io.Reader // nil: there is no body
 	left, limit int64
 	ended       bool
 	failed      error
 }
 
 func errBodyTooLarge(limit int64) error {
-	return tenants.Errorf(tenants.TooLarge, "body_too_large", "The body is larger than %d bytes.", limit)
+	return tenants.Errorf(tenants.TooLarge, "body_too_large", "the body must have at most %d bytes", limit)
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -125,7 +125,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1] // one more byte tells a body at the limit from one over it
+		p = p[:b.left+1] // one byte more distinguishes a body at the limit from one over it
 	}
 	n, err := b.stream.Read(p)
 	if int64(n) > b.left {
@@ -134,7 +134,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	b.left -= int64(n)
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		b.ended = true
 	case err != nil:
 		b.failed = bodyError(err)
@@ -145,7 +145,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 
 func (b *requestBody) Close() error { return nil }
 
-// bodyError is what broke a body on its way. Its cause is left out: fasthttp's errors quote the request.
+// bodyError returns the error for a body that broke off. It leaves out the cause: fasthttp's errors quote the
+// request.
 func bodyError(err error) error {
 	if t, ok := errors.AsType[interface {
 		error
@@ -153,10 +154,11 @@ func bodyError(err error) error {
 	}](err); ok && t.Timeout() {
 		return &tenants.Error{Kind: tenants.Timeout, Code: "request_timeout"}
 	}
-	return malformed("body_broken", "The body ended early or is not framed as its headers say.")
+	return malformed("body_broken", "the body must be complete and framed as its headers say")
 }
 
-// finish reads what the handler left of the body, so that the connection can serve another request: false where it cannot.
+// finish reads the rest of the body, so that the connection can serve another request. It returns false if the rest
+// is too long.
 func (b *requestBody) finish() bool {
 	const most = 64 << 10
 	if b.stream == nil || b.ended {
@@ -166,7 +168,7 @@ func (b *requestBody) finish() bool {
 	return b.ended
 }
 
-// responseWriter writes a net/http answer into ctx, where it is held until the handler has returned.
+// responseWriter writes a net/http response into ctx, which holds it until the handler has returned.
 type responseWriter struct {
 	ctx     *fasthttp.RequestCtx
 	header  http.Header
@@ -177,10 +179,12 @@ type responseWriter struct {
 
 func (w *responseWriter) Header() http.Header { return w.header }
 
-// finish sends the headers where the handler has written nothing. The answer to HEAD keeps the length that the handler named.
+// finish sends the headers if the handler has written nothing. The response to HEAD keeps the length that the handler
+// set.
 func (w *responseWriter) finish() {
 	w.WriteHeader(http.StatusOK)
-	if n, err := strconv.Atoi(w.header.Get("Content-Length")); err == nil && w.ctx.IsHead() && len(w.ctx.Response.Body()) == 0 {
+	if n, err := strconv.Atoi(w.header.Get("Content-Length")); err == nil && w.ctx.IsHead() &&
+		len(w.ctx.Response.Body()) == 0 {
 		w.ctx.Response.Header.SetContentLength(n)
 	}
 }
@@ -196,7 +200,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		for i, v := range values {
 			switch {
 			case name == "Content-Length" || name == "Transfer-Encoding" || name == "Date":
-				// fasthttp's own
+				// fasthttp sets these
 			case name == "Connection":
 				if strings.EqualFold(v, "close") {
 					out.SetConnectionClose()
@@ -210,8 +214,9 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 }
 
-// Pull has the server ask next for the body while it sends it, behind the handler's return; ctx ends with the App. A piece has as long as an answer to
-// leave. Where next fails, the client sees an answer that breaks off. False with HTTP/1.0, which has no way to see that.
+// Pull makes the server call next for the body while it sends it, after the handler has returned. ctx ends with the
+// App. Each piece must leave within the write timeout. If next fails, the client sees a response that breaks off.
+// Pull returns false for HTTP/1.0, whose clients could not see that.
 func (w *responseWriter) Pull(next func(context.Context) ([]byte, error)) bool {
 	if w.started || !w.ctx.Request.Header.IsHTTP11() {
 		return false
@@ -221,7 +226,7 @@ func (w *responseWriter) Pull(next func(context.Context) ([]byte, error)) bool {
 	return true
 }
 
-// pulled is a body that is made as it is read.
+// pulled is a body that is made while it is read.
 type pulled struct {
 	next     func(context.Context) ([]byte, error)
 	lifetime context.Context
@@ -243,7 +248,8 @@ func (p *pulled) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// nextPiece is next, whose panic would end the process: by now nobody is around the handler.
+// nextPiece calls next and recovers from its panic, which would end the process: the handler's recovery is over by
+// then.
 func (p *pulled) nextPiece() (piece []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -8,15 +8,14 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/valyala/fasthttp"
 )
 
 const headerRequestID = "Request-Id"
 
-// The keys under which a request's own facts travel with fasthttp's context.
+// The keys of a request's own values in fasthttp's context.
 type (
 	requestIDKey struct{}
 	tenantKey    struct{}
@@ -28,16 +27,17 @@ func requestID(ctx *fasthttp.RequestCtx) string {
 	return id
 }
 
-// around is the outermost layer of every request: it gives the request its id, refuses what is framed in two ways, keeps a panic from
-// ending the process, and writes the access log. It is around Fiber rather than inside, because Fiber answers some requests
-// without asking its middleware.
-func (a *App) around(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+// wrap is the outermost layer of every request. It gives the request its id, refuses ambiguous framing, keeps a panic
+// from ending the process, and writes the access log. It wraps Fiber, because Fiber answers some requests without
+// calling its middleware.
+func (a *App) wrap(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		began := time.Now()
 		ctx.SetUserValue(requestIDKey{}, tenants.NewID(tenants.PrefixRequest))
 		defer func() {
 			if v := recover(); v != nil {
-				a.log.Error("panic in a request handler", "request_id", requestID(ctx), "panic", v, "stack", string(debug.Stack()))
+				a.log.Error("panic in a request handler",
+					"request_id", requestID(ctx), "panic", v, "stack", string(debug.Stack()))
 				ctx.Hijack(nil)
 				a.fail(ctx, tenants.Errorf(tenants.Internal, "internal", "panic"))
 				a.hangUp(ctx)
@@ -58,16 +58,16 @@ func (a *App) around(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	}
 }
 
-// finish completes the answer's headers and writes the access log's line.
+// finish completes the response's headers and writes the access log.
 func (a *App) finish(ctx *fasthttp.RequestCtx, began time.Time) {
 	id := requestID(ctx)
 	h := &ctx.Response.Header
 	if own := h.Peek(headerRequestID); len(own) > 0 {
-		id = string(own) // a mounted handler has named it already, in its body too
+		id = string(own) // a mounted handler has set it and may have used it in its body
 	} else {
 		h.Set(headerRequestID, id)
 	}
-	// What is left of a body would be read as the next request: fasthttp does not skip it.
+	// fasthttp does not skip the rest of a body; it would be read as the next request.
 	if ctx.Response.ConnectionClose() || ctx.RequestBodyStream() != nil && ctx.UserValue(bodyReadKey{}) == nil {
 		a.hangUp(ctx)
 	}
@@ -77,19 +77,22 @@ func (a *App) finish(ctx *fasthttp.RequestCtx, began time.Time) {
 	if isProbe(ctx.Request.Header.RequestURI()) {
 		level = slog.LevelDebug
 	}
-	bytes := -1 // not known yet, of a body that is made as it is sent
+	bytes := -1 // unknown: the body is made while it is sent
 	if !ctx.Response.IsBodyStream() {
 		bytes = len(ctx.Response.Body())
 	}
-	a.log.Log(ctx, level, "request", "method", loggedMethod(ctx.Method()), "path", loggedPath(ctx.Request.Header.RequestURI()),
+	a.log.Log(ctx, level, "request", "method", loggedMethod(ctx.Method()),
+		"path", loggedPath(ctx.Request.Header.RequestURI()),
 		"status", ctx.Response.StatusCode(), "bytes", bytes, "duration", time.Since(began), "tenant", string(tenant),
 		"request_id", id)
 }
 
-// keptHeaders are those with which a route says more about an error than its problem does.
-var keptHeaders = [...]string{fasthttp.HeaderAllow, fasthttp.HeaderConnection, fasthttp.HeaderUpgrade, "Sec-WebSocket-Version"}
+// keptHeaders are the headers by which a route adds to the problem of an error.
+var keptHeaders = [...]string{
+	fasthttp.HeaderAllow, fasthttp.HeaderConnection, fasthttp.HeaderUpgrade, "Sec-WebSocket-Version",
+}
 
-// fail answers with problem+json, and logs what the answer does not say.
+// fail answers with problem+json and logs the parts of err that the answer leaves out.
 func (a *App) fail(ctx *fasthttp.RequestCtx, err error) {
 	id := requestID(ctx)
 	status, header, body := problem.Body(err, id)
@@ -115,7 +118,7 @@ func (a *App) fail(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetBody(body)
 }
 
-// hangUp has the connection closed behind the answer, in a way that lets the answer arrive.
+// hangUp closes the connection after the response, in a way that lets the response arrive.
 func (a *App) hangUp(ctx *fasthttp.RequestCtx) {
 	ctx.SetConnectionClose()
 	if c, ok := ctx.Conn().(*conn); ok {
@@ -123,7 +126,7 @@ func (a *App) hangUp(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// routeError is Fiber's error handler: a route's own error, or Fiber's word that there is no such route.
+// routeError is Fiber's error handler. It gets a route's own error, or Fiber's error for a route that does not exist.
 func (a *App) routeError(c *fiber.Ctx, err error) error {
 	if e, ok := errors.AsType[*fiber.Error](err); ok {
 		switch e.Code {
@@ -137,8 +140,8 @@ func (a *App) routeError(c *fiber.Ctx, err error) error {
 	return nil
 }
 
-// readError is fasthttp's error handler: the request never got as far as a handler. Nothing of err is shown or logged, since
-// fasthttp's errors quote what they could not parse.
+// readError is fasthttp's error handler, for requests that never reach a handler. It neither shows nor logs err:
+// fasthttp's errors quote the input that they could not parse.
 func (a *App) readError(ctx *fasthttp.RequestCtx, err error) {
 	netErr, isNet := errors.AsType[net.Error](err)
 	_, small := errors.AsType[*fasthttp.ErrSmallBuffer](err)
@@ -150,11 +153,11 @@ func (a *App) readError(ctx *fasthttp.RequestCtx, err error) {
 	case isNet && netErr.Timeout():
 		a.refuseUnread(ctx, &tenants.Error{Kind: tenants.Timeout})
 	default:
-		a.refuseUnread(ctx, malformed("malformed_request", "The request is no well-formed HTTP/1.1."))
+		a.refuseUnread(ctx, malformed("malformed_request", "the request must be well-formed HTTP/1.1"))
 	}
 }
 
-// refuseUnread answers a request that no handler is going to see.
+// refuseUnread answers a request that no handler will see.
 func (a *App) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 	began := time.Now()
 	ctx.SetUserValue(requestIDKey{}, tenants.NewID(tenants.PrefixRequest))

@@ -11,51 +11,55 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/proxy"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/token"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
-// Options is what an App stands on. All are required but those that say what their zero value means.
+// Options configures an App. A field is required unless its comment states its zero value.
 type Options struct {
 	Hub       *hub.Hub
-	Accounts  *tenants.Accounts
-	Keys      *tenants.Keys
+	Accounts  *account.Accounts
+	Keys      *account.Keys
 	Tokens    *token.Tokens
 	Gate      *access.Gate
-	Admission *tenants.Admission
+	Admission *quota.Admission
 
-	// Proxies and Relay run somebody else's event streams; nil: there are none.
-	Proxies *tenants.Proxies
+	// Proxies and Relay run event streams of other servers; nil: there are none.
+	Proxies *proxy.Proxies
 	Relay   *relay.Relay
 
-	API     http.Handler // what it serves is under /v1; nil: not served here
-	Ingest  http.Handler // /in/…; nil: another host's
-	Pages   http.Handler // every other path; nil: not found
-	OpenAPI []byte       // /openapi.yaml
+	API     http.Handler // serves the paths under /v1; nil: they are not found
+	Ingest  http.Handler // serves /in/…; nil: another host does
+	Pages   http.Handler // serves every other path; nil: not found
+	OpenAPI []byte       // body of /openapi.yaml
 
 	Logger  *slog.Logger    // nil: discards
 	Ready   func() error    // nil: ready whenever the App itself is
-	Metrics func() []Metric // further ones for /metrics; nil: none
-	Tracer  *tenants.Tracer // the Hub's, for /metrics; nil: nothing is traced
+	Metrics func() []Metric // more metrics for /metrics; nil: none
+	Tracer  *trace.Tracer   // the Hub's, for /metrics; nil: nothing is traced
 
-	TrustedHops int // proxies in front that append to X-Forwarded-For
-	// ConnectionsPerPeer is how many connections one address may have with the server, streams apart; 0: any number, as behind a balancer, whose own address
-	// is everybody's. One too many is closed.
+	TrustedHops int // number of proxies in front that append to X-Forwarded-For
+	// ConnectionsPerPeer bounds the connections of one address to the server, not counting streams; any more are
+	// closed. 0: no bound, as behind a balancer, whose address all clients share.
 	ConnectionsPerPeer int
-	BodyLimit          int64         // bytes of a request's body; 0: 1 MiB and 64 KiB. Handlers may take less
-	ReadTimeout        time.Duration // for a whole request to arrive, and for one to begin on a new connection; 0: 15 s
+	BodyLimit          int64         // bytes of a request's body; 0: 1 MiB and 64 KiB. A handler may allow less
+	ReadTimeout        time.Duration // for a whole request, and for the first byte on a new connection; 0: 15 s
 }
 
 const (
 	defaultBodyLimit   = 1<<20 + 64<<10
 	defaultReadTimeout = 15 * time.Second
-	idleTimeout        = 75 * time.Second // between requests; longer than a load balancer's own 60 s, so that it is the one to close
-	writeTimeout       = 30 * time.Second // for an answer to leave; streams have the hub's own bounds
-	headerBytes        = 32 << 10         // request line and headers; 50 channels with long names fit
+	// between requests; longer than a load balancer's 60 s, so that the balancer closes first
+	idleTimeout  = 75 * time.Second
+	writeTimeout = 30 * time.Second // for a response to leave; streams have the hub's bounds
+	headerBytes  = 32 << 10         // request line and headers; 50 channels with long names fit
 )
 
 // App is the streaming tier's HTTP server.
@@ -67,16 +71,17 @@ type App struct {
 	profiles   fiber.Handler
 	listener   atomic.Pointer[listener]
 	draining   atomic.Bool
-	handedOver atomic.Int64 // connections that left the server for the hub
+	handedOver atomic.Int64 // connections that the server gave to the hub
 	requests   requestCounter
-	lifetime   context.Context // of mounted handlers' requests: ends when the App has shut down
+	lifetime   context.Context // of mounted handlers' requests; ends when the App has shut down
 	end        context.CancelFunc
 }
 
-// Route is a method and a path that an App serves itself, beside what is mounted on it. A path that ends in * is a prefix.
+// Route is a method and a path that an App itself serves, without mounted handlers. A path that ends in * is a
+// prefix.
 type Route struct{ Method, Path string }
 
-// New makes an App. It serves once Serve is called.
+// New returns an App, which serves once Serve is called.
 func New(o Options) *App {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -92,59 +97,61 @@ func New(o Options) *App {
 	a.fiber = fiber.New(fiber.Config{
 		ErrorHandler:          a.routeError,
 		DisableStartupMessage: true,
-		StrictRouting:         true, // paths are compared as they were sent: no case folding, no unescaping, no slash trimming
+		StrictRouting:         true, // compares paths as sent: no case folding, unescaping or slash trimming
 		CaseSensitive:         true,
 		UnescapePath:          false,
-		// Bodies are read as a handler asks for them. Else fasthttp takes the memory that Content-Length claims before a byte of it has come.
+		// A handler reads its body when it needs it. Otherwise fasthttp would allocate Content-Length bytes before
+		// any has come.
 		StreamRequestBody:            true,
-		DisablePreParseMultipartForm: true, // a webhook's signature covers the bytes as they are
-		BodyLimit:                    1,    // how much of it fasthttp waits for before it calls the handler; the limit is mount's
-		ReadBufferSize:               headerBytes,
-		ReadTimeout:                  o.ReadTimeout,
-		WriteTimeout:                 writeTimeout,
-		IdleTimeout:                  idleTimeout,
-		ReduceMemoryUsage:            true, // a connection that has sent nothing holds no buffer
-		DisableDefaultContentType:    true,
+		DisablePreParseMultipartForm: true, // a webhook's signature covers the bytes as sent
+		// bytes that fasthttp reads before it calls the handler; mount enforces the limit
+		BodyLimit:                 1,
+		ReadBufferSize:            headerBytes,
+		ReadTimeout:               o.ReadTimeout,
+		WriteTimeout:              writeTimeout,
+		IdleTimeout:               idleTimeout,
+		ReduceMemoryUsage:         true, // an idle new connection holds no buffer
+		DisableDefaultContentType: true,
 	})
 	a.route()
 	server := a.fiber.Server()
-	server.Handler = a.around(a.fiber.Handler())
+	server.Handler = a.wrap(a.fiber.Handler())
 	server.ErrorHandler = a.readError
 	server.ExpectHandler = a.expect
 	server.KeepHijackedConns = true
 	server.MaxIdleWorkerDuration = workerIdle
-	server.SecureErrorLogMessage = true // else a malformed header is quoted in full, API key included
+	server.SecureErrorLogMessage = true // otherwise the log would quote a malformed header in full, with its API key
 	return a
 }
 
-// Serve accepts connections from ln until Drain or Shutdown, and owns ln from here on. nil after either.
+// Serve accepts connections from ln, which it owns, until Drain or Shutdown, and then returns nil.
 func (a *App) Serve(ln net.Listener) error {
 	l := newListener(ln, a.log)
-	l.peers.most = a.o.ConnectionsPerPeer
+	l.addresses.most = a.o.ConnectionsPerPeer
 	if !a.listener.CompareAndSwap(nil, l) {
 		return errors.New("streamer: an App serves once")
 	}
-	go a.giveBack(a.lifetime)
+	go a.releaseMemory(a.lifetime)
 	return a.fiber.Server().Serve(l)
 }
 
-// Drain takes the node out of service: readiness turns red, streams are refused, and those in place are sent away one after the other
-// over the time given, as hub.Drain says; then the App shuts down. ctx ends the waiting, not the work.
+// Drain takes the node out of service: readiness turns red, streams are refused, and open streams are ended one by
+// one over the time given, as hub.Drain says; then the App shuts down. ctx bounds the waiting, not the work.
 func (a *App) Drain(ctx context.Context, over time.Duration) error {
 	a.draining.Store(true)
 	a.o.Hub.Drain(ctx, over)
 	return a.Shutdown(ctx)
 }
 
-// Shutdown stops accepting, lets running requests end, and returns when they have or ctx is over. Streams are the hub's: it does not
-// touch them.
+// Shutdown stops accepting, lets running requests end, and returns when they have or ctx ends. It does not touch
+// streams, which belong to the hub.
 func (a *App) Shutdown(ctx context.Context) error {
 	a.draining.Store(true)
 	defer a.end()
 	return a.fiber.Server().ShutdownWithContext(ctx)
 }
 
-// Routes are the routes that the App serves itself; mounted handlers have their own.
+// Routes returns the routes that the App serves itself; mounted handlers have their own.
 func (a *App) Routes() []Route { return a.routes }
 
 func (a *App) route() {
@@ -154,7 +161,7 @@ func (a *App) route() {
 	a.get("/v1/ws", a.websocket)
 	a.post("/v1/proxies/run", a.proxyOnce)
 	a.post("/v1/proxies/:id/collect", a.proxyCollect)
-	a.both("/v1/proxies/:id/stream", a.proxyStream)
+	a.getAndPost("/v1/proxies/:id/stream", a.proxyStream)
 	a.probe("/healthz", a.healthz)
 	a.probe("/readyz", a.readyz)
 	a.probe("/metrics", a.metrics)
@@ -175,23 +182,26 @@ func (a *App) route() {
 	}
 }
 
-// wrongHost tells a provider that was given the streaming host's address where its webhooks belong.
+// wrongHost tells a provider that uses the streaming host's address which host takes webhooks.
 func wrongHost(*fiber.Ctx) error {
-	return tenants.Errorf(tenants.NotFound, "wrong_host", "webhooks are taken in by this deployment's API host, this is its streaming host")
+	return tenants.Errorf(tenants.NotFound, "wrong_host",
+		"this is the deployment's streaming host; webhooks go to its API host")
 }
 
-// get serves GET alone. Fiber's own Get serves HEAD by the same handler, and a HEAD that opens a stream holds a slot that nobody reads
-// from; here it is 405 with Allow, as every other method is.
-func (a *App) get(path string, h fiber.Handler) { a.some(path, h, fiber.MethodGet) }
+// get serves GET only. Fiber's Get serves HEAD by the same handler, and a HEAD that opens a stream would hold a slot
+// that nobody reads from; here HEAD is answered with 405 and Allow, as every other method is.
+func (a *App) get(path string, h fiber.Handler) { a.methods(path, h, fiber.MethodGet) }
 
-// post serves POST alone.
-func (a *App) post(path string, h fiber.Handler) { a.some(path, h, fiber.MethodPost) }
+// post serves POST only.
+func (a *App) post(path string, h fiber.Handler) { a.methods(path, h, fiber.MethodPost) }
 
-// both serves GET and POST.
-func (a *App) both(path string, h fiber.Handler) { a.some(path, h, fiber.MethodGet, fiber.MethodPost) }
+// getAndPost serves GET and POST.
+func (a *App) getAndPost(path string, h fiber.Handler) {
+	a.methods(path, h, fiber.MethodGet, fiber.MethodPost)
+}
 
-// some serves the methods given and answers 405 to all others.
-func (a *App) some(path string, h fiber.Handler, methods ...string) {
+// methods serves the methods given and answers 405 to all others.
+func (a *App) methods(path string, h fiber.Handler, methods ...string) {
 	for _, method := range methods {
 		a.fiber.Add(method, path, h)
 		a.routes = append(a.routes, Route{method, strings.Replace(path, ":id", "{id}", 1)})
@@ -202,7 +212,7 @@ func (a *App) some(path string, h fiber.Handler, methods ...string) {
 	})
 }
 
-// probe serves GET and HEAD, of which the second has no body.
+// probe serves GET and HEAD; the response to HEAD has no body.
 func (a *App) probe(path string, h fiber.Handler) {
 	a.fiber.Get(path, h)
 	a.fiber.All(path, func(c *fiber.Ctx) error {

@@ -10,9 +10,10 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/quota"
 )
 
-// A client that keeps sending, ever so slowly, has no longer than one that does not.
+// A client that sends very slowly has no more time than one that does not.
 func TestARequestOfAByteNowAndThenGets408(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.ReadTimeout = time.Second })
 	for name, raw := range map[string]string{
@@ -23,7 +24,7 @@ func TestARequestOfAByteNowAndThenGets408(t *testing.T) {
 			t.Parallel()
 			c := w.dial(t)
 			answered := make(chan struct{})
-			go func() { // until the answer is there, or the server hangs up
+			go func() { // until the response comes, or the server closes the connection
 				tick := time.NewTicker(5 * time.Millisecond)
 				defer tick.Stop()
 				for i := range len(raw) {
@@ -46,7 +47,7 @@ func TestARequestOfAByteNowAndThenGets408(t *testing.T) {
 	}
 }
 
-// A client that closes its side says that it has gone: it reads nothing that it could resume from later.
+// A client that closes its side has gone: it reads nothing that it could resume from later.
 func TestAHalfOpenConnectionIsOver(t *testing.T) {
 	onEveryTransport(t, func(t *testing.T, tr transport, sink func(*hub.Options)) {
 		w := newWorldOn(t, sink)
@@ -68,7 +69,7 @@ func TestAHalfOpenConnectionIsOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "its slot is free", func() bool {
-			return w.o.Admission.Usage(tenant) == tenants.Usage{} && w.hub.Stats().Ended["left"] == 1
+			return w.o.Admission.Usage(tenant) == quota.Usage{} && w.hub.Stats().Ended["left"] == 1
 		})
 	})
 }
@@ -84,10 +85,11 @@ func TestNoTransportTakesABody(t *testing.T) {
 		"/v1/ws?channel=a":             upgrade,
 		"/v1/ws?channel=a&x=page":      upgrade + pageOrigin + "\r\n",
 	} {
-		for _, framing := range []string{"Content-Length: 33\r\n\r\n" + trap, "Transfer-Encoding: chunked\r\n\r\n21\r\n" + trap + "\r\n0\r\n\r\n"} {
+		for _, framing := range []string{"Content-Length: 33\r\n\r\n" + trap,
+			"Transfer-Encoding: chunked\r\n\r\n21\r\n" + trap + "\r\n0\r\n\r\n"} {
 			c := w.dial(t)
 			io.WriteString(c, "GET "+path+head+lines+auth(key)+"\r\n"+framing)
-			b, _ := io.ReadAll(c) // to the close: what is behind the head is no request
+			b, _ := io.ReadAll(c) // to the close: bytes after the head are not a request
 			if !strings.Contains(string(b), "body_not_taken") || strings.Count(string(b), "HTTP/1.1 ") != 1 {
 				t.Errorf("%s: %q", path, b)
 			}
@@ -98,7 +100,7 @@ func TestNoTransportTakesABody(t *testing.T) {
 	}
 }
 
-// What is pipelined behind a request for a stream is not served, whatever the transport.
+// A request pipelined after a request for a stream is not served, on any transport.
 func TestNothingIsServedBehindAStream(t *testing.T) {
 	bothSinks(t, func(t *testing.T, sink func(*hub.Options)) {
 		w := newWorldOn(t, sink)

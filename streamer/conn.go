@@ -8,27 +8,28 @@ import (
 	"time"
 )
 
-// conn is a connection while the HTTP server owns it. It is let go when a stream takes the connection over (detach), so
-// that what lives for hours is the bare TCP connection.
+// conn is a connection while the HTTP server owns it. A stream takes it over by detach, so that only the bare TCP
+// connection lives for hours.
 type conn struct {
 	net.Conn
 	listener *listener
-	peer     netip.Prefix // by which it is counted; see peers
-	begun    atomic.Bool  // no longer one of the listener's starting ones
+	address  netip.Prefix // counted by addressCounts
+	begun    atomic.Bool  // no longer one of the listener's starting connections
 	gone     atomic.Bool  // closed or detached
 
 	// The rest belongs to the goroutine that serves the connection.
-	abandon  func() // what the route prepared and no hijack handler took; called by Close
+	abandon  func() // gives up a hijack whose handler has not run; called by Close
 	linger   bool   // the client may still be sending: see Close
-	headSeen bool   // the first request's head has been looked at
-	last     byte   // while it has not
+	headSeen bool   // the first request's head has been checked
+	last     byte   // before headSeen
 	line     int    // bytes since the last LF
-	lines    int    // that were not empty
+	lines    int    // lines of the head that are not empty
 }
 
-// errBareLF refuses a line of a head that ends in LF alone. RFC 9112 section 2.2 lets a recipient take it, and two servers in a row that
-// disagree about it disagree about where a request ends. fasthttp v1.74 takes it after a request line or a header and waits for more
-// where it ends the head. Here the first request of a connection is looked at; those that follow it, by checkFraming as far as it sees.
+// errBareLF refuses a head with a line that ends in LF alone. RFC 9112 section 2.2 lets a recipient accept such a
+// line, and two servers in a row that disagree about it disagree about the end of a request. fasthttp v1.74 accepts
+// it after a request line or a header, and waits for more if it ends the head. conn checks the first request of a
+// connection; checkFraming checks the others as far as it can.
 var errBareLF = errors.New("bare LF in a request's head")
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -40,7 +41,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// begin says that the goroutine which serves the connection has had its turn, or that none will.
+// begin notes that the connection's goroutine has had its turn, or that there will be none.
 func (c *conn) begin() {
 	if !c.begun.Load() && !c.begun.Swap(true) {
 		<-c.listener.starting
@@ -73,9 +74,9 @@ const (
 	lingerBytes = 4 << 20
 )
 
-// Close closes the connection. Where the client may still be sending (an answer that came before the end of its body), it first
-// sends FIN and reads the rest, bounded: a close with input unread makes the kernel send RST, which can destroy the
-// answer on its way (RFC 9112 section 9.6).
+// Close closes the connection. If the client may still be sending (the response came before the end of its body),
+// Close first sends FIN and reads the rest, within bounds: after a close with unread input the kernel sends RST,
+// which can destroy the response on its way (RFC 9112 section 9.6).
 func (c *conn) Close() error {
 	if c.gone.Swap(true) {
 		return net.ErrClosed
@@ -88,7 +89,7 @@ func (c *conn) Close() error {
 		c.drain()
 	}
 	err := c.Conn.Close()
-	c.listener.peers.giveBack(c.peer)
+	c.listener.addresses.giveBack(c.address)
 	c.listener.open.Add(-1)
 	return err
 }
@@ -108,15 +109,15 @@ func (c *conn) drain() {
 	}
 }
 
-// detach gives the connection away, to an owner that calls the listener's released when it has closed it. nil where it is
-// closed already.
+// detach gives the connection to a new owner, who must call the listener's released after closing it. It returns nil
+// if the connection is closed.
 func (c *conn) detach() net.Conn {
 	if c.gone.Swap(true) {
 		return nil
 	}
 	c.begin()
 	c.abandon = nil
-	c.listener.peers.giveBack(c.peer)
+	c.listener.addresses.giveBack(c.address)
 	c.listener.attached.Add(1)
 	c.listener.open.Add(-1)
 	return c.Conn

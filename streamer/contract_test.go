@@ -12,8 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
-
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/api"
 	"github.com/hookcast/hookcast/tenants/token"
 )
@@ -52,7 +51,7 @@ func TestWhatIsServedIsWhatTheContractDescribes(t *testing.T) {
 
 var socketLines = slices.Clip(strings.Split(strings.TrimSpace(upgrade), "\r\n"))
 
-// TestAnswersAreThoseOfTheContract holds real answers to the contract: their status, headers and bodies.
+// TestAnswersAreThoseOfTheContract checks real responses against the contract: their status, headers and bodies.
 func TestAnswersAreThoseOfTheContract(t *testing.T) {
 	router, err := gorillamux.NewRouter(loadContract(t))
 	if err != nil {
@@ -62,7 +61,8 @@ func TestAnswersAreThoseOfTheContract(t *testing.T) {
 	tenant, key := w.tenant(t)
 	full, fullKey := w.tenant(t)
 	one := int64(1)
-	if _, err := w.accounts.UpdateAsOperator(t.Context(), full, tenants.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
+	if _, err := w.accounts.UpdateAsOperator(t.Context(), full,
+		account.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
 		t.Fatal(err)
 	}
 	w.open(t, "/v1/stream?channel=a", auth(fullKey)).next(t)
@@ -138,13 +138,15 @@ func TestAnswersAreThoseOfTheContract(t *testing.T) {
 		}
 		options := &openapi3filter.Options{
 			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true,
-			ExcludeResponseBody: !strings.Contains(res.Header.Get("Content-Type"), "json"), // files and streams are held to their status and headers
+			// only the status and headers of files and streams are checked
+			ExcludeResponseBody: !strings.Contains(res.Header.Get("Content-Type"), "json"),
 		}
 		in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: options}
 		if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil && res.StatusCode < 400 {
 			t.Errorf("%s was answered %d, and the contract refuses the request: %v", name, res.StatusCode, err)
 		}
-		out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.StatusCode, Header: res.Header, Options: options}
+		out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.StatusCode,
+			Header: res.Header, Options: options}
 		out.SetBodyBytes(body.Bytes())
 		if err := openapi3filter.ValidateResponse(context.Background(), out); err != nil {
 			t.Errorf("%s: %v", name, err)

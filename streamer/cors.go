@@ -4,14 +4,13 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/valyala/fasthttp"
 )
 
-// Browsers. A preflight (Fetch Standard, 4.8) carries no credential, so it cannot know the tenant: it echoes any origin, and never allows
-// credentials of the browser's own (cookies), of which there are none. The tenant's list of origins is held against the request
-// itself, by admitOrigin.
+// A preflight (Fetch Standard, 4.8) carries no credential, so the tenant is unknown: the answer allows any origin,
+// and never credentials of the browser (cookies), which are not used here. admitOrigin compares the origin of the
+// request itself with the tenant's list.
 
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
@@ -20,7 +19,7 @@ const (
 	corsMaxAge  = "600"
 )
 
-// cors is middleware of the paths under /v1.
+// cors is middleware for the paths under /v1.
 func (a *App) cors(c *fiber.Ctx) error {
 	ctx := c.Context()
 	origin := string(ctx.Request.Header.Peek(fasthttp.HeaderOrigin))
@@ -29,7 +28,8 @@ func (a *App) cors(c *fiber.Ctx) error {
 		return c.Next()
 	}
 	allowOrigin(&ctx.Response.Header, origin)
-	if c.Method() != fiber.MethodOptions || len(ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)) == 0 {
+	if c.Method() != fiber.MethodOptions ||
+		len(ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)) == 0 {
 		return c.Next()
 	}
 	h := &ctx.Response.Header
@@ -46,7 +46,7 @@ func allowOrigin(h *fasthttp.ResponseHeader, origin string) {
 	h.Set(fasthttp.HeaderAccessControlExposeHeaders, corsExposed)
 }
 
-// corsHeadersOf are the headers of an answer that say who may read it: they stay when the rest is written anew.
+// corsAnswer holds the headers that say who may read a response; they survive when the rest of it is rewritten.
 type corsAnswer struct{ origin, vary string }
 
 func corsOf(h *fasthttp.ResponseHeader) corsAnswer {
@@ -62,7 +62,8 @@ func (c corsAnswer) restore(h *fasthttp.ResponseHeader) {
 	}
 }
 
-// admitOrigin holds the request's Origin against the tenant's list. A page that is not admitted may not read why.
+// admitOrigin checks the request's Origin against the tenant's list. A page whose origin is not on the list must not
+// read the reason.
 func admitOrigin(ctx *fasthttp.RequestCtx, t tenants.Tenant) error {
 	origin := string(ctx.Request.Header.Peek(fasthttp.HeaderOrigin))
 	if t.AllowsOrigin(origin) {
@@ -73,10 +74,12 @@ func admitOrigin(ctx *fasthttp.RequestCtx, t tenants.Tenant) error {
 	return errOrigin
 }
 
-var errOrigin = &tenants.Error{Kind: tenants.Forbidden, Code: "origin_not_allowed", Detail: "This page's origin is not on the tenant's list."}
+var errOrigin = tenants.Errorf(tenants.Forbidden, "origin_not_allowed",
+	"the page's origin must be on the tenant's list of allowed origins")
 
-// clientIP is the address that a limit per address counts: the peer's, or behind hops trusted proxies, each of which appends who
-// called it to X-Forwarded-For, the hops-th from the right. What stands further left is the client's own word.
+// clientIP returns the address that a limit per address counts: the peer's, or with hops trusted proxies in front,
+// each of which appends its caller to X-Forwarded-For, the hops-th entry from the right. Entries further left are
+// unverified claims of the client.
 func clientIP(ctx *fasthttp.RequestCtx, hops int) string {
 	peer := ctx.RemoteIP().String()
 	if hops == 0 {

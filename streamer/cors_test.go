@@ -5,19 +5,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/sse"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/valyala/fasthttp"
 )
 
 func TestPreflightsEchoAnyOriginWithoutCredentials(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/v1/stream", "/v1/poll?channel=a", "/v1/sources/src_1"} {
-		a, _ := w.talk(t, "OPTIONS "+path+head+"Origin: https://app.example.com\r\nAccess-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: authorization\r\n\r\n")
+		a, _ := w.talk(t, "OPTIONS "+path+head+
+			"Origin: https://app.example.com\r\nAccess-Control-Request-Method: "+
+			"GET\r\nAccess-Control-Request-Headers: authorization\r\n\r\n")
 		h := a.Header
-		if a.StatusCode != 204 || h.Get("Access-Control-Allow-Origin") != "https://app.example.com" || h.Get("Access-Control-Allow-Credentials") != "" ||
-			!strings.Contains(h.Get("Access-Control-Allow-Headers"), "Authorization") || !strings.Contains(h.Get("Access-Control-Allow-Methods"), "DELETE") ||
+		if a.StatusCode != 204 || h.Get("Access-Control-Allow-Origin") != "https://app.example.com" ||
+			h.Get("Access-Control-Allow-Credentials") != "" ||
+			!strings.Contains(h.Get("Access-Control-Allow-Headers"), "Authorization") ||
+			!strings.Contains(h.Get("Access-Control-Allow-Methods"), "DELETE") ||
 			!strings.Contains(h.Get("Vary"), "Origin") || a.body != "" {
 			t.Errorf("%s: %d %v", path, a.StatusCode, h)
 		}
@@ -31,7 +34,7 @@ func TestATenantsOriginsAreHeldAgainstTheRequestItself(t *testing.T) {
 	w := newWorld(t)
 	tenant, key := w.tenant(t)
 	listed := []string{"https://app.example.com", "https://example.com:8443"}
-	if _, err := w.accounts.Update(t.Context(), tenant, tenants.TenantPatch{Origins: &listed}); err != nil {
+	if _, err := w.accounts.Update(t.Context(), tenant, account.TenantPatch{Origins: &listed}); err != nil {
 		t.Fatal(err)
 	}
 	for origin, admitted := range map[string]bool{
@@ -70,7 +73,8 @@ func TestRefusalsOfEveryKindMayBeReadByThePageThatAsked(t *testing.T) {
 	w := newWorld(t)
 	for _, accept := range []string{"Accept: */*", eventSource} {
 		s := w.open(t, "/v1/stream?channel=a", accept, "Origin: https://app.example.com")
-		if s.head.Header.Get("Access-Control-Allow-Origin") != "https://app.example.com" || s.head.Header.Get("Vary") != "Origin" {
+		if s.head.Header.Get("Access-Control-Allow-Origin") != "https://app.example.com" ||
+			s.head.Header.Get("Vary") != "Origin" {
 			t.Errorf("%s: %v", accept, s.head)
 		}
 	}

@@ -19,7 +19,7 @@ func TestOpenDescriptorsAreCounted(t *testing.T) {
 		}
 		defer f.Close()
 	}
-	if now, _ := descriptorsOpen(); now-before < 100 || now-before > 300 { // others come and go meanwhile
+	if now, _ := descriptorsOpen(); now-before < 100 || now-before > 300 { // others are opened and closed meanwhile
 		t.Errorf("200 more are %d more", now-before)
 	}
 }

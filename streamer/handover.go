@@ -6,15 +6,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/hub"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/quota"
+	"github.com/valyala/fasthttp"
 )
 
 // place is a connection's hold on the tenant's slot and on the listener's count, for as long as the connection lives.
 type place struct {
-	slot     *tenants.Slot
+	slot     *quota.Slot
 	listener *listener
 	state    atomic.Int32
 }
@@ -25,12 +24,12 @@ const (
 	placeLeft
 )
 
-// take says that the connection has left the server: false where the place has been given up meanwhile.
+// take notes that the connection has left the server. It returns false if the place was given up meanwhile.
 func (p *place) take() bool {
 	return p.slot.Confirm() && p.state.CompareAndSwap(placeReserved, placeTaken)
 }
 
-// leave is the Subscription's Release.
+// leave gives the place back. It may be called more than once; it is the Subscription's Release.
 func (p *place) leave() {
 	if p.state.Swap(placeLeft) == placeTaken {
 		p.listener.released()
@@ -38,17 +37,18 @@ func (p *place) leave() {
 	p.slot.Release()
 }
 
-// handOver takes the connection out of fasthttp's hands and into the hub's, so that it costs no goroutine and no buffer. fasthttp runs
-// the hijack handler only when what it owes for earlier requests of the connection could be written; where it could not, it
-// closes the connection, and conn.abandon gives the place back. Should that fail too, slot and subscription lapse after 5 s.
+// handOver moves the connection from fasthttp to the hub, so that it costs no goroutine and no buffer. fasthttp runs
+// the hijack handler only if it could write its responses to earlier requests of the connection; otherwise it closes
+// the connection, and conn.abandon gives the place back. If that fails too, slot and subscription lapse after 5 s.
 //
-// Bytes that the client sent behind its request stay in fasthttp's reader and are dropped with it: nothing is read from a stream. A client that
-// may speak is to wait for the answer first (RFC 6455 section 4.1); one that does not is hung up on, since what follows could not be understood.
+// Bytes that the client sent after its request stay in fasthttp's reader and are dropped with it: streams read
+// nothing. A client that may speak must wait for the answer first (RFC 6455 section 4.1); if it does not, the
+// connection is closed, because the rest could not be understood.
 func (a *App) handOver(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place) {
 	c := ctx.Conn().(*conn)
 	c.abandon = opened.Abandon
 	a.hijack(ctx, func(read net.Conn) {
-		early := opened.Hears() && pending(c, read)
+		early := opened.TakesInput() && pending(c, read)
 		raw := c.detach()
 		if raw == nil {
 			opened.Abandon()
@@ -65,17 +65,17 @@ func (a *App) handOver(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place) {
 	})
 }
 
-// pending tells whether fasthttp's reader, which read is, holds bytes behind the request. c is the connection that it reads from.
+// pending reports whether read, fasthttp's reader of c, holds bytes after the request.
 func pending(c *conn, read net.Conn) bool {
-	c.SetReadDeadline(time.Unix(1, 0)) // what is in the reader comes all the same, and nothing from the socket
+	c.SetReadDeadline(time.Unix(1, 0)) // the reader still returns its bytes, and waits for none from the socket
 	defer c.SetReadDeadline(time.Time{})
 	var b [1]byte
 	n, _ := read.Read(b[:])
 	return n > 0
 }
 
-// hijack has then run in place of an answer, in a goroutine of fasthttp's, where a panic would end the process. What then is given reads what the
-// client sent behind its request first.
+// hijack runs then in place of a response, in a goroutine of fasthttp, where a panic would end the process. The
+// connection passed to then first reads the bytes that the client sent after its request.
 func (a *App) hijack(ctx *fasthttp.RequestCtx, then func(net.Conn)) {
 	c := ctx.Conn()
 	ctx.HijackSetNoResponse(true)

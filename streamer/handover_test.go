@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
-	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/quota"
 )
 
 func TestAPanicInAHijackHandlerClosesTheConnectionAndTheProcessLives(t *testing.T) {
@@ -23,7 +22,7 @@ func TestAPanicInAHijackHandlerClosesTheConnectionAndTheProcessLives(t *testing.
 		w.hijack(c.Context(), func(net.Conn) { panic("at the worst moment") })
 		return nil
 	})
-	w.fiber.Server().Handler = w.around(w.fiber.Handler()) // which makes the route count
+	w.fiber.Server().Handler = w.wrap(w.fiber.Handler()) // makes the route count
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +30,7 @@ func TestAPanicInAHijackHandlerClosesTheConnectionAndTheProcessLives(t *testing.
 	w.serve(t, ln)
 	c := w.dial(t)
 	io.WriteString(c, "GET /hijack"+head+"\r\n")
-	if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("read %d, %v", n, err)
 	}
 	if a, _ := w.talk(t, "GET /healthz"+head+"\r\n"); a.StatusCode != 200 {
@@ -66,14 +65,14 @@ func TestASlotComesBackAtOnceWhenTheHijackHandlerNeverRuns(t *testing.T) {
 	for range 3 {
 		c := w.dial(t)
 		io.WriteString(c, "GET /v1/stream?channel=a"+head+auth(key)+"\r\n\r\n")
-		if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 			t.Fatalf("read %d, %v", n, err)
 		}
 	}
 	if !strings.Contains(w.log.String(), "status=200") {
 		t.Error("the route did not get as far as the hijack")
 	}
-	if u := w.o.Admission.Usage(tenant); u != (tenants.Usage{}) {
+	if u := w.o.Admission.Usage(tenant); u != (quota.Usage{}) {
 		t.Errorf("slots are held: %+v", u)
 	}
 	eventually(t, "no connection is counted", func() bool { return w.App.listener.Load().count() == 0 })
@@ -84,8 +83,9 @@ func TestWhatIsPipelinedBehindAStreamIsIgnored(t *testing.T) {
 		w := newWorldOn(t, sink)
 		tenant, key := w.tenant(t)
 		c := w.dial(t)
-		// One answered request in front, a stream, a request and junk behind: the stream is all that follows.
-		io.WriteString(c, "GET /healthz"+head+"\r\nGET /v1/stream?channel=a"+head+auth(key)+"\r\n\r\nGET /panic"+head+"\r\n\x00\x01junk")
+		// One answered request, a stream, a request and junk in one write: nothing is served after the stream.
+		io.WriteString(c, "GET /healthz"+head+"\r\nGET /v1/stream?channel=a"+head+auth(key)+"\r\n\r\nGET /panic"+
+			head+"\r\n\x00\x01junk")
 		r := bufio.NewReader(c)
 		if a := readAnswer(t, r, "GET"); a.body != "ok\n" {
 			t.Fatal(a)
@@ -128,7 +128,8 @@ func TestHTTP10GetsTheSameStream(t *testing.T) {
 		c := w.dial(t)
 		io.WriteString(c, "GET /v1/stream?channel=a HTTP/1.0\r\n"+connection+auth(key)+"\r\n\r\n")
 		r := bufio.NewReader(c)
-		if h := readHead(t, r); !strings.Contains(h, "Connection: close\r\n") || strings.Contains(h, "chunked") || strings.Contains(h, "Content-Length") {
+		if h := readHead(t, r); !strings.Contains(h, "Connection: close\r\n") || strings.Contains(h, "chunked") ||
+			strings.Contains(h, "Content-Length") {
 			t.Fatal(h)
 		}
 		s := &stream{Conn: c, Decoder: eventstream.NewDecoder(r, 1<<20)}
@@ -143,8 +144,10 @@ func TestHTTP10GetsTheSameStream(t *testing.T) {
 func TestAStreamTakesNoBody(t *testing.T) {
 	w := newWorld(t)
 	_, key := w.tenant(t)
-	for _, body := range []string{"Content-Length: 1\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"} {
-		if a, closed := w.talk(t, "GET /v1/stream?channel=a"+head+auth(key)+"\r\n"+body); a.StatusCode != 400 || !closed {
+	for _, body := range []string{"Content-Length: 1\r\n\r\nx",
+		"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"} {
+		if a, closed := w.talk(t, "GET /v1/stream?channel=a"+head+auth(key)+"\r\n"+body); a.StatusCode != 400 ||
+			!closed {
 			t.Errorf("%d, closed %v: %s", a.StatusCode, closed, a.body)
 		}
 	}

@@ -13,16 +13,19 @@ import (
 )
 
 func hides(role, path, channel string) access.Rule {
-	return access.Rule{Subject: "role:" + role, Object: "field:" + path, Action: access.Read, Effect: access.Deny, Channel: channel}
+	return access.Rule{Subject: "role:" + role, Object: "field:" + path, Action: access.Read, Effect: access.Deny,
+		Channel: channel}
 }
 
-// A field that is hidden from a role is on none of the ways out that the role has, be it replayed or live, and is on all of others'.
+// A field that is hidden from a role is missing in every output that the role can get, replayed or live, and present
+// in all outputs of others.
 func TestEveryTransportHidesFieldsFromARole(t *testing.T) {
 	onEveryTransport(t, func(t *testing.T, tr transport, sink func(*hub.Options)) {
 		w := newWorldOn(t, sink)
 		tenant, owner := w.tenant(t)
 		w.setPolicy(t, tenant, hides("viewer", "customer.email", "orders.*"))
-		viewer := "Authorization: Bearer " + w.token(t, tenant, token.Spec{Subject: "alice", Channels: []string{"*"}, TTL: time.Hour})
+		viewer := "Authorization: Bearer " + w.token(t, tenant,
+			token.Spec{Subject: "alice", Channels: []string{"*"}, TTL: time.Hour})
 		const full, seen = `{"n":1,"customer":{"email":"a@b.example","name":"A"}}`, `{"n":1,"customer":{"name":"A"}}`
 		const withheld = `{"withheld":true}`
 		w.publish(t, tenant, "orders.1", full, "no JSON")
@@ -38,12 +41,13 @@ func TestEveryTransportHidesFieldsFromARole(t *testing.T) {
 	})
 }
 
-// An open stream follows the policy within two seconds, both ways.
+// An open stream follows a change of policy within two seconds, in both directions.
 func TestOpenStreamsFollowWhatIsHidden(t *testing.T) {
 	onEveryTransport(t, func(t *testing.T, tr transport, sink func(*hub.Options)) {
 		w := newWorldOn(t, sink)
 		tenant, _ := w.tenant(t)
-		viewer := "Authorization: Bearer " + w.token(t, tenant, token.Spec{Subject: "alice", Channels: []string{"*"}, TTL: time.Hour})
+		viewer := "Authorization: Bearer " + w.token(t, tenant,
+			token.Spec{Subject: "alice", Channels: []string{"*"}, TTL: time.Hour})
 		c := tr.open(t, w, "channel=a&after=0", viewer)
 		await := func(want string) {
 			t.Helper()
@@ -67,14 +71,16 @@ func TestOpenStreamsFollowWhatIsHidden(t *testing.T) {
 	})
 }
 
-// Every form of an event goes through the same view.
+// Every form of an event uses the same view.
 func TestEveryFormatHidesFields(t *testing.T) {
 	w := newWorld(t)
 	tenant, _ := w.tenant(t)
 	w.setPolicy(t, tenant, hides("viewer", "email", ""))
-	viewer := "Authorization: Bearer " + w.token(t, tenant, token.Spec{Subject: "alice", Channels: []string{"*"}, TTL: time.Hour})
+	viewer := "Authorization: Bearer " + w.token(t, tenant,
+		token.Spec{Subject: "alice", Channels: []string{"*"}, TTL: time.Hour})
 	w.publish(t, tenant, "a", `{"email":"e@x.example","n":1}`)
-	for _, form := range []string{"", "&types=off", "&format=cloudevents", "&types=off&format=cloudevents"} { // the original form is not for tokens
+	// the original form is not available to tokens
+	for _, form := range []string{"", "&types=off", "&format=cloudevents", "&types=off&format=cloudevents"} {
 		for _, tr := range transports {
 			if tr.name == "poll" && form == "&types=off&format=cloudevents" {
 				continue
@@ -96,9 +102,10 @@ func TestEveryFormatHidesFields(t *testing.T) {
 	}
 }
 
-// What is hidden when the request is checked first may not be what is hidden when the hub knows the connection.
+// The fields hidden at the request's first check may differ from those hidden when the hub knows the connection.
 func TestAFieldThatIsHiddenWhileARequestIsCheckedIsNotShown(t *testing.T) {
-	for _, target := range []string{"/v1/stream?channel=a&after=0", "/v1/poll?channel=a&after=0", "/v1/poll?channel=a&after=0&wait=0"} {
+	for _, target := range []string{"/v1/stream?channel=a&after=0", "/v1/poll?channel=a&after=0",
+		"/v1/poll?channel=a&after=0&wait=0"} {
 		w := newWorld(t)
 		tenant, _ := w.tenant(t)
 		raw := w.token(t, tenant, token.Spec{Subject: "alice", Channels: []string{"*"}, TTL: time.Hour})
@@ -125,11 +132,12 @@ func TestAFieldThatIsHiddenWhileARequestIsCheckedIsNotShown(t *testing.T) {
 	}
 }
 
-// A renewed connection shows what its new token may see.
+// A renewed connection shows the fields that its new token may see.
 func TestARenewalBringsItsOwnView(t *testing.T) {
 	w := newWorld(t)
 	tenant, _ := w.tenant(t)
-	w.setPolicy(t, tenant, hides("viewer", "email", ""), access.Rule{Subject: "role:support", Object: "channel:*", Action: access.Subscribe, Effect: access.Allow})
+	w.setPolicy(t, tenant, hides("viewer", "email", ""),
+		access.Rule{Subject: "role:support", Object: "channel:*", Action: access.Subscribe, Effect: access.Allow})
 	mint := func(roles ...string) string {
 		return w.token(t, tenant, token.Spec{Subject: "alice", Roles: roles, Channels: []string{"*"}, TTL: time.Hour})
 	}

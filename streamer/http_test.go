@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,7 +43,7 @@ func readAnswer(t *testing.T, r *bufio.Reader, method string) answer {
 	return answer{res, string(b)}
 }
 
-// talk sends raw and reads one answer, and whether the server then closed the connection.
+// talk sends raw and reads one response, and reports whether the server then closed the connection.
 func (w *world) talk(t *testing.T, raw string) (a answer, closed bool) {
 	t.Helper()
 	c := w.dial(t)
@@ -58,7 +59,7 @@ func (w *world) talk(t *testing.T, raw string) (a answer, closed bool) {
 	if !a.Close {
 		return a, false
 	}
-	if _, err := r.ReadByte(); err != io.EOF {
+	if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("the answer said close, and reading on gave %v", err)
 	}
 	return a, true
@@ -69,38 +70,44 @@ const head = " HTTP/1.1\r\nHost: h\r\n"
 func TestMalformedRequestsGet400AndAClosedConnection(t *testing.T) {
 	w := newWorld(t)
 	for name, raw := range map[string]string{
-		"content-length with transfer-encoding": "POST /in/x" + head + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"transfer-encoding with content-length": "POST /in/x" + head + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
-		"identity with content-length":          "POST /in/x" + head + "Transfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc",
-		"two content-lengths":                   "POST /in/x" + head + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
-		"content-length with a sign":            "POST /in/x" + head + "Content-Length: +3\r\n\r\nabc",
-		"content-length list":                   "POST /in/x" + head + "Content-Length: 3, 3\r\n\r\nabc",
-		"two transfer-encodings":                "POST /in/x" + head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"chunked twice":                         "POST /in/x" + head + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-		"bare LF after the request line":        "GET /healthz HTTP/1.1\nHost: h\r\n\r\n",
-		"bare LF everywhere":                    "GET /healthz HTTP/1.1\nHost: h\n\n",
-		"bare LF after a header":                "GET /healthz" + head + "A: b\nC: d\r\n\r\n",
-		"bare LF in front of the end":           "GET /healthz" + head + "A: b\n\r\n",
-		"NUL in a value":                        "GET /healthz" + head + "A: b\x00c\r\n\r\n",
-		"CR in a value":                         "GET /healthz" + head + "A: b\rc\r\n\r\n",
-		"no host":                               "GET /healthz HTTP/1.1\r\n\r\n",
-		"two hosts":                             "GET /healthz" + head + "Host: i\r\n\r\n",
-		"folded header":                         "GET /healthz" + head + "A: b\r\n c\r\n\r\n",
-		"folded header with tab":                "GET /healthz" + head + "A: b\r\n\tc\r\n\r\n",
-		"space in front of the first header":    "GET /healthz HTTP/1.1\r\n Host: h\r\n\r\n",
-		"space before the colon":                "GET /healthz" + head + "A : b\r\n\r\n",
-		"space in a name":                       "GET /healthz" + head + "A b: c\r\n\r\n",
-		"no colon":                              "GET /healthz" + head + "A\r\n\r\n",
-		"no target":                             "GET HTTP/1.1\r\nHost: h\r\n\r\n",
-		"control byte in the target":            "GET /healthz?a=\x01" + head + "\r\n",
-		"HTTP/2.0":                              "GET /healthz HTTP/2.0\r\nHost: h\r\n\r\n",
-		"HTTP/3.7":                              "GET /healthz HTTP/3.7\r\nHost: h\r\n\r\n",
-		"no method":                             " /healthz" + head + "\r\n",
-		"no HTTP at all":                        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+		"content-length with transfer-encoding": "POST /in/x" +
+			head + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"transfer-encoding with content-length": "POST /in/x" +
+			head + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+		"identity with content-length": "POST /in/x" +
+			head + "Transfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc",
+		"two content-lengths":        "POST /in/x" + head + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+		"content-length with a sign": "POST /in/x" + head + "Content-Length: +3\r\n\r\nabc",
+		"content-length list":        "POST /in/x" + head + "Content-Length: 3, 3\r\n\r\nabc",
+		"two transfer-encodings": "POST /in/x" +
+			head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"chunked twice": "POST /in/x" +
+			head + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+		"bare LF after the request line":     "GET /healthz HTTP/1.1\nHost: h\r\n\r\n",
+		"bare LF everywhere":                 "GET /healthz HTTP/1.1\nHost: h\n\n",
+		"bare LF after a header":             "GET /healthz" + head + "A: b\nC: d\r\n\r\n",
+		"bare LF in front of the end":        "GET /healthz" + head + "A: b\n\r\n",
+		"NUL in a value":                     "GET /healthz" + head + "A: b\x00c\r\n\r\n",
+		"CR in a value":                      "GET /healthz" + head + "A: b\rc\r\n\r\n",
+		"no host":                            "GET /healthz HTTP/1.1\r\n\r\n",
+		"two hosts":                          "GET /healthz" + head + "Host: i\r\n\r\n",
+		"folded header":                      "GET /healthz" + head + "A: b\r\n c\r\n\r\n",
+		"folded header with tab":             "GET /healthz" + head + "A: b\r\n\tc\r\n\r\n",
+		"space in front of the first header": "GET /healthz HTTP/1.1\r\n Host: h\r\n\r\n",
+		"space before the colon":             "GET /healthz" + head + "A : b\r\n\r\n",
+		"space in a name":                    "GET /healthz" + head + "A b: c\r\n\r\n",
+		"no colon":                           "GET /healthz" + head + "A\r\n\r\n",
+		"no target":                          "GET HTTP/1.1\r\nHost: h\r\n\r\n",
+		"control byte in the target":         "GET /healthz?a=\x01" + head + "\r\n",
+		"HTTP/2.0":                           "GET /healthz HTTP/2.0\r\nHost: h\r\n\r\n",
+		"HTTP/3.7":                           "GET /healthz HTTP/3.7\r\nHost: h\r\n\r\n",
+		"no method":                          " /healthz" + head + "\r\n",
+		"no HTTP at all":                     "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, closed := w.talk(t, raw)
-			if a.StatusCode != 400 || !closed || !strings.HasPrefix(a.Header.Get("Content-Type"), "application/problem+json") {
+			if a.StatusCode != 400 || !closed ||
+				!strings.HasPrefix(a.Header.Get("Content-Type"), "application/problem+json") {
 				t.Errorf("%d %v, closed %v: %s", a.StatusCode, a.Header, closed, a.body)
 			}
 			if a.Header.Get("Server") != "" {
@@ -131,7 +138,8 @@ func TestNothingOfAMalformedHeaderIsAnsweredOrLogged(t *testing.T) {
 		"GET /v1/stream" + head + "Authorization: Bearer " + canary + strings.Repeat("A", 64<<10) + "\r\n\r\n",
 	} {
 		a, _ := w.talk(t, raw)
-		if a.StatusCode < 400 || strings.Contains(a.body, "CANARY") || strings.Contains(fmt.Sprint(a.Header), "CANARY") {
+		if a.StatusCode < 400 || strings.Contains(a.body, "CANARY") ||
+			strings.Contains(fmt.Sprint(a.Header), "CANARY") {
 			t.Errorf("%.60q: %d %v %s", raw, a.StatusCode, a.Header, a.body)
 		}
 	}
@@ -143,14 +151,17 @@ func TestNothingOfAMalformedHeaderIsAnsweredOrLogged(t *testing.T) {
 func TestHeadersOf64KBGet431(t *testing.T) {
 	w := newWorld(t)
 	for name, raw := range map[string]string{
-		"one header":              "GET /healthz" + head + "A: " + strings.Repeat("a", 64<<10) + "\r\n\r\n",
-		"a thousand":              "GET /healthz" + head + strings.Repeat("A: "+strings.Repeat("a", 60)+"\r\n", 1000) + "\r\n",
-		"a Last-Event-ID of 1 MB": "GET /v1/stream?channel=a" + head + "Last-Event-ID: " + strings.Repeat("1", 1<<20) + "\r\n\r\n",
-		"10,000 channels":         "GET /v1/stream?" + strings.Repeat("channel=a&", 10_000) + head + "\r\n",
+		"one header": "GET /healthz" + head + "A: " + strings.Repeat("a", 64<<10) + "\r\n\r\n",
+		"a thousand": "GET /healthz" + head + strings.Repeat("A: "+strings.Repeat("a", 60)+"\r\n", 1000) +
+			"\r\n",
+		"a Last-Event-ID of 1 MB": "GET /v1/stream?channel=a" + head + "Last-Event-ID: " + strings.Repeat("1", 1<<20) +
+			"\r\n\r\n",
+		"10,000 channels": "GET /v1/stream?" + strings.Repeat("channel=a&", 10_000) + head + "\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, closed := w.talk(t, raw)
-			if a.StatusCode != 431 || !closed || !strings.Contains(a.body, `"code":"headers_too_large"`) || !strings.Contains(a.body, `"status":431`) {
+			if a.StatusCode != 431 || !closed || !strings.Contains(a.body, `"code":"headers_too_large"`) ||
+				!strings.Contains(a.body, `"status":431`) {
 				t.Errorf("%d, closed %v: %s", a.StatusCode, closed, a.body)
 			}
 		})
@@ -160,7 +171,8 @@ func TestHeadersOf64KBGet431(t *testing.T) {
 func TestBodyOneByteOverGets413AndTheLimitItselfArrivesWhole(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.BodyLimit = 100_000 })
 	chunked := func(n int) string {
-		return "POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", n, strings.Repeat("a", n))
+		return "POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\n" +
+			fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", n, strings.Repeat("a", n))
 	}
 	sized := func(n int) string {
 		return "POST /echo" + head + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", n, strings.Repeat("a", n))
@@ -169,24 +181,29 @@ func TestBodyOneByteOverGets413AndTheLimitItselfArrivesWhole(t *testing.T) {
 		raw    string
 		status int
 	}{
-		"sized at the limit":       {sized(100_000), 200},
-		"chunked at the limit":     {chunked(100_000), 200},
-		"sized one byte over":      {sized(100_001), 413},
-		"chunked one byte over":    {chunked(100_001), 413},
-		"a length that is a lie":   {"POST /echo" + head + "Content-Length: 99999999999\r\n\r\nabc", 413},
-		"asked about beforehand":   {"POST /echo" + head + "Expect: 100-continue\r\nContent-Length: 100001\r\n\r\n", 413},
-		"a length beyond 64 bits":  {"POST /echo" + head + "Content-Length: 99999999999999999999\r\n\r\nabc", 400},
-		"a chunk with no end":      {"POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", 400},
-		"a chunk of no length":     {"POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n", 400},
-		"chunks in LF alone":       {"POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n", 400},
-		"multipart passes as sent": {"POST /echo" + head + "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 8\r\n\r\n--b\r\nxx\n", 200},
+		"sized at the limit":     {sized(100_000), 200},
+		"chunked at the limit":   {chunked(100_000), 200},
+		"sized one byte over":    {sized(100_001), 413},
+		"chunked one byte over":  {chunked(100_001), 413},
+		"a length that is a lie": {"POST /echo" + head + "Content-Length: 99999999999\r\n\r\nabc", 413},
+		"asked about beforehand": {"POST /echo" + head + "Expect: 100-continue\r\nContent-Length: 100001\r\n\r\n",
+			413},
+		"a length beyond 64 bits": {"POST /echo" + head + "Content-Length: 99999999999999999999\r\n\r\nabc", 400},
+		"a chunk with no end": {"POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+			400},
+		"a chunk of no length": {"POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
+			400},
+		"chunks in LF alone": {"POST /echo" + head + "Transfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n", 400},
+		"multipart passes as sent": {"POST /echo" + head +
+			"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 8\r\n\r\n--b\r\nxx\n", 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, closed := w.talk(t, c.raw)
 			if a.StatusCode != c.status || closed != (c.status != 200) {
 				t.Fatalf("%d, closed %v: %.200s", a.StatusCode, closed, a.body)
 			}
-			if _, sent, _ := strings.Cut(c.raw, "\r\n\r\n"); c.status == 200 && len(a.body) < 100_000 && a.body != sent {
+			if _, sent, _ := strings.Cut(c.raw, "\r\n\r\n"); c.status == 200 && len(a.body) < 100_000 &&
+				a.body != sent {
 				t.Errorf("the body became %q", a.body)
 			} else if c.status == 200 && len(a.body) >= 100_000 && a.body != strings.Repeat("a", 100_000) {
 				t.Errorf("the body became %d bytes", len(a.body))
@@ -221,7 +238,7 @@ func TestSlowRequestsGet408(t *testing.T) {
 	})
 	t.Run("nothing at all is closed", func(t *testing.T) {
 		t.Parallel()
-		if n, err := w.dial(t).Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		if n, err := w.dial(t).Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 			t.Errorf("read %d, %v", n, err)
 		}
 	})
@@ -230,7 +247,8 @@ func TestSlowRequestsGet408(t *testing.T) {
 func TestAPanicIsA500ThatSaysNothingAndTheProcessLives(t *testing.T) {
 	w := newWorld(t)
 	a, closed := w.talk(t, "GET /panic"+head+"\r\n")
-	if a.StatusCode != 500 || !closed || !strings.Contains(a.body, `"code":"internal"`) || strings.Contains(a.body, "secret") {
+	if a.StatusCode != 500 || !closed || !strings.Contains(a.body, `"code":"internal"`) ||
+		strings.Contains(a.body, "secret") {
 		t.Errorf("%d, closed %v: %s", a.StatusCode, closed, a.body)
 	}
 	if !strings.Contains(w.log.String(), "panic in a request handler") {
@@ -244,7 +262,8 @@ func TestAPanicIsA500ThatSaysNothingAndTheProcessLives(t *testing.T) {
 func TestABodyThatNobodyReadsIsNotTakenForARequest(t *testing.T) {
 	w := newWorld(t)
 	const trap = "GET /panic" + head + "\r\n"
-	for _, line := range []string{"GET /healthz", "POST /healthz", "GET /v1/stream?channel=a", "GET /v1/poll", "PUT /readyz", "OPTIONS /v1/stream"} {
+	for _, line := range []string{"GET /healthz", "POST /healthz", "GET /v1/stream?channel=a", "GET /v1/poll",
+		"PUT /readyz", "OPTIONS /v1/stream"} {
 		a, closed := w.talk(t, fmt.Sprintf("%s%sContent-Length: %d\r\n\r\n%s", line, head, len(trap), trap))
 		if !closed {
 			t.Errorf("%s with a body: %d, and the connection stays open", line, a.StatusCode)
@@ -285,7 +304,8 @@ func TestUnknownMethodsAndPathsGetProblems(t *testing.T) {
 
 func TestTheAdaptorKeepsARequestAsItWasSent(t *testing.T) {
 	w := newWorld(t)
-	a, _ := w.talk(t, "POST /dump/%2e%2e/x%20y?b=2&a=1&a=%zz HTTP/1.1\r\nHost: Example.COM:81\r\nX-Sig: one\r\nx-sig: two\r\nCookie: a=1;b=2\r\nX-Sig:\tthree \r\n"+
+	a, _ := w.talk(t, "POST /dump/%2e%2e/x%20y?b=2&a=1&a=%zz HTTP/1.1\r\nHost: Example.COM:81\r\nX-Sig: "+
+		"one\r\nx-sig: two\r\nCookie: a=1;b=2\r\nX-Sig:\tthree \r\n"+
 		"Content-Type: text/plain\r\nContent-Length: 3\r\nUser-Agent: u\r\n\r\nabc")
 	want := "POST /dump/%2e%2e/x%20y?b=2&a=1&a=%zz Example.COM:81 3 [one two three] [a=1;b=2] [text/plain] [u] [3]"
 	if a.StatusCode != 201 || a.body != want {
@@ -297,7 +317,7 @@ func TestTheAdaptorKeepsARequestAsItWasSent(t *testing.T) {
 	if a.ContentLength != int64(len(want)) || len(a.TransferEncoding) != 0 {
 		t.Errorf("Content-Length %d, Transfer-Encoding %v", a.ContentLength, a.TransferEncoding)
 	}
-	// HEAD keeps the length that the handler named and has no body.
+	// A response to HEAD keeps the length that the handler set and has no body.
 	if a, _ := w.talk(t, "HEAD /embed.js"+head+"\r\n"); a.StatusCode != 200 || a.ContentLength < 1000 || a.body != "" {
 		t.Errorf("HEAD: %d, Content-Length %d, %d bytes", a.StatusCode, a.ContentLength, len(a.body))
 	}
@@ -312,7 +332,7 @@ func TestAConnectionServesRequestsOneAfterTheOther(t *testing.T) {
 		if a := readAnswer(t, r, "POST"); a.StatusCode != 200 || a.body != fmt.Sprintf("ab%d", i) {
 			t.Fatalf("%d: %d %s", i, a.StatusCode, a.body)
 		}
-		// A body that the handler leaves unread is not taken for the next request.
+		// A body that the handler leaves unread is not read as the next request.
 		const trap = "GET /panic" + head + "\r\n"
 		fmt.Fprintf(c, "POST /nobody%sContent-Length: %d\r\n\r\n%s", head, len(trap), trap)
 		if a := readAnswer(t, r, "POST"); a.StatusCode != 204 {

@@ -2,15 +2,16 @@ package streamer
 
 import (
 	"context"
-	"strings"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/valyala/fasthttp"
 )
 
-// identify finds out who asks: by Authorization (an API key or a token), or by ?token= (a token alone, for EventSource, which
-// cannot set a header). A request with both is refused rather than one of them ignored.
+// identify returns the principal of a request: by the Authorization header (an API key or a token), or by ?token= (a
+// token only, for EventSource, which cannot set headers). A request with both is refused, so that neither is silently
+// ignored.
 func (a *App) identify(ctx context.Context, h *fasthttp.RequestHeader, query string) (tenants.Principal, error) {
 	secret := query
 	if len(h.Peek(fasthttp.HeaderAuthorization)) > 0 || query == "" {
@@ -19,31 +20,42 @@ func (a *App) identify(ctx context.Context, h *fasthttp.RequestHeader, query str
 			return tenants.Principal{}, err
 		}
 		if query != "" {
-			return tenants.Principal{}, malformed("two_credentials", "A credential is in Authorization and another in the query.")
+			return tenants.Principal{}, malformed("two_credentials",
+				"the request has a credential in Authorization and another in the query; send one of them")
 		}
 	}
 	var p tenants.Principal
 	var err error
-	if tenants.IsKey(secret) {
+	if account.IsKey(secret) {
 		p, err = a.o.Keys.Authenticate(ctx, secret)
 	} else {
 		p, err = a.o.Tokens.Verify(ctx, secret)
 	}
 	if err == nil && p.Operator {
-		err = tenants.Errorf(tenants.Forbidden, "operator_has_no_tenant", "The operator's key is for the operator's paths; channels belong to a tenant.")
+		err = tenants.Errorf(tenants.Forbidden, "operator_has_no_tenant",
+			"the operator's key is for the operator's paths; channels need a credential of their tenant")
 	}
 	return p, err
 }
 
-// bearer takes the credential out of Authorization (RFC 6750 section 2.1).
+// operator checks that the request has the operator's key.
+func (a *App) operator(h *fasthttp.RequestHeader) error {
+	secret, err := bearer(h)
+	if err != nil {
+		return err
+	}
+	p, err := a.o.Keys.Authenticate(a.lifetime, secret)
+	if err == nil && !p.Operator {
+		err = tenants.Errorf(tenants.Forbidden, "operator_only", "this path needs the operator's key")
+	}
+	return err
+}
+
+// bearer is [api.Bearer] of fasthttp's headers.
 func bearer(h *fasthttp.RequestHeader) (string, error) {
-	lines := h.PeekAll(fasthttp.HeaderAuthorization)
-	if len(lines) == 0 {
-		return "", &tenants.Error{Kind: tenants.Unauthenticated, Code: "credential_missing", Detail: "Send an API key or a token: Authorization: Bearer …"}
+	var values []string
+	for _, v := range h.PeekAll(fasthttp.HeaderAuthorization) {
+		values = append(values, string(v))
 	}
-	scheme, secret, _ := strings.Cut(string(lines[0]), " ")
-	if len(lines) > 1 || !strings.EqualFold(scheme, "Bearer") || secret == "" || strings.ContainsAny(secret, " ,\t") {
-		return "", &tenants.Error{Kind: tenants.Unauthenticated, Code: "credential_malformed", Detail: "The Authorization header must be one, of the form: Bearer and an API key or a token."}
-	}
-	return secret, nil
+	return api.Bearer(values)
 }

@@ -4,9 +4,9 @@ package streamer
 
 import "testing"
 
-// TestAnIdleStreamHoldsNoGoroutineAndLittleMemory is the benchmark's bound, on fewer streams. What is measured is the process as the
-// kernel sees it, garbage of 1,000 connects included, so the bound is loose; a stream that kept fasthttp's reader would be over it. Not
-// under the race detector, which weighs more than what is weighed.
+// TestAnIdleStreamHoldsNoGoroutineAndLittleMemory checks the benchmark's bound with fewer streams. It measures the
+// process as the kernel sees it, including garbage of 1,000 connects, so the bound is loose; a stream that kept
+// fasthttp's reader would exceed it. It does not run under the race detector, whose own memory exceeds the bound.
 func TestAnIdleStreamHoldsNoGoroutineAndLittleMemory(t *testing.T) {
 	for name, ask := range map[string]string{"sse": askStream, "websocket": askSocket} {
 		t.Run(name, func(t *testing.T) {

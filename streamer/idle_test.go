@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What an idle client asks for.
+// The requests of idle clients.
 const (
 	askStream = "GET /v1/stream?channel=a" + head
 	askSocket = "GET /v1/ws?channel=a" + head + upgrade
@@ -30,7 +30,8 @@ func (s *serverProcess) idle(t testing.TB, n int, ask string) (conns []net.Conn)
 		if _, err := io.WriteString(c, request); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadFull(c, first); err != nil || string(first) != "HTTP/1.1 200" && string(first) != "HTTP/1.1 101" {
+		if _, err := io.ReadFull(c, first); err != nil ||
+			string(first) != "HTTP/1.1 200" && string(first) != "HTTP/1.1 101" {
 			t.Fatalf("%q %v", first, err)
 		}
 		conns = append(conns, c)
@@ -38,15 +39,15 @@ func (s *serverProcess) idle(t testing.TB, n int, ask string) (conns []net.Conn)
 	return conns
 }
 
-// BenchmarkIdleWebSockets weighs 5,000 idle WebSockets: growth of the server's memory (PSS) for each, as it is and after a collection.
-// Streams are weighed by streamer/bench.
+// BenchmarkIdleWebSockets measures 5,000 idle WebSockets: the growth of the server's memory (PSS) per connection,
+// before and after a collection. streamer/bench measures streams.
 //
 //	go test -run=NONE -bench=IdleWebSockets -benchtime=1x ./streamer
 func BenchmarkIdleWebSockets(b *testing.B) {
 	const n = 5000
 	for b.Loop() {
 		s := startServer(b, 0)
-		s.idle(b, 100, askSocket) // what the first ones cost once
+		s.idle(b, 100, askSocket) // one-time costs of the first ones
 		s.say(b, "collect")
 		before, few := s.weigh(b)
 		s.idle(b, n, askSocket)

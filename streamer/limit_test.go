@@ -21,30 +21,12 @@ func TestPastTheDescriptorLimitNoStreamIsLostAndReadinessIsRed(t *testing.T) {
 		t.Fatalf("/readyz at first: %d", got)
 	}
 
-	// More streams than there are descriptors: those over the mark are asked to come back, none in place is lost.
-	var open []*stream
-	shed := 0
-	for range descriptors + 50 {
-		s := w.open(t, "/v1/stream?channel=a", auth(key), eventSource)
-		switch e := s.next(t); {
-		case e.Name == sse.Open:
-			open = append(open, s)
-		case e.Name == sse.Quota && strings.Contains(string(e.Data), "node_full"):
-			shed++
-			s.Close()
-		default:
-			t.Fatalf("%s %s", e.Name, e.Data)
-		}
-	}
-	mark := descriptors * 92 / 100
-	if len(open) < mark-5 || len(open) > mark || shed == 0 {
-		t.Errorf("%d streams are open, %d were shed; the mark is %d", len(open), shed, mark)
-	}
+	open := fillStreams(t, w, key)
 	if got := ready(); got != 503 {
 		t.Errorf("/readyz at the mark: %d", got)
 	}
 
-	// Now clients that connect and say nothing, until descriptors run out, and a good many more.
+	// Now clients that connect and send nothing, until descriptors run out, and many more.
 	var silent []net.Conn
 	for range descriptors {
 		c, err := net.DialTimeout("tcp", w.addr, 5*time.Second)
@@ -80,7 +62,30 @@ func TestPastTheDescriptorLimitNoStreamIsLostAndReadinessIsRed(t *testing.T) {
 	}
 }
 
-// Who is told that it asks too much, and asks again at once, is answered a few times a second on each connection.
+// fillStreams opens more streams than there are descriptors: those over the mark are asked to come back.
+func fillStreams(t *testing.T, w *world, key string) (open []*stream) {
+	t.Helper()
+	shed := 0
+	for range descriptors + 50 {
+		s := w.open(t, "/v1/stream?channel=a", auth(key), eventSource)
+		switch e := s.next(t); {
+		case e.Name == sse.Open:
+			open = append(open, s)
+		case e.Name == sse.Quota && strings.Contains(string(e.Data), "node_full"):
+			shed++
+			s.Close()
+		default:
+			t.Fatalf("%s %s", e.Name, e.Data)
+		}
+	}
+	mark := descriptors * 92 / 100
+	if len(open) < mark-5 || len(open) > mark || shed == 0 {
+		t.Errorf("%d streams are open, %d were shed; the mark is %d", len(open), shed, mark)
+	}
+	return open
+}
+
+// A client over a limit that retries at once gets a few responses a second on each connection.
 func TestWhoAsksTooMuchWaitsForItsAnswer(t *testing.T) {
 	w := newWorld(t)
 	began := time.Now()

@@ -7,9 +7,9 @@ import (
 	"github.com/hookcast/hookcast/streamer/ndjson"
 )
 
-// asLines makes a subscription one of JSON objects, a line each. To HTTP/1.1 they go in chunks, so that a client knows a stream that has
-// ended from one that broke; to HTTP/1.0, which has none, they end where the connection does.
-func (q ask) asLines(ctx *fasthttp.RequestCtx, s *hub.Subscription) {
+// asLines makes a subscription one of JSON objects, one per line. HTTP/1.1 gets them in chunks, so that a client can
+// tell a stream that ended from one that broke; an HTTP/1.0 stream ends with its connection.
+func (q streamRequest) asLines(ctx *fasthttp.RequestCtx, s *hub.Subscription) {
 	chunked := ctx.Request.Header.IsHTTP11()
 	s.Transport, s.Format = "ndjson", ndjson.Format{CloudEvents: q.cloudEvents, Chunked: chunked}
 	s.Head = streamHead(ctx, func(h *fasthttp.ResponseHeader) {

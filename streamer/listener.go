@@ -13,31 +13,32 @@ import (
 	"time"
 )
 
-// listener stands between the server and the socket, because fasthttp ends its accept loop, and with it the process, on the first
-// EMFILE, and forgets every connection that was hijacked. It never returns an error before it is closed, counts every
-// connection until it is closed wherever that happens, and keeps one descriptor in reserve so that it can still refuse a
-// client when none is left.
+// listener wraps the socket, because fasthttp ends its accept loop, and with it the process, at the first EMFILE, and
+// forgets every hijacked connection. The listener returns no error before it is closed, counts every connection until
+// it is closed, wherever that happens, and keeps one descriptor in reserve, so that it can refuse a client when no
+// other is left.
 //
-// It accepts no faster than connections get their turn. Of those that a server has accepted and that have not come to read their request
-// there are at most startingPerCPU for each CPU; the next wait in the kernel's backlog, in order. Else a storm of connects is as many goroutines
-// in the scheduler's queue, and each step of everybody else's (a publish, a commit, a fan-out) waits behind all of them.
+// It accepts no faster than connections get their turn. At most startingPerCPU connections per CPU are accepted and
+// have not begun to read their request; the others wait in the kernel's backlog, in order. Otherwise a storm of
+// connects would fill the scheduler's queue with goroutines, and each step of all other work (a publish, a commit, a
+// fan-out) would wait for all of them.
 //
-// Two numbers bound it. From the mark on (0.92 of the descriptors) readiness is red and routes open no more streams, yet
-// probes, the API and running streams are served. From the wall on (halfway between mark and limit) a connection is closed as soon
-// as it is accepted. It is closed without an answer on purpose: a browser's EventSource comes back after a broken
-// connection and is dead for good after a 503 (HTML Living Standard, 9.2.3, "fail the connection").
+// It has two bounds. From the mark on (0.92 of the descriptors) readiness is red and routes open no more streams,
+// while probes, the API and open streams are served. From the wall on (halfway between mark and limit) a connection
+// is closed as soon as it is accepted, without a response on purpose: a browser's EventSource reconnects after a
+// broken connection and never after a 503 (HTML Living Standard, 9.2.3, "fail the connection").
 type listener struct {
 	inner      net.Listener
 	mark, wall int64
-	starting   chan struct{} // holds one for each connection that is about to be accepted or has not begun: see conn.begin
+	starting   chan struct{} // one item per connection being accepted or not begun: see conn.begin
 	log        *slog.Logger
 
-	open     atomic.Int64 // connections that this listener's conns hold
-	attached atomic.Int64 // connections that conn.detach gave away and whose new owner has not called released
-	refused  atomic.Int64
-	peers    peers
-	starved  atomic.Bool // the last accept found no descriptor left
-	crowded  atomic.Bool // the mark was reached, and a twentieth of it has not been freed since
+	open      atomic.Int64 // connections that this listener's conns hold
+	attached  atomic.Int64 // connections that detach gave away and whose owner has not called released
+	refused   atomic.Int64
+	addresses addressCounts
+	starved   atomic.Bool // the last accept found no free descriptor
+	crowded   atomic.Bool // the mark was reached, and a twentieth of it has not become free since
 
 	reserve *os.File // owned by Accept, which the server calls from one goroutine
 	closed  chan struct{}
@@ -51,18 +52,20 @@ const (
 	acceptBackoffMax = time.Second
 )
 
-// newListener takes inner over: closing the listener closes it.
+// newListener wraps inner and owns it: closing the listener closes inner.
 func newListener(inner net.Listener, log *slog.Logger) *listener {
 	n := descriptorLimit()
 	l := &listener{
-		inner: inner, mark: n * 92 / 100, starting: make(chan struct{}, startingPerCPU*runtime.GOMAXPROCS(0)), log: log, closed: make(chan struct{}),
+		inner: inner, mark: n * 92 / 100, starting: make(chan struct{}, startingPerCPU*runtime.GOMAXPROCS(0)), log: log,
+		closed: make(chan struct{}),
 	}
 	l.wall = (l.mark + n) / 2
 	l.reserve, _ = os.Open(os.DevNull)
 	return l
 }
 
-// descriptorLimit is how many descriptors the process may hold. Go raises the soft limit to the hard one when a program starts.
+// descriptorLimit returns how many descriptors the process may hold. Go raises the soft limit to the hard one when a
+// program starts.
 func descriptorLimit() int64 {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil || r.Cur == 0 || r.Cur > 1<<30 {
@@ -71,7 +74,7 @@ func descriptorLimit() int64 {
 	return int64(r.Cur)
 }
 
-// Accept returns the next connection that may be served, and io.EOF once the listener is closed.
+// Accept returns the next connection to serve, and io.EOF once the listener is closed.
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case l.starting <- struct{}{}:
@@ -98,13 +101,13 @@ func (l *listener) next() (*conn, error) {
 			if l.reserve == nil {
 				l.reserve, _ = os.Open(os.DevNull)
 			}
-			who, ok := l.peers.take(c.RemoteAddr())
+			who, ok := l.addresses.take(c.RemoteAddr())
 			if !ok {
 				l.refuse(c)
 				continue
 			}
 			l.open.Add(1)
-			return &conn{Conn: c, listener: l, peer: who}, nil
+			return &conn{Conn: c, listener: l, address: who}, nil
 		case errors.Is(err, net.ErrClosed):
 			return nil, io.EOF
 		default:
@@ -123,8 +126,8 @@ func (l *listener) next() (*conn, error) {
 	}
 }
 
-// spendReserve turns away the client at the head of the backlog, which would otherwise wait for an answer that no one can give. false:
-// there was none, or no reserve.
+// spendReserve closes the connection at the head of the backlog, which would otherwise wait for a response that
+// nobody can give. It returns false if there was none, or no reserve.
 func (l *listener) spendReserve() bool {
 	spent := false
 	if l.reserve != nil {
@@ -144,12 +147,12 @@ func (l *listener) spendReserve() bool {
 
 func (l *listener) refuse(c net.Conn) {
 	c.Close()
-	if n := l.refused.Add(1); n&(n-1) == 0 { // a line for each doubling: a storm must not fill the disk
+	if n := l.refused.Add(1); n&(n-1) == 0 { // one line for each doubling, so that a storm does not fill the disk
 		l.log.Warn("refusing connections", "open", l.count(), "refused", n)
 	}
 }
 
-// pause waits for d; false where the listener was closed meanwhile.
+// pause waits for d. It returns false if the listener was closed meanwhile.
 func (l *listener) pause(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -161,11 +164,11 @@ func (l *listener) pause(d time.Duration) bool {
 	}
 }
 
-// count is how many connections are open, those included that left the server for the hub.
+// count returns the number of open connections, including those that the hub holds.
 func (l *listener) count() int64 { return l.open.Load() + l.attached.Load() }
 
-// full tells whether no more streams should be opened here. Once the mark was reached it stays so until there is real room again:
-// readiness that flaps with every client that leaves makes a load balancer send the next one.
+// full reports whether this node should open no more streams. Once the mark was reached it stays full until enough
+// room is free again: if readiness flapped with every client that leaves, a load balancer would send the next one.
 func (l *listener) full() bool {
 	switch n := l.count(); {
 	case n >= l.mark:
@@ -176,7 +179,7 @@ func (l *listener) full() bool {
 	return l.crowded.Load() || l.starved.Load()
 }
 
-// released says that a connection given away by conn.detach is closed.
+// released notes that a connection given away by conn.detach is closed.
 func (l *listener) released() { l.attached.Add(-1) }
 
 func (l *listener) Addr() net.Addr { return l.inner.Addr() }

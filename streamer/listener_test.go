@@ -62,8 +62,10 @@ func TestAcceptOutlivesEveryErrorUntilClosed(t *testing.T) {
 		script := newScript()
 		l := testListener(script, 10, 10)
 		waiting, last := new(countingConn), new(countingConn)
-		// The client at the head of the backlog is turned away with the reserve; what follows gets in once there is room.
-		for _, v := range []any{emfile(), waiting, errors.New("no such thing as this error"), emfile(), emfile(), last} {
+		// The client at the head of the backlog is refused with the reserve; the next one is accepted once there is
+		// room.
+		for _, v := range []any{emfile(), waiting, errors.New("no such thing as this error"), emfile(), emfile(),
+			last} {
 			script.next <- v
 		}
 		c, err := l.Accept()
@@ -80,7 +82,7 @@ func TestAcceptOutlivesEveryErrorUntilClosed(t *testing.T) {
 			t.Error("no reserve is held")
 		}
 		l.Close()
-		if _, err := l.Accept(); err != io.EOF {
+		if _, err := l.Accept(); !errors.Is(err, io.EOF) {
 			t.Errorf("Accept after Close = %v, want io.EOF", err)
 		}
 	})
@@ -99,7 +101,7 @@ func TestStarvedListenerIsFullAndCloses(t *testing.T) {
 		}
 		l.Close()
 		began := time.Now()
-		if err := <-done; err != io.EOF || time.Since(began) != 0 {
+		if err := <-done; !errors.Is(err, io.EOF) || time.Since(began) != 0 {
 			t.Errorf("Accept = %v after %v, want io.EOF at once", err, time.Since(began))
 		}
 	})
@@ -167,7 +169,7 @@ func TestFromTheWallOnConnectionsAreClosedUnansweredAndCountFallsBack(t *testing
 	over := new(countingConn)
 	script.next <- over
 	script.next <- &net.OpError{Err: net.ErrClosed}
-	if _, err := l.Accept(); err != io.EOF || over.closed != 1 || l.refused.Load() != 1 {
+	if _, err := l.Accept(); !errors.Is(err, io.EOF) || over.closed != 1 || l.refused.Load() != 1 {
 		t.Fatalf("Accept at the wall = %v, closed %d, refused %d", err, over.closed, l.refused.Load())
 	}
 	l.released()
@@ -188,7 +190,8 @@ func TestFromTheWallOnConnectionsAreClosedUnansweredAndCountFallsBack(t *testing
 	}
 }
 
-// A thousand that come at once are accepted as those before them get their turn: when they first read, are given away, or are closed.
+// A thousand connections that come at once are accepted as earlier ones get their turn: when they first read, are
+// given away, or are closed.
 func TestAcceptWaitsUntilThoseBeforeHaveHadTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		script := newScript()
@@ -230,7 +233,7 @@ func TestAcceptWaitsUntilThoseBeforeHaveHadTheirTurn(t *testing.T) {
 			}
 		}
 		l.Close()
-		if err := <-ended; err != io.EOF {
+		if err := <-ended; !errors.Is(err, io.EOF) {
 			t.Errorf("Accept = %v, want io.EOF", err)
 		}
 	})

@@ -6,26 +6,27 @@ import (
 	"time"
 )
 
-// A connect costs some 20 KB of memory that is garbage as soon as the stream is handed over. Go keeps it for what comes next, and by
-// itself gives it back over minutes, so that a node that has taken ten thousand streams would stay twice as large as they are.
+// A connect costs some 20 KB of memory, which is garbage once the stream is handed over. Go keeps it for reuse and
+// returns it only over minutes, so that a node that has just taken ten thousand streams would stay twice as large as
+// they need.
 const (
 	memoryLook  = time.Second
-	memoryCalm  = 25  // handed over in one interval: fewer, and the storm is over
-	memoryStorm = 500 // handed over since memory was last given back
-	// memoryAfter is how many intervals later it is given back once more: by then slots are noted and rights have been weighed again, which
-	// takes some 400 bytes for each stream.
+	memoryCalm  = 25  // hand-overs in one interval; fewer mean that the storm is over
+	memoryStorm = 500 // hand-overs since memory was last returned
+	// memoryAfter is the number of intervals after which memory is returned once more: by then slots are written and
+	// rights have been rechecked, which takes some 400 bytes per stream.
 	memoryAfter = 10
 
-	// workerIdle is how long fasthttp keeps a goroutine for the next connection: less than memoryLook, so that their stacks are among what
-	// is given back.
+	// workerIdle is how long fasthttp keeps a goroutine for the next connection. It is shorter than memoryLook, so
+	// that the memory of their stacks is returned too.
 	workerIdle = 300 * time.Millisecond
 )
 
-// giveBack returns memory to the system whenever a storm of connects is over, until ctx ends.
-func (a *App) giveBack(ctx context.Context) {
+// releaseMemory returns memory to the system after each storm of connects, until ctx ends.
+func (a *App) releaseMemory(ctx context.Context) {
 	tick := time.NewTicker(memoryLook)
 	defer tick.Stop()
-	var s storms
+	var s stormDetector
 	for {
 		select {
 		case <-ctx.Done():
@@ -38,14 +39,14 @@ func (a *App) giveBack(ctx context.Context) {
 	}
 }
 
-// storms tells by how many streams have been handed over when memory is to be given back.
-type storms struct {
+// stormDetector tells from the number of hand-overs when to return memory.
+type stormDetector struct {
 	last, given int64
-	after       int // intervals until it is given back once more; 0: it is not
+	after       int // intervals until memory is returned once more; 0: it is not
 }
 
-// over is called once in each interval, with how many have been handed over so far.
-func (s *storms) over(now int64) bool {
+// over reports whether a storm has just ended. It is called once per interval with the number of hand-overs so far.
+func (s *stormDetector) over(now int64) bool {
 	calm := now-s.last < memoryCalm
 	s.last = now
 	if !calm {

@@ -2,9 +2,10 @@ package streamer
 
 import "testing"
 
-// Memory is given back when a storm of connects is over and once more when what comes behind it is, and never while it lasts or for a few.
+// Memory is returned when a storm of connects is over and once more after its follow-up work, and never during a
+// storm or for a few connects.
 func TestMemoryIsGivenBackBehindAStormOfConnects(t *testing.T) {
-	var s storms
+	var s stormDetector
 	now := int64(0)
 	look := func(more int64) bool {
 		now += more

@@ -9,22 +9,21 @@ import (
 	"sync/atomic"
 
 	"github.com/gofiber/fiber/v2"
-
-	"github.com/hookcast/hookcast/tenants"
 )
 
-// Metric is one sample of /metrics, in Prometheus' text format (version 0.0.4). No label may name a tenant.
+// Metric is one sample of /metrics in Prometheus' text format (version 0.0.4). Its labels must not name a tenant.
 type Metric struct {
-	Name    string // hookcast_…, with _total on a counter
+	Name    string // hookcast_…, with _total for a counter
 	Help    string
-	Counter bool // else a gauge, or
-	// Histogram is the histogram that this is a part of: Name is that and _bucket, _sum or _count.
+	Counter bool // otherwise a gauge or part of a histogram
+	// Histogram is the histogram that the sample is part of; Name is then Histogram followed by _bucket, _sum or
+	// _count.
 	Histogram string
-	Labels    string // `plan="free"`; "" for none. Samples of one name, or one histogram, stand together
+	Labels    string // `plan="free"`; "": none. Samples of one name or histogram must be adjacent
 	Value     float64
 }
 
-// requestCounter counts answers by the first digit of their status.
+// requestCounter counts responses by the first digit of their status.
 type requestCounter [6]atomic.Int64
 
 func (r *requestCounter) count(status int) {
@@ -33,8 +32,8 @@ func (r *requestCounter) count(status int) {
 	}
 }
 
-// metrics serves /metrics to whoever is on this machine, and to an operator's key from elsewhere. Behind a proxy everyone seems to be
-// on this machine, so there the key is always asked for.
+// metrics serves /metrics to clients on this machine, and to others with the operator's key. Behind a proxy every
+// client seems to be on this machine, so that the key is always required.
 func (a *App) metrics(c *fiber.Ctx) error {
 	if err := a.admitOperator(c); err != nil {
 		return err
@@ -50,35 +49,35 @@ func (a *App) admitOperator(c *fiber.Ctx) error {
 	if direct && c.Context().RemoteIP().IsLoopback() {
 		return nil
 	}
-	secret, err := bearer(h)
-	if err != nil {
-		return err
-	}
-	p, err := a.o.Keys.Authenticate(a.lifetime, secret)
-	if err == nil && !p.Operator {
-		err = tenants.Errorf(tenants.Forbidden, "operator_only", "This is the operator's.")
-	}
-	return err
+	return a.operator(h)
 }
 
 func (a *App) samples() []Metric {
 	list := []Metric{
-		{Name: "hookcast_ready", Help: "1 where the node takes new clients.", Value: truth(a.ready() == nil)},
-		{Name: "hookcast_draining", Help: "1 where the node is going out of service.", Value: truth(a.draining.Load())},
+		{Name: "hookcast_ready", Help: "1 if the node takes new clients.", Value: boolValue(a.ready() == nil)},
+		{Name: "hookcast_draining", Help: "1 if the node is going out of service.",
+			Value: boolValue(a.draining.Load())},
 	}
 	for class := 1; class < len(a.requests); class++ {
-		list = append(list, Metric{Name: "hookcast_requests_total", Help: "Answers by the first digit of their status.", Counter: true,
+		list = append(list, Metric{Name: "hookcast_requests_total",
+			Help: "Responses by the first digit of their status.", Counter: true,
 			Labels: `class="` + strconv.Itoa(class) + `xx"`, Value: float64(a.requests[class].Load())})
 	}
 	if l := a.listener.Load(); l != nil {
 		list = append(list,
-			Metric{Name: "hookcast_sockets_open", Help: "Client connections, streams included.", Value: float64(l.count())},
-			Metric{Name: "hookcast_sockets_mark", Help: "Client connections from which on no more streams are opened.", Value: float64(l.mark)},
-			Metric{Name: "hookcast_sockets_refused_total", Help: "Connections closed unanswered for want of descriptors.", Counter: true, Value: float64(l.refused.Load())},
+			Metric{Name: "hookcast_sockets_open", Help: "Client connections, including streams.",
+				Value: float64(l.count())},
+			Metric{Name: "hookcast_sockets_mark",
+				Help: "Number of client connections from which on no more streams are opened.", Value: float64(l.mark)},
+			Metric{Name: "hookcast_sockets_refused_total",
+				Help: "Connections closed without a response because descriptors ran out.", Counter: true,
+				Value: float64(l.refused.Load())},
 		)
 	}
 	list = append(list, hubMetrics(a.o.Hub.Stats())...)
-	list = append(list, Metric{Name: "hookcast_trace_dropped_total", Help: "What was to be traced and was not written.", Counter: true, Value: float64(a.o.Tracer.Dropped())})
+	list = append(list, Metric{Name: "hookcast_trace_dropped_total",
+		Help: "Trace records that were dropped instead of written.", Counter: true,
+		Value: float64(a.o.Tracer.Dropped())})
 	if a.o.Relay != nil {
 		list = append(list, proxyMetrics(a.o.Relay.Stats())...)
 	}
@@ -90,22 +89,29 @@ func (a *App) samples() []Metric {
 }
 
 func processMetrics() []Metric {
-	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}}
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"},
+		{Name: "/gc/cycles/total:gc-cycles"}}
 	metrics.Read(heap)
 	list := []Metric{
-		{Name: "hookcast_goroutines", Help: "Goroutines.", Value: float64(runtime.NumGoroutine())},
-		{Name: "hookcast_heap_bytes", Help: "Live and not yet swept heap objects.", Value: float64(heap[0].Value.Uint64())},
-		{Name: "hookcast_go_memory_bytes", Help: "All memory that the Go runtime has mapped.", Value: float64(heap[1].Value.Uint64())},
-		{Name: "hookcast_gc_cycles_total", Help: "Collections.", Counter: true, Value: float64(heap[2].Value.Uint64())},
-		{Name: "hookcast_descriptors_limit", Help: "Descriptors that the process may hold.", Value: float64(descriptorLimit())},
+		{Name: "hookcast_goroutines", Help: "Number of goroutines.", Value: float64(runtime.NumGoroutine())},
+		{Name: "hookcast_heap_bytes", Help: "Bytes of heap objects that are live or not yet swept.",
+			Value: float64(heap[0].Value.Uint64())},
+		{Name: "hookcast_go_memory_bytes", Help: "All memory that the Go runtime has mapped.",
+			Value: float64(heap[1].Value.Uint64())},
+		{Name: "hookcast_gc_cycles_total", Help: "Completed garbage collections.", Counter: true,
+			Value: float64(heap[2].Value.Uint64())},
+		{Name: "hookcast_descriptors_limit", Help: "Descriptors that the process may have open.",
+			Value: float64(descriptorLimit())},
 	}
 	if n, ok := descriptorsOpen(); ok {
-		list = append(list, Metric{Name: "hookcast_descriptors_open", Help: "Descriptors that the process holds.", Value: float64(n)})
+		list = append(list, Metric{Name: "hookcast_descriptors_open", Help: "Descriptors that the process has open.",
+			Value: float64(n)})
 	}
 	return list
 }
 
-// descriptorsOpen counts the descriptors that the process holds. Linux says so since 6.2 without a list of them, which is as long as streams are many.
+// descriptorsOpen counts the descriptors that the process holds. Linux 6.2 and later reports the number without
+// listing them all.
 func descriptorsOpen() (n int64, ok bool) {
 	const all = "/proc/self/fd"
 	if dir, err := os.Stat(all); err == nil && dir.Size() > 0 {
@@ -115,7 +121,7 @@ func descriptorsOpen() (n int64, ok bool) {
 	return int64(len(fds)), err == nil
 }
 
-func truth(b bool) float64 {
+func boolValue(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -9,46 +9,57 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 )
 
-// hubMetrics are the hub's own counts.
+// hubMetrics returns the hub's own counts.
 func hubMetrics(s hub.Stats) []Metric {
 	list := []Metric{
 		{Name: "hookcast_channels", Help: "Channels that this node serves.", Value: float64(s.Channels)},
-		{Name: "hookcast_recent_bytes", Help: "Recent events and pages kept in memory.", Value: float64(s.Memory)},
+		{Name: "hookcast_recent_bytes", Help: "Bytes of recent events and log pages kept in memory.",
+			Value: float64(s.Memory)},
 	}
 	for _, c := range []struct {
 		name, help string
 		n          int64
 	}{
-		{"hookcast_repeats_total", "Events that came again and were dropped.", s.Repeats},
-		{"hookcast_recovered_total", "Events that no notice brought in time and the log did.", s.Recovered},
-		{"hookcast_gaps_total", "Gaps told.", s.Gaps},
+		{"hookcast_repeats_total", "Repeated events that were dropped.", s.Repeats},
+		{"hookcast_recovered_total", "Events that came from the log because no notice brought them in time.",
+			s.Recovered},
+		{"hookcast_gaps_total", "Gaps reported to subscribers.", s.Gaps},
 		{"hookcast_replay_reads_total", "Reads of the log for subscribers that are behind.", s.ReplayReads},
-		{"hookcast_troubles_total", "Failed reads and writes that were tried again.", s.Troubles},
+		{"hookcast_troubles_total", "Failed reads and writes that were retried.", s.Troubles},
 	} {
 		list = append(list, Metric{Name: c.name, Help: c.help, Counter: true, Value: float64(c.n)})
 	}
 	for _, cause := range slices.Sorted(maps.Keys(s.Ended)) {
-		list = append(list, Metric{Name: "hookcast_connections_ended_total", Help: "Connections that are over, by cause.", Counter: true,
-			Labels: `cause="` + cause + `"`, Value: float64(s.Ended[cause])})
+		list = append(list, Metric{Name: "hookcast_connections_ended_total", Help: "Ended connections by cause.",
+			Counter: true,
+			Labels:  `cause="` + cause + `"`, Value: float64(s.Ended[cause])})
 	}
 	list = append(list, classMetrics(s.Classes)...)
 	return append(list, latencyMetrics(s.Classes)...)
 }
 
-// classMetrics are what is counted by transport and plan. Before the first connection there is none to count by.
+// classMetrics returns the counts by transport and plan. There are none before the first connection.
 func classMetrics(classes []hub.ClassStats) (list []Metric) {
+	type class = hub.ClassStats
 	for _, m := range []struct {
 		name, help string
 		counter    bool
-		value      func(hub.ClassStats) int64
+		value      func(class) int64
 	}{
-		{"hookcast_connections", "Streams and waiting polls.", false, func(c hub.ClassStats) int64 { return c.Connections }},
-		{"hookcast_connections_behind", "Streams whose client takes nothing for now.", false, func(c hub.ClassStats) int64 { return c.Behind }},
-		{"hookcast_backlog_bytes", "Bytes that streams have yet to be given.", false, func(c hub.ClassStats) int64 { return c.Backlog }},
-		{"hookcast_connections_accepted_total", "Streams and polls since the start.", true, func(c hub.ClassStats) int64 { return c.Accepted }},
-		{"hookcast_writes_total", "Writes of events; several events may go in one.", true, func(c hub.ClassStats) int64 { return c.Writes }},
-		{"hookcast_deliveries_total", "Events written to a connection.", true, func(c hub.ClassStats) int64 { return c.Deliveries }},
-		{"hookcast_delivered_bytes_total", "Bytes of events written.", true, func(c hub.ClassStats) int64 { return c.Bytes }},
+		{"hookcast_connections", "Streams and waiting polls.",
+			false, func(c class) int64 { return c.Connections }},
+		{"hookcast_connections_behind", "Streams whose client currently accepts no bytes.",
+			false, func(c class) int64 { return c.Behind }},
+		{"hookcast_backlog_bytes", "Bytes not yet written to streams.",
+			false, func(c class) int64 { return c.Backlog }},
+		{"hookcast_connections_accepted_total", "Streams and polls since the start.",
+			true, func(c class) int64 { return c.Accepted }},
+		{"hookcast_writes_total", "Writes of events; one write may carry several events.",
+			true, func(c class) int64 { return c.Writes }},
+		{"hookcast_deliveries_total", "Events written to a connection.",
+			true, func(c class) int64 { return c.Deliveries }},
+		{"hookcast_delivered_bytes_total", "Bytes of events written.",
+			true, func(c class) int64 { return c.Bytes }},
 	} {
 		for _, c := range classes {
 			list = append(list, Metric{Name: m.name, Help: m.help, Counter: m.counter, Value: float64(m.value(c)),
@@ -58,9 +69,10 @@ func classMetrics(classes []hub.ClassStats) (list []Metric) {
 	return list
 }
 
-// latencyMetrics are a histogram for each plan, over all transports.
+// latencyMetrics returns a histogram for each plan, over all transports.
 func latencyMetrics(classes []hub.ClassStats) (list []Metric) {
-	const name, help = "hookcast_delivery_seconds", "Age of events, from their receipt, when they are written to a live subscriber."
+	const name, help = "hookcast_delivery_seconds",
+		"Age of events, since their receipt, when they are written to a live subscriber."
 	bounds := hub.Latencies()
 	var plans []string
 	for _, c := range classes {
@@ -88,7 +100,8 @@ func latencyMetrics(classes []hub.ClassStats) (list []Metric) {
 				le = strconv.FormatFloat(bounds[i].Seconds(), 'g', -1, 64)
 			}
 			total += n
-			list = append(list, Metric{Name: name + "_bucket", Histogram: name, Help: help, Labels: label + `,le="` + le + `"`, Value: float64(total)})
+			list = append(list, Metric{Name: name + "_bucket", Histogram: name, Help: help,
+				Labels: label + `,le="` + le + `"`, Value: float64(total)})
 		}
 		list = append(list,
 			Metric{Name: name + "_sum", Histogram: name, Help: help, Labels: label, Value: sum.Seconds()},

@@ -38,16 +38,20 @@ func TestMetricsOfProxiesCountUpstreamsClientsAndWhatBecameOfThem(t *testing.T) 
 			return true
 		})
 	}
-	want("before anybody comes", map[string]float64{"upstreams": 0, "clients": 0, "events_total": 0, `refused_totalreason="upstream_status"`: 0})
+	want("before anybody comes", map[string]float64{"upstreams": 0, "clients": 0, "events_total": 0,
+		`refused_totalreason="upstream_status"`: 0})
 
 	shared := p.create(t, key, "/numbers?to=5", map[string]any{"share": true})
 	alone := p.create(t, key, "/numbers?to=3&ids=1", nil)
-	a, b := p.hear(t, "/v1/proxies/"+shared+"/stream?after=0", key), p.hear(t, "/v1/proxies/"+shared+"/stream?after=0", key)
+	a, b := p.hear(t, "/v1/proxies/"+shared+"/stream?after=0", key),
+		p.hear(t, "/v1/proxies/"+shared+"/stream?after=0", key)
 	c := p.hear(t, "/v1/proxies/"+alone+"/stream", key)
-	want("while three listen to two", map[string]float64{"upstreams": 2, "clients": 3, "events_total": 8, "reconnects_total": 0, "gaps_total": 0})
+	want("while three listen to two", map[string]float64{"upstreams": 2, "clients": 3, "events_total": 8,
+		"reconnects_total": 0, "gaps_total": 0})
 
 	p.other.cutAll()
-	want("both broken, and one without ids", map[string]float64{"upstreams": 2, "clients": 3, "reconnects_total": 2, "gaps_total": 1})
+	want("both broken, and one without ids", map[string]float64{"upstreams": 2, "clients": 3, "reconnects_total": 2,
+		"gaps_total": 1})
 
 	for _, s := range []*stream{a, b, c} {
 		s.Close()
@@ -61,9 +65,10 @@ func TestMetricsOfProxiesCountUpstreamsClientsAndWhatBecameOfThem(t *testing.T) 
 	}
 	p.call(t, "POST", "/v1/proxies/"+p.create(t, key, "/finite?n=7", nil)+"/collect", key, nil)
 	want("refused, and collected", map[string]float64{
-		`refused_totalreason="upstream_status"`: 2, `refused_totalreason="upstream_media_type"`: 1, `refused_totalreason="upstream_timeout"`: 0, "upstreams": 0, "clients": 0,
+		`refused_totalreason="upstream_status"`: 2, `refused_totalreason="upstream_media_type"`: 1,
+		`refused_totalreason="upstream_timeout"`: 0, "upstreams": 0, "clients": 0,
 	})
-	if got := metrics()["events_total"]; got < 15 { // and those that came again without ids
+	if got := metrics()["events_total"]; got < 15 { // and those that were repeated without ids
 		t.Errorf("%v events", got)
 	}
 }

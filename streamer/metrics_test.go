@@ -13,7 +13,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// sample is a line of /metrics, read by the grammar of its format.
+// sample is a line of /metrics, parsed by the grammar of the format.
 type sample struct {
 	name, labels string
 	value        float64
@@ -21,8 +21,8 @@ type sample struct {
 
 var sampleLine = regexp.MustCompile(`^([a-z_]+)(?:\{((?:[a-z_]+="[^"\\\n]*",?)+)\})? (\S+)$`)
 
-// readMetrics parses /metrics and holds it to the format: every family has one HELP and one TYPE, in front of all of its samples, which
-// stand together, and no sample is there twice.
+// readMetrics parses /metrics and checks the format: every family has one HELP and one TYPE before all of its
+// samples, which are adjacent, and no sample occurs twice.
 func readMetrics(t testing.TB, text string) (samples []sample, kinds map[string]string) {
 	t.Helper()
 	kinds = map[string]string{}
@@ -51,7 +51,8 @@ func readMetrics(t testing.TB, text string) (samples []sample, kinds map[string]
 			own = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(own, "_bucket"), "_sum"), "_count")
 		}
 		value, err := strconv.ParseFloat(m[3], 64)
-		if err != nil || own != family || seen[m[1]+m[2]] || strings.HasSuffix(family, "_total") != (kinds[family] == "counter") {
+		if err != nil || own != family || seen[m[1]+m[2]] ||
+			strings.HasSuffix(family, "_total") != (kinds[family] == "counter") {
 			t.Errorf("%q in family %s, a %s", line, family, kinds[family])
 		}
 		seen[m[1]+m[2]] = true
@@ -60,7 +61,7 @@ func readMetrics(t testing.TB, text string) (samples []sample, kinds map[string]
 	return samples, kinds
 }
 
-// busyMetrics are those of an App that has had something of everything.
+// busyMetrics are those of an App that has served a bit of everything.
 func busyMetrics(t *testing.T) string {
 	t.Helper()
 	w := newProxyWorld(t, func(*hub.Options) {}).world
@@ -106,7 +107,7 @@ func TestMetricsAreByTransportAndPlanAndNameNoTenant(t *testing.T) {
 	}
 }
 
-// The dashboard asks for what there is, and what there is stands on the dashboard.
+// The dashboard queries existing metrics only, and all of them.
 func TestTheDashboardShowsEveryMetricAndNoOther(t *testing.T) {
 	b, err := os.ReadFile("../infra/stacks/grafana.json")
 	if err != nil {
@@ -130,7 +131,7 @@ func TestTheDashboardShowsEveryMetricAndNoOther(t *testing.T) {
 		for _, l := range regexp.MustCompile(`([a-z_]+)="`).FindAllStringSubmatch(s.labels, -1) {
 			labels[s.name] = append(labels[s.name], l[1])
 		}
-		labels[s.name] = append(labels[s.name], "instance") // the scraper's
+		labels[s.name] = append(labels[s.name], "instance") // added by the scraper
 	}
 	name := regexp.MustCompile(`hookcast_[a-z_]+`)
 	by := regexp.MustCompile(`sum by \(([a-z, ]+)\) \((?:rate\()?(hookcast_[a-z_]+)`)

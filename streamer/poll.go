@@ -3,6 +3,7 @@ package streamer
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -15,17 +16,17 @@ import (
 	"github.com/hookcast/hookcast/tenants/problem"
 )
 
-// poll serves GET /v1/poll: what a stream would carry from the cursor on, as one JSON answer. A request that finds nothing waits in
-// the hub like a stream does, without a goroutine; one that does not want to wait is answered where it is called, and its
-// connection serves on.
+// poll serves GET /v1/poll: the events that a stream would carry after the cursor, as one JSON document. A request
+// that finds nothing waits in the hub as a stream does, without a goroutine; one with wait=0 is answered in the
+// handler, and its connection is reused.
 //
 //	{"data":[event or gap, …],"next_cursor":"…"}
 //
 // A gap is {"type":"hookcast.gap","channel":…} with "from" and "to", or with "reset":true.
 func (a *App) poll(c *fiber.Ctx) error {
 	ctx := c.Context()
-	q, values, err := askOf(ctx)
-	if err == errStopped {
+	q, values, err := parseRequest(ctx)
+	if errors.Is(err, errStopped) {
 		return stopped(ctx)
 	}
 	if err == nil {
@@ -34,17 +35,17 @@ func (a *App) poll(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	q.events = false // a poll's answer is JSON whatever Accept says
+	q.events = false // the response is JSON, regardless of Accept
 	wait, limit, err := pollBounds(values)
 	if err != nil {
 		return err
 	}
 	id, lines := requestID(ctx), headerLines(ctx)
-	respond := func(r hub.Result) []byte { // fasthttp's context is another request's by then
+	respond := func(r hub.Result) []byte { // fasthttp's context belongs to another request by then
 		if r.Err != nil {
 			return a.problemAnswer(id, lines, r.Err)
 		}
-		return pollAnswer(http.StatusOK, map[string]string{fasthttp.HeaderContentType: "application/json"}, lines, q.pollBody(r))
+		return pollAnswer(http.StatusOK, jsonHeader, lines, q.pollBody(r))
 	}
 	opened, place, err := a.subscribe(ctx, q, func(s *hub.Subscription) {
 		s.Transport, s.Poll = "poll", &hub.Poll{Wait: wait, Max: limit}
@@ -62,15 +63,15 @@ func (a *App) poll(c *fiber.Ctx) error {
 	return a.pollNow(ctx, opened, place, q)
 }
 
-// problemAnswer is a whole response about an error.
+// problemAnswer returns a whole response for an error.
 func (a *App) problemAnswer(id string, lines []byte, err error) []byte {
 	problem.Log(a.log, id, err)
 	status, header, body := problem.Body(err, id)
 	return pollAnswer(status, header, lines, body)
 }
 
-// pollNow answers with what there is.
-func (a *App) pollNow(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place, q ask) error {
+// pollNow answers with the events that exist.
+func (a *App) pollNow(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place, q streamRequest) error {
 	p.slot.Confirm()
 	r, err := opened.Wait(a.lifetime)
 	if err != nil {
@@ -83,7 +84,9 @@ func (a *App) pollNow(ctx *fasthttp.RequestCtx, opened *hub.Conn, p *place, q as
 	return nil
 }
 
-// headerLines are what all answers to a poll have, as lines.
+var jsonHeader = map[string]string{fasthttp.HeaderContentType: "application/json"}
+
+// headerLines returns the header lines that all responses to a poll have.
 func headerLines(ctx *fasthttp.RequestCtx) []byte {
 	b := responseHead(ctx, http.StatusOK, func(h *fasthttp.ResponseHeader) {
 		h.Set(fasthttp.HeaderCacheControl, "no-store")
@@ -94,9 +97,10 @@ func headerLines(ctx *fasthttp.RequestCtx) []byte {
 	return lines
 }
 
-// pollAnswer is a whole response.
+// pollAnswer returns a whole response.
 func pollAnswer(status int, header map[string]string, lines, body []byte) []byte {
-	b := fmt.Appendf(make([]byte, 0, 256+len(lines)+len(body)), "HTTP/1.1 %d %s\r\n%s", status, http.StatusText(status), lines)
+	b := fmt.Appendf(make([]byte, 0, 256+len(lines)+len(body)), "HTTP/1.1 %d %s\r\n%s", status, http.StatusText(status),
+		lines)
 	for name, value := range header {
 		b = fmt.Appendf(b, "%s: %s\r\n", name, value)
 	}
@@ -104,7 +108,7 @@ func pollAnswer(status int, header map[string]string, lines, body []byte) []byte
 	return append(b, body...)
 }
 
-func (q ask) pollBody(r hub.Result) []byte {
+func (q streamRequest) pollBody(r hub.Result) []byte {
 	b := []byte(`{"data":[`)
 	for i, item := range r.Items {
 		if i > 0 {
@@ -116,7 +120,8 @@ func (q ask) pollBody(r hub.Result) []byte {
 		case g == nil:
 			b = envelope.Append(b, *item.Event)
 		case g.Reset:
-			b = append(b, `{"type":"hookcast.gap","channel":"`+g.Channel+`","reset":true}`...) // a channel's name needs no escaping
+			// a channel's name needs no escaping
+			b = append(b, `{"type":"hookcast.gap","channel":"`+g.Channel+`","reset":true}`...)
 		default:
 			b = append(b, `{"type":"hookcast.gap","channel":"`+g.Channel+`","from":`...)
 			b = strconv.AppendInt(b, g.From, 10)

@@ -12,7 +12,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// page is the answer to a poll.
+// page is the response to a poll.
 type page struct {
 	Data []struct {
 		Type, Channel string
@@ -26,7 +26,8 @@ type page struct {
 func readPage(t *testing.T, s *stream) (p page, texts []string) {
 	t.Helper()
 	b, err := io.ReadAll(s.head.Body)
-	if err != nil || s.head.StatusCode != 200 || s.head.Header.Get("Content-Type") != "application/json" || s.head.ContentLength != int64(len(b)) ||
+	if err != nil || s.head.StatusCode != 200 || s.head.Header.Get("Content-Type") != "application/json" ||
+		s.head.ContentLength != int64(len(b)) ||
 		s.head.Header.Get("Request-Id") == "" || s.head.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%v %s, %v", s.head, b, err)
 	}
@@ -54,7 +55,8 @@ func TestAPollAnswersWithWhatIsThereAndWaitsForWhatIsNot(t *testing.T) {
 				t.Fatalf("wait %s, limit 2: %q, next %s", wait, got, p.Next)
 			}
 		}
-		if p, got := readPage(t, w.open(t, "/v1/poll?channel=a&after=3&wait=0", auth(key))); got != nil || p.Next != "3" || p.Data == nil {
+		if p, got := readPage(t, w.open(t, "/v1/poll?channel=a&after=3&wait=0", auth(key))); got != nil ||
+			p.Next != "3" || p.Data == nil {
 			t.Errorf("nothing there: %+v", p)
 		}
 		if p, got := readPage(t, w.open(t, "/v1/poll?channel=a&wait=0", auth(key))); got != nil || p.Next != "3" {
@@ -68,7 +70,7 @@ func TestAPollAnswersWithWhatIsThereAndWaitsForWhatIsNot(t *testing.T) {
 		if !slices.Equal(got, []string{"a 4 note 4"}) {
 			t.Fatalf("%q", got)
 		}
-		// The cursor is a stream's as well.
+		// The cursor also works for a stream.
 		s := w.open(t, "/v1/stream?channel=b&channel=a", auth(key), "Last-Event-ID: "+p.Next)
 		s.next(t)
 		w.publish(t, tenant, "b", `5`)
@@ -107,7 +109,9 @@ func TestAPollWhoseClientLeftFreesItsPlace(t *testing.T) {
 			t.Errorf("usage: %+v", u)
 		}
 		c.Close()
-		eventually(t, "its place is free", func() bool { return w.o.Admission.Usage(tenant).Connections == 0 && w.App.listener.Load().count() == 0 })
+		eventually(t, "its place is free", func() bool {
+			return w.o.Admission.Usage(tenant).Connections == 0 && w.App.listener.Load().count() == 0
+		})
 	})
 }
 
@@ -115,9 +119,12 @@ func TestRefusalsOfAPoll(t *testing.T) {
 	w := newWorld(t)
 	_, key := w.tenant(t)
 	for query, code := range map[string]string{
-		"channel=a&wait=61": "invalid_wait", "channel=a&wait=-1": "invalid_wait", "channel=a&wait=1.5": "invalid_wait", "channel=a&wait=NaN": "invalid_wait",
-		"channel=a&wait=": "invalid_wait", "channel=a&wait=+5": "invalid_wait", "channel=a&wait=1&wait=2": "duplicate_parameter",
-		"channel=a&limit=0": "invalid_limit", "channel=a&limit=1001": "invalid_limit", "channel=a&limit=1e3": "invalid_limit", "channel=": "invalid_channel",
+		"channel=a&wait=61": "invalid_wait", "channel=a&wait=-1": "invalid_wait", "channel=a&wait=1.5": "invalid_wait",
+		"channel=a&wait=NaN": "invalid_wait",
+		"channel=a&wait=":    "invalid_wait", "channel=a&wait=+5": "invalid_wait",
+		"channel=a&wait=1&wait=2": "duplicate_parameter",
+		"channel=a&limit=0":       "invalid_limit", "channel=a&limit=1001": "invalid_limit",
+		"channel=a&limit=1e3": "invalid_limit", "channel=": "invalid_channel",
 		"wait=0": "channel_missing",
 	} {
 		a, _ := w.talk(t, "GET /v1/poll?"+query+head+auth(key)+"\r\nAccept: text/event-stream\r\n\r\n")

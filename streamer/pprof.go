@@ -6,22 +6,15 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
-
 	"github.com/hookcast/hookcast/tenants"
 )
 
 const profiles = "/debug/pprof/"
 
-// profile serves Go's profiles to whoever has the operator's key, from wherever: a profile stops nothing, but it costs, and its names are
-// those of the program's inside. To everyone else there is no such path.
+// profile serves Go's profiles to a client with the operator's key, from any address: profiles are safe, but they
+// cost time and show names of the program's internals. For all others the path does not exist.
 func (a *App) profile(c *fiber.Ctx) error {
-	secret, err := bearer(&c.Context().Request.Header)
-	if err == nil {
-		var p tenants.Principal
-		if p, err = a.o.Keys.Authenticate(a.lifetime, secret); err == nil && !p.Operator {
-			err = fiber.ErrNotFound
-		}
-	}
+	err := a.operator(&c.Context().Request.Header)
 	if tenants.KindOf(err) == tenants.Unavailable {
 		return err
 	}
@@ -31,7 +24,7 @@ func (a *App) profile(c *fiber.Ctx) error {
 	return a.profiles(c)
 }
 
-// serveProfile is net/http/pprof's own handlers, but for the one that shows the program's arguments.
+// serveProfile serves the handlers of net/http/pprof, except for the one that shows the program's arguments.
 func serveProfile(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch strings.TrimPrefix(r.URL.Path, profiles) {
@@ -44,6 +37,6 @@ func serveProfile(w http.ResponseWriter, r *http.Request) {
 	case "cmdline":
 		http.NotFound(w, r)
 	default:
-		pprof.Index(w, r) // the list, or one of runtime/pprof's by its name
+		pprof.Index(w, r) // the list, or a profile of runtime/pprof by its name
 	}
 }

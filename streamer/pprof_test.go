@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 func TestProfilesAreTheOperatorsAndDoNotExistForOthers(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Pages = nil })
 	_, key := w.tenant(t)
-	operator := tenants.NewOperatorKey()
+	operator := account.NewOperatorKey()
 	if err := w.keys.EnsureOperator(t.Context(), operator); err != nil {
 		t.Fatal(err)
 	}
@@ -19,10 +19,13 @@ func TestProfilesAreTheOperatorsAndDoNotExistForOthers(t *testing.T) {
 		return a
 	}
 	nowhere := get("/debug/nowhere")
-	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/pprof/profile?seconds=1"} {
-		for name, line := range map[string]string{"nobody": "X: y", "a tenant": auth(key), "junk": auth("junk"), "half a key": auth(operator[:len(operator)-1])} {
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=2",
+		"/debug/pprof/profile?seconds=1"} {
+		for name, line := range map[string]string{"nobody": "X: y", "a tenant": auth(key), "junk": auth("junk"),
+			"half a key": auth(operator[:len(operator)-1])} {
 			a := get(path, line)
-			if a.StatusCode != 404 || strings.ReplaceAll(a.body, a.Header.Get("Request-Id"), "") != strings.ReplaceAll(nowhere.body, nowhere.Header.Get("Request-Id"), "") {
+			if a.StatusCode != 404 || strings.ReplaceAll(a.body, a.Header.Get("Request-Id"),
+				"") != strings.ReplaceAll(nowhere.body, nowhere.Header.Get("Request-Id"), "") {
 				t.Errorf("%s to %s: %d %s", path, name, a.StatusCode, a.body)
 			}
 		}
@@ -34,7 +37,8 @@ func TestProfilesAreTheOperatorsAndDoNotExistForOthers(t *testing.T) {
 		"/debug/pprof/profile?seconds=1":   "\x1f\x8b",
 		"/debug/pprof/allocs?debug=0&gc=1": "\x1f\x8b",
 	} {
-		if a := get(path, auth(operator)); a.StatusCode != 200 || !strings.Contains(a.body, want) || a.Header.Get("Cache-Control") != "no-store" {
+		if a := get(path, auth(operator)); a.StatusCode != 200 || !strings.Contains(a.body, want) ||
+			a.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %v %.60q", path, a.StatusCode, a.Header, a.body)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/hookcast/hookcast/streamer/embed"
-	"github.com/hookcast/hookcast/tenants"
 )
 
 func isProbe(target []byte) bool {
@@ -23,10 +22,10 @@ func isProbe(target []byte) bool {
 	return false
 }
 
-// healthz says that the process lives, and nothing about whether it is of use.
+// healthz says that the process lives, and nothing about its usefulness.
 func (a *App) healthz(c *fiber.Ctx) error { return plain(c, "ok\n") }
 
-// readyz says whether this node should be sent more clients: 200, or 503 with the reason as the problem's code.
+// readyz says whether this node should get more clients: 200, or 503 with the reason as the problem's code.
 func (a *App) readyz(c *fiber.Ctx) error {
 	if err := a.ready(); err != nil {
 		return err
@@ -35,11 +34,8 @@ func (a *App) readyz(c *fiber.Ctx) error {
 }
 
 func (a *App) ready() error {
-	if a.draining.Load() {
-		return tenants.Errorf(tenants.Unavailable, "draining", "This node is going out of service.")
-	}
-	if l := a.listener.Load(); l != nil && l.full() {
-		return tenants.Errorf(tenants.Unavailable, "node_full", "This node holds as many connections as it may.")
+	if err := a.accepting(); err != nil {
+		return err
 	}
 	if a.o.Ready != nil {
 		return a.o.Ready()
@@ -53,7 +49,7 @@ func plain(c *fiber.Ctx, text string) error {
 	return c.SendString(text)
 }
 
-// assets serves the browser snippet and the API's description. Both may be read by any page.
+// assets serves the browser snippet and the API's description. Any page may read both.
 func (a *App) assets() {
 	snippet := a.mount(embed.Handler(), 0)
 	a.probe("/embed.js", snippet)
@@ -73,8 +69,8 @@ func (a *App) openapi(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.o.OpenAPI))
 }
 
-// expect answers a request that asks before it sends its body (RFC 9110 section 10.1.1): what would be refused for its headers alone
-// is refused before the body is on its way.
+// expect answers a request with Expect: 100-continue (RFC 9110 section 10.1.1): a request that its headers condemn is
+// refused before its body is sent.
 func (a *App) expect(ctx *fasthttp.RequestCtx) int {
 	err := checkFraming(&ctx.Request.Header)
 	if err == nil && int64(ctx.Request.Header.ContentLength()) > a.o.BodyLimit {

@@ -11,7 +11,9 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 func TestReadinessIsHonestAndHealthIsNot(t *testing.T) {
@@ -33,10 +35,12 @@ func TestReadinessIsHonestAndHealthIsNot(t *testing.T) {
 	want("at the mark", 503)
 	_, key := w.tenant(t)
 	s := w.open(t, "/v1/stream?channel=a", auth(key), eventSource)
-	if e := s.next(t); e.Name != sse.Quota || !strings.Contains(string(e.Data), "node_full") || s.Retry() > retryNodeMax {
+	if e := s.next(t); e.Name != sse.Quota || !strings.Contains(string(e.Data), "node_full") ||
+		s.Retry() > retryNodeMax {
 		t.Errorf("a stream at the mark: %s %s", e.Name, e.Data)
 	}
-	if s := w.open(t, "/v1/stream?channel=a", auth(key)); s.head.StatusCode != 503 || s.head.Header.Get("Retry-After") == "" {
+	if s := w.open(t, "/v1/stream?channel=a", auth(key)); s.head.StatusCode != 503 ||
+		s.head.Header.Get("Retry-After") == "" {
 		t.Errorf("a stream at the mark: %v", s.head)
 	}
 	l.attached.Add(-l.mark)
@@ -76,22 +80,25 @@ func TestMetricsAreForThisMachineAndTheOperator(t *testing.T) {
 		o.Metrics = func() []Metric {
 			return []Metric{{Name: "hookcast_commits_total", Help: "Commits.", Counter: true, Value: 7}}
 		}
-		o.Tracer = tenants.NewTracer(tenantstest.NewTable(tenantstest.Faults{}), nil)
-		o.Tracer.Hop("ten_a", "evt_a", time.Now(), tenants.Hop{Name: tenants.HopWritten})
+		o.Tracer = trace.NewTracer(tenantstest.NewTable(tenantstest.Faults{}), nil)
+		o.Tracer.Step("ten_a", "evt_a", time.Now(), trace.Step{Name: trace.StepWritten})
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		o.Tracer.Flush(gone)
 	})
 	_, key := w.tenant(t)
-	operator := tenants.NewOperatorKey()
+	operator := account.NewOperatorKey()
 	if err := w.keys.EnsureOperator(t.Context(), operator); err != nil {
 		t.Fatal(err)
 	}
 	s := w.open(t, "/v1/stream?channel=a", auth(key))
 	s.next(t)
 	a, _ := w.talk(t, "GET /metrics"+head+"\r\n")
-	for _, want := range []string{"\nhookcast_ready 1\n", "\nhookcast_sockets_open ", `hookcast_connections{plan="free",transport="sse"} 1`, "# TYPE hookcast_commits_total counter\nhookcast_commits_total 7\n",
-		"\nhookcast_requests_total{class=\"2xx\"} 1\n", "\nhookcast_descriptors_open ", "\nhookcast_trace_dropped_total 1\n"} {
+	for _, want := range []string{"\nhookcast_ready 1\n", "\nhookcast_sockets_open ",
+		`hookcast_connections{plan="free",transport="sse"} 1`,
+		"# TYPE hookcast_commits_total counter\nhookcast_commits_total 7\n",
+		"\nhookcast_requests_total{class=\"2xx\"} 1\n", "\nhookcast_descriptors_open ",
+		"\nhookcast_trace_dropped_total 1\n"} {
 		if !strings.Contains("\n"+a.body, want) {
 			t.Errorf("no %q in\n%s", want, a.body)
 		}
@@ -133,7 +140,8 @@ func TestTheAccessLogNamesNoSecret(t *testing.T) {
 	tenant, key := w.tenant(t)
 	w.talk(t, "GET /v1/poll?channel=a&wait=0"+head+auth(key)+"\r\n\r\n")
 	line := w.log.String()
-	for _, want := range []string{"msg=request", "method=GET", "path=/v1/poll ", "status=200", "duration=", "bytes=", "request_id=req_", "tenant=" + string(tenant)} {
+	for _, want := range []string{"msg=request", "method=GET", "path=/v1/poll ", "status=200", "duration=", "bytes=",
+		"request_id=req_", "tenant=" + string(tenant)} {
 		if !strings.Contains(line, want) {
 			t.Errorf("no %s in %s", want, line)
 		}
@@ -152,12 +160,14 @@ func TestTheAccessLogNamesTheTenantThatAMountedHandlerFound(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		})
 	})
-	Observe(t.Context(), "ten_nobody") // no request's context: nothing to note
-	for path, want := range map[string]string{"/known": "tenant=ten_found", "/panic": "tenant=ten_found", "/stranger": `tenant=""`} {
+	Observe(t.Context(), "ten_nobody") // not a request's context: there is nothing to note
+	for path, want := range map[string]string{"/known": "tenant=ten_found", "/panic": "tenant=ten_found",
+		"/stranger": `tenant=""`} {
 		a, _ := w.talk(t, "GET "+path+head+"\r\n")
 		var line string
 		for each := range strings.Lines(w.log.String()) {
-			if strings.Contains(each, "request_id="+a.Header.Get("Request-Id")) && strings.Contains(each, "msg=request ") {
+			if strings.Contains(each, "request_id="+a.Header.Get("Request-Id")) &&
+				strings.Contains(each, "msg=request ") {
 				line = each
 			}
 		}
@@ -169,13 +179,16 @@ func TestTheAccessLogNamesTheTenantThatAMountedHandlerFound(t *testing.T) {
 
 func TestAssetsMayBeReadByAnyPage(t *testing.T) {
 	w := newWorld(t)
-	for path, kind := range map[string]string{"/embed.js": "text/javascript; charset=utf-8", "/embed.d.ts": "text/plain; charset=utf-8", "/openapi.yaml": "application/yaml"} {
+	for path, kind := range map[string]string{"/embed.js": "text/javascript; charset=utf-8",
+		"/embed.d.ts": "text/plain; charset=utf-8", "/openapi.yaml": "application/yaml"} {
 		a, _ := w.talk(t, "GET "+path+head+"Origin: https://app.example.com\r\n\r\n")
-		if a.StatusCode != 200 || a.Header.Get("Content-Type") != kind || a.Header.Get("Access-Control-Allow-Origin") != "*" || a.body == "" ||
+		if a.StatusCode != 200 || a.Header.Get("Content-Type") != kind ||
+			a.Header.Get("Access-Control-Allow-Origin") != "*" || a.body == "" ||
 			!strings.Contains(a.Header.Get("Cache-Control"), "max-age=") || a.Header.Get("ETag") == "" {
 			t.Errorf("%s: %d %v", path, a.StatusCode, a.Header)
 		}
-		if b, _ := w.talk(t, "GET "+path+head+"If-None-Match: "+a.Header.Get("ETag")+"\r\n\r\n"); b.StatusCode != 304 || b.body != "" {
+		if b, _ := w.talk(t, "GET "+path+head+"If-None-Match: "+a.Header.Get("ETag")+"\r\n\r\n"); b.StatusCode != 304 ||
+			b.body != "" {
 			t.Errorf("%s again: %d", path, b.StatusCode)
 		}
 	}

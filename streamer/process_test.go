@@ -15,14 +15,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
-// serverEnv has a test process be a server in a process of its own, with that many descriptors (0: as many as there are), so that a
-// test can starve it and a benchmark can weigh it without its clients.
+// serverEnv makes a test process run as a server of its own, with that many descriptors (0: no change), so that a
+// test can starve it and a benchmark can measure it without its clients.
 const serverEnv = "HOOKCAST_TEST_SERVER"
 
-// TestServerProcess is no test: it is that server. It obeys lines on its standard input and answers each with one.
+// TestServerProcess is not a test: it is that server. It obeys lines on its standard input and answers each with one
+// line.
 func TestServerProcess(t *testing.T) {
 	n, err := strconv.ParseUint(os.Getenv(serverEnv), 10, 32)
 	if err != nil {
@@ -37,7 +38,7 @@ func TestServerProcess(t *testing.T) {
 	tenant, key := w.tenant(t)
 	none := int64(0)
 	limits := map[string]*int64{"connections": &none, "connections_per_ip": &none, "connects_per_second": &none}
-	if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, tenants.OperatorPatch{Limits: limits}); err != nil {
+	if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, account.OperatorPatch{Limits: limits}); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Printf("=serving %s %s\n", w.addr, key)
@@ -57,7 +58,7 @@ func TestServerProcess(t *testing.T) {
 	}
 }
 
-// pss is the process's memory in bytes, its share of what it shares included.
+// pss returns the process's memory in bytes, including its share of shared pages.
 func pss(t testing.TB) int64 {
 	b, err := os.ReadFile("/proc/self/smaps_rollup")
 	if err != nil {
@@ -71,7 +72,7 @@ func pss(t testing.TB) int64 {
 
 // serverProcess is a server in a process of its own.
 type serverProcess struct {
-	world *world // its address alone
+	world *world // its address only
 	key   string
 	in    *os.File
 	out   *bufio.Reader
@@ -104,7 +105,7 @@ func startServer(t testing.TB, descriptors int) *serverProcess {
 	return s
 }
 
-// say gives an order and returns the answer.
+// say sends an order and returns the answer.
 func (s *serverProcess) say(t testing.TB, order string) string {
 	t.Helper()
 	if _, err := fmt.Fprintln(s.in, order); err != nil {
@@ -135,7 +136,7 @@ func (s *serverProcess) weigh(t testing.TB) (bytes int64, goroutines int) {
 	return bytes, goroutines
 }
 
-// ready returns the status of /readyz, 0 where there is no answer.
+// ready returns the status of /readyz; 0 if there is no response.
 func (s *serverProcess) ready() int {
 	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := c.Get("http://" + s.world.addr + "/readyz")

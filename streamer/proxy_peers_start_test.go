@@ -23,13 +23,13 @@ import (
 	foreign "github.com/hookcast/hookcast/streamer/peers"
 )
 
-// peer is a server of somebody else's on this machine, in processes of its own.
+// peer is another server on this machine, in processes of its own.
 type peer struct {
 	addr, path string
-	probe      string                   // a path that answers once it serves; "": path
-	publish    func(from, to int) error // numbers, in order; nil once the server has taken them all
-	resumes    bool                     // it goes on from Last-Event-ID
-	keeps      bool                     // it does so in another process, too: what it was told is on the disk
+	probe      string                   // a path that responds once the server serves; "": path
+	publish    func(from, to int) error // publishes numbers in order; nil once the server has accepted all
+	resumes    bool                     // it resumes from Last-Event-ID
+	keeps      bool                     // it resumes in another process too, because it stores events on disk
 
 	command func() *exec.Cmd
 	begun   *process.Process
@@ -37,15 +37,15 @@ type peer struct {
 
 func (p *peer) url() string { return "http://" + p.addr + p.path }
 
-// start starts the server where it was, and returns when it serves.
+// start starts the server at its place and returns when it serves.
 func (p *peer) start(t *testing.T) {
 	t.Helper()
 	p.begin(t)
 	client := http.Client{Timeout: time.Second}
 	probe := "http://" + p.addr + cmp.Or(p.probe, p.path)
-	eventually(t, probe+" answers", func() bool { // a program of several parts may listen before they have found each other
+	eventually(t, probe+" answers", func() bool { // parts of a program may listen before they have found each other
 		select {
-		case <-p.begun.Ended(): // somebody's connection may have had its port
+		case <-p.begun.Ended(): // another connection may have had its port
 			p.begin(t)
 		default:
 		}
@@ -68,7 +68,7 @@ func (p *peer) begin(t *testing.T) {
 	}
 }
 
-// kill ends the server and all that it has started by SIGKILL, and returns when nobody listens any more.
+// kill kills the server and all its descendants with SIGKILL, and returns when its port is closed.
 func (p *peer) kill(t *testing.T) {
 	t.Helper()
 	for _, pid := range foreign.Family(p.begun.PID()) {
@@ -84,7 +84,7 @@ func (p *peer) kill(t *testing.T) {
 	})
 }
 
-// started starts a peer for the time of a test.
+// started starts a peer for the duration of a test.
 func started(t *testing.T, p *peer) *peer {
 	t.Helper()
 	t.Cleanup(func() {
@@ -96,7 +96,7 @@ func started(t *testing.T, p *peer) *peer {
 	return p
 }
 
-// missing skips a test for which something is not installed, and fails it where everything has to be.
+// missing skips a test because something is not installed, or fails it if everything must be.
 func missing(t *testing.T, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -105,7 +105,7 @@ func missing(t *testing.T, what string) {
 	t.Skipf("%s is missing: nobody knows whether its streams come through a proxy", what)
 }
 
-// beside starts what stands beside a server, and returns how the server itself is started.
+// beside starts the programs that accompany a server, and returns the command of the server itself.
 func beside(t *testing.T, name string, setup foreign.Setup, err error) func() *exec.Cmd {
 	t.Helper()
 	if errors.Is(err, foreign.ErrMissing) {
@@ -126,7 +126,7 @@ func beside(t *testing.T, name string, setup foreign.Setup, err error) func() *e
 	return func() *exec.Cmd { return exec.Command(server[0], server[1:]...) }
 }
 
-// posts sends a body until it is taken: while a server is killed and comes back it is not.
+// posts sends a body until it is accepted: while a server is killed and restarts, it is not.
 func posts(url, contentType, body string) error {
 	var last error
 	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(20 * time.Millisecond) {
@@ -145,17 +145,20 @@ func posts(url, contentType, body string) error {
 	return fmt.Errorf("%s: %w", url, last)
 }
 
-// startNchan starts nginx with nchan, which goes on from Last-Event-ID for as long as its process lives: what it keeps goes with that.
+// startNchan starts nginx with nchan, which resumes from Last-Event-ID as long as its process lives: it stores events
+// in memory.
 func startNchan(t *testing.T) *peer {
 	dir := t.TempDir()
-	for at := dir; at != filepath.Clean(os.TempDir()) && at != "/"; at = filepath.Dir(at) { // its worker is nobody
+	// its worker runs as the user nobody
+	for at := dir; at != filepath.Clean(os.TempDir()) && at != "/"; at = filepath.Dir(at) {
 		if err := os.Chmod(at, 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
 	setup, err := foreign.Nchan(dir, 20_000)
 	return started(t, &peer{
-		command: beside(t, "nginx with nchan", setup, err), addr: setup.Addr, path: "/sub/numbers", probe: "/sub/ready", resumes: true,
+		command: beside(t, "nginx with nchan", setup, err), addr: setup.Addr, path: "/sub/numbers", probe: "/sub/ready",
+		resumes: true,
 		publish: func(from, to int) error {
 			for n := from; n <= to; n++ {
 				if err := posts("http://"+setup.Publish+"/pub/numbers", "text/plain", fmt.Sprint(n)); err != nil {
@@ -167,7 +170,7 @@ func startNchan(t *testing.T) *peer {
 	})
 }
 
-// startPushpin starts pushpin before an origin that holds every stream. It keeps nothing, and has no ids.
+// startPushpin starts pushpin in front of an origin that holds every stream. It stores nothing and has no ids.
 func startPushpin(t *testing.T) *peer {
 	origin, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -188,9 +191,11 @@ func startPushpin(t *testing.T) *peer {
 			for from <= to {
 				var items []string
 				for ; from <= to && len(items) < 100; from++ {
-					items = append(items, fmt.Sprintf(`{"channel":"numbers","formats":{"http-stream":{"content":"data: %d\n\n"}}}`, from))
+					items = append(items,
+						fmt.Sprintf(`{"channel":"numbers","formats":{"http-stream":{"content":"data: %d\n\n"}}}`, from))
 				}
-				if err := posts("http://"+setup.Publish+"/publish/", "application/json", `{"items":[`+strings.Join(items, ",")+`]}`); err != nil {
+				if err := posts("http://"+setup.Publish+"/publish/", "application/json",
+					`{"items":[`+strings.Join(items, ",")+`]}`); err != nil {
 					return err
 				}
 			}
@@ -199,7 +204,7 @@ func startPushpin(t *testing.T) *peer {
 	})
 }
 
-// startOnNode starts servers that npm has. They keep what they are told in a file, and all but express-sse go on from there.
+// startOnNode starts servers from npm. They store events in a file, and all except express-sse resume from there.
 func startOnNode(t *testing.T, path string, keeps bool) *peer {
 	packages := endtoend.Packages(t, "peers", "nobody knows whether its streams come through a proxy")
 	script, err := filepath.Abs("peers/servers.mjs")
@@ -227,7 +232,7 @@ func startOnNode(t *testing.T, path string, keeps bool) *peer {
 	})
 }
 
-// middle passes connections on to a server, until it cuts them.
+// middle forwards connections to a server until it cuts them.
 type middle struct {
 	net.Listener
 	mu   sync.Mutex
@@ -266,7 +271,7 @@ func newMiddle(t *testing.T, to string) *middle {
 	return m
 }
 
-// cut breaks every connection; the server lives on.
+// cut breaks every connection; the server keeps running.
 func (m *middle) cut() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

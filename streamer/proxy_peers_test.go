@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/streamer/hub"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
-// others are servers that others wrote.
+// others are servers by other authors.
 var others = map[string]func(*testing.T) *peer{
 	"nchan": startNchan, "pushpin": startPushpin,
 	"better-sse":  func(t *testing.T) *peer { return startOnNode(t, "/better", true) },
@@ -22,12 +23,12 @@ var others = map[string]func(*testing.T) *peer{
 	"express-sse": func(t *testing.T) *peer { return startOnNode(t, "/express", false) },
 }
 
-// follower reads a stream of numbers on a goroutine of its own.
+// follower reads a stream of numbers in a goroutine of its own.
 type follower struct {
 	t    *testing.T
 	came chan string // a number, or "gap"
 	last int
-	told bool // a gap was said behind last
+	told bool // a gap was reported after last
 	gaps int
 }
 
@@ -47,12 +48,12 @@ func (p *proxyWorld) follow(t *testing.T, path, key string) *follower {
 			}
 			p.heard(append([]byte(e.Name+e.ID), e.Data...))
 			switch {
-			case e.Name == tenants.UpstreamGapType:
+			case e.Name == proxy.TypeUpstreamGap:
 				if !strings.Contains(string(e.Data), `"upstream":true`) {
 					f.came <- "a gap of our own: " + string(e.Data)
 				}
 				f.came <- "gap"
-			case e.Name == tenants.UpstreamType, e.Name == "hookcast.heartbeat":
+			case e.Name == proxy.TypeUpstream, e.Name == "hookcast.heartbeat":
 			default:
 				f.came <- string(e.Data)
 			}
@@ -61,7 +62,7 @@ func (p *proxyWorld) follow(t *testing.T, path, key string) *follower {
 	return f
 }
 
-// next takes what comes within d; false: nothing does.
+// next returns the next item that arrives within d; false if none does.
 func (f *follower) next(d time.Duration) bool {
 	f.t.Helper()
 	select {
@@ -95,7 +96,7 @@ func (f *follower) upTo(n int) {
 	}
 }
 
-// telling is a peer that is told numbers, and who hears them.
+// telling is a peer that publishes numbers, and its listener.
 type telling struct {
 	*follower
 	other *peer
@@ -117,7 +118,7 @@ func (s *telling) hears(n int) {
 	s.upTo(n)
 }
 
-// hearsOfAGap publishes until a gap is said: what comes while nobody listens is lost, until somebody does again.
+// hearsOfAGap publishes until a gap is reported: events are lost while nobody listens.
 func (s *telling) hearsOfAGap() {
 	s.t.Helper()
 	gaps, begun := s.gaps, time.Now()
@@ -127,14 +128,16 @@ func (s *telling) hearsOfAGap() {
 		}
 		s.publish(s.said + 1)
 	}
-	s.hears(s.said + 1) // the last one may have been lost, too
+	s.hears(s.said + 1) // the last one may have been lost too
 }
 
-// proxyTo makes a proxy of a peer's stream.
+// proxyTo creates a proxy of a peer's stream.
 func (p *proxyWorld) proxyTo(t *testing.T, key, url, channel string) string {
 	t.Helper()
-	ask := map[string]any{"name": "other", "url": url, "headers": map[string]string{"Authorization": "Bearer " + canary},
-		"limits": map[string]int{"first_byte_seconds": 5}} // pushpin leaves without an answer who comes before all of it is there
+	ask := map[string]any{"name": "other", "url": url,
+		"headers": map[string]string{"Authorization": "Bearer " + canary},
+		// pushpin closes connections that come before all of it is running
+		"limits": map[string]int{"first_byte_seconds": 5}}
 	if channel != "" {
 		ask["channel"] = channel
 	}
@@ -146,19 +149,20 @@ func (p *proxyWorld) proxyTo(t *testing.T, key, url, channel string) string {
 	return "/v1/proxies/" + made.ID + "/stream"
 }
 
-// 10,000 numbers come through a proxy from each, over two breaks of the connection: where the server can go on none is lost or repeated, and
-// where it cannot a gap is said before the first that does not follow.
+// 10,000 numbers come through a proxy from each server, over two breaks of the connection: if the server can resume,
+// none is lost or repeated; otherwise a gap is reported before the first number that does not follow.
 func TestServersThatOthersWrote(t *testing.T) {
 	t.Parallel()
 	const events = 10_000
 	for name, start := range others {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // most of its time is other servers' pauses
+			t.Parallel() // most of its time is pauses of other servers
 			other := start(t)
 			between := newMiddle(t, other.addr)
 			p := newProxyWorld(t, func(*hub.Options) {})
 			_, key := p.tenant(t)
-			s := telling{follower: p.follow(t, p.proxyTo(t, key, "http://"+between.Addr().String()+other.path, ""), key), other: other}
+			s := telling{follower: p.follow(t, p.proxyTo(t, key, "http://"+between.Addr().String()+other.path, ""),
+				key), other: other}
 			for round := range 2 {
 				s.hears(max(s.said, (round+1)*events/3))
 				between.cut()
@@ -174,9 +178,10 @@ func TestServersThatOthersWrote(t *testing.T) {
 	}
 }
 
-// Each is killed by SIGKILL and started again where it was, twice in 10,000 numbers: once while it is quiet, with numbers for it to keep before the
-// proxy is back, and once in the middle of a burst. Alone and through a channel nothing is lost or repeated where the server can go on, and
-// where it cannot the stream has a gap event, and the channel too, for who reads it later.
+// Each server is killed by SIGKILL and restarted at its place, twice in 10,000 numbers: once while it is quiet, with
+// numbers to store before the proxy is back, and once in a burst. Both in a private stream and through a channel,
+// nothing is lost or repeated if the server can resume; otherwise the stream has a gap event, and so has the channel
+// for later readers.
 func TestServersThatAreKilled(t *testing.T) {
 	t.Parallel()
 	const events = 10_000
@@ -191,7 +196,7 @@ func TestServersThatAreKilled(t *testing.T) {
 				s.hears(events / 3)
 				other.kill(t)
 				if other.resumes && !other.keeps {
-					waitForAnotherSecond(t) // nchan's ids count within seconds
+					waitForAnotherSecond(t) // nchan's ids have a resolution of seconds
 				}
 				other.start(t)
 				if name == "nchan" {
@@ -237,18 +242,20 @@ func TestServersThatAreKilled(t *testing.T) {
 	}
 }
 
-// unbounded makes a tenant whose limits are out of the way, and returns its key.
+// unbounded makes a tenant without limits and returns its key.
 func (p *proxyWorld) unbounded(t *testing.T) string {
 	t.Helper()
 	id, _ := p.tenant(t)
-	limits := map[string]*int64{"events_per_second": new(int64(0)), "events_per_month": new(int64(0)), "retention_events": new(int64(100_000))}
-	if _, err := p.accounts.UpdateAsOperator(t.Context(), id, tenants.OperatorPatch{Limits: limits}); err != nil {
+	limits := map[string]*int64{"events_per_second": new(int64(0)), "events_per_month": new(int64(0)),
+		"retention_events": new(int64(100_000))}
+	if _, err := p.accounts.UpdateAsOperator(t.Context(), id, account.OperatorPatch{Limits: limits}); err != nil {
 		t.Fatal(err)
 	}
 	return p.keyOf(t, id)
 }
 
-// forgotten wants nchan to know nothing of a channel: its memory is gone, and what is not published again stays lost.
+// forgotten checks that nchan knows nothing of a channel: its memory is gone, and events that are not published again
+// are lost.
 func forgotten(t *testing.T, url string) {
 	t.Helper()
 	res, err := http.Get(url)

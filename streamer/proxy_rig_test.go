@@ -18,24 +18,29 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/api"
 	"github.com/hookcast/hookcast/tenants/egress"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// canary is the key of every proxy of these tests. It must be in nothing that anybody is sent, and in no line of the log.
+// canary is the key in every proxy of these tests. It must not occur in any response or line of the log.
 const canary = "sk-canary-0123456789abcdef"
 
 // proxyWorld is a world with proxies, an appender, and another server.
 type proxyWorld struct {
 	*world
-	proxies *tenants.Proxies
+	proxies *proxy.Proxies
 	relay   *relay.Relay
-	feed    *tenants.ProxyFeed
+	feed    *proxy.Feed
 	other   *other
 
 	mu   sync.Mutex
-	said []byte // all that clients were sent
+	said []byte // everything that clients received
 }
 
 // alone is a node that always lives.
@@ -56,24 +61,28 @@ func newProxyWorld(t *testing.T, sink func(*hub.Options)) *proxyWorld {
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	inboxes := &inbox{hub: p.hub, rights: Rights{Accounts: p.accounts, Keys: p.keys, Tokens: p.tokens, Gate: p.o.Gate}}
 	queue := tenantstest.NewQueue(tenantstest.QueueOptions{})
-	intake := tenants.NewIntake(p.accounts, p.events, queue)
-	appender := tenants.NewAppender(p.events, tenants.NewInterest(p.table), inboxes, queue)
+	in := intake.NewIntake(p.accounts, p.events, queue)
+	appender := intake.NewAppender(p.events, node.NewInterest(p.table), inboxes, queue)
 	reach := egress.New(egress.Options{AllowPrivate: true})
 	t.Cleanup(reach.Close)
-	p.proxies, p.feed = tenants.NewProxies(p.accounts, p.vault, reach), tenants.NewProxyFeed(intake)
+	p.proxies, p.feed = proxy.NewProxies(p.table, p.accounts, p.vault, reach), proxy.NewFeed(in, p.events)
 	p.relay = relay.New(relay.Options{
-		Opener: reach, Memory: memory, Deliver: p.hub.Deliver, Runs: tenants.NewProxyRuns(p.table, inboxes), Feed: p.feed, Log: p.events, Node: alone{}, Logger: logger,
-		Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int { return p.hub.Subscribers(t, channel) },
+		Opener: reach, Memory: memory, Deliver: p.hub.Deliver, Runs: proxy.NewRuns(p.table, inboxes),
+		Feed: p.feed, Log: p.events, Node: alone{}, Logger: logger,
+		Subscribers: func(_ context.Context, t tenants.TenantID, channel string) int {
+			return p.hub.Subscribers(t, channel)
+		},
 	})
 	o := p.o
 	o.Proxies, o.Relay = p.proxies, p.relay
-	deployment, err := tenants.OpenDeployment(t.Context(), p.table, p.vault)
+	deployment, err := keyring.Open(t.Context(), p.table, p.vault)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.API = api.New(api.Options{
-		Table: p.table, Accounts: p.accounts, Keys: p.keys, Gate: p.o.Gate, Tokens: p.tokens, Proxies: p.proxies, Cursors: deployment.Cursors(),
-		Audit: tenants.NewAuditLog(p.table), Logger: logger,
+		Table: p.table, Accounts: p.accounts, Keys: p.keys, Gate: p.o.Gate, Tokens: p.tokens, Proxies: p.proxies,
+		Cursors: deployment.Cursors(),
+		Audit:   account.NewAuditLog(p.table), Logger: logger,
 	})
 	p.App = New(o)
 	working, stop := context.WithCancel(context.Background())
@@ -82,9 +91,10 @@ func newProxyWorld(t *testing.T, sink func(*hub.Options)) *proxyWorld {
 	t.Cleanup(func() {
 		stop()
 		work.Wait()
-		p.mu.Lock() // a follower may be at its last words
+		p.mu.Lock() // a follower may still be finishing
 		defer p.mu.Unlock()
-		for where, text := range map[string]string{"the log": p.log.String(), "what clients were sent": string(p.said)} {
+		for where, text := range map[string]string{"the log": p.log.String(),
+			"what clients were sent": string(p.said)} {
 			if strings.Contains(text, canary) || strings.Contains(text, "canary-0123") {
 				t.Errorf("%s holds the key", where)
 			}
@@ -102,7 +112,8 @@ func newProxyWorld(t *testing.T, sink func(*hub.Options)) *proxyWorld {
 // create makes a proxy of the other server's path, over the API.
 func (p *proxyWorld) create(t testing.TB, key string, path string, more map[string]any) string {
 	t.Helper()
-	body := map[string]any{"name": "other", "url": p.other.URL + path, "headers": map[string]string{"Authorization": "Bearer " + canary}}
+	body := map[string]any{"name": "other", "url": p.other.URL + path,
+		"headers": map[string]string{"Authorization": "Bearer " + canary}}
 	for k, v := range more {
 		body[k] = v
 	}
@@ -117,7 +128,7 @@ func (p *proxyWorld) create(t testing.TB, key string, path string, more map[stri
 	return made.ID
 }
 
-// call asks for JSON and remembers what it was told.
+// call sends a request for JSON and records the response.
 func (p *proxyWorld) call(t testing.TB, method, path, key string, body any, lines ...string) (int, []byte) {
 	t.Helper()
 	var b []byte
@@ -155,20 +166,20 @@ func (p *proxyWorld) heard(b []byte) {
 	p.said = append(p.said, b...)
 }
 
-// hear opens a stream and remembers what comes.
+// hear opens a stream and records what arrives.
 func (p *proxyWorld) hear(t testing.TB, target, key string, lines ...string) *stream {
 	t.Helper()
 	s := p.open(t, target, append([]string{auth(key)}, lines...)...)
 	return s
 }
 
-// nextOf skips Hookcast's own frames but those named.
+// nextOf skips Hookcast's own frames except those named.
 func (p *proxyWorld) nextOf(t testing.TB, s *stream, own ...string) (name, data, id string) {
 	t.Helper()
 	for {
 		e := s.next(t)
 		p.heard([]byte(e.Name + "\n" + string(e.Data) + "\n" + e.ID + "\n"))
-		if !strings.HasPrefix(e.Name, "hookcast.") || e.Name == tenants.UpstreamGapType || e.Name == "hookcast.ended" {
+		if !strings.HasPrefix(e.Name, "hookcast.") || e.Name == proxy.TypeUpstreamGap || e.Name == "hookcast.ended" {
 			return e.Name, string(e.Data), e.ID
 		}
 		for _, n := range own {
@@ -179,7 +190,7 @@ func (p *proxyWorld) nextOf(t testing.TB, s *stream, own ...string) (name, data,
 	}
 }
 
-// numbers reads events whose data are the numbers from…to, and returns the id of the last.
+// numbers reads events with the data from…to, and returns the id of the last one.
 func (p *proxyWorld) numbers(t testing.TB, s *stream, from, to int) (at string) {
 	t.Helper()
 	for n := from; n <= to; n++ {
@@ -191,18 +202,19 @@ func (p *proxyWorld) numbers(t testing.TB, s *stream, from, to int) (at string) 
 	return at
 }
 
-// other is somebody else's server. Its paths:
+// other is another server. Its paths:
 //
 //	/numbers?from=&to=&ids=  events n=from…to, with ids or without, and then silence until it is closed
 //	/finite?n=               n events and the end
-//	/echo                    what it was asked with, as an event, and the end
-//	/status?code=            an answer that is none, with the caller's key in it
+//	/echo                    the request, as an event, and the end
+//	/status?code=            a response that is not a stream, with the caller's key in it
 //	/html                    200 with another type
 type other struct {
 	*httptest.Server
 	opened, closed atomic.Int64
 	lastIDs        sync.Map // of the n-th request
 	cut            chan struct{}
+	asked          atomic.Pointer[func()] // called with each request, before its response
 	mu             sync.Mutex
 }
 
@@ -216,7 +228,7 @@ func newOther(t *testing.T) *other {
 	return o
 }
 
-// cutAll breaks every connection that is open.
+// cutAll breaks every open connection.
 func (o *other) cutAll() {
 	o.mu.Lock()
 	close(o.cut)
@@ -227,6 +239,9 @@ func (o *other) cutAll() {
 func (o *other) serve(w http.ResponseWriter, r *http.Request) {
 	n := o.opened.Add(1)
 	defer o.closed.Add(1)
+	if asked := o.asked.Load(); asked != nil {
+		(*asked)()
+	}
 	o.lastIDs.Store(n, r.Header.Get("Last-Event-ID"))
 	q := r.URL.Query()
 	body, _ := io.ReadAll(r.Body)
@@ -235,15 +250,7 @@ func (o *other) serve(w http.ResponseWriter, r *http.Request) {
 		fmt.Sscan(q.Get(name), &v)
 		return v
 	}
-	switch r.URL.Path {
-	case "/status":
-		w.Header().Set("Content-Type", "text/plain")
-		w.WriteHeader(number("code", 500))
-		fmt.Fprintf(w, "no access for %s, nor for %q", r.Header.Get("Authorization"), r.Header)
-		return
-	case "/html":
-		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, "<p>"+r.Header.Get("Authorization"))
+	if !isStream(w, r, number("code", 500)) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -252,8 +259,10 @@ func (o *other) serve(w http.ResponseWriter, r *http.Request) {
 	flush()
 	switch r.URL.Path {
 	case "/echo":
-		b, _ := json.Marshal(map[string]any{"method": r.Method, "target": r.RequestURI, "headers": r.Header, "body": string(body)})
-		fmt.Fprintf(w, "event: %s\nid: %s\ndata: %s\n\n", r.Header.Get("Authorization"), r.Header.Get("Authorization"), b)
+		b, _ := json.Marshal(map[string]any{"method": r.Method, "target": r.RequestURI, "headers": r.Header,
+			"body": string(body)})
+		fmt.Fprintf(w, "event: %s\nid: %s\ndata: %s\n\n", r.Header.Get("Authorization"), r.Header.Get("Authorization"),
+			b)
 	case "/finite":
 		for i := range number("n", 3) {
 			fmt.Fprintf(w, "event: tick\nid: %d\ndata: {\"n\":%d}\n\n", i+1, i+1)
@@ -283,4 +292,20 @@ func (o *other) serve(w http.ResponseWriter, r *http.Request) {
 		case <-time.After(time.Minute):
 		}
 	}
+}
+
+// isStream serves the paths that are not streams, and reports whether the path is one.
+func isStream(w http.ResponseWriter, r *http.Request, code int) bool {
+	switch r.URL.Path {
+	case "/status":
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(code)
+		fmt.Fprintf(w, "no access for %s, nor for %q", r.Header.Get("Authorization"), r.Header)
+	case "/html":
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "<p>"+r.Header.Get("Authorization"))
+	default:
+		return true
+	}
+	return false
 }

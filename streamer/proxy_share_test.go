@@ -9,14 +9,16 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 func TestTwoHundredClientsOfASharedProxyAreOneUpstreamThatClosesWithTheLast(t *testing.T) {
 	bothSinks(t, func(t *testing.T, sink func(*hub.Options)) {
 		p := newProxyWorld(t, sink)
 		id, _ := p.tenant(t)
-		limits := map[string]*int64{"connects_per_second": new(int64(0)), "connections_per_ip": new(int64(0)), "events_per_second": new(int64(0))}
-		if _, err := p.accounts.UpdateAsOperator(t.Context(), id, tenants.OperatorPatch{Limits: limits}); err != nil {
+		limits := map[string]*int64{"connects_per_second": new(int64(0)), "connections_per_ip": new(int64(0)),
+			"events_per_second": new(int64(0))}
+		if _, err := p.accounts.UpdateAsOperator(t.Context(), id, account.OperatorPatch{Limits: limits}); err != nil {
 			t.Fatal(err)
 		}
 		key := p.keyOf(t, id)
@@ -53,7 +55,9 @@ func TestTwoHundredClientsOfASharedProxyAreOneUpstreamThatClosesWithTheLast(t *t
 			t.Error("the upstream is closed while somebody listens")
 		}
 		streams[0].Close()
-		eventually(t, "the upstream is closed", func() bool { return p.other.closed.Load() == 1 && p.relay.Stats().Upstreams == 0 })
+		eventually(t, "the upstream is closed", func() bool {
+			return p.other.closed.Load() == 1 && p.relay.Stats().Upstreams == 0
+		})
 	})
 }
 
@@ -65,11 +69,14 @@ func TestASharedUpstreamThatIsKilledGoesOnWithoutLossWhereItHasIDs(t *testing.T)
 	p.numbers(t, s, 1, 20)
 	p.other.cutAll()
 	var last any
-	eventually(t, "it has connected again", func() (again bool) { last, again = p.other.lastIDs.Load(int64(2)); return again })
+	eventually(t, "it has connected again", func() (again bool) {
+		last, again = p.other.lastIDs.Load(int64(2))
+		return again
+	})
 	if last != "20" {
 		t.Errorf("it went on from %q", last)
 	}
-	if n := p.tailOf(t, key, "prices"); n != 21 { // the word that it is open, and each event once
+	if n := p.tailOf(t, key, "prices"); n != 21 { // the event that says it is open, and each event once
 		t.Errorf("the channel has %d events", n)
 	}
 }
@@ -86,7 +93,7 @@ func TestASharedUpstreamThatIsKilledLeavesAGapWhereItHasNoIDs(t *testing.T) {
 	}
 }
 
-// What the other server cannot send again, the channel can.
+// The channel can send again what the other server cannot.
 func TestAClientOfASharedUpstreamThatComesBackHasMissedNothing(t *testing.T) {
 	p := newProxyWorld(t, func(*hub.Options) {})
 	_, key := p.tenant(t)
@@ -130,14 +137,15 @@ func TestACrowdAtAnUpstreamThatRefusesCostsOneAttempt(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if status, b := p.call(t, "POST", "/v1/proxies/"+id+"/stream", key, nil); status != 502 || !strings.Contains(string(b), "upstream_status") {
+			if status, b := p.call(t, "POST", "/v1/proxies/"+id+"/stream", key, nil); status != 502 ||
+				!strings.Contains(string(b), "upstream_status") {
 				t.Errorf("%d %s", status, b)
 			}
 		})
 	}
 	all.Wait()
 	took := time.Since(began)
-	if n := p.other.opened.Load(); n > 1+int64(took/time.Second) { // a refusal is remembered for a second
+	if n := p.other.opened.Load(); n > 1+int64(took/time.Second) { // a refusal is kept for a second
 		t.Errorf("%d attempts in %v", n, took)
 	}
 }
@@ -157,7 +165,8 @@ func TestACollectionWhoseListenerLeavesIsClosedAndSaysSo(t *testing.T) {
 	listener.Close()
 	select {
 	case b := <-answer:
-		if !strings.Contains(b, `"client_disconnected":true`) || !strings.Contains(b, `"ended":"client_disconnected"`) || strings.Count(b, `"type"`) != 5 {
+		if !strings.Contains(b, `"client_disconnected":true`) ||
+			!strings.Contains(b, `"ended":"client_disconnected"`) || strings.Count(b, `"type"`) != 5 {
 			t.Errorf("answered %s", b)
 		}
 	case <-time.After(20 * time.Second):
@@ -166,17 +175,17 @@ func TestACollectionWhoseListenerLeavesIsClosedAndSaysSo(t *testing.T) {
 	eventually(t, "the upstream is closed", func() bool { return p.relay.Stats().Upstreams == 0 })
 }
 
-// keyOf makes a key of a tenant whose limits have changed.
+// keyOf makes a key of a tenant with other limits.
 func (p *proxyWorld) keyOf(t testing.TB, tenant tenants.TenantID) string {
 	t.Helper()
-	_, secret, err := p.keys.Create(t.Context(), tenant, tenants.KeySpec{Name: "k", Role: tenants.RoleOwner})
+	_, secret, err := p.keys.Create(t.Context(), tenant, account.KeySpec{Name: "k", Role: tenants.RoleOwner})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return secret
 }
 
-// tailOf is how many events a channel has.
+// tailOf returns the number of events of a channel.
 func (p *proxyWorld) tailOf(t testing.TB, key, channel string) int64 {
 	t.Helper()
 	who, err := p.keys.Authenticate(t.Context(), key)

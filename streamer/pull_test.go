@@ -45,9 +45,10 @@ func TestABodyIsMadeAsItIsSent(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Pages = p })
 	c := w.dial(t)
 	r := bufio.NewReader(c)
-	for range 2 { // the connection serves on behind it
+	for range 2 { // the connection is reused after it
 		fmt.Fprintf(c, "GET /all?n=3%s\r\n", head)
-		if a := readAnswer(t, r, "GET"); a.StatusCode != 200 || len(a.body) != 3*64<<10 || a.Header.Get("Content-Type") != "text/plain" {
+		if a := readAnswer(t, r, "GET"); a.StatusCode != 200 || len(a.body) != 3*64<<10 ||
+			a.Header.Get("Content-Type") != "text/plain" {
 			t.Fatalf("%d %v, %d bytes", a.StatusCode, a.Header, len(a.body))
 		}
 	}
@@ -56,7 +57,7 @@ func TestABodyIsMadeAsItIsSent(t *testing.T) {
 	}
 }
 
-// Nothing is made for a client that takes nothing, but what the kernel holds for it.
+// Nothing is made for a client that reads nothing, except for what its kernel buffers.
 func TestABodyOfWhichNothingIsTakenIsNotMade(t *testing.T) {
 	p := &pages{}
 	w := newWorld(t, func(o *Options) { o.Pages = p })
@@ -77,7 +78,7 @@ func TestABodyOfWhichNothingIsTakenIsNotMade(t *testing.T) {
 	}
 }
 
-// Whoever gets half an answer knows it.
+// A client can tell that a response is incomplete.
 func TestABodyThatFailsHalfwayBreaksOff(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Pages = &pages{} })
 	for _, path := range []string{"/breaks", "/panics"} {

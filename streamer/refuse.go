@@ -7,32 +7,31 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/valyala/fasthttp"
 )
 
-// How a client is refused a stream depends on who is listening. A native EventSource is dead for good after any status but 200, shows
-// its page neither status nor body, and stops only at 204 (HTML Living Standard, 9.2.3). So what names text/event-stream in
-// Accept gets 200 and a stream of one frame: hookcast.quota with a time to come back where coming back can help, else
-// hookcast.denied or hookcast.expired with an id that is answered with 204 when it is brought back. Everyone else gets the
-// problem as it is. A page of an origin that is not admitted gets the problem too: it may read neither.
+// How a client is refused a stream depends on the client. A native EventSource never reconnects after a status other
+// than 200, shows its page neither status nor body, and stops only at 204 (HTML Living Standard, 9.2.3). So a client
+// that names text/event-stream in Accept gets 200 and a stream of one frame: hookcast.quota with a retry time if
+// retrying can help, otherwise hookcast.denied or hookcast.expired with an id that is answered with 204 when it comes
+// back. All other clients get the problem. So does a page whose origin is not allowed, which must not read either.
 
-// Bounds of the time after which a client that was turned away comes back: random, so that those turned away together do not come
-// back together. Short where another node may take it at once.
+// Bounds of the retry time of a refused client. It is random, so that clients refused together do not come back
+// together, and short if another node may take the client at once.
 const (
 	retryQuotaMin, retryQuotaMax = 3 * time.Second, 10 * time.Second
 	retryNodeMin, retryNodeMax   = 1 * time.Second, 5 * time.Second
 )
 
-// refuse answers a request for a stream that is not going to be one.
-func (a *App) refuse(ctx *fasthttp.RequestCtx, q ask, err error) error {
-	if err == errStopped {
+// refuse answers a request for a stream with err.
+func (a *App) refuse(ctx *fasthttp.RequestCtx, q streamRequest, err error) error {
+	if errors.Is(err, errStopped) {
 		return stopped(ctx)
 	}
-	if !q.events || err == errOrigin {
+	if !q.events || errors.Is(err, errOrigin) {
 		return err
 	}
 	problem.Log(a.log, requestID(ctx), err)
@@ -48,14 +47,14 @@ func (a *App) refuse(ctx *fasthttp.RequestCtx, q ask, err error) error {
 	return nil
 }
 
-// refusalFrame is the one frame of a refusal.
+// refusalFrame returns the only frame of a refusal.
 func refusalFrame(err error) sse.Frame {
 	data := struct {
 		Code   string `json:"code"`
 		Detail string `json:"detail"`
 	}{tenants.CodeOf(err), ""}
 	_, _, body := problem.Body(err, "")
-	_ = json.Unmarshal(body, &data) // the words are chosen in one place
+	_ = json.Unmarshal(body, &data) // the texts are chosen in one place
 	f := sse.Frame{}
 	e, _ := errors.AsType[*tenants.Error](err)
 	switch kind := tenants.KindOf(err); {
@@ -79,7 +78,7 @@ func retryBetween(low, high time.Duration) time.Duration {
 	return low + rand.N(high-low)
 }
 
-// stopped answers a client that brings back the cursor of a stream that is over.
+// stopped answers a client that brings back the cursor of a finished stream.
 func stopped(ctx *fasthttp.RequestCtx) error {
 	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "no-store")
 	ctx.SetStatusCode(http.StatusNoContent)

@@ -12,19 +12,19 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// renewing keeps a client from having two renewals looked into at once.
+// renewing allows one renewal of a connection at a time.
 type renewing struct{ busy atomic.Bool }
 
 func (r *renewing) begin() bool { return r.busy.CompareAndSwap(false, true) }
 func (r *renewing) end()        { r.busy.Store(false) }
 
-// renewSocket renews a connection by a token that came over it, and says over it what came of that. A refusal leaves the connection
-// as it was: it ends when its credential does.
-func (a *App) renewSocket(s *speaker, raw string) {
+// renewSocket renews a connection by a token that came over it, and answers over it. A refusal leaves the connection
+// as it was: it ends with its credential.
+func (a *App) renewSocket(s *socketClient, raw string) {
 	ctx, cancel := context.WithTimeout(a.lifetime, admitTime)
 	defer cancel()
 	p, err := a.renew(ctx, s.conn, raw)
-	s.renewing.end() // before the answer, behind which the client may send another
+	s.renewing.end() // before the answer, after which the client may send another
 	if err != nil {
 		s.conn.Tell(ws.RenewalRefused, refusalFrame(err).Data)
 		return
@@ -35,10 +35,10 @@ func (a *App) renewSocket(s *speaker, raw string) {
 	s.conn.Tell(ws.Renewed, data)
 }
 
-// renew has a connection of this node go on under the token raw.
+// renew continues a connection of this node under the token raw.
 func (a *App) renew(ctx context.Context, c *hub.Conn, raw string) (p tenants.Principal, err error) {
 	defer func() {
-		if v := recover(); v != nil { // nobody else would
+		if v := recover(); v != nil { // nobody else recovers in this goroutine
 			a.log.Error("panic in a renewal", "panic", v, "stack", string(debug.Stack()))
 			err = tenants.Errorf(tenants.Internal, "internal", "panic")
 		}

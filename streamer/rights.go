@@ -7,18 +7,20 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/hidden"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-// Rights decides whether an open connection may stay, by the rules by which it came in.
+// Rights decides whether an open connection may stay, by the same rules as its admission.
 type Rights struct {
-	Accounts *tenants.Accounts
-	Keys     *tenants.Keys
+	Accounts *account.Accounts
+	Keys     *account.Keys
 	Tokens   *token.Tokens
 	Gate     *access.Gate
 }
 
-// Verdict is the hub's Allowed.
+// Verdict implements [hub.Options.Allowed].
 func (r Rights) Verdict(ctx context.Context, p *tenants.Principal, channels []string) (hub.Verdict, time.Time, error) {
 	if !p.Expires.IsZero() && !time.Now().Before(p.Expires) {
 		return hub.Expired, p.Expires, nil
@@ -34,27 +36,28 @@ func (r Rights) Verdict(ctx context.Context, p *tenants.Principal, channels []st
 		return hub.Denied, until, err
 	}
 	for _, c := range channels {
-		if ok, err := r.Gate.Allow(ctx, *p, heard(c), access.Subscribe); err != nil || !ok {
+		if ok, err := r.Gate.Allow(ctx, *p, objectOf(c), access.Subscribe); err != nil || !ok {
 			return hub.Denied, until, err
 		}
 	}
 	return hub.Allowed, until, nil
 }
 
-// heard is the object that who listens to a channel must have the right to: what a proxy brings and keeps nowhere else is the proxy's.
-func heard(channel string) string {
+// objectOf returns the object that a subscriber of the channel needs a right to: for events that only a proxy brings,
+// it is the proxy.
+func objectOf(channel string) string {
 	if id, ok := tenants.ProxyOf(channel); ok {
 		return access.Proxy(id)
 	}
 	return access.Channel(channel)
 }
 
-// Hidden is the hub's Hidden.
-func (r Rights) Hidden(ctx context.Context, p *tenants.Principal) (tenants.Hidden, error) {
+// Hidden implements [hub.Options.Hidden].
+func (r Rights) Hidden(ctx context.Context, p *tenants.Principal) (hidden.Hidden, error) {
 	return r.Gate.Hidden(ctx, *p)
 }
 
-// Tracing is the hub's Tracing.
+// Tracing implements [hub.Options.Tracing].
 func (r Rights) Tracing(ctx context.Context, t tenants.TenantID) (time.Time, error) {
 	tenant, err := r.Accounts.Active(ctx, t)
 	if err != nil {
@@ -64,8 +67,8 @@ func (r Rights) Tracing(ctx context.Context, t tenants.TenantID) (time.Time, err
 	return tenant.Tracing.Until, nil
 }
 
-// ends returns when the key that p came with, or the one that signed its token, is over by now: rotating one gives it an end while
-// streams are open. Zero: never.
+// ends returns when p's key, or the key that signed its token, expires as of now: a rotation sets an end while
+// streams are open. The zero time means never.
 func (r Rights) ends(ctx context.Context, p *tenants.Principal) (time.Time, error) {
 	if p.KeyID == "" {
 		return r.Tokens.Ends(ctx, *p)
@@ -74,7 +77,7 @@ func (r Rights) ends(ctx context.Context, p *tenants.Principal) (time.Time, erro
 	return key.Expires, err
 }
 
-// deniedBy tells a right that is gone from a check that could not be made.
+// deniedBy distinguishes a lost right from a check that failed.
 func deniedBy(err error) (hub.Verdict, time.Time, error) {
 	switch tenants.KindOf(err) {
 	case tenants.NotFound, tenants.Forbidden, tenants.Unauthenticated:
@@ -83,7 +86,8 @@ func deniedBy(err error) (hub.Verdict, time.Time, error) {
 	return hub.Denied, time.Time{}, err
 }
 
-// Forget drops what is remembered of a tenant, so that the next decision reads anew: for whoever receives news of it.
+// Forget drops the cached values of a tenant, so that the next decision reads them again. Call it when a tenant has
+// changed.
 func (r Rights) Forget(t tenants.TenantID) {
 	r.Accounts.Forget(t)
 	r.Keys.Forget(t)

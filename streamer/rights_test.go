@@ -8,25 +8,33 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/erasure"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-// TestAnOpenStreamThatLostItsRightEndsWithinTwoSeconds opens a stream by some credential, takes the right away, and waits for the frame
-// that says so.
+// TestAnOpenStreamThatLostItsRightEndsWithinTwoSeconds opens a stream with a credential, takes the right away, and
+// waits for the frame that says so.
 func TestAnOpenStreamThatLostItsRightEndsWithinTwoSeconds(t *testing.T) {
 	const channel = "a"
-	for name, take := range map[string]func(ctx context.Context, w *world, id tenants.TenantID, key tenants.APIKey, subject string) error{
-		"the account is suspended": func(ctx context.Context, w *world, id tenants.TenantID, _ tenants.APIKey, _ string) error {
+	for name, take := range map[string]func(ctx context.Context, w *world, id tenants.TenantID, key account.APIKey,
+		subject string) error{
+		"the account is suspended": func(ctx context.Context, w *world, id tenants.TenantID, _ account.APIKey,
+			_ string) error {
 			_, err := w.accounts.Suspend(ctx, id)
 			return err
 		},
-		"the account is deleted": func(ctx context.Context, w *world, id tenants.TenantID, _ tenants.APIKey, _ string) error {
-			return w.accounts.Delete(ctx, id)
+		"the account is deleted": func(ctx context.Context, w *world, id tenants.TenantID, _ account.APIKey,
+			_ string) error {
+			return erasure.NewErasure(w.table, w.accounts).Delete(ctx, id)
 		},
-		"the key is deleted": func(ctx context.Context, w *world, id tenants.TenantID, key tenants.APIKey, _ string) error {
+		"the key is deleted": func(ctx context.Context, w *world, id tenants.TenantID, key account.APIKey,
+			_ string) error {
 			return w.keys.Delete(ctx, id, key.ID)
 		},
-		"the subject's tokens are revoked": func(ctx context.Context, w *world, id tenants.TenantID, _ tenants.APIKey, subject string) error {
+		"the subject's tokens are revoked": func(ctx context.Context, w *world, id tenants.TenantID, _ account.APIKey,
+			subject string) error {
 			return w.tokens.Revoke(ctx, id, token.Revocation{Subject: subject})
 		},
 	} {
@@ -35,11 +43,13 @@ func TestAnOpenStreamThatLostItsRightEndsWithinTwoSeconds(t *testing.T) {
 				w := newWorldOn(t, sink)
 				id, _ := w.tenant(t)
 				stays, _ := w.tenant(t)
-				key, secret, err := w.keys.Create(t.Context(), id, tenants.KeySpec{Name: "viewer", Role: tenants.RoleViewer})
+				key, secret, err := w.keys.Create(t.Context(), id,
+					account.KeySpec{Name: "viewer", Role: tenants.RoleViewer})
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, other, err := w.keys.Create(t.Context(), stays, tenants.KeySpec{Name: "viewer", Role: tenants.RoleViewer})
+				_, other, err := w.keys.Create(t.Context(), stays,
+					account.KeySpec{Name: "viewer", Role: tenants.RoleViewer})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -83,7 +93,7 @@ func TestAnOpenStreamThatLostItsRightEndsWithinTwoSeconds(t *testing.T) {
 func TestAStreamEndsWithTheOverlapOfItsRotatedKey(t *testing.T) {
 	w := newWorld(t)
 	id, _ := w.tenant(t)
-	key, secret, err := w.keys.Create(t.Context(), id, tenants.KeySpec{Name: "viewer", Role: tenants.RoleViewer})
+	key, secret, err := w.keys.Create(t.Context(), id, account.KeySpec{Name: "viewer", Role: tenants.RoleViewer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +121,8 @@ func TestAStreamEndsWithTheOverlapOfItsRotatedKey(t *testing.T) {
 	s.ended(t)
 }
 
-// TestARightThatIsTakenAwayWhileItIsCheckedIsSeen suspends the account between the checks of a request that passed the first ones.
+// TestARightThatIsTakenAwayWhileItIsCheckedIsSeen suspends the account between the checks of a request that passed
+// the first one.
 func TestARightThatIsTakenAwayWhileItIsCheckedIsSeen(t *testing.T) {
 	for _, target := range []string{"/v1/stream?channel=a", "/v1/poll?channel=a", "/v1/poll?channel=a&wait=0"} {
 		w := newWorld(t)
@@ -124,7 +135,7 @@ func TestARightThatIsTakenAwayWhileItIsCheckedIsSeen(t *testing.T) {
 		if s := w.open(t, target, auth(key)); s.head.StatusCode != 403 {
 			t.Errorf("%s: %v", target, s.head)
 		}
-		if u := w.o.Admission.Usage(id); u != (tenants.Usage{}) {
+		if u := w.o.Admission.Usage(id); u != (quota.Usage{}) {
 			t.Errorf("%s: slots are held: %+v", target, u)
 		}
 	}

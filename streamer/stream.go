@@ -10,10 +10,10 @@ import (
 	"github.com/hookcast/hookcast/streamer/sse"
 )
 
-// stream serves GET /v1/stream, as events or, to who prefers that, as lines.
+// stream serves GET /v1/stream, as server-sent events or as lines, whichever Accept prefers.
 func (a *App) stream(c *fiber.Ctx) error {
 	ctx := c.Context()
-	q, _, err := askOf(ctx)
+	q, _, err := parseRequest(ctx)
 	if err == nil {
 		err = q.checkOriginal(!q.lines)
 	}
@@ -33,14 +33,14 @@ func (a *App) stream(c *fiber.Ctx) error {
 }
 
 // asEvents makes a subscription one of server-sent events.
-func (q ask) asEvents(ctx *fasthttp.RequestCtx, s *hub.Subscription) {
+func (q streamRequest) asEvents(ctx *fasthttp.RequestCtx, s *hub.Subscription) {
 	s.Transport, s.Format = "sse", q.format()
 	s.Head = streamHead(ctx, func(h *fasthttp.ResponseHeader) { h.SetContentType(eventStream) })
 }
 
 const eventStream = "text/event-stream; charset=utf-8"
 
-func (q ask) format() sse.Format {
+func (q streamRequest) format() sse.Format {
 	switch {
 	case q.original:
 		return sse.Original
@@ -54,18 +54,18 @@ func (q ask) format() sse.Format {
 	return sse.Data
 }
 
-// streamHeaders are those of every stream. A body of events ends where the connection does, which is one form for HTTP/1.0, HTTP/1.1 and a
-// load balancer that speaks HTTP/2 in front.
+// streamHeaders are the headers of every stream. The body ends with the connection, which suits HTTP/1.0, HTTP/1.1
+// and a load balancer in front that speaks HTTP/2.
 var streamHeaders = [...]struct{ name, value string }{
 	{fasthttp.HeaderCacheControl, "no-store, no-transform"},
-	{"X-Accel-Buffering", "no"}, // nginx: pass it on as it comes
+	{"X-Accel-Buffering", "no"}, // nginx: do not buffer
 	{"X-Content-Type-Options", "nosniff"},
 	{fasthttp.HeaderReferrerPolicy, "no-referrer"}, // the address may hold a token
 	{fasthttp.HeaderConnection, "close"},
 }
 
-// streamHead is a stream's response head. It is written by the hub, since fasthttp writes none for a connection that is taken
-// over; so what middleware has set (CORS) is copied from the answer that never goes out.
+// streamHead returns a stream's response head. The hub writes it, because fasthttp writes none for a hijacked
+// connection; so headers that middleware has set (CORS) are copied from the response that is never sent.
 func streamHead(ctx *fasthttp.RequestCtx, set func(*fasthttp.ResponseHeader)) []byte {
 	return responseHead(ctx, http.StatusOK, func(h *fasthttp.ResponseHeader) {
 		for _, line := range streamHeaders {
@@ -75,7 +75,7 @@ func streamHead(ctx *fasthttp.RequestCtx, set func(*fasthttp.ResponseHeader)) []
 	})
 }
 
-// responseHead writes a head with the headers that the answer has so far and those that set adds.
+// responseHead returns a head with the headers that the response has so far and those that set adds.
 func responseHead(ctx *fasthttp.RequestCtx, status int, set func(*fasthttp.ResponseHeader)) []byte {
 	var h fasthttp.ResponseHeader
 	ctx.Response.Header.CopyTo(&h)

@@ -19,13 +19,15 @@ import (
 	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
-// TestTLSInTheProcessServesStreamsToo: what the hub gets is no TCP connection then, and its goroutine writer serves.
+// TestTLSInTheProcessServesStreamsToo checks that the hub's goroutine writer serves a connection that is not a bare
+// TCP connection.
 func TestTLSInTheProcessServesStreamsToo(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"h"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"h"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +37,8 @@ func TestTLSInTheProcessServesStreamsToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.serve(t, tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
+	w.serve(t, tls.NewListener(ln,
+		&tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
 	tenant, secret := w.tenant(t)
 	c := tls.Client(w.dial(t), &tls.Config{InsecureSkipVerify: true})
 	io.WriteString(c, "GET /healthz"+head+"\r\nGET /v1/stream?channel=a"+head+auth(secret)+"\r\n\r\n")

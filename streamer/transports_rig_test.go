@@ -16,19 +16,19 @@ import (
 	"github.com/hookcast/hookcast/streamer/sse"
 )
 
-// transport is a way in which clients listen, for tests that hold all of them to the same.
+// transport is a way to listen, for tests that run on all of them.
 type transport struct {
 	name string
 	open func(t testing.TB, w *world, query string, lines ...string) wire
 }
 
-// client is a client's end of a connection, or with polls of one after the other.
+// client is a client's end of a connection, or of consecutive polls.
 type client interface {
-	// read returns what comes next, signs of life and the first frame left out.
+	// read returns the next item, without signs of life and the first frame.
 	read() (told, error)
-	// ended returns nil where the server has ended the stream in the way of the transport, and has not broken it.
+	// ended returns nil if the server has ended the stream as the transport requires, instead of breaking it.
 	ended() error
-	net.Conn // to be rude with
+	net.Conn // to break rules with
 }
 
 // wire is a client that fails its test.
@@ -50,13 +50,13 @@ func (w wire) isOver(t testing.TB) {
 	}
 }
 
-// told is an event (its type, its payload) or a control (its name, a JSON object), or a refusal (a problem's code).
+// told is an event (its type, its payload), a control (its name, a JSON object), or a refusal (a problem's code).
 type told struct {
 	name, data, cursor string
 	retry              bool
 }
 
-// refusals are the controls that say on a stream what a status says otherwise.
+// refusals are the controls of a stream that correspond to statuses.
 var refusals = map[int]string{204: sse.Ended, 401: sse.Expired, 403: sse.Denied, 429: sse.Quota, 503: sse.Goodbye}
 
 func refusal(res *http.Response) told {
@@ -74,7 +74,8 @@ var transports = []transport{
 	}},
 	{"ndjson on HTTP 1.0", func(t testing.TB, w *world, query string, lines ...string) wire {
 		c := w.dial(t)
-		io.WriteString(c, "GET /v1/stream?"+query+" HTTP/1.0\r\nAccept: "+ndjson.ContentType+"\r\n"+strings.Join(append(lines, "\r\n"), "\r\n"))
+		io.WriteString(c, "GET /v1/stream?"+query+" HTTP/1.0\r\nAccept: "+ndjson.ContentType+"\r\n"+
+			strings.Join(append(lines, "\r\n"), "\r\n"))
 		return openLines(t, c, "")
 	}},
 	{"websocket", openSocket},
@@ -88,7 +89,7 @@ var transports = []transport{
 	}},
 }
 
-// onEveryTransport runs a test on each transport and both of the hub's sinks.
+// onEveryTransport runs a test on each transport and with both of the hub's sinks.
 func onEveryTransport(t *testing.T, test func(t *testing.T, tr transport, sink func(*hub.Options))) {
 	for _, tr := range transports {
 		t.Run(tr.name, func(t *testing.T) {
@@ -137,7 +138,7 @@ func (e *events) ended() error {
 	return nothing(e.s.head.Body)
 }
 
-// nothing returns nil where r ends at once.
+// nothing returns nil if r ends at once.
 func nothing(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	if err == nil && len(b) > 0 {
@@ -159,7 +160,8 @@ func openLines(t testing.TB, c net.Conn, encoding string) wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode == 200 && (strings.Join(res.TransferEncoding, " ") != encoding || res.Header.Get("Content-Type") != ndjson.ContentType ||
+	if res.StatusCode == 200 && (strings.Join(res.TransferEncoding, " ") != encoding ||
+		res.Header.Get("Content-Type") != ndjson.ContentType ||
 		res.Header.Get("Cache-Control") != "no-store, no-transform" || !res.Close || res.ContentLength != -1) {
 		t.Fatalf("head: %v", res)
 	}
@@ -185,7 +187,7 @@ func (l *lines) ended() error {
 	if l.res.StatusCode != 200 {
 		return nil
 	}
-	return nothing(l.body) // a stream in chunks that has no last one is an error
+	return nothing(l.body) // a stream in chunks without a last chunk is an error
 }
 
 // readObject reads an object of a stream or a poll, and gives a control's members the form that SSE gives them.
@@ -200,7 +202,7 @@ func readObject(line []byte) (told, error) {
 	}
 	got := told{v.Type, string(v.Data), v.Cursor, v.Retry > 0}
 	if !strings.HasPrefix(v.Type, "hookcast.") {
-		json.Unmarshal(v.Data, &got.data) // a payload that is no JSON
+		json.Unmarshal(v.Data, &got.data) // a payload that is not JSON
 		return got, nil
 	}
 	if v.Data != nil {
@@ -220,10 +222,10 @@ type polls struct {
 	query  string
 	lines  []string
 	got    []told
-	closes bool // the last answer said that the connection ends with it
+	closes bool // the last response said that it closes the connection
 }
 
-// ask sends the next poll, so that it waits when the test goes on.
+// ask sends the next poll, which waits when the test continues.
 func (p *polls) ask(query string) (err error) {
 	if p.Conn != nil {
 		p.Conn.Close()
@@ -264,13 +266,14 @@ func (p *polls) read() (told, error) {
 			}
 			p.got = append(p.got, v)
 		}
-		if len(p.got) > 0 { // the cursor is the whole page's
+		if len(p.got) > 0 { // the cursor is that of the whole page
 			p.got[len(p.got)-1].cursor = page.Next
 		} else if page.Next == hub.Stop {
 			return told{sse.Ended, "", hub.Stop, false}, nil
 		}
 		p.lines = without(p.lines, "Last-Event-ID:")
-		if err := p.ask(strings.Join(without(strings.Split(p.query, "&"), "after="), "&") + "&after=" + page.Next); err != nil {
+		if err := p.ask(strings.Join(without(strings.Split(p.query, "&"), "after="), "&") + "&after=" +
+			page.Next); err != nil {
 			return told{}, err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -44,7 +46,8 @@ func TestEveryTransportResumesFromItsCursor(t *testing.T) {
 		}
 		c.Close()
 		w.publish(t, tenant, "a", "e")
-		wantEvents(t, tr.open(t, w, "channel=a&after=1", auth(key), "Last-Event-ID: 3"), "d", "e") // the header is younger
+		// the header is more recent
+		wantEvents(t, tr.open(t, w, "channel=a&after=1", auth(key), "Last-Event-ID: 3"), "d", "e")
 	})
 }
 
@@ -98,7 +101,8 @@ func TestEveryTransportTellsThatALimitIsReached(t *testing.T) {
 		w := newWorldOn(t, sink)
 		tenant, key := w.tenant(t)
 		one := int64(1)
-		if _, err := w.accounts.UpdateAsOperator(t.Context(), tenant, tenants.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
+		if _, err := w.accounts.UpdateAsOperator(t.Context(),
+			tenant, account.OperatorPatch{Limits: map[string]*int64{"connections": &one}}); err != nil {
 			t.Fatal(err)
 		}
 		first := tr.open(t, w, "channel=a", auth(key))
@@ -109,7 +113,9 @@ func TestEveryTransportTellsThatALimitIsReached(t *testing.T) {
 		}
 		second.isOver(t)
 		first.Close()
-		eventually(t, "the first one's slot is free", func() bool { return w.o.Admission.Usage(tenant) == tenants.Usage{} })
+		eventually(t, "the first one's slot is free", func() bool {
+			return w.o.Admission.Usage(tenant) == quota.Usage{}
+		})
 		w.publish(t, tenant, "a", "1")
 		wantEvents(t, tr.open(t, w, "channel=a&after=0", auth(key)), "1")
 	})
@@ -129,7 +135,7 @@ func TestEveryTransportTellsThatARightIsGone(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 		c.isOver(t)
-		eventually(t, "its slot is free", func() bool { return w.o.Admission.Usage(tenant) == tenants.Usage{} })
+		eventually(t, "its slot is free", func() bool { return w.o.Admission.Usage(tenant) == quota.Usage{} })
 	})
 }
 
@@ -140,7 +146,8 @@ func TestEveryTransportTellsThatACredentialIsOver(t *testing.T) {
 		raw := w.token(t, tenant, token.Spec{Subject: "alice", Channels: []string{"a"}, TTL: 2 * time.Second})
 		c := tr.open(t, w, "channel=a&token="+raw)
 		v := c.next(t)
-		if tr.name != "poll" && v.name == sse.Expiring { // unless the machine was too busy for it: the hub's own tests have a clock for that
+		// unless the machine was too busy: the hub's own tests have a simulated clock for that
+		if tr.name != "poll" && v.name == sse.Expiring {
 			if !strings.Contains(v.data, `"expires_at"`) {
 				t.Errorf("%+v", v)
 			}
@@ -172,7 +179,8 @@ func TestEveryTransportSaysGoodbyeAndGoesOnElsewhere(t *testing.T) {
 		c.isOver(t)
 		c.Close()
 		<-drained
-		if v := tr.open(t, w, "channel=a&after=1", auth(key)).next(t); v.name != sse.Quota && v.name != sse.Goodbye || !v.retry {
+		if v := tr.open(t, w, "channel=a&after=1", auth(key)).next(t); v.name != sse.Quota && v.name != sse.Goodbye ||
+			!v.retry {
 			t.Errorf("while draining: %+v", v)
 		}
 	})
@@ -199,7 +207,8 @@ func TestEveryTransportTellsThatAChannelHasEnded(t *testing.T) {
 	})
 }
 
-// A client that does not read is cut, the reason counted, and goes on from its cursor with nothing missed and nothing twice.
+// A client that does not read is cut, the reason is counted, and the client resumes from its cursor without loss or
+// repeats.
 func TestEveryTransportCutsWhoDoesNotReadAndResumesIt(t *testing.T) {
 	onAllTransports(t, func(t *testing.T, tr transport, sink func(*hub.Options)) {
 		w := newWorldOn(t, func(o *hub.Options) {
@@ -208,7 +217,7 @@ func TestEveryTransportCutsWhoDoesNotReadAndResumesIt(t *testing.T) {
 		})
 		tenant, key := w.tenant(t)
 		var want []string
-		for i := range 80 { // more than sockets hold, and more than an answer to a poll
+		for i := range 80 { // more than sockets hold, and more than the response to a poll
 			want = append(want, fmt.Sprintf("%d%s", i, strings.Repeat("x", 100<<10)))
 		}
 		slow := tr.open(t, w, "channel=a&after=0", auth(key))
@@ -218,7 +227,7 @@ func TestEveryTransportCutsWhoDoesNotReadAndResumesIt(t *testing.T) {
 			s := w.hub.Stats()
 			return s.Ended["stalled"]+s.Ended["backlog"]+s.Ended["polled"] > 0
 		})
-		// What is on its way still arrives; what was cut short does not count.
+		// Bytes on their way still arrive; incomplete events do not count.
 		var got []string
 		cursor := "0"
 		for {
@@ -228,9 +237,9 @@ func TestEveryTransportCutsWhoDoesNotReadAndResumesIt(t *testing.T) {
 			}
 			got = append(got, v.data)
 			if p, ok := slow.client.(*polls); ok && v.cursor == "" {
-				continue // within one answer
+				continue // within one response
 			} else if cursor = v.cursor; ok && len(p.got) == 0 {
-				break // one answer is all that this one is about
+				break // this transport has a single response
 			}
 		}
 		if len(got) == len(want) {

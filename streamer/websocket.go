@@ -2,45 +2,46 @@ package streamer
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/streamer/ws"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/valyala/fasthttp"
 )
 
-// websocket serves GET /v1/ws. The handshake is ours and not a library's, since the connection goes to the hub as a stream does and keeps no
-// goroutine; package ws has the protocol.
+// websocket serves GET /v1/ws. The handshake is our own rather than a library's, because the connection goes to the
+// hub and keeps no goroutine; package ws has the protocol.
 func (a *App) websocket(c *fiber.Ctx) error {
 	ctx := c.Context()
 	key, err := handshake(ctx)
 	if err != nil {
 		return err
 	}
-	q, _, err := askOf(ctx)
+	q, _, err := parseRequest(ctx)
 	if err == nil {
 		err = q.checkOriginal(false)
 	}
 	if err != nil {
 		return a.refuseSocket(ctx, key, err)
 	}
-	q.events, q.lines = false, false // Accept is about a body
-	s := &speaker{app: a}
+	q.events, q.lines = false, false // Accept describes a body, and there is none
+	s := &socketClient{app: a}
 	opened, place, err := a.subscribe(ctx, q, func(sub *hub.Subscription) {
-		sub.Transport, sub.Format, sub.Head, sub.Ears = "websocket", ws.Format{CloudEvents: q.cloudEvents}, socketHead(ctx, key), s
+		sub.Transport, sub.Format = "websocket", ws.Format{CloudEvents: q.cloudEvents}
+		sub.Head, sub.Input = socketHead(ctx, key), s
 	})
 	if err != nil {
 		return a.refuseSocket(ctx, key, err)
 	}
 	s.conn = opened
-	ctx.SetStatusCode(http.StatusSwitchingProtocols) // for the access log: the hub writes the answer
+	ctx.SetStatusCode(http.StatusSwitchingProtocols) // for the access log: the hub writes the response
 	a.handOver(ctx, opened, place)
 	return nil
 }
@@ -48,15 +49,17 @@ func (a *App) websocket(c *fiber.Ctx) error {
 // handshake checks a request by RFC 6455 section 4.2.1 and returns its key.
 func handshake(ctx *fasthttp.RequestCtx) (key string, err error) {
 	h := &ctx.Request.Header
-	if !h.IsHTTP11() || !ws.Lists(h.PeekAll(fasthttp.HeaderUpgrade), "websocket") || !ws.Lists(h.PeekAll(fasthttp.HeaderConnection), "upgrade") {
-		return "", upgradeRequired(ctx, "This path speaks WebSocket: the request must ask for the upgrade.")
+	if !h.IsHTTP11() || !ws.Lists(h.PeekAll(fasthttp.HeaderUpgrade), "websocket") ||
+		!ws.Lists(h.PeekAll(fasthttp.HeaderConnection), "upgrade") {
+		return "", upgradeRequired(ctx, "the request must ask for an upgrade to WebSocket")
 	}
 	if versions := h.PeekAll("Sec-WebSocket-Version"); len(versions) != 1 || string(versions[0]) != ws.Version {
-		return "", upgradeRequired(ctx, "Version "+ws.Version+" of WebSocket is the one that is spoken here.")
+		return "", upgradeRequired(ctx, "the version of WebSocket must be "+ws.Version)
 	}
 	keys := h.PeekAll("Sec-WebSocket-Key")
 	if len(keys) != 1 || !ws.ValidKey(string(keys[0])) {
-		return "", malformed("invalid_websocket_key", "Sec-WebSocket-Key must be there once, and be 16 bytes in base64.")
+		return "", malformed("invalid_websocket_key",
+			"the header Sec-WebSocket-Key must occur once and be 16 bytes in base64")
 	}
 	return string(keys[0]), nil
 }
@@ -69,7 +72,7 @@ func upgradeRequired(ctx *fasthttp.RequestCtx, detail string) error {
 	return &tenants.Error{Kind: tenants.UpgradeRequired, Detail: detail}
 }
 
-// socketHead is the answer that switches protocols.
+// socketHead returns the response that switches protocols.
 func socketHead(ctx *fasthttp.RequestCtx, key string) []byte {
 	return responseHead(ctx, http.StatusSwitchingProtocols, func(h *fasthttp.ResponseHeader) {
 		h.Set(fasthttp.HeaderUpgrade, "websocket")
@@ -78,19 +81,20 @@ func socketHead(ctx *fasthttp.RequestCtx, key string) []byte {
 	})
 }
 
-// refuseSocket answers a handshake that is well-formed and leads to no stream. A page learns nothing of an answer but that there was none, so
-// that to a browser, which names its origin, the refusal comes behind the handshake: as a message and a close frame, like everything
-// that ends a stream. Everyone else gets the problem as it is, and so does a page of an origin that is not admitted: it may read neither.
+// refuseSocket answers a well-formed handshake with err. A page cannot read a failed handshake. So a browser, which
+// names its origin, gets the refusal after a successful handshake: as a message and a close frame, like every end of
+// a stream. All other clients get the problem. So does a page whose origin is not allowed, which must not read
+// either.
 func (a *App) refuseSocket(ctx *fasthttp.RequestCtx, key string, err error) error {
 	page := len(ctx.Request.Header.Peek(fasthttp.HeaderOrigin)) > 0
 	switch {
-	case err == errStopped && !page:
+	case errors.Is(err, errStopped) && !page:
 		return stopped(ctx)
-	case !page || err == errOrigin:
+	case !page || errors.Is(err, errOrigin):
 		return err
 	}
 	f := sse.Frame{Name: sse.Ended, Data: []byte(`{}`), ID: sse.Stop}
-	if err != errStopped {
+	if !errors.Is(err, errStopped) {
 		problem.Log(a.log, requestID(ctx), err)
 		f = refusalFrame(err)
 	}
@@ -107,23 +111,24 @@ func (a *App) refuseSocket(ctx *fasthttp.RequestCtx, key string, err error) erro
 	return nil
 }
 
-// speaker is the client's side of a WebSocket: the hub's ears on it.
-type speaker struct {
+// socketClient handles the frames that the client of a WebSocket sends.
+type socketClient struct {
 	app      *App
 	conn     *hub.Conn
 	in       ws.Receiver
 	renewing renewing
 }
 
-// Hear answers pings and the close frame, and has a renewal looked into. Anything else ends the connection.
-func (s *speaker) Hear(b []byte) hub.Reply {
+// Receive answers pings and the close frame, and starts a renewal. Anything else ends the connection.
+func (s *socketClient) Receive(b []byte) hub.Reply {
 	var out []byte
 	err := s.in.Take(b, func(m ws.Message) error {
 		switch m.Op {
 		case ws.Ping:
-			out = ws.AppendFrame(out[:0], ws.Pong, m.Data) // of several pings the last is answered: RFC 6455 section 5.5.3
+			// of several pings the last is answered: RFC 6455 section 5.5.3
+			out = ws.AppendFrame(out[:0], ws.Pong, m.Data)
 		case ws.Close:
-			return closed(m.Code)
+			return closeCode(m.Code)
 		case ws.Text:
 			return s.renew(m.Data)
 		}
@@ -132,28 +137,28 @@ func (s *speaker) Hear(b []byte) hub.Reply {
 	switch e := err.(type) {
 	case nil:
 		return hub.Reply{Bytes: out}
-	case closed:
-		if e == closed(1005) {
+	case closeCode:
+		if e == closeCode(1005) {
 			return hub.Reply{Bytes: ws.AppendFrame(nil, ws.Close, nil), Last: true}
 		}
 		return hub.Reply{Bytes: ws.AppendClose(nil, ws.Code(e), ""), Last: true}
 	case *ws.Error:
-		return hub.Reply{Bytes: ws.AppendClose(nil, e.Code, e.Reason), Last: true, Rude: true}
+		return hub.Reply{Bytes: ws.AppendClose(nil, e.Code, e.Reason), Last: true, Violation: true}
 	}
-	return hub.Reply{Bytes: ws.AppendClose(nil, ws.Policy, ""), Last: true, Rude: true}
+	return hub.Reply{Bytes: ws.AppendClose(nil, ws.Policy, ""), Last: true, Violation: true}
 }
 
-// closed is the code of a client's close frame, which is answered with the same.
-type closed ws.Code
+// closeCode is the code of a client's close frame; the answer has the same code.
+type closeCode ws.Code
 
-func (closed) Error() string { return "the client has closed" }
+func (closeCode) Error() string { return "the client has closed the connection" }
 
-// renew takes a client's text: {"renew":"<token>"} is the one that there is.
-func (s *speaker) renew(text []byte) error {
+// renew takes a client's text, which must be {"renew":"<token>"}.
+func (s *socketClient) renew(text []byte) error {
 	var m map[string]json.RawMessage
 	var raw string
 	if json.Unmarshal(text, &m) != nil || len(m) != 1 || json.Unmarshal(m["renew"], &raw) != nil || raw == "" {
-		return &ws.Error{Code: ws.Policy, Reason: "the only text that is taken is a renewal"}
+		return &ws.Error{Code: ws.Policy, Reason: "a text must be a renewal"}
 	}
 	if !s.renewing.begin() {
 		return &ws.Error{Code: ws.Policy, Reason: "a renewal is under way"}

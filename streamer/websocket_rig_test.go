@@ -15,14 +15,14 @@ import (
 	"github.com/hookcast/hookcast/streamer/sse"
 )
 
-// sockets is a wire of WebSocket, by an implementation of the protocol that is not ours.
+// sockets is a wire of WebSocket, by an independent implementation of the protocol.
 type sockets struct {
 	net.Conn
 	ws  *websocket.Conn
-	res *http.Response // where the server refused the handshake
+	res *http.Response // if the server refused the handshake
 }
 
-// page is the origin that test clients name, as a browser's page would: refusals come behind the handshake.
+// page is the origin that test clients name, as a browser's page does: refusals come after the handshake.
 const pageOrigin = "Origin: https://app.example.com"
 
 func openSocket(t testing.TB, w *world, query string, lines ...string) wire {
@@ -42,7 +42,8 @@ func openSocket(t testing.TB, w *world, query string, lines ...string) wire {
 		}
 		return c, err
 	}}
-	c, res, err := websocket.Dial(t.Context(), "ws://"+w.addr+"/v1/ws?"+query, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}, HTTPHeader: h})
+	c, res, err := websocket.Dial(t.Context(), "ws://"+w.addr+"/v1/ws?"+query,
+		&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}, HTTPHeader: h})
 	if err != nil {
 		if res == nil || res.StatusCode == 101 {
 			t.Fatal(err)
@@ -73,7 +74,7 @@ func (s *sockets) read() (told, error) {
 	}
 }
 
-// ended holds that the close frame says what the last message said, and that no byte comes behind it.
+// ended checks that the close frame says what the last message said, and that no byte follows it.
 func (s *sockets) ended() error {
 	if s.res != nil {
 		return nil
@@ -85,7 +86,8 @@ func (s *sockets) ended() error {
 	}
 	codes := map[string]websocket.StatusCode{
 		sse.Ended: websocket.StatusNormalClosure, sse.Goodbye: websocket.StatusGoingAway,
-		sse.Quota: websocket.StatusPolicyViolation, sse.Denied: websocket.StatusPolicyViolation, sse.Expired: websocket.StatusPolicyViolation,
+		sse.Quota: websocket.StatusPolicyViolation, sse.Denied: websocket.StatusPolicyViolation,
+		sse.Expired: websocket.StatusPolicyViolation,
 	}
 	if code, ok := codes[e.Reason]; !ok || code != e.Code {
 		return fmt.Errorf("closed with %d %s", e.Code, e.Reason)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,15 +15,16 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/streamer/ws"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-const upgrade = "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+const upgrade = "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: " +
+	"13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 func TestAHandshakeThatIsNoneIsToldSo(t *testing.T) {
 	w := newWorld(t)
@@ -33,14 +35,17 @@ func TestAHandshakeThatIsNoneIsToldSo(t *testing.T) {
 		status  int
 		code    string
 	}{
-		"no upgrade at all":     {head, 426, "upgrade_required"},
-		"another protocol":      {change("WebSocket\r", "h2c\r"), 426, "upgrade_required"},
-		"no connection option":  {change("Connection: keep-alive, Upgrade", "Connection: keep-alive"), 426, "upgrade_required"},
-		"HTTP/1.0":              {" HTTP/1.0\r\n" + upgrade, 426, "upgrade_required"},
-		"an old version":        {change("Version: 13", "Version: 8"), 426, "upgrade_required"},
-		"no version":            {change("Sec-WebSocket-Version: 13\r\n", ""), 426, "upgrade_required"},
-		"a version twice":       {change("Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n"), 426, "upgrade_required"},
-		"no key":                {change("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), 400, "invalid_websocket_key"},
+		"no upgrade at all": {head, 426, "upgrade_required"},
+		"another protocol":  {change("WebSocket\r", "h2c\r"), 426, "upgrade_required"},
+		"no connection option": {change("Connection: keep-alive, Upgrade", "Connection: keep-alive"),
+			426, "upgrade_required"},
+		"HTTP/1.0":       {" HTTP/1.0\r\n" + upgrade, 426, "upgrade_required"},
+		"an old version": {change("Version: 13", "Version: 8"), 426, "upgrade_required"},
+		"no version":     {change("Sec-WebSocket-Version: 13\r\n", ""), 426, "upgrade_required"},
+		"a version twice": {change("Sec-WebSocket-Version: 13\r\n",
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n"), 426, "upgrade_required"},
+		"no key": {change("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""),
+			400, "invalid_websocket_key"},
 		"a short key":           {change("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIA=="), 400, "invalid_websocket_key"},
 		"a key that is no such": {change("dGhlIHNhbXBsZSBub25jZQ==", "?"), 400, "invalid_websocket_key"},
 		"a body":                {head + upgrade + "Content-Length: 1\r\n", 400, "body_not_taken"},
@@ -58,7 +63,8 @@ func TestAHandshakeThatIsNoneIsToldSo(t *testing.T) {
 			if a.StatusCode != c.status || !strings.Contains(a.body, `"code":"`+c.code+`"`) {
 				t.Fatalf("%d %s", a.StatusCode, a.body)
 			}
-			if h := a.Header; c.status == 426 && (h.Get("Sec-WebSocket-Version") != "13" || h.Get("Upgrade") != "websocket" || h.Get("Connection") != "Upgrade" && name != "HTTP/1.0") {
+			if h := a.Header; c.status == 426 && (h.Get("Sec-WebSocket-Version") != "13" ||
+				h.Get("Upgrade") != "websocket" || h.Get("Connection") != "Upgrade" && name != "HTTP/1.0") {
 				t.Errorf("%v", h)
 			}
 		})
@@ -74,10 +80,11 @@ func TestAPageOfAnotherOriginGetsNoWebSocket(t *testing.T) {
 	w := newWorld(t)
 	tenant, key := w.tenant(t)
 	listed := []string{"https://app.example.com"}
-	if _, err := w.accounts.Update(t.Context(), tenant, tenants.TenantPatch{Origins: &listed}); err != nil {
+	if _, err := w.accounts.Update(t.Context(), tenant, account.TenantPatch{Origins: &listed}); err != nil {
 		t.Fatal(err)
 	}
-	for origin, status := range map[string]int{"https://app.example.com": 101, "https://evil.example.com": 403, "null": 403} {
+	for origin, status := range map[string]int{"https://app.example.com": 101, "https://evil.example.com": 403,
+		"null": 403} {
 		c := w.dial(t)
 		io.WriteString(c, "GET /v1/ws?channel=a"+head+upgrade+auth(key)+"\r\nOrigin: "+origin+"\r\n\r\n")
 		if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != status {
@@ -86,7 +93,7 @@ func TestAPageOfAnotherOriginGetsNoWebSocket(t *testing.T) {
 	}
 }
 
-// A program sees the status; a page, which would see nothing of it, is told over the socket.
+// A program sees the status; a page, which could not see it, gets a message over the socket.
 func TestRefusalsOfAWebSocket(t *testing.T) {
 	w := newWorld(t)
 	tenant, key := w.tenant(t)
@@ -97,9 +104,10 @@ func TestRefusalsOfAWebSocket(t *testing.T) {
 		frame  string
 		code   string
 	}{
-		"another channel":       {"channel=b&token=" + narrow, 403, sse.Denied, "channel_forbidden"},
-		"no channel":            {"token=" + narrow, 400, sse.Denied, "channel_missing"},
-		"1,000 channels":        {"token=" + narrow + strings.Repeat("&channel=a", 1000), 400, sse.Denied, "too_many_channels"},
+		"another channel": {"channel=b&token=" + narrow, 403, sse.Denied, "channel_forbidden"},
+		"no channel":      {"token=" + narrow, 400, sse.Denied, "channel_missing"},
+		"1,000 channels": {"token=" + narrow + strings.Repeat("&channel=a", 1000), 400, sse.Denied,
+			"too_many_channels"},
 		"a cursor of none":      {"channel=a&after=x&token=" + narrow, 400, sse.Denied, "invalid_cursor"},
 		"a key in the URL":      {"channel=a&token=" + key, 400, sse.Denied, "credential_in_query"},
 		"a token of junk":       {"channel=a&token=x.y.z", 401, sse.Denied, "token_malformed"},
@@ -118,7 +126,7 @@ func TestRefusalsOfAWebSocket(t *testing.T) {
 			s.isOver(t)
 		})
 	}
-	if u := w.o.Admission.Usage(tenant); u != (tenants.Usage{}) {
+	if u := w.o.Admission.Usage(tenant); u != (quota.Usage{}) {
 		t.Errorf("refused requests hold slots: %+v", u)
 	}
 	eventually(t, "no connection is left", func() bool { return w.App.listener.Load().count() == 0 })
@@ -139,8 +147,10 @@ func (w *world) rawSocket(t testing.TB, query string, lines ...string) *rawSocke
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := res.Header; res.StatusCode != 101 || h.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" || h.Get("Upgrade") != "websocket" ||
-		h.Get("Connection") != "Upgrade" || h.Get("Sec-WebSocket-Extensions") != "" || h.Get("Content-Length") != "" || h.Get("Request-Id") == "" {
+	if h := res.Header; res.StatusCode != 101 || h.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" ||
+		h.Get("Upgrade") != "websocket" ||
+		h.Get("Connection") != "Upgrade" || h.Get("Sec-WebSocket-Extensions") != "" || h.Get("Content-Length") != "" ||
+		h.Get("Request-Id") == "" {
 		t.Fatal(res)
 	}
 	s := &rawSocket{c, r}
@@ -181,7 +191,7 @@ func (s *rawSocket) say(first byte, payload string) {
 	s.Write(append(append(b, 0, 0, 0, 0), payload...))
 }
 
-// wantClosed holds that the server closes with the code, and then by FIN.
+// wantClosed checks that the server closes with the code, and then by FIN.
 func (s *rawSocket) wantClosed(t testing.TB, code uint16) {
 	t.Helper()
 	first, payload := s.frame(t)
@@ -200,7 +210,8 @@ func TestAnEventIsOneMessageInTwoFragments(t *testing.T) {
 	w.publish(t, tenant, "a", `{"n":1}`)
 	first, body := s.frame(t)
 	last, end := s.frame(t)
-	if first != 0x01 || last != 0x80 || !strings.HasPrefix(body, `{"id":"evt_`) || end != `,"cursor":"1"}` || !json.Valid([]byte(body+end)) {
+	if first != 0x01 || last != 0x80 || !strings.HasPrefix(body, `{"id":"evt_`) || end != `,"cursor":"1"}` ||
+		!json.Valid([]byte(body+end)) {
 		t.Errorf("%x %s, %x %s", first, body, last, end)
 	}
 }
@@ -220,12 +231,15 @@ func TestPingsAreAnsweredAndACloseIsAnsweredWithItsCode(t *testing.T) {
 			if first, payload := s.frame(t); first != 0x88 || payload != want {
 				t.Errorf("closed with %q, answered with %x %q", code, first, payload)
 			}
-			if _, err := s.r.ReadByte(); err != io.EOF {
+			if _, err := s.r.ReadByte(); !errors.Is(err, io.EOF) {
 				t.Errorf("and then %v", err)
 			}
 			s.Close()
 		}
-		eventually(t, "all have left", func() bool { s := w.hub.Stats(); return s.Ended["left"] == 3 && s.Connections == 0 })
+		eventually(t, "all have left", func() bool {
+			s := w.hub.Stats()
+			return s.Ended["left"] == 3 && s.Connections == 0
+		})
 	})
 }
 
@@ -260,7 +274,7 @@ func TestWhoBreaksTheProtocolIsToldHow(t *testing.T) {
 	})
 }
 
-// What a client claims to send costs the server nothing, and what it sends is bounded over time.
+// A length that a client announces costs the server nothing, and its bytes are bounded over time.
 func TestAFloodOfPingsIsCut(t *testing.T) {
 	bothSinks(t, func(t *testing.T, sink func(*hub.Options)) {
 		w := newWorldOn(t, sink)
@@ -285,7 +299,7 @@ func TestWhoSpeaksBeforeTheAnswerIsHungUpOn(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 	eventually(t, "its slot is free", func() bool {
-		return w.o.Admission.Usage(tenant) == tenants.Usage{} && w.App.listener.Load().count() == 0
+		return w.o.Admission.Usage(tenant) == quota.Usage{} && w.App.listener.Load().count() == 0
 	})
 }
 
@@ -310,9 +324,12 @@ func TestAWebSocketIsRenewedByItsOwnTokens(t *testing.T) {
 		}
 		for _, c := range []struct{ name, raw, want string }{
 			{"a new one", w.token(t, tenant, other), `{"type":"hookcast.renewed","expires_at":"20`},
-			{"another subject's", w.token(t, tenant, bob), `{"type":"hookcast.renewal_refused","code":"connection_of_another"`},
-			{"another tenant's", w.token(t, stranger, spec), `{"type":"hookcast.renewal_refused","code":"connection_of_another"`},
-			{"one without the right", w.token(t, tenant, narrow), `{"type":"hookcast.renewal_refused","code":"channel_forbidden"`},
+			{"another subject's", w.token(t, tenant, bob),
+				`{"type":"hookcast.renewal_refused","code":"connection_of_another"`},
+			{"another tenant's", w.token(t, stranger, spec),
+				`{"type":"hookcast.renewal_refused","code":"connection_of_another"`},
+			{"one without the right", w.token(t, tenant, narrow),
+				`{"type":"hookcast.renewal_refused","code":"channel_forbidden"`},
 			{"a revoked one", revoked, `{"type":"hookcast.renewal_refused","code":"token_revoked"`},
 			{"junk", "x.y.z", `{"type":"hookcast.renewal_refused","code":"token_malformed"`},
 			{"a key", key, `{"type":"hookcast.renewal_refused","code":"token_malformed"`},
@@ -321,7 +338,8 @@ func TestAWebSocketIsRenewedByItsOwnTokens(t *testing.T) {
 				t.Errorf("%s: %s, want %s", c.name, got, c.want)
 			}
 		}
-		if list := w.hub.Connections(tenant); len(list) != 1 || time.Until(list[0].Principal.Expires) < 90*time.Minute || list[0].Transport != "websocket" {
+		if list := w.hub.Connections(tenant); len(list) != 1 ||
+			time.Until(list[0].Principal.Expires) < 90*time.Minute || list[0].Transport != "websocket" {
 			t.Errorf("%+v", list)
 		}
 		w.publish(t, tenant, "a", "still here")
@@ -331,12 +349,12 @@ func TestAWebSocketIsRenewedByItsOwnTokens(t *testing.T) {
 	})
 }
 
-// Large events, many of them, several channels, an independent client: nothing is lost and nothing comes twice.
+// Large events, many of them, several channels, an independent client: nothing is lost or repeated.
 func TestMuchGoesThroughAWebSocket(t *testing.T) {
 	bothSinks(t, func(t *testing.T, sink func(*hub.Options)) {
 		w := newWorldOn(t, func(o *hub.Options) {
 			sink(o)
-			o.UnsentBytes = 1 << 30 // nothing is read before all is published
+			o.UnsentBytes = 1 << 30 // nothing is read before all events are published
 		})
 		tenant, key := w.tenant(t)
 		s := openSocket(t, w, "channel=a&channel=b", auth(key))

@@ -15,7 +15,12 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/node"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/hookcast/hookcast/tenants/quota"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/token"
 )
@@ -25,10 +30,10 @@ type world struct {
 	*App
 	addr     string
 	log      *logBuffer
-	accounts *tenants.Accounts
-	keys     *tenants.Keys
+	accounts *account.Accounts
+	keys     *account.Keys
 	tokens   *token.Tokens
-	events   *tenants.Log
+	events   *eventlog.Log
 	hub      *hub.Hub
 	policies *policies
 	table    *tenantstest.Table
@@ -53,13 +58,13 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// inbox is that of the one node; it does what a node does with news.
+// inbox is that of the only node; it handles news as a node does.
 type inbox struct {
 	hub    *hub.Hub
 	rights Rights
 }
 
-func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	for _, n := range ns {
 		if n.Channel == "" {
 			i.rights.Forget(n.Tenant)
@@ -70,7 +75,7 @@ func (i *inbox) Send(ctx context.Context, node string, ns ...tenants.Notice) err
 
 const testNode = "nod_1"
 
-// policies are the tenants' own rows. asked is called once they are read and before they are answered.
+// policies are the tenants' own rows. asked is called after they are read and before they are returned.
 type policies struct {
 	stored *access.Policies
 	asked  func(tenants.TenantID)
@@ -99,7 +104,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	return newWorldOn(t, func(*hub.Options) {}, change...)
 }
 
-// newWorldOn lets the hub's options be changed.
+// newWorldOn allows changing the hub's options.
 func newWorldOn(t testing.TB, h func(*hub.Options), change ...func(*Options)) *world {
 	t.Helper()
 	w := prepare(t, h, change...)
@@ -115,15 +120,15 @@ func newWorldOn(t testing.TB, h func(*hub.Options), change ...func(*Options)) *w
 func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *world {
 	t.Helper()
 	table, vault := tenantstest.NewTable(tenantstest.Faults{}), tenantstest.NewVault()
-	deployment, err := tenants.OpenDeployment(t.Context(), table, vault)
+	deployment, err := keyring.Open(t.Context(), table, vault)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{log: &logBuffer{}, events: tenants.NewLog(table), table: table, vault: vault}
+	w := &world{log: &logBuffer{}, events: eventlog.New(table), table: table, vault: vault}
 	news := &inbox{}
-	w.accounts = tenants.NewAccounts(table, tenants.NewNews(table, news))
-	signers := tenants.NewSigners(w.accounts, vault, deployment)
-	w.keys = tenants.NewKeys(w.accounts, signers)
+	w.accounts = account.NewAccounts(table, account.NewNews(table, news))
+	signers := account.NewSigners(w.accounts, vault, deployment)
+	w.keys = account.NewKeys(w.accounts, signers)
 	w.tokens = token.New(table, w.accounts, signers)
 	w.policies = &policies{access.NewPolicies(table, w.accounts), func(tenants.TenantID) {}}
 	gate, err := access.NewGate(w.policies)
@@ -132,15 +137,17 @@ func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *worl
 	}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	news.rights = Rights{Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate}
-	ho := hub.Options{Log: w.events, Interest: tenants.NewInterest(table), Node: testNode, Logger: logger, Allowed: news.rights.Verdict, Hidden: news.rights.Hidden}
+	ho := hub.Options{Log: w.events, Interest: node.NewInterest(table), Node: testNode, Logger: logger,
+		Allowed: news.rights.Verdict, Hidden: news.rights.Hidden}
 	h(&ho)
 	w.hub = hub.New(ho)
 	news.hub = w.hub
-	if err := table.Write(t.Context(), tenants.Put(tenants.NodeKey(testNode), nil, time.Time{}, tenants.Anything())); err != nil {
+	if err := table.Write(t.Context(), tenants.Put(node.Key(testNode), nil, time.Time{},
+		tenants.Anything())); err != nil {
 		t.Fatal(err)
 	}
 	o := Options{
-		Hub: w.hub, Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate, Admission: tenants.NewAdmission(),
+		Hub: w.hub, Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate, Admission: quota.NewAdmission(),
 		Pages: http.HandlerFunc(testPages), OpenAPI: []byte("openapi: 3.1.0\n"), Logger: logger,
 	}
 	for _, c := range change {
@@ -165,7 +172,7 @@ func (w *world) serve(t testing.TB, ln net.Listener) {
 	})
 }
 
-// testPages is a handler with what the adaptor's tests need.
+// testPages is a handler with the routes that the adaptor's tests need.
 func testPages(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/echo":
@@ -186,7 +193,8 @@ func testPages(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("X-Multi", "1")
 		w.Header().Add("X-Multi", "2")
 		w.WriteHeader(http.StatusCreated)
-		fmt.Fprint(w, r.Method, " ", r.RequestURI, " ", r.Host, " ", len(b), " ", r.Header["X-Sig"], " ", r.Header["Cookie"], " ", r.Header["Content-Type"], " ",
+		fmt.Fprint(w, r.Method, " ", r.RequestURI, " ", r.Host, " ", len(b), " ", r.Header["X-Sig"],
+			" ", r.Header["Cookie"], " ", r.Header["Content-Type"], " ",
 			r.Header["User-Agent"], " ", r.Header["Content-Length"])
 	default:
 		http.NotFound(w, r)

@@ -94,3 +94,15 @@ func CodeOf(err error) string {
 	}
 	return ""
 }
+
+func IsRefused(err error) bool {
+	_, ok := errors.AsType[*RefusedError](err)
+	return ok
+}
+
+func IsNotFound(err error) bool { return err != nil && KindOf(err) == NotFound }
+
+// Refused is a well-formed request of which one field's value is not taken.
+func Refused(pointer, code, detail string) *Error {
+	return &Error{Kind: Unprocessable, Code: code, Detail: detail, Fields: []FieldError{{pointer, detail}}}
+}

@@ -3,8 +3,31 @@ package tenants
 import (
 	"encoding/binary"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
 )
+
+// MaxHops is how many deliveries of ours an event may have come by. One that has come by so many goes to no endpoint: somebody's
+// server sends us back what we send it.
+const MaxHops = 3
+
+// HeaderHops is the header that says by how many deliveries a request has come, ours included. What takes events in puts it
+// into Event.Hops.
+const HeaderHops = "Hookcast-Hops"
+
+// HopsOf reads HeaderHops from headers with canonical keys; 0 where it is not there. Who sends it can only shorten the way of their own
+// events, so that it needs no signature. Anything but a small number: MaxHops.
+func HopsOf(header map[string][]string) int {
+	values := header[HeaderHops]
+	if len(values) == 0 {
+		return 0
+	}
+	if len(values) > 1 || len(values[0]) != 1 || values[0][0] < '0' || values[0][0] > '9' {
+		return MaxHops
+	}
+	return min(int(values[0][0]-'0'), MaxHops)
+}
 
 // Event is one message of a channel. Up to Log.Append its Seq is 0; from then on it never changes.
 type Event struct {
@@ -53,9 +76,9 @@ func (p *Provenance) HeaderBytes() (n int) {
 	return n
 }
 
-// Notice is what a node is told: events of a channel, or (Channel "") that something about the tenant has changed: policy,
+// InboxMessage is what a node is told: events of a channel, or (Channel "") that something about the tenant has changed: policy,
 // revocation, suspension, limits; or, with an Order, what it is to do.
-type Notice struct {
+type InboxMessage struct {
 	Tenant  TenantID
 	Channel string
 	Events  []Event // consecutive, in order
@@ -97,4 +120,68 @@ func DecodeEvent(b []byte) (Event, error) {
 	}
 	e.Data = head[n:]
 	return e, nil
+}
+
+// EventRef is what the index knows of an event.
+type EventRef struct {
+	ID, Channel, Source, Type string
+	Seq                       int64
+	Time                      time.Time
+	Duplicate                 bool // its delivery id was there before, with another body
+}
+
+// Position is where a list goes on that has ended with e.
+func (e EventRef) Position() string {
+	return strconv.FormatInt(e.Time.UnixNano(), 10) + ":" + strconv.FormatInt(e.Seq, 10) + ":" + e.Channel
+}
+
+const MaxType = 128
+
+// ValidType refuses what cannot be an event's type. A type is 1 to 128 characters of [A-Za-z0-9._:/-]: it stands in an SSE
+// event line, in a CloudEvents attribute and in a listener's name. Else: Unprocessable invalid_type. The names that
+// EventSource and Hookcast itself use (error, open, message, hookcast.…): Unprocessable reserved_type.
+func ValidType(name string) error {
+	if name == "" || len(name) > MaxType {
+		return Refused("/type", "invalid_type", "the type must be 1 to 128 characters")
+	}
+	for i := range len(name) {
+		if !TypeChar(name[i]) {
+			return Refused("/type", "invalid_type", "the type may hold letters, digits and . _ : / - only")
+		}
+	}
+	if ReservedType(name) {
+		return Refused("/type", "reserved_type", "error, open, message and names that begin with hookcast. are taken")
+	}
+	return nil
+}
+
+func ReservedType(name string) bool {
+	return name == "error" || name == "open" || name == "message" || strings.HasPrefix(name, "hookcast.")
+}
+
+func TypeChar(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._:/-", c) >= 0
+}
+
+// TypeOf makes a valid type of what a provider calls its event: "_" stands for each character that a type cannot have, and
+// "webhook." goes before a reserved name. A provider that names no type: "webhook".
+func TypeOf(name string) string {
+	if name == "" {
+		return "webhook"
+	}
+	if ReservedType(name) {
+		name = "webhook." + name
+	}
+	var b strings.Builder
+	for _, c := range name {
+		if b.Len() == MaxType {
+			break
+		}
+		if c < 0x80 && TypeChar(byte(c)) {
+			b.WriteByte(byte(c))
+		} else {
+			b.WriteByte('_')
+		}
+	}
+	return b.String()
 }

@@ -37,9 +37,9 @@ const (
 	PrefixAudit      = "aud_"
 )
 
-const idChars = 26
+const IdChars = 26
 
-var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+var Crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID returns a fresh id under prefix. Ids made later sort later, to the millisecond; 80 bits are random (ULID,
 // https://github.com/ulid/spec).
@@ -47,20 +47,20 @@ func NewID(prefix string) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(time.Now().UnixMilli())<<16)
 	rand.Read(b[6:])
-	return prefix + encodeID(b)
+	return prefix + EncodeID(b)
 }
 
 // DerivedID returns the id that follows from parts: equal parts give an equal id. Each part is hashed with its length, so
 // that ("a","bc") and ("ab","c") differ.
 func DerivedID(prefix string, parts ...string) string {
-	sum := hashParts(parts...)
-	return prefix + encodeID([16]byte(sum[:16]))
+	sum := HashParts(parts...)
+	return prefix + EncodeID([16]byte(sum[:16]))
 }
 
 // ValidID tells whether s is a well-formed id under prefix. It says nothing about whether such a thing exists.
 func ValidID(prefix, s string) bool {
 	rest, ok := strings.CutPrefix(s, prefix)
-	if !ok || len(rest) != idChars {
+	if !ok || len(rest) != IdChars {
 		return false
 	}
 	for i := range len(rest) {
@@ -71,14 +71,14 @@ func ValidID(prefix, s string) bool {
 	return true
 }
 
-// encodeID writes 128 bits as 26 characters, the two spare bits in front, so that the order of the bytes is kept.
-func encodeID(b [16]byte) string {
+// EncodeID writes 128 bits as 26 characters, the two spare bits in front, so that the order of the bytes is kept.
+func EncodeID(b [16]byte) string {
 	var wide [20]byte // 160 bits: 32 characters, of which the last 26 hold the 130 low bits
 	copy(wide[4:], b[:])
-	return crockford.EncodeToString(wide[:])[6:]
+	return Crockford.EncodeToString(wide[:])[6:]
 }
 
-func hashParts(parts ...string) [sha256.Size]byte {
+func HashParts(parts ...string) [sha256.Size]byte {
 	h := sha256.New()
 	var n [8]byte
 	for _, p := range parts {
@@ -87,4 +87,20 @@ func hashParts(parts ...string) [sha256.Size]byte {
 		h.Write([]byte(p))
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// IdTime returns when NewID made the id, to the millisecond. false: it is no id under prefix.
+func IdTime(prefix, id string) (time.Time, bool) {
+	if !ValidID(prefix, id) {
+		return time.Time{}, false
+	}
+	b, err := Crockford.DecodeString(strings.Repeat("0", 6) + id[len(prefix):])
+	if err != nil {
+		return time.Time{}, false
+	}
+	var ms int64
+	for _, c := range b[4:10] {
+		ms = ms<<8 | int64(c)
+	}
+	return time.UnixMilli(ms), true
 }

@@ -2,9 +2,32 @@ package tenants
 
 import (
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 )
+
+// Network is what limits by address count by: an IPv4 address, an IPv6 /64. What is no address stands for itself.
+func Network(ip string) string {
+	if strings.IndexByte(ip, ':') < 0 {
+		return ip
+	}
+	addr, err := netip.ParseAddr(ip)
+	switch {
+	case err != nil:
+		return ip
+	case addr.Is4In6():
+		return addr.Unmap().String()
+	case addr.IsLoopback():
+		return ip
+	}
+	p, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return ip
+	}
+	return p.String()
+}
 
 // limit is one field of Limits under the name that the API gives it.
 type limit struct {
@@ -70,15 +93,35 @@ func (l Limits) with(overrides map[string]int64) Limits {
 	return l
 }
 
-// checkLimit refuses an override of an unknown limit, or one outside what the limit can be.
-func checkLimit(name string, n int64) error {
+// CheckLimit refuses an override of an unknown limit, or one outside what the limit can be.
+func CheckLimit(name string, n int64) error {
 	all := limits()
 	i := slices.IndexFunc(all, func(f limit) bool { return f.name == name })
 	if i < 0 {
-		return refused("/limits", "limit_unknown", "there is no limit of that name")
+		return Refused("/limits", "limit_unknown", "there is no limit of that name")
 	}
 	if f := all[i]; n < f.min || n > f.max {
-		return refused("/limits/"+name, "invalid_limits", name+" must be "+strconv.FormatInt(f.min, 10)+" to "+strconv.FormatInt(f.max, 10))
+		return Refused("/limits/"+name, "invalid_limits", name+" must be "+strconv.FormatInt(f.min, 10)+" to "+strconv.FormatInt(f.max, 10))
 	}
 	return nil
+}
+
+// Retention is what of a channel a tenant may still read. It is a floor that readers apply: rows leave the table later, by
+// expiry. 0 is no bound.
+type Retention struct {
+	Events  int64 // the newest so many
+	Seconds int64 // those received in the last so many seconds; exact to the order in which events of one channel were received
+}
+
+// Retention returns the part of the limits that readers of a channel need.
+func (l Limits) Retention() Retention {
+	return Retention{Events: l.RetentionEvents, Seconds: l.RetentionSeconds}
+}
+
+// ScarcePercent is how much of a limit is in use when its tenant is told.
+const ScarcePercent = 80
+
+// Scarce tells whether so much of a limit is in use that its tenant is to be told.
+func Scarce(used, limit int64) bool {
+	return limit > 0 && used > 0 && used >= (limit*ScarcePercent+99)/100
 }

@@ -1,9 +1,6 @@
 package tenants
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Outgoing is one request to somebody else's server.
 type Outgoing struct {
@@ -31,21 +28,20 @@ const MaxAnswerBody = 16 << 10
 // Failure says why there is no answer, in a word that is shown to the tenant. It never says what a blocked address had to say.
 type Failure string
 
-// The failures.
-const (
-	FailureURL      Failure = "url"      // the URL cannot be posted to
-	FailureDNS      Failure = "dns"      // the name has no address
-	FailureBlocked  Failure = "blocked"  // its address is none that may be posted to
-	FailureConnect  Failure = "connect"  // refused, unreachable, or too slow to accept
-	FailureTLS      Failure = "tls"      // no handshake, or a certificate that does not hold
-	FailureTimeout  Failure = "timeout"  // connected, and no whole answer in time
-	FailureReset    Failure = "reset"    // connected, and then cut
-	FailureResponse Failure = "response" // what came is no HTTP, or too large a head
-	FailureCanceled Failure = "canceled" // we gave up ourselves: it says nothing about the endpoint
-)
+const FailureURL Failure = "url" // the URL cannot be posted to
 
-// Sender makes requests to addresses that tenants choose. It checks the concrete address of every connection, follows no redirect,
-// decodes no content encoding, and ends within its total timeout (15 s) whatever the other side does. Safe for concurrent use.
-type Sender interface {
-	Send(ctx context.Context, o Outgoing) Answer
-}
+const FailureDNS Failure = "dns" // the name has no address
+
+const FailureBlocked Failure = "blocked" // its address is none that may be posted to
+
+const FailureConnect Failure = "connect" // refused, unreachable, or too slow to accept
+
+const FailureTLS Failure = "tls" // no handshake, or a certificate that does not hold
+
+const FailureTimeout Failure = "timeout" // connected, and no whole answer in time
+
+const FailureReset Failure = "reset" // connected, and then cut
+
+const FailureResponse Failure = "response" // what came is no HTTP, or too large a head
+
+const FailureCanceled Failure = "canceled" // we gave up ourselves: it says nothing about the endpoint

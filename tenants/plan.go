@@ -23,7 +23,7 @@ type Limits struct {
 	RetentionSeconds      int64 // older events are below the floor
 
 	// tracing is no limit. It is here because who takes an event in has just asked for the limits, and is to ask for nothing else.
-	tracing Tracing
+	Tracing Tracing
 }
 
 // MaxEventBytes is the largest event that any plan can allow: DynamoDB's item holds 400 KB, its keys and our head included.

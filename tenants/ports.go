@@ -3,9 +3,69 @@ package tenants
 import (
 	"context"
 	"crypto/x509"
+	"net/http"
 	"strings"
 	"time"
 )
+
+// Destinations says which URLs may be posted to.
+type Destinations interface {
+	// CheckURL returns the URL in its one normal form. What may not be posted to: Unprocessable invalid_url, at /url, with the reason. It may
+	// look the name up, and takes a name that cannot be looked up now: what counts is the address at the time of each attempt.
+	CheckURL(ctx context.Context, raw string) (string, error)
+}
+
+// Filter decides by a tenant's expression over an event. The interface is here, and what fulfils it in a package of its own.
+//
+// Obligations: an expression costs bounded work and memory to check and to evaluate, whatever it and the event say, and can do
+// nothing but compute. Safe for concurrent use. Equal arguments give equal answers.
+type Filter interface {
+	// Check refuses what is no expression, or could cost too much: Unprocessable invalid_filter, at /filter, with the position in
+	// the text where there is one.
+	Check(expression string) error
+	// Matches evaluates an expression that Check has passed. What cannot be evaluated on this event (a field that is not there, a payload
+	// that is no JSON, too much work): false and an error of kind Unprocessable, code filter_failed, with a detail for the tenant.
+	Matches(expression string, e Event) (bool, error)
+}
+
+// LimitLookup tells a tenant's limits; Accounts is one. A tenant that may not act: Forbidden tenant_suspended, or NotFound.
+type LimitLookup interface {
+	Limits(ctx context.Context, tenant TenantID) (Limits, error)
+}
+
+// Opener makes requests to addresses that tenants choose, for answers that take their time.
+type Opener interface {
+	// Open returns the answer once its head is there, or why there is none. The body is the caller's to read and close, and ends when ctx
+	// does. It checks the address of every connection and follows no redirect.
+	Open(ctx context.Context, o Outgoing) (*http.Response, Failure)
+}
+
+// InboxMaker makes and removes nodes' inboxes.
+type InboxMaker interface {
+	// Create makes node's inbox. Once it has returned nil everybody can send to it.
+	Create(ctx context.Context, node string) error
+	// Delete removes node's inbox with what is in it. One that is not there is no error.
+	Delete(ctx context.Context, node string) error
+}
+
+// Inbox is the end of an inbox that its node reads.
+type Inbox interface {
+	// Receive waits for notices, 20 s or so, and returns some or none. They come again unless done is called. An inbox that is
+	// not there any more: kind NotFound.
+	Receive(ctx context.Context) (ns []InboxMessage, done func(context.Context) error, err error)
+}
+
+// InboxLister lists inboxes by their nodes' names.
+type InboxLister interface {
+	// List returns the nodes that have an inbox. One made or deleted within the last minute may be missing or still be there.
+	List(ctx context.Context) ([]string, error)
+}
+
+// Sender makes requests to addresses that tenants choose. It checks the concrete address of every connection, follows no redirect,
+// decodes no content encoding, and ends within its total timeout (15 s) whatever the other side does. Safe for concurrent use.
+type Sender interface {
+	Send(ctx context.Context, o Outgoing) Answer
+}
 
 // Everything that an adapter fulfils is in this file. The interfaces are small because the rules are not here: they are in the
 // concrete types that stand on them (Log, Appender, Receiver, …), written once.
@@ -21,6 +81,15 @@ type Kind string
 
 // Ordered tells whether the kind's rows can be queried.
 func (k Kind) Ordered() bool { return strings.Contains(string(k), "/") }
+
+// TenantKind is an ordered kind of row that leaves with its tenant. Each package names its own, so that whoever deletes a tenant needs to know none.
+type TenantKind struct {
+	Kind   Kind
+	AtOnce bool // secrets, and what leads to them: gone when the deletion is answered. The rest is erased afterwards
+
+	// Lookups names the rows of System by which the record in row is found; nil: there are none.
+	Lookups func(row Row) ([]Key, error)
+}
 
 // Key names a row. The tenant is its first part, so that a read across tenants cannot be written down.
 type Key struct {
@@ -183,7 +252,7 @@ type Vault interface {
 type Inboxes interface {
 	// Send hands notices to node's inbox, in order. A node that is gone: kind NotFound. Delivery is at least once, and may fail after
 	// nil where the node dies: nodes read the log after themselves, so a lost notice delays and loses nothing.
-	Send(ctx context.Context, node string, ns ...Notice) error
+	Send(ctx context.Context, node string, ns ...InboxMessage) error
 }
 
 // Certificates fetches the certificates that some providers name in what they sign. Anybody may name one, before anything is verified, so
@@ -195,3 +264,20 @@ type Certificates interface {
 	// certificate_refused. What may pass: Unavailable.
 	Certificate(ctx context.Context, url string) (*x509.Certificate, error)
 }
+
+const RowNodes Kind = "list/nodes" // sys, node id: a live node's lease
+
+const KindRevocations Kind = "list/revocations" // {tenant}, what is revoked; package token
+
+const KindPolicy Kind = "policy" // {tenant}, "": the tenant's own access rules; package access
+
+// SealedSecret is a signing secret as it is stored.
+type SealedSecret struct {
+	ID       string
+	Sealed   []byte
+	Created  time.Time
+	NotAfter time.Time // zero: for as long as the source lives
+}
+
+// Purpose binds a sealed secret to its place: in another source's record it does not open.
+func (s SealedSecret) Purpose(source string) string { return "source-secret/" + source + "/" + s.ID }

@@ -1,11 +1,29 @@
 package tenants
 
 import (
+	"context"
 	"net/mail"
 	"net/url"
 	"strings"
 	"time"
 )
+
+// VersionTenant tells whether c is news of a tenant: a version row that was put.
+func (c Change) VersionTenant() (TenantID, bool) {
+	return c.Row.Tenant, !c.Deleted && c.Row.Key == VersionKey(c.Row.Tenant)
+}
+
+func VersionOf(ctx context.Context, t Table, tenant TenantID) (int64, error) {
+	row, err := t.Get(ctx, VersionKey(tenant))
+	if IsNotFound(err) {
+		return 0, nil
+	}
+	return row.Version, err
+}
+
+func VersionKey(tenant TenantID) Key { return Key{Tenant: tenant, Kind: rowVersion} }
+
+const rowVersion Kind = "version" // {tenant}, "": put again by every change that nodes must hear of
 
 // Tenant is one customer of the deployment.
 type Tenant struct {
@@ -28,7 +46,7 @@ func (t Tenant) Limits() Limits {
 		p = DefaultPlan()
 	}
 	l := p.Limits.with(t.Overrides)
-	l.tracing = t.Tracing
+	l.Tracing = t.Tracing
 	return l
 }
 
@@ -48,24 +66,24 @@ func (t Tenant) AllowsOrigin(origin string) bool {
 
 const maxOrigins = 50
 
-// checkOrigins holds each to a scheme and an authority, as a browser writes its Origin header (RFC 6454 section 6.2).
-func checkOrigins(origins []string) error {
+// CheckOrigins holds each to a scheme and an authority, as a browser writes its Origin header (RFC 6454 section 6.2).
+func CheckOrigins(origins []string) error {
 	if len(origins) > maxOrigins {
-		return refused("/origins", "invalid_origin", "there can be at most 50 origins")
+		return Refused("/origins", "invalid_origin", "there can be at most 50 origins")
 	}
 	for _, o := range origins {
 		u, err := url.Parse(o)
 		if err != nil || len(o) > 255 || o != strings.ToLower(o) || u.Scheme == "" || u.Hostname() == "" || u.Scheme+"://"+u.Host != o ||
 			strings.ContainsAny(u.Host, "*% ") {
-			return refused("/origins", "invalid_origin", "an origin is a scheme and a host in lower case, with a port where it is not the scheme's own: https://app.example.com")
+			return Refused("/origins", "invalid_origin", "an origin is a scheme and a host in lower case, with a port where it is not the scheme's own: https://app.example.com")
 		}
 	}
 	return nil
 }
 
-// normalEmail gives the address in lower case, or refuses it. It is held to ASCII, so that two that look alike are alike.
-func normalEmail(email string) (string, error) {
-	bad := refused("/email", "invalid_email", "the email must be one plain address such as ops@example.com, at most 254 ASCII characters")
+// NormalEmail gives the address in lower case, or refuses it. It is held to ASCII, so that two that look alike are alike.
+func NormalEmail(email string) (string, error) {
+	bad := Refused("/email", "invalid_email", "the email must be one plain address such as ops@example.com, at most 254 ASCII characters")
 	if len(email) > 254 {
 		return "", bad
 	}

@@ -1,4 +1,4 @@
-// Package admin serves the API behind the gateway, and the few paths beside it that a host has anyway.
+// Package admin serves the API behind the gateway, and a few other paths of the API's host.
 package admin
 
 import (
@@ -14,10 +14,11 @@ import (
 	"github.com/hookcast/hookcast/tenants/problem"
 )
 
-// Handler serves api, /openapi.yaml with openAPI, and /healthz. What else there is, is the API's to say: its 404 has the contract's form.
+// Handler serves /openapi.yaml with the content openAPI, /healthz, and all other paths with api, whose 404 is a
+// problem document.
 //
-// Streams and polls are told that they have come to the wrong host. A function cannot hold a connection, and the gateway would cut it
-// after some seconds: a client that is only configured wrong is to know at once.
+// Requests for streams and polls get 404 with code wrong_host. A function cannot hold a connection, and the gateway
+// would close it after some seconds; the error tells a wrongly configured client at once.
 func Handler(api http.Handler, openAPI []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		probe := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -40,46 +41,48 @@ func Handler(api http.Handler, openAPI []byte) http.Handler {
 			w.Header().Set("Request-Id", id)
 			w.Header().Set("Cache-Control", "no-store")
 			problem.Write(w, r, id, tenants.Errorf(tenants.NotFound, "wrong_host",
-				"streams, polls and proxies' runs are served by this deployment's streaming host, this is its API's"))
+				"this is the API's host: use the deployment's streaming host for streams, polls and runs of proxies"))
 		default:
 			api.ServeHTTP(w, r)
 		}
 	})
 }
 
-// runsProxy tells whether a path runs a proxy, which takes longer than a function may.
+// runsProxy reports whether a path runs a proxy, which takes longer than a function may run.
 func runsProxy(path string) bool {
 	rest, ok := strings.CutPrefix(path, "/v1/proxies/")
 	return ok && (rest == "run" || strings.HasSuffix(rest, "/stream") || strings.HasSuffix(rest, "/collect"))
 }
 
-// Interest counts a channel's subscribers on all nodes: *tenants.Interest.
+// Interest counts a channel's subscribers on all nodes. *tenants.Interest implements it.
 type Interest interface {
 	Subscribers(ctx context.Context, t tenants.TenantID, channel string) (int, error)
 	Left(ctx context.Context, t tenants.TenantID, channel string) (bool, error)
 }
 
-// Subscribers counts a channel's subscribers for the API, which has the number beside what matters: where it cannot be had it is 0.
+// Subscribers returns a function that counts a channel's subscribers for the API. If the count fails, it logs the
+// error and returns 0, because the number is secondary in the API's responses.
 func Subscribers(in Interest, log *slog.Logger) func(context.Context, tenants.TenantID, string) int {
 	return func(ctx context.Context, t tenants.TenantID, channel string) int {
 		n, err := in.Subscribers(ctx, t, channel)
 		if err != nil {
-			log.WarnContext(ctx, "subscribers could not be counted", "tenant", t, "error", err)
+			log.WarnContext(ctx, "cannot count subscribers", "tenant", t, "error", err)
 		}
 		return n
 	}
 }
 
-// Left tells the API whether a bound channel's client has left; where that cannot be found out it has not.
+// Left returns a function that reports whether a bound channel's client has left. If that is unknown, it logs the
+// error and returns false.
 func Left(in Interest, log *slog.Logger) func(context.Context, tenants.TenantID, string) bool {
 	return func(ctx context.Context, t tenants.TenantID, channel string) bool {
 		left, err := in.Left(ctx, t, channel)
 		if err != nil {
-			log.WarnContext(ctx, "whether a client has left could not be found out", "tenant", t, "error", err)
+			log.WarnContext(ctx, "cannot find out whether a client has left", "tenant", t, "error", err)
 		}
 		return left
 	}
 }
 
-// Observe notes whose request it is.
+// Observe adds the tenant to the request's log line.
 func Observe(ctx context.Context, t tenants.TenantID) { note.Add(ctx, "tenant", string(t)) }

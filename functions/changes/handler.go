@@ -1,8 +1,8 @@
-// Package changes follows the table's stream: it gives events to the endpoints that they are for, counts usage, indexes events, and tells the nodes of what has changed about a tenant, in case that
-// whoever changed it could not.
+// Package changes follows the table's stream: it dispatches events to their endpoints, counts usage, indexes events,
+// and tells the nodes about changes of tenants, in case the process that made the change could not.
 //
-// A record that is no row of this release's has failed. Lambda halves the batch until it is alone, tries it a few times more and then
-// notes it with the failures, and the shard goes on behind it. All that is done here can be done twice.
+// A record that this release cannot decode fails. Lambda halves the batch until the record is alone, retries it a few
+// times, then reports it as a failure and continues with the next record. Everything done here may be done twice.
 package changes
 
 import (
@@ -19,30 +19,32 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Usage counts the events among changes, and returns the indexes of those that it could not: *tenants.MonthlyUsage.
+// Usage counts the events among changes and returns the indexes of those that it could not count.
+// *tenants.MonthlyUsage implements it.
 type Usage interface {
 	Count(ctx context.Context, changes []tenants.Change) (failed []int, err error)
 }
 
-// Index takes the events among changes into the list over all channels, and returns the indexes of those that it could not: *tenants.EventIndex.
+// Index adds the events among changes to the list of events of all channels and returns the indexes of those that it
+// could not add. *tenants.EventIndex implements it.
 type Index interface {
 	Add(ctx context.Context, changes []tenants.Change) (failed []int, err error)
 }
 
-// Dispatcher sends each event among changes on its way to the endpoints that it is for, and returns the indexes of those that it could not, having tried for
-// as long as ctx lets it: *tenants.Dispatcher.
+// Dispatcher queues each event among changes for its endpoints, retries until ctx ends, and returns the indexes of
+// those that it could not queue. *tenants.Dispatcher implements it.
 type Dispatcher interface {
 	Persist(ctx context.Context, changes []tenants.Change) (failed []int, err error)
 }
 
-// News tells all nodes that something about the tenant has changed: *tenants.News.
+// News tells all nodes that the tenant has changed. *tenants.News implements it.
 type News interface {
 	Send(ctx context.Context, tenant tenants.TenantID) error
 }
 
 // Options are a Handler's dependencies.
 type Options struct {
-	// Decode makes a change of one of the event's Records: the table's adapter's.
+	// Decode decodes one of the event's Records. The table's adapter provides it.
 	Decode  func(record []byte) (tenants.Change, error)
 	Usage   Usage
 	Index   Index
@@ -52,10 +54,10 @@ type Options struct {
 	Measure func(values ...slog.Attr)
 }
 
-// Event is a batch of a stream's records as Lambda hands it over.
+// Event is a batch of a stream's records as Lambda passes it.
 type Event struct{ Records []json.RawMessage }
 
-// Handler is for lambda.Start.
+// Handler returns the handler for lambda.Start.
 func Handler(o Options) func(context.Context, Event) (events.DynamoDBEventResponse, error) {
 	return func(ctx context.Context, e Event) (events.DynamoDBEventResponse, error) {
 		begin := time.Now()
@@ -72,25 +74,27 @@ func Handler(o Options) func(context.Context, Event) (events.DynamoDBEventRespon
 		slices.Sort(failed)
 		failed = slices.Compact(failed)
 		o.Measure(slog.Int("Changes", len(e.Records)), slog.Int("ChangesFailed", len(failed)))
-		log.InfoContext(ctx, "batch", "tenants", batch.TenantsOf(owners(decoded)), "records", len(e.Records), "failed", len(failed), "ms", time.Since(begin).Milliseconds())
+		log.InfoContext(ctx, "batch", "tenants", batch.TenantsOf(owners(decoded)), "records", len(e.Records),
+			"failed", len(failed), "ms", time.Since(begin).Milliseconds())
 		return batch.Records(sequence(e.Records), failed), nil
 	}
 }
 
-// takeIn dispatches the events, counts them and indexes them, all at once, and returns the indexes of those that are to come again.
+// takeIn concurrently dispatches, counts and indexes the events, and returns the indexes of those that must be retried.
 func (o Options) takeIn(ctx context.Context, log *slog.Logger, decoded []tenants.Change) (failed []int) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for _, way := range []struct {
-		take func(context.Context, []tenants.Change) ([]int, error)
-		said string
+	for _, consumer := range []struct {
+		take    func(context.Context, []tenants.Change) ([]int, error)
+		message string
 	}{
-		{o.Out.Persist, "events were not dispatched"}, {o.Usage.Count, "usage was not counted"}, {o.Index.Add, "events were not indexed"},
+		{o.Out.Persist, "cannot dispatch events"}, {o.Usage.Count, "cannot count usage"},
+		{o.Index.Add, "cannot index events"},
 	} {
 		all.Go(func() {
-			lost, err := way.take(ctx, decoded)
+			lost, err := consumer.take(ctx, decoded)
 			if err != nil {
-				log.WarnContext(ctx, way.said, "error", err)
+				log.WarnContext(ctx, consumer.message, "error", err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -101,7 +105,7 @@ func (o Options) takeIn(ctx context.Context, log *slog.Logger, decoded []tenants
 	return failed
 }
 
-// owners yields whose the rows are.
+// owners yields the tenants of the rows.
 func owners(changes []tenants.Change) iter.Seq[tenants.TenantID] {
 	return func(yield func(tenants.TenantID) bool) {
 		for _, c := range changes {
@@ -112,12 +116,14 @@ func owners(changes []tenants.Change) iter.Seq[tenants.TenantID] {
 	}
 }
 
-// decode returns the changes among the records, each with its place there, and the places of those that are none.
-func (o Options) decode(ctx context.Context, log *slog.Logger, records []json.RawMessage) (decoded []tenants.Change, places, failed []int) {
+// decode returns the decoded changes, the index of each in records, and the indexes of records that cannot be decoded.
+func (o Options) decode(
+	ctx context.Context, log *slog.Logger, records []json.RawMessage,
+) (decoded []tenants.Change, places, failed []int) {
 	for i, r := range records {
 		c, err := o.Decode(r)
 		if err != nil {
-			log.ErrorContext(ctx, "a record is no row that this release knows", "error", err)
+			log.ErrorContext(ctx, "cannot decode a record of the stream", "error", err)
 			failed = append(failed, i)
 			continue
 		}
@@ -126,7 +132,7 @@ func (o Options) decode(ctx context.Context, log *slog.Logger, records []json.Ra
 	return decoded, places, failed
 }
 
-// tell sends news of each tenant once, and returns the indexes of what was not told.
+// tell sends news about each changed tenant once, and returns the indexes of changes whose news could not be sent.
 func (o Options) tell(ctx context.Context, log *slog.Logger, decoded []tenants.Change) (failed []int) {
 	told := make(map[tenants.TenantID]error)
 	for i, c := range decoded {
@@ -137,7 +143,8 @@ func (o Options) tell(ctx context.Context, log *slog.Logger, decoded []tenants.C
 		err, done := told[tenant]
 		if !done {
 			if err = o.News.Send(ctx, tenant); err != nil {
-				log.WarnContext(ctx, "nodes were not told", "tenant", tenant, "error", err)
+				log.WarnContext(ctx, "cannot tell the nodes about a change of the tenant", "tenant", tenant,
+					"error", err)
 			}
 			told[tenant] = err
 		}
@@ -148,7 +155,7 @@ func (o Options) tell(ctx context.Context, log *slog.Logger, decoded []tenants.C
 	return failed
 }
 
-// sequence gives the records' numbers, which are all that an answer names.
+// sequence returns records that have only their sequence numbers, which is all that a response needs.
 func sequence(records []json.RawMessage) []events.DynamoDBEventRecord {
 	rs := make([]events.DynamoDBEventRecord, len(records))
 	for i, r := range records {

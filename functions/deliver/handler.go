@@ -1,4 +1,5 @@
-// Package deliver takes batches of the two queues of deliveries to the Deliverer, and tells Lambda which messages are not done.
+// Package deliver passes batches of the two queues of deliveries to the Deliverer, and tells Lambda which messages
+// are not done.
 package deliver
 
 import (
@@ -10,10 +11,11 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Deliverer is what a batch is handed to: *tenants.Deliverer. It returns the indexes of what is not done, which it has given back to the queue.
+// Deliverer handles a batch. *tenants.Deliverer implements it. It returns the indexes of messages that are not done,
+// which it has released to the queue.
 type Deliverer interface {
-	Deliver(ctx context.Context, rs []tenants.Received) (failed []int) // of what is ready
-	Hop(ctx context.Context, rs []tenants.Received) (failed []int)     // of what waits
+	Deliver(ctx context.Context, rs []tenants.Received) (failed []int) // for deliveries that are ready
+	Forward(ctx context.Context, rs []tenants.Received) (failed []int)     // for deliveries that wait
 }
 
 // Options are a Handler's dependencies.
@@ -23,10 +25,13 @@ type Options struct {
 	Measure   func(values ...slog.Attr)
 }
 
-// Handler is for lambda.Start. A batch is of one queue: what has a group is ready, what has none waits.
+// Handler returns the handler for lambda.Start. All messages of a batch are from one queue: those with a group are
+// ready, those without one wait.
 func Handler(o Options) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
-	ready := batch.Queue{Take: o.Deliverer.Deliver, Name: "Delivered", Measure: o.Measure, Logger: o.Logger.With("queue", "ready")}
-	waiting := batch.Queue{Take: o.Deliverer.Hop, Name: "Hopped", Measure: o.Measure, Logger: o.Logger.With("queue", "waiting")}
+	ready := batch.Queue{Take: o.Deliverer.Deliver, Name: "Delivered", Measure: o.Measure,
+		Logger: o.Logger.With("queue", "ready")}
+	waiting := batch.Queue{Take: o.Deliverer.Forward, Name: "Hopped", Measure: o.Measure,
+		Logger: o.Logger.With("queue", "waiting")}
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		if len(e.Records) > 0 && batch.Group(e.Records[0]) == "" {
 			return waiting.Handle(ctx, e), nil

@@ -1,9 +1,9 @@
-// Package ingest takes webhooks in at /in/{token}: it turns an HTTP request into a tenants.Inbound and the receiver's verdict
-// into an answer. What a webhook is, and whether it is believed, is the receiver's to say.
+// Package ingest receives webhooks at /in/{token}. It converts an HTTP request to a tenants.Inbound and the
+// receiver's result to a response. The receiver interprets and verifies the webhook.
 //
-// The bytes that a provider signed are the bytes on the wire, so nothing is decoded here; a Content-Encoding that the receiver could not decode
-// is refused (415) before the body is read. The token is matched against the path as it was sent, with no cleaning and no
-// unescaping: "/in/x/", "/in/%78" and "/in//x" are not "/in/x".
+// A provider signs the bytes on the wire, so nothing is decoded here. A Content-Encoding that the receiver cannot
+// decode is refused (415) before the body is read. The token is taken from the path as it was sent, neither cleaned
+// nor unescaped: "/in/x/", "/in/%78" and "/in//x" are not "/in/x".
 package ingest
 
 import (
@@ -20,36 +20,39 @@ import (
 
 	"github.com/hookcast/hookcast/functions/internal/note"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/intake"
 	"github.com/hookcast/hookcast/tenants/problem"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
-// Prefix is what every path of this handler begins with.
+// Prefix is the prefix of all paths of Handler.
 const Prefix = "/in/"
 
-const maxToken = 128 // bytes; longer ones are refused before anything looks at them
+const maxToken = 128 // bytes; longer tokens are refused without a lookup
 
-// Receiver is what a webhook is handed to: *tenants.Receiver. It returns nil only once the event is durable, and the tenant with whatever else
-// it returns, once it is known.
+// Receiver handles a webhook. *tenants.Receiver implements it. Its error is nil only if the event is durable. The
+// result has the tenant as soon as it is known, even with an error.
 type Receiver interface {
-	Receive(ctx context.Context, in tenants.Inbound) (tenants.Accepted, error)
+	Receive(ctx context.Context, in intake.Inbound) (intake.Accepted, error)
 }
 
-// Options are a Handler's dependencies and bounds.
+// Options are a Handler's dependencies and limits.
 type Options struct {
 	Receiver Receiver
 	Logger   *slog.Logger
-	// PublicURL is the base address that providers were given ("https://hooks.example.com"). Signatures that cover the
-	// address are checked against it, never against the request's Host.
+	// PublicURL is the base URL that providers use, such as https://hooks.example.com. Signatures that cover the URL
+	// are verified with it, never with the request's Host.
 	PublicURL string
-	// Observe hears whose webhook it is, once that is known. Nil: nobody does.
+	// Observe is called with the webhook's tenant once it is known. It may be nil.
 	Observe func(context.Context, tenants.TenantID)
-	// MaxBody is the largest body taken, in bytes. A tenant's own limit may be lower; the receiver holds to that.
+	// MaxBody is the largest accepted body, in bytes. The receiver enforces a tenant's own limit, which may be lower.
 	MaxBody int64
 }
 
-// Handler serves /in/{token}: POST, and GET and HEAD for the providers that shake hands or probe by them; to any other method it answers
-// what the source takes. How long a body may take is the server's read timeout; where that ends a read, the answer is 408.
+// Handler serves /in/{token}: POST, and GET and HEAD for handshakes and probes of providers. For other methods the
+// response names those that the source allows. If the server's read timeout ends the read of a body, the response is
+// 408.
 func Handler(o Options) http.Handler {
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	return &handler{o}
@@ -82,8 +85,8 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return &tenants.Error{Kind: tenants.NotFound}
 	}
 	var body []byte
-	if r.Method == http.MethodPost || r.Method == http.MethodGet { // no other method has one that anybody would read
-		if _, err := tenants.Encoded(r.Header); err != nil {
+	if r.Method == http.MethodPost || r.Method == http.MethodGet { // bodies of other methods are ignored
+		if _, err := intake.Encoded(r.Header); err != nil {
 			return err
 		}
 		var err error
@@ -95,7 +98,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.RawQuery != "" {
 		url += "?" + r.URL.RawQuery
 	}
-	accepted, err := h.Receiver.Receive(r.Context(), tenants.Inbound{
+	accepted, err := h.Receiver.Receive(r.Context(), intake.Inbound{
 		Token: token, Method: r.Method, URL: url, Header: r.Header, Body: body, Received: time.Now(),
 	})
 	if accepted.Tenant != "" && h.Observe != nil {
@@ -151,9 +154,9 @@ func answerHandshake(w http.ResponseWriter, reply signing.Reply) error {
 	return nil
 }
 
-// answerAs answers as the source's tenant wants it. Whoever opens the address in a browser, which a form of another site can make it do, gets nothing
-// that runs: the text is a tenant's, and the origin is everybody's.
-func answerAs(w http.ResponseWriter, response tenants.SourceResponse) {
+// answerAs sends the response that the source's tenant configured. Its headers keep a browser from running it: a form
+// on any site can make a browser open the URL, the text is the tenant's, and all tenants share the origin.
+func answerAs(w http.ResponseWriter, response source.Response) {
 	h := w.Header()
 	if response.Status != http.StatusNoContent {
 		h.Set("Content-Type", response.ContentType())
@@ -166,10 +169,10 @@ func answerAs(w http.ResponseWriter, response tenants.SourceResponse) {
 	}
 }
 
-// Observe notes whose webhook it is.
+// Observe adds the tenant to the request's log line.
 func Observe(ctx context.Context, t tenants.TenantID) { note.Add(ctx, "tenant", string(t)) }
 
-// tokenOf takes the token from the path as it was sent.
+// tokenOf returns the token in the path as it was sent.
 func tokenOf(r *http.Request) (string, bool) {
 	token, ok := strings.CutPrefix(r.URL.EscapedPath(), Prefix)
 	if !ok || token == "" || len(token) > maxToken {
@@ -184,10 +187,9 @@ func tokenOf(r *http.Request) (string, bool) {
 	return token, true
 }
 
-// body reads the body up to the bound and not a byte further; what is over it makes the server close the connection.
+// body reads the body up to the limit. If it is longer, the server closes the connection.
 func (h *handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := &tenants.Error{Kind: tenants.TooLarge, Code: "body_too_large",
-		Detail: "The body is larger than " + strconv.FormatInt(h.MaxBody, 10) + " bytes."}
+	tooLarge := tenants.Errorf(tenants.TooLarge, "body_too_large", "the body is larger than %d bytes", h.MaxBody)
 	if r.ContentLength > h.MaxBody {
 		w.Header().Set("Connection", "close")
 		return nil, tooLarge
@@ -200,11 +202,11 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge
 	}
-	if _, ok := errors.AsType[*tenants.Error](err); ok { // the transport knows better what went wrong
+	if _, ok := errors.AsType[*tenants.Error](err); ok { // the transport's error is more specific
 		return nil, err
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		return nil, tenants.Errorf(tenants.Timeout, "body_timeout", "The body did not arrive in time.")
+		return nil, tenants.Errorf(tenants.Timeout, "body_timeout", "the body did not arrive in time")
 	}
-	return nil, tenants.Errorf(tenants.Invalid, "body_incomplete", "The body ended before it was complete.")
+	return nil, tenants.Errorf(tenants.Invalid, "body_incomplete", "the body ended before it was complete")
 }

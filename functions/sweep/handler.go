@@ -1,4 +1,4 @@
-// Package sweep takes away what dead nodes and deleted tenants have left behind. A timer invokes it.
+// Package sweep removes the remains of dead nodes and deleted tenants. A timer invokes it.
 package sweep
 
 import (
@@ -11,12 +11,12 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Sweep removes what nobody uses any more and says how much that was: *tenants.Sweep.
+// Sweep removes the inboxes of dead nodes and returns their number. *tenants.Sweep implements it.
 type Sweep interface {
 	Run(ctx context.Context) (removed int, err error)
 }
 
-// Erasure takes away what deleted tenants have left and says how many rows that were: *tenants.Erasure.
+// Erasure removes the rows of deleted tenants and returns their number. *tenants.Erasure implements it.
 type Erasure interface {
 	Run(ctx context.Context) (erased int, err error)
 }
@@ -29,7 +29,7 @@ type Options struct {
 	Measure func(values ...slog.Attr)
 }
 
-// Handler is for lambda.Start. What the timer says does not matter.
+// Handler returns the handler for lambda.Start. It ignores the timer's event.
 func Handler(o Options) func(context.Context, json.RawMessage) error {
 	return func(ctx context.Context, _ json.RawMessage) error {
 		within, cancel := batch.Within(ctx)
@@ -37,7 +37,7 @@ func Handler(o Options) func(context.Context, json.RawMessage) error {
 		removed, err := o.Sweep.Run(within)
 		erased, failed := o.Erasure.Run(within)
 		if within.Err() != nil && ctx.Err() == nil && tenants.KindOf(failed) == tenants.Unavailable {
-			failed = nil // there is more than one invocation has time for: the next goes on
+			failed = nil // there was not enough time; the next invocation continues
 		}
 		err = errors.Join(err, failed)
 		o.Measure(slog.Int("InboxesRemoved", removed))

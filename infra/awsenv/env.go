@@ -1,6 +1,6 @@
-// Package awsenv is what a process on AWS has of its surroundings: what its environment says, the SDK's configuration, a log of JSON
-// lines and metrics in CloudWatch's embedded format. Where something is missing the process ends with one line that says what, before
-// it serves anybody.
+// Package awsenv provides the environment of a process on AWS: its variables, the SDK's configuration, a log of JSON
+// lines, and metrics in CloudWatch's embedded format. If something is missing, the process exits with one line that
+// says so, before it serves requests.
 package awsenv
 
 import (
@@ -18,27 +18,30 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// Name is a variable of the environment.
+// Name is the name of an environment variable.
 type Name string
 
+// The environment variables of Hookcast's processes.
 const (
 	Table           Name = "HOOKCAST_TABLE"             // name of the DynamoDB table
-	IngestQueue     Name = "HOOKCAST_INGEST_QUEUE_URL"  // of the FIFO queue in front of the log
-	DeliverQueue    Name = "HOOKCAST_DELIVER_QUEUE_URL" // of the FIFO queue of deliveries that are ready
-	WaitingQueue    Name = "HOOKCAST_WAITING_QUEUE_URL" // of the queue of deliveries that wait
+	IngestQueue     Name = "HOOKCAST_INGEST_QUEUE_URL"  // URL of the FIFO queue of events that are not yet in the log
+	DeliverQueue    Name = "HOOKCAST_DELIVER_QUEUE_URL" // URL of the FIFO queue of deliveries that are ready
+	WaitingQueue    Name = "HOOKCAST_WAITING_QUEUE_URL" // URL of the queue of deliveries that wait
 	KMSKey          Name = "HOOKCAST_KMS_KEY"           // ARN of the key that secrets are sealed under
-	PublicURL       Name = "HOOKCAST_PUBLIC_URL"        // base address of the API and of /in/{token}, as providers reach it
-	InboxPrefix     Name = "HOOKCAST_INBOX_PREFIX"      // what names of nodes' queues begin with
-	Signup          Name = "HOOKCAST_SIGNUP"            // "open", or "closed": tenants are the operator's to make
+	PublicURL       Name = "HOOKCAST_PUBLIC_URL"        // base URL of the API and of /in/{token}, as providers use it
+	InboxPrefix     Name = "HOOKCAST_INBOX_PREFIX"      // prefix of the names of nodes' queues
+	Signup          Name = "HOOKCAST_SIGNUP"            // "open", or "closed" if only the operator creates tenants
 	OperatorKeyHash Name = "HOOKCAST_OPERATOR_KEY_HASH" // SHA-256 of the operator's key, in hexadecimal
 	Address         Name = "HOOKCAST_ADDR"              // host:port to listen on
-	TargetGroup     Name = "HOOKCAST_TARGET_GROUP_ARN"  // of the balancer that the process is behind; may be missing
-	LogLevel        Name = "HOOKCAST_LOG_LEVEL"         // debug, info, warn, error; missing: info
-	OwnHosts        Name = "HOOKCAST_OWN_HOSTS"         // hosts that nothing is posted to since they are us, with commas between
-	AllowPrivate    Name = "HOOKCAST_ALLOW_PRIVATE"     // "yes" lets endpoints be private addresses, unproven; for development, and missing elsewhere
+	TargetGroup     Name = "HOOKCAST_TARGET_GROUP_ARN"  // ARN of the load balancer's target group; optional
+	LogLevel        Name = "HOOKCAST_LOG_LEVEL"         // debug, info, warn or error; optional, default info
+	// this deployment's own hosts, separated by commas; nothing is posted to them
+	OwnHosts Name = "HOOKCAST_OWN_HOSTS"
+	// "yes" allows private addresses for endpoints, without proof of ownership; for development only
+	AllowPrivate Name = "HOOKCAST_ALLOW_PRIVATE"
 )
 
-// Env is a process's surroundings.
+// Env is the environment of a process.
 type Env struct {
 	Config aws.Config
 	Logger *slog.Logger
@@ -49,8 +52,8 @@ type Env struct {
 	values  map[Name]string
 }
 
-// Start reads the variables that the program needs and the SDK's configuration. Where something is missing it ends the process: one line
-// on the standard error, status 1.
+// Start reads the variables that the program needs and the SDK's configuration. If something is missing, it prints
+// one line to stderr and exits with status 1.
 func Start(program string, needs ...Name) *Env {
 	e, err := Read(context.Background(), program, os.LookupEnv, os.Stdout, needs...)
 	if err != nil {
@@ -60,8 +63,10 @@ func Start(program string, needs ...Name) *Env {
 	return e
 }
 
-// Read is Start for one who wants the error. Log and metrics go to out.
-func Read(ctx context.Context, program string, lookup func(string) (string, bool), out io.Writer, needs ...Name) (*Env, error) {
+// Read is like Start but returns the error. Log and metrics are written to out.
+func Read(
+	ctx context.Context, program string, lookup func(string) (string, bool), out io.Writer, needs ...Name,
+) (*Env, error) {
 	e := &Env{program: program, began: time.Now(), values: make(map[Name]string)}
 	var missing []string
 	for _, name := range needs {
@@ -78,26 +83,27 @@ func Read(ctx context.Context, program string, lookup func(string) (string, bool
 		e.values[name], _ = lookup(string(name))
 	}
 	if s, ok := e.values[Signup]; ok && s != "open" && s != "closed" {
-		return nil, fmt.Errorf("%s is neither open nor closed", Signup)
+		return nil, fmt.Errorf("%s must be open or closed", Signup)
 	}
 	if s := e.values[AllowPrivate]; s != "" && s != "yes" {
-		return nil, fmt.Errorf("%s is either yes or missing", AllowPrivate)
+		return nil, fmt.Errorf("%s must be yes or missing", AllowPrivate)
 	}
 	var level slog.Level
 	if s := e.values[LogLevel]; s != "" {
 		if err := level.UnmarshalText([]byte(s)); err != nil {
-			return nil, fmt.Errorf("%s is none of debug, info, warn, error", LogLevel)
+			return nil, fmt.Errorf("%s must be debug, info, warn or error", LogLevel)
 		}
 	}
 	lines := &lineWriter{w: out}
 	e.Logger = slog.New(slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: level})).With("program", program)
 	e.Metrics = &Metrics{out: lines, table: e.values[Table], program: program}
 	var err error
-	said := logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) { // of requests that it tries again; else it goes to the standard error
-		e.Logger.Debug("the AWS SDK", "says", fmt.Sprintf(format, v...))
+	// The SDK logs retries. By default it writes them to stderr.
+	sdk := logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+		e.Logger.Debug("message of the AWS SDK", "says", fmt.Sprintf(format, v...))
 	})
-	if e.Config, err = config.LoadDefaultConfig(ctx, config.WithLogger(said)); err != nil {
-		return nil, fmt.Errorf("the configuration of the AWS SDK: %w", err)
+	if e.Config, err = config.LoadDefaultConfig(ctx, config.WithLogger(sdk)); err != nil {
+		return nil, fmt.Errorf("cannot load the configuration of the AWS SDK: %w", err)
 	}
 	if e.Config.Region == "" {
 		return nil, errors.New("missing in the environment: AWS_REGION")
@@ -105,30 +111,32 @@ func Read(ctx context.Context, program string, lookup func(string) (string, bool
 	return e, nil
 }
 
-// Get returns a variable that Start was told of.
+// Get returns a variable that was named to Start or is optional. It panics for other variables.
 func (e *Env) Get(name Name) string {
 	v, ok := e.values[name]
 	if !ok {
-		panic("awsenv: " + string(name) + " was not asked for")
+		panic("awsenv: " + string(name) + " was not named to Start")
 	}
 	return v
 }
 
-// SignupOpen tells whether anybody can sign up.
+// SignupOpen reports whether anybody can sign up.
 func (e *Env) SignupOpen() bool { return e.Get(Signup) == "open" }
 
-// AllowsPrivate tells whether endpoints may be private addresses.
+// AllowsPrivate reports whether endpoints may have private addresses.
 func (e *Env) AllowsPrivate() bool { return e.Get(AllowPrivate) == "yes" }
 
-// Must ends the process where err is one: one line, status 1. It names the region, since a table that is missing is mostly in another.
+// Must exits with status 1 if err is not nil, after one line to stderr. The line names the region, because a missing
+// table is usually in a different one.
 func (e *Env) Must(err error) {
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %s (region %s)\n", e.program, strings.ReplaceAll(err.Error(), "\n", " "), e.Config.Region)
+		fmt.Fprintf(os.Stderr, "%s: %s (region %s)\n", e.program, strings.ReplaceAll(err.Error(), "\n", " "),
+			e.Config.Region)
 		os.Exit(1)
 	}
 }
 
-// Ready says that the process serves from now on, and how long it took to get there.
+// Ready logs that the process is ready to serve, and how long its start took.
 func (e *Env) Ready() {
 	e.Logger.Info("ready", "init_ms", time.Since(e.began).Milliseconds())
 }

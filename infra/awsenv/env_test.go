@@ -13,7 +13,7 @@ import (
 	"github.com/hookcast/hookcast/infra/awsenv"
 )
 
-// read reads an environment that a test gives, with a region unless it says otherwise.
+// read reads a test's environment. The region is eu-central-1 unless env has one.
 func read(t *testing.T, out *bytes.Buffer, env map[string]string, needs ...awsenv.Name) (*awsenv.Env, error) {
 	t.Helper()
 	t.Setenv("AWS_REGION", "eu-central-1")
@@ -34,40 +34,49 @@ func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
 		needs []awsenv.Name
 		says  string
 	}{
-		"all":      {nil, []awsenv.Name{awsenv.Table, awsenv.KMSKey}, "missing in the environment: HOOKCAST_TABLE, HOOKCAST_KMS_KEY"},
-		"empty":    {map[string]string{"HOOKCAST_TABLE": ""}, []awsenv.Name{awsenv.Table}, "missing in the environment: HOOKCAST_TABLE"},
-		"region":   {map[string]string{"AWS_REGION": ""}, nil, "missing in the environment: AWS_REGION"},
-		"level":    {map[string]string{"HOOKCAST_LOG_LEVEL": "loud"}, nil, "HOOKCAST_LOG_LEVEL is none of debug, info, warn, error"},
-		"sign-up":  {map[string]string{"HOOKCAST_SIGNUP": "maybe"}, []awsenv.Name{awsenv.Signup}, "HOOKCAST_SIGNUP is neither open nor closed"},
-		"secret":   {map[string]string{"HOOKCAST_SIGNUP": "s3cret"}, []awsenv.Name{awsenv.Signup}, "HOOKCAST_SIGNUP is neither open nor closed"},
-		"nothing":  {nil, nil, ""},
-		"all said": {map[string]string{"HOOKCAST_TABLE": "t", "HOOKCAST_SIGNUP": "open", "HOOKCAST_LOG_LEVEL": "debug"}, []awsenv.Name{awsenv.Table, awsenv.Signup}, ""},
+		"all": {nil, []awsenv.Name{awsenv.Table, awsenv.KMSKey},
+			"missing in the environment: HOOKCAST_TABLE, HOOKCAST_KMS_KEY"},
+		"empty": {map[string]string{"HOOKCAST_TABLE": ""}, []awsenv.Name{awsenv.Table},
+			"missing in the environment: HOOKCAST_TABLE"},
+		"region": {map[string]string{"AWS_REGION": ""}, nil, "missing in the environment: AWS_REGION"},
+		"level": {map[string]string{"HOOKCAST_LOG_LEVEL": "loud"}, nil,
+			"HOOKCAST_LOG_LEVEL must be debug, info, warn or error"},
+		"sign-up": {map[string]string{"HOOKCAST_SIGNUP": "maybe"}, []awsenv.Name{awsenv.Signup},
+			"HOOKCAST_SIGNUP must be open or closed"},
+		"secret": {map[string]string{"HOOKCAST_SIGNUP": "s3cret"}, []awsenv.Name{awsenv.Signup},
+			"HOOKCAST_SIGNUP must be open or closed"},
+		"nothing": {nil, nil, ""},
+		"all said": {map[string]string{"HOOKCAST_TABLE": "t", "HOOKCAST_SIGNUP": "open", "HOOKCAST_LOG_LEVEL": "debug"},
+			[]awsenv.Name{awsenv.Table, awsenv.Signup}, ""},
 	} {
 		_, err := read(t, new(bytes.Buffer), c.env, c.needs...)
 		if (err == nil) != (c.says == "") || err != nil && err.Error() != c.says {
-			t.Errorf("%s: %v, want %q", name, err, c.says)
+			t.Errorf("%s: Read = %v, want %q", name, err, c.says)
 		}
 	}
 }
 
 func TestTheEnvironmentIsWhatItSays(t *testing.T) {
 	var out bytes.Buffer
-	e, err := read(t, &out, map[string]string{"HOOKCAST_TABLE": "t", "HOOKCAST_SIGNUP": "closed", "HOOKCAST_LOG_LEVEL": "warn"}, awsenv.Table, awsenv.Signup)
+	e, err := read(t, &out, map[string]string{"HOOKCAST_TABLE": "t", "HOOKCAST_SIGNUP": "closed",
+		"HOOKCAST_LOG_LEVEL": "warn"}, awsenv.Table, awsenv.Signup)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Get(awsenv.Table) != "t" || e.SignupOpen() || e.Get(awsenv.TargetGroup) != "" || e.Config.Region != "eu-central-1" {
-		t.Errorf("%q, %v, %q, %s", e.Get(awsenv.Table), e.SignupOpen(), e.Get(awsenv.TargetGroup), e.Config.Region)
+	if e.Get(awsenv.Table) != "t" || e.SignupOpen() || e.Get(awsenv.TargetGroup) != "" ||
+		e.Config.Region != "eu-central-1" {
+		t.Errorf("got table %q, open signup %v, target group %q and region %s, want t, false, none and eu-central-1",
+			e.Get(awsenv.Table), e.SignupOpen(), e.Get(awsenv.TargetGroup), e.Config.Region)
 	}
 	e.Logger.Info("below the level")
 	e.Logger.Warn("hear")
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["msg"] != "hear" || line["program"] != "program" {
-		t.Errorf("logged %s", &out)
+		t.Errorf("logged %s, want only the warning", &out)
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("a variable that was not asked for was given")
+			t.Error("Get of a variable that was not named did not panic")
 		}
 	}()
 	e.Get(awsenv.KMSKey)
@@ -78,20 +87,22 @@ type metric struct {
 	value      float64
 }
 
-// The form is that of https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
+// The format is specified in
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
 func TestMetricsAreInTheEmbeddedFormat(t *testing.T) {
 	var out bytes.Buffer
 	e, err := read(t, &out, map[string]string{"HOOKCAST_TABLE": "t"}, awsenv.Table)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Measure(slog.Int("Requests", 1), slog.Duration("Latency", 1500*time.Microsecond), slog.String("Nonsense", "no number"))
+	e.Measure(slog.Int("Requests", 1), slog.Duration("Latency", 1500*time.Microsecond),
+		slog.String("Nonsense", "no number"))
 	e.MeasureAll(slog.Int("Connections", 7))
 	e.Measure(slog.Any("Nonsense", nil))
 	e.Measure()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2 {
-		t.Fatalf("%d lines: %s", len(lines), &out)
+		t.Fatalf("got %d lines, want 2: %s", len(lines), &out)
 	}
 	for i, want := range []struct {
 		metrics    []metric
@@ -112,11 +123,12 @@ func TestMetricsAreInTheEmbeddedFormat(t *testing.T) {
 			} `json:"_aws"`
 		}
 		if json.Unmarshal([]byte(lines[i]), &line) != nil || json.Unmarshal([]byte(lines[i]), &meta) != nil {
-			t.Fatal(lines[i])
+			t.Fatalf("line %d is not valid JSON: %s", i, lines[i])
 		}
 		d := meta.AWS.CloudWatchMetrics[0]
-		if meta.AWS.Timestamp < 1e12 || d.Namespace != "Hookcast" || strings.Join(d.Dimensions[0], " ") != want.dimensions || line["Table"] != "t" {
-			t.Errorf("%s", lines[i])
+		if meta.AWS.Timestamp < 1e12 || d.Namespace != "Hookcast" ||
+			strings.Join(d.Dimensions[0], " ") != want.dimensions || line["Table"] != "t" {
+			t.Errorf("line %d is %s, want namespace Hookcast and dimensions %s", i, lines[i], want.dimensions)
 		}
 		var got []metric
 		for _, m := range d.Metrics {
@@ -124,7 +136,7 @@ func TestMetricsAreInTheEmbeddedFormat(t *testing.T) {
 			got = append(got, metric{m.Name, m.Unit, value})
 		}
 		if !slices.Equal(got, want.metrics) || line["Nonsense"] != nil {
-			t.Errorf("%s", lines[i])
+			t.Errorf("line %d is %s, want metrics %v", i, lines[i], want.metrics)
 		}
 	}
 }
@@ -147,11 +159,11 @@ func TestLinesStayWhole(t *testing.T) {
 	all.Wait()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 800 {
-		t.Errorf("%d lines", len(lines))
+		t.Errorf("got %d lines, want 800", len(lines))
 	}
 	for _, l := range lines {
 		if !json.Valid([]byte(l)) {
-			t.Fatalf("line %q", l)
+			t.Fatalf("line %q is not valid JSON", l)
 		}
 	}
 }

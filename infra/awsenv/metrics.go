@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// Namespace is that of all metrics.
+// Namespace is the namespace of all metrics.
 const Namespace = "Hookcast"
 
-// Metrics writes measurements as lines of a log, which CloudWatch makes metrics of
-// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html). They have two
-// dimensions, Table and Program, so that two deployments in one account are told apart; never a tenant, which would be a metric each.
+// Metrics writes measurements as log lines that CloudWatch converts to metrics
+// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+// They have the dimensions Table and Program, which distinguish deployments in one account. A tenant must not be a
+// dimension, because each would be a metric of its own.
 type Metrics struct {
 	out            io.Writer
 	table, program string
@@ -30,13 +31,13 @@ type directive struct {
 	Metrics    []measurement
 }
 
-// Measure writes values that belong together as one line: lines are paid for by their bytes. A duration is in milliseconds, and everything else
-// a count; what is no number is left out.
+// Measure writes values as one line; AWS charges for the bytes of lines. Durations are in milliseconds and integers
+// are counts. Other values are ignored.
 func (m *Metrics) Measure(values ...slog.Attr) {
 	m.measure([]string{"Table", "Program"}, values)
 }
 
-// MeasureAll is Measure for what all processes of a kind measure together, under the dimension Table alone.
+// MeasureAll is like Measure for values that describe the whole deployment. They have only the dimension Table.
 func (m *Metrics) MeasureAll(values ...slog.Attr) {
 	m.measure([]string{"Table"}, values)
 }
@@ -55,21 +56,21 @@ func (m *Metrics) measure(dimensions []string, values []slog.Attr) {
 		default:
 			continue
 		}
-		metrics = append(metrics, measurement{v.Key, unit})
+		metrics = append(metrics, measurement{Name: v.Key, Unit: unit})
 	}
 	if len(metrics) == 0 {
 		return
 	}
 	line["_aws"] = map[string]any{
 		"Timestamp":         time.Now().UnixMilli(),
-		"CloudWatchMetrics": []directive{{Namespace, [][]string{dimensions}, metrics}},
+		"CloudWatchMetrics": []directive{{Namespace: Namespace, Dimensions: [][]string{dimensions}, Metrics: metrics}},
 	}
 	if b, err := json.Marshal(line); err == nil {
 		_, _ = m.out.Write(append(b, '\n'))
 	}
 }
 
-// lineWriter keeps the lines of the log and of the metrics apart.
+// lineWriter serializes writes, so that lines of the log and of metrics do not mix.
 type lineWriter struct {
 	mu sync.Mutex
 	w  io.Writer

@@ -15,14 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	"github.com/hookcast/hookcast/infra/awslocal/emulator"
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
 const (
-	region  = "us-east-1"
-	account = "000000000000"
+	region   = "us-east-1"
+	signedUp = "000000000000"
 )
 
 // cloud is what stands in for AWS. tables, streams and queues are awslocal's own ways to it, past whatever is put between.

@@ -10,10 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 // Events wait in the queue whose tenant was deleted meanwhile, between those of one that is there. Only the latter's come into a log, and
@@ -52,7 +52,7 @@ func goneTenant(t *testing.T, l *local) {
 	for waiting(url) {
 		sleep(ctx, 20*time.Millisecond)
 	}
-	log := tenants.NewLog(dynamo.Open(l.cloud.tables, stack+"-Table"))
+	log := eventlog.New(dynamo.Open(l.cloud.tables, stack+"-Table"))
 	for tenant, want := range map[tenants.TenantID]int64{here: each, gone: 0} {
 		if tail, err := log.Tail(ctx, tenant, "orders"); err != nil || tail != want {
 			t.Errorf("the log of %s has %d events, %v, want %d", tenant, tail, err, want)

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-
 	"github.com/hookcast/hookcast/infra/awslocal/lambda"
 	"github.com/hookcast/hookcast/infra/stacks"
 )
@@ -133,7 +132,7 @@ func event(r *http.Request, route stacks.Route, body []byte) events.APIGatewayV2
 	e := events.APIGatewayV2HTTPRequest{
 		Version: route.Payload, RouteKey: key, RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery, Headers: make(map[string]string),
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey: key, AccountID: account, Stage: "$default", RequestID: rand.Text(), APIID: "awslocal", DomainName: r.Host,
+			RouteKey: key, AccountID: signedUp, Stage: "$default", RequestID: rand.Text(), APIID: "awslocal", DomainName: r.Host,
 			TimeEpoch: time.Now().UnixMilli(), Time: time.Now().UTC().Format("02/Jan/2006:15:04:05 +0000"),
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
 				Method: r.Method, Path: r.URL.EscapedPath(), Protocol: r.Proto, SourceIP: ip, UserAgent: r.UserAgent(),

@@ -17,7 +17,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"github.com/hookcast/hookcast/infra/awslocal/lambda"
 	"github.com/hookcast/hookcast/infra/operatorkey"
 	"github.com/hookcast/hookcast/infra/stacks"
@@ -106,9 +105,9 @@ func (l *local) open(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	deploy := func(queueURL func(name string) string) (err error) {
-		l.what, err = template.Deploy(stack, stacks.Place{Region: region, Account: account, QueueURL: queueURL}, map[string]string{
+		l.what, err = template.Deploy(stack, stacks.Place{Region: region, Account: signedUp, QueueURL: queueURL}, map[string]string{
 			"ApiDomainName": apiHost, "StreamDomainName": "stream.awslocal.invalid", "OperatorKeyHash": hash,
-			"CertificateArn": "arn:aws:acm:" + region + ":" + account + ":certificate/none", "StreamerImageTag": "local",
+			"CertificateArn": "arn:aws:acm:" + region + ":" + signedUp + ":certificate/none", "StreamerImageTag": "local",
 		})
 		return err
 	}

@@ -14,10 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/streamer/peers"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/projection"
 )
 
 // inside runs an awslocal in this process, whose insides and stand-ins for AWS the test can then reach.
@@ -104,7 +106,7 @@ func unknownRecord(t *testing.T, l *local) {
 		}
 		break
 	}
-	usage := tenants.NewMonthlyUsage(table)
+	usage := projection.NewMonthlyUsage(table)
 	for {
 		n, err := usage.Month(ctx, "ten_a", now)
 		if err != nil {
@@ -151,7 +153,7 @@ func TestAPoisonMessageGoesToTheDeadLettersAndItsChannelGoesOn(t *testing.T) {
 	}
 
 	table := dynamo.Open(client, stack+"-Table")
-	tenant, _, _, err := tenants.NewAccounts(table, nil).Signup(ctx, "Acme", "dev@acme.test")
+	tenant, _, _, err := account.NewAccounts(table, nil).Signup(ctx, "Acme", "dev@acme.test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +163,7 @@ func TestAPoisonMessageGoesToTheDeadLettersAndItsChannelGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for log := tenants.NewLog(table); ; {
+	for log := eventlog.New(table); ; {
 		tail, err := log.Tail(ctx, tenant.ID, "orders")
 		if err != nil {
 			t.Fatal(err)

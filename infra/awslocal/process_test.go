@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -226,7 +227,7 @@ func wantNumber(t testing.TB, s *endtoend.Stream, n int) {
 	late := time.AfterFunc(20*time.Second, s.Close)
 	defer late.Stop()
 	f, err := s.NextEvent()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	if f.ID != itoa(n) || f.Data != `{"n":`+itoa(n)+`}` {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/projection"
 )
 
 // judge holds what happened against what is promised.
@@ -28,7 +29,7 @@ func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, beg
 				total++
 			}
 		}
-		usage, counted := tenants.NewMonthlyUsage(s.rows()), int64(0)
+		usage, counted := projection.NewMonthlyUsage(s.rows()), int64(0)
 		if !s.until(t.Context(), func() bool {
 			counted, _ = usage.Month(t.Context(), tenants.TenantID(owner.ID), begin)
 			return counted >= total

@@ -1,8 +1,10 @@
-// Package certificates fetches the certificates that providers sign webhooks with: tenants.Certificates over https.
+// Package certificates implements tenants.Certificates: it fetches the certificates that providers sign webhooks
+// with, over https.
 //
-// Whoever posts to a source may name a certificate, and the request is not verified yet then. Package signing lets through only addresses
-// of the provider's own hosts; here redirects are not followed, no proxy is asked, the answer has at most 64 KiB and 5 s, the
-// chain must reach one of the system's roots, and one process asks for at most two new addresses in a second.
+// A request to a source can name a certificate before it is verified, so anybody can make a process fetch one.
+// Package signing accepts only addresses on the provider's own hosts. This package does not follow redirects or use a
+// proxy, limits a response to 64 KiB and 5 s, requires a chain to one of the system's roots, and fetches at most two
+// new addresses in a second.
 package certificates
 
 import (
@@ -15,36 +17,38 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/cache"
 )
 
-// Bounds of one fetch, and of what is kept.
+// Limits of a fetch and of the cache.
 const (
-	maxBytes   = 64 << 10
-	maxChain   = 10
-	timeout    = 5 * time.Second
-	perSecond  = 2
-	keep       = time.Hour
-	maxAnswers = 100
+	maxBytes   = 64 << 10        // bytes of a response
+	maxChain   = 10              // certificates in a chain
+	timeout    = 5 * time.Second // of a fetch
+	perSecond  = 2               // fetches
+	keep       = time.Hour       // how long results are cached
+	maxAnswers = 100             // cached certificates, and cached refusals
 )
 
-// Options say how to reach the certificates. The zero value is what a program wants.
+// Options configures a Store. The zero value is for production.
 type Options struct {
-	Roots     *x509.CertPool    // nil: the system's
-	Transport http.RoundTripper // nil: a TLS connection for each fetch
+	Roots     *x509.CertPool    // nil means the system's roots
+	Transport http.RoundTripper // nil means a new TLS connection for each fetch
 }
 
-// Store fetches certificates and keeps them for an hour, and refusals likewise.
+// Store fetches certificates. It caches certificates and refusals for an hour.
 type Store struct {
 	roots  *x509.CertPool
 	client *http.Client
-	rate   *tenants.Rate[struct{}]
-	kept   *tenants.Cache[string, *x509.Certificate]
+	rate   *cache.Rate[struct{}]
+	kept   *cache.Cache[string, *x509.Certificate]
 }
 
-// New makes a Store.
+// New returns a Store.
 func New(o Options) *Store {
 	if o.Transport == nil {
-		o.Transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxBytes}
+		o.Transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true, ForceAttemptHTTP2: true,
+			MaxResponseHeaderBytes: maxBytes}
 	}
 	return &Store{
 		roots: o.Roots,
@@ -52,12 +56,12 @@ func New(o Options) *Store {
 			Transport: o.Transport, Timeout: timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		rate: tenants.NewRate[struct{}](1),
-		kept: tenants.NewCache[string, *x509.Certificate](keep, maxAnswers, maxAnswers),
+		rate: cache.NewRate[struct{}](1),
+		kept: cache.New[string, *x509.Certificate](keep, maxAnswers, maxAnswers),
 	}
 }
 
-// Certificate fulfils tenants.Certificates.
+// Certificate implements tenants.Certificates.
 func (s *Store) Certificate(ctx context.Context, url string) (*x509.Certificate, error) {
 	return s.kept.Get(ctx, url, func(ctx context.Context) (*x509.Certificate, error) { return s.fetch(ctx, url) })
 }
@@ -67,21 +71,23 @@ func refused(detail string) error {
 }
 
 func unavailable(cause error) error {
-	return tenants.Errorf(tenants.Unavailable, "certificate_unavailable", "fetching a provider's certificate: %w", cause)
+	return tenants.Errorf(tenants.Unavailable, "certificate_unavailable", "cannot fetch the provider's certificate: %w",
+		cause)
 }
 
 func (s *Store) fetch(ctx context.Context, url string) (*x509.Certificate, error) {
 	if !strings.HasPrefix(url, "https://") {
-		return nil, refused("a certificate's address begins with https://")
+		return nil, refused("the certificate's address must begin with https://")
 	}
 	if wait, ok := s.rate.Take(struct{}{}, perSecond, 1); !ok {
-		busy := tenants.Errorf(tenants.Unavailable, "certificate_busy", "too many new certificates are asked for")
+		busy := tenants.Errorf(tenants.Unavailable, "certificate_busy",
+			"too many new certificates are requested: try again later")
 		busy.RetryAfter = wait
 		return nil, busy
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, refused("the certificate's address is none")
+		return nil, refused("the certificate's address is not a valid URL")
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
@@ -90,21 +96,22 @@ func (s *Store) fetch(ctx context.Context, url string) (*x509.Certificate, error
 	defer response.Body.Close()
 	switch status := response.StatusCode; {
 	case status >= 500 || status == http.StatusTooManyRequests:
-		return nil, tenants.Errorf(tenants.Unavailable, "certificate_unavailable", "the provider's certificates are answered with status %d", status)
+		return nil, tenants.Errorf(tenants.Unavailable, "certificate_unavailable",
+			"the request for the provider's certificate got status %d", status)
 	case status != http.StatusOK:
-		return nil, refused("there is no certificate at the address that the request names")
+		return nil, refused("the address in the request has no certificate")
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxBytes+1))
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	if len(text) > maxBytes {
-		return nil, refused("what stands at the certificate's address is too long for one")
+		return nil, refused("the response of the certificate's address is too long")
 	}
 	return s.verify(text)
 }
 
-// verify reads a chain in PEM, the signer's certificate first, and follows it up to a root.
+// verify reads a chain in PEM, with the signer's certificate first, and verifies it up to a root.
 func (s *Store) verify(text []byte) (*x509.Certificate, error) {
 	var leaf *x509.Certificate
 	between := x509.NewCertPool()
@@ -114,11 +121,11 @@ func (s *Store) verify(text []byte) (*x509.Certificate, error) {
 			break
 		}
 		if n == maxChain || block.Type != "CERTIFICATE" {
-			return nil, refused("what stands at the certificate's address is no chain of certificates")
+			return nil, refused("the response of the certificate's address is not a chain of certificates")
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, refused("the certificate cannot be read")
+			return nil, refused("the certificate is malformed")
 		}
 		if leaf == nil {
 			leaf = c
@@ -127,11 +134,12 @@ func (s *Store) verify(text []byte) (*x509.Certificate, error) {
 		}
 	}
 	if leaf == nil {
-		return nil, refused("there is no certificate at the address that the request names")
+		return nil, refused("the address in the request has no certificate")
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: s.roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: s.roots, Intermediates: between,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	if err != nil {
-		return nil, refused("the certificate's chain does not reach a root that this system trusts")
+		return nil, refused("the certificate has no valid chain to a root that this system trusts")
 	}
 	return leaf, nil
 }

@@ -29,7 +29,7 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// issue makes a certificate; an authority's where ca is true, signed by itself where by is nil.
+// issue creates a certificate, of an authority if ca is true. It is self-signed if by is nil.
 func issue(t *testing.T, by *authority, name string, ca bool, until time.Time) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -63,7 +63,7 @@ func chain(of ...*authority) string {
 	return b.String()
 }
 
-// rig is a provider's host, over TLS.
+// rig is a provider's host with TLS, and a Store that connects to it.
 type rig struct {
 	store *certificates.Store
 	asked atomic.Int64
@@ -88,8 +88,10 @@ func newRig(t *testing.T) *rig {
 	r.paths["/good2"] = r.paths["/good"]
 	r.paths["/good3"] = r.paths["/good"]
 	r.paths["/incomplete"] = text(200, chain(r.leaf))
-	r.paths["/stranger"] = text(200, chain(issue(t, stranger, "messageverificationcerts.paypal.com", false, later), stranger))
-	r.paths["/ended"] = text(200, chain(issue(t, root, "messageverificationcerts.paypal.com", false, time.Now().Add(-time.Hour))))
+	r.paths["/stranger"] = text(200, chain(issue(t, stranger, "messageverificationcerts.paypal.com", false, later),
+		stranger))
+	r.paths["/ended"] = text(200,
+		chain(issue(t, root, "messageverificationcerts.paypal.com", false, time.Now().Add(-time.Hour))))
 	r.paths["/key"] = text(200, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})))
 	r.paths["/empty"] = text(200, "")
 	r.paths["/junk"] = text(200, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
@@ -97,7 +99,9 @@ func newRig(t *testing.T) *rig {
 	r.paths["/eleven"] = text(200, strings.Repeat(chain(r.leaf), 11))
 	r.paths["/gone"] = text(404, chain(r.leaf, between))
 	r.paths["/busy"] = text(503, "")
-	r.paths["/moved"] = func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, "/good", http.StatusFound) }
+	r.paths["/moved"] = func(w http.ResponseWriter, req *http.Request) {
+		http.Redirect(w, req, "/good", http.StatusFound)
+	}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.asked.Add(1)
 		r.paths[req.URL.Path](w, req)
@@ -126,15 +130,17 @@ func TestACertificateWhoseChainHoldsIsFetchedOnce(t *testing.T) {
 		}
 	}
 	if n := r.asked.Load(); n != 1 {
-		t.Errorf("asked %d times", n)
+		t.Errorf("the host got %d requests, want 1", n)
 	}
 }
 
 func TestWhatIsNoTrustedCertificateIsRefused(t *testing.T) {
 	for path, want := range map[string]string{
-		"/incomplete": "certificate_refused", "/stranger": "certificate_refused", "/ended": "certificate_refused", "/key": "certificate_refused",
-		"/empty": "certificate_refused", "/junk": "certificate_refused", "/long": "certificate_refused", "/eleven": "certificate_refused",
-		"/gone": "certificate_refused", "/moved": "certificate_refused", "/busy": "certificate_unavailable",
+		"/incomplete": "certificate_refused", "/stranger": "certificate_refused", "/ended": "certificate_refused",
+		"/key":   "certificate_refused",
+		"/empty": "certificate_refused", "/junk": "certificate_refused", "/long": "certificate_refused",
+		"/eleven": "certificate_refused",
+		"/gone":   "certificate_refused", "/moved": "certificate_refused", "/busy": "certificate_unavailable",
 	} {
 		r := newRig(t)
 		for range 2 {
@@ -144,12 +150,12 @@ func TestWhatIsNoTrustedCertificateIsRefused(t *testing.T) {
 				kind = tenants.Unavailable
 			}
 			if c != nil || tenants.CodeOf(err) != want || tenants.KindOf(err) != kind {
-				t.Errorf("%s: %v", path, err)
+				t.Errorf("%s: Certificate = %v, %v, want %s", path, c, err, want)
 			}
 		}
-		// A refusal is kept; what may pass is asked for again.
+		// A refusal is cached; a temporary failure is not.
 		if n := r.asked.Load(); (n == 1) != (want == "certificate_refused") {
-			t.Errorf("%s: asked %d times", path, n)
+			t.Errorf("%s: the host got %d requests for %s", path, n, want)
 		}
 	}
 }
@@ -158,15 +164,15 @@ func TestOnlyHTTPSIsAsked(t *testing.T) {
 	r := newRig(t)
 	for _, url := range []string{"http://api.paypal.com/good", "file:///etc/passwd", "", "//api.paypal.com/good"} {
 		if _, err := r.store.Certificate(t.Context(), url); tenants.CodeOf(err) != "certificate_refused" {
-			t.Errorf("%q: %v", url, err)
+			t.Errorf("Certificate(%q) = %v, want certificate_refused", url, err)
 		}
 	}
 	if n := r.asked.Load(); n != 0 {
-		t.Errorf("asked %d times", n)
+		t.Errorf("the host got %d requests, want none", n)
 	}
 }
 
-// Whoever posts names the certificates; somebody who names a new one each time gets few of them fetched.
+// Attack: each request names a new certificate. Only a few of them are fetched.
 func TestNewAddressesAreFewInASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fetched := 0
@@ -181,11 +187,11 @@ func TestNewAddressesAreFewInASecond(t *testing.T) {
 			}
 		}
 		if fetched != 2 {
-			t.Errorf("%d were fetched", fetched)
+			t.Errorf("%d certificates were fetched within a second, want 2", fetched)
 		}
 		time.Sleep(time.Second)
 		if _, err := s.Certificate(t.Context(), host+"/later"); tenants.CodeOf(err) != "certificate_refused" {
-			t.Error(err)
+			t.Errorf("Certificate a second later = %v, want certificate_refused", err)
 		}
 	})
 }
@@ -199,7 +205,7 @@ func TestAHostThatHangsIsGivenUp(t *testing.T) {
 		begun := time.Now()
 		_, err := s.Certificate(t.Context(), host+"/x")
 		if tenants.KindOf(err) != tenants.Unavailable || time.Since(begun) > 5*time.Second {
-			t.Errorf("%v after %v", err, time.Since(begun))
+			t.Errorf("Certificate = %v after %v, want Unavailable within 5s", err, time.Since(begun))
 		}
 	})
 }

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	plain    = 0 // has no AttrEncoding
+	plain    = 0 // the item has no AttrEncoding
 	deflated = 1
 
-	minDeflate = 200       // bytes: what is shorter hardly shrinks
-	maxBody    = 390 << 10 // tenants.Row
+	minDeflate = 200       // bytes; shorter bodies hardly shrink
+	maxBody    = 390 << 10 // bytes; see tenants.Row
 )
 
-// bodies encodes and decodes bodies. It keeps compressors, which are large, for the next body.
+// bodies encodes and decodes bodies. It reuses compressors because they are large.
 type bodies struct{ writers, readers sync.Pool }
 
-// encode returns body as it is to be stored, and how. The result may be body itself.
+// encode returns the stored form of body and its encoding. The result may be body itself.
 func (c *bodies) encode(body []byte) (stored []byte, encoding int) {
 	if len(body) < minDeflate {
 		return body, plain
@@ -30,7 +30,7 @@ func (c *bodies) encode(body []byte) (stored []byte, encoding int) {
 	if ok {
 		w.Reset(&buf)
 	} else {
-		w, _ = flate.NewWriter(&buf, flate.DefaultCompression) // fails for an unknown level only
+		w, _ = flate.NewWriter(&buf, flate.DefaultCompression) // fails only for an unknown level
 	}
 	defer c.writers.Put(w)
 	if _, err := w.Write(body); err != nil || w.Close() != nil || buf.Len() > len(body)*9/10 {
@@ -58,10 +58,10 @@ func (c *bodies) decode(stored []byte, encoding int) ([]byte, error) {
 		defer c.readers.Put(r)
 		body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
 		if err == nil && len(body) > maxBody {
-			err = fmt.Errorf("more than %d bytes", maxBody)
+			err = fmt.Errorf("the body has more than %d bytes", maxBody)
 		}
 		return body, err
 	default:
-		return nil, fmt.Errorf("encoding %d is not known", encoding)
+		return nil, fmt.Errorf("the encoding %d is unknown", encoding)
 	}
 }

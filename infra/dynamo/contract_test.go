@@ -23,14 +23,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// credentials are some that DynamoDB Local takes, as it takes all.
+// credentials returns credentials for DynamoDB Local, which accepts any.
 func credentials() aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 	})
 }
 
-// client returns a client of the server at url. Its HTTP client is not the SDK's, so that a slow machine meets no attempt's timeout.
+// client returns a client of the server at url. Its HTTP client is not the SDK's, so a slow machine does not exceed
+// the timeout of an attempt.
 func client(url string) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials(), HTTPClient: http.DefaultClient,
@@ -38,18 +39,20 @@ func client(url string) *dynamodb.Client {
 }
 
 func streams(url string) *dynamodbstreams.Client {
-	return dynamodbstreams.New(dynamodbstreams.Options{Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials()})
+	return dynamodbstreams.New(dynamodbstreams.Options{Region: "us-east-1", BaseEndpoint: aws.String(url),
+		Credentials: credentials()})
 }
 
-// create makes a table of the test's own and returns its name.
+// create creates a table for the test and returns its name.
 func create(t *testing.T) string {
 	t.Helper()
 	c, name := client(server.URL(t)), tenants.NewID("tbl")
 	if err := dynamo.Create(t.Context(), c, name); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // DynamoDB Local keeps a table's memory for as long as the table is there
-		_, _ = c.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: aws.String(name)})
+	t.Cleanup(func() { // DynamoDB Local holds a table in memory until it is deleted
+		_, _ = c.DeleteTable(context.WithoutCancel(t.Context()),
+			&dynamodb.DeleteTableInput{TableName: aws.String(name)})
 	})
 	return name
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Create makes a table of TableSchema, for tests and for one machine, and waits until it is there. A deployment's is made by its template.
+// Create creates a table with TableSchema, for tests and local use, and waits until it exists. A deployment's
+// template creates its own table.
 func Create(ctx context.Context, client *dynamodb.Client, name string) error {
 	s := TableSchema()
 	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
@@ -23,20 +24,22 @@ func Create(ctx context.Context, client *dynamodb.Client, name string) error {
 			{AttributeName: aws.String(s.PartitionKey), AttributeType: types.ScalarAttributeTypeS},
 			{AttributeName: aws.String(s.SortKey), AttributeType: types.ScalarAttributeTypeS},
 		},
-		StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewType(s.StreamView)},
+		StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true),
+			StreamViewType: types.StreamViewType(s.StreamView)},
 	})
 	if err != nil {
-		return engine(ctx, err)
+		return domainError(ctx, err)
 	}
 	err = dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 10*time.Millisecond, 5*time.Second
 	}).Wait(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(name)}, 2*time.Minute)
 	if err != nil {
-		return engine(ctx, err)
+		return domainError(ctx, err)
 	}
 	_, err = client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-		TableName:               aws.String(name),
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(s.Expires), Enabled: aws.Bool(true)},
+		TableName: aws.String(name),
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(s.Expires),
+			Enabled: aws.Bool(true)},
 	})
-	return engine(ctx, err)
+	return domainError(ctx, err)
 }

@@ -13,19 +13,20 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// engine turns an error of DynamoDB's into one of the domain's. Kind Unavailable, with the codes
+// domainError converts an error of DynamoDB's to a *tenants.Error. It has kind Unavailable and one of the codes
 //
 //	cancelled            ctx has ended
-//	storage_throttled    over the table's or the account's capacity
-//	storage_busy         other transactions are at the same rows
-//	storage_credentials  the credentials have expired or are not taken
-//	storage_missing      there is no such table (yet, or in this region)
-//	storage_unavailable  the rest: no connection, no answer, a server error
+//	storage_throttled    the capacity of the table or the account is exceeded
+//	storage_busy         other transactions use the same rows
+//	storage_credentials  the credentials have expired or are not accepted
+//	storage_missing      the table does not exist (yet, or in this region)
+//	storage_unavailable  anything else: no connection, no response, a server error
 //
-// and kind Internal where the same request will fail again: storage_denied (a policy lacks the right), storage_refused.
+// or kind Internal if the same request would fail again: storage_denied (a policy lacks the permission) or
+// storage_refused.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
-func engine(ctx context.Context, err error) error {
+func domainError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -41,11 +42,13 @@ func engine(ctx context.Context, err error) error {
 		return out
 	}
 	switch api.ErrorCode() {
-	case "ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "LimitExceededException", "SlowDown":
+	case "ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+		"LimitExceededException", "SlowDown":
 		out.Code, out.RetryAfter = "storage_throttled", time.Second
 	case "TransactionConflictException", "TransactionInProgressException", "ReplicatedWriteConflictException":
 		out.Code = "storage_busy"
-	case "ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignatureException",
+	case "ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidSignatureException",
+		"IncompleteSignatureException",
 		"MissingAuthenticationTokenException", "MissingAuthenticationToken", "InvalidClientTokenId", "RequestExpired":
 		out.Code = "storage_credentials"
 	case "ResourceNotFoundException", "TableNotFoundException":
@@ -60,7 +63,7 @@ func engine(ctx context.Context, err error) error {
 	return out
 }
 
-// status returns the HTTP status of the answer that err came with, 0 where there was none.
+// status returns the HTTP status of the response that caused err, or 0 if there was none.
 func status(err error) int {
 	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return r.HTTPStatusCode()
@@ -68,7 +71,7 @@ func status(err error) int {
 	return 0
 }
 
-// nothingDone tells whether a request that failed with err was certainly not carried out.
+// nothingDone reports whether a request that failed with err certainly had no effect.
 func nothingDone(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return true
@@ -82,4 +85,6 @@ func conditionFailed(err error) bool {
 	return ok
 }
 
-func notFound() error { return tenants.Errorf(tenants.NotFound, "row_not_found", "no such row") }
+func notFound() error {
+	return tenants.Errorf(tenants.NotFound, "row_not_found", "the row does not exist")
+}

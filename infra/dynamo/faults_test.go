@@ -19,7 +19,7 @@ func key(kind tenants.Kind, sort string) tenants.Key {
 	return tenants.Key{Tenant: "ten_a", Kind: kind, Sort: sort}
 }
 
-// faulty returns a table behind a proxy, and the same table without.
+// faulty returns a table that is reached through a proxy, and the same table without the proxy.
 func faulty(t *testing.T) (p *proxy, behind, direct *dynamo.Table) {
 	t.Helper()
 	p, name := newProxy(t), create(t)
@@ -34,7 +34,7 @@ func write(t *testing.T, table tenants.Table, ops ...tenants.Op) {
 	}
 }
 
-// at wants the row at k to have version v, 0: not to be.
+// at checks that the row at k has version v; 0 means that it does not exist.
 func at(t *testing.T, table tenants.Table, k tenants.Key, v int64) {
 	t.Helper()
 	row, err := table.Get(t.Context(), k)
@@ -42,7 +42,7 @@ func at(t *testing.T, table tenants.Table, k tenants.Key, v int64) {
 		return
 	}
 	if err != nil || row.Version != v {
-		t.Errorf("%v is at version %d, %v, want %d", k, row.Version, err, v)
+		t.Errorf("%v has version %d, %v, want %d", k, row.Version, err, v)
 	}
 }
 
@@ -60,11 +60,12 @@ func refused(t *testing.T, err error, op int) {
 	}
 }
 
-// A passing failure is retried: the caller does not hear of it.
+// A temporary failure is retried, so the caller gets no error.
 func TestPassingFailuresAreRetried(t *testing.T) {
 	p, table, direct := faulty(t)
 	for i, f := range []fault{
-		refuse("", "ThrottlingException"), refuse("", "ProvisionedThroughputExceededException"), refuse("", "RequestLimitExceeded"),
+		refuse("", "ThrottlingException"), refuse("", "ProvisionedThroughputExceededException"),
+		refuse("", "RequestLimitExceeded"),
 		refuse("", "TransactionConflictException"), refuse("", "TransactionInProgressException"),
 		refuse("", "InternalServerError"), refuse("", "ServiceUnavailable"), {},
 	} {
@@ -74,8 +75,9 @@ func TestPassingFailuresAreRetried(t *testing.T) {
 		p.plan(t, times(3, f)...)
 		at(t, table, k, 1)
 		p.plan(t, times(3, f)...)
-		if rows, err := table.Query(t.Context(), tenants.Range{Tenant: "ten_a", Kind: "log/a", Limit: 100}); err != nil || len(rows) != i+1 {
-			t.Errorf("%d rows, %v", len(rows), err)
+		if rows, err := table.Query(t.Context(),
+			tenants.Range{Tenant: "ten_a", Kind: "log/a", Limit: 100}); err != nil || len(rows) != i+1 {
+			t.Errorf("Query = %d rows, %v, want %d", len(rows), err, i+1)
 		}
 		p.plan(t, times(3, f)...)
 		write(t, table, tenants.Put(k, nil, never, tenants.At(1)), tenants.Put(other, nil, never, tenants.Absent()))
@@ -91,14 +93,16 @@ func TestLongThrottlingIsUnavailable(t *testing.T) {
 	err := table.Write(t.Context(), tenants.Put(k, nil, never, tenants.Absent()))
 	unavailable(t, err, "storage_throttled")
 	if e, _ := errors.AsType[*tenants.Error](err); e.RetryAfter <= 0 {
-		t.Error("no advice when to try again")
+		t.Error("the error has no RetryAfter")
 	}
 	at(t, direct, k, 0)
 	p.plan(t, times(8, cancelled("None", "ThrottlingError"))...)
-	unavailable(t, table.Write(t.Context(), tenants.Put(k, nil, never, tenants.Absent()), tenants.Check(key("evt", "b"), tenants.Absent())), "storage_throttled")
+	unavailable(t, table.Write(t.Context(), tenants.Put(k, nil, never, tenants.Absent()),
+		tenants.Check(key("evt", "b"), tenants.Absent())), "storage_throttled")
 }
 
-// What was stored and then reported to have failed: the retry meets the first attempt's work, and that is no refusal.
+// A write takes effect but is reported as failed. The condition of the retry fails because of the first attempt,
+// which is not a refusal.
 func TestALostAnswerIsNoRefusal(t *testing.T) {
 	p, table, direct := faulty(t)
 	for name, f := range map[string]func(op string) fault{"lost": lost, "failed": failed} {
@@ -117,18 +121,19 @@ func TestALostAnswerIsNoRefusal(t *testing.T) {
 		at(t, direct, k, 0)
 		p.plan(t, f("DeleteItem"))
 		write(t, table, tenants.Delete(k, tenants.Anything()))
-		// A transaction is known by its token.
+		// DynamoDB recognizes a repeated transaction by its token.
 		p.plan(t, f("TransactWriteItems"))
-		write(t, table, tenants.Put(k, nil, never, tenants.Absent()), tenants.Put(key("head", name), nil, never, tenants.Anything()))
+		write(t, table, tenants.Put(k, nil, never, tenants.Absent()),
+			tenants.Put(key("head", name), nil, never, tenants.Anything()))
 		if n := p.requests("TransactWriteItems"); n != 2 {
-			t.Errorf("%s: %d requests", name, n)
+			t.Errorf("%s: %d requests, want 2", name, n)
 		}
 		at(t, direct, k, 1)
 		at(t, direct, key("head", name), 1)
 	}
 }
 
-// A refusal that follows attempts which did nothing is a refusal.
+// A failed condition after attempts without effect is a refusal.
 func TestARefusalBehindThrottlingIsARefusal(t *testing.T) {
 	p, table, direct := faulty(t)
 	k := key("evt", "a")
@@ -152,11 +157,11 @@ func TestWriteEachLeavesNoHole(t *testing.T) {
 	unavailable(t, err, "outcome_unknown")
 	rows, err := direct.Query(t.Context(), tenants.Range{Tenant: "ten_a", Kind: "log/a", Limit: 10})
 	if err != nil || done != 2 || len(rows) != 3 || rows[2].Sort != "2" {
-		t.Errorf("%d done, %d rows, %v", done, len(rows), err)
+		t.Errorf("WriteEach wrote %d rows, of which %d are stored, %v, want 2 and 3", done, len(rows), err)
 	}
 	done, err = table.WriteEach(t.Context(), ops[3:]...)
 	if done != 2 || err != nil {
-		t.Errorf("%d done, %v", done, err)
+		t.Errorf("second WriteEach = %d, %v, want 2", done, err)
 	}
 }
 
@@ -164,13 +169,15 @@ func TestCancelledTransactions(t *testing.T) {
 	p, table, direct := faulty(t)
 	a, b, c := key("evt", "a"), key("evt", "b"), key("evt", "c")
 	ops := []tenants.Op{
-		tenants.Put(a, nil, never, tenants.Anything()), tenants.Check(c, tenants.Anything()), tenants.Put(b, nil, never, tenants.Absent()),
-	} // the second asks nothing, and is no part of the request
+		tenants.Put(a, nil, never, tenants.Anything()), tenants.Check(c, tenants.Anything()),
+		tenants.Put(b, nil, never, tenants.Absent()),
+	} // the second op has no condition and is left out of the request
 
-	p.plan(t, cancelled("TransactionConflict", "None"), cancelled("None", "ThrottlingError"), cancelled("TransactionConflict", "ConditionalCheckFailed"))
+	p.plan(t, cancelled("TransactionConflict", "None"), cancelled("None", "ThrottlingError"),
+		cancelled("TransactionConflict", "ConditionalCheckFailed"))
 	write(t, table, ops...)
 	if n := p.requests("TransactWriteItems"); n != 4 {
-		t.Errorf("%d requests", n)
+		t.Errorf("%d requests, want 4", n)
 	}
 	at(t, direct, a, 1)
 	at(t, direct, b, 1)
@@ -179,7 +186,7 @@ func TestCancelledTransactions(t *testing.T) {
 		p.plan(t, cancelled(reasons...))
 		refused(t, table.Write(t.Context(), ops...), 2)
 		if n := p.requests("TransactWriteItems"); n != 1 {
-			t.Errorf("%d requests for a refusal", n)
+			t.Errorf("%d requests until the refusal, want 1", n)
 		}
 	}
 	p.plan(t, cancelled("ConditionalCheckFailed", "TransactionConflict"))
@@ -189,13 +196,14 @@ func TestCancelledTransactions(t *testing.T) {
 	p.plan(t, times(8, cancelled("TransactionConflict", "ConditionalCheckFailed"))...)
 	refused(t, table.Write(t.Context(), ops...), 2)
 	p.plan(t, cancelled("None", "ValidationError"))
-	if err := table.Write(t.Context(), ops...); tenants.KindOf(err) != tenants.Internal || tenants.CodeOf(err) != "storage_refused" {
-		t.Errorf("error %v", err)
+	if err := table.Write(t.Context(), ops...); tenants.KindOf(err) != tenants.Internal ||
+		tenants.CodeOf(err) != "storage_refused" {
+		t.Errorf("error %v, want storage_refused", err)
 	}
 	at(t, direct, a, 1)
 }
 
-// What the same request will meet again is not retried, and each has its code.
+// Failures that the same request would meet again are not retried, and each has its code.
 func TestLastingFailuresHaveTheirCode(t *testing.T) {
 	p, table, _ := faulty(t)
 	k, other := key("log/a", "1"), key("evt", "a")
@@ -218,7 +226,9 @@ func TestLastingFailuresHaveTheirCode(t *testing.T) {
 				_, err := table.Query(ctx, tenants.Range{Tenant: "ten_a", Kind: "log/a", Limit: 1})
 				return err
 			},
-			"put": func(ctx context.Context) error { return table.Write(ctx, tenants.Put(k, nil, never, tenants.Absent())) },
+			"put": func(ctx context.Context) error {
+				return table.Write(ctx, tenants.Put(k, nil, never, tenants.Absent()))
+			},
 			"update": func(ctx context.Context) error {
 				return table.Write(ctx, tenants.Put(k, nil, never, tenants.Anything()))
 			},
@@ -244,8 +254,10 @@ func TestATableThatIsNotThere(t *testing.T) {
 	table := dynamo.Open(client(server.URL(t)), "nowhere")
 	_, err := table.Get(t.Context(), key("evt", "a"))
 	unavailable(t, err, "storage_missing")
-	unavailable(t, table.Write(t.Context(), tenants.Put(key("evt", "a"), nil, never, tenants.Absent())), "storage_missing")
-	unavailable(t, table.Write(t.Context(), tenants.Put(key("evt", "a"), nil, never, tenants.Absent()), tenants.Put(key("evt", "b"), nil, never, tenants.Absent())), "storage_missing")
+	unavailable(t, table.Write(t.Context(), tenants.Put(key("evt", "a"), nil, never, tenants.Absent())),
+		"storage_missing")
+	unavailable(t, table.Write(t.Context(), tenants.Put(key("evt", "a"), nil, never, tenants.Absent()),
+		tenants.Put(key("evt", "b"), nil, never, tenants.Absent())), "storage_missing")
 }
 
 func TestNobodyListens(t *testing.T) {
@@ -254,10 +266,12 @@ func TestNobodyListens(t *testing.T) {
 }
 
 func TestAServerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
-	t.Parallel() // it takes an attempt's 3 seconds
+	t.Parallel() // it takes the 3 seconds of an attempt
 	p, name := newProxy(t), create(t)
 	write(t, dynamo.Open(client(p.to), name), tenants.Put(key("evt", "a"), nil, never, tenants.Absent()))
-	timed := dynamo.Open(dynamodb.New(client(p.URL).Options(), func(o *dynamodb.Options) { o.HTTPClient = awshttp.NewBuildableClient() }), name)
+	timed := dynamo.Open(dynamodb.New(client(p.URL).Options(), func(o *dynamodb.Options) {
+		o.HTTPClient = awshttp.NewBuildableClient()
+	}), name)
 	p.plan(t, fault{op: "GetItem", silent: true})
 	at(t, timed, key("evt", "a"), 1)
 	p.plan(t)

@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	maxRecords = 1000                   // of one GetRecords
-	relist     = 5 * time.Second        // between looks for new shards
-	idleMin    = 20 * time.Millisecond  // between rounds over shards that have nothing, at first
-	idleMax    = 500 * time.Millisecond // and in the end
+	maxRecords = 1000                   // records of one GetRecords
+	relist     = 5 * time.Second        // interval at which new shards are looked for
+	idleMin    = 20 * time.Millisecond  // first pause after a round without records
+	idleMax    = 500 * time.Millisecond // longest pause; it doubles up to this
 )
 
-// Feed is a tenants.Feed of a table's stream, for one process that reads all of its shards. A deployment's functions get the stream from
-// Lambda instead. Its position is in memory: a new Feed begins with the changes from then on.
+// Feed implements tenants.Feed for a table's stream, for one process that reads all of its shards. A deployment's
+// functions get the stream from Lambda instead. The position is in memory: a new Feed begins with new changes.
 //
-// DynamoDB keeps a change for 24 hours. A Feed that is further behind goes on with the oldest that there is. At an item that is not this
-// package's it stops, with row_undecodable.
+// DynamoDB stores a change for 24 hours. A Feed that is further behind continues with the oldest stored change. It
+// stops with code row_undecodable at an item that this package did not write.
 type Feed struct {
 	client *dynamodbstreams.Client
 	stream *string
@@ -32,34 +32,38 @@ type Feed struct {
 
 	mu     sync.Mutex
 	shards map[string]*shard
-	order  []string // ids, parents first; the next one to be asked is the first
-	listed time.Time
+	order  []string  // ids of the shards, parents first; the first one is read next
+	listed time.Time // when shards were last listed
 }
 
 var _ tenants.Feed = (*Feed)(nil)
 
-// NewFeed returns a feed of the changes of the table of that name from now on. The table has a stream (TableSchema).
-func NewFeed(ctx context.Context, tables *dynamodb.Client, streams *dynamodbstreams.Client, table string) (*Feed, error) {
+// NewFeed returns a feed of new changes of the named table, which must have a stream (TableSchema).
+func NewFeed(
+	ctx context.Context, tables *dynamodb.Client, streams *dynamodbstreams.Client, table string,
+) (*Feed, error) {
 	out, err := tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(table)})
 	if err != nil {
-		return nil, engine(ctx, err)
+		return nil, domainError(ctx, err)
 	}
 	if out.Table.LatestStreamArn == nil {
-		return nil, tenants.Errorf(tenants.Internal, "storage_no_stream", "the table %s has no stream", table)
+		return nil, tenants.Errorf(tenants.Internal, "storage_no_stream",
+			"the table %s has no stream: enable one with view type NEW_IMAGE", table)
 	}
-	f := &Feed{client: dynamodbstreams.New(streams.Options(), tuneStreams), stream: out.Table.LatestStreamArn, shards: make(map[string]*shard)}
+	f := &Feed{client: dynamodbstreams.New(streams.Options(), tuneStreams), stream: out.Table.LatestStreamArn,
+		shards: make(map[string]*shard)}
 	if err := f.list(ctx, types.ShardIteratorTypeLatest); err != nil {
-		return nil, engine(ctx, err)
+		return nil, domainError(ctx, err)
 	}
 	for _, id := range f.order {
-		if err := f.shards[id].seek(ctx, f); err != nil { // now is now, and not at the first Next
-			return nil, engine(ctx, err)
+		if err := f.shards[id].seek(ctx, f); err != nil { // the feed begins now, not at the first Next
+			return nil, domainError(ctx, err)
 		}
 	}
 	return f, nil
 }
 
-// list adds the shards that are not known yet. Those found first are read from their position start.
+// list adds new shards, which are read from position start, and removes ended ones that are no longer listed.
 func (f *Feed) list(ctx context.Context, start types.ShardIteratorType) error {
 	in := &dynamodbstreams.DescribeStreamInput{StreamArn: f.stream}
 	listed := make(map[string]bool)
@@ -91,12 +95,12 @@ func (f *Feed) list(ctx context.Context, start types.ShardIteratorType) error {
 	return nil
 }
 
-// Next fulfils tenants.Feed. Until done is called it returns the same changes again.
+// Next implements tenants.Feed. It returns the same changes again until done is called.
 func (f *Feed) Next(ctx context.Context, max int) ([]tenants.Change, func(context.Context) error, error) {
 	for idle := idleMin; ; idle = min(2*idle, idleMax) {
 		changes, done, err := f.round(ctx, int32(min(max, maxRecords)))
 		if err != nil {
-			return nil, nil, engine(ctx, err)
+			return nil, nil, domainError(ctx, err)
 		}
 		if len(changes) > 0 {
 			return changes, done, nil
@@ -110,7 +114,7 @@ func (f *Feed) Next(ctx context.Context, max int) ([]tenants.Change, func(contex
 	}
 }
 
-// round asks each shard once, until one has changes.
+// round reads the shards in turn until one has changes.
 func (f *Feed) round(ctx context.Context, limit int32) ([]tenants.Change, func(context.Context) error, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,7 +127,7 @@ func (f *Feed) round(ctx context.Context, limit int32) ([]tenants.Change, func(c
 		s := f.shards[f.order[0]]
 		f.order = append(f.order[1:], s.id)
 		if p := f.shards[s.parent]; s.ended || p != nil && !p.ended {
-			continue // what a parent holds is older
+			continue // the parent's records are older
 		}
 		out, err := s.read(ctx, f, limit)
 		if err != nil || out == nil {
@@ -154,12 +158,13 @@ func (f *Feed) round(ctx context.Context, limit int32) ([]tenants.Change, func(c
 	return nil, nil, ctx.Err()
 }
 
-// moved goes on behind what was read. A shard without a next iterator is closed, and its children have the rest.
+// moved sets the position after the records that were read. A shard without a next iterator is closed; its children
+// have the later records.
 func (f *Feed) moved(s *shard, next *string) {
 	s.iterator = next
 	if next == nil {
 		s.ended = true
-		f.listed = time.Time{} // there are children
+		f.listed = time.Time{} // list its children at once
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// fed returns a table, and a feed of it behind a proxy.
+// fed returns a table and a feed of it that is reached through a proxy.
 func fed(t *testing.T) (*proxy, *dynamo.Table, *dynamo.Feed) {
 	t.Helper()
 	p, table, name := newProxy(t), (*dynamo.Table)(nil), create(t)
@@ -24,7 +24,7 @@ func fed(t *testing.T) (*proxy, *dynamo.Table, *dynamo.Feed) {
 	return p, table, feed
 }
 
-// next wants the next changes to be of these sorts, and is done with them.
+// next checks that the next changes are of rows with these sort keys, and calls done.
 func next(t *testing.T, feed tenants.Feed, sorts ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -36,7 +36,7 @@ func next(t *testing.T, feed tenants.Feed, sorts ...string) {
 		}
 		for _, c := range changes {
 			if len(sorts) == 0 || c.Row.Sort != sorts[0] {
-				t.Fatalf("%s came, want %q", c.Row.Sort, sorts)
+				t.Fatalf("Next returned a change of %s, want %q", c.Row.Sort, sorts)
 			}
 			sorts = sorts[1:]
 		}
@@ -56,7 +56,7 @@ func TestAFeedBeginsWithItself(t *testing.T) {
 	next(t, feed, "2", "before", "3")
 }
 
-// An iterator lives for 15 minutes. Its successor begins behind the last change that was done.
+// An iterator expires after 15 minutes. Its successor begins after the last change that is done.
 func TestAnExpiredIteratorLosesNothing(t *testing.T) {
 	p, table, feed := fed(t)
 	put := func(sort string) { write(t, table, tenants.Put(key("evt", sort), nil, never, tenants.Absent())) }
@@ -70,10 +70,10 @@ func TestAnExpiredIteratorLosesNothing(t *testing.T) {
 	}
 	put("trimmed")
 	p.plan(t, refuse("GetRecords", "TrimmedDataAccessException"))
-	next(t, feed, "before", "1", "behind 0", "behind 1", "behind 2", "trimmed") // from the oldest that there is
+	next(t, feed, "before", "1", "behind 0", "behind 1", "behind 2", "trimmed") // from the oldest stored change
 }
 
-// Before anything was done there is no place to go on behind: all that there is comes, not only what follows.
+// If no change is done yet, the position is unknown, so the feed begins with the oldest stored change.
 func TestAnIteratorThatExpiresBeforeTheFirstChange(t *testing.T) {
 	p, table, feed := fed(t)
 	write(t, table, tenants.Put(key("evt", "1"), nil, never, tenants.Absent()))
@@ -84,7 +84,8 @@ func TestAnIteratorThatExpiresBeforeTheFirstChange(t *testing.T) {
 func TestAFeedOverFailures(t *testing.T) {
 	p, table, feed := fed(t)
 	write(t, table, tenants.Put(key("evt", "1"), nil, never, tenants.Absent()))
-	p.plan(t, refuse("GetRecords", "ThrottlingException"), fault{op: "GetRecords"}, refuse("GetRecords", "InternalServerError"))
+	p.plan(t, refuse("GetRecords", "ThrottlingException"), fault{op: "GetRecords"},
+		refuse("GetRecords", "InternalServerError"))
 	var changes []tenants.Change
 	for deadline := time.Now().Add(30 * time.Second); len(changes) == 0 && time.Now().Before(deadline); {
 		var err error
@@ -93,7 +94,7 @@ func TestAFeedOverFailures(t *testing.T) {
 		}
 	}
 	if len(changes) != 1 || changes[0].Row.Sort != "1" {
-		t.Errorf("changes %v", changes)
+		t.Errorf("Next = %v, want the change of row 1", changes)
 	}
 	p.plan(t, refuse("GetRecords", "ExpiredTokenException"))
 	_, _, err := feed.Next(t.Context(), 10)
@@ -105,13 +106,13 @@ func TestATableWithoutAStream(t *testing.T) {
 	unavailable(t, err, "storage_missing")
 }
 
-// Two who took the same changes may be done in either order.
+// Two callers that received the same changes may call done in either order.
 func TestDoneNeverGoesBack(t *testing.T) {
 	_, table, feed := fed(t)
 	write(t, table, tenants.Put(key("evt", "1"), nil, never, tenants.Absent()))
 	first, late, err := feed.Next(t.Context(), 1)
 	if err != nil || len(first) != 1 {
-		t.Fatalf("changes %v, %v", first, err)
+		t.Fatalf("Next = %v, %v, want one change", first, err)
 	}
 	write(t, table, tenants.Put(key("evt", "2"), nil, never, tenants.Absent()))
 	next(t, feed, "1", "2")

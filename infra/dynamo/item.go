@@ -8,14 +8,15 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Attributes are those of an item, whichever library they came by. Each method tells whether there is such an attribute of that type.
+// Attributes gives access to the attributes of an item, independent of the library that decoded it. Each method
+// returns false if the item has no attribute with that name and type.
 type Attributes interface {
 	Text(name string) (string, bool)
 	Number(name string) (string, bool)
 	Bytes(name string) ([]byte, bool)
 }
 
-// item is an item as the SDK has it.
+// item is an item in the SDK's form.
 type item map[string]types.AttributeValue
 
 func (i item) Text(name string) (string, bool) {
@@ -61,17 +62,17 @@ func decodeItemKey(a Attributes) (tenants.Key, error) {
 			return k, nil
 		}
 	}
-	return tenants.Key{}, undecodable("the key %q, %q is none of a row", pk, sk)
+	return tenants.Key{}, undecodable("the key %q, %q is not a row's key", pk, sk)
 }
 
-// decodeRow makes the row at k of an item, expired or not.
+// decodeRow returns the row at k from an item, even if it has expired.
 func (c *bodies) decodeRow(k tenants.Key, a Attributes) (tenants.Row, error) {
 	version, err := decodeNumber(a, AttrVersion)
 	if err != nil {
 		return tenants.Row{}, err
 	}
 	if version < 1 {
-		return tenants.Row{}, undecodable("it has version %d", version)
+		return tenants.Row{}, undecodable("the version is %d, but must be at least 1", version)
 	}
 	encoding, err := decodeNumber(a, AttrEncoding)
 	if err != nil {
@@ -83,11 +84,11 @@ func (c *bodies) decodeRow(k tenants.Key, a Attributes) (tenants.Row, error) {
 	}
 	stored, ok := a.Bytes(AttrBody)
 	if !ok {
-		return tenants.Row{}, undecodable("it has no body")
+		return tenants.Row{}, undecodable("the body is missing")
 	}
 	body, err := c.decode(stored, int(encoding))
 	if err != nil {
-		return tenants.Row{}, undecodable("its body: %v", err)
+		return tenants.Row{}, undecodable("the body cannot be decoded: %v", err)
 	}
 	row := tenants.Row{Key: k, Version: version, Body: body}
 	if expires != 0 {
@@ -96,7 +97,7 @@ func (c *bodies) decodeRow(k tenants.Key, a Attributes) (tenants.Row, error) {
 	return row, nil
 }
 
-// decodeNumber returns 0 where there is no such attribute.
+// decodeNumber returns 0 if the item has no such attribute.
 func decodeNumber(a Attributes, name string) (int64, error) {
 	s, ok := a.Number(name)
 	if !ok {
@@ -104,16 +105,16 @@ func decodeNumber(a Attributes, name string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return 0, undecodable("its %s is %q", name, s)
+		return 0, undecodable("the attribute %s is %q, but must be an integer", name, s)
 	}
 	return n, nil
 }
 
 func undecodable(format string, args ...any) error {
-	return tenants.Errorf(tenants.Internal, "row_undecodable", "an item is none of a row: "+format, args...)
+	return tenants.Errorf(tenants.Internal, "row_undecodable", "an item is not a valid row: "+format, args...)
 }
 
-// expirySeconds rounds up. 0 is never.
+// expirySeconds returns t in seconds since 1970, rounded up, or 0 for never.
 func expirySeconds(t time.Time) int64 {
 	switch {
 	case t.IsZero():

@@ -6,20 +6,21 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// The attributes of an item. Neither a tenant's id nor a kind holds a '#'.
+// Attributes of an item. Neither a tenant's id nor a kind contains a '#'.
 const (
 	AttrPartition = "pk"  // S: "tenant#kind" for an ordered kind, "tenant#kind#sort" for a point kind
 	AttrSort      = "sk"  // S: the row's Sort for an ordered kind, "-" for a point kind
-	AttrFamily    = "k"   // S: the kind up to its slash ("log", "evt"), for filters of the stream
-	AttrVersion   = "v"   // N
-	AttrBody      = "b"   // B
-	AttrEncoding  = "z"   // N: how the body is encoded; absent: as it is, 1: DEFLATE (RFC 1951)
-	AttrExpires   = "ttl" // N: seconds since 1970; absent: never
+	AttrFamily    = "k"   // S: the kind up to its slash ("log", "evt"), for filters of the stream's consumers
+	AttrVersion   = "v"   // N: the row's version
+	AttrBody      = "b"   // B: the row's body, encoded
+	AttrEncoding  = "z"   // N: encoding of the body; absent if not encoded, 1 for DEFLATE (RFC 1951)
+	AttrExpires   = "ttl" // N: seconds since 1970; absent if the row never expires
 )
 
+// pointSort is the sort key of all rows of point kinds.
 const pointSort = "-"
 
-// Schema is what a table must be made with.
+// Schema lists the settings that a table must be created with.
 type Schema struct {
 	PartitionKey, SortKey string // both of type S
 	Expires               string // the attribute of TimeToLiveSpecification
@@ -39,7 +40,7 @@ func Family(k tenants.Kind) string {
 
 func partition(t tenants.TenantID, k tenants.Kind) string { return string(t) + "#" + string(k) }
 
-// encodeKey gives the row at k its place.
+// encodeKey returns the partition and sort key of the row at k.
 func encodeKey(k tenants.Key) (pk, sk string) {
 	if k.Kind.Ordered() {
 		return partition(k.Tenant, k.Kind), k.Sort
@@ -47,7 +48,7 @@ func encodeKey(k tenants.Key) (pk, sk string) {
 	return partition(k.Tenant, k.Kind) + "#" + k.Sort, pointSort
 }
 
-// decodeKey is the inverse of encodeKey; it refuses what encodeKey does not make.
+// decodeKey is the inverse of encodeKey. It returns false for keys that encodeKey does not return.
 func decodeKey(pk, sk string) (tenants.Key, bool) {
 	tenant, rest, ok := strings.Cut(pk, "#")
 	kind, sort, point := strings.Cut(rest, "#")

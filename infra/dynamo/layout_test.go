@@ -18,17 +18,17 @@ func TestKeysHaveOnePlaceEach(t *testing.T) {
 				}
 				pk, sk := encodeKey(k)
 				if was, taken := places[[2]string{pk, sk}]; taken {
-					t.Errorf("%v and %v are both at %q, %q", was, k, pk, sk)
+					t.Errorf("%v and %v have the same keys %q, %q", was, k, pk, sk)
 				}
 				places[[2]string{pk, sk}] = k
 				if got, ok := decodeKey(pk, sk); !ok || got != k {
-					t.Errorf("%v came back as %v, %v", k, got, ok)
+					t.Errorf("decodeKey of the keys of %v = %v, %v", k, got, ok)
 				}
 				if !strings.HasPrefix(pk, string(tenant)+"#") {
-					t.Errorf("%q does not begin with its tenant", pk)
+					t.Errorf("partition key %q does not begin with its tenant %s", pk, tenant)
 				}
 				if len(pk) > 2048 || len(sk) > 1024 || sk == "" {
-					t.Errorf("DynamoDB takes no key of %d and %d bytes", len(pk), len(sk))
+					t.Errorf("keys have %d and %d bytes, want at most 2048 and 1 to 1024", len(pk), len(sk))
 				}
 			}
 		}
@@ -41,7 +41,7 @@ func TestOtherKeysAreNotDecoded(t *testing.T) {
 		{"ten#evt", "-"}, {"ten#evt#a", "1"}, {"ten#evt#a", ""}, {"ten#log/a#1", "-"},
 	} {
 		if k, ok := decodeKey(c[0], c[1]); ok {
-			t.Errorf("%q became %v", c, k)
+			t.Errorf("decodeKey(%q) = %v, want a refusal", c, k)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func FuzzDecodeKey(f *testing.F) {
 			return
 		}
 		if p, s := encodeKey(k); p != pk || s != sk {
-			t.Errorf("%q, %q became %v, which is at %q, %q", pk, sk, k, p, s)
+			t.Errorf("decodeKey(%q, %q) = %v, which has keys %q, %q", pk, sk, k, p, s)
 		}
 	})
 }

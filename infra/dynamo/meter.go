@@ -6,34 +6,34 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Meter sums what a Table's requests cost, as DynamoDB itself reports it. The zero Meter is ready for use.
+// Meter adds up the costs of a Table's requests as DynamoDB reports them. The zero Meter is ready to use.
 type Meter struct {
 	mu  sync.Mutex
 	sum Cost
 }
 
-// Cost is a number of requests and the units that they took, retries not counted.
+// Cost is a number of requests and the capacity units that they consumed, without retries.
 type Cost struct {
 	Requests   int
-	ReadUnits  float64 // 1: up to 4 KB read consistently
-	WriteUnits float64 // 1: up to 1 KB written; 2 in a transaction
+	ReadUnits  float64 // 1 for each 4 KB of a consistent read
+	WriteUnits float64 // 1 for each 1 KB written; 2 in a transaction
 }
 
-// Cost returns the sum so far.
+// Cost returns the costs so far.
 func (m *Meter) Cost() Cost {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.sum
 }
 
-// Metered returns a Table that is t and adds what its requests cost to m. Requests that were refused are not counted.
+// Metered returns a copy of t that adds the costs of its requests to m. Refused requests are not counted.
 func (t *Table) Metered(m *Meter) *Table {
 	metered := *t
 	metered.meter = m
 	return &metered
 }
 
-// ask is what a request says of its cost.
+// ask returns whether requests ask DynamoDB for their costs.
 func (m *Meter) ask() types.ReturnConsumedCapacity {
 	if m == nil {
 		return types.ReturnConsumedCapacityNone
@@ -43,7 +43,7 @@ func (m *Meter) ask() types.ReturnConsumedCapacity {
 
 func (m *Meter) read(c *types.ConsumedCapacity) {
 	if m != nil && c != nil && c.CapacityUnits != nil {
-		m.add(Cost{1, *c.CapacityUnits, 0})
+		m.add(Cost{Requests: 1, ReadUnits: *c.CapacityUnits})
 	}
 }
 

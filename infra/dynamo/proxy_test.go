@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/infra/awslocal/between"
 )
 
-// proxy stands between a client and DynamoDB Local, and does to each request what its script says.
+// proxy is a proxy between a client and DynamoDB Local. It treats each request as its script says.
 type proxy struct {
 	*between.Proxy
 	to string
@@ -18,33 +18,33 @@ type proxy struct {
 	seen   map[string]int // requests by operation
 }
 
-// fault is what befalls the next request of an operation.
+// fault says how the next request of an operation is treated.
 type fault struct {
-	op      string         // "PutItem"; "" any
-	forward bool           // it is carried out first
-	silent  bool           // there is no answer as long as the client waits
-	answer  between.Answer // none: the connection is closed
+	op      string         // such as "PutItem"; "" for any
+	forward bool           // DynamoDB Local executes it first
+	silent  bool           // there is no response while the client waits
+	answer  between.Answer // the response; the zero Answer closes the connection
 }
 
-// refuse is an error as DynamoDB tells it, without anything being done.
+// refuse returns a fault that responds with an error of DynamoDB's and has no effect.
 func refuse(op, code string) fault { return fault{op: op, answer: between.DynamoDBError(code)} }
 
-// cancelled is a transaction that was cancelled for reasons, one per op.
+// cancelled returns a fault that cancels a transaction for the reasons, one for each op.
 func cancelled(reasons ...string) fault {
 	return fault{op: "TransactWriteItems", answer: between.DynamoDBCancelled(reasons...)}
 }
 
-// lost is a request that is carried out, and its answer does not arrive.
+// lost returns a fault whose request is executed but gets no response.
 func lost(op string) fault { return fault{op: op, forward: true} }
 
-// failed is a request that is carried out, and then said to have failed.
+// failed returns a fault whose request is executed but reported as failed.
 func failed(op string) fault {
 	f := refuse(op, "InternalServerError")
 	f.forward = true
 	return f
 }
 
-// passed is a request that is carried out, and answered as it should be.
+// passed returns a fault whose request is executed and reported as successful.
 func passed(op string) fault {
 	return fault{op: op, forward: true, answer: between.Answer{Status: http.StatusOK, Body: []byte("{}")}}
 }
@@ -67,18 +67,18 @@ func newProxy(t *testing.T) *proxy {
 	return p
 }
 
-// plan sets what happens to the requests from now on. All of it must have happened by the next plan, or the test's end.
+// plan sets the faults of the following requests. All must have occurred by the next plan or the end of the test.
 func (p *proxy) plan(t *testing.T, fs ...fault) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.script); n > 0 {
-		t.Errorf("%d faults never happened, first %+v", n, p.script[0])
+		t.Errorf("%d faults did not occur, the first is %+v", n, p.script[0])
 	}
 	p.script, p.seen = fs, map[string]int{}
 }
 
-// requests returns how many there were of op since the last plan.
+// requests returns the number of requests of op since the last plan.
 func (p *proxy) requests(op string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

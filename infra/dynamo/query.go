@@ -8,17 +8,17 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// maxPage is the most items that a page is asked for; DynamoDB ends a page at 1 MB in any case.
+// maxPage is the largest number of items requested in one page. DynamoDB ends a page at 1 MB in any case.
 const maxPage = 1000
 
-// Query fulfils tenants.Table.
+// Query implements tenants.Table.
 func (t *Table) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, error) {
 	if r.Before != "" && r.After >= r.Before {
-		return nil, engine(ctx, ctx.Err())
+		return nil, domainError(ctx, ctx.Err())
 	}
 	in, page := t.rangeInput(r), r.Limit
 	if r.After != "" && r.Before != "" {
-		page += 2 // BETWEEN takes both ends in
+		page += 2 // BETWEEN includes both ends
 	}
 	for rows := []tenants.Row(nil); ; {
 		in.Limit = aws.Int32(int32(min(page, maxPage)))
@@ -46,23 +46,25 @@ func (t *Table) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, erro
 			return rows, nil
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
-		// Expired rows count towards a page before the filter drops them: behind many of them pages grow, so that few requests do.
+		// Expired rows count towards a page before the filter drops them. Pages grow, so that few requests suffice to
+		// pass many of them.
 		page = max(2*page, r.Limit-len(rows))
 	}
 }
 
 func (t *Table) page(ctx context.Context, in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
-	call, cancel := bounded(ctx)
+	call, cancel := withTimeout(ctx)
 	defer cancel()
 	out, err := t.client.Query(call, in)
 	if err != nil {
-		return nil, engine(ctx, err)
+		return nil, domainError(ctx, err)
 	}
 	t.meter.read(out.ConsumedCapacity)
 	return out, nil
 }
 
-// rangeInput has all but the limit. A sort key takes one condition, so a range with two ends is BETWEEN.
+// rangeInput returns a request for r without its limit. A sort key can have only one condition, so a range with two
+// ends uses BETWEEN.
 func (t *Table) rangeInput(r tenants.Range) *dynamodb.QueryInput {
 	cond := "pk = :pk"
 	values := item{":pk": text(partition(r.Tenant, r.Kind)), ":now": number(now())}
@@ -82,7 +84,8 @@ func (t *Table) rangeInput(r tenants.Range) *dynamodb.QueryInput {
 	}
 	return &dynamodb.QueryInput{
 		TableName: t.name, ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(!r.Backward),
-		KeyConditionExpression: aws.String(cond), FilterExpression: aws.String("attribute_not_exists(#ttl) OR #ttl > :now"),
+		KeyConditionExpression:   aws.String(cond),
+		FilterExpression:         aws.String("attribute_not_exists(#ttl) OR #ttl > :now"),
 		ExpressionAttributeNames: map[string]string{"#ttl": AttrExpires}, ExpressionAttributeValues: values,
 		ReturnConsumedCapacity: t.meter.ask(),
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Decode makes a Change of a record of the table's stream: of its Keys and its NewImage, nil where the row was removed. What is not a
-// row of this package's, or was written by a later version of it: kind Internal, code row_undecodable. A row past its expiry comes as it
-// was written.
+// Decode returns the Change of a record of the table's stream. image is the record's NewImage, or nil if the row was
+// removed. The error has kind Internal and code row_undecodable if the item was not written by this package, or by a
+// later version of it. An expired row is returned as it was written.
 func Decode(keys, image Attributes) (tenants.Change, error) {
 	return new(bodies).decodeChange(keys, image)
 }
@@ -25,7 +25,7 @@ func (c *bodies) decodeChange(keys, image Attributes) (tenants.Change, error) {
 	return tenants.Change{Row: row}, err
 }
 
-// DecodeRecord is Decode for one of the Records of the JSON that Lambda hands to a function.
+// DecodeRecord is like Decode for one of the Records in the JSON that Lambda passes to a function.
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 func DecodeRecord(record []byte) (tenants.Change, error) {
@@ -36,20 +36,20 @@ func DecodeRecord(record []byte) (tenants.Change, error) {
 		} `json:"dynamodb"`
 	}
 	if err := json.Unmarshal(record, &r); err != nil {
-		return tenants.Change{}, undecodable("the record: %v", err)
+		return tenants.Change{}, undecodable("the record is not valid JSON: %v", err)
 	}
 	switch {
 	case r.Event == "REMOVE":
 		return Decode(r.DynamoDB.Keys, nil)
 	case r.Event != "INSERT" && r.Event != "MODIFY":
-		return tenants.Change{}, undecodable("the record is a %q", r.Event)
+		return tenants.Change{}, undecodable("the record has event %q, but must be INSERT, MODIFY or REMOVE", r.Event)
 	case r.DynamoDB.NewImage == nil:
 		return tenants.Change{}, undecodable("the record has no new image")
 	}
 	return Decode(r.DynamoDB.Keys, r.DynamoDB.NewImage)
 }
 
-// jsonItem is an item as DynamoDB's JSON has it. Attributes of other types are those of somebody else.
+// jsonItem is an item in DynamoDB's JSON. This package uses no attributes of other types.
 type jsonItem map[string]struct {
 	S, N *string
 	B    []byte // base64 in JSON

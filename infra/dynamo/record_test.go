@@ -13,9 +13,11 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// The frame is that of Lambda's documentation, https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html.
-const frame = `{"eventID":"c4ca4238a0b923820dcc509a6f75849b","eventName":%q,"eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"us-east-1",
-	"dynamodb":{%s,"ApproximateCreationDateTime":1479499740,"SequenceNumber":"4421584500000000017450439091","SizeBytes":26,"StreamViewType":"NEW_IMAGE"},
+// frame is the record in Lambda's documentation, https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html.
+const frame = `{"eventID":"c4ca4238a0b923820dcc509a6f75849b","eventName":%q,"eventVersion":"1.1",
+	"eventSource":"aws:dynamodb","awsRegion":"us-east-1",
+	"dynamodb":{%s,"ApproximateCreationDateTime":1479499740,"SequenceNumber":"4421584500000000017450439091",
+	"SizeBytes":26,"StreamViewType":"NEW_IMAGE"},
 	"eventSourceARN":"arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2016-11-16T20:42:48.104"}`
 
 const keys = `"Keys":{"pk":{"S":"ten_a#log/orders.42"},"sk":{"S":"0000000000000000007"}}`
@@ -35,20 +37,26 @@ func TestRecordsOfLambdaAreDecoded(t *testing.T) {
 		event, dynamodb string
 		want            tenants.Change
 	}{
-		"insert": {"INSERT", keys + `,"NewImage":{"pk":{"S":"x"},"k":{"S":"log"},"v":{"N":"1"},"b":{"B":"Ym9keQ=="},"ttl":{"N":"1800000000"}}`,
-			tenants.Change{Row: tenants.Row{Key: at, Version: 1, Body: []byte("body"), Expires: time.Unix(1800000000, 0)}}},
-		"modify": {"MODIFY", keys + `,"NewImage":{"v":{"N":"12"},"b":{"B":"` + deflate(long) + `"},"z":{"N":"1"},"other":{"L":[{"BOOL":true}]}}`,
+		"insert": {"INSERT", keys + `,"NewImage":{"pk":{"S":"x"},"k":{"S":"log"},"v":{"N":"1"},"b":{"B":"Ym9keQ=="},` +
+			`"ttl":{"N":"1800000000"}}`,
+			tenants.Change{Row: tenants.Row{Key: at, Version: 1, Body: []byte("body"),
+				Expires: time.Unix(1800000000, 0)}}},
+		"modify": {"MODIFY", keys + `,"NewImage":{"v":{"N":"12"},"b":{"B":"` + deflate(long) + `"},"z":{"N":"1"},` +
+			`"other":{"L":[{"BOOL":true}]}}`,
 			tenants.Change{Row: tenants.Row{Key: at, Version: 12, Body: []byte(long)}}},
 		"empty": {"MODIFY", keys + `,"NewImage":{"v":{"N":"2"},"b":{"B":""}}`,
 			tenants.Change{Row: tenants.Row{Key: at, Version: 2, Body: []byte{}}}},
 		"remove": {"REMOVE", keys, tenants.Change{Row: tenants.Row{Key: at}, Deleted: true}},
 		"point": {"REMOVE", `"Keys":{"pk":{"S":"sys#key#ab#c"},"sk":{"S":"-"}}`,
-			tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "sys", Kind: "key", Sort: "ab#c"}}, Deleted: true}},
+			tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "sys", Kind: "key", Sort: "ab#c"}},
+				Deleted: true}},
 	} {
 		got, err := dynamo.DecodeRecord(fmt.Appendf(nil, frame, c.event, c.dynamodb))
-		if err != nil || got.Deleted != c.want.Deleted || got.Row.Key != c.want.Row.Key || got.Row.Version != c.want.Row.Version ||
-			!bytes.Equal(got.Row.Body, c.want.Row.Body) || (got.Row.Body == nil) != (c.want.Row.Body == nil) || !got.Row.Expires.Equal(c.want.Row.Expires) {
-			t.Errorf("%s: %+v, %v", name, got, err)
+		if err != nil || got.Deleted != c.want.Deleted || got.Row.Key != c.want.Row.Key ||
+			got.Row.Version != c.want.Row.Version ||
+			!bytes.Equal(got.Row.Body, c.want.Row.Body) || (got.Row.Body == nil) != (c.want.Row.Body == nil) ||
+			!got.Row.Expires.Equal(c.want.Row.Expires) {
+			t.Errorf("%s: DecodeRecord = %+v, %v, want %+v", name, got, err, c.want)
 		}
 	}
 }
@@ -72,8 +80,9 @@ func TestOtherRecordsAreRefused(t *testing.T) {
 		"not as it says":      fmt.Sprintf(frame, "INSERT", keys+`,"NewImage":{`+row+`,"z":{"N":"1"}}`),
 		"an endless expiry":   fmt.Sprintf(frame, "INSERT", keys+`,"NewImage":{`+row+`,"ttl":{"N":"1e99"}}`),
 	} {
-		if c, err := dynamo.DecodeRecord([]byte(record)); tenants.KindOf(err) != tenants.Internal || tenants.CodeOf(err) != "row_undecodable" {
-			t.Errorf("%s: %+v, %v", name, c, err)
+		if c, err := dynamo.DecodeRecord([]byte(record)); tenants.KindOf(err) != tenants.Internal ||
+			tenants.CodeOf(err) != "row_undecodable" {
+			t.Errorf("%s: DecodeRecord = %+v, %v, want row_undecodable", name, c, err)
 		}
 	}
 }
@@ -83,7 +92,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, record []byte) {
 		c, err := dynamo.DecodeRecord(record)
 		if err == nil && (c.Row.Tenant == "" || c.Row.Kind == "" || !c.Deleted && c.Row.Version < 1) {
-			t.Errorf("%s became %+v", record, c)
+			t.Errorf("DecodeRecord(%s) = %+v, want a tenant, a kind and a version", record, c)
 		}
 	})
 }

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	attempts       = 8                // of one request
-	attemptTimeout = 3 * time.Second  // of one attempt
-	requestTimeout = 12 * time.Second // of all attempts
-	connections    = 256              // kept open while idle
+	attempts       = 8                // attempts of one request
+	attemptTimeout = 3 * time.Second  // for one attempt
+	requestTimeout = 12 * time.Second // for all attempts
+	connections    = 256              // idle connections that stay open
 )
 
-// backoff waits before attempt n+1: a random time up to 25 ms, 50 ms, 100 ms, …, 1 s.
+// backoff returns the pause before attempt n+1: a random time up to 25 ms, 50 ms, 100 ms, …, 1 s.
 func backoff(n int) time.Duration { return rand.N(min(25*time.Millisecond<<min(n-1, 10), time.Second)) }
 
-// tune sets a client's retries and timeouts to what this package promises, whatever the environment says of them.
+// tune sets a client's retries and timeouts to those of this package, regardless of the environment.
 func tune(o *dynamodb.Options) {
 	o.RetryMaxAttempts, o.Retryer, o.HTTPClient = 0, retryer(), timed(o.HTTPClient)
 }
@@ -39,33 +39,35 @@ func retryer() aws.Retryer {
 	}), "TransactionConflictException", "ReplicatedWriteConflictException")
 }
 
-// timed leaves a client alone that is not the SDK's own: whoever made it knows why.
+// timed sets timeouts on the SDK's own HTTP client. Other clients are left unchanged.
 func timed(c aws.HTTPClient) aws.HTTPClient {
 	own, ok := c.(*awshttp.BuildableClient)
 	if !ok {
 		return c
 	}
-	return own.WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = connections })
+	return own.WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConnsPerHost = connections
+	})
 }
 
-// bounded gives a request its time.
-func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+// withTimeout returns a context with the timeout of a request.
+func withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, requestTimeout)
 }
 
-// witness watches the attempts of one request, and knows afterwards whether one of them that failed may have been carried out.
+// witness watches the attempts of one request and records whether a failed attempt may have taken effect.
 type witness struct {
 	aws.RetryerV2
 	unsure bool
 }
 
-// watch is given to a request as its option.
+// watch is the option that attaches w to a request.
 func (w *witness) watch(o *dynamodb.Options) {
 	w.RetryerV2 = o.Retryer.(aws.RetryerV2) // tune's
 	o.Retryer = w
 }
 
-// IsErrorRetryable is asked after each attempt that failed.
+// IsErrorRetryable implements aws.Retryer. The SDK calls it after each failed attempt.
 func (w *witness) IsErrorRetryable(err error) bool {
 	if !nothingDone(err) {
 		w.unsure = true
@@ -73,7 +75,7 @@ func (w *witness) IsErrorRetryable(err error) bool {
 	return w.RetryerV2.IsErrorRetryable(err)
 }
 
-// pause waits before try n+1, or until ctx ends.
+// pause waits before attempt n+1, or until ctx ends.
 func pause(ctx context.Context, n int) error {
 	t := time.NewTimer(backoff(n))
 	defer t.Stop()

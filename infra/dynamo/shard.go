@@ -9,21 +9,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 )
 
-// shard is a part of the stream, and how far it was read.
+// shard is a part of the stream and the position in it.
 type shard struct {
 	id, parent string
-	start      types.ShardIteratorType // where to begin as long as nothing is done
-	after      string                  // the sequence number of the last record that is done; "" none
-	iterator   *string                 // nil: to be asked for
-	ended      bool
+	start      types.ShardIteratorType // where to begin if after is ""
+	after      string                  // sequence number of the last record that is done
+	iterator   *string                 // nil if a new one is needed
+	ended      bool                    // all records have been read
 }
 
-// seek asks for an iterator where there is none. A shard that is gone has ended.
+// seek gets an iterator if the shard has none. A shard that no longer exists has ended.
 func (s *shard) seek(ctx context.Context, f *Feed) error {
 	if s.iterator != nil || s.ended {
 		return nil
 	}
-	in := &dynamodbstreams.GetShardIteratorInput{StreamArn: f.stream, ShardId: aws.String(s.id), ShardIteratorType: s.start}
+	in := &dynamodbstreams.GetShardIteratorInput{StreamArn: f.stream, ShardId: aws.String(s.id),
+		ShardIteratorType: s.start}
 	if s.after != "" {
 		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, aws.String(s.after)
 	}
@@ -31,7 +32,7 @@ func (s *shard) seek(ctx context.Context, f *Feed) error {
 	switch {
 	case is[*types.TrimmedDataAccessException](err):
 		s.start, s.after = types.ShardIteratorTypeTrimHorizon, ""
-		return nil // the next round asks again
+		return nil // the next round tries again
 	case is[*types.ResourceNotFoundException](err):
 		s.ended = true
 		return nil
@@ -42,15 +43,16 @@ func (s *shard) seek(ctx context.Context, f *Feed) error {
 	return nil
 }
 
-// read returns what is behind the shard's position, nil where that is not known yet.
+// read returns the records after the shard's position, or nil if the next round has to try again.
 func (s *shard) read(ctx context.Context, f *Feed, limit int32) (*dynamodbstreams.GetRecordsOutput, error) {
 	if err := s.seek(ctx, f); err != nil || s.iterator == nil {
 		return nil, err
 	}
-	out, err := f.client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: s.iterator, Limit: aws.Int32(limit)})
+	out, err := f.client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: s.iterator,
+		Limit: aws.Int32(limit)})
 	switch {
 	case is[*types.ExpiredIteratorException](err): // after 15 minutes
-		s.iterator, s.start = nil, types.ShardIteratorTypeTrimHorizon // the end is no longer where it was
+		s.iterator, s.start = nil, types.ShardIteratorTypeTrimHorizon // LATEST would skip records now
 		return nil, nil
 	case is[*types.TrimmedDataAccessException](err):
 		s.iterator, s.start, s.after = nil, types.ShardIteratorTypeTrimHorizon, ""
@@ -67,10 +69,10 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// later tells whether sequence number a is behind b: numbers without leading zeros, of up to 40 digits.
+// later reports whether the sequence number a is greater than b. They have up to 40 digits and no leading zeros.
 func later(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
 
-// streamItem is an item as the SDK has it in a stream.
+// streamItem is an item in the SDK's form for streams.
 type streamItem map[string]types.AttributeValue
 
 func (i streamItem) Text(name string) (string, bool) {

@@ -9,7 +9,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Table is a tenants.Table in one DynamoDB table.
+// Table implements tenants.Table on one DynamoDB table.
 type Table struct {
 	client *dynamodb.Client
 	name   *string
@@ -19,21 +19,21 @@ type Table struct {
 
 var _ tenants.Table = (*Table)(nil)
 
-// Open returns the table of that name. Nothing is asked of DynamoDB. Of client's options the credentials, region and endpoint are
-// taken; retries and timeouts are this package's own.
+// Open returns the table with that name, without a request to DynamoDB. It uses client's credentials, region and
+// endpoint, but its own retries and timeouts.
 func Open(client *dynamodb.Client, name string) *Table {
 	return &Table{client: dynamodb.New(client.Options(), tune), name: aws.String(name), bodies: &bodies{}}
 }
 
-// Get fulfils tenants.Table.
+// Get implements tenants.Table.
 func (t *Table) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
-	call, cancel := bounded(ctx)
+	call, cancel := withTimeout(ctx)
 	defer cancel()
 	out, err := t.client.GetItem(call, &dynamodb.GetItemInput{
 		TableName: t.name, Key: keyItem(k), ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: t.meter.ask(),
 	})
 	if err != nil {
-		return tenants.Row{}, engine(ctx, err)
+		return tenants.Row{}, domainError(ctx, err)
 	}
 	t.meter.read(out.ConsumedCapacity)
 	if out.Item == nil {
@@ -49,11 +49,11 @@ func (t *Table) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
 	return row, nil
 }
 
-// Write fulfils tenants.Table: one op is one request, several are a transaction.
+// Write implements tenants.Table. One op is one request, several ops are one transaction.
 func (t *Table) Write(ctx context.Context, ops ...tenants.Op) error {
 	var (
 		steps []step
-		index []int // of each step's op in ops
+		index []int // for each step the index of its op
 		sec   = now()
 	)
 	for i, o := range ops {
@@ -65,7 +65,7 @@ func (t *Table) Write(ctx context.Context, ops ...tenants.Op) error {
 	var err error
 	switch len(steps) {
 	case 0:
-		return engine(ctx, ctx.Err())
+		return domainError(ctx, ctx.Err())
 	case 1:
 		err = t.do(ctx, ops[index[0]], steps[0])
 	default:
@@ -77,7 +77,7 @@ func (t *Table) Write(ctx context.Context, ops ...tenants.Op) error {
 	return err
 }
 
-// WriteEach fulfils tenants.Table: a request for each op.
+// WriteEach implements tenants.Table with one request for each op.
 func (t *Table) WriteEach(ctx context.Context, ops ...tenants.Op) (done int, err error) {
 	for i, o := range ops {
 		if err := t.Write(ctx, o); err != nil {

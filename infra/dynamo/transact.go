@@ -11,10 +11,11 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// transact carries out several steps or none of them. Refused: RefusedError with the step's number. The token lets DynamoDB know a
-// repeated request for 10 minutes, so that a retry of one whose answer was lost succeeds.
+// transact executes either all steps or none. It returns a RefusedError with the index of a step whose condition
+// fails. For 10 minutes DynamoDB recognizes a repeated request by its token, so a retry after a lost response
+// succeeds.
 func (t *Table) transact(ctx context.Context, steps []step) error {
-	call, cancel := bounded(ctx)
+	call, cancel := withTimeout(ctx)
 	defer cancel()
 	in := &dynamodb.TransactWriteItemsInput{
 		ClientRequestToken: aws.String(rand.Text()), ReturnConsumedCapacity: t.meter.ask(),
@@ -30,7 +31,7 @@ func (t *Table) transact(ctx context.Context, steps []step) error {
 		}
 		cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
 		if !ok {
-			return engine(ctx, err)
+			return domainError(ctx, err)
 		}
 		v := weigh(cancelled.CancellationReasons)
 		if v.again && try < attempts && pause(call, try) == nil {
@@ -38,7 +39,7 @@ func (t *Table) transact(ctx context.Context, steps []step) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return engine(ctx, err)
+			return domainError(ctx, err)
 		case v.refused >= 0:
 			return &tenants.RefusedError{Op: v.refused}
 		case v.again:
@@ -74,15 +75,15 @@ func (t *Table) part(s step) types.TransactWriteItem {
 	}
 }
 
-// verdict is why a transaction was cancelled.
+// verdict says why a transaction was cancelled.
 type verdict struct {
-	refused int    // the first step whose condition did not hold; -1: none
-	again   bool   // the same request may succeed
-	code    string // with again: of the error where it does not
+	refused int    // index of the first step whose condition failed; -1 if none
+	again   bool   // the same request may succeed later
+	code    string // with again: the error's code if retries do not succeed
 }
 
-// weigh reads the reasons, one per step. Where a step collided with somebody before the first that was refused, its own condition is not
-// known, and another try tells.
+// weigh reads the reasons, one for each step. If a step before the first refused one had a conflict, its own
+// condition is not known; a retry will tell.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
 func weigh(reasons []types.CancellationReason) verdict {

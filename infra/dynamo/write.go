@@ -10,12 +10,12 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// step is an op in DynamoDB's expressions, for a request of its own or as a part of a transaction.
+// step is an op as DynamoDB's expressions, for a single request or as part of a transaction.
 type step struct {
 	action tenants.Action
 	key    item
-	item   item    // what a put under a condition stores
-	update *string // what a put under Anything does instead
+	item   item    // for a put under a condition
+	update *string // for a put under Anything
 	cond   *string
 	names  map[string]string
 	values item
@@ -26,7 +26,7 @@ const (
 	ifAt     = "v = :v AND (attribute_not_exists(#ttl) OR #ttl > :now)"
 )
 
-// step weighs o's condition as of the second sec.
+// step returns the step for o. sec is the current time in seconds since 1970.
 func (t *Table) step(o tenants.Op, sec int64) step {
 	s := step{action: o.Action, key: keyItem(o.Row.Key)}
 	version, at := o.If.Version()
@@ -64,7 +64,7 @@ func (t *Table) step(o tenants.Op, sec int64) step {
 	return s
 }
 
-// upsert puts under Anything: an update, since the version that it makes depends on the one there.
+// upsert makes s a put under Anything. It is an update because the new version depends on the stored one.
 func (s *step) upsert(put item) {
 	s.values = item{":zero": number(0), ":one": number(1)}
 	s.names = map[string]string{}
@@ -85,12 +85,12 @@ func (s *step) upsert(put item) {
 	s.update = aws.String(expr)
 }
 
-// do carries out one step as a request of its own. Refused: RefusedError of op 0.
+// do executes one step as a single request. It returns a RefusedError for op 0 if the condition fails.
 func (t *Table) do(ctx context.Context, o tenants.Op, s step) error {
 	if s.action == tenants.ActionCheck {
 		return t.check(ctx, o)
 	}
-	call, cancel := bounded(ctx)
+	call, cancel := withTimeout(ctx)
 	defer cancel()
 	var w witness
 	cost, err := t.request(call, s, &w)
@@ -105,7 +105,7 @@ func (t *Table) do(ctx context.Context, o tenants.Op, s step) error {
 	case conditionFailed(err):
 		return &tenants.RefusedError{}
 	default:
-		return engine(ctx, err)
+		return domainError(ctx, err)
 	}
 }
 
@@ -142,7 +142,7 @@ func (t *Table) request(ctx context.Context, s step, w *witness) (*types.Consume
 	}
 }
 
-// check is a Write of one check: a read.
+// check executes a Write of a single check as a read.
 func (t *Table) check(ctx context.Context, o tenants.Op) error {
 	row, err := t.Get(ctx, o.Row.Key)
 	there := err == nil

@@ -37,8 +37,8 @@ func Build(into, program string) (string, error) {
 	return filepath.Join(into, name), copyProgram(filepath.Join(shared, name), filepath.Join(into, name))
 }
 
-// copyProgram keeps other goroutines from starting processes meanwhile: a child that has yet to become its program holds
-// what is open here, and nothing can run a file that somebody may write (golang.org/issue/22315).
+// copyProgram copies a program. No other goroutine starts a process meanwhile: until it runs its own program, a child
+// holds every file that is open here, and a file that is open for writing cannot be run (golang.org/issue/22315).
 func copyProgram(from, to string) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

@@ -19,7 +19,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
-// box is a running onebox.
+// box is a running onebox process with one tenant.
 type box struct {
 	endtoend.Deployment
 	tenant endtoend.Tenant
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// startBox runs onebox as a user does, and signs a tenant up.
+// startBox builds and runs onebox, and signs up a tenant.
 func startBox(t *testing.T) *box {
 	t.Helper()
 	built.once.Do(func() {
@@ -77,35 +77,37 @@ func (b *box) start(t *testing.T) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatal("onebox does not serve")
+			t.Fatal("onebox is not ready within a minute")
 		case <-tick.C:
 		}
 	}
 }
 
-// kill ends onebox as kill -9 does.
+// kill ends onebox with SIGKILL.
 func (b *box) kill() {
 	b.cmd.Process.Kill()
 	b.cmd.Wait()
 }
 
-// desk is a developer of the box's tenant.
-func (b *box) desk(t *testing.T) *desk {
-	d := newDesk(t)
+// machine returns a developer's machine with the tenant's key in its environment.
+func (b *box) machine(t *testing.T) *machine {
+	d := newMachine(t)
 	d.vars = map[string]string{envKey: b.tenant.Key, envAPI: b.API}
 	return d
 }
 
-// source registers a source, and gives its id, where it is posted to, and the secret.
+// source registers a source of the provider and returns its id, URL and secret.
 func (b *box) source(t *testing.T, provider, channel string) (s endtoend.Source) {
 	t.Helper()
 	scheme, _ := signing.Lookup(provider)
 	s.Secret = scheme.NewSecret(strings.NewReader(strings.Repeat("k", 200)))
-	b.Must(t, "POST", "/v1/sources", b.tenant.Key, map[string]string{"name": provider, "provider": provider, "secret": s.Secret, "channel": channel}).Want(t, 201).JSON(t, &s)
+	b.Must(t, "POST", "/v1/sources", b.tenant.Key, map[string]string{
+		"name": provider, "provider": provider, "secret": s.Secret, "channel": channel,
+	}).Want(t, 201).JSON(t, &s)
 	return s
 }
 
-// hook posts a body as the provider would.
+// hook posts a signed body as the provider would, and returns the signed headers.
 func (b *box) hook(t *testing.T, provider string, s endtoend.Source, id, body string, header ...string) http.Header {
 	t.Helper()
 	scheme, _ := signing.Lookup(provider)
@@ -133,7 +135,7 @@ func (b *box) hook(t *testing.T, provider string, s endtoend.Source, id, body st
 	defer res.Body.Close()
 	if res.StatusCode != 202 {
 		answer, _ := io.ReadAll(res.Body)
-		t.Fatalf("%d %s", res.StatusCode, answer)
+		t.Fatalf("the webhook got status %d, want 202: %s", res.StatusCode, answer)
 	}
 	return h
 }
@@ -141,22 +143,23 @@ func (b *box) hook(t *testing.T, provider string, s endtoend.Source, id, body st
 func (b *box) publish(t *testing.T, channel, typ, data string) {
 	t.Helper()
 	var made struct{ ID string }
-	b.Must(t, "POST", "/v1/channels/"+channel+"/events", b.tenant.Key, map[string]any{"type": typ, "data": json.RawMessage(data)}).Want(t, 202).JSON(t, &made)
+	b.Must(t, "POST", "/v1/channels/"+channel+"/events", b.tenant.Key,
+		map[string]any{"type": typ, "data": json.RawMessage(data)}).Want(t, 202).JSON(t, &made)
 	awaitAppended(t, b, made.ID)
 }
 
-// pasted runs a line as a person would who pasted it.
+// pasted runs a line in a shell and returns its output.
 func pasted(t *testing.T, line string) string {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("curl is missing")
 		}
-		t.Skip("curl is missing: the printed line is not tried")
+		t.Skip("curl is missing, so the printed line cannot be run")
 	}
 	out, err := exec.Command("sh", "-c", line).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, line, out)
+		t.Fatalf("pasted line failed: %v\n%s\n%s", err, line, out)
 	}
 	return string(out)
 }

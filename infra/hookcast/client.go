@@ -16,24 +16,27 @@ import (
 
 const (
 	userAgent = "hookcast-cli/1"
-	callTime  = 30 * time.Second
-	maxAnswer = 16 << 20
+	callTime  = 30 * time.Second // timeout of one API call
+	maxAnswer = 16 << 20         // bytes
 )
 
-// client asks the API as the holder of a key.
+// client calls the API with a key.
 type client struct {
 	credentials
 	http *http.Client
 }
 
 func newClient(sh *shell, c credentials) *client {
-	// A redirect is not followed: the key is for the host that it was given for.
-	return &client{c, &http.Client{Transport: sh.remote, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	// Redirects are not followed, because the key must not be sent to another host.
+	return &client{c, &http.Client{Transport: sh.remote, CheckRedirect: noRedirect}}
 }
 
-// alone is a client whose connections are new ones, and nobody else's: a stream that is asked for on the connection on which one has fallen silent,
-// as HTTP/2 would, would never come.
-func (c *client) alone() *http.Client {
+// noRedirect makes an http.Client return a redirect instead of following it.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// isolated returns a client with a connection pool of its own. HTTP/2 would otherwise open a new stream on the
+// connection on which the last one fell silent.
+func (c *client) isolated() *http.Client {
 	alone := *c.http
 	if t, ok := alone.Transport.(*http.Transport); ok {
 		alone.Transport = t.Clone()
@@ -41,7 +44,7 @@ func (c *client) alone() *http.Client {
 	return &alone
 }
 
-// open is a client with the credentials of the shell.
+// open returns a client with the shell's credentials.
 func open(sh *shell) (*client, error) {
 	c, err := sh.credentials()
 	if err != nil {
@@ -50,21 +53,22 @@ func open(sh *shell) (*client, error) {
 	return newClient(sh, c), nil
 }
 
-// refusal is an answer of Hookcast's that is an error.
+// refusal is a response that is an error.
 type refusal struct {
-	status  int
-	code    string // "" where it is no answer of Hookcast's
-	detail  string
-	after   time.Duration // Retry-After
-	elsewhy string        // with a redirect: to where
+	status   int
+	code     string // "" if the response is not a problem of Hookcast's
+	detail   string
+	after    time.Duration // from Retry-After
+	location string        // target of a redirect
 }
 
 func (r *refusal) Error() string {
 	switch {
-	case r.elsewhy != "":
-		return "it sends on to " + r.elsewhy + ": is that the base URL?"
+	case r.location != "":
+		return "the server redirects to " + r.location + ": check the base URL"
 	case r.code == "":
-		return fmt.Sprintf("what answers there (%d %s) is no Hookcast: is the base URL right?", r.status, http.StatusText(r.status))
+		return fmt.Sprintf("the server (%d %s) is not Hookcast: check the base URL",
+			r.status, http.StatusText(r.status))
 	}
 	text := r.code
 	if r.detail != "" {
@@ -72,29 +76,29 @@ func (r *refusal) Error() string {
 	}
 	switch {
 	case r.code == "wrong_host":
-		return text + fmt.Sprintf(": where the streams have a host of their own, name it with login -stream or in %s", envStream)
+		return text + fmt.Sprintf(": if streams have a separate host, name it with login -stream or in %s", envStream)
 	case r.code == "not_found":
-		return text + ": is that the base URL, without a path?"
+		return text + ": check that the base URL has no path"
 	case r.status == http.StatusUnauthorized:
-		return text + ": hookcast login keeps another"
+		return text + ": save another key with hookcast login"
 	}
 	return text
 }
 
-// needs adds what a key must be where it was refused for its rights.
-func needs(err error, what string) error {
+// withRoleHint adds a hint to an error if the key lacks the right for the request.
+func withRoleHint(err error, what string) error {
 	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusForbidden && r.code == "forbidden" {
 		return fmt.Errorf("%w; %s", err, what)
 	}
 	return err
 }
 
-// temporary tells whether the same request may be taken later.
+// temporary reports whether the same request may succeed later.
 func (r *refusal) temporary() bool {
-	return r.status == http.StatusTooManyRequests || r.status >= 500 || r.code == "" && r.elsewhy == ""
+	return r.status == http.StatusTooManyRequests || r.status >= 500 || r.code == "" && r.location == ""
 }
 
-// exit is what to exit with.
+// exit returns the exit code.
 func (r *refusal) exit() int {
 	switch {
 	case r.code == "":
@@ -105,14 +109,14 @@ func (r *refusal) exit() int {
 	return exitFailed
 }
 
-// refusalOf reads an answer that is none of those that were asked for.
+// refusalOf reads the response to a request that failed.
 func refusalOf(res *http.Response) *refusal {
 	r := &refusal{status: res.StatusCode}
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		r.after = time.Duration(min(seconds, 3600)) * time.Second
 	}
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
-		r.elsewhy = res.Header.Get("Location")
+		r.location = res.Header.Get("Location")
 		return r
 	}
 	var problem struct{ Code, Detail string }
@@ -125,7 +129,7 @@ func refusalOf(res *http.Response) *refusal {
 	return r
 }
 
-// request makes a request to base with the key.
+// request returns a request with the key and with body as JSON; nil means no body.
 func (c *client) request(ctx context.Context, method, url string, body any) (*http.Request, error) {
 	var payload io.Reader
 	if body != nil {
@@ -147,7 +151,8 @@ func (c *client) request(ctx context.Context, method, url string, body any) (*ht
 	return req, nil
 }
 
-// call sends a request to the API and reads its JSON answer into out. The error says what went wrong in one line, and what to exit with.
+// call sends a request to the API and decodes the JSON response into out. Its error is one line and carries an exit
+// code.
 func (c *client) call(ctx context.Context, method, path string, body, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -157,7 +162,7 @@ func (c *client) call(ctx context.Context, method, path string, body, out any) e
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return failed(exitUnreachable, "cannot reach %s: %s", c.API, why(err))
+		return failed(exitUnreachable, "cannot reach %s: %s", c.API, explain(err))
 	}
 	defer res.Body.Close()
 	if res.StatusCode < 200 || res.StatusCode > 299 {
@@ -166,7 +171,7 @@ func (c *client) call(ctx context.Context, method, path string, body, out any) e
 	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return failed(exitUnreachable, "the answer of %s broke off: %s", c.API, why(err))
+		return failed(exitUnreachable, "the response of %s was cut off: %s", c.API, explain(err))
 	}
 	if err := json.Unmarshal(b, out); err != nil {
 		return failed(exitUnreachable, "%s: %w", c.API, &refusal{status: res.StatusCode})
@@ -174,10 +179,10 @@ func (c *client) call(ctx context.Context, method, path string, body, out any) e
 	return nil
 }
 
-// tenant is whom a key belongs to.
+// tenant is the owner of a key.
 type tenant struct{ ID, Name string }
 
-// whoAmI tells whose the key is: nothing of it where the key holds and may not know.
+// whoAmI returns the tenant of the key, or the zero tenant if the key is valid but must not read its tenant.
 func (c *client) whoAmI(ctx context.Context) (who tenant, err error) {
 	err = c.call(ctx, http.MethodGet, "/v1/tenant", nil, &who)
 	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusForbidden && r.code == "forbidden" {
@@ -189,7 +194,8 @@ func (c *client) whoAmI(ctx context.Context) (who tenant, err error) {
 	return who, err
 }
 
-// streams checks that there are streams at the base URL for them: one of no channel is refused with a word of its own.
+// streams checks that the base URL for streams serves them. It sends a request without a channel, which streams
+// refuse with a code of their own.
 func (c *client) streams(ctx context.Context) error {
 	at := *c
 	at.API = c.Stream

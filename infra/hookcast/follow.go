@@ -19,51 +19,52 @@ import (
 const (
 	retryMin, retryMax = time.Second, 30 * time.Second
 
-	maxFrame   = 32 << 20 // of an event's form on the wire
-	readAhead  = 64       // frames that wait for the one before them to be dealt with
+	maxFrame   = 32 << 20 // bytes of an event on the wire
+	readAhead  = 64       // frames that may wait while an earlier one is handled
 	ownPrefix  = "hookcast."
 	eventsType = "text/event-stream"
 )
 
-// follower keeps a stream on channels open, over whatever ends it, until it ends for good. No event is handed over twice but for the one
-// during which the program was stopped, and none is left out without a word.
+// follower keeps a stream of channels open and reconnects until it ends for good. Only the event that was being
+// handled when the program stopped is handed over again, and lost events are reported.
 type follower struct {
 	client   *client
 	channels []string
-	cursor   string     // behind the last event that was dealt with; "": from now on
-	query    url.Values // besides channels: the form of events
-	// take deals with an event. What it returns ends the follower.
+	cursor   string     // after the last event that was handled; "" to begin with new events
+	query    url.Values // parameters besides the channels: the format of events
+	// take handles an event. An error ends the follower.
 	take func(ctx context.Context, data []byte) error
-	// moved hears of each new cursor; say of what a person should know. Either may be nil.
+	// moved is called with each new cursor, say with messages for the user. Either may be nil.
 	moved func(cursor string)
 	say   func(format string, args ...any)
 
 	patience patience
 
-	opened, ever bool               // a stream has been open: at the last attempt, at any
-	woke         chan time.Duration // the machine has slept
+	opened, ever bool               // whether the last attempt, or any attempt, opened a stream
+	woke         chan time.Duration // receives how long the machine slept
 }
 
-// end is why a stream is over.
+// end says why a stream ended and what to do next.
 type end struct {
-	why   string        // for people
-	after time.Duration // when to come back; 0: as always
-	now   bool          // to come back at once
-	fatal error         // not to come back
-	done  bool          // not to come back, because all channels have ended
+	why   string        // message for the user
+	after time.Duration // pause before the next attempt; 0 for the usual backoff
+	now   bool          // reconnect without a pause
+	fatal error         // do not reconnect
+	done  bool          // do not reconnect: all channels have ended
 }
 
-// run follows until ctx ends or the channels do (nil), or until Hookcast refuses for good. Where the first connection cannot be made, it
-// does not try again: it is the address, most of the time, and somebody is there to see it. After that it tries for ever.
+// run follows the stream. It returns nil once ctx ends or all channels have ended, and an error if Hookcast refuses
+// for good. It does not retry the first connection: a failure is usually a wrong address, and the user is there to
+// see the error. Later it retries forever.
 func (f *follower) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	f.woke = make(chan time.Duration, 1)
 	go f.patience.watch(ctx, func(slept time.Duration) {
-		f.client.http.CloseIdleConnections() // they are dead as well
+		f.client.http.CloseIdleConnections() // they are dead too
 		select {
 		case f.woke <- slept:
-		default: // it is about to connect anew
+		default: // it is about to reconnect anyway
 		}
 	})
 	for wait := retryMin; ; {
@@ -77,7 +78,7 @@ func (f *follower) run(ctx context.Context) error {
 		case e.now:
 			wait = retryMin
 			if f.say != nil {
-				f.say("%s: %s; connecting anew", f.client.Stream, e.why)
+				f.say("%s: %s; reconnecting now", f.client.Stream, e.why)
 			}
 			continue
 		case f.opened:
@@ -89,32 +90,32 @@ func (f *follower) run(ctx context.Context) error {
 			wait = min(2*wait, retryMax)
 		}
 		if f.say != nil {
-			f.say("%s: %s; again in %s", f.client.Stream, e.why, pause.Round(100*time.Millisecond))
+			f.say("%s: %s; reconnecting in %s", f.client.Stream, e.why, pause.Round(100*time.Millisecond))
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-f.woke: // whatever was wrong was wrong before
+		case <-f.woke: // the failure was before the sleep
 			wait = retryMin
 		case <-time.After(pause):
 		}
 	}
 }
 
-// unreached is the end of an attempt that nobody answered as Hookcast would.
+// unreached returns the end of an attempt that got no response from Hookcast.
 func (f *follower) unreached(err error) end {
 	if _, slept := errors.AsType[*sleptError](err); slept {
 		return end{why: err.Error(), now: true}
 	}
 	if f.ever {
-		return end{why: why(err)}
+		return end{why: explain(err)}
 	}
-	return end{fatal: failed(exitUnreachable, "cannot stream from %s: %s", f.client.Stream, why(err))}
+	return end{fatal: failed(exitUnreachable, "cannot stream from %s: %s", f.client.Stream, explain(err))}
 }
 
-// connect makes one stream and reads it to its end.
+// connect opens one stream and reads it to its end.
 func (f *follower) connect(ctx context.Context) end {
-	whole := ctx // what is being dealt with when a stream ends is dealt with to its end
+	whole := ctx // the event in progress is handled to its end even if the stream ends
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	q := url.Values{"channel": f.channels}
@@ -136,7 +137,7 @@ func (f *follower) connect(ctx context.Context) end {
 		}
 	}()
 	silence := f.patience.untilSilent()
-	alone := f.client.alone()
+	alone := f.client.isolated()
 	defer alone.CloseIdleConnections()
 	quiet := time.AfterFunc(silence, func() { cancel(errSilent) })
 	res, err := alone.Do(req)
@@ -149,7 +150,7 @@ func (f *follower) connect(ctx context.Context) end {
 	case res.StatusCode == http.StatusNoContent:
 		return end{done: true}
 	case res.StatusCode == http.StatusOK && strings.TrimSpace(media) == eventsType:
-		return f.read(ctx, whole, &watched{res.Body, silence, cancel})
+		return f.read(ctx, whole, &silenceReader{res.Body, silence, cancel})
 	}
 	r := refusalOf(res)
 	switch {
@@ -161,7 +162,7 @@ func (f *follower) connect(ctx context.Context) end {
 	return end{why: r.Error(), after: r.after}
 }
 
-// cause is why ctx was given up, where it was for a reason of its own; else err.
+// cause returns the cause of ctx's cancellation if there is a specific one, else err.
 func cause(ctx context.Context, err error) error {
 	if c := context.Cause(ctx); c != nil && !errors.Is(c, context.Canceled) {
 		return c
@@ -169,28 +170,29 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// watched gives a stream up that is silent for too long while somebody reads.
-type watched struct {
+// silenceReader is a reader that gives up the stream if one Read takes longer than silence.
+type silenceReader struct {
 	body    io.Reader
 	silence time.Duration
 	giveUp  context.CancelCauseFunc
 }
 
-func (w *watched) Read(p []byte) (int, error) {
+func (w *silenceReader) Read(p []byte) (int, error) {
 	quiet := time.AfterFunc(w.silence, func() { w.giveUp(errSilent) })
 	defer quiet.Stop()
 	return w.body.Read(p)
 }
 
-// frame is one event of the stream, or its end.
+// frame is one event of the stream, or the error that ended it.
 type frame struct {
 	eventstream.Event
 	retry time.Duration
 	err   error
 }
 
-// read reads ahead of what is dealt with, so that heartbeats are heard meanwhile; but by a bound, so that a slow program slows the
-// server down and not this one's memory up.
+// read handles the frames of a stream until its end. It reads ahead, so that heartbeats are noticed while an event is
+// handled. It reads at most readAhead frames ahead, so that a slow program slows the server down instead of filling
+// memory.
 func (f *follower) read(ctx, whole context.Context, body io.Reader) end {
 	frames := make(chan frame, readAhead)
 	go func() {
@@ -237,14 +239,14 @@ func (f *follower) move(cursor string) {
 	}
 }
 
-// control deals with a frame of Hookcast's own.
+// control handles a frame that carries no event but a message of Hookcast's.
 func (f *follower) control(got frame) (e end, over bool) {
 	var d struct {
 		Channel, Detail, Code string
 		From, To              int64
 		Reset                 bool
 	}
-	_ = json.Unmarshal(got.Data, &d) // what is missing is empty
+	_ = json.Unmarshal(got.Data, &d) // missing fields stay empty
 	detail := d.Detail
 	if d.Code != "" {
 		detail += " (" + d.Code + ")"
@@ -259,14 +261,14 @@ func (f *follower) control(got frame) (e end, over bool) {
 		switch {
 		case f.say == nil:
 		case d.Reset:
-			f.say("%s: its numbers begin anew, and some events may be lost", d.Channel)
+			f.say("%s: the sequence numbers restarted; some events may be lost", d.Channel)
 		default:
-			f.say("%s: events %d to %d are kept no more", d.Channel, d.From, d.To)
+			f.say("%s: events %d to %d are no longer stored", d.Channel, d.From, d.To)
 		}
 	case sse.Quota:
 		return end{why: detail, after: got.retry}, true
 	case sse.Goodbye:
-		return end{why: "the server is going; another one serves on", after: got.retry}, true
+		return end{why: "the server is shutting down; another one takes over", after: got.retry}, true
 	case sse.Denied, sse.Expired:
 		return end{fatal: failed(exitRefused, "%s: %s", f.client.Stream, detail)}, true
 	case sse.Ended:

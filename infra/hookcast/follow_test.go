@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +16,7 @@ import (
 func sprint(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
 func exitOf(err error) int {
-	if f, ok := err.(*failure); ok {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f.exit
 	}
 	if err != nil {
@@ -26,26 +27,27 @@ func exitOf(err error) int {
 
 func ends(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
-// A laptop sleeps and wakes up: the connection is there and nothing ever comes on it.
+// After a laptop's sleep the connection still exists, but nothing ever arrives on it.
 func TestASilentStreamIsLeftAndGoneOnWithBehindTheLastEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := follow(t, nil, streams(true, opening, "id: 1\ndata: one\n\n"), streams(false, opening, "id: 2\ndata: two\n\n"), ends)
+		f := follow(t, nil, streams(true, opening, "id: 1\ndata: one\n\n"),
+			streams(false, opening, "id: 2\ndata: two\n\n"), ends)
 		if f.err != nil || strings.Join(f.events, " ") != "one two" {
-			t.Fatalf("%v, %q, %v", f.events, f.said, f.err)
+			t.Fatalf("got events %v, messages %q and error %v, want one two and no error", f.events, f.said, f.err)
 		}
 		if got := f.asked[1].Header.Get("Last-Event-ID"); got != "1" {
-			t.Errorf("it goes on behind %q", got)
+			t.Errorf("it continues after cursor %q, want 1", got)
 		}
 		if f.at[1] < silence || f.at[1] > silence+retryMin {
-			t.Errorf("left after %v", f.at[1])
+			t.Errorf("it left the silent stream after %v, want %v to %v", f.at[1], silence, silence+retryMin)
 		}
 		if !strings.Contains(f.said[1], errSilent.Error()) {
-			t.Errorf("said %q", f.said)
+			t.Errorf("it said %q, want %q second", f.said, errSilent)
 		}
 	})
 }
 
-// Heartbeats keep a stream on which nothing else comes, and a program that takes its time does not count as silence.
+// Heartbeats keep a stream open on which nothing else arrives, and a slow program does not count as silence.
 func TestAQuietStreamIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		beats := func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +69,8 @@ func TestAQuietStreamIsKept(t *testing.T) {
 			}
 		}, beats, ends)
 		if f.err != nil || strings.Join(f.events, " ") != "slow late" || len(f.asked) != 2 {
-			t.Fatalf("%v, %v, %q, %d", f.err, f.events, f.said, len(f.asked))
+			t.Fatalf("got error %v, events %v, messages %q and %d requests, want slow late in 2 requests", f.err,
+				f.events, f.said, len(f.asked))
 		}
 	})
 }
@@ -76,35 +79,40 @@ func TestAServerThatGoesIsComeBackToAndNothingIsTakenTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
 		f := follow(t, nil,
-			streams(false, opening, "id: 1\ndata: one\n\n", "event: hookcast.goodbye\nretry: 7000\ndata: {\"reason\":\"drain\"}\n\n"),
-			streams(false, opening, "id: 2\ndata: two\n\nid: 3\ndata: thr"), // cut within an event
+			streams(false, opening, "id: 1\ndata: one\n\n",
+				"event: hookcast.goodbye\nretry: 7000\ndata: {\"reason\":\"drain\"}\n\n"),
+			streams(false, opening, "id: 2\ndata: two\n\nid: 3\ndata: thr"), // cut off within an event
 			down, down,
 			func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(502)
 				io.WriteString(w, "<html>deploying")
 			},
 			problem(503, "draining", "This node is going out of service.", "Retry-After", "9"),
-			streams(false, opening, "id: 3\ndata: three\n\nevent: hookcast.ended\nid: !stop\ndata: {\"channel\":\"a\"}\n\n"))
+			streams(false, opening,
+				"id: 3\ndata: three\n\nevent: hookcast.ended\nid: !stop\ndata: {\"channel\":\"a\"}\n\n"))
 		if f.err != nil || strings.Join(f.events, " ") != "one two three" {
-			t.Fatalf("%v, %v, %q", f.err, f.events, f.said)
+			t.Fatalf("got error %v, events %v and messages %q, want one two three", f.err, f.events, f.said)
 		}
 		var ids []string
 		for _, r := range f.asked {
 			ids = append(ids, r.Header.Get("Last-Event-ID"))
 		}
 		if strings.Join(ids, ",") != ",1,2,2,2,2,2" {
-			t.Errorf("it goes on behind %v", ids)
+			t.Errorf("it continues after cursors %v, want none, 1 and then 2", ids)
 		}
 		if f.at[1] != 7*time.Second || f.at[6]-f.at[5] != 9*time.Second {
-			t.Errorf("it comes back at %v, not when it was told to", f.at)
+			t.Errorf("it reconnects at %v, want pauses of 7s first and 9s last", f.at)
 		}
-		for _, want := range []string{"another one serves on", "the connection was cut", "502 Bad Gateway", "This node is going out of service (draining)", "a has ended"} {
-			if !slices.ContainsFunc(f.said, func(s string) bool { return strings.Contains(s, want) && !strings.Contains(s, "\n") }) {
-				t.Errorf("%q is not said: %q", want, f.said)
+		for _, want := range []string{"another one takes over", "the connection was cut", "502 Bad Gateway",
+			"This node is going out of service (draining)", "a has ended"} {
+			if !slices.ContainsFunc(f.said, func(s string) bool {
+				return strings.Contains(s, want) && !strings.Contains(s, "\n")
+			}) {
+				t.Errorf("got messages %q, want one line with %q", f.said, want)
 			}
 		}
 		if f.cursor != "3" {
-			t.Errorf("the cursor is %q", f.cursor)
+			t.Errorf("the cursor is %q, want 3", f.cursor)
 		}
 	})
 }
@@ -115,35 +123,52 @@ func TestWhatItExitsWith(t *testing.T) {
 	elsewhere := func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://else.example/", http.StatusMovedPermanently)
 	}
+	denied := streams(false, opening,
+		"event: hookcast.denied\nid: !stop\ndata: {\"detail\":\"the right to listen has ended\"}\n\n")
+	expired := streams(false, opening,
+		"event: hookcast.expired\nid: !stop\ndata: {\"detail\":\"the credential has expired\"}\n\n")
+	quota := streams(false, "event: hookcast.quota\nretry: 4000\n"+
+		"data: {\"code\":\"connection_limit\",\"detail\":\"Too many.\"}\n\n")
+	mute := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	unknown := problem(401, "api_key_unknown", "There is no such key.")
 	for name, c := range map[string]struct {
-		answers []func(http.ResponseWriter, *http.Request)
+		answers []handler
 		exit    int
 		says    string
 		asks    int
 	}{
-		"the channel is over":               {[]func(http.ResponseWriter, *http.Request){ends}, 0, "", 1},
-		"no key, or one that is revoked":    {[]func(http.ResponseWriter, *http.Request){problem(401, "api_key_unknown", "There is no such key.")}, exitRefused, "There is no such key (api_key_unknown)", 1},
-		"a channel that is not the key's":   {[]func(http.ResponseWriter, *http.Request){problem(403, "channel_forbidden", "")}, exitRefused, "channel_forbidden", 1},
-		"revoked while it listens":          {[]func(http.ResponseWriter, *http.Request){streams(false, opening, "event: hookcast.denied\nid: !stop\ndata: {\"detail\":\"the right to listen has ended\"}\n\n")}, exitRefused, "the right to listen has ended", 1},
-		"expired while it listens":          {[]func(http.ResponseWriter, *http.Request){streams(false, opening, "event: hookcast.expired\nid: !stop\ndata: {\"detail\":\"the credential has expired\"}\n\n")}, exitRefused, "the credential has expired", 1},
-		"revoked while it was away":         {[]func(http.ResponseWriter, *http.Request){streams(false, opening), problem(401, "api_key_unknown", "")}, exitRefused, "api_key_unknown", 2},
-		"what cannot be asked":              {[]func(http.ResponseWriter, *http.Request){problem(400, "invalid_channel", "No.")}, exitFailed, "No (invalid_channel)", 1},
-		"nobody there":                      {[]func(http.ResponseWriter, *http.Request){down}, exitUnreachable, "the connection was cut", 1},
-		"somebody else there":               {[]func(http.ResponseWriter, *http.Request){page}, exitUnreachable, "is no Hookcast", 1},
-		"sent on":                           {[]func(http.ResponseWriter, *http.Request){elsewhere}, exitUnreachable, "https://else.example/", 1},
-		"over a limit, and then not":        {[]func(http.ResponseWriter, *http.Request){problem(429, "connection_limit", "Too many."), ends}, 0, "", 2},
-		"over a limit as a stream says it":  {[]func(http.ResponseWriter, *http.Request){streams(false, "event: hookcast.quota\nretry: 4000\ndata: {\"code\":\"connection_limit\",\"detail\":\"Too many.\"}\n\n"), ends}, 0, "", 2},
-		"silent before it says anything":    {[]func(http.ResponseWriter, *http.Request){func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }}, exitUnreachable, errSilent.Error(), 1},
-		"a deploy that answers 404 a while": {[]func(http.ResponseWriter, *http.Request){streams(false, opening), http.NotFound, ends}, 0, "", 3},
+		"the channel is over": {[]handler{ends}, 0, "", 1},
+		"no key, or one that is revoked": {[]handler{unknown}, exitRefused, "There is no such key (api_key_unknown)",
+			1},
+		"a channel that is not the key's": {[]handler{problem(403, "channel_forbidden", "")}, exitRefused,
+			"channel_forbidden", 1},
+		"revoked while it listens": {[]handler{denied}, exitRefused, "the right to listen has ended", 1},
+		"expired while it listens": {[]handler{expired}, exitRefused, "the credential has expired", 1},
+		"revoked while it was away": {[]handler{streams(false, opening), problem(401, "api_key_unknown", "")},
+			exitRefused, "api_key_unknown", 2},
+		"an invalid request": {[]handler{problem(400, "invalid_channel", "No.")}, exitFailed,
+			"No (invalid_channel)", 1},
+		"no server":                         {[]handler{down}, exitUnreachable, "the connection was cut", 1},
+		"another server":                    {[]handler{page}, exitUnreachable, "is not Hookcast", 1},
+		"a redirect":                        {[]handler{elsewhere}, exitUnreachable, "https://else.example/", 1},
+		"over a limit, and then not":        {[]handler{problem(429, "connection_limit", "Too many."), ends}, 0, "", 2},
+		"over a limit as a stream says it":  {[]handler{quota, ends}, 0, "", 2},
+		"silent before it says anything":    {[]handler{mute}, exitUnreachable, errSilent.Error(), 1},
+		"a deploy that answers 404 a while": {[]handler{streams(false, opening), http.NotFound, ends}, 0, "", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := follow(t, nil, c.answers...)
-				if exitOf(f.err) != c.exit || len(f.asked) != c.asks || c.says != "" && !strings.Contains(f.err.Error(), c.says) || f.err != nil && strings.Contains(f.err.Error(), "\n") {
-					t.Errorf("%v (%d), %d requests, said %q", f.err, exitOf(f.err), len(f.asked), f.said)
+				if exitOf(f.err) != c.exit || len(f.asked) != c.asks ||
+					c.says != "" && !strings.Contains(f.err.Error(), c.says) ||
+					f.err != nil && strings.Contains(f.err.Error(), "\n") {
+					t.Errorf("got error %v (exit code %d), %d requests and messages %q, want %q (%d) and %d requests",
+						f.err, exitOf(f.err), len(f.asked), f.said, c.says, c.exit, c.asks)
 				}
-				if strings.HasPrefix(name, "over a limit") && (len(f.said) != 1 || !strings.Contains(f.said[0], "Too many (connection_limit)") && !strings.Contains(f.said[0], "Too many. (connection_limit)")) {
-					t.Errorf("said %q", f.said)
+				if strings.HasPrefix(name, "over a limit") &&
+					(len(f.said) != 1 || !strings.Contains(f.said[0], "Too many (connection_limit)") &&
+						!strings.Contains(f.said[0], "Too many. (connection_limit)")) {
+					t.Errorf("it said %q, want one line about the limit", f.said)
 				}
 			})
 		})
@@ -153,14 +178,18 @@ func TestWhatItExitsWith(t *testing.T) {
 func TestGapsAreSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := follow(t, func(f *follower) { f.cursor = "1" }, streams(false, opening,
-			"event: hookcast.gap\nid: 4\ndata: {\"channel\":\"a\",\"from\":2,\"to\":4}\n\n", "event: hookcast.gap\nid: 0\ndata: {\"channel\":\"a\",\"reset\":true}\n\n"), ends)
-		if f.err != nil || f.asked[0].Header.Get("Last-Event-ID") != "1" || !slices.Contains(f.said, "a: events 2 to 4 are kept no more") || !slices.Contains(f.said, "a: its numbers begin anew, and some events may be lost") {
-			t.Errorf("%v %q", f.err, f.said)
+			"event: hookcast.gap\nid: 4\ndata: {\"channel\":\"a\",\"from\":2,\"to\":4}\n\n",
+			"event: hookcast.gap\nid: 0\ndata: {\"channel\":\"a\",\"reset\":true}\n\n"), ends)
+		if f.err != nil || f.asked[0].Header.Get("Last-Event-ID") != "1" ||
+			!slices.Contains(f.said, "a: events 2 to 4 are no longer stored") ||
+			!slices.Contains(f.said, "a: the sequence numbers restarted; some events may be lost") {
+			t.Errorf("got error %v, messages %q and Last-Event-ID %q, want both gaps reported after cursor 1",
+				f.err, f.said, f.asked[0].Header.Get("Last-Event-ID"))
 		}
 	})
 }
 
-// It waits longer each time, and not as if nothing had been once it was connected again.
+// Pauses grow with each failed attempt, and start small again after a successful connection.
 func TestItBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
@@ -175,8 +204,10 @@ func TestItBacksOff(t *testing.T) {
 		}
 		for i := 1; i < len(f.at); i++ {
 			pause := f.at[i] - f.at[i-1]
-			if pause > retryMax || pause < retryMin/2 || i > 7 && i < 14 && pause < retryMax/2 || i == 14 && pause > retryMin {
-				t.Errorf("pause %d is %v", i, pause)
+			if pause > retryMax || pause < retryMin/2 || i > 7 && i < 14 && pause < retryMax/2 ||
+				i == 14 && pause > retryMin {
+				t.Errorf("pause %d is %v, want a backoff from %v to %v that restarts at pause 14", i, pause,
+					retryMin, retryMax)
 			}
 		}
 	})

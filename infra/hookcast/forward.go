@@ -21,7 +21,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// original is an event as it came in, from a stream with ?format=original.
+// original is an event as its source sent it, from a stream with ?format=original.
 type original struct {
 	ID, Channel, Type, Source string
 	Seq                       int64
@@ -32,21 +32,21 @@ type original struct {
 	Data                      []byte `json:"data_base64"`
 }
 
-// forwarder hands events to programs on the developer's own machine.
+// forwarder sends events to programs on the developer's machine.
 type forwarder struct {
 	http    *http.Client
 	scheme  signing.Scheme
 	secret  signing.Secret
 	timeout time.Duration
-	wait    time.Duration // how long to try again where nobody listens
+	wait    time.Duration // how long to retry while no program listens
 }
 
 const (
 	secretFile = "listen.secret"
-	redial     = 250 * time.Millisecond
+	redial     = 250 * time.Millisecond // pause between two attempts to connect
 )
 
-// localSecret is what forwarded events are signed with, made at first need and kept.
+// localSecret returns the secret that forwarded events are signed with. The first call creates and saves it.
 func localSecret(dir string) (string, error) {
 	path := filepath.Join(dir, secretFile)
 	b, err := privatefile.Read(path, maxSettings)
@@ -57,7 +57,7 @@ func localSecret(dir string) (string, error) {
 	return text, privatefile.ReplaceDurably(path, []byte(text+"\n"))
 }
 
-// ownScheme is what we sign by, here as with endpoints.
+// ownScheme returns the scheme of Hookcast's own signature, which endpoints use too.
 func ownScheme() signing.Scheme {
 	s, _ := signing.Lookup("standard-webhooks")
 	return s
@@ -70,17 +70,17 @@ func newForwarder(sh *shell, secret string, timeout, wait time.Duration) (*forwa
 	}
 	return &forwarder{
 		http: &http.Client{
-			Transport: sh.local, Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: sh.local, Timeout: timeout, CheckRedirect: noRedirect,
 		},
 		scheme: ownScheme(), secret: key, timeout: timeout, wait: wait,
 	}, nil
 }
 
-// request is the event as its provider sent it: its bytes, the headers that the provider's scheme names, and beside them our own headers and
-// our own signature.
+// request returns the event as its provider sent it: its bytes and the headers that the provider's scheme names, plus
+// Hookcast's own headers and signature.
 //
-// Our signature is one of Standard Webhooks. Where the provider's own stands in the same headers, ours is put beside it under the same id and
-// time, as the specification allows; each is verified with its own secret.
+// Our signature follows Standard Webhooks. If the provider's signature uses the same headers, ours is appended to it
+// with the same id and time, as the specification allows; each is verified with its own secret.
 func (f *forwarder) request(ctx context.Context, e *original, to string, now time.Time) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(e.Data))
 	if err != nil {
@@ -114,7 +114,8 @@ func (f *forwarder) request(ctx context.Context, e *original, to string, now tim
 	}
 	h.Set("User-Agent", "Hookcast/1 (listen)")
 	for name, value := range map[string]string{
-		"Hookcast-Event-Id": e.ID, "Hookcast-Event-Type": e.Type, "Hookcast-Channel": e.Channel, "Hookcast-Seq": strconv.FormatInt(e.Seq, 10), "Hookcast-Source-Id": e.Source,
+		"Hookcast-Event-Id": e.ID, "Hookcast-Event-Type": e.Type, "Hookcast-Channel": e.Channel,
+		"Hookcast-Seq": strconv.FormatInt(e.Seq, 10), "Hookcast-Source-Id": e.Source,
 		tenants.HeaderHops: strconv.Itoa(e.Hops + 1),
 	} {
 		if value != "" {
@@ -124,27 +125,27 @@ func (f *forwarder) request(ctx context.Context, e *original, to string, now tim
 	return req, nil
 }
 
-// send hands an event over and returns a word on what came of it. Where nobody listens it tries again for a while: programs are started anew
-// while they are written.
+// send delivers an event and returns a description of the outcome. It retries for a while if no program listens,
+// because programs are often restarted during development.
 func (f *forwarder) send(ctx context.Context, e *original, to string) (said string, delivered bool) {
 	for began := time.Now(); ; {
 		req, err := f.request(ctx, e, to, time.Now())
 		if err != nil {
-			return "not sent: " + why(err), false
+			return "not sent: " + explain(err), false
 		}
 		at := time.Now()
 		res, err := f.http.Do(req)
 		if err == nil {
-			return answered(res, time.Since(at)), true
+			return describeResponse(res, time.Since(at)), true
 		}
-		reason := why(err)
+		reason := explain(err)
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
-			return fmt.Sprintf("no answer within %s (-timeout gives it longer)", f.timeout), true
+			return fmt.Sprintf("no response within %s (-timeout sets a longer time)", f.timeout), true
 		case !errors.Is(err, syscall.ECONNREFUSED):
 			return "not delivered: " + reason, false
 		case time.Since(began) >= f.wait:
-			return fmt.Sprintf("not delivered: %s; tried for %s", reason, f.wait), false
+			return fmt.Sprintf("not delivered: %s; retried for %s", reason, f.wait), false
 		}
 		select {
 		case <-ctx.Done():
@@ -154,20 +155,20 @@ func (f *forwarder) send(ctx context.Context, e *original, to string) (said stri
 	}
 }
 
-const maxExcerpt = 200 // bytes of what a program says of an error
+const maxExcerpt = 200 // bytes shown of the body of an error response
 
-// answered says what a program answered, and of an error what it is.
-func answered(res *http.Response, took time.Duration) string {
+// describeResponse describes a program's response: its status and, for an error, the first line of its body.
+func describeResponse(res *http.Response, took time.Duration) string {
 	defer res.Body.Close()
 	said := fmt.Sprintf("%d %s in %s", res.StatusCode, http.StatusText(res.StatusCode), took.Round(time.Millisecond))
 	if to := res.Header.Get("Location"); res.StatusCode >= 300 && res.StatusCode < 400 && to != "" {
-		said += ": it sends on to " + to + ", which is not followed: forward there"
+		said += ": redirects are not followed: forward to " + to
 	}
 	var head [maxExcerpt]byte
-	n, _ := io.ReadFull(res.Body, head[:]) // fewer will do, and none
+	n, _ := io.ReadFull(res.Body, head[:]) // a short or empty body is fine
 	if line, _, _ := strings.Cut(strings.TrimSpace(string(head[:n])), "\n"); res.StatusCode >= 400 && line != "" {
 		said += ": " + strings.TrimSpace(line)
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection serves again
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be reused
 	return said
 }

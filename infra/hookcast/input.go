@@ -9,13 +9,14 @@ import (
 )
 
 const (
-	maxSettings = 1 << 20  // bytes of a file of settings, or of a secret
-	maxPublish  = 1 << 20  // what the API takes
-	maxSign     = 32 << 20 // more than GitHub posts, which posts the most
+	maxSettings = 1 << 20  // bytes of a settings file or of a secret
+	maxPublish  = 1 << 20  // bytes of an event that the API accepts
+	maxSign     = 32 << 20 // bytes; GitHub sends the largest webhooks, and its limit is 25 MB
 )
 
-// input reads from standard input, and gives up when ctx ends: a terminal may never say anything. What still reads then ends with the process.
-func input(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+// awaitInput runs read, which reads from standard input, and gives up when ctx ends because a terminal may never
+// return. A read that is given up goes on until the process exits.
+func awaitInput(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		b   []byte
 		err error
@@ -29,27 +30,27 @@ func input(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	case r := <-got:
 		return r.b, r.err
 	case <-ctx.Done():
-		return nil, failed(exitFailed, "stopped while it waited for standard input; nothing was done")
+		return nil, failed(exitFailed, "stopped while waiting for standard input; nothing was done")
 	}
 }
 
-// payload reads the body that an argument names a file of, or standard input where it names none or "-". A body is never cut: one of more than max
-// bytes is refused, with advice.
+// payload reads the named file, or standard input if file is "" or "-". It never cuts a body: if there are more than
+// max bytes, the error says so, followed by advice.
 func (sh *shell) payload(ctx context.Context, file string, max int64, advice string) ([]byte, error) {
 	from, name := sh.stdin, "standard input"
 	if file != "" && file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, failed(exitUsage, "the body cannot be read: %w", err)
+			return nil, failed(exitUsage, "cannot read the body: %w", err)
 		}
 		defer f.Close()
 		from, name = f, file
 	} else if terminal(sh.stdin) != nil {
-		sh.say("type the body, and end it with Ctrl-D on a line of its own")
+		sh.say("type the body and end it with Ctrl-D on a line of its own")
 	}
-	b, err := input(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(from, max+1)) })
+	b, err := awaitInput(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(from, max+1)) })
 	if err == nil && int64(len(b)) > max {
-		err = failed(exitUsage, "%s has more than %d MiB: %s", name, max>>20, advice)
+		err = failed(exitUsage, "%s is larger than %d MiB: %s", name, max>>20, advice)
 	}
 	if err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func (sh *shell) payload(ctx context.Context, file string, max int64, advice str
 	return b, nil
 }
 
-// terminal is what a person types at, nil where it is none.
+// terminal returns in if it is a terminal, else nil.
 func terminal(in io.Reader) *os.File {
 	f, ok := in.(*os.File)
 	if !ok {
@@ -73,8 +74,9 @@ func terminal(in io.Reader) *os.File {
 	return f
 }
 
-// hidden asks a person at a terminal for a line, which is not shown where the terminal can be told so, until typed is called.
-func (sh *shell) hidden(ask string) (typed func()) {
+// hideInput prompts for a line if standard input is a terminal, and turns echo off if the terminal supports it. The
+// caller calls typed once the line is read.
+func (sh *shell) hideInput(ask string) (typed func()) {
 	in := terminal(sh.stdin)
 	if in == nil {
 		return func() {}

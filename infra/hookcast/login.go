@@ -12,13 +12,13 @@ import (
 	"github.com/hookcast/hookcast/infra/privatefile"
 )
 
-// login keeps a key that holds. It is read from standard input, because an argument is in the shell's history and shown to every user of
-// the machine.
+// login checks and saves a key. It reads the key from standard input, because an argument ends up in the shell's
+// history and is visible to every user of the machine.
 func login(ctx context.Context, sh *shell, args []string) error {
 	f := sh.flags("login")
-	replace := f.Bool("replace", false, "put this key in the place of one that is kept for another Hookcast")
+	replace := f.Bool("replace", false, "replace a key that is saved for a different Hookcast")
 	api := f.String("api", "http://localhost:8080", "`base URL` of the API")
-	stream := f.String("stream", "", "`base URL` of the streams, where it is another one")
+	stream := f.String("stream", "", "`base URL` of the streams, if it differs")
 	rest, err := sh.parse(f, args)
 	if err != nil {
 		return err
@@ -37,8 +37,10 @@ func login(ctx context.Context, sh *shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	if before, err := sh.kept(); err == nil && before.API != c.API && !*replace {
-		return failed(exitUsage, "a key for %s is kept already, and was shown only once: -profile name keeps both, -replace forgets that one", before.API)
+	if before, err := sh.saved(); err == nil && before.API != c.API && !*replace {
+		return failed(exitUsage,
+			"a key for %s is already saved and cannot be shown again: -profile name saves both, -replace overwrites it",
+			before.API)
 	}
 	asks := newClient(sh, c)
 	who, err := asks.whoAmI(ctx)
@@ -56,16 +58,16 @@ func login(ctx context.Context, sh *shell, args []string) error {
 		return err
 	}
 	if who.Name == "" {
-		who.Name = "a key that may not read its tenant"
+		who.Name = "a key that cannot read its tenant"
 	}
-	fmt.Fprintf(sh.stdout, "logged in at %s as %s; kept in %s\n", c.API, shown(who.Name), path)
+	fmt.Fprintf(sh.stdout, "logged in at %s as %s; saved in %s\n", c.API, printable(who.Name), path)
 	return nil
 }
 
-// askKey reads a line.
+// askKey reads the key, one line, from standard input.
 func (sh *shell) askKey(ctx context.Context) (string, error) {
-	defer sh.hidden("API key: ")()
-	line, err := input(ctx, func() ([]byte, error) {
+	defer sh.hideInput("API key: ")()
+	line, err := awaitInput(ctx, func() ([]byte, error) {
 		line, err := bufio.NewReader(io.LimitReader(sh.stdin, maxSettings)).ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
 			err = nil
@@ -76,7 +78,7 @@ func (sh *shell) askKey(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if line = bytes.TrimSpace(line); len(line) == 0 {
-		return "", failed(exitUsage, "no key came on standard input: paste one behind the prompt, or pipe it in")
+		return "", failed(exitUsage, "no key on standard input: paste one at the prompt, or pipe it in")
 	}
 	return string(line), nil
 }

@@ -1,11 +1,11 @@
-// Command hookcast is the command line of a tenant: it forwards events to a program on the developer's own machine, shows
-// channels, publishes, signs test webhooks and tells why an event did or did not arrive.
+// Command hookcast is the command line for a tenant's developers. It forwards events to a program on the developer's
+// machine, prints and publishes events, signs test webhooks and shows the trace of an event.
 //
 //	go run ./infra/hookcast login -api http://localhost:8080
 //	go run ./infra/hookcast listen -forward http://localhost:3000/webhooks github.shop
 //
-// It exits with 0 when all is done or the channels have ended, 1 when something went wrong, 2 when it was called wrongly, 3 when
-// Hookcast could not be reached, and 4 when the credential was refused.
+// The exit code is 0 on success or when all channels have ended, 1 on failure, 2 on wrong usage, 3 if Hookcast cannot
+// be reached, and 4 if the credential is refused.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// What the program exits with.
+// Exit codes.
 const (
 	exitFailed      = 1
 	exitUsage       = 2
@@ -30,7 +30,7 @@ const (
 	exitRefused     = 4
 )
 
-// failure is an error that says what to exit with.
+// failure is an error with the exit code that it leads to.
 type failure struct {
 	exit int
 	err  error
@@ -43,34 +43,39 @@ func failed(exit int, format string, args ...any) error {
 	return &failure{exit, fmt.Errorf(format, args...)}
 }
 
-// shell is what a command has around it.
+// shell is the environment that a command runs in. Tests replace its parts.
 type shell struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            func(string) string
-	folder         func() (string, error) // the user's own for settings; made where there is none
-	remote         http.RoundTripper      // to Hookcast
-	local          http.RoundTripper      // to the developer's own machine: by no proxy
-	profile        string                 // which of the kept keys; "": the one without a name
-	patience       patience               // with streams
+	folder         func() (string, error) // returns the user's settings folder and creates it if missing
+	remote         http.RoundTripper      // for requests to Hookcast
+	local          http.RoundTripper      // for requests to the developer's machine; uses no proxy
+	profile        string                 // name of the saved key; "" for the default one
+	patience       patience               // limits for silent streams
 }
 
-// command is one of what the program can do.
+// command is one subcommand of the program.
 type command struct {
 	name, args, does string
 	example          string
-	asks             bool // with a key
+	needsKey         bool // requires an API key
 	run              func(ctx context.Context, sh *shell, args []string) error
 }
 
 func commands() []command {
 	return []command{
-		{"login", "[-api URL] [-stream URL]", "keep an API key, read from standard input", "hookcast login -api http://localhost:8080", true, login},
-		{"listen", "-forward URL channel|source[=URL]…", "hand events to a program on this machine", "hookcast listen -resume -forward http://localhost:3000/webhooks src_… 'orders.*'", true, listen},
-		{"tail", "[-json] [-since cursor] channel…", "print events as they come", "hookcast tail -since 0 orders.42", true, tail},
-		{"publish", "[-type type] channel [json|-]", "publish an event", `hookcast publish -type order.paid orders.42 '{"total":42}'`, true, publish},
-		{"sign", "-provider name [-url URL] [file|-]", "sign a body as a provider would", "HOOKCAST_SECRET=… hookcast sign -provider github -url http://localhost:8080/in/… body.json", false, sign},
-		{"trace", "event", "show the way of an event", "hookcast trace evt_…", true, trace},
+		{"login", "[-api URL] [-stream URL]", "save an API key, read from standard input",
+			"hookcast login -api http://localhost:8080", true, login},
+		{"listen", "-forward URL channel|source[=URL]…", "forward events to a program on this machine",
+			"hookcast listen -resume -forward http://localhost:3000/webhooks src_… 'orders.*'", true, listen},
+		{"tail", "[-json] [-since cursor] channel…", "print events as they arrive", "hookcast tail -since 0 orders.42",
+			true, tail},
+		{"publish", "[-type type] channel [json|-]", "publish an event",
+			`hookcast publish -type order.paid orders.42 '{"total":42}'`, true, publish},
+		{"sign", "-provider name [-url URL] [file|-]", "sign a body as a provider would",
+			"HOOKCAST_SECRET=… hookcast sign -provider github -url http://localhost:8080/in/… body.json", false, sign},
+		{"trace", "event", "show the trace of an event", "hookcast trace evt_…", true, trace},
 	}
 }
 
@@ -78,20 +83,22 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	remote := http.DefaultTransport.(*http.Transport).Clone()
-	remote.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second} // else a dead connection serves on, as far as HTTP/2 knows
+	// Without pings HTTP/2 does not notice that a connection is dead.
+	remote.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
 	local := remote.Clone()
 	local.Proxy = nil
-	sh := &shell{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv, folder: settingsFolder, remote: remote, local: local}
+	sh := &shell{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv, folder: settingsFolder,
+		remote: remote, local: local}
 	os.Exit(sh.run(ctx, os.Args[1:]))
 }
 
-// run runs the command that args name, says on stderr what went wrong, and returns what to exit with.
+// run runs the command in args, prints its error to stderr and returns the exit code.
 func (sh *shell) run(ctx context.Context, args []string) int {
 	err := sh.dispatch(ctx, args)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	fmt.Fprintln(sh.stderr, "hookcast:", shown(err.Error()))
+	fmt.Fprintln(sh.stderr, "hookcast:", printable(err.Error()))
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f.exit
 	}
@@ -101,7 +108,7 @@ func (sh *shell) run(ctx context.Context, args []string) int {
 func (sh *shell) dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		sh.usage(sh.stderr)
-		return failed(exitUsage, "name a command")
+		return failed(exitUsage, "no command given")
 	}
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
@@ -116,7 +123,7 @@ func (sh *shell) dispatch(ctx context.Context, args []string) error {
 			return c.run(ctx, sh, args[1:])
 		}
 	}
-	return failed(exitUsage, "there is no command %q; hookcast -h lists them", args[0])
+	return failed(exitUsage, "unknown command %q; hookcast -h lists the commands", args[0])
 }
 
 func (sh *shell) usage(to io.Writer) {
@@ -124,23 +131,25 @@ func (sh *shell) usage(to io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(to, "  %-8s %-38s %s\n", c.name, c.args, c.does)
 	}
-	fmt.Fprintf(to, "hookcast command -h says more, with an example.\nInstead of what login has kept, %s, %s and %s say who asks, and where.\n", envKey, envAPI, envStream)
+	fmt.Fprintf(to, "Run hookcast command -h for details and an example.\n"+
+		"The variables %s, %s and %s override the saved credentials.\n", envKey, envAPI, envStream)
 }
 
-// flags are those of a command. What is wrong with them is said by run, once.
+// flags returns the flag set of a command. It prints nothing itself: run prints an error once.
 func (sh *shell) flags(name string) *flag.FlagSet {
 	f := flag.NewFlagSet("hookcast "+name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
 	for _, c := range commands() {
-		if c.name == name && c.asks {
-			f.StringVar(&sh.profile, "profile", sh.env(envProfile), "`name` of one of several keys that login keeps; also in "+envProfile)
+		if c.name == name && c.needsKey {
+			f.StringVar(&sh.profile, "profile", sh.env(envProfile),
+				"`name` of one of several saved keys (default: the variable "+envProfile+")")
 		}
 	}
 	return f
 }
 
-// parse reads the flags, which may stand behind other arguments too, and returns those others. Behind "--" there are no flags.
+// parse reads the flags, which may also follow other arguments, and returns the other arguments. Flags end at "--".
 func (sh *shell) parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := f.Parse(args); err != nil {
@@ -148,7 +157,7 @@ func (sh *shell) parse(f *flag.FlagSet, args []string) (rest []string, err error
 				sh.help(f)
 				return nil, err
 			}
-			return nil, failed(exitUsage, "%w; %s -h lists the flags, and behind -- there are none", err, f.Name())
+			return nil, failed(exitUsage, "%w; %s -h lists the flags, and -- ends them", err, f.Name())
 		}
 		if n := len(args) - f.NArg(); n > 0 && args[n-1] == "--" {
 			return append(rest, f.Args()...), nil
@@ -160,7 +169,7 @@ func (sh *shell) parse(f *flag.FlagSet, args []string) (rest []string, err error
 	}
 }
 
-// help is what was asked for, and so goes to standard output.
+// help prints the usage of a command to standard output, because the user asked for it.
 func (sh *shell) help(f *flag.FlagSet) {
 	for _, c := range commands() {
 		if f.Name() == "hookcast "+c.name {
@@ -171,11 +180,11 @@ func (sh *shell) help(f *flag.FlagSet) {
 	f.PrintDefaults()
 }
 
-// settingsFolder is where the user's settings are.
+// settingsFolder returns the user's settings folder and creates it if missing.
 func settingsFolder() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("there is no folder for settings: %w", err)
+		return "", fmt.Errorf("cannot find the settings folder: %w", err)
 	}
 	dir = filepath.Join(dir, "hookcast")
 	return dir, os.MkdirAll(dir, 0o700)

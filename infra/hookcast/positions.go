@@ -16,16 +16,17 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// positions says how far each channel has been dealt with, and keeps it in a file, so that a later run can go on behind it. Safe for concurrent
-// use.
+// positions records how far each channel has been handled, and saves that in a file so that a later run can continue
+// there. It is safe for concurrent use.
 type positions struct {
 	path string
 	mu   sync.Mutex
-	at   map[string]int64 // by channel
-	lost error            // why the file could not be written
+	at   map[string]int64 // sequence number of the last handled event, by channel
+	lost error            // of the last attempt to write the file
 }
 
-// openPositions opens those of what is told apart by parts: who listens where, to what, for whom. Without resume it begins with none.
+// openPositions opens the positions of a run, which parts identify: API, tenant, address to forward to and arguments.
+// Without resume it begins with no positions.
 func openPositions(dir string, resume bool, parts ...string) (*positions, error) {
 	dir = filepath.Join(dir, "cursors")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -44,12 +45,14 @@ func openPositions(dir string, resume bool, parts ...string) (*positions, error)
 		err = json.Unmarshal(b, &p.at)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("what was kept of the last run cannot be read: %w; without -resume it begins from now on", err)
+		return nil,
+			fmt.Errorf("cannot read the positions of the last run: %w; run without -resume to begin with new events",
+				err)
 	}
 	return p, nil
 }
 
-// cursor is that of the channels, "" where any of them has no position.
+// cursor returns the cursor of the channels, or "" if one of them has no position.
 func (p *positions) cursor(channels []string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +67,7 @@ func (p *positions) cursor(channels []string) string {
 	return string(tenants.AppendCursor(nil, tenants.CursorSeed(channels), at))
 }
 
-// known tells whether the channel has a position.
+// known reports whether the channel has a position.
 func (p *positions) known(channel string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +75,7 @@ func (p *positions) known(channel string) bool {
 	return there
 }
 
-// begin gives a channel a position, unless it has one.
+// begin sets the position of a channel that has none.
 func (p *positions) begin(channel string, at int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +84,7 @@ func (p *positions) begin(channel string, at int64) {
 	}
 }
 
-// moved takes note of a cursor of the channels.
+// moved records a cursor of the channels and saves the positions.
 func (p *positions) moved(channels []string, cursor string) {
 	at, err := tenants.ParseCursor(cursor, channels)
 	if err != nil {
@@ -103,7 +106,7 @@ func (p *positions) moved(channels []string, cursor string) {
 	p.lost = err
 }
 
-// err is why the last cursor is not kept.
+// err returns why the last cursor could not be saved.
 func (p *positions) err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,40 +11,27 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// publish sends one event.
+// publish publishes one event.
 func publish(ctx context.Context, sh *shell, args []string) error {
 	f := sh.flags("publish")
 	typ := f.String("type", "note", "the event's `type`")
-	id := f.String("id", "", "an `id` of your own, by which a repeat is known")
-	text := f.Bool("text", false, "the payload is text and no JSON")
-	last := f.Bool("end", false, "the channel ends with this event")
+	id := f.String("id", "", "an `id` of your own, by which a repeat is recognized")
+	text := f.Bool("text", false, "the payload is plain text, not JSON")
+	last := f.Bool("end", false, "end the channel with this event")
 	rest, err := sh.parse(f, args)
 	if err != nil {
 		return err
 	}
 	if len(rest) == 0 || len(rest) > 2 {
-		return failed(exitUsage, "name a channel, and give the payload behind it (in quotes) or on standard input")
+		return failed(exitUsage,
+			"expected a channel and a payload: give the payload as the second argument (quoted) or on standard input")
 	}
 	if err := checkChannels(rest[:1]); err != nil {
 		return err
 	}
-	var payload []byte
-	if len(rest) == 2 && rest[1] != "-" {
-		payload = []byte(rest[1])
-	} else if payload, err = sh.payload(ctx, "", maxPublish, fmt.Sprintf("an event has %d KiB at most; keep it elsewhere, and publish its address", tenants.MaxEventBytes>>10)); err != nil {
+	payload, err := sh.eventData(ctx, rest[1:], *text)
+	if err != nil {
 		return err
-	}
-	if *text {
-		if !utf8.Valid(payload) { // JSON would put other characters in its place
-			return failed(exitUsage, "the payload is no text in UTF-8; send bytes in base64, in a JSON string, or by a webhook to a source, which keeps them as they are")
-		}
-		if payload, err = json.Marshal(string(payload)); err != nil {
-			return err
-		}
-	} else if len(bytes.TrimSpace(payload)) == 0 {
-		return failed(exitUsage, "the payload is empty: give JSON, such as '{\"total\":42}'")
-	} else if !json.Valid(payload) {
-		return failed(exitUsage, "the payload is no JSON; -text sends it as a text")
 	}
 	c, err := open(sh)
 	if err != nil {
@@ -63,7 +50,7 @@ func publish(ctx context.Context, sh *shell, args []string) error {
 		Duplicate   bool
 	}
 	if err := c.call(ctx, http.MethodPost, "/v1/channels/"+rest[0]+"/events", body, &made); err != nil {
-		return needs(err, "to publish takes a key of the role publisher, admin or owner")
+		return withRoleHint(err, "publishing requires a key with the role publisher, admin or owner")
 	}
 	is := "accepted for"
 	if made.Duplicate {
@@ -71,4 +58,29 @@ func publish(ctx context.Context, sh *shell, args []string) error {
 	}
 	fmt.Fprintf(sh.stdout, "%s is %s %s; %d listening\n", made.ID, is, made.Channel, made.Subscribers)
 	return nil
+}
+
+// eventData returns the payload in args, or the one on standard input, as JSON. With text it is plain text.
+func (sh *shell) eventData(ctx context.Context, args []string, text bool) (payload []byte, err error) {
+	if len(args) == 1 && args[0] != "-" {
+		payload = []byte(args[0])
+	} else {
+		advice := fmt.Sprintf("an event has at most %d KiB; store the data elsewhere and publish its address",
+			tenants.MaxEventBytes>>10)
+		if payload, err = sh.payload(ctx, "", maxPublish, advice); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case text && !utf8.Valid(payload): // json.Marshal would replace bytes
+		return nil, failed(exitUsage, "the payload is not valid UTF-8: send bytes as base64 in a JSON string, or as "+
+			"a webhook to a source, which keeps them unchanged")
+	case text:
+		return json.Marshal(string(payload))
+	case len(bytes.TrimSpace(payload)) == 0:
+		return nil, failed(exitUsage, "the payload is empty: give JSON, such as '{\"total\":42}'")
+	case !json.Valid(payload):
+		return nil, failed(exitUsage, "the payload is not valid JSON: -text sends it as plain text")
+	}
+	return payload, nil
 }

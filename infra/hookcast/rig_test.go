@@ -11,14 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
-// output is what a command writes, to be read while it does.
+// output collects a command's output, which can be read while the command runs.
 type output struct {
 	mu   sync.Mutex
 	b    bytes.Buffer
-	more chan struct{} // closed and replaced by each write
+	more chan struct{} // each write closes and replaces it
 }
 
 func newOutput() *output { return &output{more: make(chan struct{})} }
@@ -37,7 +37,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// await waits until the output has text n times.
+// await waits until the output contains text n times.
 func (o *output) await(t testing.TB, text string, n int) {
 	t.Helper()
 	deadline := time.After(time.Minute)
@@ -51,39 +51,40 @@ func (o *output) await(t testing.TB, text string, n int) {
 		select {
 		case <-more:
 		case <-deadline:
-			t.Fatalf("%q is not there %d times:\n%s", text, n, all)
+			t.Fatalf("the output does not contain %q %d times within a minute:\n%s", text, n, all)
 		}
 	}
 }
 
-// desk is a developer's machine.
-type desk struct {
+// machine is a developer's machine.
+type machine struct {
 	*shell
 	out, err *output
 	vars     map[string]string
 	dir      string
 }
 
-func newDesk(t testing.TB) *desk {
-	d := &desk{out: newOutput(), err: newOutput(), vars: make(map[string]string), dir: t.TempDir()}
+func newMachine(t testing.TB) *machine {
+	d := &machine{out: newOutput(), err: newOutput(), vars: make(map[string]string), dir: t.TempDir()}
 	remote := http.DefaultTransport.(*http.Transport).Clone()
 	remote.Proxy = nil
 	t.Cleanup(remote.CloseIdleConnections)
-	d.shell = &shell{stdin: strings.NewReader(""), stdout: d.out, stderr: d.err, env: func(name string) string { return d.vars[name] },
+	d.shell = &shell{stdin: strings.NewReader(""), stdout: d.out, stderr: d.err,
+		env:    func(name string) string { return d.vars[name] },
 		folder: func() (string, error) { return d.dir, nil }, remote: remote, local: remote}
 	return d
 }
 
-// runs runs a command to its end, and checks what it exits with.
-func (d *desk) runs(t testing.TB, exit int, args ...string) {
+// runs runs a command to its end and checks its exit code.
+func (d *machine) runs(t testing.TB, exit int, args ...string) {
 	t.Helper()
 	if got := d.run(t.Context(), args); got != exit {
-		t.Fatalf("%v exits with %d, want %d\n%s%s", args, got, exit, d.out, d.err)
+		t.Fatalf("%v exited with %d, want %d\n%s%s", args, got, exit, d.out, d.err)
 	}
 }
 
-// begins runs a command until stop, which gives what it exits with; exited is closed once it has.
-func (d *desk) begins(t testing.TB, args ...string) (stop func() int, exited <-chan struct{}) {
+// begins starts a command. stop ends it and returns its exit code; exited is closed once it has ended.
+func (d *machine) begins(t testing.TB, args ...string) (stop func() int, exited <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	over, code := make(chan struct{}), 0
 	go func() {
@@ -99,7 +100,7 @@ func (d *desk) begins(t testing.TB, args ...string) (stop func() int, exited <-c
 	return stop, over
 }
 
-// pipes is a network of one server, in memory: time in it is the test's.
+// pipes is an in-memory network of one server, for tests with synthetic time.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -131,12 +132,12 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// script is a server of streams that answers the n-th request as its n-th line says; behind the last it is the last again.
+// script is a stream server that answers the n-th request with the n-th answer, and later requests with the last one.
 type script struct {
 	mu      sync.Mutex
 	answers []func(w http.ResponseWriter, r *http.Request)
 	asked   []*http.Request
-	at      []time.Duration // since the beginning
+	at      []time.Duration // of each request, since began
 	began   time.Time
 }
 
@@ -150,7 +151,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, r)
 }
 
-// followed is what came of a follower in a bubble of its own time.
+// followed is the outcome of a follower in a synctest bubble.
 type followed struct {
 	*script
 	err    error
@@ -160,7 +161,7 @@ type followed struct {
 	took   time.Duration
 }
 
-// follow runs a follower against the answers, to its end. To be called in a synctest bubble.
+// follow runs a follower to its end against a server with the answers. It must be called in a synctest bubble.
 func follow(t *testing.T, change func(*follower), answers ...func(w http.ResponseWriter, r *http.Request)) *followed {
 	t.Helper()
 	net := newPipes()
@@ -170,7 +171,8 @@ func follow(t *testing.T, change func(*follower), answers ...func(w http.Respons
 	transport := &http.Transport{DialContext: net.dial, DisableKeepAlives: true}
 	sh := &shell{remote: transport}
 	key := testKey()
-	f := &follower{client: newClient(sh, credentials{API: "http://hookcast", Stream: "http://hookcast", Key: key}), channels: []string{"a"}}
+	f := &follower{client: newClient(sh, credentials{API: "http://hookcast", Stream: "http://hookcast", Key: key}),
+		channels: []string{"a"}}
 	f.take = func(_ context.Context, data []byte) error {
 		out.events = append(out.events, string(data))
 		return nil
@@ -184,20 +186,21 @@ func follow(t *testing.T, change func(*follower), answers ...func(w http.Respons
 	out.err = f.run(ctx)
 	out.took, out.cursor = time.Since(out.began), f.cursor
 	cancel()
-	// The follower may be gone before the server has noted its request: what is read below is read behind all handlers.
+	// The follower may end before the server records its request, so wait for all handlers before reading the records.
 	if err := server.Shutdown(context.Background()); err != nil {
 		t.Error(err)
 	}
-	if all := strings.Join(out.said, "\n"); strings.Contains(all, key) || out.err != nil && strings.Contains(out.err.Error(), key) {
-		t.Error("the key is said")
+	if all := strings.Join(out.said, "\n"); strings.Contains(all, key) ||
+		out.err != nil && strings.Contains(out.err.Error(), key) {
+		t.Error("a message or the error contains the key")
 	}
 	return out
 }
 
-// testKey is well formed.
-func testKey() string { return tenants.NewOperatorKey() }
+// testKey returns a well-formed key.
+func testKey() string { return account.NewOperatorKey() }
 
-// streams answers with the lines of a stream, and leaves it open until the client goes if it is to stay.
+// streams answers with the lines of a stream. If stays is true, the stream remains open until the client leaves.
 func streams(stays bool, lines ...string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -211,7 +214,7 @@ func streams(stays bool, lines ...string) func(http.ResponseWriter, *http.Reques
 
 const opening = "event: hookcast.open\nretry: 2000\nid: 0\ndata: {\"connection_id\":\"con_1\"}\n\n"
 
-// problem answers with a refusal as Hookcast makes them.
+// problem answers with a problem document as Hookcast does.
 func problem(status int, code, detail string, header ...string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")

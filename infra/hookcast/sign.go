@@ -18,55 +18,54 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// envSecret holds a signing secret: an argument would be in the shell's history.
+// envSecret holds a signing secret. An argument would end up in the shell's history.
 const envSecret = "HOOKCAST_SECRET"
 
-// sign prints the headers that a provider would send with a body, and a line that sends it.
+// sign prints the headers that a provider would send with a body, and a curl command that sends the request.
 func sign(ctx context.Context, sh *shell, args []string) error {
 	f := sh.flags("sign")
-	provider := f.String("provider", "", "`name` of the scheme: github, stripe, standard-webhooks, …")
-	secretFile := f.String("secret-file", "", "`file` with the signing secret, or with the private key in PEM where the provider signs with one; without it, the variable "+envSecret)
-	to := f.String("url", "http://localhost:3000/webhooks", "`URL` that the webhook goes to; some providers sign it along")
-	id := f.String("id", "", "`id` of the delivery; a new one where the scheme has a header for it")
-	typ := f.String("type", "", "the event's `type`, where the scheme has a header for it")
-	media := f.String("content-type", "application/json", "of the body")
+	provider := f.String("provider", "", "`name` of the provider: github, stripe, standard-webhooks, …")
+	secretFile := f.String("secret-file", "", "`file` with the signing secret, or with a private key in PEM if the "+
+		"provider uses one (default: the variable "+envSecret+")")
+	to := f.String("url", "http://localhost:3000/webhooks",
+		"`URL` that the webhook is sent to; some providers include it in the signature")
+	id := f.String("id", "", "`id` of the delivery (default: a new one if the provider sends ids)")
+	typ := f.String("type", "", "the event's `type`, if the provider sends it in a header")
+	media := f.String("content-type", "application/json", "media `type` of the body")
 	rest, err := sh.parse(f, args)
 	if err != nil {
 		return err
 	}
 	if len(rest) > 1 {
-		return failed(exitUsage, "one body at a time: a file, or standard input")
+		return failed(exitUsage, "too many arguments: give one body, as a file or on standard input")
 	}
-	scheme, ok := signing.Lookup(*provider)
-	if !ok {
-		var names []string
-		for _, s := range signing.Schemes() {
-			names = append(names, s.Name)
-		}
-		return failed(exitUsage, "-provider is one of %s", strings.Join(names, ", "))
+	scheme, err := lookupScheme(*provider)
+	if err != nil {
+		return err
 	}
 	secret, err := sh.signingSecret(scheme, *secretFile)
 	if bad, ok := errors.AsType[*signing.Error](err); ok {
-		return failed(exitUsage, "the signing secret is none of %s: %s", scheme.Title, bad.Detail)
+		return failed(exitUsage, "the signing secret is not valid for %s: %s", scheme.Title, bad.Detail)
 	}
 	if err != nil {
 		return err
 	}
-	file := ""
-	if len(rest) == 1 && rest[0] != "-" {
-		file = rest[0]
+	file := strings.Join(rest, "")
+	if file == "-" {
+		file = ""
 	}
-	body, err := sh.payload(ctx, file, maxSign, "no provider posts as much")
+	body, err := sh.payload(ctx, file, maxSign, "no provider sends a body of this size")
 	if err != nil {
 		return err
 	}
-	request := signing.Request{Method: "POST", URL: *to, Header: map[string][]string{"Content-Type": {*media}}, Body: body}
+	request := signing.Request{Method: "POST", URL: *to, Body: body}
+	request.Header = map[string][]string{"Content-Type": {*media}}
 	if scheme.Mark.Field != "" {
 		text, err := scheme.Signature(secret, request, *id, time.Now())
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(sh.stdout, "%s\nThis signature stands in the body, in its field %s: write it there.\n", text, scheme.Mark.Field)
+		fmt.Fprintf(sh.stdout, "%s\nPut this signature into the field %s of the body.\n", text, scheme.Mark.Field)
 		return nil
 	}
 	if *id == "" && scheme.ID[0].Header != "" {
@@ -80,10 +79,28 @@ func sign(ctx context.Context, sh *shell, args []string) error {
 	if name := scheme.Type[0].Header; *typ != "" && name != "" {
 		header[name] = []string{*typ}
 	}
-	names := slices.Sorted(maps.Keys(header))
-	line := "curl -sS " + quoted(*to)
-	for _, name := range names {
-		fmt.Fprintf(sh.stdout, "%s: %s\n", name, shown(header[name][0]))
+	sh.printSigned(*to, header, file, body)
+	return nil
+}
+
+func lookupScheme(provider string) (signing.Scheme, error) {
+	scheme, ok := signing.Lookup(provider)
+	if ok {
+		return scheme, nil
+	}
+	var names []string
+	for _, s := range signing.Schemes() {
+		names = append(names, s.Name)
+	}
+	return scheme, failed(exitUsage, "-provider must be one of %s", strings.Join(names, ", "))
+}
+
+// printSigned prints the headers, and a curl command that sends them with the body to the URL. file is "" if the body
+// has no file.
+func (sh *shell) printSigned(to string, header map[string][]string, file string, body []byte) {
+	line := "curl -sS " + quoted(to)
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		fmt.Fprintf(sh.stdout, "%s: %s\n", name, printable(header[name][0]))
 		line += " \\\n  -H " + quoted(name+": "+header[name][0])
 	}
 	if file != "" {
@@ -91,13 +108,13 @@ func sign(ctx context.Context, sh *shell, args []string) error {
 	} else if len(body) <= maxArgument && !strings.ContainsFunc(string(body), unpasteable) {
 		line += " \\\n  --data-raw " + quoted(string(body))
 	} else {
-		line = "The body is too long for an argument, or has bytes that cannot be pasted: keep it in a file, and name that, for a line with curl."
+		line = "The body is too long for an argument, or contains bytes that cannot be pasted. For a curl command, " +
+			"save it to a file and name the file."
 	}
 	fmt.Fprintf(sh.stdout, "\n%s\n", line)
-	return nil
 }
 
-// signingSecret reads the secret, or the private key, that the scheme signs with.
+// signingSecret reads the secret or the private key that the scheme signs with.
 func (sh *shell) signingSecret(scheme signing.Scheme, file string) (signing.Secret, error) {
 	if scheme.None() {
 		return signing.Secret{}, nil
@@ -106,39 +123,40 @@ func (sh *shell) signingSecret(scheme signing.Scheme, file string) (signing.Secr
 	if file != "" {
 		b, err := os.ReadFile(file)
 		if err != nil {
-			return signing.Secret{}, failed(exitUsage, "the signing secret cannot be read: %w", err)
+			return signing.Secret{}, failed(exitUsage, "cannot read the signing secret: %w", err)
 		}
 		text = strings.TrimRight(string(b), "\r\n")
 	}
 	if text == "" {
-		return signing.Secret{}, failed(exitUsage, "give the signing secret with -secret-file or in %s", envSecret)
+		return signing.Secret{}, failed(exitUsage, "no signing secret: give it with -secret-file or in %s", envSecret)
 	}
 	block, _ := pem.Decode([]byte(text + "\n"))
 	if block == nil {
 		secret, err := scheme.ParseSecret(text)
 		if err == nil && scheme.Mark.Algorithm.Public() {
-			return secret, failed(exitUsage, "%s signs with a private key, which is wanted here in PEM (PKCS #8)", scheme.Title)
+			return secret, failed(exitUsage, "%s signs with a private key: give it in PEM (PKCS #8)", scheme.Title)
 		}
 		return secret, err
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return signing.Secret{}, failed(exitUsage, "the private key is not in PKCS #8: openssl pkcs8 -topk8 -nocrypt makes it so")
+		return signing.Secret{}, failed(exitUsage,
+			"the private key is not in PKCS #8: convert it with openssl pkcs8 -topk8 -nocrypt")
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return signing.Secret{}, failed(exitUsage, "the private key is of a kind that does not sign")
+		return signing.Secret{}, failed(exitUsage, "the private key has a type that cannot sign")
 	}
 	return scheme.Signer("", signer)
 }
 
-// maxArgument is how long a body may be that a line has as an argument: Linux takes 128 KiB, and people less.
+// maxArgument is the longest body, in bytes, that is printed as an argument. Linux accepts 128 KiB.
 const maxArgument = 64 << 10
 
-// unpasteable tells whether a terminal would do something with a character, or show another one.
+// unpasteable reports whether a terminal would act on the character or show a different one.
 func unpasteable(c rune) bool {
 	return c == utf8.RuneError || unicode.IsControl(c) && c != '\n' && c != '\t'
 }
 
-// quoted is text as one word of a POSIX shell.
+// quoted returns text as one word for a POSIX shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

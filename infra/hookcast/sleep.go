@@ -7,17 +7,18 @@ import (
 )
 
 const (
-	// silence is how long a stream may be silent. Heartbeats come every 20 s; a network that changed leaves a connection behind on which nothing
-	// ever comes, and nothing says so.
+	// silence is how long a stream may be silent. Heartbeats arrive every 20 s. After a change of network, a
+	// connection may stay open on which nothing ever arrives, without any error.
 	silence = 50 * time.Second
 
-	beat = 2 * time.Second // between two looks at the clock on the wall
+	beat = 2 * time.Second // interval at which the wall clock is read
 )
 
-// patience is how long a stream may be silent, and the clock that shows how long the machine has slept. The zero value is what users want.
+// patience says how long a stream may be silent, and has the clock that shows how long the machine slept. The zero
+// value has the defaults.
 type patience struct {
-	silence time.Duration    // 0: the constant
-	wall    func() time.Time // nil: the machine's
+	silence time.Duration    // 0 for the constant silence
+	wall    func() time.Time // nil for the machine's clock
 }
 
 func (p patience) untilSilent() time.Duration {
@@ -27,22 +28,23 @@ func (p patience) untilSilent() time.Duration {
 	return silence
 }
 
-// sleptError is why a stream is left whose connection looks alive and is dead.
+// sleptError ends a stream after the machine slept: its connection looks alive but is dead.
 type sleptError struct{ slept time.Duration }
 
 func (e *sleptError) Error() string {
 	return fmt.Sprintf("this machine slept for %s", e.slept.Round(time.Second))
 }
 
-// watch tells woke of each sleep of the machine, within a beat of its end, until ctx ends.
+// watch calls woke after each sleep of the machine, within one beat of its end, until ctx ends.
 //
-// While a laptop sleeps Go's timers stand still on Linux and macOS, and so do the kernel's, so that a connection which server and routers have long
-// forgotten counts as one that was silent for a moment. The clock on the wall goes on. Where more of it has passed between two beats than a busy machine
-// can be late by, the machine slept; or was stopped, or had its clock set, and then a new connection does no harm.
+// While a laptop sleeps, the timers of Go and of the kernel stop on Linux and macOS. A connection that the server and
+// routers forgot long ago then seems to have been silent for a moment only. The wall clock goes on. If it advances
+// between two beats by more than a busy machine can be late, the machine slept. It may also have been stopped, or its
+// clock may have been set; a new connection does no harm then.
 func (p patience) watch(ctx context.Context, woke func(slept time.Duration)) {
 	wall := p.wall
 	if wall == nil {
-		wall = func() time.Time { return time.Now().Round(0) } // without the clock that stands still
+		wall = func() time.Time { return time.Now().Round(0) } // drops the monotonic reading, which stops during sleep
 	}
 	tick := time.NewTicker(beat)
 	defer tick.Stop()

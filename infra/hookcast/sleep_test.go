@@ -19,7 +19,7 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
-// wallClock is a clock on the wall that goes on while the machine sleeps.
+// wallClock is a clock that advances while the machine sleeps.
 type wallClock struct{ slept atomic.Int64 }
 
 func (c *wallClock) now() time.Time        { return time.Now().Round(0).Add(time.Duration(c.slept.Load())) }
@@ -31,7 +31,7 @@ func naps(c *wallClock, d time.Duration) handler {
 
 type handler = func(http.ResponseWriter, *http.Request)
 
-// then answers with all of hs, one after the other.
+// then answers with all of hs in order.
 func then(hs ...handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for _, h := range hs {
@@ -44,27 +44,31 @@ func pauses(d time.Duration) handler {
 	return func(http.ResponseWriter, *http.Request) { time.Sleep(d) }
 }
 
-// The laptop wakes up: its connection looks alive, and is left within a beat rather than when it has been silent for long enough.
+// After the laptop wakes, its connection looks alive. The follower leaves it within a beat instead of waiting for the
+// silence limit.
 func TestAfterASleepItConnectsAnewAtOnceBehindTheLastEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock wallClock
 		const awake = 10 * time.Second
 		f := follow(t, clock.patient,
-			then(streams(false, opening, "id: 1\ndata: one\n\n"), pauses(awake), naps(&clock, 8*time.Hour), streams(true)),
+			then(streams(false, opening, "id: 1\ndata: one\n\n"), pauses(awake), naps(&clock, 8*time.Hour),
+				streams(true)),
 			streams(false, opening, "id: 2\ndata: two\n\n"), ends)
 		if f.err != nil || strings.Join(f.events, " ") != "one two" || f.asked[1].Header.Get("Last-Event-ID") != "1" {
-			t.Fatalf("%v, %q, %v, behind %q", f.events, f.said, f.err, f.asked[1].Header.Get("Last-Event-ID"))
+			t.Fatalf("got events %v, messages %q and error %v after cursor %q, want one two after cursor 1",
+				f.events, f.said, f.err, f.asked[1].Header.Get("Last-Event-ID"))
 		}
 		if late := f.at[1] - awake; late < 0 || late > beat {
-			t.Errorf("it connects %v after it woke", late)
+			t.Errorf("it reconnects %v after waking, want at most %v", late, beat)
 		}
-		if !strings.Contains(f.said[1], "this machine slept for 8h0m") || !strings.Contains(f.said[1], "connecting anew") {
-			t.Errorf("said %q", f.said)
+		if !strings.Contains(f.said[1], "this machine slept for 8h0m") ||
+			!strings.Contains(f.said[1], "reconnecting now") {
+			t.Errorf("it said %q, want the sleep and the reconnect second", f.said)
 		}
 	})
 }
 
-// What it could not reach before the sleep it tries again when it wakes, not when the pause is over.
+// A pause between attempts ends when the machine wakes.
 func TestASleepEndsAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock wallClock
@@ -73,21 +77,21 @@ func TestASleepEndsAPause(t *testing.T) {
 			say := f.say
 			f.say = func(format string, args ...any) {
 				say(format, args...)
-				if strings.HasSuffix(sprint(format, args...), "; again in 1h0m0s") {
+				if strings.HasSuffix(sprint(format, args...), "; reconnecting in 1h0m0s") {
 					clock.sleep(time.Minute)
 				}
 			}
 		}, streams(false, opening), problem(503, "draining", "Later.", "Retry-After", "3600"), ends)
 		if f.err != nil || len(f.asked) != 3 {
-			t.Fatalf("%v, %q, %d requests", f.err, f.said, len(f.asked))
+			t.Fatalf("got error %v, messages %q and %d requests, want 3 requests", f.err, f.said, len(f.asked))
 		}
 		if pause := f.at[2] - f.at[1]; pause > beat {
-			t.Errorf("it comes back %v after it woke", pause)
+			t.Errorf("it reconnects %v after waking, want at most %v", pause, beat)
 		}
 	})
 }
 
-// A busy machine is late, and a clock may be set back: neither is a sleep.
+// Neither the lateness of a busy machine nor a clock that is set back counts as sleep.
 func TestWhatIsNoSleepKeepsTheStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock wallClock
@@ -100,28 +104,30 @@ func TestWhatIsNoSleepKeepsTheStream(t *testing.T) {
 				streams(false, ":\n\n")(w, r)
 			}
 		}
-		f := follow(t, clock.patient, then(streams(false, opening), lateness, streams(false, "event: hookcast.ended\nid: !stop\ndata: {\"channel\":\"a\"}\n\n")))
+		f := follow(t, clock.patient, then(streams(false, opening), lateness,
+			streams(false, "event: hookcast.ended\nid: !stop\ndata: {\"channel\":\"a\"}\n\n")))
 		if f.err != nil || len(f.asked) != 1 {
-			t.Errorf("%v, %d requests, said %q", f.err, len(f.asked), f.said)
+			t.Errorf("got error %v, %d requests and messages %q, want 1 request", f.err, len(f.asked), f.said)
 		}
 	})
 }
 
-// Where nothing was ever heard of the server, a sleep is no reason to believe that it is not there.
+// A sleep during the first attempt does not mean that the server is unreachable.
 func TestASleepDuringTheFirstConnectIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clock wallClock
-		// It sleeps once the clock is looked at: how long it slept before that nobody could know.
-		f := follow(t, clock.patient, then(pauses(beat/2), naps(&clock, time.Hour), func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), ends)
+		// It sleeps after the first look at the clock; an earlier sleep could not be noticed.
+		f := follow(t, clock.patient, then(pauses(beat/2), naps(&clock, time.Hour),
+			func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), ends)
 		if f.err != nil || len(f.asked) != 2 {
-			t.Errorf("%v, %d requests, said %q", f.err, len(f.asked), f.said)
+			t.Errorf("got error %v, %d requests and messages %q, want 2 requests", f.err, len(f.asked), f.said)
 		}
 	})
 }
 
-// hole is a proxy of TCP that can swallow connections: it then takes what comes on those that there are and passes nothing on, either way, and ends
-// nothing. New ones it passes.
-type hole struct {
+// blackHole is a TCP proxy that can swallow connections: it then reads from the existing ones, passes nothing on in
+// either direction and closes nothing. It still passes new ones.
+type blackHole struct {
 	net.Listener
 	to string
 
@@ -130,18 +136,18 @@ type hole struct {
 	opened []*atomic.Bool // by connection: swallowed
 }
 
-func newHole(t *testing.T, to string) *hole {
+func newBlackHole(t *testing.T, to string) *blackHole {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hole{Listener: l, to: to}
+	h := &blackHole{Listener: l, to: to}
 	go h.serve()
 	t.Cleanup(h.close)
 	return h
 }
 
-func (h *hole) serve() {
+func (h *blackHole) serve() {
 	for {
 		in, err := h.Accept()
 		if err != nil {
@@ -163,7 +169,7 @@ func (h *hole) serve() {
 					n, err := way[0].Read(b)
 					if swallowed.Load() {
 						if err != nil {
-							return // and nobody hears of it
+							return // without telling the other side
 						}
 						continue
 					}
@@ -177,8 +183,8 @@ func (h *hole) serve() {
 	}
 }
 
-// swallow makes holes of the connections that there are, and tells how many there were.
-func (h *hole) swallow() int {
+// swallow swallows all existing connections and returns their number.
+func (h *blackHole) swallow() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range h.opened {
@@ -187,7 +193,7 @@ func (h *hole) swallow() int {
 	return len(h.opened)
 }
 
-func (h *hole) close() {
+func (h *blackHole) close() {
 	h.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -196,8 +202,8 @@ func (h *hole) close() {
 	}
 }
 
-// A connection that swallows everything, as a router's that has forgotten it: by the clock on the wall, and by silence alone, listen gets out of it,
-// and has what was published meanwhile, once.
+// A connection swallows everything, as if a router had forgotten it. listen leaves it because of the wall clock, or
+// because of silence alone, and then receives each event published in the meantime once.
 func TestListenGetsOutOfADeadConnection(t *testing.T) {
 	t.Parallel()
 	b := startBox(t)
@@ -212,7 +218,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			channel := "dead." + strings.ReplaceAll(name, " ", "-")
-			d, p, h := b.desk(t), endtoend.NewProgram(t, 200), newHole(t, b.addr)
+			d, p, h := b.machine(t), endtoend.NewProgram(t, 200), newBlackHole(t, b.addr)
 			d.vars[envStream], d.patience = "http://"+h.Addr().String(), c.patience
 			if c.clock != nil {
 				d.patience.wall = c.clock.now
@@ -222,7 +228,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 			b.publish(t, channel, "x", "1")
 			d.out.await(t, ": 200 OK in ", 1)
 			if h.swallow() == 0 {
-				t.Fatal("listen is connected past the proxy")
+				t.Fatal("listen is not connected through the proxy")
 			}
 			b.publish(t, channel, "x", "2")
 			b.publish(t, channel, "x", "3")
@@ -231,23 +237,24 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 			}
 			d.out.await(t, ": 200 OK in ", 3)
 			if code := stop(); code != 0 {
-				t.Errorf("exits with %d", code)
+				t.Errorf("listen exited with %d, want 0", code)
 			}
 			if got := strings.Join(p.Bodies(), ""); got != "123" || !strings.Contains(d.err.String(), c.says) {
-				t.Errorf("arrived %s, said %s", got, d.err)
+				t.Errorf("events %q arrived, want 123; listen said %s", got, d.err)
 			}
 		})
 	}
 }
 
-// Over HTTP/2 requests share a connection, and a dead one that still has a request under way would be asked again and again.
+// Requests over HTTP/2 share a connection. A dead connection with a request in progress must not be used for the next
+// attempts.
 func TestADeadConnectionOfHTTP2IsNotAskedAgain(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
 	underWay := make(chan struct{})
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
-			t.Errorf("asked over %s", r.Proto)
+			t.Errorf("the request uses %s, want HTTP/2", r.Proto)
 		}
 		if r.URL.Path != "/v1/stream" {
 			close(underWay)
@@ -269,13 +276,14 @@ func TestADeadConnectionOfHTTP2IsNotAskedAgain(t *testing.T) {
 	t.Cleanup(s.Close)
 	trusted := x509.NewCertPool()
 	trusted.AddCert(s.Certificate())
-	h := newHole(t, s.Listener.Addr().String())
+	h := newBlackHole(t, s.Listener.Addr().String())
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	base := "https://" + h.Addr().String()
 	var clock wallClock
 	var events []string
-	f := &follower{client: newClient(&shell{remote: transport}, credentials{API: base, Stream: base, Key: testKey()}), channels: []string{"a"}, patience: patience{wall: clock.now}}
+	f := &follower{client: newClient(&shell{remote: transport}, credentials{API: base, Stream: base, Key: testKey()}),
+		channels: []string{"a"}, patience: patience{wall: clock.now}}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	var slow sync.WaitGroup
 	defer slow.Wait()
@@ -290,6 +298,6 @@ func TestADeadConnectionOfHTTP2IsNotAskedAgain(t *testing.T) {
 		return nil
 	}
 	if err := f.run(ctx); err != nil || ctx.Err() != nil || strings.Join(events, " ") != "1 2" {
-		t.Errorf("%v, %v, %v", err, ctx.Err(), events)
+		t.Errorf("run = %v with context error %v and events %v, want 1 2", err, ctx.Err(), events)
 	}
 }

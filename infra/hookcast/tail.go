@@ -11,15 +11,16 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// errEnough ends a follower that has shown as many events as were asked for.
+// errEnough ends a follower that has shown the requested number of events.
 var errEnough = errors.New("enough")
 
-// tail prints events as they come: a line for people, or with -json the event as the API shows it.
+// tail prints events as they arrive, each as a readable line or, with -json, as the API returns it.
 func tail(ctx context.Context, sh *shell, args []string) error {
 	f := sh.flags("tail")
 	lines := f.Bool("json", false, "print each event as a line of JSON")
-	since := f.String("since", "", "begin behind this `cursor` or number: 0 is the oldest event that is kept; without it, from now on")
-	count := f.Int("count", 0, "end after so many `events`; 0: never")
+	since := f.String("since", "", "begin after this `cursor` or sequence number; 0 begins with the oldest stored "+
+		"event (default: begin with new events)")
+	count := f.Int("count", 0, "exit after this number of `events`; 0 means never")
 	channels, err := sh.parse(f, args)
 	if err != nil {
 		return err
@@ -28,14 +29,15 @@ func tail(ctx context.Context, sh *shell, args []string) error {
 		return err
 	}
 	if *count < 0 {
-		return failed(exitUsage, "-count is a number of events, or 0 for all")
+		return failed(exitUsage, "-count must not be negative")
 	}
 	c, err := open(sh)
 	if err != nil {
 		return err
 	}
 	seen := 0
-	follow := &follower{client: c, channels: channels, cursor: *since, query: url.Values{"types": {"off"}}, say: sh.say, patience: sh.patience,
+	follow := &follower{client: c, channels: channels, cursor: *since, query: url.Values{"types": {"off"}},
+		say: sh.say, patience: sh.patience,
 		take: func(_ context.Context, data []byte) error {
 			if err := sh.show(data, *lines); err != nil {
 				return err
@@ -45,34 +47,35 @@ func tail(ctx context.Context, sh *shell, args []string) error {
 			}
 			return nil
 		}}
-	if err := follow.run(ctx); err != errEnough {
+	if err := follow.run(ctx); !errors.Is(err, errEnough) {
 		return err
 	}
 	return nil
 }
 
-// checkChannels refuses what cannot be one connection.
+// checkChannels checks the channels of one connection.
 func checkChannels(channels []string) error {
 	switch {
 	case len(channels) == 0:
-		return failed(exitUsage, "name a channel")
+		return failed(exitUsage, "no channel given")
 	case len(channels) > tenants.MaxChannels:
-		return failed(exitUsage, "one connection takes %d channels at most", tenants.MaxChannels)
+		return failed(exitUsage, "too many channels: a connection has at most %d", tenants.MaxChannels)
 	}
 	for _, name := range channels {
 		if !tenants.ValidChannel(name) {
-			return failed(exitUsage, "%q is no channel: a name is segments of a-z, 0-9, _ and - joined by dots", name)
+			return failed(exitUsage,
+				"%q is not a valid channel: a name consists of segments of a-z, 0-9, _ and - joined by dots", name)
 		}
 	}
 	return nil
 }
 
-// say tells a person something beside the output.
+// say prints a message for the user to stderr.
 func (sh *shell) say(format string, args ...any) {
-	fmt.Fprintln(sh.stderr, shown(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(sh.stderr, printable(fmt.Sprintf(format, args...)))
 }
 
-// show prints an event.
+// show prints an event, with lines as a line of JSON.
 func (sh *shell) show(data []byte, lines bool) error {
 	if lines {
 		_, err := fmt.Fprintf(sh.stdout, "%s\n", data)
@@ -85,11 +88,12 @@ func (sh *shell) show(data []byte, lines bool) error {
 		Data                    json.RawMessage
 	}
 	if err := json.Unmarshal(data, &e); err != nil {
-		return fmt.Errorf("an event cannot be read: %w", err)
+		return fmt.Errorf("cannot read an event: %w", err)
 	}
 	if e.Type == "" {
 		e.Type = "message"
 	}
-	_, err := fmt.Fprintln(sh.stdout, e.Time.Local().Format(time.TimeOnly), shown(fmt.Sprintf("%s#%d %s %s", e.Channel, e.Seq, e.Type, e.Data)))
+	_, err := fmt.Fprintln(sh.stdout, e.Time.Local().Format(time.TimeOnly),
+		printable(fmt.Sprintf("%s#%d %s %s", e.Channel, e.Seq, e.Type, e.Data)))
 	return err
 }

@@ -14,17 +14,17 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// hop is one step on an event's way: what every step has, and beside that what its own kind has.
+// hop is one step of a trace: the fields common to all steps and those of its own kind.
 type hop map[string]json.RawMessage
 
-// trace prints the way of an event as a table.
+// trace prints the trace of an event as a table.
 func trace(ctx context.Context, sh *shell, args []string) error {
 	rest, err := sh.parse(sh.flags("trace"), args)
 	if err != nil {
 		return err
 	}
 	if len(rest) != 1 || !tenants.ValidID(tenants.PrefixEvent, rest[0]) {
-		return failed(exitUsage, "name one event by its id: evt_…")
+		return failed(exitUsage, "expected the id of one event: evt_…")
 	}
 	c, err := open(sh)
 	if err != nil {
@@ -41,33 +41,37 @@ func trace(ctx context.Context, sh *shell, args []string) error {
 		Total   int64    `json:"total_ms"`
 	}
 	if err := c.call(ctx, http.MethodGet, "/v1/events/"+rest[0]+"/trace", nil, &way); err != nil {
-		return needs(err, "to see traces takes a key of the role admin or owner")
+		return withRoleHint(err, "reading traces requires a key with the role admin or owner")
 	}
-	fmt.Fprintln(sh.stdout, shown(fmt.Sprintf("%s %s#%d %s", way.Event.ID, way.Event.Channel, way.Event.Seq, way.Event.Type)))
+	fmt.Fprintln(sh.stdout, printable(fmt.Sprintf("%s %s#%d %s", way.Event.ID, way.Event.Channel, way.Event.Seq,
+		way.Event.Type)))
 	w := tabwriter.NewWriter(sh.stdout, 0, 0, 2, ' ', 0)
 	for _, h := range way.Hops {
 		fmt.Fprintln(w, h.row())
-		way.Missing = slices.DeleteFunc(way.Missing, func(name string) bool { return name == h.name() }) // it is known from elsewhere
+		// recorded elsewhere
+		way.Missing = slices.DeleteFunc(way.Missing, func(name string) bool { return name == h.name() })
 	}
 	fmt.Fprintf(w, "\t%d ms\tin all\n", way.Total)
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	if len(way.Missing) > 0 {
-		fmt.Fprintf(sh.stdout, "nothing is recorded of: %s\n", shown(strings.Join(way.Missing, ", ")))
+		fmt.Fprintf(sh.stdout, "not recorded: %s\n", printable(strings.Join(way.Missing, ", ")))
 	}
 	if !way.Traced {
-		fmt.Fprintln(sh.stdout, `the event was not traced; PUT /v1/trace with {"enabled":true} has those to come traced, for an hour`)
+		fmt.Fprintln(sh.stdout,
+			`the event was not traced; PUT /v1/trace with {"enabled":true} traces new events for an hour`)
 	}
 	return nil
 }
 
 func (h hop) name() (name string) {
-	_ = json.Unmarshal(h["hop"], &name) // a step without a name has none to show
+	_ = json.Unmarshal(h["hop"], &name) // a missing name stays empty
 	return name
 }
 
-// row is the step as a line of the table: when, since the one before, which, and the rest by its name.
+// row returns the step as a line of the table: time, time since the previous step, name, and other fields sorted by
+// name.
 func (h hop) row() string {
 	var at time.Time
 	when, since := "", ""
@@ -91,5 +95,5 @@ func (h hop) row() string {
 		}
 		rest = append(rest, key+"="+value)
 	}
-	return when + "\t" + since + "\t" + shown(h.name()) + "\t" + shown(strings.Join(rest, " "))
+	return when + "\t" + since + "\t" + printable(h.name()) + "\t" + printable(strings.Join(rest, " "))
 }

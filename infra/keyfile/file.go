@@ -9,9 +9,10 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Open returns the vault of the key in the file at path: 32 random bytes. Where there is no file it makes one, mode 0600, that is on the
-// disk when Open returns. A file that others than its owner may read or write (code key_file_exposed), or that holds anything
-// but 32 bytes (code key_file_damaged), is refused: nothing is sealed under a key that may be known or may not come back.
+// Open returns the vault with the key in the file at path, 32 random bytes. If the file does not exist, Open creates
+// it with mode 0600 and syncs it to the disk. It refuses a file that users other than its owner may read or write
+// (code key_file_exposed), and a file that does not have 32 bytes (code key_file_damaged). Secrets must not be sealed
+// under a key that others may know or that may be lost.
 func Open(path string) (*Vault, error) {
 	key, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,7 +33,8 @@ func read(path string) ([]byte, error) {
 		return nil, tenants.Errorf(tenants.Internal, "key_file_exposed", "%w", exposed)
 	}
 	if errors.Is(err, privatefile.ErrTooLong) || err == nil && len(key) != keyBytes {
-		return nil, tenants.Errorf(tenants.Internal, "key_file_damaged", "%s does not hold a key of %d bytes", path, keyBytes)
+		return nil, tenants.Errorf(tenants.Internal, "key_file_damaged", "%s must contain a key of %d bytes",
+			path, keyBytes)
 	}
 	return key, err
 }

@@ -1,9 +1,10 @@
-// Package keyfile is the Vault of one box: small secrets are sealed under a key in a file that its owner alone can read.
+// Package keyfile implements tenants.Vault for a single machine. It seals small secrets under a key in a file that
+// only its owner can read.
 //
-// A sealed secret is a version byte, a random nonce of 24 bytes, and AES-256-GCM's ciphertext and tag. The AES key and the 12-byte nonce that
-// it is used with are derived (HKDF-SHA-256, RFC 5869) from the file's key, the random nonce, the tenant and the purpose: what was
-// sealed for one does not open for another, and no number of seals wears the key out (GCM with random 12-byte nonces alone is
-// good for 2^32, NIST SP 800-38D section 8.3).
+// A sealed secret consists of a version byte, a random nonce of 24 bytes, and the ciphertext and tag of AES-256-GCM.
+// The AES key and its 12-byte nonce are derived with HKDF-SHA-256 (RFC 5869) from the file's key, the random nonce,
+// the tenant and the purpose. A secret therefore opens only for the tenant and purpose that it was sealed for, and
+// the number of seals is not limited (GCM with random 12-byte nonces alone allows 2^32, NIST SP 800-38D section 8.3).
 package keyfile
 
 import (
@@ -19,24 +20,25 @@ import (
 )
 
 const (
-	version   = 1
-	keyBytes  = 32
-	saltBytes = 24
-	maxSecret = 4 << 10
+	version   = 1       // version 2 is the format of package kms
+	keyBytes  = 32      // bytes of the file's key and of the derived key
+	saltBytes = 24      // bytes of the random nonce
+	maxSecret = 4 << 10 // bytes of a secret
 )
 
-// Vault is a tenants.Vault.
+// Vault implements tenants.Vault. It is safe for concurrent use.
 type Vault struct{ key []byte }
 
 var _ tenants.Vault = (*Vault)(nil)
 
-// Seal fulfils tenants.Vault. More than 4 KB: kind TooLarge, code secret_too_large.
+// Seal implements tenants.Vault. If plain is longer than 4 KB, the error has kind TooLarge and code secret_too_large.
 func (v *Vault) Seal(ctx context.Context, t tenants.TenantID, purpose string, plain []byte) ([]byte, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
 	if len(plain) > maxSecret {
-		return nil, tenants.Errorf(tenants.TooLarge, "secret_too_large", "a secret has at most %d bytes", maxSecret)
+		return nil, tenants.Errorf(tenants.TooLarge, "secret_too_large", "a secret must have at most %d bytes",
+			maxSecret)
 	}
 	sealed := make([]byte, 1+saltBytes, 1+saltBytes+len(plain)+16)
 	sealed[0] = version
@@ -48,7 +50,7 @@ func (v *Vault) Seal(ctx context.Context, t tenants.TenantID, purpose string, pl
 	return aead.Seal(sealed, nonce, plain, sealed[:1]), nil
 }
 
-// Open fulfils tenants.Vault.
+// Open implements tenants.Vault.
 func (v *Vault) Open(ctx context.Context, t tenants.TenantID, purpose string, sealed []byte) ([]byte, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
@@ -67,8 +69,10 @@ func (v *Vault) Open(ctx context.Context, t tenants.TenantID, purpose string, se
 	return plain, nil
 }
 
+// derive returns the cipher and the nonce for a secret with the salt.
 func (v *Vault) derive(t tenants.TenantID, purpose string, salt []byte) (cipher.AEAD, []byte, error) {
-	info := binary.AppendUvarint([]byte("hookcast vault\x00"), uint64(len(t))) // the length parts tenant from purpose
+	// the length separates tenant and purpose
+	info := binary.AppendUvarint([]byte("hookcast vault\x00"), uint64(len(t)))
 	info = append(info, t...)
 	info = append(info, purpose...)
 	derived, err := hkdf.Key(sha256.New, v.key, salt, string(info), keyBytes+12)
@@ -89,7 +93,8 @@ func (v *Vault) derive(t tenants.TenantID, purpose string, salt []byte) (cipher.
 func broken(err error) error { return tenants.Errorf(tenants.Internal, "vault_broken", "%w", err) }
 
 func errUnsealable() error {
-	return tenants.Errorf(tenants.Internal, "unsealable", "not sealed by this vault for this tenant and purpose")
+	return tenants.Errorf(tenants.Internal, "unsealable",
+		"the secret was not sealed by this vault for this tenant and purpose")
 }
 
 func ended(ctx context.Context) error {

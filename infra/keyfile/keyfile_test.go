@@ -16,7 +16,9 @@ import (
 )
 
 func TestVaultKeepsItsContract(t *testing.T) {
-	tenantstest.TestVault(t, func(t *testing.T) tenants.Vault { return open(t, filepath.Join(t.TempDir(), "vault.key")) })
+	tenantstest.TestVault(t, func(t *testing.T) tenants.Vault {
+		return open(t, filepath.Join(t.TempDir(), "vault.key"))
+	})
 }
 
 func open(t *testing.T, path string) *keyfile.Vault {
@@ -33,11 +35,11 @@ func TestOpenMakesAFileOfItsOwnersAlone(t *testing.T) {
 	open(t, filepath.Join(dir, "vault.key"))
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %v", files, err)
+		t.Fatalf("the folder has files %v, %v, want one", files, err)
 	}
 	info, err := files[0].Info()
 	if err != nil || info.Mode() != 0o600 || info.Size() != 32 {
-		t.Errorf("mode %v, %d bytes, %v", info.Mode(), info.Size(), err)
+		t.Errorf("the file is %v, %v, want mode 0600 and 32 bytes", info, err)
 	}
 }
 
@@ -47,16 +49,17 @@ func TestWhatWasSealedOpensAfterARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plain, err := open(t, path).Open(t.Context(), "ten_a", "source", sealed); err != nil || string(plain) != "secret" {
-		t.Errorf("%d bytes, %v", len(plain), err)
+	if plain, err := open(t, path).Open(t.Context(), "ten_a", "source", sealed); err != nil ||
+		string(plain) != "secret" {
+		t.Errorf("Open after a restart = %d bytes, %v, want the secret", len(plain), err)
 	}
 	other := open(t, filepath.Join(t.TempDir(), "vault.key"))
 	if _, err := other.Open(t.Context(), "ten_a", "source", sealed); tenants.CodeOf(err) != "unsealable" {
-		t.Errorf("another key: %v", err)
+		t.Errorf("Open with another key = %v, want unsealable", err)
 	}
 }
 
-// The format is for good: what one release sealed every later one opens.
+// The format never changes: every release must open the secrets of all earlier ones.
 func TestSealedFormatStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "vault.key")
 	if err := os.WriteFile(path, bytes.Repeat([]byte{7}, 32), 0o600); err != nil {
@@ -66,8 +69,9 @@ func TestSealedFormatStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plain, err := open(t, path).Open(t.Context(), "ten_a", "source", sealed); err != nil || string(plain) != "golden" {
-		t.Errorf("%d bytes, %v", len(plain), err)
+	if plain, err := open(t, path).Open(t.Context(), "ten_a", "source", sealed); err != nil ||
+		string(plain) != "golden" {
+		t.Errorf("Open = %d bytes, %v, want golden", len(plain), err)
 	}
 }
 
@@ -95,18 +99,19 @@ func TestOpenRefusesAFileThatIsNotAKeyOfItsOwners(t *testing.T) {
 			}
 			_, err := keyfile.Open(path)
 			if tenants.CodeOf(err) != c.code || strings.Contains(err.Error(), "kkk") {
-				t.Errorf("error %v, want %s", err, c.code)
+				t.Errorf("Open = %v, want %s without the content", err, c.code)
 			}
 			if left, err := os.ReadFile(path); err != nil || !bytes.Equal(left, key) {
-				t.Error("the file was touched")
+				t.Error("Open changed the file")
 			}
 		})
 	}
 	if _, err := keyfile.Open(t.TempDir()); err == nil {
-		t.Error("a folder was taken for a key")
+		t.Error("Open of a folder succeeded, want an error")
 	}
-	if _, err := keyfile.Open(filepath.Join(t.TempDir(), "none", "vault.key")); tenants.CodeOf(err) != "key_file_unusable" {
-		t.Errorf("no folder: %v", err)
+	if _, err := keyfile.Open(filepath.Join(t.TempDir(), "none",
+		"vault.key")); tenants.CodeOf(err) != "key_file_unusable" {
+		t.Errorf("Open without a folder = %v, want key_file_unusable", err)
 	}
 }
 
@@ -129,7 +134,7 @@ func TestSeveralThatOpenAtOnceHaveOneKey(t *testing.T) {
 	}
 	for i, v := range vaults {
 		if _, err := v.Open(t.Context(), "ten_a", "p", sealed); err != nil {
-			t.Errorf("vault %d: %v", i, err)
+			t.Errorf("vault %d cannot open the secret of vault 0: %v", i, err)
 		}
 	}
 }
@@ -137,16 +142,16 @@ func TestSeveralThatOpenAtOnceHaveOneKey(t *testing.T) {
 func TestLargeSecretsAndEndedCallsAreRefused(t *testing.T) {
 	v := open(t, filepath.Join(t.TempDir(), "vault.key"))
 	if _, err := v.Seal(t.Context(), "ten_a", "p", make([]byte, 4<<10+1)); tenants.KindOf(err) != tenants.TooLarge {
-		t.Errorf("4 KB and a byte: %v", err)
+		t.Errorf("Seal of 4 KB and a byte = %v, want TooLarge", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, seal := v.Seal(ctx, "ten_a", "p", nil)
 	_, opened := v.Open(ctx, "ten_a", "p", nil)
 	if tenants.KindOf(seal) != tenants.Unavailable || tenants.KindOf(opened) != tenants.Unavailable {
-		t.Errorf("Seal: %v, Open: %v", seal, opened)
+		t.Errorf("with a cancelled context Seal = %v and Open = %v, want Unavailable", seal, opened)
 	}
 }
 
-// Made by another implementation of HKDF and AES-GCM, with a nonce of 0, 1, 2, …
+// golden was sealed by another implementation of HKDF and AES-GCM, with a nonce of 0, 1, 2, …
 const golden = "000102030405060708090a0b0c0d0e0f1011121314151617811bc0efcf76c8af279b76ef6bbd7856efa10bae9b25"

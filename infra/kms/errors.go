@@ -12,17 +12,19 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// classify turns an error of the SDK's into one of the domain's. The text of an answer stays out of it: where a signature is refused,
-// AWS repeats the request's headers there. Its code and the request's id say enough.
+// classify converts an error of the SDK's to a *tenants.Error. The result contains the code of the response and the
+// request's id, but not its text: when AWS refuses a signature, the text repeats the request's headers.
 //
-// https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html#API_Decrypt_Errors and CommonErrors.html beside it.
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html#API_Decrypt_Errors, and CommonErrors.html next
+// to it.
 func classify(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
-		return ended(ctx)
+		return cancelled(ctx)
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
-		return tenants.Errorf(tenants.Unavailable, "vault_unreachable", "%w", err) // no connection, no credentials, an answer cut short
+		// no connection, no credentials, or an incomplete response
+		return tenants.Errorf(tenants.Unavailable, "vault_unreachable", "%w", err)
 	}
 	status, request := 0, ""
 	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
@@ -38,7 +40,8 @@ func classify(ctx context.Context, operation string, err error) error {
 		e := tenants.Errorf(tenants.Unavailable, "vault_throttled", "%w", cause)
 		e.RetryAfter = time.Second
 		return e
-	case "ExpiredTokenException", "ExpiredToken", "RequestExpired", "InvalidClientTokenId", "UnrecognizedClientException":
+	case "ExpiredTokenException", "ExpiredToken", "RequestExpired", "InvalidClientTokenId",
+		"UnrecognizedClientException":
 		return tenants.Errorf(tenants.Unavailable, "credentials_expired", "%w", cause)
 	case "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException":
 		return tenants.Errorf(tenants.Unavailable, "vault_unavailable", "%w", cause)
@@ -51,14 +54,16 @@ func classify(ctx context.Context, operation string, err error) error {
 
 func errUnsealable(cause error) error {
 	return &tenants.Error{
-		Kind: tenants.Internal, Code: "unsealable", Detail: "not sealed by this vault for this tenant and purpose", Err: cause,
+		Kind: tenants.Internal, Code: "unsealable",
+		Detail: "the secret was not sealed by this vault for this tenant and purpose", Err: cause,
 	}
 }
 
+// broken returns the error for a response of KMS that cannot be used.
 func broken(format string, args ...any) error {
 	return tenants.Errorf(tenants.Internal, "vault_broken", format, args...)
 }
 
-func ended(ctx context.Context) error {
+func cancelled(ctx context.Context) error {
 	return tenants.Errorf(tenants.Unavailable, "cancelled", "%w", context.Cause(ctx))
 }

@@ -20,7 +20,8 @@ func failing(status int, code string) func(string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Amzn-Requestid", "the-request-id")
 			w.WriteHeader(status)
-			_ = json.NewEncoder(w).Encode(map[string]string{"__type": code, "message": "the canonical request was x-amz-security-token:SECRET"})
+			_ = json.NewEncoder(w).Encode(map[string]string{"__type": code,
+				"message": "the canonical request was x-amz-security-token:SECRET"})
 		}
 	}
 }
@@ -54,18 +55,21 @@ func TestErrorsHaveTheKindOfWhatToDo(t *testing.T) {
 			s.fail = failing(tt.status, tt.code)
 			v := s.vault()
 			_, err := v.Open(t.Context(), "ten_a", "source", sealed)
-			if err == nil || tenants.KindOf(err) != tt.kind || tenants.CodeOf(err) != tt.ours || s.of("Decrypt") != tt.calls {
-				t.Fatalf("%s: %v after %d calls, want %s after %d", tt.code, err, s.of("Decrypt"), tt.ours, tt.calls)
+			if err == nil || tenants.KindOf(err) != tt.kind || tenants.CodeOf(err) != tt.ours ||
+				s.of("Decrypt") != tt.calls {
+				t.Fatalf("%s: Open = %v after %d calls, want %s after %d", tt.code, err, s.of("Decrypt"), tt.ours,
+					tt.calls)
 			}
 			e, _ := errors.AsType[*tenants.Error](err)
-			if said := err.Error(); strings.Contains(said, "SECRET") || !strings.Contains(said, "the-request-id") || strings.Contains(e.Detail, "request") {
-				t.Errorf("%s: %q", tt.code, said)
+			if said := err.Error(); strings.Contains(said, "SECRET") || !strings.Contains(said, "the-request-id") ||
+				strings.Contains(e.Detail, "request") {
+				t.Errorf("%s: Open = %q, want the request's id and no secret", tt.code, said)
 			}
 			if _, err := v.Seal(t.Context(), "ten_a", "source", nil); err == nil || tenants.KindOf(err) != tt.kind {
-				t.Errorf("%s: Seal: %v", tt.code, err)
+				t.Errorf("%s: Seal = %v, want kind %v", tt.code, err, tt.kind)
 			}
 
-			s.fail = nil // nothing of it stays
+			s.fail = nil // failures must not be cached
 			opens(t, v, sealed, "secret")
 			opens(t, v, seal(t, v, "another"), "another")
 		})
@@ -80,11 +84,11 @@ func TestKMSOutOfReachIsUnavailable(t *testing.T) {
 			return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"Plaintext":"`) }
 		}
 		if _, err := v.Seal(t.Context(), "ten_a", "source", nil); tenants.KindOf(err) != tenants.Unavailable {
-			t.Errorf("an answer cut short: %v", err)
+			t.Errorf("Seal after an incomplete response = %v, want Unavailable", err)
 		}
 		s.fail = func(string) http.HandlerFunc { return func(http.ResponseWriter, *http.Request) {} }
 		if _, err := v.Seal(t.Context(), "ten_a", "source", nil); err == nil {
-			t.Error("an empty answer made a key")
+			t.Error("Seal after an empty response succeeded, want an error")
 		}
 	})
 }
@@ -101,34 +105,39 @@ func TestWhatWasSealedElsewhereDoesNotOpen(t *testing.T) {
 		"a long data key":         append(binary.BigEndian.AppendUint16([]byte{2}, 7000), make([]byte, 8000)...),
 	} {
 		for _, deployment := range []string{"production", "staging", ""} {
-			if plain, err := s.vaultOf(keyARN, deployment).Open(t.Context(), "ten_a", "source", b); plain != nil || tenants.CodeOf(err) != "unsealable" {
-				t.Errorf("%s, %s: %q, %v", name, deployment, plain, err)
+			if plain, err := s.vaultOf(keyARN, deployment).Open(t.Context(), "ten_a", "source", b); plain != nil ||
+				tenants.CodeOf(err) != "unsealable" {
+				t.Errorf("%s, deployment %q: Open = %q, %v, want unsealable", name, deployment, plain, err)
 			}
 		}
 	}
 	for _, deployment := range []string{"staging", "", "Production"} {
-		if plain, err := s.vaultOf(keyARN, deployment).Open(t.Context(), "ten_a", "source", sealed); plain != nil || tenants.CodeOf(err) != "unsealable" {
-			t.Errorf("deployment %q: %q, %v", deployment, plain, err)
+		if plain, err := s.vaultOf(keyARN, deployment).Open(t.Context(), "ten_a", "source", sealed); plain != nil ||
+			tenants.CodeOf(err) != "unsealable" {
+			t.Errorf("deployment %q: Open = %q, %v, want unsealable", deployment, plain, err)
 		}
 	}
-	if plain, err := s.vaultOf("another-key", "production").Open(t.Context(), "ten_a", "source", sealed); plain != nil || tenants.CodeOf(err) != "unsealable" {
-		t.Errorf("another key: %q, %v", plain, err)
+	if plain, err := s.vaultOf("another-key", "production").Open(t.Context(), "ten_a", "source",
+		sealed); plain != nil || tenants.CodeOf(err) != "unsealable" {
+		t.Errorf("another key: Open = %q, %v, want unsealable", plain, err)
 	}
 	opens(t, s.vaultOf("1234abcd-12ab-34cd-56ef-1234567890ab", "production"), sealed, "secret")
 }
 
-// Who can write to the table cannot move a secret, nor swap the data key under it.
+// An attacker who can write to the table can neither move a secret nor replace its data key.
 func TestTheDataKeyIsBoundToTheSecret(t *testing.T) {
 	s := newService(t)
 	one, two := seal(t, s.vault(), "secret"), seal(t, s.vault(), "secret")
-	if _, err := s.vault().Open(t.Context(), "ten_a", "source", slices.Concat(one[:63], two[63:])); tenants.CodeOf(err) != "unsealable" {
-		t.Errorf("swapped: %v", err)
+	if _, err := s.vault().Open(t.Context(), "ten_a", "source",
+		slices.Concat(one[:63], two[63:])); tenants.CodeOf(err) != "unsealable" {
+		t.Errorf("Open with the data key of another secret = %v, want unsealable", err)
 	}
 }
 
 func TestLargeSecretsAreRefused(t *testing.T) {
 	s := newService(t)
-	if _, err := s.vault().Seal(t.Context(), "ten_a", "p", make([]byte, 4<<10+1)); tenants.KindOf(err) != tenants.TooLarge || s.of("GenerateDataKey") != 0 {
-		t.Errorf("4 KB and a byte: %v", err)
+	if _, err := s.vault().Seal(t.Context(), "ten_a", "p",
+		make([]byte, 4<<10+1)); tenants.KindOf(err) != tenants.TooLarge || s.of("GenerateDataKey") != 0 {
+		t.Errorf("Seal of 4 KB and a byte = %v, want TooLarge without a call to KMS", err)
 	}
 }

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// callTime is how long a call to KMS may take with all its retries.
+// callTime is the timeout of a call to KMS with all its retries.
 const callTime = 10 * time.Second
 
-// flight is one call to KMS that several wait for. It goes on when those who wait give up.
+// flight is one call to KMS that several goroutines wait for. It continues even if all of them give up.
 type flight struct {
-	landed chan struct{}
-	err    error       // from here on: to be read when it has landed
-	aead   cipher.AEAD // of a call that unwraps
+	landed chan struct{} // closed at the end of the call; the fields below are valid then
+	err    error
+	aead   cipher.AEAD // the result of a call that unwraps
 }
 
 func newFlight() *flight { return &flight{landed: make(chan struct{})} }
 
-// land makes the call.
+// land makes the call and closes landed.
 func (f *flight) land(ctx context.Context, call func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
 	defer cancel()
@@ -32,15 +32,15 @@ func (f *flight) wait(ctx context.Context) error {
 	case <-f.landed:
 		return f.err
 	case <-ctx.Done():
-		return ended(ctx)
+		return cancelled(ctx)
 	}
 }
 
-// cipherOf makes a data key's cipher, and wipes the key.
+// cipherOf returns a data key's cipher and clears the key.
 func cipherOf(key []byte) (cipher.AEAD, error) {
 	defer clear(key)
 	if len(key) != 32 {
-		return nil, broken("a data key of %d bytes", len(key))
+		return nil, broken("the data key has %d bytes, want 32", len(key))
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {

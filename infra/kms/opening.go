@@ -10,25 +10,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
-// opening is the data keys that KMS has unwrapped lately, by their wrapped form.
+// opening is the cache of data keys that KMS has unwrapped recently, by their wrapped form.
 type opening struct {
 	mu      sync.Mutex
-	keys    map[string]*list.Element // of *unwrapped
-	recent  *list.List               // the one used last in front
-	flights map[string]*flight       // those that KMS is being asked for
+	keys    map[string]*list.Element // elements of recent
+	recent  *list.List               // of *unwrapped, most recently used first
+	flights map[string]*flight       // calls in progress
 }
 
+// unwrapped is a data key that KMS has unwrapped.
 type unwrapped struct {
 	wrapped string
 	aead    cipher.AEAD
-	since   time.Time
+	since   time.Time // when KMS was asked
 }
 
 func newOpening() opening {
 	return opening{keys: make(map[string]*list.Element), recent: list.New(), flights: make(map[string]*flight)}
 }
 
-// openingKey returns a wrapped data key's cipher. Callers that want the same one at once ask KMS once.
+// openingKey returns a wrapped data key's cipher. Concurrent callers for the same key share one call to KMS.
 func (v *Vault) openingKey(ctx context.Context, wrapped []byte) (cipher.AEAD, error) {
 	name := string(wrapped)
 	o := &v.opening
@@ -66,14 +67,15 @@ func (v *Vault) unwrap(ctx context.Context, wrapped string) (cipher.AEAD, error)
 }
 
 func (v *Vault) decrypt(ctx context.Context, wrapped []byte) (cipher.AEAD, error) {
-	out, err := v.client.Decrypt(ctx, &kms.DecryptInput{KeyId: &v.key, CiphertextBlob: wrapped, EncryptionContext: v.context})
+	out, err := v.client.Decrypt(ctx, &kms.DecryptInput{KeyId: &v.key, CiphertextBlob: wrapped,
+		EncryptionContext: v.context})
 	if err != nil {
 		return nil, classify(ctx, "Decrypt", err)
 	}
 	return cipherOf(out.Plaintext)
 }
 
-// find returns a key's cipher if it may be used still, else nil. The caller has the lock.
+// find returns a key's cipher if it is cached and still usable, else nil. The caller holds the lock.
 func (o *opening) find(name string) cipher.AEAD {
 	e, ok := o.keys[name]
 	if !ok {
@@ -88,7 +90,7 @@ func (o *opening) find(name string) cipher.AEAD {
 	return u.aead
 }
 
-// keep notes a key that KMS gave at since, in the place of the one that was used least recently where there are too many.
+// keep caches a key that KMS was asked for at since. If the cache is full, it drops the least recently used key.
 func (o *opening) keep(name string, aead cipher.AEAD, since time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -98,7 +100,7 @@ func (o *opening) keep(name string, aead cipher.AEAD, since time.Time) {
 	for len(o.keys) >= openKeys {
 		o.drop(o.recent.Back())
 	}
-	o.keys[name] = o.recent.PushFront(&unwrapped{name, aead, since})
+	o.keys[name] = o.recent.PushFront(&unwrapped{wrapped: name, aead: aead, since: since})
 }
 
 func (o *opening) drop(e *list.Element) {

@@ -9,16 +9,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
-// sealing is the data key that secrets are sealed under now.
+// sealing is the data key that secrets are currently sealed under.
 type sealing struct {
 	mu     sync.Mutex
 	key    dataKey
-	made   time.Time // when it was; zero: there is none
-	seals  int       // under it
-	making *flight   // the next one; nil: none is being made
+	made   time.Time // when KMS was asked for key; zero if there is none
+	seals  int       // number of secrets sealed under key
+	making *flight   // call for the next key in progress; nil if there is none
 }
 
-// sealingKey counts one seal under the current data key, and has another one made where that is too old or worn.
+// sealingKey returns the current data key and counts one seal under it. If the key is too old or has sealed too
+// often, it first gets a new one.
 func (v *Vault) sealingKey(ctx context.Context) (dataKey, error) {
 	for s := &v.sealing; ; {
 		s.mu.Lock()
@@ -41,7 +42,7 @@ func (v *Vault) sealingKey(ctx context.Context) (dataKey, error) {
 	}
 }
 
-// makeKey has KMS make a data key, which becomes the current one.
+// makeKey gets a data key from KMS and makes it the current one.
 func (v *Vault) makeKey(ctx context.Context) error {
 	start := time.Now()
 	key, err := v.generate(ctx)
@@ -66,7 +67,7 @@ func (v *Vault) generate(ctx context.Context) (dataKey, error) {
 	}
 	aead, err := cipherOf(out.Plaintext)
 	if err == nil && (len(out.CiphertextBlob) < 1 || len(out.CiphertextBlob) > maxWrapped) {
-		err = broken("a wrapped data key of %d bytes", len(out.CiphertextBlob))
+		err = broken("the wrapped data key has %d bytes, want 1 to %d", len(out.CiphertextBlob), maxWrapped)
 	}
 	return dataKey{aead, out.CiphertextBlob}, err
 }

@@ -21,12 +21,12 @@ import (
 
 const keyARN = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
-// service is a KMS without a network, so that time can be told inside a bubble. It counts the calls.
+// service is a KMS without a network, so tests can run it in a synctest bubble. It counts the calls.
 type service struct {
 	*emulator.KMS
 	mu    sync.Mutex
 	calls map[string]int
-	fail  func(action string) http.HandlerFunc // nil, or one that answers in the KMS's place
+	fail  func(action string) http.HandlerFunc // if not nil, its result, if not nil, responds instead of KMS
 }
 
 func newService(t *testing.T) *service {
@@ -38,7 +38,7 @@ func newService(t *testing.T) *service {
 	return &service{KMS: k, calls: map[string]int{}}
 }
 
-// Do fulfils aws.HTTPClient.
+// Do implements aws.HTTPClient.
 func (s *service) Do(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
@@ -67,7 +67,8 @@ func (s *service) of(action string) int {
 
 func (s *service) vaultOf(key, deployment string) *kms.Vault {
 	return kms.New(aws.Config{
-		Region: "eu-central-1", HTTPClient: s, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "an example's secret", ""),
+		Region: "eu-central-1", HTTPClient: s, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE",
+			"an example's secret", ""),
 	}, key, deployment)
 }
 
@@ -86,7 +87,7 @@ func opens(t *testing.T, v *kms.Vault, sealed []byte, want string) {
 	t.Helper()
 	plain, err := v.Open(t.Context(), "ten_a", "source", sealed)
 	if err != nil || string(plain) != want {
-		t.Errorf("Open: %q, %v, want %q", plain, err, want)
+		t.Errorf("Open = %q, %v, want %q", plain, err, want)
 	}
 }
 
@@ -94,12 +95,13 @@ func TestVaultKeepsItsContract(t *testing.T) {
 	tenantstest.TestVault(t, func(t *testing.T) tenants.Vault { return newService(t).vault() })
 }
 
-// The protocol is spoken over a real connection, too.
+// The other tests use no network; this one checks the protocol over a real connection.
 func TestVaultOverHTTP(t *testing.T) {
 	server := httptest.NewServer(newService(t).KMS)
 	defer server.Close()
 	cfg := aws.Config{
-		Region: "eu-central-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "an example's secret", ""),
+		Region: "eu-central-1", BaseEndpoint: &server.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "an example's secret", ""),
 	}
 	sealed := seal(t, kms.New(cfg, keyARN, "production"), "secret")
 	opens(t, kms.New(cfg, keyARN, "production"), sealed, "secret")
@@ -116,14 +118,14 @@ func TestOneDataKeySealsManySecrets(t *testing.T) {
 		opens(t, v, b, "secret")
 	}
 	if s.of("GenerateDataKey") != 1 || s.of("Decrypt") != 0 {
-		t.Errorf("the process that sealed asked KMS for %v", s.calls)
+		t.Errorf("the process that sealed made calls %v, want 1 GenerateDataKey", s.calls)
 	}
 	other := s.vault()
 	for _, b := range sealed {
 		opens(t, other, b, "secret")
 	}
 	if s.of("GenerateDataKey") != 1 || s.of("Decrypt") != 1 {
-		t.Errorf("with another process KMS was asked for %v", s.calls)
+		t.Errorf("with another process there were calls %v, want 1 Decrypt more", s.calls)
 	}
 }
 
@@ -135,11 +137,11 @@ func TestTheDataKeyIsAnotherOneAfterAnHour(t *testing.T) {
 		time.Sleep(time.Hour - time.Second)
 		last := seal(t, v, "secret")
 		if s.of("GenerateDataKey") != 1 || !bytes.Equal(first[:60], last[:60]) {
-			t.Errorf("calls within the hour: %v", s.calls)
+			t.Errorf("calls within the hour: %v, want 1 GenerateDataKey", s.calls)
 		}
 		time.Sleep(2 * time.Second)
 		if later := seal(t, v, "secret"); s.of("GenerateDataKey") != 2 || bytes.Equal(first[:60], later[:60]) {
-			t.Errorf("calls after the hour: %v", s.calls)
+			t.Errorf("calls after the hour: %v, want 2 GenerateDataKey", s.calls)
 		}
 		opens(t, v, first, "secret")
 		opens(t, s.vault(), last, "secret")
@@ -153,14 +155,14 @@ func TestTheDataKeyIsAnotherOneAfter65536Seals(t *testing.T) {
 		seal(t, v, "")
 	}
 	if s.of("GenerateDataKey") != 1 {
-		t.Errorf("calls %v", s.calls)
+		t.Errorf("calls for 65536 seals: %v, want 1 GenerateDataKey", s.calls)
 	}
 	if opens(t, v, seal(t, v, "secret"), "secret"); s.of("GenerateDataKey") != 2 {
-		t.Errorf("one more: calls %v", s.calls)
+		t.Errorf("calls after one more seal: %v, want 2 GenerateDataKey", s.calls)
 	}
 }
 
-// What KMS has unwrapped is good for five minutes: so long a key that is disabled still opens.
+// An unwrapped data key is used for five minutes; that long secrets still open after the KMS key is disabled.
 func TestADisabledKeyOpensNothingAfterFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
@@ -171,19 +173,20 @@ func TestADisabledKeyOpensNothingAfterFiveMinutes(t *testing.T) {
 		time.Sleep(5*time.Minute - time.Second)
 		opens(t, v, sealed, "secret")
 		if s.of("Decrypt") != 1 {
-			t.Errorf("calls %v", s.calls)
+			t.Errorf("calls within five minutes: %v, want 1 Decrypt", s.calls)
 		}
 		time.Sleep(2 * time.Second)
-		if plain, err := v.Open(t.Context(), "ten_a", "source", sealed); plain != nil || err == nil || tenants.KindOf(err) != tenants.Internal || tenants.CodeOf(err) != "vault_key_unusable" {
-			t.Errorf("Open with a disabled key: %q, %v", plain, err)
+		if plain, err := v.Open(t.Context(), "ten_a", "source", sealed); plain != nil || err == nil ||
+			tenants.KindOf(err) != tenants.Internal || tenants.CodeOf(err) != "vault_key_unusable" {
+			t.Errorf("Open with a disabled key = %q, %v, want vault_key_unusable", plain, err)
 		}
 		if _, err := s.vault().Seal(t.Context(), "ten_a", "source", nil); tenants.CodeOf(err) != "vault_key_unusable" {
-			t.Errorf("Seal with a disabled key: %v", err)
+			t.Errorf("Seal with a disabled key = %v, want vault_key_unusable", err)
 		}
 		s.SetEnabled(true)
 		opens(t, v, sealed, "secret")
 		if s.of("Decrypt") != 3 {
-			t.Errorf("calls %v", s.calls)
+			t.Errorf("calls after the key is enabled: %v, want 3 Decrypt", s.calls)
 		}
 	})
 }
@@ -198,19 +201,19 @@ func TestNoMoreThanAThousandKeysAreKept(t *testing.T) {
 	for _, b := range sealed[:1000] {
 		opens(t, v, b, "secret")
 	}
-	opens(t, v, sealed[0], "secret") // used again: the second one is the oldest now
+	opens(t, v, sealed[0], "secret") // now the second one is the least recently used
 	if n := s.of("Decrypt"); n != 1000 {
-		t.Errorf("%d calls for 1000 keys", n)
+		t.Errorf("%d calls for 1000 keys, want 1000", n)
 	}
 	opens(t, v, sealed[1000], "secret")
 	opens(t, v, sealed[0], "secret")
 	opens(t, v, sealed[2], "secret")
 	if n := s.of("Decrypt"); n != 1001 {
-		t.Errorf("%d calls: one that was used lately was dropped", n)
+		t.Errorf("%d calls, want 1001: a recently used key was dropped", n)
 	}
 	opens(t, v, sealed[1], "secret")
 	if n := s.of("Decrypt"); n != 1002 {
-		t.Errorf("%d calls: the one used least recently was kept", n)
+		t.Errorf("%d calls, want 1002: the least recently used key was not dropped", n)
 	}
 }
 
@@ -230,11 +233,11 @@ func TestManyWhoWantOneKeyAskOnce(t *testing.T) {
 				}
 			})
 		}
-		// One of those who wait gives up, which concerns nobody else.
+		// One of the waiting callers gives up, which must not affect the others.
 		ctx, cancel := context.WithCancel(t.Context())
 		all.Go(func() {
 			if _, err := v.Seal(ctx, "ten_a", "source", nil); tenants.KindOf(err) != tenants.Unavailable {
-				t.Errorf("a Seal that gave up: %v", err)
+				t.Errorf("Seal with a cancelled context = %v, want Unavailable", err)
 			}
 			waiting++
 		})
@@ -242,7 +245,7 @@ func TestManyWhoWantOneKeyAskOnce(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		if waiting != 1 {
-			t.Error("it did not give up")
+			t.Error("Seal still waits after its context was cancelled")
 		}
 		close(held)
 		all.Wait()
@@ -251,7 +254,7 @@ func TestManyWhoWantOneKeyAskOnce(t *testing.T) {
 		}
 		all.Wait()
 		if s.of("GenerateDataKey") != 1 || s.of("Decrypt") != 1 {
-			t.Errorf("calls %v", s.calls)
+			t.Errorf("calls %v, want 1 GenerateDataKey and 1 Decrypt", s.calls)
 		}
 	})
 }

@@ -22,9 +22,23 @@ import (
 	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/delivery"
 	"github.com/hookcast/hookcast/tenants/egress"
+	"github.com/hookcast/hookcast/tenants/endpoint"
+	"github.com/hookcast/hookcast/tenants/erasure"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/job"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/projection"
+	"github.com/hookcast/hookcast/tenants/proxy"
+	"github.com/hookcast/hookcast/tenants/quota"
+	"github.com/hookcast/hookcast/tenants/source"
 	"github.com/hookcast/hookcast/tenants/token"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 // leaveTime is how long the node may take to remove what it has in the table. The next start removes it too.
@@ -38,23 +52,23 @@ type box struct {
 	c          config
 	log        *slog.Logger
 	db         *sqlite.DB
-	node       *tenants.Node
+	node       *node.Node
 	hub        *hub.Hub
 	relay      *relay.Relay
 	app        *streamer.App
-	channels   *tenants.Log
+	channels   *eventlog.Log
 	queue      *sqlite.Queue
-	appender   *tenants.Appender
-	tracer     *tenants.Tracer
-	usage      *tenants.MonthlyUsage
+	appender   *intake.Appender
+	tracer     *trace.Tracer
+	usage      *projection.MonthlyUsage
 	changes    *sqlite.Feed // for usage
-	index      *tenants.EventIndex
+	index      *projection.EventIndex
 	indexed    *sqlite.Feed // for the index
-	erasure    *tenants.Erasure
+	erasure    *erasure.Erasure
 	deliveries *deliveries
-	accounts   *tenants.Accounts
-	jobs       *tenants.Jobs
-	endpoints  *tenants.Endpoints
+	accounts   *account.Accounts
+	jobs       *job.Jobs
+	endpoints  *endpoint.Endpoints
 	reach      *egress.Egress // what endpoints are posted to by
 	demo       *demo
 	operator   string // the file that holds the operator's key
@@ -72,7 +86,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, err
 	}
 	path := filepath.Join(c.data, "hookcast.db")
-	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous, Feeds: tenants.HoldsEvents}); err != nil {
+	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Synchronous: c.synchronous, Feeds: delivery.HoldsEvents}); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() {
@@ -82,7 +96,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	}()
 
 	table := b.db.Table()
-	deployment, err := tenants.OpenDeployment(ctx, table, vault)
+	deployment, err := keyring.Open(ctx, table, vault)
 	if tenants.CodeOf(err) == "unsealable" {
 		return nil, fmt.Errorf("%s was sealed with another %s: bring back the one that belongs to it", path, filepath.Join(c.data, "vault.key"))
 	}
@@ -90,33 +104,33 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	forget := func(tenants.TenantID) {} // until there is something to forget
-	b.node = tenants.NewNode(tenants.NodeOptions{
+	b.node = node.New(node.Options{
 		Table: table, Alone: true, Forget: func(t tenants.TenantID) { forget(t) }, Logger: log,
 		LetGo: func(t tenants.TenantID, run string) { b.relay.LetGo(t, run) },
 	})
 	if err := b.node.Join(ctx); err != nil {
 		return nil, err
 	}
-	b.accounts = tenants.NewAccounts(table, tenants.NewNews(table, b.node))
-	signers := tenants.NewSigners(b.accounts, vault, deployment)
-	keys := tenants.NewKeys(b.accounts, signers)
-	sources := tenants.NewSources(b.accounts, vault, deployment)
+	b.accounts = account.NewAccounts(table, account.NewNews(table, b.node))
+	signers := account.NewSigners(b.accounts, vault, deployment)
+	keys := account.NewKeys(b.accounts, signers)
+	sources := source.NewSources(table, b.accounts, vault, deployment)
 	tokens := token.New(table, b.accounts, signers)
 	policies := access.NewPolicies(table, b.accounts)
 	gate, err := access.NewGate(policies)
 	if err != nil {
 		return nil, err
 	}
-	channels := tenants.NewLog(table)
+	channels := eventlog.New(table)
 	b.channels = channels
 	b.queue = b.db.Queue("ingest", sqlite.QueueOptions{Visibility: 30 * time.Second, MaxReceives: 20})
-	intake := tenants.NewIntake(b.accounts, channels, b.queue)
-	publisher := tenants.NewPublisher(intake)
-	b.jobs = tenants.NewJobs(b.accounts, intake, deployment)
-	judge := tenants.NewJudge(certificates.New(certificates.Options{}))
+	in := intake.NewIntake(b.accounts, channels, b.queue)
+	publisher := intake.NewPublisher(in)
+	b.jobs = job.NewJobs(table, in, deployment)
+	judge := source.NewVerifier(certificates.New(certificates.Options{}))
 
-	interest := tenants.NewInterest(table)
-	b.tracer = tenants.NewTracer(table, log)
+	interest := node.NewInterest(table)
+	b.tracer = trace.NewTracer(table, log)
 	rights := streamer.Rights{Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate}
 	memory := relay.NewMemory(channels, interest)
 	b.hub = hub.New(hub.Options{
@@ -128,7 +142,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			return tenants.Retention{Events: limits.RetentionEvents, Seconds: limits.RetentionSeconds}, err
 		},
 	})
-	var proxies *tenants.Proxies
+	var proxies *proxy.Proxies
 	forget = func(t tenants.TenantID) {
 		rights.Forget(t)
 		sources.Forget(t)
@@ -136,7 +150,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			proxies.Forget(t)
 		}
 	}
-	b.appender = tenants.NewAppender(channels, interest, b.node, b.queue)
+	b.appender = intake.NewAppender(channels, interest, b.node, b.queue)
 	b.appender.Tenants, b.appender.Tracer, b.appender.Logger = b.accounts, b.tracer, log
 
 	if err := b.ensureOperator(ctx, keys); err != nil {
@@ -150,35 +164,35 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	if err := b.openEndpoints(vault, deployment); err != nil {
 		return nil, err
 	}
-	b.jobs.Run(tenants.JobRunner{Endpoints: b.endpoints, Opener: b.reach})
+	b.jobs.UseRunner(job.Runner{Endpoints: b.endpoints, Opener: b.reach})
 	if err := b.openDeliveries(ctx, channels); err != nil {
 		return nil, err
 	}
-	steering := tenants.NewDeliveries(b.deliveries.outbox)
+	steering := delivery.NewDeliveries(b.deliveries.outbox)
 	subscribers := func(_ context.Context, t tenants.TenantID, channel string) int { return b.hub.Subscribers(t, channel) }
-	proxies = tenants.NewProxies(b.accounts, vault, b.reach)
+	proxies = proxy.NewProxies(table, b.accounts, vault, b.reach)
 	b.relay = relay.New(relay.Options{
-		Opener: b.reach, Memory: memory, Deliver: b.hub.Deliver, Runs: tenants.NewProxyRuns(table, b.node), Feed: tenants.NewProxyFeed(intake), Log: channels,
+		Opener: b.reach, Memory: memory, Deliver: b.hub.Deliver, Runs: proxy.NewRuns(table, b.node), Feed: proxy.NewFeed(in, channels), Log: channels,
 		Subscribers: subscribers, Node: b.node, Logger: log,
 	})
-	b.usage = tenants.NewMonthlyUsage(table)
+	b.usage = projection.NewMonthlyUsage(table)
 	if b.changes, err = b.db.Feed(ctx, "usage"); err != nil {
 		return nil, err
 	}
-	b.erasure = tenants.NewErasure(b.accounts)
+	b.erasure = erasure.NewErasure(table, b.accounts)
 	b.erasure.Logger = log
-	b.index = tenants.NewEventIndex(table)
+	b.index = projection.NewEventIndex(table)
 	if b.indexed, err = b.db.Feed(ctx, "index"); err != nil {
 		return nil, err
 	}
-	connections := tenants.NewConnections(table, b.node)
+	connections := node.NewConnections(table, b.node)
 	connections.Local = b.hub
-	admission := tenants.NewSharedAdmission(b.node)
-	admission.Notices = tenants.NewNotices(b.queue)
+	admission := quota.NewShared(b.node)
+	admission.Notices = intake.NewNotices(b.queue)
 	o := streamer.Options{
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: b.relay,
 		API: api.New(api.Options{
-			Table: table, Accounts: b.accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: tenants.NewProbe(b.endpoints, b.reach),
+			Table: table, Accounts: b.accounts, Erasure: b.erasure, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: endpoint.NewProbe(b.endpoints, b.reach),
 			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Jobs: b.jobs, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: subscribers, Proxies: proxies,
@@ -186,11 +200,11 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 				left, err := interest.Left(ctx, t, channel)
 				return err == nil && left
 			},
-			Connections: connections, Usage: b.usage, Index: b.index, Audit: tenants.NewAuditLog(table),
+			Connections: connections, Usage: b.usage, Index: b.index, Audit: account.NewAuditLog(table),
 			Observe: streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{
-			Receiver: tenants.NewReceiver(sources, judge, intake), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
+			Receiver: intake.NewReceiver(sources, judge, in), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: log, TrustedHops: c.trustedHops, Metrics: b.metrics, Tracer: b.tracer,
 	}
@@ -206,11 +220,11 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 
 // ensureOperator makes the operator's key on the first start, and holds the deployment to the key in the file ever after: whoever can
 // write the folder is the operator.
-func (b *box) ensureOperator(ctx context.Context, keys *tenants.Keys) error {
+func (b *box) ensureOperator(ctx context.Context, keys *account.Keys) error {
 	text, err := os.ReadFile(b.operator)
 	if errors.Is(err, os.ErrNotExist) {
 		b.firstTime = true
-		text = []byte(tenants.NewOperatorKey() + "\n")
+		text = []byte(account.NewOperatorKey() + "\n")
 		err = privatefile.ReplaceDurably(b.operator, text)
 	}
 	if err != nil {

@@ -19,7 +19,10 @@ import (
 
 	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/hookcast/hookcast/tenants/source"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -38,7 +41,7 @@ type demo struct {
 	log      *slog.Logger
 	page     *template.Template
 	tokens   *token.Tokens
-	channels *tenants.Log
+	channels *eventlog.Log
 	demoTenant
 }
 
@@ -49,7 +52,7 @@ type demoTenant struct {
 	Secret string           `json:"secret"`
 }
 
-func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *tenants.Accounts, sources *tenants.Sources, tokens *token.Tokens, channels *tenants.Log) (*demo, error) {
+func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *account.Accounts, sources *source.Sources, tokens *token.Tokens, channels *eventlog.Log) (*demo, error) {
 	page, err := template.New("demo").Parse(demoPage)
 	if err != nil {
 		return nil, err
@@ -72,7 +75,7 @@ func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *tenants
 		return nil, err
 	}
 	d.Tenant, d.Secret = t.ID, rand.Text()
-	_, shown, err := sources.Create(ctx, t.ID, tenants.SourceSpec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
+	_, shown, err := sources.Create(ctx, t.ID, source.Spec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
 	if err != nil {
 		return nil, err
 	}

@@ -6,17 +6,19 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/egress"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 	"github.com/hookcast/hookcast/tenants/filter"
+	"github.com/hookcast/hookcast/tenants/keyring"
 )
 
 // openEndpoints makes the endpoints, and what they are posted to by. With -allow-private they need not prove their URLs.
-func (b *box) openEndpoints(vault tenants.Vault, deployment *tenants.Deployment) error {
+func (b *box) openEndpoints(vault tenants.Vault, deployment *keyring.Ring) error {
 	filters, err := filter.New()
 	if err != nil {
 		return err
 	}
 	b.reach = egress.New(egress.Options{AllowPrivate: b.c.allowPrivate, OwnHosts: ownHosts(b.c.publicURL)})
-	b.endpoints = tenants.NewEndpoints(b.accounts, vault, deployment, tenants.EndpointOptions{
+	b.endpoints = endpoint.NewEndpoints(b.db.Table(), b.accounts, vault, deployment, endpoint.Options{
 		Filter: filters, Destinations: b.reach, Challenge: !b.c.allowPrivate,
 	})
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -157,7 +158,7 @@ func BenchmarkDelivery(b *testing.B) {
 		})
 	}
 	wg.Wait()
-	if err := <-done; err != nil && err != io.EOF {
+	if err := <-done; err != nil && !errors.Is(err, io.EOF) {
 		b.Fatal(err)
 	}
 	b.StopTimer()

@@ -126,7 +126,7 @@ func TestTheDemoIsMadeAnewWhereItsTenantIsGone(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	first := opened(t, data)
 	gone := first.demo.Tenant
-	if err := first.accounts.Delete(t.Context(), gone); err != nil {
+	if err := first.erasure.Delete(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
 	first.close()

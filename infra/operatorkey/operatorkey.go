@@ -1,4 +1,4 @@
-// Package operatorkey keeps an operator's key in a file, for a deployment that is given the key's hash and never sees the key.
+// Package operatorkey stores an operator's key in a file. A deployment gets only the hash of the key.
 package operatorkey
 
 import (
@@ -9,11 +9,12 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/infra/privatefile"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
-// Hash returns the hash of the operator's key in the file at path. Where there is no file it makes a key and writes it there, for its owner
-// alone to read. A file that holds anything else is an error that names the file and quotes nothing of it.
+// Hash returns the hash of the operator's key in the file at path. If the file does not exist, Hash creates a key and
+// writes it to the file with mode 0600. If the file has other content, the error names the file but does not quote
+// the content.
 func Hash(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -22,15 +23,16 @@ func Hash(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	hash, err := tenants.OperatorKeyHash(strings.TrimSpace(string(text)))
+	hash, err := account.OperatorKeyHash(strings.TrimSpace(string(text)))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	return hash, nil
 }
 
-// create never writes over a key: two who make one at once do not end with the hash of a key that is gone.
+// create creates a key. It never overwrites a file, so of two concurrent callers neither returns the hash of a key
+// that is lost.
 func create(path string) ([]byte, error) {
-	text := []byte(tenants.NewOperatorKey() + "\n")
+	text := []byte(account.NewOperatorKey() + "\n")
 	return text, privatefile.Create(path, text)
 }

@@ -1,5 +1,5 @@
-// Package privatefile writes and reads files that their owner alone may: keys, tokens, and what they guard. What it writes is there whole or
-// not at all, whenever the process is killed.
+// Package privatefile reads and writes files that only their owner can access, such as keys and tokens. Writes are
+// atomic: if the process is killed, the file has either its old or its new content.
 package privatefile
 
 import (
@@ -11,11 +11,11 @@ import (
 	"runtime"
 )
 
-// ErrTooLong is Read's answer to a file that holds more than was asked for.
+// ErrTooLong is returned by Read if the file has more than max bytes.
 var ErrTooLong = errors.New("the file is too long")
 
-// ExposedError says that others than its owner may read or write the file, or that it is no regular file: what it holds may be known to others, or
-// be somebody else's.
+// ExposedError is returned by Read if users other than the owner may read or write the file, or if it is not a
+// regular file. Others may know its content or have written it.
 type ExposedError struct {
 	Path string
 	Mode os.FileMode
@@ -23,13 +23,15 @@ type ExposedError struct {
 
 func (e *ExposedError) Error() string {
 	if !e.Mode.IsRegular() {
-		return e.Path + " is no file"
+		return e.Path + " is not a regular file"
 	}
-	return fmt.Sprintf("%s can be read or written by others (mode %04o): make it yours alone (chmod 600), and replace what it holds if somebody may have seen it", e.Path, e.Mode.Perm())
+	return fmt.Sprintf("%s can be read or written by others (mode %04o): run chmod 600 on it, and replace its "+
+		"content if others may have seen it", e.Path, e.Mode.Perm())
 }
 
-// Read returns what the file at path holds, at most max bytes of it: *ExposedError, ErrTooLong, and fs.ErrNotExist where there is none. Windows keeps
-// rights elsewhere than in the mode; there they are not looked at.
+// Read returns the content of the file at path, at most max bytes. The error is an *ExposedError, or ErrTooLong if
+// the file is longer, or fs.ErrNotExist if it does not exist. On Windows permissions are not part of the mode and are
+// not checked.
 func Read(path string, max int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -41,7 +43,7 @@ func Read(path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, &ExposedError{path, mode}
+		return nil, &ExposedError{Path: path, Mode: mode}
 	}
 	b, err := io.ReadAll(io.LimitReader(f, max+1))
 	if err == nil && int64(len(b)) > max {
@@ -50,29 +52,30 @@ func Read(path string, max int64) ([]byte, error) {
 	return b, err
 }
 
-// Create puts a file at path where there is none: fs.ErrExist where there is. It is on the disk when Create returns, and whoever finds it finds all
-// of it.
+// Create writes a new file at path and syncs it to the disk. The error is fs.ErrExist if the file exists. Concurrent
+// readers see either no file or all of it.
 func Create(path string, b []byte) error {
-	return put(path, b, true, os.Link) // fails where path exists
+	return put(path, b, true, os.Link) // fails if path exists
 }
 
-// Replace puts a file in the place of what is at path, if anything. A machine that fails, rather than a process, may leave what was there before.
+// Replace writes the file at path, whether it exists or not. It does not sync: if the machine fails, the old content
+// may remain.
 func Replace(path string, b []byte) error {
 	return put(path, b, false, os.Rename)
 }
 
-// ReplaceDurably is Replace for what is on the disk when it returns.
+// ReplaceDurably is like Replace but syncs the file to the disk.
 func ReplaceDurably(path string, b []byte) error {
 	return put(path, b, true, os.Rename)
 }
 
-// put writes a file beside path and has it take that name.
+// put writes a temporary file next to path and gives it that name with the function name.
 func put(path string, b []byte, durable bool, name func(from, to string) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // O_EXCL, mode 0600
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // not there any more where it was renamed
+	defer os.Remove(f.Name()) // fails if it was renamed
 	if _, err = f.Write(b); err == nil && durable {
 		err = f.Sync()
 	}
@@ -85,7 +88,8 @@ func put(path string, b []byte, durable bool, name func(from, to string) error) 
 	return SyncFolder(filepath.Dir(path))
 }
 
-// SyncFolder has the names in a folder reach the disk. On Windows folders cannot be synced, and need not be: names are journaled.
+// SyncFolder syncs the names in a folder to the disk. On Windows folders cannot be synced and need not be, because
+// names are journaled.
 func SyncFolder(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

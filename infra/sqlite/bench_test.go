@@ -12,7 +12,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// BenchmarkSend64 is 64 senders of one message of 1 KB each at a time, in 100 groups. fsyncs/op says how many share a commit.
+// BenchmarkSend64 measures 64 concurrent senders of single messages of 1 KB in 100 groups. fsyncs/op shows how many
+// calls share a commit.
 func BenchmarkSend64(b *testing.B) {
 	body := bytes.Repeat([]byte("b"), 1000)
 	measure(b, func(db *sqlite.DB) func(i int64) error {
@@ -25,21 +26,23 @@ func BenchmarkSend64(b *testing.B) {
 	})
 }
 
-// BenchmarkWriteEach64 is 64 writers of two rows of 1 KB each at a time, as a log row and its claim.
+// BenchmarkWriteEach64 measures 64 concurrent writers of two rows at a time: a log row of 1 KB and its claim.
 func BenchmarkWriteEach64(b *testing.B) {
 	body := bytes.Repeat([]byte("b"), 1000)
 	measure(b, func(db *sqlite.DB) func(i int64) error {
 		table, expires := db.Table(), time.Now().Add(time.Hour)
 		return func(i int64) error {
 			_, err := table.WriteEach(b.Context(),
-				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprintf("evt_%026d", i*7919)}, body[:100], expires, tenants.Absent()),
-				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: tenants.Kind(fmt.Sprint("log/", i%100)), Sort: fmt.Sprintf("%019d", i)}, body, expires, tenants.Absent()))
+				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprintf("evt_%026d", i*7919)},
+					body[:100], expires, tenants.Absent()),
+				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: tenants.Kind(fmt.Sprint("log/", i%100)),
+					Sort: fmt.Sprintf("%019d", i)}, body, expires, tenants.Absent()))
 			return err
 		}
 	})
 }
 
-// BenchmarkWriteEachOf64 is one writer of 64 rows of 1 KB at a time.
+// BenchmarkWriteEachOf64 measures one writer of 64 rows of 1 KB at a time.
 func BenchmarkWriteEachOf64(b *testing.B) {
 	body := bytes.Repeat([]byte("b"), 1000)
 	for _, synchronous := range []string{"FULL", "OFF"} {
@@ -48,7 +51,8 @@ func BenchmarkWriteEachOf64(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				ops := make([]tenants.Op, 64)
 				for j := range ops {
-					ops[j] = tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "log/a", Sort: fmt.Sprintf("%019d", i*64+j)}, body, time.Time{}, tenants.Absent())
+					ops[j] = tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "log/a",
+						Sort: fmt.Sprintf("%019d", i*64+j)}, body, time.Time{}, tenants.Absent())
 				}
 				if _, err := table.WriteEach(b.Context(), ops...); err != nil {
 					b.Fatal(err)
@@ -58,7 +62,7 @@ func BenchmarkWriteEachOf64(b *testing.B) {
 	}
 }
 
-// BenchmarkGet is one row by 64 readers.
+// BenchmarkGet measures concurrent readers of one row.
 func BenchmarkGet(b *testing.B) {
 	table := open(b, sqlite.Options{}).Table()
 	k := tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a"}

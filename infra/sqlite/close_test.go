@@ -28,26 +28,29 @@ func TestCloseEndsWhatWaitsAndRefusesWhatComes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := <-waiting; tenants.CodeOf(err) != "storage_closed" {
-			t.Errorf("who waited: %v", err)
+			t.Errorf("a waiting Receive = %v, want storage_closed", err)
 		}
 		_, get := db.Table().Get(t.Context(), tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a"})
-		for name, err := range map[string]error{"Send": q.Send(t.Context(), tenants.Message{Body: []byte("b")}), "Get": get} {
+		for name, err := range map[string]error{"Send": q.Send(t.Context(), tenants.Message{Body: []byte("b")}),
+			"Get": get} {
 			if tenants.KindOf(err) != tenants.Unavailable {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s after Close = %v, want Unavailable", name, err)
 			}
 		}
 		if err := db.Close(); err != nil {
-			t.Errorf("again: %v", err)
+			t.Errorf("second Close = %v, want nil", err)
 		}
 	})
 }
 
 func TestOpenRefusesWhatItCannotKeep(t *testing.T) {
-	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "none", "hookcast.db"), sqlite.Options{}); tenants.CodeOf(err) != "storage_open" {
-		t.Errorf("no folder: %v", err)
+	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "none", "hookcast.db"),
+		sqlite.Options{}); tenants.CodeOf(err) != "storage_open" {
+		t.Errorf("Open without a folder = %v, want storage_open", err)
 	}
-	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hookcast.db"), sqlite.Options{Synchronous: "NORMAL"}); tenants.CodeOf(err) != "storage_option" {
-		t.Errorf("synchronous NORMAL: %v", err)
+	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hookcast.db"),
+		sqlite.Options{Synchronous: "NORMAL"}); tenants.CodeOf(err) != "storage_option" {
+		t.Errorf("Open with synchronous NORMAL = %v, want storage_option", err)
 	}
 	path := filepath.Join(t.TempDir(), "hookcast.db")
 	db := openAt(t, path, sqlite.Options{})
@@ -58,11 +61,12 @@ func TestOpenRefusesWhatItCannotKeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); tenants.CodeOf(err) != "storage_newer" {
-		t.Errorf("a later schema: %v", err)
+		t.Errorf("Open with a later schema = %v, want storage_newer", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "hookcast.db"), sqlite.Options{}); tenants.KindOf(err) != tenants.Unavailable {
-		t.Errorf("a ctx that has ended: %v", err)
+	if _, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "hookcast.db"),
+		sqlite.Options{}); tenants.KindOf(err) != tenants.Unavailable {
+		t.Errorf("Open with a cancelled context = %v, want Unavailable", err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strconv"
+
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -14,18 +14,18 @@ import (
 // tx is the writer's open transaction.
 type tx struct {
 	*writer
-	sec     int64  // the time of all that it does, in seconds
-	ms      int64  // and in milliseconds
-	changed bool   // something was written
-	news    bool   // of it something that the feeds tell
-	served  []*job // receivers that waited, and now have messages
+	sec     int64  // the time of the transaction, in seconds since 1970
+	ms      int64  // the same in milliseconds
+	changed bool   // it wrote something
+	news    bool   // it recorded a change for the feeds
+	served  []*job // waiting receivers that now have messages
 }
 
 var background = context.Background()
 
-// serve does a batch in one transaction, and with it the receivers that wait. Where that fails each call gets a transaction of its own, and the
-// receivers theirs, so that one that is too large for the room that is left does not take along those that would fit, or that would make
-// room.
+// serve runs a batch and the waiting receivers in one transaction. If that fails, it runs each call in a transaction
+// of its own, and then the receivers. A call that is too large for the space left must not prevent calls that fit or
+// that free space.
 func (w *writer) serve(batch []*job) {
 	w.last = len(batch)
 	w.counts.calls.Add(uint64(len(batch)))
@@ -42,12 +42,13 @@ func (w *writer) serve(batch []*job) {
 				j.fail(err)
 			}
 		}
-		w.attempt(nil, true) // where that fails too they go on waiting, see setWake
+		w.attempt(nil, true) // if this fails too, the receivers continue to wait; see setWake
 	}
 }
 
-// attempt runs the batch, and where asked the receivers that wait for what it makes visible, and commits. Where it succeeds every call has its
-// answer; where it fails nothing happened, and the calls of the batch have none yet.
+// attempt runs the batch and commits it. With receivers it also runs the receivers that wait for messages that may be
+// visible now. On success every call has its result. On failure nothing was written and the calls of the batch have
+// no result yet.
 func (w *writer) attempt(batch []*job, receivers bool) (err error) {
 	w.failing = true
 	durable := false
@@ -88,17 +89,18 @@ func (w *writer) attempt(batch []*job, receivers bool) (err error) {
 	return nil
 }
 
-// begin opens a transaction whose commit waits for the disk only where it must. What receivers do to messages need not: it outlives the
-// process as it is, which is what the count of receives is for, and where the machine fails a message comes once more, as it
-// would have if the machine had failed a moment earlier. The next commit that waits takes it along.
+// begin opens a transaction. Its commit waits for the disk only if durable. Receiving, finishing and releasing
+// messages need not be durable: without an fsync they still outlive the process, as the count of receives requires.
+// If the machine fails, a message may be received once more, as if the machine had failed a moment earlier. The next
+// durable commit writes them to the disk too.
 func (w *writer) begin(durable bool) error {
 	mode := w.synchronous
 	if mode == "FULL" && !durable {
 		mode = "NORMAL"
 	}
 	if w.suspect && durable {
-		// After a failed fsync the kernel may take pages for written that are not, earlier commits in the log among them. They are
-		// safe again once they are in the database file itself.
+		// After a failed fsync the kernel may regard pages as written that are not, including those of earlier
+		// commits in the log. They are safe again once they are in the database file itself.
 		if err := w.checkpoint("TRUNCATE"); err != nil {
 			return err
 		}
@@ -147,7 +149,7 @@ func (w *writer) rollback(t *tx, cause error) {
 	if e, ok := errors.AsType[*driver.Error](cause); ok && e.Code()&0xff == lib.SQLITE_IOERR {
 		w.suspect = true
 	}
-	w.st.rollback.ExecContext(background) // fails where SQLite has rolled back by itself
+	w.st.rollback.ExecContext(background) // fails if SQLite has already rolled back
 	for _, l := range w.lanes {
 		l.undo()
 	}
@@ -157,7 +159,7 @@ func (w *writer) rollback(t *tx, cause error) {
 	}
 }
 
-// execute runs a statement that writes, and returns how many rows it wrote.
+// execute runs a statement that writes, and returns the number of rows it wrote.
 func (t *tx) execute(st *sql.Stmt, args ...any) (int64, error) {
 	res, err := st.ExecContext(background, args...)
 	if err != nil {
@@ -167,5 +169,3 @@ func (t *tx) execute(st *sql.Stmt, args ...any) (int64, error) {
 	t.changed = t.changed || n > 0
 	return n, err
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -11,7 +11,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// open opens a database in a folder of the test's own, and closes it at its end.
+// open opens a database in a temporary folder and closes it when the test ends.
 func open(t testing.TB, o sqlite.Options) *sqlite.DB {
 	t.Helper()
 	return openAt(t, filepath.Join(t.TempDir(), "hookcast.db"), o)
@@ -31,9 +31,8 @@ func openAt(t testing.TB, path string, o sqlite.Options) *sqlite.DB {
 	return db
 }
 
-// The suites run inside a bubble, where waiting takes no time: the file is as real there as anywhere.
-
-// days pass in some cases: sweeping them minute by minute would take its time after all.
+// days are the options for tests in simulated time. Some of them wait for days, so sweeping every minute would take
+// too long. The suites use a real file even in a synctest bubble.
 var days = sqlite.Options{SweepEvery: time.Hour}
 
 func TestTableKeepsItsContract(t *testing.T) {
@@ -73,7 +72,8 @@ func TestQueueKeepsItsContract(t *testing.T) {
 	tenantstest.TestQueue(t, h)
 }
 
-// Receivers and senders meet as the clock and the scheduler have it.
+// In real time the scheduler decides how receivers and senders interleave.
 func TestQueueKeepsItsContractInRealTime(t *testing.T) {
-	tenantstest.TestQueue(t, queues(5*time.Second)) // what is held meanwhile must not lapse on a busy machine
+	// long enough that no message becomes visible too early on a busy machine
+	tenantstest.TestQueue(t, queues(5*time.Second))
 }

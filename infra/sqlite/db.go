@@ -11,22 +11,24 @@ import (
 
 	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	_ "modernc.org/sqlite"
 )
 
-// Options tunes a DB. The zero value is what production wants.
+// Options configures a DB. The zero value is for production.
 type Options struct {
-	// Synchronous is FULL or OFF; "" means FULL. OFF loses acknowledged writes when the machine fails, and exists to be measured against.
+	// Synchronous is FULL or OFF; "" means FULL. OFF can lose acknowledged writes when the machine fails; it exists
+	// for benchmarks.
 	Synchronous string
 
-	// MaxPages limits the file to so many pages of 4 KiB, beyond which it counts as a full disk; 0 means no limit.
+	// MaxPages limits the size of the file, in pages of 4 KiB. A larger file counts as a full disk. 0 means no limit.
 	MaxPages int
 
-	// SweepEvery is how often rows past their expiry, old deduplication ids and changes that every feed has seen are
-	// removed; 0 means every minute.
+	// SweepEvery is the interval at which expired rows, old deduplication ids and changes that every feed has seen
+	// are removed; 0 means every minute.
 	SweepEvery time.Duration
 
-	// Feeds says of which kinds of rows changes are recorded for feeds, so that those that no feed looks for cost nothing; nil: of all.
+	// Feeds reports whether changes of rows of a kind are recorded for feeds, so that the others cost nothing; nil
+	// records all.
 	Feeds func(tenants.Kind) bool
 }
 
@@ -46,14 +48,15 @@ type DB struct {
 	closed  error
 }
 
-// Open opens the database at path, and creates it where there is none: mode 0600, as are the files that SQLite puts beside it.
-// Its folder must exist. Kind Conflict, code storage_in_use: another process has it open. ctx bounds the opening only.
+// Open opens the database at path and creates it if it does not exist. Its files have mode 0600, including those that
+// SQLite creates next to it. The folder must exist. The error has kind Conflict and code storage_in_use if another
+// process has the database open. ctx limits only the opening.
 func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	if o.Synchronous == "" {
 		o.Synchronous = "FULL"
 	}
 	if o.Synchronous != "FULL" && o.Synchronous != "OFF" {
-		return nil, tenants.Errorf(tenants.Internal, "storage_option", "synchronous is FULL or OFF")
+		return nil, tenants.Errorf(tenants.Internal, "storage_option", "synchronous must be FULL or OFF")
 	}
 	if o.SweepEvery == 0 {
 		o.SweepEvery = time.Minute
@@ -73,14 +76,14 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	if db.w, err = newWriter(ctx, path, o); err != nil {
 		return nil, err
 	}
-	if db.read, err = open(path, 4, patient, "query_only(1)"); err != nil {
+	if db.read, err = open(path, 4, busyTimeout, "query_only(1)"); err != nil {
 		return nil, err
 	}
-	if db.copier, err = open(path, 1, patient, "synchronous("+o.Synchronous+")"); err != nil {
+	if db.copier, err = open(path, 1, busyTimeout, "synchronous("+o.Synchronous+")"); err != nil {
 		return nil, err
 	}
 	if db.reads, err = prepareReads(ctx, db.read); err != nil {
-		return nil, engine(err)
+		return nil, domainError(err)
 	}
 	life, stop := context.WithCancel(context.Background())
 	db.stop = stop
@@ -90,7 +93,7 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	return db, nil
 }
 
-// Close waits for the calls that are under way, and lets go of the file. Calls that come later are Unavailable.
+// Close waits for calls in progress and closes the file. Later calls return an error of kind Unavailable.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		if db.stop != nil {
@@ -101,7 +104,7 @@ func (db *DB) Close() error {
 		for _, d := range []*sql.DB{db.read, db.copier, db.w.handle(), db.guard} {
 			if d != nil {
 				if err := d.Close(); err != nil && db.closed == nil {
-					db.closed = engine(err)
+					db.closed = domainError(err)
 				}
 			}
 		}
@@ -109,23 +112,25 @@ func (db *DB) Close() error {
 	return db.closed
 }
 
-// patient makes a connection wait for another's lock. The writer takes its own without a rival; a reader may meet the recovery of a log.
-const patient = "busy_timeout(5000)"
+// busyTimeout makes a connection wait for the lock of another one. The writer has no rivals, but a reader may have to
+// wait for the recovery of a log.
+const busyTimeout = "busy_timeout(5000)"
 
-// open returns a handle of up to conns connections.
+// open returns a handle with at most conns connections.
 func open(path string, conns int, pragmas ...string) (*sql.DB, error) {
 	q := url.Values{"_pragma": append(pragmas, "temp_store(memory)")}
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	d, err := sql.Open("sqlite", u.String())
 	if err != nil {
-		return nil, engine(err)
+		return nil, domainError(err)
 	}
 	d.SetMaxOpenConns(conns)
 	d.SetMaxIdleConns(conns)
 	return d, nil
 }
 
-// makeFile makes an empty file at path, where there is none, that its owner alone can read. SQLite gives its other files the same mode.
+// makeFile creates an empty file at path if there is none, and sets its mode to 0600. SQLite gives its other files
+// the same mode.
 func makeFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

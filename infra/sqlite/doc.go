@@ -1,9 +1,11 @@
-// Package sqlite keeps everything that one box has to keep in a single SQLite file: a Table with its change feed, and Queues.
+// Package sqlite implements the storage ports of package tenants for a single process: a Table with its change feeds,
+// and Queues, all in one SQLite file.
 //
-// All writing goes through one goroutine, which puts the calls that wait at the same time into one transaction: they share one commit, and
-// so one fsync. Each call's conditions are weighed in turn inside that transaction, and a refusal is the refused call's alone. Nothing is
-// acknowledged before its commit is on the disk (WAL with synchronous=FULL, https://www.sqlite.org/wal.html). Reading goes past the
-// writer, over a few connections of its own.
+// One goroutine does all writing. It puts calls that wait at the same time into one transaction, so they share one
+// commit and therefore one fsync. It checks the conditions of each call inside that transaction, one call after
+// another; a refusal affects only the refused call. Nothing is acknowledged before its commit is on the disk (WAL
+// with synchronous=FULL, https://www.sqlite.org/wal.html). Reads do not go through the writer; they use a few
+// connections of their own.
 //
-// One process has the file at a time; a second one fails to open it.
+// Only one process can have the file open; a second one fails to open it.
 package sqlite

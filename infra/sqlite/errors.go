@@ -10,9 +10,9 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// engine turns an error of SQLite's into one of the domain's: code storage_full where there is no room, storage_damaged (kind Internal)
-// where the file is not what it should be, storage_unavailable for the rest.
-func engine(err error) error {
+// domainError converts an error of SQLite's to a *tenants.Error. Its code is storage_full if there is no space left,
+// storage_damaged (kind Internal) if the file or a statement is not valid, and storage_unavailable otherwise.
+func domainError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -38,4 +38,4 @@ func engine(err error) error {
 
 var errClosed = tenants.Errorf(tenants.Unavailable, "storage_closed", "the database is closed")
 
-func ended(ctx context.Context) error { return engine(ctx.Err()) }
+func contextError(ctx context.Context) error { return domainError(ctx.Err()) }

@@ -1,13 +1,16 @@
 package sqlite
 
-import "context"
+import (
+	"context"
+	"strconv"
+)
 
-// Limit changes how many pages the file may have, as an operator who makes room does.
+// Limit changes the maximum number of pages of the file, like an operator who frees disk space.
 func (db *DB) Limit(ctx context.Context, pages int) error {
 	return db.w.do(ctx, newJob(false, 0, func(t *tx) error { return t.limit(background, pages) }))
 }
 
-// Hold has the writer at work until release is called: what comes meanwhile waits.
+// Hold keeps the writer busy until release is called, so that other calls wait.
 func (db *DB) Hold(ctx context.Context) (release func()) {
 	begun, end := make(chan struct{}), make(chan struct{})
 	go db.w.do(ctx, newJob(false, 0, func(*tx) error {
@@ -19,16 +22,16 @@ func (db *DB) Hold(ctx context.Context) (release func()) {
 	return func() { close(end) }
 }
 
-// Count returns what a query that counts gives, of the file and not of what the ports show.
+// Count returns the result of a query for a number. It sees the file itself, including rows that the ports hide.
 func (db *DB) Count(ctx context.Context, query string) (n int, err error) {
 	err = db.read.QueryRowContext(ctx, query).Scan(&n)
 	return n, err
 }
 
-// SetSchema makes the file look like one of another version.
+// SetSchema sets the schema version of the file.
 func (db *DB) SetSchema(ctx context.Context, version int) error {
 	return db.w.do(ctx, newJob(true, 0, func(t *tx) error {
-		_, err := t.conn.ExecContext(background, "PRAGMA user_version = "+itoa(version))
+		_, err := t.conn.ExecContext(background, "PRAGMA user_version = "+strconv.Itoa(version))
 		return err
 	}))
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Feed is a tenants.Feed of a DB's table: changes in the order of their commits, from a position that is kept under the feed's name.
+// Feed implements tenants.Feed for a DB's table. It returns changes in the order of their commits, from a position
+// that is stored under the feed's name.
 type Feed struct {
 	db       *DB
 	name     string
@@ -18,12 +19,13 @@ type Feed struct {
 
 var _ tenants.Feed = (*Feed)(nil)
 
-// Feed returns the feed of that name. It goes on where its last done left it, in whichever process that was; a new name begins with the
-// changes from now on. Changes are kept until every feed has them done, so a name that is no longer used is to be given up by DropFeed.
+// Feed returns the feed with that name. It continues after the last call of done, which may have been in an earlier
+// process; a feed with a new name begins with new changes. Changes are stored until every feed has called done for
+// them, so the caller must use DropFeed for a name that is no longer used.
 func (db *DB) Feed(ctx context.Context, name string) (*Feed, error) {
 	j := newJob(true, 0, func(x *tx) error {
 		n, err := x.execute(x.st.makeFeed, name, x.nextChange-1)
-		x.feeds += int(n) // one too many where the commit fails: then changes are recorded that nobody wants, and swept
+		x.feeds += int(n) // too high if the commit fails: changes are then recorded for no feed and swept later
 		return err
 	})
 	if err := db.w.do(ctx, j); err != nil {
@@ -32,30 +34,30 @@ func (db *DB) Feed(ctx context.Context, name string) (*Feed, error) {
 	f := &Feed{db: db, name: name}
 	var position int64
 	if err := db.reads.position.QueryRowContext(ctx, name).Scan(&position); err != nil {
-		return nil, engine(err)
+		return nil, domainError(err)
 	}
 	f.position.Store(position)
 	return f, nil
 }
 
-// DropFeed gives up the feed of that name, if there is one.
+// DropFeed removes the feed with that name, if it exists.
 func (db *DB) DropFeed(ctx context.Context, name string) error {
 	return db.w.do(ctx, newJob(true, 0, func(x *tx) error {
 		_, err := x.execute(x.st.dropFeed, name)
-		return err // feeds stays: the next process counts anew
+		return err // feeds is not decreased: the next process counts again
 	}))
 }
 
-// Next fulfils tenants.Feed. Until done is called it returns the same changes again.
+// Next implements tenants.Feed. It returns the same changes again until done is called.
 func (f *Feed) Next(ctx context.Context, max int) ([]tenants.Change, func(context.Context) error, error) {
 	for {
-		if err := ended(ctx); err != nil {
+		if err := contextError(ctx); err != nil {
 			return nil, nil, err
 		}
 		news := f.db.w.news.wait()
 		changes, last, err := f.read(ctx, max)
 		if err != nil {
-			return nil, nil, engine(err)
+			return nil, nil, domainError(err)
 		}
 		if len(changes) > 0 {
 			return changes, func(ctx context.Context) error { return f.done(ctx, last) }, nil
@@ -78,7 +80,8 @@ func (f *Feed) read(ctx context.Context, max int) (changes []tenants.Change, las
 			c                tenants.Change
 			version, expires sql.NullInt64
 		)
-		if err := found.Scan(&last, &c.Row.Tenant, &c.Row.Kind, &c.Row.Sort, &version, &expires, &c.Row.Body); err != nil {
+		if err := found.Scan(&last, &c.Row.Tenant, &c.Row.Kind, &c.Row.Sort, &version, &expires,
+			&c.Row.Body); err != nil {
 			return nil, 0, err
 		}
 		c.Deleted = !version.Valid
@@ -88,7 +91,7 @@ func (f *Feed) read(ctx context.Context, max int) (changes []tenants.Change, las
 	return changes, last, found.Err()
 }
 
-// done keeps the position. It need not reach the disk: what is lost comes again.
+// done stores the position. The commit is not durable: after a loss the changes are returned again.
 func (f *Feed) done(ctx context.Context, last int64) error {
 	err := f.db.w.do(ctx, newJob(false, 0, func(x *tx) error {
 		_, err := x.execute(x.st.moveFeed, f.name, last)
@@ -105,7 +108,7 @@ func (f *Feed) done(ctx context.Context, last int64) error {
 	}
 }
 
-// broadcast wakes all who wait for the next send.
+// broadcast wakes all goroutines that wait for the next send.
 type broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}
@@ -113,7 +116,7 @@ type broadcast struct {
 
 func (b *broadcast) init() { b.ch = make(chan struct{}) }
 
-// wait returns a channel that is closed by the next send.
+// wait returns a channel that the next send closes.
 func (b *broadcast) wait() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -27,32 +27,33 @@ func TestAFullDiskLosesNothingAndRecoversOnceThereIsRoom(t *testing.T) {
 			break
 		}
 		if err != nil || kept > 400 {
-			t.Fatalf("after %d rows: %v", kept, err)
+			t.Fatalf("Write after %d rows = %v, want storage_full by row 400", kept, err)
 		}
 	}
 	for i := range 5 {
 		if err := q.Send(t.Context(), tenants.Message{Group: "g", Body: make([]byte, 100_000)}); !full(err) {
-			t.Errorf("Send %d: %v", i, err)
+			t.Errorf("Send %d = %v, want storage_full", i, err)
 		}
 	}
 	rows, err := db.Table().Query(t.Context(), tenants.Range{Tenant: "ten_a", Kind: "log/a", Limit: 1000})
 	if err != nil || len(rows) != kept {
-		t.Errorf("%d rows of %d, %v", len(rows), kept, err)
+		t.Errorf("Query = %d rows, %v, want %d", len(rows), err, kept)
 	}
 	if db.Stats().Failed == 0 {
-		t.Error("no failure was counted")
+		t.Error("Stats counted no failed transaction")
 	}
 	if err := db.Limit(t.Context(), 1000); err != nil {
 		t.Fatal(err)
 	}
 	if err := q.Send(t.Context(), tenants.Message{Group: "g", Body: make([]byte, 100_000)}); err != nil {
-		t.Errorf("with room: %v", err)
+		t.Errorf("Send after space was freed: %v", err)
 	}
 	if rs, err := q.Receive(t.Context(), 10, 0); err != nil || len(rs) != 1 {
-		t.Errorf("%d messages, %v: a refused one was kept, or an accepted one was not", len(rs), err)
+		t.Errorf("Receive = %d messages, %v, want the accepted one alone", len(rs), err)
 	}
-	if err := db.Table().Write(t.Context(), tenants.Put(key(kept), make([]byte, 2000), time.Time{}, tenants.Absent())); err != nil {
-		t.Errorf("with room: %v", err)
+	if err := db.Table().Write(t.Context(), tenants.Put(key(kept), make([]byte, 2000), time.Time{},
+		tenants.Absent())); err != nil {
+		t.Errorf("Write after space was freed: %v", err)
 	}
 }
 
@@ -60,11 +61,12 @@ func TestOnAFullDiskWhatMakesRoomIsDone(t *testing.T) {
 	db := open(t, sqlite.Options{MaxPages: 200})
 	q := db.Queue("ingest", sqlite.QueueOptions{})
 	for err := error(nil); !full(err); {
-		if err = q.Send(t.Context(), tenants.Message{Group: "g", Body: make([]byte, 20_000)}); err != nil && !full(err) {
+		if err = q.Send(t.Context(), tenants.Message{Group: "g", Body: make([]byte, 20_000)}); err != nil &&
+			!full(err) {
 			t.Fatal(err)
 		}
 	}
-	// Others go on trying while the receiver works, so that its calls share their batches.
+	// Senders keep trying while the receiver works, so that its calls share batches with theirs.
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	end := sync.OnceFunc(func() { close(stop); wg.Wait() })
@@ -77,8 +79,9 @@ func TestOnAFullDiskWhatMakesRoomIsDone(t *testing.T) {
 					return
 				default:
 				}
-				if err := q.Send(t.Context(), tenants.Message{Group: "large", Body: make([]byte, 900_000)}); !full(err) {
-					t.Error(err)
+				if err := q.Send(t.Context(), tenants.Message{Group: "large",
+					Body: make([]byte, 900_000)}); !full(err) {
+					t.Errorf("Send of a large message = %v, want storage_full", err)
 				}
 			}
 		})
@@ -86,7 +89,7 @@ func TestOnAFullDiskWhatMakesRoomIsDone(t *testing.T) {
 	for range 10 {
 		rs, err := q.Receive(t.Context(), 1, time.Minute)
 		if err != nil || len(rs) != 1 || rs[0].Group != "g" || rs[0].Receives != 1 {
-			t.Fatalf("%+v, %v", rs, err)
+			t.Fatalf("Receive = %+v, %v, want one message of group g", rs, err)
 		}
 		if err := q.Done(t.Context(), rs...); err != nil {
 			t.Fatal(err)
@@ -94,7 +97,7 @@ func TestOnAFullDiskWhatMakesRoomIsDone(t *testing.T) {
 	}
 	end()
 	if err := q.Send(t.Context(), tenants.Message{Group: "g", Body: make([]byte, 20_000)}); err != nil {
-		t.Errorf("in the room that was made: %v", err)
+		t.Errorf("Send into the freed space: %v", err)
 	}
 }
 
@@ -110,11 +113,13 @@ func TestALargeCallOnAFullDiskDoesNotTakeSmallOnesAlong(t *testing.T) {
 			k := tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint(i)}
 			err := db.Table().Write(t.Context(),
 				tenants.Put(k, body, time.Time{}, tenants.Absent()),
-				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint("more ", i)}, body, time.Time{}, tenants.Absent()),
-				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint("yet more ", i)}, body, time.Time{}, tenants.Absent()))
+				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint("more ", i)}, body, time.Time{},
+					tenants.Absent()),
+				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint("yet more ", i)}, body,
+					time.Time{}, tenants.Absent()))
 			_, missing := db.Table().Get(t.Context(), k)
 			if large := i%4 == 0; large != full(err) || large != (missing != nil) {
-				t.Errorf("call %d: %v, then %v", i, err, missing)
+				t.Errorf("call %d: Write = %v, then Get: %v, want both to fail: %v", i, err, missing, large)
 			}
 		})
 	}

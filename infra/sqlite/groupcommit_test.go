@@ -11,8 +11,9 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Once all of them have come while the writer was at work, nobody comes alone again: in simulated time no patience ends before those whose calls
-// were answered are back. In real time that is up to the disk and the scheduler, and a disk that takes no time needs no sharing.
+// All senders call while the writer is busy, so later batches contain all of them too: in simulated time the writer's
+// wait for more calls never ends before the senders are back. In real time that depends on the disk and the
+// scheduler.
 func TestSixtyFourSendersShareCommits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := open(t, sqlite.Options{SweepEvery: time.Hour})
@@ -37,15 +38,15 @@ func TestSixtyFourSendersShareCommits(t *testing.T) {
 		after := db.Stats()
 		calls, syncs := after.Calls-before.Calls, after.Syncs-before.Syncs
 		if calls != senders*each {
-			t.Errorf("%d calls were counted", calls)
+			t.Errorf("Stats counted %d calls, want %d", calls, senders*each)
 		}
 		if syncs*16 > calls {
-			t.Errorf("%d calls took %d fsyncs, want at most one per 16", calls, syncs)
+			t.Errorf("%d calls took %d fsyncs, want at most one per 16 calls", calls, syncs)
 		}
 	})
 }
 
-// In simulated time only a wait takes any.
+// In simulated time only waiting takes time.
 func TestALoneWriterNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := open(t, sqlite.Options{SweepEvery: time.Hour})
@@ -55,12 +56,14 @@ func TestALoneWriterNeverWaits(t *testing.T) {
 			if err := q.Send(t.Context(), tenants.Message{Body: []byte("b")}); err != nil {
 				t.Fatal(err)
 			}
-			if err := db.Table().Write(t.Context(), tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint(i)}, nil, time.Time{}, tenants.Absent())); err != nil {
+			if err := db.Table().Write(t.Context(),
+				tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint(i)}, nil, time.Time{},
+					tenants.Absent())); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("it waited %v", took)
+			t.Errorf("the writer waited %v, want 0", took)
 		}
 	})
 }
@@ -75,7 +78,8 @@ func TestARefusalTouchesNobodyElseInItsBatch(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
-			mine := tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint(i)}, nil, time.Time{}, tenants.Absent())
+			mine := tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: fmt.Sprint(i)}, nil, time.Time{},
+				tenants.Absent())
 			ops := []tenants.Op{mine}
 			if i%2 == 0 {
 				ops = append(ops, tenants.Check(taken, tenants.Absent()))
@@ -83,7 +87,7 @@ func TestARefusalTouchesNobodyElseInItsBatch(t *testing.T) {
 			err := table.Write(t.Context(), ops...)
 			_, missing := table.Get(t.Context(), mine.Row.Key)
 			if refuse := i%2 == 0; refuse != (err != nil) || refuse != (missing != nil) {
-				t.Errorf("writer %d: %v, then %v", i, err, missing)
+				t.Errorf("writer %d: Write = %v, then Get: %v, want both to fail: %v", i, err, missing, refuse)
 			}
 		})
 	}
@@ -100,7 +104,7 @@ func TestReceiversDoNotWaitForTheDisk(t *testing.T) {
 	for range 3 {
 		rs, err := q.Receive(t.Context(), 10, 0)
 		if err != nil || len(rs) != 1 {
-			t.Fatal(rs, err)
+			t.Fatalf("Receive = %d messages, %v, want 1", len(rs), err)
 		}
 		if err := q.Release(t.Context(), 0, rs...); err != nil {
 			t.Fatal(err)
@@ -108,6 +112,7 @@ func TestReceiversDoNotWaitForTheDisk(t *testing.T) {
 	}
 	after := db.Stats()
 	if after.Syncs != before.Syncs || after.Commits != before.Commits+6 {
-		t.Errorf("%d commits, %d fsyncs", after.Commits-before.Commits, after.Syncs-before.Syncs)
+		t.Errorf("got %d commits with %d fsyncs, want 6 without any", after.Commits-before.Commits,
+			after.Syncs-before.Syncs)
 	}
 }

@@ -5,32 +5,32 @@ import (
 	"sync"
 )
 
-// job is one call's part of a batch. The writer alone runs it, once or, where a batch had to be taken back, again.
+// job is one call's part of a batch. Only the writer runs it, and runs it again if the batch was rolled back.
 type job struct {
-	// run does the call inside the open transaction. It returns an error where SQLite failed; what the port answers (a refusal, messages)
-	// it leaves in variables of the call's, anew each time.
+	// run executes the call inside the open transaction. It returns an error only if SQLite fails. It stores the
+	// call's result (a refusal, messages) in variables of the caller and overwrites them each time.
 	run func(*tx) error
 
-	durable bool // the commit must be on the disk; without it, it must outlive the process only
-	bytes   int  // roughly how much it writes
+	durable bool // the commit must be on the disk; otherwise it needs to outlive only the process
+	bytes   int  // bytes that it writes, roughly
 
-	lane   *lane  // of a receive: where its messages come from
-	forget func() // of a receive: drops the messages that it was given
-	waits  bool   // set by run: there are none yet, and the job waits for them
-	waited bool   // it was put to its lane's waiters: no longer part of its batch
+	lane   *lane  // for Receive: the lane of its messages
+	forget func() // for Receive: drops the messages that it was given
+	waits  bool   // set by run: there are no messages yet, and the job waits for some
+	waited bool   // it was added to its lane's waiters and is no longer part of its batch
 
-	done chan error // receives the outcome; holds one
+	done chan error // receives the result; holds one value
 
 	mu      sync.Mutex
-	claimed bool // the writer has it: the caller's variables are the writer's until done
-	gone    bool // the caller does not want it any more
+	claimed bool // the writer runs it and owns the caller's variables until done
+	gone    bool // the caller has given up
 }
 
 func newJob(durable bool, bytes int, run func(*tx) error) *job {
 	return &job{run: run, durable: durable, bytes: bytes, done: make(chan error, 1)}
 }
 
-// claim makes j the writer's, unless its caller has gone.
+// claim gives j to the writer unless its caller has given up.
 func (j *job) claim() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -38,7 +38,7 @@ func (j *job) claim() bool {
 	return j.claimed
 }
 
-// park gives j back to wait, unless its caller has gone meanwhile.
+// park takes j back from the writer, to wait, unless its caller has given up.
 func (j *job) park() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -46,10 +46,10 @@ func (j *job) park() bool {
 	return !j.gone
 }
 
-// fail tells j's caller that nothing was done; one that has come to wait goes on waiting.
+// fail ends j with an error: nothing was written. A job that waits continues to wait.
 func (j *job) fail(err error) {
 	if !j.waited {
-		j.done <- engine(err)
+		j.done <- domainError(err)
 	}
 }
 
@@ -59,8 +59,8 @@ func (j *job) withdrawn() bool {
 	return j.gone
 }
 
-// withdraw ends the caller's wish for j. It returns false where the writer is at it: then its outcome comes soon, or the writer finds that
-// it should wait, and answers that there is nothing.
+// withdraw gives up j. It returns false if the writer is running j. The result then follows soon; if j would have to
+// wait, it ends without messages.
 func (j *job) withdraw() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -68,7 +68,7 @@ func (j *job) withdraw() bool {
 	return !j.claimed
 }
 
-// do hands j to the writer and waits for its outcome. When it returns, nobody uses the call's arguments any more.
+// do submits j and waits for its result. Once it returns, the call's arguments are no longer used.
 func (w *writer) do(ctx context.Context, j *job) error {
 	if err := w.submit(ctx, j); err != nil {
 		return err
@@ -78,15 +78,15 @@ func (w *writer) do(ctx context.Context, j *job) error {
 		return err
 	case <-ctx.Done():
 		if j.withdraw() {
-			return ended(ctx)
+			return contextError(ctx)
 		}
 		return <-j.done
 	}
 }
 
-// submit puts j into the writer's line.
+// submit sends j to the writer.
 func (w *writer) submit(ctx context.Context, j *job) error {
-	if err := ended(ctx); err != nil {
+	if err := contextError(ctx); err != nil {
 		return err
 	}
 	w.mu.RLock()
@@ -98,6 +98,6 @@ func (w *writer) submit(ctx context.Context, j *job) error {
 	case w.jobs <- j:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextError(ctx)
 	}
 }

@@ -7,35 +7,37 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// lane is what the writer keeps in memory of one queue: which groups may be received, so that nobody has to search the messages of
-// blocked ones. All of it follows from the messages in the file. It is the writer's goroutine's, the first four fields excepted, which never change.
+// lane is the writer's state of one queue in memory. It knows which groups may be received, so that the messages of
+// blocked groups are not searched. All of it can be derived from the messages in the file. Only the writer's
+// goroutine uses a lane, except for the first four fields, which never change.
 type lane struct {
 	name        string
-	dead        *lane // its dead letters; nil: they stay
+	dead        *lane // receives its dead letters; nil if messages are never moved
 	visibility  time.Duration
 	maxReceives int
 
-	waiters []*job // receivers, in the order in which they came
+	waiters []*job // receivers, in the order of their calls
 
-	ready   []string        // groups that may have messages, and of which none is hidden
-	isReady map[string]bool // the same
-	held    map[int64]hold  // hidden messages of groups
-	hidden  map[string]int  // how many of a group those are; none: no entry
+	ready   []string        // groups that may have messages and have no hidden ones
+	isReady map[string]bool // the same groups
+	held    map[int64]hold  // hidden messages that have a group, by id
+	hidden  map[string]int  // number of hidden messages of each group; no entry for 0
 
 	loose    bool  // messages without a group may be visible
-	next     int64 // when the first of held becomes visible, or earlier; 0: none is held
-	nextHint int64 // the same of messages without a group
+	next     int64 // lower bound of the time when the first of held becomes visible, in ms; 0 if held is empty
+	nextHint int64 // the same for messages without a group
 
-	touched bool // by the transaction that is open
-	stale   bool // does not follow from the file any more
+	touched bool // used by the open transaction
+	stale   bool // does not match the file and must be read again
 }
 
+// hold is a hidden message.
 type hold struct {
 	group string
-	until int64 // ms
+	until int64 // ms since 1970
 }
 
-// lane returns the lane of that name. A new one reads the file when it is first used.
+// lane returns the lane with that name. A new lane reads the file on its first use.
 func (w *writer) lane(name string, dead *lane, visibility time.Duration, maxReceives int) *lane {
 	w.laneMu.Lock()
 	defer w.laneMu.Unlock()
@@ -47,7 +49,8 @@ func (w *writer) lane(name string, dead *lane, visibility time.Duration, maxRece
 	return l
 }
 
-// adopt makes l one of the lanes whose waiters the writer serves. Those that bury come before those that hold dead letters.
+// adopt adds l to the lanes whose waiters the writer serves. Lanes that produce dead letters come before those that
+// receive them.
 func (w *writer) adopt(l *lane) {
 	switch {
 	case slices.Contains(w.lanes, l):
@@ -58,12 +61,12 @@ func (w *writer) adopt(l *lane) {
 	}
 }
 
-// use makes l ready for a transaction: known to the writer, and as the file has it.
+// use prepares l for a transaction: the writer knows it, and it matches the file.
 func (l *lane) use(t *tx) error {
 	t.adopt(l)
 	l.touched = true
 	if !l.stale {
-		return l.lapse(t)
+		return l.showExpired(t)
 	}
 	l.isReady, l.held, l.hidden = map[string]bool{}, map[int64]hold{}, map[string]int{}
 	l.ready, l.next, l.loose = nil, 0, true
@@ -113,7 +116,7 @@ func (l *lane) undo() {
 	l.touched = false
 }
 
-// offer makes a group ready unless one of it is hidden.
+// offer makes a group ready unless it has hidden messages.
 func (l *lane) offer(group string) {
 	if group != "" && l.hidden[group] == 0 && !l.isReady[group] {
 		l.isReady[group] = true
@@ -141,8 +144,8 @@ func (l *lane) show(id int64) {
 	}
 }
 
-// lapse shows what has become visible by itself.
-func (l *lane) lapse(t *tx) error {
+// showExpired shows messages whose hidden time is over.
+func (l *lane) showExpired(t *tx) error {
 	now := t.ms
 	if l.next > 0 && l.next <= now {
 		l.next = 0
@@ -161,7 +164,7 @@ func (l *lane) lapse(t *tx) error {
 	return nil
 }
 
-// nextVisible is when a message becomes visible by itself, or earlier; 0: none does.
+// nextVisible returns a lower bound of the time when the next hidden message becomes visible, in ms; 0 means never.
 func (l *lane) nextVisible() int64 {
 	if l.next == 0 || l.nextHint > 0 && l.nextHint < l.next {
 		return l.nextHint
@@ -169,7 +172,7 @@ func (l *lane) nextVisible() int64 {
 	return l.next
 }
 
-// serveWaiters hands out what there is to those who wait for it.
+// serveWaiters gives visible messages to the receivers that wait.
 func (l *lane) serveWaiters(t *tx) error {
 	if len(l.waiters) == 0 {
 		return nil
@@ -201,7 +204,8 @@ func (l *lane) serveWaiters(t *tx) error {
 	return nil
 }
 
-// enqueue puts j, which the writer has claimed, to those who wait. One whose caller has given up meanwhile is answered: there is nothing.
+// enqueue adds j, which the writer has claimed, to the waiters. If its caller has given up in the meantime, j ends
+// without messages.
 func (l *lane) enqueue(j *job) {
 	j.waited = true
 	if j.park() {
@@ -211,7 +215,7 @@ func (l *lane) enqueue(j *job) {
 	}
 }
 
-// abandon answers all who wait.
+// abandon ends all waiters with err.
 func (l *lane) abandon(err *tenants.Error) {
 	for _, j := range l.waiters {
 		if j.claim() {
@@ -221,6 +225,7 @@ func (l *lane) abandon(err *tenants.Error) {
 	l.waiters = nil
 }
 
+// earlier returns the earlier of two times; 0 as a means no time.
 func earlier(a, b int64) int64 {
 	if a == 0 || b < a {
 		return b

@@ -9,10 +9,11 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
+// dedupeWindow is how long a deduplication id is remembered.
 const dedupeWindow = 5 * time.Minute
 
-// send puts m into the file. What it notes in memory is a hint, which a rollback need not undo: a ready group without messages is
-// passed over.
+// send writes m to the file. Its changes in memory are hints that a rollback need not undo: a ready group without
+// messages is skipped.
 func (l *lane) send(t *tx, m tenants.Message) error {
 	if m.Dedupe != "" {
 		n, err := t.execute(t.st.dedupe, l.name, m.Dedupe, t.ms+dedupeWindow.Milliseconds(), t.ms)
@@ -38,7 +39,7 @@ func (l *lane) send(t *tx, m tenants.Message) error {
 	return nil
 }
 
-// take hands out up to max messages.
+// take receives up to max messages.
 func (l *lane) take(t *tx, max int) (got []tenants.Received, err error) {
 	if err := l.use(t); err != nil {
 		return nil, err
@@ -51,12 +52,12 @@ func (l *lane) take(t *tx, max int) (got []tenants.Received, err error) {
 		if err != nil {
 			return nil, err
 		}
-		kept, err := l.hand(t, found)
+		kept, err := l.handOut(t, found)
 		if err != nil {
 			return nil, err
 		}
 		if len(kept) == 0 && len(found) > 0 {
-			l.offer(group) // all of these are dead letters; there may be others behind them
+			l.offer(group) // all of them are dead letters; others may follow
 		}
 		got = append(got, kept...)
 	}
@@ -66,7 +67,7 @@ func (l *lane) take(t *tx, max int) (got []tenants.Received, err error) {
 			return nil, err
 		}
 		l.loose = len(found) == max-len(got)
-		kept, err := l.hand(t, found)
+		kept, err := l.handOut(t, found)
 		if err != nil {
 			return nil, err
 		}
@@ -75,6 +76,7 @@ func (l *lane) take(t *tx, max int) (got []tenants.Received, err error) {
 	return got, nil
 }
 
+// stored is a message in the file.
 type stored struct {
 	id int64
 	tenants.Received
@@ -98,8 +100,9 @@ func (l *lane) find(st *sql.Stmt, group string, args ...any) (found []stored, er
 	return found, rows.Err()
 }
 
-// hand hides what was found for its receiver, and buries what was received often enough.
-func (l *lane) hand(t *tx, found []stored) (kept []tenants.Received, err error) {
+// handOut hides the found messages for their receiver, and moves those to the dead letters that were received too
+// often.
+func (l *lane) handOut(t *tx, found []stored) (kept []tenants.Received, err error) {
 	until := t.ms + l.visibility.Milliseconds()
 	for _, s := range found {
 		if l.dead != nil && l.maxReceives > 0 && s.Receives >= l.maxReceives {
@@ -127,7 +130,7 @@ func (l *lane) hand(t *tx, found []stored) (kept []tenants.Received, err error) 
 	return kept, nil
 }
 
-// done removes a message from its last receiver's hands. That holds also where it has lapsed, as long as nobody else has received it.
+// done deletes a received message. That works even after its visibility timeout, unless it has been received again.
 func (l *lane) done(t *tx, r tenants.Received) error {
 	if err := l.use(t); err != nil {
 		return err
@@ -143,8 +146,8 @@ func (l *lane) done(t *tx, r tenants.Received) error {
 	return err
 }
 
-// giveBack makes a message visible after delay.
-func (l *lane) giveBack(t *tx, r tenants.Received, delay time.Duration) error {
+// release makes a received message visible after delay.
+func (l *lane) release(t *tx, r tenants.Received, delay time.Duration) error {
 	if err := l.use(t); err != nil {
 		return err
 	}
@@ -171,7 +174,7 @@ func (l *lane) giveBack(t *tx, r tenants.Received, delay time.Duration) error {
 	return nil
 }
 
-// A receipt names a message and which of its receives it is of: the next one makes it stale.
+// receipt returns a handle for one receive of a message. The next receive makes it invalid.
 func receipt(id int64, receives int) string {
 	return strconv.FormatInt(id, 10) + "-" + strconv.Itoa(receives)
 }

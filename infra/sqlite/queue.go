@@ -9,11 +9,11 @@ import (
 
 // QueueOptions configures a queue.
 type QueueOptions struct {
-	Visibility  time.Duration // how long a received message stays its receiver's; 0 means 30 s
-	MaxReceives int           // so often a message is received, then it goes to the dead letters; 0 means without end
+	Visibility  time.Duration // how long a received message stays hidden from other receivers; 0 means 30 s
+	MaxReceives int           // receives after which a message moves to the dead letters; 0 means no limit
 }
 
-// Queue is a tenants.Queue of a DB. It takes messages with a group and without. Deduplication covers both.
+// Queue implements tenants.Queue on a DB. It accepts messages with and without a group. Deduplication covers both.
 type Queue struct {
 	db   *DB
 	lane *lane
@@ -22,7 +22,8 @@ type Queue struct {
 
 var _ tenants.Queue = (*Queue)(nil)
 
-// Queue returns the queue of that name. There is one queue of a name: the options of the first call hold.
+// Queue returns the queue with that name. If it is called again with the same name, the options of the first call
+// apply.
 func (db *DB) Queue(name string, o QueueOptions) *Queue {
 	if o.Visibility == 0 {
 		o.Visibility = 30 * time.Second
@@ -31,10 +32,10 @@ func (db *DB) Queue(name string, o QueueOptions) *Queue {
 	return &Queue{db: db, lane: db.w.lane(name, dead, o.Visibility, o.MaxReceives), dead: &Queue{db: db, lane: dead}}
 }
 
-// DeadLetters returns the queue of the messages that were received too often. Their count of receives begins anew.
+// DeadLetters returns the queue of messages that were received too often. Their counts of receives restart there.
 func (q *Queue) DeadLetters() tenants.Queue { return q.dead }
 
-// Send fulfils tenants.Queue: all of ms are sent or none is.
+// Send implements tenants.Queue. It sends either all of ms or none.
 func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 	bytes := 0
 	for _, m := range ms {
@@ -50,7 +51,7 @@ func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 	}))
 }
 
-// Receive fulfils tenants.Queue. Receivers that wait are served in the order in which they came.
+// Receive implements tenants.Queue. It serves waiting receivers in the order of their calls.
 func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]tenants.Received, error) {
 	var got []tenants.Received
 	j := newJob(false, 0, nil)
@@ -77,7 +78,7 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]ten
 		return got, nil
 	case <-ctx.Done():
 		if j.withdraw() {
-			return nil, ended(ctx)
+			return nil, contextError(ctx)
 		}
 	case <-expired:
 		if j.withdraw() {
@@ -88,12 +89,12 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]ten
 		return nil, err
 	}
 	if len(got) == 0 {
-		return nil, ended(ctx)
+		return nil, contextError(ctx)
 	}
 	return got, nil
 }
 
-// Done fulfils tenants.Queue.
+// Done implements tenants.Queue.
 func (q *Queue) Done(ctx context.Context, rs ...tenants.Received) error {
 	return q.db.w.do(ctx, newJob(false, 0, func(x *tx) error {
 		for _, r := range rs {
@@ -105,11 +106,11 @@ func (q *Queue) Done(ctx context.Context, rs ...tenants.Received) error {
 	}))
 }
 
-// Release fulfils tenants.Queue.
+// Release implements tenants.Queue.
 func (q *Queue) Release(ctx context.Context, delay time.Duration, rs ...tenants.Received) error {
 	return q.db.w.do(ctx, newJob(false, 0, func(x *tx) error {
 		for _, r := range rs {
-			if err := q.lane.giveBack(x, r, delay); err != nil {
+			if err := q.lane.release(x, r, delay); err != nil {
 				return err
 			}
 		}

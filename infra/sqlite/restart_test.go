@@ -13,7 +13,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// lives runs each life on one file, one after the other, in one bubble.
+// lives runs the functions one after another in one synctest bubble, each with the same file newly opened.
 func lives(t *testing.T, each ...func(t *testing.T, db *sqlite.DB)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -66,12 +66,12 @@ func TestWhatWasInAReceiversHandsIsVisibleAfterARestart(t *testing.T) {
 		func(t *testing.T, db *sqlite.DB) {
 			for _, r := range receive(t, db.Queue("q", options), "grouped", "loose") {
 				if r.Receives != 2 {
-					t.Errorf("%s: received %d times", r.Body, r.Receives)
+					t.Errorf("message %s has %d receives, want 2", r.Body, r.Receives)
 				}
 			}
 		},
 		func(t *testing.T, db *sqlite.DB) { receive(t, db.Queue("q", options), "grouped", "loose") },
-		func(t *testing.T, db *sqlite.DB) { // a message that ends the process each time ends here
+		func(t *testing.T, db *sqlite.DB) { // messages that end the process each time become dead letters
 			receive(t, db.Queue("q", options))
 			receive(t, db.Queue("q", options).DeadLetters(), "grouped", "loose")
 		},
@@ -94,7 +94,7 @@ func TestDelaysOutliveARestart(t *testing.T) {
 			start := time.Now()
 			rs, err := q.Receive(t.Context(), 10, time.Hour)
 			if took := time.Since(start); err != nil || len(rs) != 3 || took != 10*time.Minute {
-				t.Errorf("%d messages after %v, %v", len(rs), took, err)
+				t.Errorf("Receive = %d messages after %v, %v, want 3 after 10m", len(rs), took, err)
 			}
 		},
 	)
@@ -114,83 +114,88 @@ func TestDeduplicationOutlivesARestart(t *testing.T) {
 			q := db.Queue("q", options)
 			send(t, q, m)
 			receive(t, q)
-			send(t, db.Queue("other", options), m) // another queue's ids are its own
+			send(t, db.Queue("other", options), m) // each queue has its own ids
 			receive(t, db.Queue("other", options), "b")
 		},
 	)
 }
 
+// writeRow writes a new row with the sort key s.
+func writeRow(t *testing.T, db *sqlite.DB, s string) {
+	t.Helper()
+	k := tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: s}
+	if err := db.Table().Write(t.Context(), tenants.Put(k, nil, time.Time{}, tenants.Absent())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nextChanges checks that the feed's next changes are of rows with the wanted sort keys, and returns done.
+func nextChanges(t *testing.T, db *sqlite.DB, name string, max int, want ...string) func(context.Context) error {
+	t.Helper()
+	f, err := db.Feed(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, done, err := f.Next(t.Context(), max)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range changes {
+		got = append(got, c.Row.Sort)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("feed %s: changes %q, want %q", name, got, want)
+	}
+	return done
+}
+
 func TestAFeedGoesOnWhereItsLastDoneLeftIt(t *testing.T) {
-	key := func(s string) tenants.Key { return tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: s} }
-	write := func(t *testing.T, db *sqlite.DB, s string) {
-		if err := db.Table().Write(t.Context(), tenants.Put(key(s), nil, time.Time{}, tenants.Absent())); err != nil {
-			t.Fatal(err)
-		}
-	}
-	next := func(t *testing.T, db *sqlite.DB, name string, max int, want ...string) func(context.Context) error {
-		t.Helper()
-		f, err := db.Feed(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		changes, done, err := f.Next(t.Context(), max)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, c := range changes {
-			got = append(got, c.Row.Sort)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("feed %s: changes %q, want %q", name, got, want)
-		}
-		return done
-	}
 	lives(t,
 		func(t *testing.T, db *sqlite.DB) {
-			write(t, db, "before any feed")
+			writeRow(t, db, "before any feed")
 			for _, name := range []string{"a", "b"} {
 				if _, err := db.Feed(t.Context(), name); err != nil {
 					t.Fatal(err)
 				}
 			}
-			write(t, db, "1")
-			write(t, db, "2")
-			if err := next(t, db, "a", 1, "1")(t.Context()); err != nil {
+			writeRow(t, db, "1")
+			writeRow(t, db, "2")
+			if err := nextChanges(t, db, "a", 1, "1")(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := db.Sweep(t.Context()); err != nil { // b has none of them yet
+			if err := db.Sweep(t.Context()); err != nil { // b has called done for none of them
 				t.Fatal(err)
 			}
 		},
 		func(t *testing.T, db *sqlite.DB) {
-			if err := next(t, db, "a", 10, "2")(t.Context()); err != nil {
+			if err := nextChanges(t, db, "a", 10, "2")(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := next(t, db, "b", 10, "1", "2")(t.Context()); err != nil {
+			if err := nextChanges(t, db, "b", 10, "1", "2")(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if err := db.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if n, err := db.Count(t.Context(), "SELECT count(*) FROM changes"); err != nil || n != 0 {
-				t.Errorf("%d changes are kept that every feed has done, %v", n, err)
+				t.Errorf("%d changes are stored after every feed called done, %v, want 0", n, err)
 			}
 		},
-		func(t *testing.T, db *sqlite.DB) { // all changes were swept: numbers go on all the same
-			write(t, db, "3")
-			next(t, db, "a", 10, "3")
+		func(t *testing.T, db *sqlite.DB) { // all changes were swept, but their numbers continue
+			writeRow(t, db, "3")
+			nextChanges(t, db, "a", 10, "3")
 			if err := db.DropFeed(t.Context(), "a"); err != nil {
 				t.Fatal(err)
 			}
-			next(t, db, "b", 10, "3")
+			nextChanges(t, db, "b", 10, "3")
 		},
 	)
 }
 
 func TestFilesAreTheirOwnersAlone(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "hook cast?#%.db") // a name that an URI would take apart
+	path := filepath.Join(dir, "hook cast?#%.db") // a name with characters that are special in a URI
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -198,11 +203,11 @@ func TestFilesAreTheirOwnersAlone(t *testing.T) {
 	send(t, db.Queue("q", options), tenants.Message{Body: []byte("b")})
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) < 4 {
-		t.Errorf("files %v, %v", files, err)
+		t.Errorf("the folder has files %v, %v, want at least 4", files, err)
 	}
 	for _, f := range files {
 		if info, err := f.Info(); err != nil || info.Mode() != 0o600 {
-			t.Errorf("%s has mode %v, %v", f.Name(), info.Mode(), err)
+			t.Errorf("file %s: %v, %v, want mode 0600", f.Name(), info, err)
 		}
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// migrations take the schema from each version (PRAGMA user_version) to the next. One that has been released is never changed.
+// migrations are the scripts that take the schema from each version (PRAGMA user_version) to the next. A released
+// script never changes.
 //
-// Times are in milliseconds since 1970, expires in seconds.
+// Times are in milliseconds since 1970; expires is in seconds.
 var migrations = []string{
 	`
 	CREATE TABLE rows (
@@ -59,19 +60,21 @@ var migrations = []string{
 	`,
 }
 
-// migrate brings the schema up to date. A file of a later version is left alone: code storage_newer.
+// migrate brings the schema up to date. It refuses a file with a later version with code storage_newer.
 func migrate(ctx context.Context, conn *sql.Conn) error {
 	var version int
 	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return engine(err)
+		return domainError(err)
 	}
 	if version > len(migrations) {
-		return tenants.Errorf(tenants.Internal, "storage_newer", "the database has schema %d, this program knows up to %d", version, len(migrations))
+		return tenants.Errorf(tenants.Internal, "storage_newer",
+			"the database has schema version %d, but this program supports at most %d: use a newer program",
+			version, len(migrations))
 	}
 	for ; version < len(migrations); version++ {
 		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[version], version+1)
 		if _, err := conn.ExecContext(ctx, script); err != nil {
-			return engine(err)
+			return domainError(err)
 		}
 	}
 	return nil

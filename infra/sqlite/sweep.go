@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	sweepBatch = 200                   // rows in one transaction, so that nobody waits long behind it
-	sweepPause = 20 * time.Millisecond // between two of them
+	sweepBatch = 200                   // rows in one transaction; it is small so that other calls do not wait long
+	sweepPause = 20 * time.Millisecond // between two transactions
 )
 
-// sweepEvery sweeps now and then until ctx ends. What fails is tried again the next time.
+// sweepEvery calls Sweep at the interval until ctx ends. A failed sweep is repeated at the next tick.
 func (db *DB) sweepEvery(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -26,8 +26,8 @@ func (db *DB) sweepEvery(ctx context.Context, every time.Duration) {
 	}
 }
 
-// Sweep removes from the file what nobody can see any more: rows past their expiry (a change that the feeds tell), old
-// deduplication ids, and changes that every feed has done.
+// Sweep removes expired rows (which feeds return as deleted), old deduplication ids, and changes for which every feed
+// has called done.
 func (db *DB) Sweep(ctx context.Context) error {
 	for _, some := range []func(*tx) (int64, error){
 		(*tx).dropExpired,
@@ -49,7 +49,7 @@ func (db *DB) Sweep(ctx context.Context) error {
 			select {
 			case <-time.After(sweepPause):
 			case <-ctx.Done():
-				return ended(ctx)
+				return contextError(ctx)
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func (t *tx) dropExpired() (n int64, err error) {
 	}
 	t.changed = t.changed || len(gone) > 0
 	for _, k := range gone {
-		if err := t.tell(k); err != nil {
+		if err := t.recordChange(k); err != nil {
 			return 0, err
 		}
 	}

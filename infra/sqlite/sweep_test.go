@@ -29,9 +29,9 @@ func TestExpiredRowsLeaveTheFileAndTheFeedTellsIt(t *testing.T) {
 		if _, err := db.Table().WriteEach(t.Context(), ops...); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(65 * time.Second) // the first sweep is over
+		time.Sleep(65 * time.Second) // until after the first sweep
 		if n, err := db.Count(t.Context(), "SELECT count(*) FROM rows"); err != nil || n != 1 {
-			t.Errorf("%d rows are in the file, %v", n, err)
+			t.Errorf("%d rows are in the file, %v, want 1", n, err)
 		}
 		deleted := map[string]bool{}
 		for len(deleted) < 499 {
@@ -49,7 +49,7 @@ func TestExpiredRowsLeaveTheFileAndTheFeedTellsIt(t *testing.T) {
 			}
 		}
 		if deleted["0"] {
-			t.Error("a row that does not expire is told to be deleted")
+			t.Error("the feed reports a row without an expiry as deleted")
 		}
 	})
 }
@@ -65,7 +65,7 @@ func TestOldDeduplicationIDsLeaveTheFile(t *testing.T) {
 		send(t, q, tenants.Message{Dedupe: "young", Body: []byte("b")})
 		time.Sleep(3*time.Minute + time.Second)
 		if n, err := db.Count(t.Context(), "SELECT count(*) FROM dedupes"); err != nil || n != 1 {
-			t.Errorf("%d ids are in the file, %v", n, err)
+			t.Errorf("%d ids are in the file, %v, want 1", n, err)
 		}
 	})
 }
@@ -77,24 +77,27 @@ func TestChangesThatNoFeedLooksForAreNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []tenants.Kind{"evt", "log/a", "log/b"} {
-		if err := db.Table().Write(t.Context(), tenants.Put(tenants.Key{Tenant: "ten_a", Kind: kind, Sort: "a"}, nil, time.Time{}, tenants.Absent())); err != nil {
+		if err := db.Table().Write(t.Context(), tenants.Put(tenants.Key{Tenant: "ten_a", Kind: kind, Sort: "a"},
+			nil, time.Time{}, tenants.Absent())); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n, err := db.Count(t.Context(), "SELECT count(*) FROM changes"); err != nil || n != 1 {
-		t.Errorf("%d changes, %v", n, err)
+		t.Errorf("%d changes are stored, %v, want 1", n, err)
 	}
-	if changes, _, err := feed.Next(t.Context(), 10); err != nil || len(changes) != 1 || changes[0].Row.Kind != "log/a" {
-		t.Errorf("%+v, %v", changes, err)
+	if changes, _, err := feed.Next(t.Context(), 10); err != nil || len(changes) != 1 ||
+		changes[0].Row.Kind != "log/a" {
+		t.Errorf("Next = %+v, %v, want one change of kind log/a", changes, err)
 	}
 }
 
 func TestWithoutAFeedNoChangeIsKept(t *testing.T) {
 	db := open(t, sqlite.Options{})
-	if err := db.Table().Write(t.Context(), tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a"}, nil, time.Time{}, tenants.Absent())); err != nil {
+	if err := db.Table().Write(t.Context(), tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a"},
+		nil, time.Time{}, tenants.Absent())); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := db.Count(t.Context(), "SELECT count(*) FROM changes"); err != nil || n != 0 {
-		t.Errorf("%d changes, %v", n, err)
+		t.Errorf("%d changes are stored, %v, want 0", n, err)
 	}
 }

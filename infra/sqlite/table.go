@@ -17,26 +17,26 @@ var _ tenants.Table = Table{}
 // Table returns the database's one table.
 func (db *DB) Table() Table { return Table{db} }
 
-// Get fulfils tenants.Table.
+// Get implements tenants.Table.
 func (t Table) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
-	if err := ended(ctx); err != nil {
+	if err := contextError(ctx); err != nil {
 		return tenants.Row{}, err
 	}
 	row, expires := tenants.Row{Key: k}, int64(0)
 	err := t.db.reads.get.QueryRowContext(ctx, now(), k.Tenant, k.Kind, k.Sort).Scan(&row.Version, &expires, &row.Body)
 	if errors.Is(err, sql.ErrNoRows) {
-		return tenants.Row{}, tenants.Errorf(tenants.NotFound, "row_not_found", "no such row")
+		return tenants.Row{}, tenants.Errorf(tenants.NotFound, "row_not_found", "the row does not exist")
 	}
 	if err != nil {
-		return tenants.Row{}, engine(err)
+		return tenants.Row{}, domainError(err)
 	}
 	row.Expires = expiry(expires)
 	return row, nil
 }
 
-// Query fulfils tenants.Table. Its answer happens to be a snapshot.
+// Query implements tenants.Table. Its result is a snapshot, which the port does not require.
 func (t Table) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, error) {
-	if err := ended(ctx); err != nil {
+	if err := contextError(ctx); err != nil {
 		return nil, err
 	}
 	st := t.db.reads.forward
@@ -45,25 +45,25 @@ func (t Table) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, error
 	}
 	found, err := st.QueryContext(ctx, now(), r.Tenant, r.Kind, r.After, r.Before, r.Limit)
 	if err != nil {
-		return nil, engine(err)
+		return nil, domainError(err)
 	}
 	defer found.Close()
 	var rows []tenants.Row
 	for found.Next() {
 		row, expires := tenants.Row{Key: tenants.Key{Tenant: r.Tenant, Kind: r.Kind}}, int64(0)
 		if err := found.Scan(&row.Sort, &row.Version, &expires, &row.Body); err != nil {
-			return nil, engine(err)
+			return nil, domainError(err)
 		}
 		row.Expires = expiry(expires)
 		rows = append(rows, row)
 	}
 	if err := found.Err(); err != nil {
-		return nil, engine(err)
+		return nil, domainError(err)
 	}
 	return rows, nil
 }
 
-// Write fulfils tenants.Table.
+// Write implements tenants.Table.
 func (t Table) Write(ctx context.Context, ops ...tenants.Op) error {
 	refused := -1
 	j := newJob(true, bytesOf(ops), func(x *tx) (err error) {
@@ -79,7 +79,7 @@ func (t Table) Write(ctx context.Context, ops ...tenants.Op) error {
 	return nil
 }
 
-// WriteEach fulfils tenants.Table: all of ops are one commit.
+// WriteEach implements tenants.Table. It writes all ops in one commit.
 func (t Table) WriteEach(ctx context.Context, ops ...tenants.Op) (int, error) {
 	done := 0
 	j := newJob(true, bytesOf(ops), func(x *tx) error {
@@ -109,7 +109,7 @@ func expiry(seconds int64) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// expirySeconds rounds up.
+// expirySeconds returns t in seconds since 1970, rounded up, or 0 for never.
 func expirySeconds(t time.Time) int64 {
 	switch {
 	case t.IsZero():
@@ -121,6 +121,7 @@ func expirySeconds(t time.Time) int64 {
 	}
 }
 
+// bytesOf returns roughly how many bytes the ops write.
 func bytesOf(ops []tenants.Op) (n int) {
 	for _, o := range ops {
 		n += len(o.Row.Body) + 512

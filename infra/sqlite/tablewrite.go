@@ -7,8 +7,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// write does all of ops, or returns the first that is refused, -1 for none. Conditions come before all writing, so that a refusal has
-// nothing to take back and costs the rest of the batch nothing.
+// write writes all ops, or returns the index of the first one that is refused; -1 means none. It checks all
+// conditions before it writes, so a refusal needs no rollback and does not affect the rest of the batch.
 func (t *tx) write(ops []tenants.Op) (refused int, err error) {
 	if len(ops) > 1 {
 		for i, o := range ops {
@@ -25,6 +25,7 @@ func (t *tx) write(ops []tenants.Op) (refused int, err error) {
 	return -1, nil
 }
 
+// holds reports whether the condition of o holds.
 func (t *tx) holds(o tenants.Op) (bool, error) {
 	want, at := o.If.Version()
 	if !at && !o.If.IsAbsent() {
@@ -39,7 +40,7 @@ func (t *tx) holds(o tenants.Op) (bool, error) {
 	return at && version == want, err
 }
 
-// writeOne does one op where its condition holds, and tells whether it does.
+// writeOne writes o if its condition holds, and reports whether it does.
 func (t *tx) writeOne(o tenants.Op) (bool, error) {
 	k := o.Row.Key
 	version, at := o.If.Version()
@@ -74,18 +75,18 @@ func (t *tx) writeOne(o tenants.Op) (bool, error) {
 	return t.exec(k, st, args...)
 }
 
-// exec runs a statement that writes the row at k, and tells whether it did.
+// exec runs a statement that writes the row at k, and reports whether it wrote it.
 func (t *tx) exec(k tenants.Key, st *sql.Stmt, args ...any) (bool, error) {
 	n, err := t.execute(st, args...)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, t.tell(k)
+	return true, t.recordChange(k)
 }
 
-// tell records for the feeds that the row at k has changed.
-func (t *tx) tell(k tenants.Key) error {
-	if t.feeds == 0 || t.tells != nil && !t.tells(k.Kind) {
+// recordChange records a change of the row at k for the feeds.
+func (t *tx) recordChange(k tenants.Key) error {
+	if t.feeds == 0 || t.feedKinds != nil && !t.feedKinds(k.Kind) {
 		return nil
 	}
 	t.news = true

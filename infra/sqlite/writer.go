@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"sync"
 	"time"
 
@@ -10,58 +11,61 @@ import (
 )
 
 const (
-	maxBatch      = 512                  // calls in one commit
-	maxBatchBytes = 4 << 20              // roughly, in one commit
-	busyBatch     = 8                    // calls in one commit that show load; a lone caller never waits
-	fullBatch     = 64                   // calls in one commit that are worth an fsync
-	gatherFor     = 8 * time.Millisecond // the longest that a call waits for company
-	gatherGap     = time.Millisecond     // nobody came for so long: whoever is there is all there are
-	retryAfter    = 100 * time.Millisecond
+	maxBatch      = 512     // calls in one commit
+	maxBatchBytes = 4 << 20 // bytes written in one commit, roughly
+	// calls in the previous commit from which on the writer waits for more; a lone caller never waits
+	busyBatch  = 8
+	fullBatch  = 64                     // calls in one commit for which it does not wait for more
+	gatherFor  = 8 * time.Millisecond   // longest time to wait for more calls
+	gatherGap  = time.Millisecond       // time without a new call after which it stops waiting
+	retryAfter = 100 * time.Millisecond // until waiting receivers are tried again after a failure
 )
 
-// writer is the one that writes. Callers touch the fields from jobs to full; the rest is its goroutine's.
+// writer does all writing. Callers use the fields from jobs to full; only its own goroutine uses the others.
 type writer struct {
 	db   *sql.DB
 	conn *sql.Conn
 	st   writeStatements
 
 	jobs   chan *job
-	mu     sync.RWMutex // held for reading while a job goes into jobs
+	mu     sync.RWMutex // guards closed; held for reading while a job is sent to jobs
 	closed bool
 	laneMu sync.Mutex
-	named  map[string]*lane // all of them, guarded by laneMu
+	named  map[string]*lane // all lanes by name; guarded by laneMu
 	counts counts
-	news   broadcast     // a change for the feeds was committed
-	full   chan struct{} // the log has grown; holds one
+	news   broadcast     // sent when a change for the feeds is committed
+	full   chan struct{} // tells the checkpointer that the log has grown; holds one value
 
-	synchronous string // FULL or OFF, as asked for
-	tells       func(tenants.Kind) bool
-	current     string  // as SQLite is set
-	lanes       []*lane // those that are in use
+	synchronous string                  // FULL or OFF, from Options
+	feedKinds   func(tenants.Kind) bool // Feeds from Options
+	current     string                  // SQLite's present setting of synchronous
+	lanes       []*lane                 // lanes in use
 	wake        *time.Timer
 	patience    *time.Timer
-	last        int   // calls in the batch before
+	last        int   // calls in the previous batch
 	grown       int   // bytes written since the checkpointer was told, roughly
-	nextMessage int64 // ids and numbers to give, never given twice in a process's life
+	nextMessage int64 // next id of a message and next number of a change; a process uses none twice
 	nextChange  int64
-	feeds       int  // how many feeds there are: without one no change is recorded
+	feeds       int  // number of feeds; without feeds no change is recorded
 	suspect     bool // an fsync may have failed
-	failing     bool // the last transaction was taken back
+	failing     bool // the last transaction was rolled back
 }
 
 func newWriter(ctx context.Context, path string, o Options) (*writer, error) {
-	d, err := open(path, 1, patient, "cache_size(-8000)", "wal_autocheckpoint(40000)", "journal_size_limit(134217728)")
+	d, err := open(path, 1, busyTimeout, "cache_size(-8000)", "wal_autocheckpoint(40000)",
+		"journal_size_limit(134217728)")
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
-		db: d, synchronous: o.Synchronous, tells: o.Feeds, named: map[string]*lane{}, jobs: make(chan *job, maxBatch),
+		db: d, synchronous: o.Synchronous, feedKinds: o.Feeds, named: map[string]*lane{},
+		jobs: make(chan *job, maxBatch),
 		full: make(chan struct{}, 1), wake: time.NewTimer(0), patience: time.NewTimer(0),
 	}
 	w.news.init()
 	if err := w.start(ctx, o); err != nil {
 		d.Close()
-		return nil, engine(err)
+		return nil, domainError(err)
 	}
 	return w, nil
 }
@@ -79,7 +83,8 @@ func (w *writer) start(ctx context.Context, o Options) (err error) {
 	if err = migrate(ctx, w.conn); err != nil {
 		return err
 	}
-	// No receiver outlives the process: what was in its hands is visible again, with its count of receives.
+	// Receivers do not outlive the process, so the messages that they held are visible again. Their counts of
+	// receives stay.
 	if _, err = w.conn.ExecContext(ctx, "UPDATE messages SET visible = sent, held = 0 WHERE held = 1"); err != nil {
 		return err
 	}
@@ -95,12 +100,12 @@ func (w *writer) start(ctx context.Context, o Options) (err error) {
 	return w.st.prepare(ctx, w.conn)
 }
 
-// limit sets how many pages the file may have; 0 means SQLite's own limit.
+// limit sets the maximum number of pages of the file; 0 means SQLite's own limit.
 func (w *writer) limit(ctx context.Context, pages int) error {
 	if pages == 0 {
 		pages = 1<<32 - 2
 	}
-	_, err := w.conn.ExecContext(ctx, "PRAGMA max_page_count = "+itoa(pages))
+	_, err := w.conn.ExecContext(ctx, "PRAGMA max_page_count = "+strconv.Itoa(pages))
 	return err
 }
 
@@ -122,7 +127,7 @@ func (w *writer) handle() *sql.DB {
 	return w.db
 }
 
-// close lets no more jobs in. The writer ends once it has dealt with those that are.
+// close refuses further jobs. The writer ends once it has run those that are queued.
 func (w *writer) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -149,8 +154,9 @@ func (w *writer) run() {
 	}
 }
 
-// gather waits for a job, or for the time when a message becomes visible, and takes what waits along with it. Under load it waits a little
-// longer: those whose calls were just answered come back with the next, and one fsync for them all is what makes them fast.
+// gather waits for a job, or for the time when a message becomes visible, and then returns all queued jobs up to the
+// limits. Under load it waits a little longer: callers that just got their result usually come back with the next
+// call, and sharing one fsync makes all of them faster.
 func (w *writer) gather() (batch []*job, open bool) {
 	bytes := 0
 	add := func(j *job) {
@@ -196,8 +202,8 @@ func (w *writer) gather() (batch []*job, open bool) {
 	return batch, true
 }
 
-// setWake sets the timer to when the first message becomes visible by itself that somebody waits for, or, where the engine fails and so
-// nobody knows what is visible, to when to try again.
+// setWake sets the timer to the time when the first message becomes visible that a receiver waits for. After a failed
+// transaction it is not known which messages are visible; then the timer is set to the next retry.
 func (w *writer) setWake() {
 	next := int64(0)
 	for _, l := range w.lanes {

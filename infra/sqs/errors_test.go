@@ -36,24 +36,26 @@ func TestErrorsHaveTheKindOfWhatToDo(t *testing.T) {
 		{400, "KmsDisabled", tenants.Internal, "queue_refused", 1},
 	} {
 		f := newFake(t, "q", func(int, call) answer {
-			return answer{status: tt.status, code: tt.code, text: "the canonical request was x-amz-security-token:SECRET"}
+			return answer{status: tt.status, code: tt.code,
+				text: "the canonical request was x-amz-security-token:SECRET"}
 		})
 		_, receive := f.Receive(t.Context(), 1, 0)
 		if calls := len(f.actions()); calls != tt.calls {
 			t.Errorf("%s: %d calls, want %d", tt.code, calls, tt.calls)
 		}
 		for name, err := range map[string]error{
-			"Receive": receive, "Send": f.Send(t.Context(), grouped("", "a")...), "Done": f.Done(t.Context(), hands(1)...), "Release": f.Release(t.Context(), 0, hands(1)...),
+			"Receive": receive, "Send": f.Send(t.Context(), grouped("", "a")...),
+			"Done": f.Done(t.Context(), hands(1)...), "Release": f.Release(t.Context(), 0, hands(1)...),
 		} {
 			if err == nil || tenants.KindOf(err) != tt.kind || tenants.CodeOf(err) != tt.ours {
-				t.Errorf("%s, %s: %v, want %s", tt.code, name, err, tt.ours)
+				t.Errorf("%s: %s = %v, want %s", tt.code, name, err, tt.ours)
 				continue
 			}
 			if said := err.Error(); strings.Contains(said, "SECRET") || !strings.Contains(said, "the-request-id") {
-				t.Errorf("%s, %s: %q", tt.code, name, said)
+				t.Errorf("%s: %s = %q, want the request's id and no secret", tt.code, name, said)
 			}
 			if e, _ := errors.AsType[*tenants.Error](err); strings.Contains(e.Detail, "request") {
-				t.Errorf("%s, %s: the caller is told %q", tt.code, name, e.Detail)
+				t.Errorf("%s: %s has detail %q, want no details of the request", tt.code, name, e.Detail)
 			}
 		}
 	}
@@ -68,8 +70,9 @@ func TestALostConnectionIsUnavailable(t *testing.T) {
 	defer cut.Close()
 	for _, url := range []string{cut.URL, "http://127.0.0.1:1"} {
 		q := sqs.New(hasty(at(url))).Queue(url + "/1/q")
-		if err := q.Send(t.Context(), grouped("", "a")...); tenants.KindOf(err) != tenants.Unavailable || tenants.CodeOf(err) != "queue_unreachable" {
-			t.Errorf("Send: %v", err)
+		if err := q.Send(t.Context(), grouped("", "a")...); tenants.KindOf(err) != tenants.Unavailable ||
+			tenants.CodeOf(err) != "queue_unreachable" {
+			t.Errorf("Send = %v, want queue_unreachable", err)
 		}
 	}
 }
@@ -79,7 +82,8 @@ func TestCredentialsThatCannotBeHadAreUnavailable(t *testing.T) {
 	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("the role's endpoint is down")
 	})
-	if err := sqs.New(cfg).Queue("http://127.0.0.1:1/1/q").Send(t.Context(), grouped("", "a")...); tenants.KindOf(err) != tenants.Unavailable {
-		t.Errorf("Send: %v", err)
+	if err := sqs.New(cfg).Queue("http://127.0.0.1:1/1/q").Send(t.Context(),
+		grouped("", "a")...); tenants.KindOf(err) != tenants.Unavailable {
+		t.Errorf("Send = %v, want Unavailable", err)
 	}
 }

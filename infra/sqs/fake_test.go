@@ -16,8 +16,9 @@ import (
 	"github.com/hookcast/hookcast/infra/sqs"
 )
 
-// The fake speaks SQS's protocol (AWS JSON 1.0, https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html) and answers as a
-// test has it: for what no test server does on demand. It has no network, so that time can be told inside a bubble.
+// fake speaks SQS's protocol (AWS JSON 1.0, https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html) and
+// responds as a test says, which the emulator cannot do. It uses no network, so tests can run it in a synctest
+// bubble.
 type fake struct {
 	*sqs.Queue
 	all   *sqs.SQS
@@ -33,7 +34,7 @@ type call struct {
 	Entries
 }
 
-// Entries is what the tests look at in a request.
+// Entries are the fields of a request that tests check.
 type Entries struct {
 	Entries []struct {
 		ID                     string `json:"Id"`
@@ -48,7 +49,7 @@ type Entries struct {
 	ReceiveRequestAttemptID              string `json:"ReceiveRequestAttemptId"`
 }
 
-// answer is a reply: any JSON, or an error where code is set.
+// answer is a response: body as JSON, or an error if code is set.
 type answer struct {
 	body   any
 	status int
@@ -66,16 +67,18 @@ type entryResult struct {
 
 type results struct{ Successful, Failed []entryResult }
 
-// results answers a batch: failed tells of each entry the code that it fails with, "" where it does not; a code that begins with "!" is the
-// sender's fault.
+// results answers a batch. failed returns the code that an entry fails with, or "" if it succeeds. A code that begins
+// with "!" is the sender's fault.
 func (c call) results(failed func(i int) string) answer {
 	var r results
 	for i, e := range c.Entries.Entries {
 		sum := md5.Sum([]byte(e.MessageBody))
 		if code := failed(i); code != "" {
-			r.Failed = append(r.Failed, entryResult{ID: e.ID, Code: strings.TrimPrefix(code, "!"), SenderFault: code[0] == '!'})
+			r.Failed = append(r.Failed, entryResult{ID: e.ID, Code: strings.TrimPrefix(code, "!"),
+				SenderFault: code[0] == '!'})
 		} else {
-			r.Successful = append(r.Successful, entryResult{ID: e.ID, MessageID: "m", MD5OfMessageBody: hex.EncodeToString(sum[:])})
+			r.Successful = append(r.Successful, entryResult{ID: e.ID, MessageID: "m",
+				MD5OfMessageBody: hex.EncodeToString(sum[:])})
 		}
 	}
 	return answer{body: r}
@@ -94,7 +97,7 @@ func newFake(t *testing.T, name string, reply func(n int, c call) answer) *fake 
 	return f
 }
 
-// Do fulfils aws.HTTPClient.
+// Do implements aws.HTTPClient.
 func (f *fake) Do(r *http.Request) (*http.Response, error) {
 	c := call{Action: strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")}
 	if err := json.NewDecoder(r.Body).Decode(&c.Entries); err != nil {
@@ -117,7 +120,7 @@ func (f *fake) Do(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// hasty tries again as often as usual, and at once.
+// hasty removes the pauses between retries.
 func hasty(cfg aws.Config) aws.Config {
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {

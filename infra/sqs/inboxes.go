@@ -13,10 +13,11 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Inboxes fulfils tenants.Inboxes: a standard queue per node, named prefix + node.
+// Inboxes implements tenants.Inboxes with one standard queue for each node, named prefix + node.
 //
-// A node's name belongs to one incarnation and never comes back, for SQS lets a deleted queue's name rest for 60 seconds, in which a
-// send may still be accepted and lost. So a queue's URL can be remembered for good, and is until SQS says that the queue is gone.
+// A node's name belongs to one incarnation and is never reused: for 60 seconds after a queue is deleted, SQS does not
+// allow its name again and may still accept and lose messages. Therefore the URL of a queue never changes and is
+// remembered until SQS says that the queue does not exist.
 type Inboxes struct {
 	client *sqs.Client
 	prefix string
@@ -28,14 +29,14 @@ type Inboxes struct {
 var _ tenants.Inboxes = (*Inboxes)(nil)
 
 const (
-	inboxKeeps  = 5 * time.Minute  // what is older the node has read from the log
-	inboxHides  = 30 * time.Second // for a node to pass a notice on
-	settles     = time.Second      // before that SQS may not know a new queue
-	rememberAll = 10_000           // queues; then they are forgotten, and asked for again
+	inboxKeeps  = 5 * time.Minute  // retention; the node has read older events from the log
+	inboxHides  = 30 * time.Second // visibility timeout, in which a node handles a notice
+	settles     = time.Second      // how long a new queue may be unknown to parts of SQS
+	rememberAll = 10_000           // queues that are remembered; then all are forgotten and looked up again
 )
 
-// Create makes node's inbox. It can be sent to, by everybody, when Create returns, which is a second later. One that is there already stays
-// as it is. A node is made known to others only after that.
+// Create creates node's inbox. It takes a second; once it returns, every sender can use the inbox. An existing inbox
+// stays unchanged. The caller must not announce the node to others before Create returns.
 func (in *Inboxes) Create(ctx context.Context, node string) error {
 	start := time.Now()
 	calling, cancel := within(ctx, 0)
@@ -55,7 +56,7 @@ func (in *Inboxes) Create(ctx context.Context, node string) error {
 	return pause(ctx, settles-time.Since(start))
 }
 
-// Delete removes node's inbox with what is in it. One that is not there is no error.
+// Delete deletes node's inbox and its messages. It is not an error if the inbox does not exist.
 func (in *Inboxes) Delete(ctx context.Context, node string) error {
 	q, err := in.queue(ctx, node)
 	if err == nil {
@@ -72,9 +73,11 @@ func (in *Inboxes) Delete(ctx context.Context, node string) error {
 	return nil
 }
 
-// List returns the nodes that have an inbox, in no order. An inbox made or deleted within the last minute may be missing or still be there.
+// List returns the nodes that have an inbox, in no particular order. An inbox that was created or deleted within the
+// last minute may be missing or still be included.
 func (in *Inboxes) List(ctx context.Context) (nodes []string, err error) {
-	pages := sqs.NewListQueuesPaginator(in.client, &sqs.ListQueuesInput{QueueNamePrefix: &in.prefix, MaxResults: aws.Int32(1000)})
+	pages := sqs.NewListQueuesPaginator(in.client,
+		&sqs.ListQueuesInput{QueueNamePrefix: &in.prefix, MaxResults: aws.Int32(1000)})
 	for pages.HasMorePages() {
 		calling, cancel := within(ctx, 0)
 		page, err := pages.NextPage(calling)
@@ -92,20 +95,21 @@ func (in *Inboxes) List(ctx context.Context) (nodes []string, err error) {
 	return nodes, nil
 }
 
-// Send fulfils tenants.Inboxes. Of notices that come out of order or twice a node makes the best by their events' numbers.
-func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+// Send implements tenants.Inboxes. Notices may arrive out of order or twice; the node sorts them out by the sequence
+// numbers of their events.
+func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	q, err := in.queue(ctx, node)
 	if err != nil {
 		return err
 	}
 	ms := make([]tenants.Message, len(ns))
 	for i, n := range ns {
-		ms[i].Body = tenants.EncodeNotice(n)
+		ms[i].Body = tenants.EncodeInboxMessage(n)
 	}
 	return in.noticed(node, q.Send(ctx, ms...))
 }
 
-// queue returns node's queue.
+// queue returns node's queue and looks it up if it is not remembered.
 func (in *Inboxes) queue(ctx context.Context, node string) (*Queue, error) {
 	in.mu.Lock()
 	q := in.queues[node]
@@ -139,7 +143,7 @@ func (in *Inboxes) forget(node string) {
 	delete(in.queues, node)
 }
 
-// noticed passes err on, and forgets the queue of a node whose inbox is gone.
+// noticed returns err unchanged and forgets node's queue if err says that the inbox no longer exists.
 func (in *Inboxes) noticed(node string, err error) error {
 	if gone(err) {
 		in.forget(node)

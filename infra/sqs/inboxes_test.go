@@ -47,10 +47,11 @@ func inboxes(t *testing.T) (*sqs.Inboxes, *counter, string) {
 	return sqs.New(cfg).Inboxes(prefix), c, prefix
 }
 
-func notice(channel string, seqs ...int64) tenants.Notice {
-	n := tenants.Notice{Tenant: "ten_01arz3ndektsv4rrffq69g5fav", Channel: channel}
+func notice(channel string, seqs ...int64) tenants.InboxMessage {
+	n := tenants.InboxMessage{Tenant: "ten_01arz3ndektsv4rrffq69g5fav", Channel: channel}
 	for _, s := range seqs {
-		n.Events = append(n.Events, tenants.Event{ID: "evt_x", Tenant: n.Tenant, Channel: channel, Seq: s, Data: []byte{0, 1, 0xff}})
+		n.Events = append(n.Events, tenants.Event{ID: "evt_x", Tenant: n.Tenant, Channel: channel,
+			Seq: s, Data: []byte{0, 1, 0xff}})
 	}
 	return n
 }
@@ -65,10 +66,10 @@ func TestNoticesReachTheirNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		if time.Since(start) < time.Second {
-			t.Error("the inbox was said to be ready sooner than SQS says")
+			t.Error("Create returned in less than the second that SQS needs")
 		}
 	}
-	want := []tenants.Notice{notice("orders", 1, 2), notice("returns", 9), notice("")}
+	want := []tenants.InboxMessage{notice("orders", 1, 2), notice("returns", 9), notice("")}
 	if err := in.Send(ctx, "nod_a-1", want...); err != nil {
 		t.Fatal(err)
 	}
@@ -77,17 +78,18 @@ func TestNoticesReachTheirNode(t *testing.T) {
 	}
 	got, done, err := in.Open("nod_a-1").Receive(ctx)
 	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Fatalf("%v, received %+v", err, got)
+		t.Fatalf("Receive = %+v, %v, want %+v", got, err, want)
 	}
 	if err := done(ctx); err != nil {
 		t.Error(err)
 	}
-	if n := calls.of("GetQueueUrl") + calls.of("SendMessage"); n != 0 || calls.of("SendMessageBatch") != 2 || calls.of("DeleteMessageBatch") != 1 {
-		t.Errorf("calls %v", calls.calls)
+	if n := calls.of("GetQueueUrl") + calls.of("SendMessage"); n != 0 || calls.of("SendMessageBatch") != 2 ||
+		calls.of("DeleteMessageBatch") != 1 {
+		t.Errorf("calls %v, want 2 SendMessageBatch, 1 DeleteMessageBatch and no lookups", calls.calls)
 	}
 }
 
-// Who sends is not who made the inbox: a URL is asked for once.
+// A sender that did not create the inbox looks up its URL once.
 func TestASenderAsksForAURLOnce(t *testing.T) {
 	t.Parallel()
 	in, _, prefix := inboxes(t)
@@ -104,20 +106,21 @@ func TestASenderAsksForAURLOnce(t *testing.T) {
 		}
 	}
 	if c.of("GetQueueUrl") != 1 || c.of("SendMessageBatch") != 3 {
-		t.Errorf("calls %v", c.calls)
+		t.Errorf("calls %v, want 1 GetQueueUrl and 3 SendMessageBatch", c.calls)
 	}
 
-	// The node goes, and the sender still remembers its URL.
+	// The inbox is deleted while the sender still remembers its URL.
 	if err := in.Delete(t.Context(), "nod_a-1"); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := sender.Send(t.Context(), "nod_a-1", notice("orders", 2)); tenants.KindOf(err) != tenants.NotFound || tenants.CodeOf(err) != "inbox_gone" {
-			t.Errorf("Send to a node that is gone: %v", err)
+		if err := sender.Send(t.Context(), "nod_a-1", notice("orders", 2)); tenants.KindOf(err) != tenants.NotFound ||
+			tenants.CodeOf(err) != "inbox_gone" {
+			t.Errorf("Send to a deleted inbox = %v, want inbox_gone", err)
 		}
 	}
 	if c.of("SendMessageBatch") != 4 || c.of("GetQueueUrl") != 2 {
-		t.Errorf("calls %v: the queue was not forgotten", c.calls)
+		t.Errorf("calls %v, want 4 SendMessageBatch and 2 GetQueueUrl: the queue was not forgotten", c.calls)
 	}
 }
 
@@ -145,13 +148,13 @@ func TestANodeLearnsThatItsInboxIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-ended; tenants.KindOf(err) != tenants.NotFound || tenants.CodeOf(err) != "inbox_gone" {
-		t.Errorf("Receive: %v", err)
+		t.Errorf("Receive from a deleted inbox = %v, want inbox_gone", err)
 	}
 	if err := other.Delete(t.Context(), "nod_a-1"); err != nil {
-		t.Errorf("deleted twice: %v", err)
+		t.Errorf("second Delete = %v, want nil", err)
 	}
 	if err := in.Delete(t.Context(), "nod_a-1"); err != nil {
-		t.Errorf("deleted where the queue is remembered: %v", err)
+		t.Errorf("Delete of a remembered queue = %v, want nil", err)
 	}
 }
 
@@ -166,17 +169,17 @@ func TestInboxesAreListed(t *testing.T) {
 	}
 	list, err := in.List(ctx)
 	if slices.Sort(list); err != nil || !slices.Equal(list, []string{"nod_a-1", "nod_b-1"}) {
-		t.Errorf("%v, %v", list, err)
+		t.Errorf("List = %v, %v, want both nodes", list, err)
 	}
 	if err := in.Delete(ctx, "nod_a-1"); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := in.List(ctx); err != nil || !slices.Equal(list, []string{"nod_b-1"}) {
-		t.Errorf("%v, %v", list, err)
+		t.Errorf("List = %v, %v, want nod_b-1", list, err)
 	}
 }
 
-// The tests' server knows no pages.
+// The emulator does not support pages.
 func TestAllPagesAreListed(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, "q", func(n int, _ call) answer {
@@ -189,10 +192,10 @@ func TestAllPagesAreListed(t *testing.T) {
 		return answer{status: 400, code: "AccessDenied"}
 	})
 	if list, err := f.all.Inboxes("in-").List(t.Context()); err != nil || !slices.Equal(list, []string{"a", "b"}) {
-		t.Errorf("%v, %v", list, err)
+		t.Errorf("List = %v, %v, want a and b", list, err)
 	}
 	if _, err := f.all.Inboxes("in-").List(t.Context()); err == nil || tenants.CodeOf(err) != "queue_refused" {
-		t.Errorf("%v", err)
+		t.Errorf("List = %v, want queue_refused", err)
 	}
 }
 
@@ -210,7 +213,8 @@ func TestWhatIsNoNoticeIsDropped(t *testing.T) {
 	}
 	newer := "/w==" // version 255
 	for _, body := range []string{"no base64", newer} {
-		if _, err := client.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: url.QueueUrl, MessageBody: &body}); err != nil {
+		if _, err := client.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: url.QueueUrl,
+			MessageBody: &body}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -222,19 +226,21 @@ func TestWhatIsNoNoticeIsDropped(t *testing.T) {
 	box.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	ns, done, err := box.Receive(ctx)
 	if err != nil || len(ns) != 1 || ns[0].Channel != "orders" {
-		t.Fatalf("%v, received %+v", err, ns)
+		t.Fatalf("Receive = %+v, %v, want the notice of orders", ns, err)
 	}
 	if err := done(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(log.String(), "no notice"); n != 2 || strings.Contains(log.String(), "no base64") {
-		t.Errorf("log: %s", log.String())
+	if n := strings.Count(log.String(), "not a valid notice"); n != 2 || strings.Contains(log.String(), "no base64") {
+		t.Errorf("the log is %s, want two warnings without the bodies", log.String())
 	}
-	got, err := client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: url.QueueUrl, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
-	if err != nil || got.Attributes["ApproximateNumberOfMessages"] != "0" || got.Attributes["ApproximateNumberOfMessagesNotVisible"] != "0" {
-		t.Errorf("%v: the queue still has %v", err, got.Attributes)
+	got, err := client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: url.QueueUrl,
+		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
+	if err != nil || got.Attributes["ApproximateNumberOfMessages"] != "0" ||
+		got.Attributes["ApproximateNumberOfMessagesNotVisible"] != "0" {
+		t.Errorf("the queue has %v, %v, want no messages", got.Attributes, err)
 	}
 	if got.Attributes["MessageRetentionPeriod"] != "300" || got.Attributes["VisibilityTimeout"] != "30" {
-		t.Errorf("the queue is made with %v", got.Attributes)
+		t.Errorf("the queue has attributes %v, want a retention of 300 and a visibility timeout of 30", got.Attributes)
 	}
 }

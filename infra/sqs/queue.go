@@ -13,17 +13,19 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Queue is a tenants.Queue.
+// Queue implements tenants.Queue.
 //
-// A FIFO queue takes messages with a group, a standard queue messages without. The other kind, a deduplication id on a standard queue and a
-// delay on a FIFO queue are refused, kind Internal, code queue_misuse: SQS could not keep its word.
+// A FIFO queue accepts only messages with a group, and a standard queue only messages without one. A standard queue
+// refuses deduplication ids, and a FIFO queue refuses delays, because SQS does not support them. These errors have
+// kind Internal and code queue_misuse.
 //
-// A Receive whose ctx ends while SQS is about to answer may take messages along: they come again after their visibility time.
+// If ctx ends during a Receive while SQS responds, messages may be lost on the way; they are received again after
+// their visibility timeout.
 type Queue struct {
 	client  *sqs.Client
 	url     string
 	fifo    bool
-	missing *tenants.Error // what it means that there is no such queue
+	missing *tenants.Error // returned if the queue does not exist
 }
 
 var _ tenants.Queue = (*Queue)(nil)
@@ -32,12 +34,13 @@ func newQueue(c *sqs.Client, url string, missing *tenants.Error) *Queue {
 	return &Queue{client: c, url: url, fifo: strings.HasSuffix(url, ".fifo"), missing: missing}
 }
 
-// Receive fulfils tenants.Queue. More than ten messages take several calls, which go on while SQS answers with ten.
+// Receive implements tenants.Queue. To receive more than ten messages it makes further calls as long as each returns
+// ten.
 func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]tenants.Received, error) {
 	end := time.Now().Add(wait)
 	for first := true; ; first = false {
 		left := time.Until(end)
-		poll := min(left, longestPoll).Truncate(time.Second) // SQS waits for whole seconds
+		poll := min(left, longestPoll).Truncate(time.Second) // SQS waits in whole seconds
 		if poll <= 0 && !first {
 			if err := pause(ctx, left); err != nil {
 				return nil, err
@@ -56,7 +59,8 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]ten
 	}
 }
 
-// fill adds what else there is, up to max. What is in hand already counts more than an error now.
+// fill receives further messages without waiting, up to max in total. It ignores errors, so that the messages already
+// received are not lost.
 func (q *Queue) fill(ctx context.Context, got []tenants.Received, max int) []tenants.Received {
 	for full := len(got) == batchEntries; full && len(got) < max; {
 		more, err := q.poll(ctx, max-len(got), 0)
@@ -69,6 +73,7 @@ func (q *Queue) fill(ctx context.Context, got []tenants.Received, max int) []ten
 	return got
 }
 
+// received lists the attributes that are requested with each message.
 var received = []types.MessageSystemAttributeName{
 	types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameSentTimestamp,
 	types.MessageSystemAttributeNameMessageGroupId, types.MessageSystemAttributeNameMessageDeduplicationId,
@@ -84,7 +89,8 @@ func (q *Queue) poll(ctx context.Context, max int, wait time.Duration) ([]tenant
 		MessageSystemAttributeNames: received,
 	}
 	if q.fifo {
-		in.ReceiveRequestAttemptId = aws.String(tenants.NewID("")) // a retry after a lost answer has the same messages, not none
+		// a retry after a lost response then gets the same messages, instead of none
+		in.ReceiveRequestAttemptId = aws.String(tenants.NewID(""))
 	}
 	out, err := q.client.ReceiveMessage(ctx, in)
 	if err != nil {
@@ -97,7 +103,8 @@ func (q *Queue) poll(ctx context.Context, max int, wait time.Duration) ([]tenant
 	return got, nil
 }
 
-// receivedOf returns m as the domain has it. A body that is no base64 is not from Send; it comes as it is, for its reader to refuse.
+// receivedOf converts m. A body that is not base64 was not sent by Send; it is returned unchanged, for the caller to
+// refuse.
 func receivedOf(m types.Message) tenants.Received {
 	text := aws.ToString(m.Body)
 	body, err := base64.StdEncoding.Strict().DecodeString(text)
@@ -128,6 +135,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return cancelled(ctx)
 	}
 }

@@ -17,7 +17,7 @@ type message struct {
 	Attributes                     map[string]string
 }
 
-// handing answers each Receive with the next number of messages, of one group and in order.
+// handing answers the n-th Receive with the n-th number of messages. All belong to one group and are in order.
 func handing(numbers ...int) func(int, call) answer {
 	next := 0
 	return func(n int, c call) answer {
@@ -25,9 +25,11 @@ func handing(numbers ...int) func(int, call) answer {
 		if n <= len(numbers) {
 			for range min(numbers[n-1], c.MaxNumberOfMessages) {
 				ms = append(ms, message{
-					Body: base64.StdEncoding.EncodeToString([]byte(fmt.Sprint(next))), ReceiptHandle: fmt.Sprint("receipt ", next),
+					Body:          base64.StdEncoding.EncodeToString([]byte(fmt.Sprint(next))),
+					ReceiptHandle: fmt.Sprint("receipt ", next),
 					Attributes: map[string]string{
-						"ApproximateReceiveCount": "3", "SentTimestamp": "1741064767008", "MessageGroupId": "g", "MessageDeduplicationId": "hookcast-once-01",
+						"ApproximateReceiveCount": "3", "SentTimestamp": "1741064767008", "MessageGroupId": "g",
+						"MessageDeduplicationId": "hookcast-once-01",
 					},
 				})
 				next++
@@ -42,7 +44,7 @@ func TestMoreThanTenAreReceivedWhileBatchesAreFull(t *testing.T) {
 		max     int
 		answers []int
 		want    int
-		asked   []int // how many, of each call
+		asked   []int // MaxNumberOfMessages of each call
 	}{
 		{3, []int{10}, 3, []int{3}},
 		{10, []int{10, 10}, 10, []int{10}},
@@ -54,11 +56,12 @@ func TestMoreThanTenAreReceivedWhileBatchesAreFull(t *testing.T) {
 		f := newFake(t, "q.fifo", handing(tt.answers...))
 		rs, err := f.Receive(t.Context(), tt.max, 20*time.Second)
 		if err != nil || len(rs) != tt.want {
-			t.Errorf("max %d: %d messages, %v", tt.max, len(rs), err)
+			t.Errorf("max %d: Receive = %d messages, %v, want %d", tt.max, len(rs), err, tt.want)
 		}
 		for i, r := range rs {
-			if string(r.Body) != fmt.Sprint(i) || r.Receives != 3 || r.Group != "g" || r.Dedupe != "" || r.Sent.UnixMilli() != 1741064767008 || r.Receipt != fmt.Sprint("receipt ", i) {
-				t.Errorf("received %+v", r)
+			if string(r.Body) != fmt.Sprint(i) || r.Receives != 3 || r.Group != "g" || r.Dedupe != "" ||
+				r.Sent.UnixMilli() != 1741064767008 || r.Receipt != fmt.Sprint("receipt ", i) {
+				t.Errorf("max %d: message %d is %+v", tt.max, i, r)
 			}
 		}
 		var asked []int
@@ -67,7 +70,7 @@ func TestMoreThanTenAreReceivedWhileBatchesAreFull(t *testing.T) {
 			asked = append(asked, c.MaxNumberOfMessages)
 			attempts[c.ReceiveRequestAttemptID] = true
 			if i > 0 && c.WaitTimeSeconds > 0 {
-				t.Errorf("call %d waits %d s, with messages in hand", i, c.WaitTimeSeconds)
+				t.Errorf("call %d waits %d s after messages were received, want 0", i, c.WaitTimeSeconds)
 			}
 		}
 		if !slices.Equal(asked, tt.asked) || len(attempts) != len(asked) {
@@ -92,13 +95,13 @@ func TestWaitsArePolledInWholeSecondsOfTwentyAtMost(t *testing.T) {
 			})
 			start := time.Now()
 			if rs, err := f.Receive(t.Context(), 1, wait); err != nil || rs != nil || time.Since(start) != wait {
-				t.Errorf("a wait of %v: %v, %v after %v", wait, rs, err, time.Since(start))
+				t.Errorf("Receive with a wait of %v = %v, %v after %v", wait, rs, err, time.Since(start))
 			}
 			var polls []int
 			for _, c := range f.calls {
 				polls = append(polls, c.WaitTimeSeconds)
 				if c.ReceiveRequestAttemptID != "" {
-					t.Error("a standard queue knows no attempt ids")
+					t.Error("a call to a standard queue has an attempt id, which only FIFO queues support")
 				}
 			}
 			if !slices.Equal(polls, want) {
@@ -108,7 +111,7 @@ func TestWaitsArePolledInWholeSecondsOfTwentyAtMost(t *testing.T) {
 	}
 }
 
-// A server that answers too early is asked again.
+// If the server responds too early, Receive polls again.
 func TestAPollThatEndsEarlyIsNotTheEndOfTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hand := handing(1)
@@ -120,13 +123,14 @@ func TestAPollThatEndsEarlyIsNotTheEndOfTheWait(t *testing.T) {
 			return hand(1, c)
 		})
 		start := time.Now()
-		if rs, err := f.Receive(t.Context(), 1, 5*time.Second); err != nil || len(rs) != 1 || time.Since(start) != 3600*time.Millisecond {
-			t.Errorf("%v, %v after %v", rs, err, time.Since(start))
+		if rs, err := f.Receive(t.Context(), 1, 5*time.Second); err != nil || len(rs) != 1 ||
+			time.Since(start) != 3600*time.Millisecond {
+			t.Errorf("Receive = %v, %v after %v, want one message after 3.6s", rs, err, time.Since(start))
 		}
 	})
 }
 
-// What is in hand is not lost to an error behind it: it would stay hidden for nobody.
+// Messages received before an error are returned. Otherwise they would stay hidden although no caller has them.
 func TestWhatWasReceivedBeforeAnErrorIsReturned(t *testing.T) {
 	hand := handing(10)
 	f := newFake(t, "q", func(n int, c call) answer {
@@ -136,7 +140,7 @@ func TestWhatWasReceivedBeforeAnErrorIsReturned(t *testing.T) {
 		return hand(n, c)
 	})
 	if rs, err := f.Receive(t.Context(), 20, 0); err != nil || len(rs) != 10 {
-		t.Errorf("%d messages, %v", len(rs), err)
+		t.Errorf("Receive = %d messages, %v, want 10", len(rs), err)
 	}
 }
 
@@ -145,7 +149,7 @@ func TestABodyOfSomebodyElsesComesAsItIs(t *testing.T) {
 		return answer{body: map[string]any{"Messages": []message{{Body: `{"not":"ours"}`, ReceiptHandle: "r"}}}}
 	})
 	if rs, err := f.Receive(t.Context(), 1, 0); err != nil || len(rs) != 1 || string(rs[0].Body) != `{"not":"ours"}` {
-		t.Errorf("%+v, %v", rs, err)
+		t.Errorf("Receive = %+v, %v, want the body unchanged", rs, err)
 	}
 }
 
@@ -162,7 +166,9 @@ func TestSettlingTriesOnlyWhatFailedAgain(t *testing.T) {
 
 func settlingTriesOnlyWhatFailedAgain(t *testing.T) {
 	settle := map[string]func(context.Context, *fake, []tenants.Received) error{
-		"DeleteMessageBatch": func(ctx context.Context, f *fake, rs []tenants.Received) error { return f.Done(ctx, rs...) },
+		"DeleteMessageBatch": func(ctx context.Context, f *fake, rs []tenants.Received) error {
+			return f.Done(ctx, rs...)
+		},
 		"ChangeMessageVisibilityBatch": func(ctx context.Context, f *fake, rs []tenants.Received) error {
 			return f.Release(ctx, 1100*time.Millisecond, rs...)
 		},
@@ -171,12 +177,12 @@ func settlingTriesOnlyWhatFailedAgain(t *testing.T) {
 		settled := map[string]int{}
 		f := newFake(t, "q.fifo", func(n int, c call) answer {
 			if c.Action != action {
-				t.Errorf("%s was called", c.Action)
+				t.Errorf("action %s was called, want %s", c.Action, action)
 			}
 			return c.results(func(i int) string {
 				e := c.Entries.Entries[i]
 				if v := e.VisibilityTimeout; v != nil && *v != 2 {
-					t.Errorf("released for %d s", *v)
+					t.Errorf("released with a delay of %d s, want 2", *v)
 				}
 				switch {
 				case e.ReceiptHandle == "3":
@@ -193,25 +199,40 @@ func settlingTriesOnlyWhatFailedAgain(t *testing.T) {
 		if err := act(t.Context(), f, hands(23)); err != nil {
 			t.Error(err)
 		}
-		if sizes := []int{len(f.calls[0].Entries.Entries), len(f.calls[1].Entries.Entries), len(f.calls[2].Entries.Entries), len(f.calls[3].Entries.Entries)}; len(f.calls) != 4 || !slices.Equal(sizes, []int{10, 10, 3, 2}) {
-			t.Errorf("%d calls, of %v entries", len(f.calls), sizes)
+		var sizes []int
+		for _, c := range f.calls {
+			sizes = append(sizes, len(c.Entries.Entries))
+		}
+		if !slices.Equal(sizes, []int{10, 10, 3, 2}) {
+			t.Errorf("%d calls with %v entries, want 4 with 10, 10, 3 and 2", len(f.calls), sizes)
 		}
 		for _, r := range hands(23) {
 			if want := 1; r.Receipt != "3" && r.Receipt != "4" && settled[r.Receipt] != want {
-				t.Errorf("%s: %s was settled %d times", action, r.Receipt, settled[r.Receipt])
+				t.Errorf("%s: receipt %s was settled %d times, want %d", action, r.Receipt, settled[r.Receipt], want)
 			}
 		}
 
-		f = newFake(t, "q", func(_ int, c call) answer { return c.results(func(int) string { return "InternalError" }) })
-		if err := act(t.Context(), f, hands(1)); tenants.KindOf(err) != tenants.Unavailable || len(f.calls) != 4 {
-			t.Errorf("%s that goes on failing: %v after %d calls", action, err, len(f.calls))
-		}
-		f = newFake(t, "q", func(_ int, c call) answer { return c.results(func(int) string { return "!AccessDenied" }) })
-		if err := act(t.Context(), f, hands(1)); err == nil || tenants.KindOf(err) != tenants.Internal || len(f.calls) != 1 {
-			t.Errorf("%s refused: %v after %d calls", action, err, len(f.calls))
-		}
-		if err := act(t.Context(), f, nil); err != nil || len(f.calls) != 1 {
-			t.Errorf("%s of nothing: %v", action, err)
-		}
+		settlingFailures(t, action, act)
+	}
+}
+
+// settlingFailures checks act with entries that keep failing, with refused ones, and without any.
+func settlingFailures(t *testing.T, action string, act func(context.Context, *fake, []tenants.Received) error) {
+	t.Helper()
+	f := newFake(t, "q", func(_ int, c call) answer {
+		return c.results(func(int) string { return "InternalError" })
+	})
+	if err := act(t.Context(), f, hands(1)); tenants.KindOf(err) != tenants.Unavailable || len(f.calls) != 4 {
+		t.Errorf("%s that keeps failing = %v after %d calls, want Unavailable after 4", action, err, len(f.calls))
+	}
+	f = newFake(t, "q", func(_ int, c call) answer {
+		return c.results(func(int) string { return "!AccessDenied" })
+	})
+	if err := act(t.Context(), f, hands(1)); err == nil || tenants.KindOf(err) != tenants.Internal ||
+		len(f.calls) != 1 {
+		t.Errorf("%s that is refused = %v after %d calls, want Internal after 1", action, err, len(f.calls))
+	}
+	if err := act(t.Context(), f, nil); err != nil || len(f.calls) != 1 {
+		t.Errorf("%s without receipts = %v, want nil without a call", action, err)
 	}
 }

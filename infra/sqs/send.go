@@ -13,13 +13,14 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// neverTwice begins the deduplication ids of messages that have none: a FIFO queue wants one of each.
+// neverTwice is the prefix of generated deduplication ids, because a FIFO queue requires one for each message.
 const neverTwice = "hookcast-once-"
 
-// Send fulfils tenants.Queue.
+// Send implements tenants.Queue.
 //
-// A batch can fail in part. So that a group keeps its order all the same, a batch holds one message of a group, and the next one of it goes
-// when that one is durable. Messages of one group cost a call each, messages of different groups a call per ten.
+// Some entries of a batch can fail. To keep the order of each group anyway, a batch contains at most one message of a
+// group, and the next one is sent once that one is durable. Each message of one group therefore costs one call, and
+// ten messages of different groups share one.
 func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 	pending := make([]*outgoing, len(ms))
 	for i, m := range ms {
@@ -48,13 +49,15 @@ func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 	return nil
 }
 
+// outgoing is a message to send.
 type outgoing struct {
 	entry    types.SendMessageBatchRequestEntry
 	sent     bool
-	failures int // while it is not sent
+	failures int // attempts that failed; 0 once it is sent
 }
 
-// nextBatch picks what can go at once: in order, one of a group, and nothing ahead of an earlier one of its group.
+// nextBatch returns the messages of the next batch in order. It takes at most one message of each group, always the
+// group's first.
 func nextBatch(pending []*outgoing) (batch []*outgoing) {
 	bytes, groups := 0, make(map[string]bool)
 	for _, o := range pending {
@@ -75,7 +78,8 @@ func nextBatch(pending []*outgoing) (batch []*outgoing) {
 	return batch
 }
 
-// sendBatch sends a batch and notes what was. An entry that SQS itself failed on stays unsent; one that it refuses is an error.
+// sendBatch sends a batch and marks the entries that were sent. An entry that fails because of SQS stays unsent; an
+// entry that SQS refuses is an error.
 func (q *Queue) sendBatch(ctx context.Context, batch []*outgoing) error {
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
@@ -110,17 +114,18 @@ func (q *Queue) entry(m tenants.Message) (types.SendMessageBatchRequestEntry, er
 	e := types.SendMessageBatchRequestEntry{MessageBody: aws.String(base64.StdEncoding.EncodeToString(m.Body))}
 	switch {
 	case len(m.Body) == 0:
-		return e, misuse("a message without a body")
+		return e, misuse("a message must have a body")
 	case len(*e.MessageBody) > batchBytes:
-		return e, tenants.Errorf(tenants.TooLarge, "message_too_large", "a message has %d bytes and may have %d", len(m.Body), batchBytes/4*3)
+		return e, tenants.Errorf(tenants.TooLarge, "message_too_large",
+			"a message has %d bytes, but must have at most %d", len(m.Body), batchBytes/4*3)
 	case q.fifo && (!validName(m.Group) || m.Dedupe != "" && !validName(m.Dedupe)):
-		return e, misuse("a group and a deduplication id are 1 to 128 characters of printable ASCII")
+		return e, misuse("a group and a deduplication id must have 1 to 128 printable ASCII characters without spaces")
 	case q.fifo && m.Delay != 0:
-		return e, misuse("a delay on a FIFO queue")
+		return e, misuse("a message for a FIFO queue must not have a delay")
 	case !q.fifo && (m.Group != "" || m.Dedupe != ""):
-		return e, misuse("a group or a deduplication id on a standard queue")
+		return e, misuse("a message for a standard queue must not have a group or a deduplication id")
 	case m.Delay < 0 || m.Delay > longestDelay:
-		return e, misuse("a delay that is not between 0 and 15 minutes")
+		return e, misuse("a delay must be between 0 and 15 minutes")
 	}
 	if q.fifo {
 		if m.Dedupe == "" {
@@ -133,8 +138,8 @@ func (q *Queue) entry(m tenants.Message) (types.SendMessageBatchRequestEntry, er
 	return e, nil
 }
 
-// validName tells whether SQS takes s as a group or deduplication id: letters, digits and ASCII's punctuation, which is all of
-// ASCII that prints, the space excepted.
+// validName reports whether SQS accepts s as a group or deduplication id: 1 to 128 printable ASCII characters other
+// than the space.
 func validName(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
@@ -144,5 +149,5 @@ func validName(s string) bool {
 	return 0 < len(s) && len(s) <= longestName
 }
 
-// wholeSeconds rounds up: nothing comes before its time.
+// wholeSeconds returns d in seconds, rounded up so that no message becomes visible too early.
 func wholeSeconds(d time.Duration) int32 { return int32((d + time.Second - 1) / time.Second) }

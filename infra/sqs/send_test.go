@@ -20,7 +20,7 @@ func grouped(group string, bodies ...string) (ms []tenants.Message) {
 	return ms
 }
 
-// A group's order is kept whatever entries of whatever batch fail.
+// The order of each group is kept even if any entries of any batch fail.
 func TestBatchesThatFailInPartKeepEachGroupInOrder(t *testing.T) {
 	synctest.Test(t, batchesThatFailInPartKeepEachGroupInOrder)
 }
@@ -58,7 +58,7 @@ func batchesThatFailInPartKeepEachGroupInOrder(t *testing.T) {
 		}
 		for g := range want {
 			if !slices.Equal(got[g], want[g]) {
-				t.Errorf("seed %d: %s came as %v, want %v", seed, g, got[g], want[g])
+				t.Errorf("seed %d: group %s arrived as %v, want %v", seed, g, got[g], want[g])
 			}
 		}
 		if len(dedupes) != len(ms) {
@@ -86,16 +86,16 @@ func TestBatchesHoldTenAndOneMebibyte(t *testing.T) {
 		for _, e := range c.Entries.Entries {
 			bytes += len(e.MessageBody)
 			if len(e.MessageBody) < 100 && e.DelaySeconds != 2 {
-				t.Errorf("a delay of %d s, want 1.5 s rounded up", e.DelaySeconds)
+				t.Errorf("got a delay of %d s, want 1.5 s rounded up", e.DelaySeconds)
 			}
 		}
 		if n := len(c.Entries.Entries); n > 10 || bytes > 1<<20 {
-			t.Errorf("a batch of %d entries, %d bytes", n, bytes)
+			t.Errorf("a batch has %d entries and %d bytes, want at most 10 and 1 MiB", n, bytes)
 		}
 		seen += len(c.Entries.Entries)
 	}
 	if seen != len(ms) || len(f.calls) > 4 {
-		t.Errorf("%d messages in %d calls", seen, len(f.calls))
+		t.Errorf("%d messages arrived in %d calls, want %d in at most 4", seen, len(f.calls), len(ms))
 	}
 }
 
@@ -115,8 +115,9 @@ func onlyWhatFailedIsSentAgain(t *testing.T) {
 	if err := f.Send(t.Context(), grouped("", "a", "b", "c", "d")...); err != nil {
 		t.Fatal(err)
 	}
-	if len(f.calls) != 2 || len(f.calls[1].Entries.Entries) != 2 || f.calls[1].Entries.Entries[0].MessageBody != base64.StdEncoding.EncodeToString([]byte("b")) {
-		t.Errorf("calls %+v", f.calls)
+	if len(f.calls) != 2 || len(f.calls[1].Entries.Entries) != 2 ||
+		f.calls[1].Entries.Entries[0].MessageBody != base64.StdEncoding.EncodeToString([]byte("b")) {
+		t.Errorf("got calls %+v, want the second one with b and d", f.calls)
 	}
 }
 
@@ -131,12 +132,14 @@ func entriesThatGoOnFailingAreUnavailable(t *testing.T) {
 		calls int
 	}{{"InternalError", tenants.Unavailable, 4}, {"!InvalidMessageContents", tenants.Internal, 1}} {
 		f := newFake(t, "q.fifo", func(_ int, c call) answer { return c.results(func(int) string { return tt.code }) })
-		if err := f.Send(t.Context(), grouped("g", "a", "b")...); tenants.KindOf(err) != tt.kind || len(f.calls) != tt.calls {
-			t.Errorf("%s: %v after %d calls", tt.code, err, len(f.calls))
+		if err := f.Send(t.Context(), grouped("g", "a", "b")...); tenants.KindOf(err) != tt.kind ||
+			len(f.calls) != tt.calls {
+			t.Errorf("%s: Send = %v after %d calls, want kind %v after %d", tt.code, err, len(f.calls), tt.kind,
+				tt.calls)
 		}
 		for _, c := range f.calls {
 			if len(c.Entries.Entries) != 1 {
-				t.Errorf("%s: two of one group in a batch", tt.code)
+				t.Errorf("%s: a batch has %d messages of one group, want 1", tt.code, len(c.Entries.Entries))
 			}
 		}
 	}
@@ -149,11 +152,14 @@ func TestWhatSQSCannotKeepIsRefused(t *testing.T) {
 		m     tenants.Message
 		kind  tenants.ErrorKind
 	}{
-		"no group":                {"q.fifo", tenants.Message{Body: body}, tenants.Internal},
-		"a group with a space":    {"q.fifo", tenants.Message{Group: "a b", Body: body}, tenants.Internal},
-		"a long group":            {"q.fifo", tenants.Message{Group: strings.Repeat("g", 129), Body: body}, tenants.Internal},
-		"a long dedupe":           {"q.fifo", tenants.Message{Group: "g", Dedupe: strings.Repeat("g", 129), Body: body}, tenants.Internal},
-		"a delay in a group":      {"q.fifo", tenants.Message{Group: "g", Delay: time.Second, Body: body}, tenants.Internal},
+		"no group":             {"q.fifo", tenants.Message{Body: body}, tenants.Internal},
+		"a group with a space": {"q.fifo", tenants.Message{Group: "a b", Body: body}, tenants.Internal},
+		"a long group": {"q.fifo", tenants.Message{Group: strings.Repeat("g", 129), Body: body},
+			tenants.Internal},
+		"a long dedupe": {"q.fifo", tenants.Message{Group: "g", Dedupe: strings.Repeat("g", 129), Body: body},
+			tenants.Internal},
+		"a delay in a group": {"q.fifo", tenants.Message{Group: "g", Delay: time.Second, Body: body},
+			tenants.Internal},
 		"a group, standard":       {"q", tenants.Message{Group: "g", Body: body}, tenants.Internal},
 		"a dedupe, standard":      {"q", tenants.Message{Dedupe: "d", Body: body}, tenants.Internal},
 		"a delay of 16 minutes":   {"q", tenants.Message{Delay: 16 * time.Minute, Body: body}, tenants.Internal},
@@ -162,14 +168,14 @@ func TestWhatSQSCannotKeepIsRefused(t *testing.T) {
 	} {
 		f := newFake(t, tt.queue, func(_ int, c call) answer { return c.results(allDone) })
 		if err := f.Send(t.Context(), tt.m); err == nil || tenants.KindOf(err) != tt.kind || len(f.calls) != 0 {
-			t.Errorf("%s: %v, %d calls", name, err, len(f.calls))
+			t.Errorf("%s: Send = %v after %d calls, want kind %v without a call", name, err, len(f.calls), tt.kind)
 		}
 	}
 	f := newFake(t, "q", func(_ int, c call) answer { return c.results(allDone) })
 	if err := f.Send(t.Context(), tenants.Message{Body: make([]byte, 786_432)}); err != nil {
-		t.Errorf("a body of 1 MiB in base64: %v", err)
+		t.Errorf("Send of a body of 1 MiB in base64 = %v, want nil", err)
 	}
 	if err := f.Send(t.Context()); err != nil || len(f.calls) != 1 {
-		t.Errorf("nothing to send: %v, %d calls", err, len(f.calls))
+		t.Errorf("Send without messages = %v after %d calls, want no further call", err, len(f.calls))
 	}
 }

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// at is what leads to an SQS server at url.
+// at returns the configuration for an SQS server at url.
 func at(url string) aws.Config {
 	return aws.Config{
 		Region: "eu-central-1", BaseEndpoint: &url,
@@ -35,7 +35,7 @@ func at(url string) aws.Config {
 	}
 }
 
-// create makes a queue as a template would, and its dead letters, and returns their URLs.
+// create creates a queue and its dead letter queue as a template would, and returns their URLs.
 func create(t *testing.T, fifo bool, visibility time.Duration, maxReceives int) (url, dead string) {
 	t.Helper()
 	client := awssqs.NewFromConfig(at(server.URL(t)))
@@ -44,28 +44,33 @@ func create(t *testing.T, fifo bool, visibility time.Duration, maxReceives int) 
 		ending = ".fifo"
 		attributes["FifoQueue"] = "true"
 	}
-	out, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String(name + "-dead" + ending), Attributes: attributes})
+	out, err := client.CreateQueue(t.Context(),
+		&awssqs.CreateQueueInput{QueueName: aws.String(name + "-dead" + ending), Attributes: attributes})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dead = *out.QueueUrl
-	got, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: &dead, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn}})
+	got, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: &dead,
+		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	attributes["VisibilityTimeout"] = strconv.Itoa(int(visibility / time.Second))
-	attributes["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, got.Attributes["QueueArn"], maxReceives)
-	out, err = client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String(name + ending), Attributes: attributes})
+	attributes["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`,
+		got.Attributes["QueueArn"], maxReceives)
+	out, err = client.CreateQueue(t.Context(),
+		&awssqs.CreateQueueInput{QueueName: aws.String(name + ending), Attributes: attributes})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return *out.QueueUrl, dead
 }
 
-// The server gives a message to a receiver whose connection is gone, as SQS may.
+// Like SQS, the server may give a message to a receiver whose connection is closed.
 func TestQueueKeepsItsContract(t *testing.T) {
 	all := sqs.New(at(server.URL(t)))
-	const visibility, receives = 5 * time.Second, 3 // what is held meanwhile must not lapse on a busy machine
+	// long enough that no message becomes visible too early on a busy machine
+	const visibility, receives = 5 * time.Second, 3
 	tenantstest.TestQueue(t, tenantstest.QueueHarness{
 		New: func(t *testing.T, grouped bool) (q, dead tenants.Queue) {
 			url, deadURL := create(t, grouped, visibility, receives)

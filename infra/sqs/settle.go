@@ -12,41 +12,46 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Done fulfils tenants.Queue.
+// Done implements tenants.Queue.
 func (q *Queue) Done(ctx context.Context, rs ...tenants.Received) error {
-	return settle(ctx, "DeleteMessageBatch", rs, func(ctx context.Context, rs []tenants.Received) ([]types.BatchResultErrorEntry, error) {
-		in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.url, Entries: make([]types.DeleteMessageBatchRequestEntry, len(rs))}
-		for i, r := range rs {
-			in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &r.Receipt}
-		}
-		out, err := q.client.DeleteMessageBatch(ctx, in)
-		if err != nil {
-			return nil, q.classify(ctx, "DeleteMessageBatch", err)
-		}
-		return out.Failed, nil
-	})
+	return settle(ctx, "DeleteMessageBatch", rs,
+		func(ctx context.Context, rs []tenants.Received) ([]types.BatchResultErrorEntry, error) {
+			in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.url,
+				Entries: make([]types.DeleteMessageBatchRequestEntry, len(rs))}
+			for i, r := range rs {
+				in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)),
+					ReceiptHandle: &r.Receipt}
+			}
+			out, err := q.client.DeleteMessageBatch(ctx, in)
+			if err != nil {
+				return nil, q.classify(ctx, "DeleteMessageBatch", err)
+			}
+			return out.Failed, nil
+		})
 }
 
-// Release fulfils tenants.Queue. A delay is rounded up to the second, and is 12 hours at most.
+// Release implements tenants.Queue. It rounds delay up to whole seconds and limits it to 12 hours.
 func (q *Queue) Release(ctx context.Context, delay time.Duration, rs ...tenants.Received) error {
 	seconds := wholeSeconds(min(max(delay, 0), longestHidden))
-	return settle(ctx, "ChangeMessageVisibilityBatch", rs, func(ctx context.Context, rs []tenants.Received) ([]types.BatchResultErrorEntry, error) {
-		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url, Entries: make([]types.ChangeMessageVisibilityBatchRequestEntry, len(rs))}
-		for i, r := range rs {
-			in.Entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
-				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &r.Receipt, VisibilityTimeout: seconds,
+	return settle(ctx, "ChangeMessageVisibilityBatch",
+		rs, func(ctx context.Context, rs []tenants.Received) ([]types.BatchResultErrorEntry, error) {
+			in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url,
+				Entries: make([]types.ChangeMessageVisibilityBatchRequestEntry, len(rs))}
+			for i, r := range rs {
+				in.Entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
+					Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &r.Receipt, VisibilityTimeout: seconds,
+				}
 			}
-		}
-		out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
-		if err != nil {
-			return nil, q.classify(ctx, "ChangeMessageVisibilityBatch", err)
-		}
-		return out.Failed, nil
-	})
+			out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
+			if err != nil {
+				return nil, q.classify(ctx, "ChangeMessageVisibilityBatch", err)
+			}
+			return out.Failed, nil
+		})
 }
 
-// settle calls batch with ten of rs at a time, in order, and again with those that SQS itself failed on. A receipt that has lapsed
-// is settled: the message is somebody else's now, or gone.
+// settle calls batch with ten of rs at a time, in order, and again with those that failed because of SQS. An expired
+// receipt counts as settled: the message has been received again or deleted.
 func settle(ctx context.Context, operation string, rs []tenants.Received,
 	batch func(context.Context, []tenants.Received) ([]types.BatchResultErrorEntry, error)) error {
 	for tries := 1; len(rs) > 0; tries++ {
@@ -81,15 +86,18 @@ func settle(ctx context.Context, operation string, rs []tenants.Received,
 	return nil
 }
 
+// inTime calls batch with the timeout of a call.
 func inTime(ctx context.Context, rs []tenants.Received,
-	batch func(context.Context, []tenants.Received) ([]types.BatchResultErrorEntry, error)) ([]types.BatchResultErrorEntry, error) {
+	batch func(context.Context, []tenants.Received) ([]types.BatchResultErrorEntry,
+		error)) ([]types.BatchResultErrorEntry, error) {
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
 	return batch(ctx, rs)
 }
 
-// lapsed tells of an entry's error whether it says that the receipt is not the last one or the message not in flight. A FIFO queue
-// calls an expired receipt an invalid parameter; the others are in range.
+// lapsed reports whether the code of an entry's error means that the receipt is not the latest one or the message is
+// not in flight. A FIFO queue reports an expired receipt as an invalid parameter; the other parameters are always
+// valid.
 func lapsed(code string) bool {
 	switch code {
 	case "ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue",

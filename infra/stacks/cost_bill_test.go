@@ -14,13 +14,13 @@ import (
 	"github.com/hookcast/hookcast/infra/dynamo"
 )
 
-// cost is what is paid for: requests in the sizes that they are counted in.
+// cost is what AWS bills: requests, in the units that they are billed in.
 type cost struct {
 	Gateway, Invocations  float64
-	FIFO, Standard        float64 // requests to SQS, one for each 64 KB of what is in them
+	FIFO, Standard        float64 // requests to SQS, one per 64 KB of bodies
 	WriteUnits, ReadUnits float64
 	KMS                   float64
-	Ingest                float64 // round trips of a function behind one another: it is paid by time
+	Ingest                float64 // sequential round trips of a function, which is billed by time
 	Append                float64
 	Changes               float64
 }
@@ -36,22 +36,22 @@ func (c cost) each(d cost, f func(a, b float64) float64) cost {
 func (c cost) plus(d cost) cost  { return c.each(d, func(a, b float64) float64 { return a + b }) }
 func (c cost) minus(d cost) cost { return c.each(d, func(a, b float64) float64 { return a - b }) }
 
-// over is the share of one of n, without the dust of binary fractions.
+// over returns c divided by n, rounded to 6 decimals.
 func (c cost) over(n int) cost {
 	return c.each(c, func(a, _ float64) float64 { return math.Round(a/float64(n)*1e6) / 1e6 })
 }
 
-// bill counts what is asked of AWS: an aws.HTTPClient.
+// bill is an aws.HTTPClient that counts requests to AWS.
 type bill struct {
-	units dynamo.Meter // what DynamoDB itself says that it cost
+	units dynamo.Meter // as DynamoDB itself reports them
 
 	mu      sync.Mutex
 	counted cost
-	asked   float64 // requests of any kind
-	puts    float64 // write units of all puts by the sizes of their items
+	asked   float64 // requests of all kinds
+	puts    float64 // write units of all puts, by the sizes of their items
 }
 
-// Do fulfils aws.HTTPClient.
+// Do implements aws.HTTPClient.
 func (b *bill) Do(r *http.Request) (*http.Response, error) {
 	var sent []byte
 	if r.Body != nil {
@@ -105,7 +105,7 @@ func (b *bill) sum() cost {
 	return c
 }
 
-// queued is what a request to SQS and its answer count as.
+// queued returns the cost of a request to SQS and its answer.
 func queued(sent, received []byte) cost {
 	var in struct {
 		QueueUrl string
@@ -128,10 +128,12 @@ func queued(sent, received []byte) cost {
 	return cost{Standard: n}
 }
 
-// requestsOf is how many requests one with so many bytes in it is paid as (https://aws.amazon.com/sqs/pricing/).
+// requestsOf returns the number of requests that SQS bills for one of size bytes
+// (https://aws.amazon.com/sqs/pricing/).
 func requestsOf(size int) int { return max(1, (size+64<<10-1)/(64<<10)) }
 
-// putUnits is what a PutItem costs by the size of its item: names and texts by their bytes, a number by its digits, two to a byte and one byte
+// putUnits returns the write units of a PutItem by the size of its item. Names and strings count their bytes; a number
+// counts a byte per two digits, and one more
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
 func putUnits(sent []byte) float64 {
 	var in struct {

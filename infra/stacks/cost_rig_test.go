@@ -26,7 +26,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	appending "github.com/hookcast/hookcast/functions/append"
 	"github.com/hookcast/hookcast/functions/changes"
 	"github.com/hookcast/hookcast/functions/ingest"
@@ -36,7 +35,16 @@ import (
 	"github.com/hookcast/hookcast/infra/sqs"
 	"github.com/hookcast/hookcast/infra/stacks"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/projection"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 var (
@@ -59,11 +67,11 @@ const (
 	inboxesPrefix = "inbox-"
 )
 
-// line is the way of an event as it is deployed, on a real DynamoDB Local and a real SQS server, with a count of what is paid for.
+// line is the path of an event as it is deployed, on DynamoDB Local and an SQS server, with a count of what is billed.
 type line struct {
 	t      *testing.T
 	bill   *bill
-	keys   aws.Config // of KMS
+	keys   aws.Config // for KMS
 	table  *dynamo.Table
 	name   string
 	vault  *kms.Vault
@@ -72,17 +80,17 @@ type line struct {
 	queue  string // URL of the ingest queue
 	poller *awssqs.Client
 	feed   *dynamo.Feed
-	source *stacks.EventSource // what changes gets of the table's stream
-	ready  tenants.Queue       // of deliveries; nil: there are no endpoints
+	source *stacks.EventSource // the part of the table's stream that changes gets
+	ready  tenants.Queue       // the queue of deliveries; nil without endpoints
 	tenant tenants.TenantID
 	token  string
 	nodes  []string
-	began  time.Time // the pass
-	// What a function keeps in memory from one invocation to the next.
+	began  time.Time // when the current pass began
+	// The functions, with what they keep in memory between invocations.
 	ingest  http.Handler
 	appends func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 	changes func(context.Context, changes.Event) (events.DynamoDBEventResponse, error)
-	fed     []tenants.Change // by the numbers of changes' records
+	fed     []tenants.Change // by the numbers in the records for changes
 }
 
 func newLine(t *testing.T) *line {
@@ -98,7 +106,8 @@ func newLine(t *testing.T) *line {
 
 	l := &line{t: t, bill: &bill{}, name: tenants.NewID("tbl")}
 	at := func(url string, client aws.HTTPClient) aws.Config {
-		return aws.Config{Region: "us-east-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "an example's secret", "")}
+		return aws.Config{Region: "us-east-1", BaseEndpoint: &url, HTTPClient: client,
+			Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "an example's secret", "")}
 	}
 	free, paid := http.DefaultClient, l.bill
 	client := dynamodb.NewFromConfig(at(tablesURL, free))
@@ -112,23 +121,28 @@ func newLine(t *testing.T) *line {
 	l.poller = awssqs.NewFromConfig(at(queuesURL, free))
 	l.all = sqs.New(at(queuesURL, paid))
 	l.in = l.all.Inboxes(tenants.NewID(inboxesPrefix))
-	made, err := l.poller.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: aws.String(tenants.NewID("ingest-") + ".fifo"), Attributes: map[string]string{"FifoQueue": "true"}})
+	made, err := l.poller.CreateQueue(ctx,
+		&awssqs.CreateQueueInput{QueueName: aws.String(tenants.NewID("ingest-") + ".fifo"),
+			Attributes: map[string]string{"FifoQueue": "true"}})
 	must(t, err)
 	l.queue = *made.QueueUrl
 	l.keys = at(wrapping.URL, paid)
 	l.vault = kms.New(l.keys, keyARN, keyARN)
 	d := deploy(t)
-	l.source = d.Sources[slices.IndexFunc(d.Sources, func(s *stacks.EventSource) bool { return s.Function.Name == "changes" })]
+	l.source = d.Sources[slices.IndexFunc(d.Sources, func(s *stacks.EventSource) bool {
+		return s.Function.Name == "changes"
+	})]
 
-	deployment, err := tenants.OpenDeployment(ctx, l.table, l.vault)
+	deployment, err := keyring.Open(ctx, l.table, l.vault)
 	must(t, err)
-	accounts := tenants.NewAccounts(l.table, tenants.NewNews(l.table, l.in))
+	accounts := account.NewAccounts(l.table, account.NewNews(l.table, l.in))
 	tenant, _, _, err := accounts.Signup(ctx, "Acme", "dev@acme.test")
 	must(t, err)
-	_, shown, err := tenants.NewSources(accounts, l.vault, deployment).Create(ctx, tenant.ID, tenants.SourceSpec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
+	_, shown, err := source.NewSources(l.table, accounts, l.vault, deployment).Create(ctx, tenant.ID,
+		source.Spec{Name: "our repo", Provider: "github", Secret: sourceSecret, Channel: costChannel})
 	must(t, err)
 	l.token, l.tenant = shown.Token, tenant.ID
-	interest := tenants.NewInterest(l.table)
+	interest := node.NewInterest(l.table)
 	for range costNodes {
 		node := tenants.NewID("nod_")
 		l.nodes = append(l.nodes, node)
@@ -139,17 +153,18 @@ func newLine(t *testing.T) *line {
 	return l
 }
 
-// start makes functions that remember nothing.
-func (l *line) start(deployment *tenants.Deployment) {
+// start makes functions with empty caches.
+func (l *line) start(deployment *keyring.Ring) {
 	quiet, unmeasured := slog.New(slog.DiscardHandler), func(...slog.Attr) {}
-	accounts := tenants.NewAccounts(l.table, nil)
-	intake := tenants.NewIntake(&limits{LimitLookup: accounts}, tenants.NewLog(l.table), l.all.Queue(l.queue))
+	accounts := account.NewAccounts(l.table, nil)
+	in := intake.NewIntake(&limits{LimitLookup: accounts}, eventlog.New(l.table), l.all.Queue(l.queue))
+	lookup := &counted{SourceLookup: source.NewSources(l.table, accounts, l.vault, deployment)}
 	l.ingest = ingest.Handler(ingest.Options{
-		Receiver: &clock{Receiver: tenants.NewReceiver(&source{SourceLookup: tenants.NewSources(accounts, l.vault, deployment)}, tenants.NewJudge(nil), intake), line: l},
+		Receiver: &clock{Receiver: intake.NewReceiver(lookup, source.NewVerifier(nil), in), line: l},
 		Logger:   quiet, PublicURL: "https://api.example.com", MaxBody: tenants.MaxEventBytes,
 	})
-	appender := tenants.NewAppender(tenants.NewLog(l.table), tenants.NewInterest(l.table), l.in, nil)
-	appender.Tenants = &limits{LimitLookup: tenants.NewAccounts(l.table, nil)}
+	appender := intake.NewAppender(eventlog.New(l.table), node.NewInterest(l.table), l.in, nil)
+	appender.Tenants = &limits{LimitLookup: account.NewAccounts(l.table, nil)}
 	l.appends = appending.Handler(appending.Options{Appender: appender, Logger: quiet, Measure: unmeasured})
 	l.changes = changes.Handler(changes.Options{
 		Decode: func(record []byte) (tenants.Change, error) {
@@ -157,23 +172,26 @@ func (l *line) start(deployment *tenants.Deployment) {
 			err := json.Unmarshal(record, &r)
 			return l.fed[r.Number], err
 		},
-		Usage: tenants.NewMonthlyUsage(l.table), Index: tenants.NewEventIndex(l.table), Out: tenants.NewDispatcher(l.outbox(accounts)), News: tenants.NewNews(l.table, l.in), Logger: quiet, Measure: unmeasured,
+		Usage: projection.NewMonthlyUsage(l.table), Index: projection.NewEventIndex(l.table),
+		Out: delivery.NewDispatcher(l.outbox(accounts)), News: account.NewNews(l.table, l.in), Logger: quiet,
+		Measure: unmeasured,
 	})
 }
 
-// dispatching is how many round trips it takes to find out that a tenant has no endpoints.
+// dispatching is the number of round trips that find out that a tenant has no endpoints.
 const dispatching = 1
 
-// outbox is what deliveries stand on, over queues of the line's or, for events that go to no endpoint, none.
-func (l *line) outbox(accounts *tenants.Accounts) *tenants.Outbox {
-	return &tenants.Outbox{
-		Table: l.table, Log: tenants.NewLog(l.table), Endpoints: tenants.NewEndpoints(accounts, nil, new(tenants.Deployment), tenants.EndpointOptions{}),
-		Ready: l.ready, Waiting: l.ready,
+// outbox returns the outbox of deliveries, over the line's queues. Without endpoints it has none.
+func (l *line) outbox(accounts *account.Accounts) *delivery.Outbox {
+	return &delivery.Outbox{
+		Table: l.table, Log: eventlog.New(l.table),
+		Endpoints: endpoint.NewEndpoints(l.table, accounts, nil, new(keyring.Ring), endpoint.Options{}),
+		Ready:     l.ready, Waiting: l.ready,
 	}
 }
 
-// limits and source keep what they were told once. What they stand for keeps it for 5 s, which on a slow machine may be over in the middle of a
-// pass.
+// limits and source cache their first answer for good. The caches that they replace keep it for 5 s, which on a slow
+// machine may end in the middle of a pass.
 type limits struct {
 	tenants.LimitLookup
 	mu   sync.Mutex
@@ -193,13 +211,13 @@ func (k *limits) Limits(ctx context.Context, t tenants.TenantID) (tenants.Limits
 	return got, err
 }
 
-type source struct {
-	tenants.SourceLookup
-	told    *tenants.Source
+type counted struct {
+	intake.SourceLookup
+	told    *source.Source
 	secrets []signing.Secret
 }
 
-func (k *source) ByToken(ctx context.Context, token string) (tenants.Source, []signing.Secret, error) {
+func (k *counted) ByToken(ctx context.Context, token string) (source.Source, []signing.Secret, error) {
 	if k.told != nil {
 		return *k.told, k.secrets, nil
 	}
@@ -210,28 +228,32 @@ func (k *source) ByToken(ctx context.Context, token string) (tenants.Source, []s
 	return got, secrets, err
 }
 
-// clock has all webhooks of a pass arrive at once, however long the test takes to send them: what comes seconds apart is not one batch.
+// clock makes all webhooks of a pass arrive at once, however long the test takes to send them: webhooks that arrive
+// seconds apart are not one batch.
 type clock struct {
-	*tenants.Receiver
+	*intake.Receiver
 	line *line
 }
 
-func (c *clock) Receive(ctx context.Context, in tenants.Inbound) (tenants.Accepted, error) {
+func (c *clock) Receive(ctx context.Context, in intake.Inbound) (intake.Accepted, error) {
 	in.Received = c.line.began
 	return c.Receiver.Receive(ctx, in)
 }
 
-// forget has the functions remember nothing but what they keep for good: as after a pause, behind which all that was read is too old.
+// forget empties the caches of the functions, except for what a process reads once: as after a pause, when all cached
+// rows have expired.
 func (l *line) forget() {
 	l.t.Helper()
 	l.vault = kms.New(l.keys, keyARN, keyARN)
-	deployment, err := tenants.OpenDeployment(l.t.Context(), l.table, l.vault) // what a process does once, when it starts
+	// a process does this once, when it starts
+	deployment, err := keyring.Open(l.t.Context(), l.table, l.vault)
 	must(l.t, err)
 	l.vault = kms.New(l.keys, keyARN, keyARN)
 	l.start(deployment)
 }
 
-// pass takes n events of that many random bytes, which do not compress, all the way, and returns what each cost on average.
+// pass takes n events of size random bytes, which do not compress, along the whole path. It returns the average cost of
+// one.
 func (l *line) pass(n, size int) cost {
 	l.t.Helper()
 	before, puts := l.bill.sum(), l.bill.puts
@@ -243,16 +265,18 @@ func (l *line) pass(n, size int) cost {
 	}
 	asked := l.bill.asked
 	l.append(n)
-	l.bill.add(cost{Append: l.bill.asked - asked - float64(n-1) - (costNodes - 1)}) // claims go at once, and so do notices
+	// claims run in parallel, and so do notices
+	l.bill.add(cost{Append: l.bill.asked - asked - float64(n-1) - (costNodes - 1)})
 	for _, node := range l.nodes {
 		l.deliver(node, n)
 	}
 	asked = l.bill.asked
 	l.count(n)
-	l.bill.add(cost{Changes: l.bill.asked - asked - 1 - dispatching}) // the index is written while usage is counted, and endpoints looked for
+	// the index is written while usage is counted and endpoints are looked up
+	l.bill.add(cost{Changes: l.bill.asked - asked - 1 - dispatching})
 	sum := l.bill.sum().minus(before)
 	if puts = l.bill.puts - puts; puts != sum.WriteUnits {
-		l.t.Errorf("DynamoDB says %v write units, and the items' sizes say %v", sum.WriteUnits, puts)
+		l.t.Errorf("DynamoDB reports %v write units, want %v by the items' sizes", sum.WriteUnits, puts)
 	}
 	return sum.over(n)
 }
@@ -272,37 +296,40 @@ func (l *line) post(size int) {
 	w := httptest.NewRecorder()
 	l.ingest.ServeHTTP(w, r)
 	if w.Code != 202 {
-		l.t.Fatalf("%d %s", w.Code, w.Body)
+		l.t.Fatalf("the webhook is answered %d %s, want 202", w.Code, w.Body)
 	}
 }
 
-// append does what the event source mapping of the ingest queue does, and pays for it: one receive and one delete, as many messages as are
-// there at that moment, which for a test may be more than one receive.
+// append does what the event source mapping of the ingest queue does and bills one receive and one delete. The test may
+// need several receives to get all n messages.
 func (l *line) append(n int) {
 	l.t.Helper()
 	ctx := l.t.Context()
 	var e events.SQSEvent
 	bytes := 0
 	for len(e.Records) < n {
-		out, err := l.poller.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{QueueUrl: &l.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 20,
-			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}})
+		out, err := l.poller.ReceiveMessage(ctx,
+			&awssqs.ReceiveMessageInput{QueueUrl: &l.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 20,
+				MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}})
 		must(l.t, err)
 		for _, m := range out.Messages {
-			e.Records = append(e.Records, events.SQSMessage{MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle, Body: *m.Body, Attributes: m.Attributes})
+			e.Records = append(e.Records, events.SQSMessage{MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle,
+				Body: *m.Body, Attributes: m.Attributes})
 			bytes += len(*m.Body)
-			// So that the rest of the group is given out. Nothing of it is lost: the test has it.
-			_, err := l.poller.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &l.queue, ReceiptHandle: m.ReceiptHandle})
+			// Deleting it makes the queue give out the rest of the group. The test holds the message.
+			_, err := l.poller.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &l.queue,
+				ReceiptHandle: m.ReceiptHandle})
 			must(l.t, err)
 		}
 	}
 	answer, err := l.appends(ctx, e)
 	if err != nil || len(answer.BatchItemFailures) > 0 {
-		l.t.Fatalf("%+v, %v", answer, err)
+		l.t.Fatalf("the function answers %+v, %v, want no failures", answer, err)
 	}
 	l.bill.add(cost{Invocations: 1, FIFO: float64(requestsOf(bytes) + 1)}) // a receive and a delete
 }
 
-// deliver does what a node does.
+// deliver empties the node's inbox, as the node does.
 func (l *line) deliver(node string, n int) {
 	l.t.Helper()
 	got := 0
@@ -316,7 +343,7 @@ func (l *line) deliver(node string, n int) {
 	}
 }
 
-// count does what the event source mapping of the table's stream does. What Lambda reads of the stream for it costs nothing.
+// count does what the event source mapping of the table's stream does. Lambda's reads of the stream are free.
 func (l *line) count(n int) {
 	l.t.Helper()
 	var e changes.Event
@@ -325,9 +352,11 @@ func (l *line) count(n int) {
 		cs, done, err := l.feed.Next(l.t.Context(), 100)
 		must(l.t, err)
 		for _, c := range cs {
-			record, err := json.Marshal(map[string]any{"Number": len(l.fed), "eventName": eventOf(c), "dynamodb": map[string]any{
-				"SequenceNumber": strconv.Itoa(len(l.fed)), "NewImage": map[string]any{dynamo.AttrFamily: map[string]any{"S": dynamo.Family(c.Row.Kind)}},
-			}})
+			record, err := json.Marshal(map[string]any{"Number": len(l.fed), "eventName": eventOf(c),
+				"dynamodb": map[string]any{
+					"SequenceNumber": strconv.Itoa(len(l.fed)),
+					"NewImage":       map[string]any{dynamo.AttrFamily: map[string]any{"S": dynamo.Family(c.Row.Kind)}},
+				}})
 			must(l.t, err)
 			var fields any
 			must(l.t, json.Unmarshal(record, &fields))
@@ -340,7 +369,7 @@ func (l *line) count(n int) {
 	}
 	answer, err := l.changes(l.t.Context(), e)
 	if err != nil || len(answer.BatchItemFailures) > 0 {
-		l.t.Fatalf("%+v, %v", answer, err)
+		l.t.Fatalf("the function answers %+v, %v, want no failures", answer, err)
 	}
 	l.bill.add(cost{Invocations: 1})
 }

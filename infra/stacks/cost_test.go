@@ -3,19 +3,20 @@ package stacks_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 )
 
 const (
-	roundTrip     = 0.010 // seconds that a function is taken to wait for one
-	loggedPerCall = 1.0   // KB of an invocation: two lines of ours and Lambda's own
-	loggedPerHTTP = 0.4   // KB of a request to the gateway
+	roundTrip     = 0.010 // assumed seconds of one, during which a function waits
+	loggedPerCall = 1.0   // assumed KB of an invocation: two lines of ours and Lambda's own
+	loggedPerHTTP = 0.4   // assumed KB of a request to the gateway
 )
 
-// rows are those of README's table: what is paid for, and in dollars what a million of it are, as listed for us-east-1 on demand in June
-// 2026, at https://aws.amazon.com/{api-gateway,lambda,sqs,dynamodb,kms,cloudwatch}/pricing/.
+// rows are the rows of the guide's table: what is paid for, and the price of a million in dollars, as listed for
+// us-east-1 on demand in June 2026 at https://aws.amazon.com/{api-gateway,lambda,sqs,dynamodb,kms,cloudwatch}/pricing/.
 var rows = []struct {
 	what   string
 	price  float64
@@ -31,18 +32,20 @@ var rows = []struct {
 	{"write units", 0.625, func(c cost) float64 { return c.WriteUnits }, "%.4g"},
 	{"read units", 0.125, func(c cost) float64 { return c.ReadUnits }, "%.4g"},
 	{"requests to KMS", 3, func(c cost) float64 { return c.KMS }, "%.4g"},
-	{"KB of logs", 0.50, func(c cost) float64 { return c.Invocations*loggedPerCall + c.Gateway*loggedPerHTTP }, "%.4g"},
+	{"KB of logs", 0.50, loggedKB, "%.4g"},
 }
 
-// gbSeconds is what functions are paid by: memory, and the time for which they wait.
+// gbSeconds returns what functions are paid by: their memory times the time for which they wait.
 func gbSeconds(c cost) float64 {
 	return roundTrip * (c.Ingest*memory["ingest"] + c.Append*memory["append"] + c.Changes*memory["changes"])
 }
 
-// memory is the functions' in GB, which TestReadmeNamesWhatTheSumIsMadeOf holds to the template.
+func loggedKB(c cost) float64 { return c.Invocations*loggedPerCall + c.Gateway*loggedPerHTTP }
+
+// memory is the memory of each function in GB. TestReadmeNamesWhatTheSumIsMadeOf holds it to the template.
 var memory = map[string]float64{"ingest": 0.5, "append": 0.5, "changes": 0.5}
 
-// dollars is what a million events of this cost are.
+// dollars returns the price of a million events of this cost.
 func dollars(c cost) (sum float64) {
 	for _, r := range rows {
 		sum += r.price * r.amount(c)
@@ -50,7 +53,7 @@ func dollars(c cost) (sum float64) {
 	return sum
 }
 
-// priced is how the table writes a price.
+// priced returns a price as the table writes it.
 func priced(dollars float64) string {
 	if dollars == 0 {
 		return ""
@@ -62,11 +65,11 @@ func priced(dollars float64) string {
 	return "$" + text
 }
 
-// scenario is a column of the README's table.
+// scenario is a column of the guide's table.
 type scenario struct {
 	name     string
-	size, at int // bytes of an event, and how many come at once
-	rare     bool
+	size, at int  // bytes of an event, and the events that arrive together
+	rare     bool // nothing is cached from earlier events
 }
 
 var scenarios = []scenario{
@@ -74,10 +77,10 @@ var scenarios = []scenario{
 	{"10 KB, in tens", 10 << 10, 10, false}, {"10 KB, alone", 10 << 10, 1, false}, {"10 KB, rare", 10 << 10, 1, true},
 }
 
-// What an event costs is counted on the real way of one, and README's table is that.
+// TestCostPerEventIsWhatTheReadmeSays counts the cost of an event on its real path, and compares the guide's table.
 func TestCostPerEventIsWhatTheReadmeSays(t *testing.T) {
 	l := newLine(t)
-	for range 2 { // the second finds the channel that the first one made
+	for range 2 { // the second event finds the channel that the first one made
 		l.pass(1, 1<<10)
 	}
 	stated := tableOf(t, "| per event |")
@@ -90,25 +93,26 @@ func TestCostPerEventIsWhatTheReadmeSays(t *testing.T) {
 		if s.rare {
 			l.forget()
 		} else {
-			l.pass(1, s.size) // after which all is remembered again
+			l.pass(1, s.size) // fills the caches
 		}
 		c := l.pass(s.at, s.size)
 		costs = append(costs, c)
 		if got := strings.Join(column(c), "|"); got != want {
-			t.Errorf("%s: README says %s, counted %s", s.name, want, got)
+			t.Errorf("%s: the guide says %s, counted %s", s.name, want, got)
 		}
 	}
-	// The ceilings of a channel follow from the counts, and from a round trip of 5 ms and a partition's 1,000 write units a second.
+	// The bounds of a channel follow from the counts, a round trip of 5 ms, and a partition's 1,000 write units a second.
 	small, large := costs[0], costs[3]
 	const tens, handOver, trip, partition = 10, 2, 0.005, 1000
-	rowUnits := large.WriteUnits - 1 - 3.0/tens // without its claim, and its share of the head, of the usage and of the index
+	rowUnits := large.WriteUnits - 1 - 3.0/tens // without its claim and its share of head, usage and index
 	for _, want := range []string{
-		fmt.Sprintf("| a channel, 1 KB | %d | a batch of ten is %v round trips ", int(tens/((small.Append*tens+handOver)*trip)), small.Append*tens),
+		fmt.Sprintf("| a channel, 1 KB | %d | a batch of ten is %v round trips,",
+			int(tens/((small.Append*tens+handOver)*trip)), small.Append*tens),
 		fmt.Sprintf("| a channel, 10 KB | %d | a row takes %v write units,", int(partition/rowUnits)/10*10, rowUnits),
 		fmt.Sprintf("| a deployment | %s | `IngestRate`", thousands(load(t).Parameters["IngestRate"].Default)),
 	} {
-		if !strings.Contains(readme(t), want) {
-			t.Errorf("README does not say %s", want)
+		if !strings.Contains(guide(t, costPage), want) {
+			t.Errorf("the guide does not say %q", want)
 		}
 	}
 	if t.Failed() {
@@ -116,7 +120,7 @@ func TestCostPerEventIsWhatTheReadmeSays(t *testing.T) {
 	}
 }
 
-// column is what the table says of a cost.
+// column returns the cells of the table for a cost.
 func column(c cost) (cells []string) {
 	for _, r := range rows {
 		cells = append(cells, fmt.Sprintf(r.format, r.amount(c)))
@@ -132,16 +136,19 @@ func thousands(v any) string {
 	return text
 }
 
-func readme(t *testing.T) string {
+const costPage = "costs.md"
+
+// guide returns the text of a page of the guide.
+func guide(t *testing.T, page string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile(filepath.Join("../../.github/guide", page))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
-// named is what a row of the table begins with.
+// named is the beginning of a row of the table.
 type named struct{ what, price string }
 
 func names() (all []named) {
@@ -167,21 +174,21 @@ func asText(costs []cost) string {
 	return strings.Join(lines, "\n")
 }
 
-// readmeTable is a table of the README by its columns, the first two of which name the row and its price.
-type readmeTable struct {
+// guideTable is a table of the guide. Its first two columns name the row and its price; columns has the others.
+type guideTable struct {
 	head    []string
 	rows    [][]string
 	columns [][]string
 }
 
-// tableOf finds the README's table whose first line begins so.
-func tableOf(t *testing.T, begins string) readmeTable {
+// tableOf returns the guide's table of costs whose first line begins with begins.
+func tableOf(t *testing.T, begins string) guideTable {
 	t.Helper()
-	_, rest, found := strings.Cut(readme(t), "\n"+begins)
+	_, rest, found := strings.Cut(guide(t, costPage), "\n"+begins)
 	if !found {
-		t.Fatalf("README has no table that begins with %s", begins)
+		t.Fatalf("guide/%s has no table that begins with %s", costPage, begins)
 	}
-	var table readmeTable
+	var table guideTable
 	for i, l := range strings.Split(begins+rest, "\n") {
 		if !strings.HasPrefix(l, "|") {
 			break
@@ -203,26 +210,27 @@ func tableOf(t *testing.T, begins string) readmeTable {
 	return table
 }
 
-// The table's words, columns and prices are the test's, and the memory of functions is the template's.
+// TestReadmeNamesWhatTheSumIsMadeOf holds the table's words, columns and prices to those of this test, and the memory of
+// the functions to the template.
 func TestReadmeNamesWhatTheSumIsMadeOf(t *testing.T) {
 	for name, gb := range memory {
 		if got := float64(deploy(t).Function(name).MemoryMB) / 1024; got != gb {
-			t.Errorf("%s has %v GB, and is paid as %v", name, got, gb)
+			t.Errorf("the function %s has %v GB, want %v, as its price is counted", name, got, gb)
 		}
 	}
 	table := tableOf(t, "| per event |")
 	want := names()
 	if len(table.rows) != len(want) {
-		t.Fatalf("%d rows, want %d", len(table.rows), len(want))
+		t.Fatalf("the table has %d rows, want %d", len(table.rows), len(want))
 	}
 	for i, r := range want {
 		if table.rows[i][0] != r.what || table.rows[i][1] != r.price {
-			t.Errorf("%q at %q, want %q at %q", table.rows[i][0], table.rows[i][1], r.what, r.price)
+			t.Errorf("a row is %q at %q, want %q at %q", table.rows[i][0], table.rows[i][1], r.what, r.price)
 		}
 	}
 	for i, s := range scenarios {
 		if len(table.head) != len(scenarios)+2 || table.head[i+2] != s.name {
-			t.Fatalf("columns %q, want %s", table.head, s.name)
+			t.Fatalf("the columns are %q, want %s in place %d", table.head, s.name, i+3)
 		}
 	}
 }

@@ -9,16 +9,17 @@ import (
 	"testing"
 )
 
-// What README says to type names files, functions and parameters that are there, and all the parameters that have to be given.
+// TestReadmesCommandsAreTrueOfTheTemplate holds the guide's commands that deploy to the template: files, functions and
+// parameters exist, and every parameter without a default is given.
 func TestReadmesCommandsAreTrueOfTheTemplate(t *testing.T) {
 	var script string
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(readme(t), -1) {
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(guide(t, "aws.md"), -1) {
 		if strings.Contains(block[1], "cloudformation deploy") {
 			script = block[1]
 		}
 	}
 	if script == "" {
-		t.Fatal("README has no commands that deploy")
+		t.Fatal("guide/aws.md has no commands that deploy")
 	}
 
 	top, d := load(t), deploy(t)
@@ -32,43 +33,51 @@ func TestReadmesCommandsAreTrueOfTheTemplate(t *testing.T) {
 	}
 	for name, p := range top.Parameters {
 		if p.Default == nil && !given[name] {
-			t.Errorf("%s has to be given, and is not", name)
+			t.Errorf("the parameter %s has no default and is not given", name)
 		}
 	}
 
 	loop := regexp.MustCompile(`for f in ([a-z ]+); do`).FindStringSubmatch(script)
 	if loop == nil {
-		t.Fatal("no loop over the functions")
+		t.Fatal("the commands have no loop over the functions")
 	}
 	built := strings.Fields(loop[1])
 	for _, f := range d.Functions {
 		if !slices.Contains(built, f.Name) || f.Machine != "arm64" {
-			t.Errorf("%s for %s is not built", f.Name, f.Machine)
+			t.Errorf("the function %s for %s is not built", f.Name, f.Machine)
 		}
 	}
 	if len(built) != len(d.Functions) {
-		t.Errorf("builds %q, and there are %d functions", built, len(d.Functions))
+		t.Errorf("the commands build %q, want %d functions", built, len(d.Functions))
 	}
-	for _, want := range []string{"GOOS=linux GOARCH=arm64", "-tags lambda.norpc", "--image-tag-mutability IMMUTABLE\n", "-o build/$f/ ./functions/$f/bootstrap", "--platform linux/arm64"} {
+	for _, want := range []string{
+		"GOOS=linux GOARCH=arm64",
+		"-tags lambda.norpc",
+		"--image-tag-mutability IMMUTABLE\n",
+		"-o build/$f/ ./functions/$f/bootstrap",
+		"--platform linux/arm64",
+	} {
 		if !strings.Contains(script, want) {
-			t.Errorf("no %s", want)
+			t.Errorf("the commands have no %q", want)
 		}
 	}
-	// Where the template looks for what is built.
+	// The template takes the binaries from the folders that the commands build into.
 	functions := all(t)["../../infra/stacks/functions.yaml"]
 	if functions == nil {
-		t.Fatal("no template of the functions")
+		t.Fatal("there is no template of the functions")
 	}
 	for id, r := range functions.Resources {
 		if r.Type == "AWS::Lambda::Function" && r.Properties["Code"] != "../../build/"+strings.ToLower(id) {
-			t.Errorf("%s is fetched from %v", id, r.Properties["Code"])
+			t.Errorf("the code of %s is %v, want ../../build/%s", id, r.Properties["Code"], strings.ToLower(id))
 		}
 	}
-	if repository := top.Parameters["StreamerRepository"].Default; !strings.Contains(script, "--repository-name "+repository.(string)+" ") ||
-		!strings.Contains(script, "-t $REGISTRY/"+repository.(string)+":$TAG") {
-		t.Errorf("the image does not go to %v", repository)
+	repository := top.Parameters["StreamerRepository"].Default.(string)
+	if !strings.Contains(script, "--repository-name "+repository+" ") ||
+		!strings.Contains(script, "-t $REGISTRY/"+repository+":$TAG") {
+		t.Errorf("the image does not go to %s", repository)
 	}
-	for _, m := range regexp.MustCompile(`(?:\./|-f |--template-file )([\w./]+)`).FindAllStringSubmatch(strings.ReplaceAll(script, "$f", "ingest"), -1) {
+	files := regexp.MustCompile(`(?:\./|-f |--template-file )([\w./]+)`)
+	for _, m := range files.FindAllStringSubmatch(strings.ReplaceAll(script, "$f", "ingest"), -1) {
 		if strings.HasPrefix(m[1], "build/") {
 			continue
 		}
@@ -76,12 +85,12 @@ func TestReadmesCommandsAreTrueOfTheTemplate(t *testing.T) {
 			t.Errorf("%s: %v", m[1], err)
 		}
 	}
-	// "Nothing that keeps state goes with the stack."
+	// "Deleting the stack deletes nothing that keeps state."
 	for path, one := range all(t) {
 		for id, r := range one.Resources {
 			keeps := slices.Contains([]string{"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SQS::Queue"}, r.Type)
 			if keeps && !strings.HasPrefix(r.Deletion, "Retain") {
-				t.Errorf("%s: %s goes with the stack", path, id)
+				t.Errorf("%s: %s is deleted with the stack, want a DeletionPolicy that retains it", path, id)
 			}
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// bare is the floor: a loop of write(2) over the sockets of a channel, and heartbeats at the hub's spacing. It keeps nothing, and
-// knows nothing of clients that are slow or gone.
+// bare is the lower bound: a loop of write(2) over the sockets of a channel, and heartbeats as often as the hub's. It
+// keeps nothing and does not notice slow or vanished clients.
 type bare struct {
 	mu       sync.Mutex
 	channels map[int]*bareChannel
@@ -26,7 +26,7 @@ type bareChannel struct {
 	frame []byte
 }
 
-// Of the hub's defaults: see hub.Options.
+// The hub's defaults: see hub.Options.
 const (
 	heartbeatEvery = 20 * time.Second
 	heartbeatTick  = 100 * time.Millisecond
@@ -48,7 +48,7 @@ func (b *bare) channel(n int) *bareChannel {
 }
 
 func (b *bare) subscribe(channel int, conn *net.TCPConn) {
-	f, err := conn.File() // a descriptor of its own, so that Go's poller knows nothing of it
+	f, err := conn.File() // a descriptor of its own, unknown to Go's poller
 	if err != nil {
 		conn.Close()
 		return
@@ -80,7 +80,7 @@ func (b *bare) publish(channel int, data []byte) {
 	}
 }
 
-// heartbeats writes to its share of the sockets each tick.
+// heartbeats writes to its share of the sockets at each tick.
 func (b *bare) heartbeats() {
 	step := int(heartbeatEvery / 2 / heartbeatTick)
 	for turn := 0; ; turn++ {
@@ -88,7 +88,7 @@ func (b *bare) heartbeats() {
 		b.mu.Lock()
 		fds := b.all
 		b.mu.Unlock()
-		if turn/step%2 == 1 { // the hub's wheel comes round twice as often, and every second time looks only
+		if turn/step%2 == 1 { // the hub's wheel comes round twice as often, and every second time it only checks
 			continue
 		}
 		for i := turn % step; i < len(fds); i += step {

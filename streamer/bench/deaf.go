@@ -3,56 +3,47 @@
 package main
 
 import (
+	"fmt"
 	"time"
 )
 
-// deaf has 1,000 clients that never read among 5,000 that do, with 20 events of 300 bytes a second.
+const deafHearing, deafClients, deafRate, deafSeconds = 5000, 1000, 20, 90
+
+// deaf connects 1,000 clients that never read and 5,000 that do, and publishes 20 events of 300 bytes a second.
 func (b *bench) deaf() error {
-	const hearing, deaf, rate, seconds = 5000, 1000, 20, 90
 	return b.with("hookcast", func(s *server) error {
 		channel := func(int) int { return 0 }
-		f, err := newFleet(crowd{clients: deaf + hearing, deaf: deaf, channel: channel, dial: s.dial(channel), events: 10*rate + seconds*rate})
+		f, err := newFleet(fleetSpec{
+			clients: deafClients + deafHearing, deaf: deafClients, channel: channel, dial: s.dial(channel),
+			events: 10*deafRate + deafSeconds*deafRate,
+		})
 		if err != nil {
 			return err
 		}
 		defer f.close()
 		ps := s.publishers(1)
 		defer ps.close()
-		quietFleet, err := newFleet(crowd{clients: hearing, channel: channel, dial: s.dial(channel), events: 10 * rate})
+		quiet, err := s.withoutDeaf(ps)
 		if err != nil {
 			return err
 		}
-		err = quietFleet.connect(hearing)
-		if err == nil {
-			err = quietFleet.warm(ps, 1, 300)
-		}
-		if err == nil {
-			err = quietFleet.paced(ps[0], 0, 0, 10*rate, 300, rate)
-		}
-		await(&quietFleet.delivered, hearing*10*rate, 2*time.Second)
-		quiet := quietFleet.quantile(.99)
-		quietFleet.close()
-		if err != nil {
-			return err
-		}
-
-		if err := f.connect(deaf + hearing); err != nil {
+		if err := f.connect(deafClients + deafHearing); err != nil {
 			return err
 		}
 		before, kernel := s.pss(), socketMemory()
 		var worst, worstKernel int64
 		lastCut := time.Duration(0)
 		began := time.Now()
-		for second := range seconds {
-			if err := f.paced(ps[0], 0, second*rate, rate, 300, rate); err != nil {
+		for second := range deafSeconds {
+			if err := f.paced(ps[0], 0, second*deafRate, deafRate, 300, deafRate); err != nil {
 				return err
 			}
 			worst, worstKernel = max(worst, s.pss()-before), max(worstKernel, socketMemory()-kernel)
-			if lastCut == 0 && f.closed.Load() >= deaf {
+			if lastCut == 0 && f.closed.Load() >= deafClients {
 				lastCut = time.Since(began)
 			}
 		}
-		await(&f.delivered, hearing*seconds*rate, 3*time.Second)
+		await(&f.delivered, deafHearing*deafSeconds*deafRate, 3*time.Second)
 		m, err := s.metrics()
 		if err != nil {
 			return err
@@ -63,9 +54,32 @@ func (b *bench) deaf() error {
 		b.report.add("hookcast", "the last after s", lastCut.Seconds())
 		b.report.add("hookcast", "MiB more", float64(worst)/(1<<20))
 		b.report.add("hookcast", "and in sockets", float64(worstKernel)/(1<<20))
-		b.hold("the 5,000 lost nothing", f.delivered.Load() >= hearing*seconds*rate && f.wrong() == nil)
+		const ended = `hookcast_connections_ended_total{cause="%s"}`
+		cut := m[fmt.Sprintf(ended, "stalled")] + m[fmt.Sprintf(ended, "backlog")]
+		b.hold("the 5,000 lost nothing", f.delivered.Load() >= deafHearing*deafSeconds*deafRate && f.wrong() == nil)
 		b.hold("their p99 at most doubled", f.quantile(.99) <= 2*quiet)
-		b.hold("the deaf are cut, and the reason is counted", f.closed.Load() == deaf && m[`hookcast_connections_ended_total{cause="stalled"}`]+m[`hookcast_connections_ended_total{cause="backlog"}`] >= deaf)
+		b.hold("the deaf are cut, and the reason is counted", f.closed.Load() == deafClients && cut >= deafClients)
 		return nil
 	})
+}
+
+// withoutDeaf returns the p99 of a fleet whose clients all read.
+func (s *server) withoutDeaf(ps publishers) (time.Duration, error) {
+	channel := func(int) int { return 0 }
+	f, err := newFleet(fleetSpec{clients: deafHearing, channel: channel, dial: s.dial(channel), events: 10 * deafRate})
+	if err != nil {
+		return 0, err
+	}
+	defer f.close()
+	if err := f.connect(deafHearing); err != nil {
+		return 0, err
+	}
+	if err := f.warm(ps, 1, 300); err != nil {
+		return 0, err
+	}
+	if err := f.paced(ps[0], 0, 0, 10*deafRate, 300, deafRate); err != nil {
+		return 0, err
+	}
+	await(&f.delivered, deafHearing*10*deafRate, 2*time.Second)
+	return f.quantile(.99), nil
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/hookcast/hookcast/streamer/peers"
 )
 
-// deploy restarts two nodes one after the other, as a rolling deploy does, while events flow and 5,000 clients listen. A client that is
-// sent away comes back, after the time that it was told, to a node that is ready: what EventSource behind a load balancer does.
+// deploy restarts two nodes one after the other, as a rolling deploy does, while events flow and 5,000 clients
+// listen. A client that is disconnected reconnects, after the retry time that it was told, to a node that is ready,
+// as EventSource behind a load balancer does.
 func (b *bench) deploy() error {
 	const clients, channels, rate, atMost = 5000, 10, 10, 8 * time.Minute
 	s, c, err := b.startCluster()
@@ -33,7 +34,7 @@ func (b *bench) deploy() error {
 		return err
 	}
 	channel := func(i int) int { return i % channels }
-	f, err := newFleet(crowd{
+	f, err := newFleet(fleetSpec{
 		clients: clients, channel: channel, native: true, events: int(atMost.Seconds()) * rate / channels,
 		dial: func(i int, last []byte) (*syscall.SockaddrInet4, []byte) {
 			return c.pick(i), s.request(channel(i), last)
@@ -54,27 +55,10 @@ func (b *bench) deploy() error {
 	f.mu.Lock()
 	quiet := len(f.connects)
 	f.mu.Unlock()
-	over, restarted := make(chan struct{}), make(chan error, 1)
-	go func() { restarted <- c.restart(); close(over) }()
-	events := 0
-	for done := false; !done; {
-		for range channels {
-			if err := f.paced(ps[0], events%channels, events/channels, 1, 256, rate); err != nil {
-				return err
-			}
-			time.Sleep(time.Second / rate)
-			events++
-		}
-		select {
-		case <-over:
-			done = true
-		default:
-			if events/channels >= f.events {
-				return fmt.Errorf("two nodes are not restarted after %v", atMost)
-			}
-		}
-	}
-	if err := <-restarted; err != nil {
+	restarted := make(chan error, 1)
+	go func() { restarted <- c.restart() }()
+	events, err := f.publishUntil(restarted, ps[0], channels, rate)
+	if err != nil {
 		return err
 	}
 	want := int64(events/channels) * clients
@@ -92,7 +76,29 @@ func (b *bench) deploy() error {
 	return nil
 }
 
-// cluster is the AWS form on this machine, with what stands for its balancer.
+// publishUntil publishes to the channels in turn until done reports its error, and returns how many events were
+// published.
+func (f *fleet) publishUntil(done <-chan error, p *publisher, channels, rate int) (events int, err error) {
+	for {
+		for range channels {
+			if err := f.paced(p, events%channels, events/channels, 1, 256, float64(rate)); err != nil {
+				return events, err
+			}
+			time.Sleep(time.Second / time.Duration(rate))
+			events++
+		}
+		select {
+		case err := <-done:
+			return events, err
+		default:
+			if events/channels >= f.events {
+				return events, fmt.Errorf("two nodes did not restart within the time of %d events", events)
+			}
+		}
+	}
+}
+
+// cluster is the AWS form on this machine, with a replacement for its balancer.
 type cluster struct {
 	data  string
 	nodes []*node
@@ -111,7 +117,8 @@ func (b *bench) startCluster() (*server, *cluster, error) {
 		}
 	}
 	binary := filepath.Join(b.dir, "awslocal")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/hookcast/hookcast/infra/awslocal").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", binary,
+		"github.com/hookcast/hookcast/infra/awslocal").CombinedOutput(); err != nil {
 		return nil, nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
 	s, c, api := &server{name: "awslocal"}, &cluster{data: filepath.Join(b.dir, "awslocal-data")}, peers.FreeAddr()
@@ -119,7 +126,8 @@ func (b *bench) startCluster() (*server, *cluster, error) {
 		addr := peers.FreeAddr()
 		c.nodes = append(c.nodes, &node{name: fmt.Sprintf("streamer-%d", i+1), addr: addr, at: socketAddress(addr)})
 	}
-	err := s.processes.start(b.dir, binary, nil, "-api", api, "-stream", c.nodes[0].addr+","+c.nodes[1].addr, "-data", c.data)
+	err := s.processes.start(b.dir, binary, nil, "-api", api, "-stream", c.nodes[0].addr+","+c.nodes[1].addr,
+		"-data", c.data)
 	if err == nil {
 		err = listening(api)
 	}
@@ -160,7 +168,7 @@ func (c *cluster) look() {
 	}
 }
 
-// pick returns where a client connects to.
+// pick returns the address that a client connects to.
 func (c *cluster) pick(client int) *syscall.SockaddrInet4 {
 	for i := range c.nodes {
 		if n := c.nodes[(client+i)%len(c.nodes)]; n.ready.Load() {
@@ -170,12 +178,12 @@ func (c *cluster) pick(client int) *syscall.SockaddrInet4 {
 	return c.nodes[client%len(c.nodes)].at
 }
 
-// restart tells each node to end, and waits until another process has taken its place.
+// restart stops each node and waits until another process has replaced it.
 func (c *cluster) restart() error {
 	for _, n := range c.nodes {
 		before := c.pid(n.name)
 		if before == 0 {
-			return fmt.Errorf("%s does not run", n.name)
+			return fmt.Errorf("%s is not running", n.name)
 		}
 		if err := syscall.Kill(before, syscall.SIGTERM); err != nil {
 			return err
@@ -192,7 +200,7 @@ func (c *cluster) restart() error {
 	return nil
 }
 
-// pid reads a process's id from the file where awslocal has them.
+// pid reads a process's id from awslocal's file of processes.
 func (c *cluster) pid(name string) (pid int) {
 	b, _ := os.ReadFile(filepath.Join(c.data, "processes"))
 	for line := range strings.Lines(string(b)) {

@@ -15,7 +15,8 @@ const (
 	nap           = 500 * time.Microsecond
 )
 
-// fanout sends one channel's events to 5,000 subscribers: each when all have had the one before, and then in bursts of 32.
+// fanout sends one channel's events to 5,000 subscribers: each after all subscribers have the previous one, and then
+// in bursts of 32.
 func (b *bench) fanout() error {
 	names := b.among("hookcast", "hub", "bare", "nchan", "pushpin", "net/http", "fiber")
 	for round := range b.rounds {
@@ -29,7 +30,8 @@ func (b *bench) fanout() error {
 	}
 	r := &b.report
 	const single, joined, late = "CPU µs per delivery", "in bursts", "p99 ms in bursts"
-	b.within("one write per event costs the hub at most 1.15 of the bare loop", r.median("hub", single), 1.15*r.median("bare", single))
+	b.within("one write per event costs the hub at most 1.15 of the bare loop", r.median("hub", single),
+		1.15*r.median("bare", single))
 	b.within("and the whole of hookcast", r.median("hookcast", single), 1.15*r.median("bare", single))
 	b.within("less than nchan", r.median("hookcast", single), r.median("nchan", single))
 	b.within("in bursts at most half of one by one", r.median("hookcast", joined), r.median("hookcast", single)/2)
@@ -39,7 +41,8 @@ func (b *bench) fanout() error {
 
 func (b *bench) fanoutOnce(name string, s *server) error {
 	channel := func(int) int { return 0 }
-	f, err := newFleet(crowd{clients: fanoutClients, channel: channel, dial: s.dial(channel), events: fanoutSingle + fanoutBursts*burst, nap: nap})
+	f, err := newFleet(fleetSpec{clients: fanoutClients, channel: channel, dial: s.dial(channel),
+		events: fanoutSingle + fanoutBursts*burst, nap: nap})
 	if err != nil {
 		return err
 	}
@@ -47,7 +50,7 @@ func (b *bench) fanoutOnce(name string, s *server) error {
 	if err := f.connect(fanoutClients); err != nil {
 		return err
 	}
-	// A burst's senders are on connections of their own: which event of it comes first is the server's to say.
+	// The events of a burst come over separate connections: the server decides their order.
 	ps := s.publishers(burst)
 	defer ps.close()
 	if err := f.warm(ps, 1, 256); err != nil {
@@ -89,7 +92,7 @@ func (b *bench) fanoutOnce(name string, s *server) error {
 	b.report.add(name, "p99 ms in bursts", float64(f.quantile(.99))/1e6)
 	b.report.add(name, "lost %", 100*float64(lost)/float64((fanoutSingle+fanoutBursts*burst)*fanoutClients))
 	if name == "hookcast" && (lost > 0 || f.doubled.Load() > 0) {
-		return fmt.Errorf("%d lost, %d doubled", lost, f.doubled.Load())
+		return fmt.Errorf("%d events were lost, %d repeated", lost, f.doubled.Load())
 	}
 	return nil
 }

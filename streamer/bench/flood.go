@@ -10,98 +10,121 @@ import (
 	"time"
 )
 
-// flood has one tenant publish from 32 connections as fast as it is answered, to 500 subscribers, and connect and hang up 500 more over
-// and over, while another tenant's 1,000 clients are to notice little. The flooding tenant has the limits that a tenant has who
-// has asked for none, but for its number of connections.
+// Sizes of the flood: the quiet tenant's clients, its events per second, and its events before and during the flood.
+const (
+	floodOthers, floodRate   = 1000, 20
+	floodQuiet, floodEvents  = 10 * floodRate, 20 * floodRate
+	floodSenders, floodConns = 32, 500
+	floodLimits              = `{"connections":10000,"connections_per_channel":0,` +
+		`"connections_per_subject":0,"connections_per_ip":0}`
+)
+
+// flood lets one tenant publish from 32 connections as fast as it gets answers, to 500 subscribers, and connect and
+// disconnect 500 more again and again, while another tenant's 1,000 clients should notice little. The flooding tenant
+// has the default limits, except for its number of connections.
 func (b *bench) flood() error {
-	const others, rate, quiet, flooded = 1000, 20, 10 * 20, 20 * 20
 	return b.with("hookcast", func(s *server) error {
-		operator, err := operatorOf(s)
+		flooder, err := s.another(b, "flooder", floodLimits)
 		if err != nil {
 			return err
 		}
-		rude := &server{name: "rude", addr: s.addr, publishAddr: s.publishAddr}
-		t, err := newTenant("http://"+s.addr, operator, `{"connections":10000,"connections_per_channel":0,"connections_per_subject":0,"connections_per_ip":0}`)
-		if err != nil {
-			return err
-		}
-		rude.use(t)
 		zero := func(int) int { return 0 }
-		calm, err := newFleet(crowd{clients: others, channel: zero, dial: s.dial(zero), events: quiet + flooded})
+		calm, err := newFleet(fleetSpec{
+			clients: floodOthers, channel: zero, dial: s.dial(zero), events: floodQuiet + floodEvents,
+		})
 		if err != nil {
 			return err
 		}
 		defer calm.close()
-		listeners, err := newFleet(crowd{clients: 500, channel: zero, dial: rude.dial(zero)})
+		listeners, err := newFleet(fleetSpec{clients: floodConns, channel: zero, dial: flooder.dial(zero)})
 		if err != nil {
 			return err
 		}
 		defer listeners.close()
-		if err := calm.connect(others); err != nil {
+		if err := calm.connect(floodOthers); err != nil {
 			return err
 		}
-		listeners.wanted.Store(500) // as many as its connects per second let in
+		listeners.wanted.Store(floodConns) // as many as its limit of connections per second admits
 		ps := s.publishers(1)
 		defer ps.close()
 		if err := calm.warm(ps, 1, 256); err != nil {
 			return err
 		}
-		calm.measure()
-		if err := calm.paced(ps[0], 0, 0, quiet, 256, rate); err != nil {
-			return err
-		}
-		await(&calm.delivered, others*quiet, 2*time.Second)
-		calmly := calm.quantile(.99)
-
-		var stop atomic.Bool
-		var taken, refused atomic.Int64
-		var flooding sync.WaitGroup
-		for range 32 {
-			flooding.Go(func() {
-				p := &publisher{s: rude}
-				defer p.close()
-				for !stop.Load() {
-					switch err := p.publish(listeners, mark{number: warmUp}, 256); {
-					case err == nil:
-						taken.Add(1)
-					case errors.Is(err, errRefused):
-						refused.Add(1)
-						time.Sleep(time.Millisecond) // so that this process has the time to look at its clocks
-					default:
-						return
-					}
-				}
-			})
-		}
-		flooding.Go(func() {
-			for !stop.Load() {
-				comers, err := newFleet(crowd{clients: 500, channel: zero, dial: rude.dial(zero)})
-				if err != nil {
-					return
-				}
-				comers.wanted.Store(500)
-				time.Sleep(time.Second)
-				comers.close()
-			}
-		})
-		calm.measure()
-		err = calm.paced(ps[0], 0, quiet, flooded, 256, rate)
-		stop.Store(true)
-		flooding.Wait()
+		calmly, err := calm.measured(ps[0], 0, floodQuiet, floodOthers, floodRate)
 		if err != nil {
 			return err
 		}
-		all := await(&calm.delivered, others*(quiet+flooded), 5*time.Second)
+
+		var flooding flooding
+		flooding.begin(flooder, listeners)
+		calm.measure()
+		err = calm.paced(ps[0], 0, floodQuiet, floodEvents, 256, floodRate)
+		flooding.end()
+		if err != nil {
+			return err
+		}
+		all := await(&calm.delivered, floodOthers*(floodQuiet+floodEvents), 5*time.Second)
 		during := calm.quantile(.99)
 		b.report.add("hookcast", "others' p99 ms, quiet", float64(calmly)/1e6)
 		b.report.add("hookcast", "in the flood", float64(during)/1e6)
-		b.report.add("hookcast", "of the flood taken/s", float64(taken.Load())/(flooded/rate))
-		b.report.add("hookcast", "refused/s", float64(refused.Load())/(flooded/rate))
+		b.report.add("hookcast", "of the flood taken/s", float64(flooding.taken.Load())/(floodEvents/floodRate))
+		b.report.add("hookcast", "refused/s", float64(flooding.refused.Load())/(floodEvents/floodRate))
 		b.hold("others lost nothing", all && calm.wrong() == nil)
-		b.within(fmt.Sprintf("others' p99 within %d times the quiet one", floodFactor), float64(during), floodFactor*float64(calmly))
+		b.within(fmt.Sprintf("others' p99 within %d times the quiet one", floodFactor),
+			float64(during), floodFactor*float64(calmly))
 		return nil
 	})
 }
 
-// floodFactor is how much slower a tenant may get for another one's flood.
+// flooding is the work of the flooding tenant.
+type flooding struct {
+	stop           atomic.Bool
+	taken, refused atomic.Int64 // publishes
+	work           sync.WaitGroup
+}
+
+// begin publishes to listeners and connects more clients, until end.
+func (f *flooding) begin(s *server, listeners *fleet) {
+	for range floodSenders {
+		f.work.Go(func() { f.publish(s, listeners) })
+	}
+	f.work.Go(func() { f.connect(s) })
+}
+
+// end stops the flood and waits for its goroutines.
+func (f *flooding) end() {
+	f.stop.Store(true)
+	f.work.Wait()
+}
+
+func (f *flooding) publish(s *server, listeners *fleet) {
+	p := &publisher{s: s}
+	defer p.close()
+	for !f.stop.Load() {
+		switch err := p.publish(listeners, mark{number: warmUp}, 256); {
+		case err == nil:
+			f.taken.Add(1)
+		case errors.Is(err, errRefused):
+			f.refused.Add(1)
+			time.Sleep(time.Millisecond) // leaves this process time to read its clocks
+		default:
+			return
+		}
+	}
+}
+
+func (f *flooding) connect(s *server) {
+	zero := func(int) int { return 0 }
+	for !f.stop.Load() {
+		comers, err := newFleet(fleetSpec{clients: floodConns, channel: zero, dial: s.dial(zero)})
+		if err != nil {
+			return
+		}
+		comers.wanted.Store(floodConns)
+		time.Sleep(time.Second)
+		comers.close()
+	}
+}
+
+// floodFactor bounds how much slower one tenant's flood may make another tenant.
 const floodFactor = 10

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// fan is what stands behind a front: it has connections and writes events to them.
+// fan is a server without its HTTP front: it has connections and writes events to them.
 type fan interface {
 	subscribe(channel int, conn *net.TCPConn)
 	publish(channel int, data []byte)
 }
 
-// serveFront serves the least of HTTP that the load speaks, so that what is behind it can be compared with nothing in between.
+// serveFront serves the minimum of HTTP that the clients need, so that fans are compared without other costs.
 func serveFront(addr string, to fan) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -76,4 +76,5 @@ func front(conn *net.TCPConn, to fan) {
 	}
 }
 
-const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" +
+	"Cache-Control: no-store\r\nConnection: close\r\n\r\n"

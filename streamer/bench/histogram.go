@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets whose width is a 64th of what they hold.
+// histogram counts durations in buckets whose width is a 64th of their values.
 type histogram struct {
 	counts [64 * 64]int64
 	total  int64
@@ -21,13 +21,13 @@ func (h *histogram) add(ns int64) {
 	h.most = max(h.most, ns)
 }
 
-// bucket: values below 64 have one each; above, 64 for each power of two.
+// bucket returns the bucket of a value: values below 64 have one each; above, each power of two has 64.
 func bucket(ns int64) int {
 	shift := max(bits.Len64(uint64(ns))-7, 0)
 	return shift*64 + int(ns>>shift)
 }
 
-// quantile returns a value that the share q of all is below, to 2 %.
+// quantile returns the value below which the share q of all values lies, to 2 %.
 func (h *histogram) quantile(q float64) time.Duration {
 	rank := int64(q * float64(h.total))
 	for i, n := range h.counts {

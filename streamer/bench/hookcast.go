@@ -17,10 +17,11 @@ import (
 	"github.com/hookcast/hookcast/streamer/peers"
 )
 
-// startOnebox starts the real thing, the whole product in one process on SQLite, with a tenant whose limits are out of the way.
+// startOnebox starts the whole product in one process on SQLite, with a tenant without limits.
 func (b *bench) startOnebox(s *server, dir string) error {
 	addr, data := peers.FreeAddr(), filepath.Join(dir, "data")
-	if err := s.processes.start(dir, b.onebox, nil, "-addr", addr, "-data", data, "-demo=false", "-drain", "0s"); err != nil {
+	if err := s.processes.start(dir, b.onebox, nil, "-addr", addr, "-data", data, "-demo=false",
+		"-drain", "0s"); err != nil {
 		return err
 	}
 	if err := listening(addr); err != nil {
@@ -44,10 +45,10 @@ func (b *bench) startOnebox(s *server, dir string) error {
 	return nil
 }
 
-// tenant is one of a Hookcast's.
+// tenant is a tenant of a server.
 type tenant struct{ key, token string }
 
-// use has clients and publishers be the tenant's.
+// use makes clients and publishers use the tenant.
 func (s *server) use(t tenant) {
 	s.key = t.key
 	s.subscribePath = func(ch int) string { return "/v1/stream?channel=" + channelName(ch) + "&token=" + t.token }
@@ -58,9 +59,10 @@ func (s *server) use(t tenant) {
 	}
 }
 
-const noLimits = `{"connections":100000,"connections_per_channel":0,"connections_per_subject":0,"connections_per_ip":0,"connects_per_second":0,"events_per_second":0,"events_per_month":0,"channels":0}`
+const noLimits = `{"connections":100000,"connections_per_channel":0,"connections_per_subject":0,` +
+	`"connections_per_ip":0,"connects_per_second":0,"events_per_second":0,"events_per_month":0,"channels":0}`
 
-// newTenant signs one up and has the operator set limits of it.
+// newTenant signs up a tenant and sets its limits as the operator.
 func newTenant(api, operator, limits string) (t tenant, err error) {
 	var signed struct {
 		Tenant struct{ ID string }
@@ -73,7 +75,8 @@ func newTenant(api, operator, limits string) (t tenant, err error) {
 		return t, err
 	}
 	var minted struct{ Token string }
-	err = call("POST", api+"/v1/tokens", signed.APIKey.Secret, `{"subject":"bench","channels":["*"],"ttl_seconds":3600}`, &minted)
+	err = call("POST", api+"/v1/tokens", signed.APIKey.Secret,
+		`{"subject":"bench","channels":["*"],"ttl_seconds":3600}`, &minted)
 	return tenant{signed.APIKey.Secret, minted.Token}, err
 }
 
@@ -116,7 +119,7 @@ func ready(url string) error {
 	}
 }
 
-// counters reads metrics, those with labels summed under their name.
+// counters reads metrics and sums those with labels under their name.
 func counters(url string) (map[string]float64, error) {
 	a, err := http.Get(url)
 	if err != nil {
@@ -145,7 +148,7 @@ func counters(url string) (map[string]float64, error) {
 	return sums, nil
 }
 
-// operatorOf reads the operator's key of a onebox that startOnebox has started.
+// operatorOf reads the operator's key of a onebox started by startOnebox.
 func operatorOf(s *server) (string, error) {
 	b, err := os.ReadFile(s.operatorFile)
 	return strings.TrimSpace(string(b)), err

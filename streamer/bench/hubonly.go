@@ -12,9 +12,10 @@ import (
 	"github.com/hookcast/hookcast/streamer/hub"
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
-// hubOnly is the hub with nothing before it but a front, and behind it a log that holds nothing.
+// hubOnly is the hub alone, with a front before it and an empty log behind it.
 type hubOnly struct {
 	hub  *hub.Hub
 	mu   sync.Mutex
@@ -30,7 +31,8 @@ func newHubOnly() *hubOnly {
 }
 
 func (h *hubOnly) subscribe(channel int, conn *net.TCPConn) {
-	c, err := h.hub.Open(hub.Subscription{Tenant: benchTenant, Channels: []string{channelName(channel)}, Format: sse.Data, Head: []byte(streamHead)})
+	c, err := h.hub.Open(hub.Subscription{Tenant: benchTenant, Channels: []string{channelName(channel)},
+		Format: sse.Data, Head: []byte(streamHead)})
 	if err != nil {
 		conn.Close()
 		return
@@ -42,22 +44,24 @@ func (h *hubOnly) publish(channel int, data []byte) {
 	name := channelName(channel)
 	h.mu.Lock()
 	h.last[name]++
-	e := tenants.Event{Tenant: benchTenant, Channel: name, Seq: h.last[name], Type: "bench", Time: time.Now(), Data: data, ContentType: "application/json"}
-	h.hub.Deliver(tenants.Notice{Tenant: benchTenant, Channel: name, Events: []tenants.Event{e}})
+	e := tenants.Event{Tenant: benchTenant, Channel: name, Seq: h.last[name], Type: "bench", Time: time.Now(),
+		Data: data, ContentType: "application/json"}
+	h.hub.Deliver(tenants.InboxMessage{Tenant: benchTenant, Channel: name, Events: []tenants.Event{e}})
 	h.mu.Unlock()
 }
 
 func channelName(n int) string { return fmt.Sprintf("c%d", n) }
 
-// Tail, Read, Register and Drop are what a hub asks of a log and of its interest.
+// Tail, Read, Register and Drop implement the hub's Log and Interest.
 func (h *hubOnly) Tail(_ context.Context, _ tenants.TenantID, channel string) (int64, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.last[channel], nil
 }
 
-func (h *hubOnly) Read(_ context.Context, _ tenants.TenantID, _ string, after int64, _ int, _ tenants.Retention) (tenants.Page, error) {
-	return tenants.Page{Tail: after}, nil
+func (h *hubOnly) Read(_ context.Context, _ tenants.TenantID, _ string, after int64,
+	_ int, _ tenants.Retention) (eventlog.Page, error) {
+	return eventlog.Page{Tail: after}, nil
 }
 
 func (h *hubOnly) Register(context.Context, string, time.Time, tenants.TenantID, string, int) error {

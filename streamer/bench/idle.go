@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// idle opens 18,000 connections, leaves them alone for a while, waits until the server's memory holds still, sends 10 events to all, and
-// looks at the memory again.
+// idle opens 18,000 connections, waits until the server's memory is stable, sends 10 events to all, and measures the
+// memory again.
 func (b *bench) idle() error {
 	const hold = 40 * time.Second // two heartbeats
 	n := min(18_000, b.descriptors-1000)
 	for _, name := range b.among("hookcast", "bare", "nchan", "pushpin", "net/http", "fiber") {
 		err := b.with(name, func(s *server) error {
 			channel := func(int) int { return 0 }
-			f, err := newFleet(crowd{clients: n, channel: channel, dial: s.dial(channel)})
+			f, err := newFleet(fleetSpec{clients: n, channel: channel, dial: s.dial(channel)})
 			if err != nil {
 				return err
 			}
@@ -24,7 +24,8 @@ func (b *bench) idle() error {
 			if err := f.connect(n); err != nil {
 				return err
 			}
-			time.Sleep(30 * time.Second) // until all that a connect has for an aftermath is over: memory is given back, rights are weighed once more
+			// until the follow-up work of a connect is over: memory is released, rights are rechecked
+			time.Sleep(30 * time.Second)
 			b.report.add(name, "bytes each", float64(s.settled()-before)/float64(n))
 			if s.metrics != nil {
 				m, err := s.metrics()
@@ -44,7 +45,7 @@ func (b *bench) idle() error {
 					return err
 				}
 				if !await(&f.warmed, int64(n), 5*time.Second) {
-					return fmt.Errorf("an event reached %d of %d", f.warmed.Load(), n)
+					return fmt.Errorf("an event reached %d of %d clients", f.warmed.Load(), n)
 				}
 			}
 			b.report.add(name, "after 10 events", float64(s.settled()-before)/float64(n))
@@ -63,7 +64,7 @@ func (b *bench) idle() error {
 	return nil
 }
 
-// settled waits until the server's memory holds still, to half a percent, and returns it.
+// settled waits until the server's memory is stable to half a percent, and returns it.
 func (s *server) settled() int64 {
 	last, still := s.pss(), 0
 	for range 20 {

@@ -13,7 +13,7 @@ func (b *bench) latency() error {
 			name := names[(i+round)%len(names)]
 			err := b.with(name, func(s *server) error {
 				channel := func(int) int { return 0 }
-				f, err := newFleet(crowd{clients: clients, channel: channel, dial: s.dial(channel), events: events})
+				f, err := newFleet(fleetSpec{clients: clients, channel: channel, dial: s.dial(channel), events: events})
 				if err != nil {
 					return err
 				}
@@ -40,6 +40,7 @@ func (b *bench) latency() error {
 			}
 		}
 	}
-	b.within("p99 at most nchan's and 5 ms, though every event is on disk first", b.report.median("hookcast", "p99 ms"), b.report.median("nchan", "p99 ms")+5)
+	b.within("p99 at most nchan's and 5 ms, though every event is on disk first", b.report.median("hookcast", "p99 ms"),
+		b.report.median("nchan", "p99 ms")+5)
 	return nil
 }

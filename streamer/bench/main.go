@@ -1,17 +1,18 @@
 //go:build linux
 
-// Command bench measures what streams cost, beside what else there is: a bare loop of write(2) over the same sockets, net/http and Fiber
-// as one writes them by hand, and nchan and pushpin where they are installed.
+// Command bench measures the cost of streams and compares it with a bare loop of write(2) over the same sockets, with
+// net/http and Fiber as one writes them by hand, and with nchan and pushpin if they are installed.
 //
 //	go run ./streamer/bench                        all of it, some 20 minutes on 2 cores
 //	go run ./streamer/bench -only idle,fanout -rounds 1
 //
-// hookcast is onebox as it ships: each event goes through the API, the queue and the log, with an fsync, before it is fanned out. hub is its
-// fan-out alone, with nothing before it. Every figure is of a fresh server in processes of its own; the clients are this process. Rounds
-// are interleaved, so that a slow spell of the machine meets all alike, and medians are printed. CPU is that of all of a
-// server's processes, user and system, and on the loopback has the receiving half of TCP in it.
+// hookcast is onebox as it ships: each event goes through the API, the queue and the log, with an fsync, before it is
+// fanned out. hub is its fan-out alone. Every figure comes from a fresh server in separate processes; the clients run
+// in this process. Rounds are interleaved, so that a slow phase of the machine affects all servers, and medians are
+// printed. CPU is the user and system time of all of a server's processes, which on the loopback includes the
+// receiving half of TCP.
 //
-// It needs descriptors: a process may hold as many connections as `ulimit -n` says.
+// It needs descriptors: `ulimit -n` limits the connections of a process.
 package main
 
 import (
@@ -29,28 +30,29 @@ import (
 	"time"
 )
 
-// bench is one run.
+// bench is one run of the command.
 type bench struct {
-	dir         string // of scratch
-	self        string // this program
-	onebox      string // the built program
+	dir         string // for temporary files
+	self        string // path of this program
+	onebox      string // path of the built program
 	rounds      int
 	descriptors int
-	servers     []string // those to measure; empty: all
+	servers     []string // servers to measure; empty: all
 	also        []*server
 	report      report
 	failed      bool
 }
 
-// scenarios in the order in which they run.
+// scenarios returns the scenarios in the order in which they run.
 func scenarios() []scenario {
 	return []scenario{
 		{"idle", "connections that are open and quiet", (*bench).idle},
-		{"fanout", "one channel with 5,000 subscribers, 256 bytes, one event at a time and in bursts of 32", (*bench).fanout},
+		{"fanout", "one channel with 5,000 subscribers, 256 bytes, one event at a time and in bursts of 32",
+			(*bench).fanout},
 		{"many", "2,000 channels with 5 subscribers each", (*bench).many},
 		{"latency", "20 events a second to 1,000 subscribers, from publish to socket", (*bench).latency},
-		{"storm", "15,000 clients that are cut at once and come back, 50 events behind each", (*bench).storm},
-		{"flood", "a tenant that floods events and connects beside one that does not", (*bench).flood},
+		{"storm", "15,000 clients that are disconnected at once and come back, each 50 events later", (*bench).storm},
+		{"flood", "a tenant that floods events and connects, and another one that does not", (*bench).flood},
 		{"deaf", "1,000 clients that never read among 5,000 that do", (*bench).deaf},
 		{"deploy", "two nodes of the AWS form restarted one after the other under 5,000 clients", (*bench).deploy},
 	}
@@ -75,14 +77,15 @@ func run() error {
 		names = append(names, s.name)
 	}
 	only := flag.String("only", strings.Join(names, ","), "which `scenarios` to run")
-	servers := flag.String("servers", "", "which `servers` to measure, of hookcast, hub, bare, nchan, pushpin, net/http, fiber; all that a scenario has")
+	servers := flag.String("servers", "", "which `servers` to measure, of hookcast, hub, bare, nchan, pushpin, "+
+		"net/http, fiber; all that a scenario has")
 	b := &bench{}
 	flag.IntVar(&b.rounds, "rounds", 5, "interleaved rounds, of which the medians are printed")
 	flag.Parse()
 	wanted := strings.Split(*only, ",")
 	for _, w := range wanted {
 		if !slices.Contains(names, w) {
-			return fmt.Errorf("there is no scenario %q, of %s", w, strings.Join(names, ", "))
+			return fmt.Errorf("the scenario %q does not exist; the scenarios are %s", w, strings.Join(names, ", "))
 		}
 	}
 	if *servers != "" {
@@ -112,7 +115,7 @@ func run() error {
 		b.report.print(os.Stdout)
 	}
 	if b.failed {
-		return fmt.Errorf("something that was promised did not hold: see above")
+		return fmt.Errorf("some promises did not hold: see above")
 	}
 	return nil
 }
@@ -131,19 +134,21 @@ func (b *bench) prepare() (err error) {
 		return err
 	}
 	b.onebox = filepath.Join(b.dir, "onebox")
-	if out, err := exec.Command("go", "build", "-o", b.onebox, "github.com/hookcast/hookcast/infra/onebox").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", b.onebox,
+		"github.com/hookcast/hookcast/infra/onebox").CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	fmt.Fprintf(os.Stderr, "%d cores, %d descriptors a process, %s\n", runtime.NumCPU(), b.descriptors, runtime.Version())
+	fmt.Fprintf(os.Stderr, "%d cores, %d descriptors a process, %s\n", runtime.NumCPU(), b.descriptors,
+		runtime.Version())
 	return nil
 }
 
-// among returns those of a scenario's servers that are to be measured.
+// among returns those of names that are to be measured.
 func (b *bench) among(names ...string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return len(b.servers) > 0 && !slices.Contains(b.servers, n) })
 }
 
-// with has do called with a fresh server. One that is not installed is said once and left out.
+// with calls do with a fresh server. A server that is not installed is noted and left out.
 func (b *bench) with(name string, do func(*server) error) error {
 	fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), name)
 	s, err := b.start(name)
@@ -165,7 +170,7 @@ func (b *bench) with(name string, do func(*server) error) error {
 	}
 	err = do(s)
 	if _, peer := packages[name]; peer && err != nil {
-		b.report.note(fmt.Sprintf("%s: %v", name, err)) // what a peer cannot do is no reason to measure nothing
+		b.report.note(fmt.Sprintf("%s: %v", name, err)) // the failure of a peer does not end the benchmark
 		return nil
 	}
 	if err != nil {
@@ -175,7 +180,8 @@ func (b *bench) with(name string, do func(*server) error) error {
 	return nil
 }
 
-// hold says whether what was promised holds, beside the figures. One that needs a server that was not measured is not spoken of.
+// hold notes whether a promise holds. of are the figures that it depends on; if one was not measured, nothing is
+// noted.
 func (b *bench) hold(what string, ok bool, of ...float64) {
 	verdict := "holds"
 	switch {
@@ -188,7 +194,7 @@ func (b *bench) hold(what string, ok bool, of ...float64) {
 	b.report.note(verdict + ": " + what)
 }
 
-// within holds a figure to a bound that other figures set.
+// within checks a figure against a bound made of other figures.
 func (b *bench) within(what string, figure, bound float64) {
 	b.hold(what, figure <= bound, figure, bound)
 }

@@ -1,6 +1,7 @@
 //go:build !linux
 
-// Command bench measures what streams cost. It reads /proc and drives its clients by epoll: Linux only.
+// Command bench measures the cost of streams. It reads /proc and runs its clients by epoll, so it works on Linux
+// only.
 package main
 
 import (
@@ -9,6 +10,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "bench: it needs Linux")
+	fmt.Fprintln(os.Stderr, "bench: this program runs on Linux only")
 	os.Exit(1)
 }

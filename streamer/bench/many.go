@@ -12,10 +12,10 @@ const (
 	manyEach       = 5
 	manyEvents     = 10 // of each channel
 	manyPublishers = 8
-	manyWindow     = 64 // events on their way at a time
+	manyWindow     = 64 // events in progress
 )
 
-// many sends events to 2,000 channels round robin: what an event costs that few want.
+// many sends events to 2,000 channels round robin: it measures the cost of an event with few subscribers.
 func (b *bench) many() error {
 	names := b.among("hookcast", "hub", "bare", "nchan", "net/http", "fiber")
 	for round := range b.rounds {
@@ -27,13 +27,15 @@ func (b *bench) many() error {
 		}
 	}
 	const cost = "CPU µs per event"
-	b.within("the hub costs at most 1.3 of the bare loop", b.report.median("hub", cost), 1.3*b.report.median("bare", cost))
+	b.within("the hub costs at most 1.3 of the bare loop", b.report.median("hub", cost),
+		1.3*b.report.median("bare", cost))
 	return nil
 }
 
 func (b *bench) manyOnce(name string, s *server) error {
 	channel := func(i int) int { return i % manyChannels }
-	f, err := newFleet(crowd{clients: manyChannels * manyEach, channel: channel, dial: s.dial(channel), events: manyEvents, nap: nap})
+	f, err := newFleet(fleetSpec{clients: manyChannels * manyEach, channel: channel, dial: s.dial(channel),
+		events: manyEvents, nap: nap})
 	if err != nil {
 		return err
 	}
@@ -52,7 +54,7 @@ func (b *bench) manyOnce(name string, s *server) error {
 		tickets <- struct{}{}
 	}
 	published, stop := make(chan struct{}, manyChannels*manyEvents), make(chan struct{})
-	go func() { // gives a ticket back for each event that all have
+	go func() { // returns a ticket for each event that all subscribers have
 		defer close(stop)
 		for n := int64(1); n <= manyChannels*manyEvents; n++ {
 			if !await(&f.delivered, n*manyEach, 5*time.Second) {
@@ -71,7 +73,8 @@ func (b *bench) manyOnce(name string, s *server) error {
 				select {
 				case <-tickets:
 				case <-published:
-					return fmt.Errorf("events are missing: %d of %d", f.delivered.Load(), manyChannels*manyEvents*manyEach)
+					return fmt.Errorf("%d of %d events arrived", f.delivered.Load(),
+						manyChannels*manyEvents*manyEach)
 				}
 				if err := p.publish(f, mark{channel: ch, number: n}, 256); err != nil {
 					return err

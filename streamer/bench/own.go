@@ -9,10 +9,10 @@ import (
 	"github.com/hookcast/hookcast/streamer/peers"
 )
 
-// ownVariable makes this binary one of its own small servers: `name address`.
+// ownVariable makes this binary run as one of its own small servers: `name address`.
 const ownVariable = "HOOKCAST_BENCH_SERVER"
 
-// own are the servers that are part of this program, each in a process of its own.
+// own are the servers that are part of this program; each runs in a process of its own.
 var own = map[string]func(addr string) error{
 	"bare":     func(addr string) error { return serveFront(addr, newBare()) },
 	"hub":      func(addr string) error { return serveFront(addr, newHubOnly()) },
@@ -21,7 +21,7 @@ var own = map[string]func(addr string) error{
 	"origin":   serveOrigin, // behind pushpin
 }
 
-// runOwn is the server's process where the environment says so, and never returns there.
+// runOwn runs the server that the environment names, and then never returns. Otherwise it does nothing.
 func runOwn() {
 	var name, addr string
 	if n, _ := fmt.Sscan(os.Getenv(ownVariable), &name, &addr); n != 2 {

@@ -21,7 +21,7 @@ func startNchan(s *server, dir string) error {
 	return s.run(dir, setup)
 }
 
-// startPushpin leaves the origin behind pushpin uncharged: it is the user's.
+// startPushpin does not count the cost of the origin behind pushpin, which belongs to the user.
 func (b *bench) startPushpin(s *server, dir string) error {
 	origin := &server{name: "origin"}
 	if err := b.startOwn(origin, dir); err != nil {
@@ -37,7 +37,8 @@ func (b *bench) startPushpin(s *server, dir string) error {
 	s.publishPath = func(int) string { return "/publish/" }
 	s.body = func(dst []byte, m mark, size int) []byte {
 		content, _ := json.Marshal("data: " + string(m.appendData(nil, size)) + "\n\n")
-		return fmt.Appendf(dst, `{"items":[{"channel":"c%d","formats":{"http-stream":{"content":%s}}}]}`, m.channel, content)
+		return fmt.Appendf(dst, `{"items":[{"channel":"c%d","formats":{"http-stream":{"content":%s}}}]}`, m.channel,
+			content)
 	}
 	return s.run(dir, setup)
 }
@@ -55,7 +56,7 @@ func (s *server) run(dir string, setup peers.Setup) error {
 	return listening(setup.Publish)
 }
 
-// packages are the Debian packages of a peer, for a message.
+// packages are the Debian packages of each peer, for messages.
 var packages = map[string]string{"nchan": "nginx-light libnginx-mod-nchan", "pushpin": "pushpin zurl"}
 
 func isMissing(err error) bool { return errors.Is(err, peers.ErrMissing) }

@@ -13,7 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// crowdOf is the hub that one writes by hand: a buffered channel for each subscriber, and who is too slow loses the event.
+// crowdOf is a hub as one writes it by hand: a buffered channel for each subscriber; a slow subscriber loses events.
 type crowdOf struct {
 	mu   sync.RWMutex
 	subs map[string]map[chan []byte]bool
@@ -54,7 +54,7 @@ func (c *crowdOf) publish(name string, data []byte) {
 	c.mu.Unlock()
 }
 
-// serveNetHTTP is an SSE server as one writes it by hand with net/http: a goroutine for each client.
+// serveNetHTTP is a server of server-sent events as one writes it by hand with net/http: a goroutine for each client.
 func serveNetHTTP(addr string) error {
 	c := newCrowdOf()
 	mux := http.NewServeMux()
@@ -84,7 +84,7 @@ func serveNetHTTP(addr string) error {
 	return http.ListenAndServe(addr, mux)
 }
 
-// serveFiber is the same with Fiber's own way to stream.
+// serveFiber is the same with Fiber's streaming.
 func serveFiber(addr string) error {
 	c := newCrowdOf()
 	app := fiber.New(fiber.Config{DisableStartupMessage: true, Concurrency: 1 << 20})
@@ -94,7 +94,7 @@ func serveFiber(addr string) error {
 		ctx.Set("Content-Type", "text/event-stream")
 		ctx.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 			defer c.leave(name, sub)
-			w.WriteString(":\n\n") // the head goes out with the first flush only
+			w.WriteString(":\n\n") // the head is sent with the first flush only
 			for w.Flush() == nil {
 				w.Write(<-sub)
 			}
@@ -108,8 +108,8 @@ func serveFiber(addr string) error {
 	return app.Listen(addr)
 }
 
-// serveOrigin is what pushpin asks about each subscriber: it names the channel to hold the connection open for.
-// https://pushpin.org/docs/usage/
+// serveOrigin answers pushpin's request about each subscriber with the channel to subscribe the connection to
+// (https://pushpin.org/docs/usage/).
 func serveOrigin(addr string) error {
 	return http.ListenAndServe(addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")

@@ -19,10 +19,10 @@ import (
 	"github.com/hookcast/hookcast/streamer/peers"
 )
 
-// processes are a server's: those that were started and all that they started.
+// processes are the processes of a server: those started here and their descendants.
 type processes struct {
 	commands []*exec.Cmd
-	logs     []string // their files
+	logs     []string // their log files
 }
 
 // start runs a program whose output goes to a log in dir.
@@ -44,7 +44,7 @@ func (p *processes) start(dir, name string, env []string, args ...string) error 
 	return nil
 }
 
-// stop ends them, the last started first.
+// stop ends the processes in reverse order of their start.
 func (p *processes) stop() {
 	for i := len(p.commands) - 1; i >= 0; i-- {
 		cmd := p.commands[i]
@@ -56,19 +56,21 @@ func (p *processes) stop() {
 	p.commands = nil
 }
 
-// complain writes the last of what they logged that is no record of a request.
+// complain writes the ends of their logs, without records of requests.
 func (p *processes) complain(to io.Writer) {
 	const most = 20
 	for _, name := range p.logs {
 		text, _ := os.ReadFile(name)
-		lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(text)), "\n"), func(line string) bool { return strings.Contains(line, "level=INFO") })
+		lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(text)), "\n"), func(line string) bool {
+			return strings.Contains(line, "level=INFO")
+		})
 		for _, line := range lines[max(0, len(lines)-most):] {
 			fmt.Fprintf(to, "%s: %s\n", filepath.Base(name), line)
 		}
 	}
 }
 
-// listening waits until something accepts at addr.
+// listening waits until a server accepts connections at addr.
 func listening(addr string) error {
 	var err error
 	for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
@@ -80,7 +82,7 @@ func listening(addr string) error {
 	return err
 }
 
-// pids are of the processes and of all below them.
+// pids returns the processes and their descendants.
 func (p *processes) pids() []int {
 	var pids []int
 	for _, cmd := range p.commands {
@@ -89,19 +91,20 @@ func (p *processes) pids() []int {
 	return peers.Family(pids...)
 }
 
-// cpu is the time that the processes have used, user and system.
+// cpu returns the user and system time of the processes.
 func (p *processes) cpu() (sum time.Duration) {
 	for _, pid := range p.pids() {
 		var ts syscall.Timespec
 		clock := uintptr(uint32((^int32(pid))<<3 | 2)) // the process's CPU clock: clock_getcpuclockid(3)
-		if _, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&ts)), 0); errno == 0 {
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&ts)),
+			0); errno == 0 {
 			sum += time.Duration(ts.Nano())
 		}
 	}
 	return sum
 }
 
-// pss is the memory of the processes, each shared page by the share of it. Bytes.
+// pss returns the memory of the processes in bytes, with a proportional share of each shared page.
 func (p *processes) pss() (sum int64) {
 	for _, pid := range p.pids() {
 		sum += kilobytes(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
@@ -109,7 +112,7 @@ func (p *processes) pss() (sum int64) {
 	return sum
 }
 
-// kilobytes reads a line such as "Pss: 12 kB", in bytes.
+// kilobytes reads a line such as "Pss: 12 kB" and returns bytes.
 func kilobytes(path, name string) int64 {
 	b, _ := os.ReadFile(path)
 	for line := range strings.Lines(string(b)) {
@@ -121,7 +124,7 @@ func kilobytes(path, name string) int64 {
 	return 0
 }
 
-// socketMemory is what the kernel holds in buffers of TCP, of both ends, on the whole machine. Bytes.
+// socketMemory returns the bytes in the kernel's TCP buffers, of both ends, on the whole machine.
 func socketMemory() int64 {
 	b, _ := os.ReadFile("/proc/net/sockstat")
 	for line := range strings.Lines(string(b)) {
@@ -137,7 +140,7 @@ func socketMemory() int64 {
 	return 0
 }
 
-// raiseDescriptors lets this process, and what it starts, hold as many as it may.
+// raiseDescriptors raises this process's limit of descriptors, which its children inherit, to the maximum.
 func raiseDescriptors() (int, error) {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// publisher is one connection that publishes, one event after the other.
+// publisher is a connection that publishes events one after the other.
 type publisher struct {
 	s    *server
 	conn net.Conn
@@ -22,7 +22,7 @@ type publisher struct {
 	out  []byte
 }
 
-// publish sends an event and waits for its answer. An event without a time carries that of its sending.
+// publish sends an event and waits for the response. An event without a time gets the time of its sending.
 func (p *publisher) publish(f *fleet, m mark, size int) error {
 	if p.conn == nil {
 		conn, err := net.Dial("tcp", p.s.publishAddr)
@@ -35,7 +35,8 @@ func (p *publisher) publish(f *fleet, m mark, size int) error {
 		m.sent = f.now()
 	}
 	p.body = p.s.body(p.body[:0], m, size)
-	p.out = fmt.Appendf(p.out[:0], "POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %d\r\n\r\n", p.s.publishPath(m.channel), p.s.publishAddr, p.s.publishHeader, len(p.body))
+	p.out = fmt.Appendf(p.out[:0], "POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %d\r\n\r\n",
+		p.s.publishPath(m.channel), p.s.publishAddr, p.s.publishHeader, len(p.body))
 	p.out = append(p.out, p.body...)
 	p.conn.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err := p.conn.Write(p.out); err != nil {
@@ -61,8 +62,8 @@ func (p *publisher) publish(f *fleet, m mark, size int) error {
 	return nil
 }
 
-// errRefused is an event that is one too many.
-var errRefused = errors.New("too many")
+// errRefused says that a limit refused the event.
+var errRefused = errors.New("a limit refused the event")
 
 func (p *publisher) close() {
 	if p.conn != nil {
@@ -71,7 +72,7 @@ func (p *publisher) close() {
 	}
 }
 
-// publishers is n of them. A channel keeps to one, so that its events keep their order.
+// publishers are several publishers. The events of one channel go through one of them, which keeps their order.
 type publishers []*publisher
 
 func (s *server) publishers(n int) publishers {
@@ -88,7 +89,7 @@ func (ps publishers) close() {
 	}
 }
 
-// each has do called for every one at once, and returns the first error.
+// each calls do for all publishers concurrently and returns the first error.
 func (ps publishers) each(do func(i int, p *publisher) error) error {
 	var all sync.WaitGroup
 	errs := make([]error, len(ps))
@@ -104,7 +105,7 @@ func (ps publishers) each(do func(i int, p *publisher) error) error {
 	return nil
 }
 
-// warm publishes to every channel until all clients have had a few events, so that what is made at the first is there.
+// warm publishes to every channel until all clients have received a few events, so that first-use costs are over.
 func (f *fleet) warm(ps publishers, channels, size int) error {
 	for round := range 3 {
 		f.warmed.Store(0)
@@ -119,15 +120,16 @@ func (f *fleet) warm(ps publishers, channels, size int) error {
 		if err != nil {
 			return err
 		}
-		if !await(&f.warmed, int64(f.crowd.clients-f.deaf), 5*time.Second) {
-			return fmt.Errorf("event %d of the warming up reached %d of %d clients", round, f.warmed.Load(), f.crowd.clients)
+		if !await(&f.warmed, int64(f.fleetSpec.clients-f.deaf), 5*time.Second) {
+			return fmt.Errorf("event %d of the warm-up reached %d of %d clients", round, f.warmed.Load(),
+				f.fleetSpec.clients)
 		}
 	}
 	return nil
 }
 
-// paced publishes at a fixed rate. An event that could not be sent when it was due, since the one before was not answered, counts
-// from when it was due.
+// paced publishes at a fixed rate. If an event is late because the previous one was not answered in time, its latency
+// counts from when it was due.
 func (f *fleet) paced(p *publisher, channel, first, events, size int, rate float64) error {
 	start := f.now()
 	for i := range events {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// report is a scenario's table: a row for each server, a column for each figure, in the order in which they came.
+// report is a scenario's table: a row per server and a column per figure, in order of their first appearance.
 type report struct {
 	rows, columns []string
 	figures       map[[2]string][]float64
@@ -36,7 +36,7 @@ func (r *report) note(line string) {
 	}
 }
 
-// median of a figure over the rounds; NaN where there is none.
+// median returns the median of a figure over the rounds; NaN if there is none.
 func (r *report) median(row, column string) float64 {
 	all := slices.Sorted(slices.Values(r.figures[[2]string{row, column}]))
 	if len(all) == 0 {
@@ -45,7 +45,7 @@ func (r *report) median(row, column string) float64 {
 	return all[len(all)/2]
 }
 
-// print writes the medians as a table in Markdown, with the range beside those of which there are several.
+// print writes the medians as a Markdown table, with the range if there are several values.
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "| | %s |\n|---|%s\n", strings.Join(r.columns, " | "), strings.Repeat("---|", len(r.columns)))
 	for _, row := range r.rows {
@@ -58,7 +58,8 @@ func (r *report) print(w io.Writer) {
 			case len(all) == 1:
 				fmt.Fprintf(w, " %s |", short(all[0]))
 			default:
-				fmt.Fprintf(w, " %s (%s-%s) |", short(r.median(row, column)), short(slices.Min(all)), short(slices.Max(all)))
+				fmt.Fprintf(w, " %s (%s-%s) |", short(r.median(row, column)), short(slices.Min(all)),
+					short(slices.Max(all)))
 			}
 		}
 		fmt.Fprintln(w)

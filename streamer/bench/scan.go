@@ -7,11 +7,11 @@ import (
 	"strconv"
 )
 
-// mark is what an event of the benchmark carries, first in its data: `{"m":"<sent>-<channel>-<number>"…`.
+// mark identifies an event of the benchmark, at the beginning of its data: `{"m":"<sent>-<channel>-<number>"…`.
 type mark struct {
-	sent    int64 // ns on the load's clock
+	sent    int64 // ns on the fleet's clock
 	channel int
-	number  int // from 0 on within the channel; warmUp: not counted
+	number  int // from 0 within the channel; warmUp: not counted
 }
 
 const warmUp = 1 << 30
@@ -32,13 +32,13 @@ func (m mark) appendData(dst []byte, size int) []byte {
 	return append(dst, `"}`...)
 }
 
-// scanner cuts a stream into events. What HTTP puts between them (a head, chunk sizes) is part of an event here, and overlooked:
-// only lines count.
+// scanner splits a stream into events. Bytes that HTTP puts between them (a head, chunk sizes) become part of an
+// event and are ignored: only lines count.
 type scanner struct {
-	rest []byte // the beginning of an event whose end has not come
+	rest []byte // the beginning of an incomplete event
 }
 
-// feed hands each event that b completes to event, without its blank line. The bytes are event's until it returns.
+// feed calls event with each event that b completes, without its blank line. The bytes are valid until event returns.
 func (s *scanner) feed(b []byte, event func(block []byte)) {
 	if len(s.rest) > 0 {
 		s.rest = append(s.rest, b...)
@@ -54,7 +54,7 @@ func (s *scanner) feed(b []byte, event func(block []byte)) {
 	}
 	s.rest = append(s.rest[:0], b...)
 	if len(s.rest) == 0 {
-		s.rest = nil // idle connections hold nothing here
+		s.rest = nil // idle connections hold no memory here
 	}
 }
 
@@ -79,7 +79,7 @@ func markOf(block []byte) (m mark, ok bool) {
 	return mark{n[0], int(n[1]), int(n[2])}, true
 }
 
-// field returns the value of an event's line of that name, nil where there is none.
+// field returns the value of an event's first line with that name; nil if there is none.
 func field(block []byte, name string) []byte {
 	for line := range bytes.SplitSeq(block, []byte("\n")) {
 		if v, ok := bytes.CutPrefix(line, []byte(name)); ok && len(v) > 0 && v[0] == ':' {

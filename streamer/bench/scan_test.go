@@ -49,7 +49,8 @@ func TestHistogramIsWithinTwoPercent(t *testing.T) {
 	for ms := range 1000 {
 		h.add(int64(ms+1) * int64(time.Millisecond))
 	}
-	for q, want := range map[float64]time.Duration{0: time.Millisecond, .5: 500 * time.Millisecond, .99: 990 * time.Millisecond} {
+	for q, want := range map[float64]time.Duration{0: time.Millisecond, .5: 500 * time.Millisecond,
+		.99: 990 * time.Millisecond} {
 		if got := h.quantile(q); got < want || got > want*102/100+2*time.Millisecond {
 			t.Errorf("quantile %v is %v, not some %v", q, got, want)
 		}

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// server is something that streams events, running in processes of its own, and how to talk to it.
+// server is a server of event streams in separate processes, with the details needed to use it.
 type server struct {
 	name string
 	processes
-	addr          string // where clients listen
+	addr          string // for clients
 	subscribePath func(channel int) string
 	header        string // lines of a subscriber's request
 
@@ -22,12 +22,12 @@ type server struct {
 	publishHeader string
 	body          func(dst []byte, m mark, size int) []byte
 
-	metrics      func() (map[string]float64, error) // what it counts of itself; nil: nothing
+	metrics      func() (map[string]float64, error) // its own counters; nil: none
 	operatorFile string
 	key          string // of the tenant
 }
 
-// plain fills in what the small servers have in common: GET /sub/c<n>, POST /pub/c<n> with the data as it is.
+// plain sets the paths of the small servers: GET /sub/c<n>, and POST /pub/c<n> with the data as the body.
 func (s *server) plain(addr string) {
 	s.addr, s.publishAddr = addr, addr
 	s.subscribePath = func(ch int) string { return fmt.Sprintf("/sub/c%d", ch) }
@@ -35,14 +35,15 @@ func (s *server) plain(addr string) {
 	s.body = func(dst []byte, m mark, size int) []byte { return m.appendData(dst, size) }
 }
 
-// dial is a crowd's, for clients that listen to one channel each.
+// dial returns a fleetSpec's dial for clients that listen to one channel each.
 func (s *server) dial(channel func(client int) int) func(int, []byte) (*syscall.SockaddrInet4, []byte) {
 	at := socketAddress(s.addr)
 	return func(i int, last []byte) (*syscall.SockaddrInet4, []byte) { return at, s.request(channel(i), last) }
 }
 
 func (s *server) request(channel int, last []byte) []byte {
-	r := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s", s.subscribePath(channel), s.addr, s.header)
+	r := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s", s.subscribePath(channel),
+		s.addr, s.header)
 	if len(last) > 0 {
 		r = fmt.Appendf(r, "Last-Event-ID: %s\r\n", last)
 	}
@@ -54,7 +55,7 @@ func socketAddress(addr string) *syscall.SockaddrInet4 {
 	return &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}
 }
 
-// start starts a server by its name, with a folder of its own.
+// start starts a server by its name in a directory of its own.
 func (b *bench) start(name string) (*server, error) {
 	dir, err := os.MkdirTemp(b.dir, "")
 	if err != nil {

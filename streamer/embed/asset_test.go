@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// sizeLimit is what the snippet may weigh on the wire.
+// sizeLimit is the snippet's maximum gzipped size.
 const sizeLimit = 6000
 
 func TestScriptStaysUnderSixKilobytesGzipped(t *testing.T) {
@@ -43,7 +43,8 @@ func TestJobScriptStaysUnderThreeKilobytesGzipped(t *testing.T) {
 	}
 	rec := httptest.NewRecorder()
 	Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/embed-job.js", nil))
-	if want, etag := JobScript(); rec.Code != 200 || !bytes.Equal(rec.Body.Bytes(), want) || rec.Header().Get("ETag") != etag {
+	if want, etag := JobScript(); rec.Code != 200 || !bytes.Equal(rec.Body.Bytes(), want) ||
+		rec.Header().Get("ETag") != etag {
 		t.Fatalf("%d, %d bytes, ETag %s", rec.Code, rec.Body.Len(), rec.Header().Get("ETag"))
 	}
 }
@@ -85,7 +86,8 @@ func TestHandler(t *testing.T) {
 			}
 			rec := httptest.NewRecorder()
 			Handler().ServeHTTP(rec, req)
-			if rec.Code != c.status || rec.Header().Get("ETag") != c.etag || rec.Header().Get("Content-Encoding") != c.encoding {
+			if rec.Code != c.status || rec.Header().Get("ETag") != c.etag ||
+				rec.Header().Get("Content-Encoding") != c.encoding {
 				t.Fatalf("status %d, ETag %s, Content-Encoding %q; want %d, %s, %q", rec.Code,
 					rec.Header().Get("ETag"), rec.Header().Get("Content-Encoding"), c.status, c.etag, c.encoding)
 			}
@@ -121,7 +123,7 @@ func TestVersionIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// The snippet runs unbuilt in every browser with ES2018 and under a strict Content-Security-Policy.
+// The snippet runs without a build step in every browser with ES2018 and under a strict Content-Security-Policy.
 func TestScriptHoldsToItsSyntaxAndItsSafety(t *testing.T) {
 	comments := regexp.MustCompile(`(?m)/\*(?s:.*?)\*/|(^|\s)//.*$`)
 	for name, js := range map[string][]byte{"embed.js": script, "embed-job.js": jobScript} {
@@ -152,7 +154,7 @@ func holdsToItsSyntaxAndItsSafety(t *testing.T, name, code string) {
 	}
 }
 
-// Every public name that embed.js takes or gives is in embed.d.ts, and the types promise nothing beyond it.
+// Every public name of embed.js is in embed.d.ts, and the types declare no others.
 func TestTypesNameEveryPublicMember(t *testing.T) {
 	names := map[string]bool{}
 	collect := func(re string, text []byte) (found []string) {
@@ -175,7 +177,8 @@ func TestTypesNameEveryPublicMember(t *testing.T) {
 	timings := collect(`\b(\w+): \d`, section("const TIMINGS = {", "\n  };"))
 	attributes := collect(`\bd\.(\w+)`, section("const d = script", "})(self)"))
 	if len(options) < 8 || len(members) != 7 || len(timings) != 9 || len(attributes) < 7 {
-		t.Fatalf("the scan of embed.js found options %v, members %v, timings %v, attributes %v", options, members, timings, attributes)
+		t.Fatalf("the scan of embed.js found options %v, members %v, timings %v, attributes %v", options, members,
+			timings, attributes)
 	}
 	kebab := regexp.MustCompile(`[A-Z]`)
 	for name := range names {
@@ -207,14 +210,16 @@ func attribute(name string) string {
 
 func TestLeanLeavesCodeAsItIs(t *testing.T) {
 	for in, want := range map[string]string{
-		"/* notice */\n\n  a = 'http://x'; // said\n    // all of it\n  b = \"// no\"\n": "/* notice */\na = 'http://x';\nb = \"// no\"\n",
-		"  x = y // it's kept, since it has a quote\n":                                   "x = y // it's kept, since it has a quote\n",
+		`/* notice */` + "\n\n  a = 'http://x'; // said\n    // all of it\n" + `  b = "// no"` + "\n": `/* notice */` +
+			"\na = 'http://x';\n" + `b = "// no"` + "\n",
+		"  x = y // it's kept, since it has a quote\n": "x = y // it's kept, since it has a quote\n",
 	} {
 		if got := string(lean([]byte(in))); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}
-	if body, _ := Script(); !bytes.HasPrefix(body, []byte("/* Hookcast embed")) || bytes.Count(body, []byte("\n")) < 300 {
+	if body, _ := Script(); !bytes.HasPrefix(body, []byte("/* Hookcast embed")) ||
+		bytes.Count(body, []byte("\n")) < 300 {
 		t.Errorf("%d lines: %.100q", bytes.Count(body, []byte("\n")), body)
 	}
 }

@@ -1,14 +1,13 @@
-// Package embed holds Hookcast's browser snippet, embed.js, and its TypeScript types, embed.d.ts, as they are
-// served: hand-written, without dependencies, under 6 KB gzipped, its names and lines as in the file and its comments
-// and indentation left out. A page includes it with
+// Package embed holds Hookcast's browser snippet, embed.js, and its TypeScript types, embed.d.ts, as they are served:
+// written by hand, without dependencies, under 6 KB gzipped, with the names and lines of the file and without its
+// comments and indentation. A page includes it with
 //
 //	<script src="https://hooks.example.com/embed.js" crossorigin="anonymous"></script>
 //
-// and calls Hookcast.connect, or sets data attributes on that tag and writes no JavaScript at all; embed.d.ts
-// says what both can do. The package knows the bytes and the headers that make them usable on other people's
-// pages, and no web framework.
+// and calls Hookcast.connect, or sets data attributes on that tag and needs no JavaScript; embed.d.ts documents both.
+// The package knows the files and the headers that make them usable on pages of other sites, and no web framework.
 //
-// What shows a job, embed-job.js, is a file of its own: most pages have no use for it, and embed.js stays as small as it was.
+// embed-job.js, which shows a job, is a separate file: most pages do not need it, and embed.js stays small.
 package embed
 
 import (
@@ -32,14 +31,14 @@ var source []byte
 //go:embed embed-job.js
 var jobSource []byte
 
-// script is what is served, and jobScript likewise.
+// script is the served form of embed.js, and jobScript that of embed-job.js.
 var script, jobScript = lean(source), lean(jobSource)
 
 //go:embed embed.d.ts
 var types []byte
 
-// Script returns embed.js and its strong entity tag, quotes included (RFC 9110, section 8.8.3). The caller must
-// not change the bytes.
+// Script returns embed.js and its strong entity tag with quotes (RFC 9110, section 8.8.3). The caller must not change
+// the bytes.
 func Script() (body []byte, etag string) { return script, tag(script, "") }
 
 // ScriptGzip returns embed.js gzipped, for a client that accepts it, with an entity tag of its own: strong tags
@@ -50,18 +49,18 @@ func ScriptGzip() (body []byte, etag string) { return zipped(), tag(script, "-gz
 func Types() []byte { return types }
 
 // Integrity returns the value for a script tag's integrity attribute: "sha384-" and the base64 of the digest of
-// embed.js (W3C Subresource Integrity). The tag needs crossorigin="anonymous" beside it. A page that pins a hash
-// stops loading the snippet when the deployment's version changes.
+// embed.js (W3C Subresource Integrity). The tag also needs crossorigin="anonymous". A page that pins a hash stops
+// loading the snippet when the deployment's version changes.
 func Integrity() string {
 	sum := sha512.Sum384(script)
 	return "sha384-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// comment is one that ends its line. embed.js has no regular expression or string with a space and two slashes in it, and
-// no comment that has a quote in it stands behind code.
+// comment matches a comment at the end of a line. embed.js has no regular expression or string with a space followed
+// by two slashes, and no comment after code has a quote in it.
 var comment = regexp.MustCompile("(^|\\s)// [^'\"`]*$")
 
-// lean leaves out indentation, empty lines and comments that end a line, but for the notice at the top.
+// lean removes indentation, empty lines and comments at the end of a line, except for the notice at the top.
 func lean(js []byte) []byte {
 	var out bytes.Buffer
 	for line := range bytes.Lines(js) {
@@ -99,7 +98,7 @@ func zip(js []byte) []byte {
 		err = z.Close()
 	}
 	if err != nil {
-		panic("embed: gzip into memory: " + err.Error()) // a bytes.Buffer refuses nothing
+		panic("embed: gzip into memory: " + err.Error()) // a write to a bytes.Buffer never fails
 	}
 	return b.Bytes()
 }

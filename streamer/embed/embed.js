@@ -1,24 +1,24 @@
-/* Hookcast embed 0.1.0 (Apache-2.0): a channel's events in the browser, in order, with nothing missed in silence.
- * What every option and member means is in /embed.d.ts, beside this file. No eval, no innerHTML, no cookie. */
+/* Hookcast embed 0.1.0 (Apache-2.0): a channel's events in the browser, in order, with every gap reported.
+ * /embed.d.ts, next to this file, documents every option and member. No eval, no innerHTML, no cookie. */
 (function (g) {
   'use strict';
   const doc = g.document, script = doc && doc.currentScript, none = () => {};
   const home = script && script.src ? new URL('.', script.src).href : g.location.origin;
   const NATIVE = 0, FETCH = 1, POLL = 2, NAMES = ['eventsource', 'fetch', 'poll'];
-  const STOP = '!stop'; // the id of a last frame: never a cursor, never asked for again
-  const LONGEST = 3e5; // no wait that a server asks for is longer
+  const STOP = '!stop'; // the id of a last frame: never used as a cursor
+  const LONGEST = 3e5; // the longest wait that a server may ask for
   const TIMINGS = { // ms
-    open: 1e4, // no frame by then, twice: something on the way holds streams back
-    heartbeat: 4e4, slack: 1e4, // silence of two heartbeats and this: dead
-    min: 500, max: 3e4, // back-off, full jitter
-    tick: 5e3, drift: 3e4, // a tick late by so much: the machine slept
-    wait: 25, // seconds that a long poll may take
-    climb: 6e5 // how long to poll before streaming is tried again
+    open: 1e4, // no frame by then, twice: something on the network blocks streams
+    heartbeat: 4e4, slack: 1e4, // silence for two heartbeats and this long: dead
+    min: 500, max: 3e4, // back-off with full jitter
+    tick: 5e3, drift: 3e4, // a tick that is this late: the machine slept
+    wait: 25, // maximum seconds of a long poll
+    climb: 6e5 // how long to poll before trying to stream again
   };
-  // A handler's error is the page's to see (window.onerror), never the stream's to die of.
+  // An error of a handler goes to window.onerror and never ends the stream.
   const report = (e) => { setTimeout(() => { throw e; }); };
 
-  // The event stream grammar of WHATWG HTML 9.2.6, fed with text cut anywhere. TextDecoder took the BOM.
+  // A parser of event streams (WHATWG HTML 9.2.6) that accepts text cut anywhere. TextDecoder removes the BOM.
   function parser(frame, retry) {
     let rest = '', cr = false, type = '', data = '', id = '', at;
     const line = (s) => {
@@ -47,21 +47,22 @@
 
   function connect(o) {
     const channels = [].concat(o.channels || []), base = (o.url || home).replace(/\/+$/, '');
-    if (!channels.length) throw new TypeError('Hookcast.connect: no channels');
+    if (!channels.length) throw new TypeError('Hookcast.connect: channels must name at least one channel');
     const t = Object.assign({}, TIMINGS, o.timings), handlers = new Map(), last = new Map(), undo = [];
     const top = Math.max(NAMES.indexOf(o.transport), g.EventSource ? NATIVE : FETCH);
-    const key = ['hookcast', base, channels, o.resume].join(' '); // a cursor is bound to the channels' order
+    const key = ['hookcast', base, channels, o.resume].join(' '); // a cursor depends on the order of the channels
     let state = 'connecting', reason, mode = top, heartbeat = t.heartbeat;
-    let life = 0; // which attempt may speak; what an older one still has to say is dropped
-    let end = none, timer, opener; // ends the attempt; the next attempt; the wait for a first frame
+    let life = 0; // number of the present attempt; output of older ones is dropped
+    let end = none, timer, opener; // ends the attempt; timer of the next one; timer of the first frame
     let seen, began, ticked = Date.now(), retry, tries = 0, blocked = 0, refusals = 0;
-    let token, used, stale, renewing; // used: the attempt's token; stale: when to ask for another one
-    let conn; // the open stream's id
-    // One tab of an origin connects for all that listen to the same as the same user: the one that holds a lock. It tells the others.
+    let token, used, stale, renewing; // used: the token of the attempt; stale: when to get another one
+    let conn; // the id of the open stream
+    // Tabs of an origin that listen to the same channels as the same user share a connection: the tab that holds a lock
+    // connects and passes everything on to the others.
     const locks = o.share !== false && g.BroadcastChannel && g.navigator.locks;
-    let leads = !locks, name, tabs, leave = none, held; // held: what was told while this tab catches up
+    let leads = !locks, name, tabs, leave = none, held; // held: messages that came while this tab catches up
 
-    // Storage may be absent or forbidden (private mode, sandboxed frames): then a reload starts anew.
+    // Storage may be absent or forbidden (private mode, sandboxed frames): then a reload starts without a cursor.
     const stored = (v) => {
       try {
         if (o.resume === false) return;
@@ -82,7 +83,7 @@
     const emit = (e, all) => new Set(all ? [e.type, '*'] : [e.type]).forEach((k) =>
       Array.from(handlers.get(k) || []).forEach((fn) => { try { fn(e); } catch (x) { report(x); } }));
 
-    // --- attempts: at most one at a time
+    // --- attempts, one at a time
     const stop = () => {
       life++;
       conn = renewing = '';
@@ -106,9 +107,9 @@
       set('closed', why);
     };
     const wake = () => { tries = blocked = 0; mode = top; set('connecting'); again(0); };
-    // The token was refused or there is none: ask for another, at once the first time, then more and more slowly.
+    // The token was refused or there is none: get another one, at once the first time, then at growing intervals.
     const refused = (why, most) => {
-      if (Date.now() - began > t.open) refusals = 0; // it served for a while
+      if (Date.now() - began > t.open) refusals = 0; // the last token worked for a while
       if (g.navigator.onLine !== false) refusals++;
       token = '';
       if (!o.getToken || refusals > most) return finish(why);
@@ -118,13 +119,13 @@
     const learn = (k) => {
       token = k;
       stale = Infinity;
-      try { // exp and iat only say when to renew; iat spares us the clock of this machine
+      try { // only to know when to renew; with iat the local clock does not matter
         const c = JSON.parse(atob(k.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
         const left = c.exp - (c.iat || Date.now() / 1e3);
         if (c.exp) stale = Date.now() + (left > 0 ? left * (700 + Math.random() * 100) : 3e4);
       } catch (e) { none(); }
     };
-    // The open stream goes on under another token. Should this fail, the server will say when the old one is over.
+    // Puts the open stream under another token. If this fails, the server reports when the old one expires.
     const renew = async () => {
       const me = life, live = () => me === life;
       if (renewing) return;
@@ -161,7 +162,7 @@
         await [native, stream, poll][mode](live);
       } catch (e) {
         if (!live()) return;
-        // Where a poll fails too, it was not streaming that is blocked.
+        // If a poll fails too, streaming was not blocked.
         if (mode === POLL && top < POLL) { mode = top; blocked = 1; }
         fail('network');
       }
@@ -173,7 +174,7 @@
     const link = (path, more) => {
       const q = new URLSearchParams(more);
       channels.forEach((c) => q.append('channel', c));
-      if (cursor) q.append('after', cursor); // Last-Event-ID would cost a fetch a preflight
+      if (cursor) q.append('after', cursor); // as a header it would cause a preflight
       return base + path + '?' + q;
     };
     const get = (url, accept) => {
@@ -182,13 +183,13 @@
       if (token) headers.Authorization = 'Bearer ' + token;
       return fetch(url, { headers, signal: ac.signal, cache: 'no-store', credentials: 'omit' });
     };
-    // True when the answer is none to read on from; then it has been dealt with.
+    // Returns true if the response has no events; then it has been handled.
     const turned = (res) => {
       const s = res.status, why = 'http-' + s, after = res.headers.get('Retry-After');
       if (s === 200) return false;
       if (s === 204) finish('stopped');
       else if (s === 401) refused(why, 3);
-      else if (s === 400 && cursor) { // a cursor of another age: say so, start without
+      else if (s === 400 && cursor) { // the cursor is no longer valid: report a gap and start without one
         stored(cursor = '');
         fail(why, backoff());
         channels.forEach((channel) => control('gap', { channel, reset: true }));
@@ -199,7 +200,7 @@
 
     // --- tabs
     const tell = (m) => { if (tabs) tabs.postMessage(m); };
-    // Who the token is for; nobody where that cannot be told, and then nothing is shared.
+    // Returns who the token is for; empty if that is unknown, and then nothing is shared.
     const whose = () => {
       try {
         const c = JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
@@ -230,11 +231,11 @@
         leads = true;
         held = null;
         again(0);
-      })).catch(() => { if (mine) join(who), again(0); }); // robbed, since it was frozen for long
+      })).catch(() => { if (mine) join(who), again(0); }); // another tab stole the lock while this one was frozen
     };
     const hear = (m) => {
       if (m.ask) return leads && tell({ at: cursor, s: state, why: reason, heartbeat });
-      if (leads && m.id !== STOP) return; // a leader's last word may come behind its lock
+      if (leads && m.id !== STOP) return; // the last message of a leader may come after its lock
       seen = Date.now();
       if (m.heartbeat) heartbeat = m.heartbeat;
       if (held) return held.push(m);
@@ -248,7 +249,7 @@
         if (m.id === STOP && state !== 'closed') finish('ended');
       }
     };
-    // What the leader had before this tab was there comes from the log.
+    // Reads the events from before this tab joined from the log.
     const behind = async (m) => {
       const me = life, live = () => me === life;
       held = [m];
@@ -270,8 +271,8 @@
       es.onerror = () => {
         if (!live()) return;
         opener = clearTimeout(opener);
-        if (es.readyState === 2) { mode = FETCH; fail('network'); } // dead for good, and only fetch can see why
-        else if (state !== 'waiting') set('waiting', 'network'); // the browser reconnects by itself
+        if (es.readyState === 2) { mode = FETCH; fail('network'); } // it never reconnects, and only fetch can see why
+        else if (state !== 'waiting') set('waiting', 'network'); // the browser reconnects on its own
       };
     }
     async function stream(live) {
@@ -291,9 +292,9 @@
         feed(text.decode(value, { stream: true }));
       }
     }
-    async function poll(live, once) { // once: what there is
+    async function poll(live, once) { // once: the existing events only
       const until = Date.now() + t.climb;
-      for (let wait = 0; ; wait = once ? 0 : t.wait) { // the first returns at once and shows that it works
+      for (let wait = 0; ; wait = once ? 0 : t.wait) { // the first one returns at once and shows that polling works
         const res = await get(link('/v1/poll', { wait }), 'application/json');
         if (!live() || turned(res)) return;
         const page = await res.json();
@@ -302,7 +303,7 @@
         refusals = 0;
         up();
         for (const e of page.data) {
-          if (!live()) return; // a handler closed it
+          if (!live()) return; // a handler closed the connection
           e.type === 'hookcast.gap' ? control('gap', e) : deliver(e);
         }
         if (!live()) return;
@@ -315,10 +316,10 @@
       }
     }
 
-    // --- what arrives
+    // --- frames and events
     const up = () => { tries = blocked = 0; set('open'); return state === 'open'; };
     const deliver = (e, id) => {
-      if (e.seq <= last.get(e.channel)) return; // had it
+      if (e.seq <= last.get(e.channel)) return; // a repeat
       last.set(e.channel, e.seq);
       save(id);
       if (leads) tell({ event: 1, e, id });
@@ -357,18 +358,19 @@
       const me = life;
       if (/gap|quota|goodbye|ended/.test(name)) tell({ e, id });
       said(e, id);
-      if (me !== life) return; // a handler closed it
+      if (me !== life) return; // a handler closed the connection
       if (name === 'expiring' && o.getToken) renew();
-      else if (name === 'expired') used === token ? refused(name, 3) : again(0); // a browser's own reconnect has the old address
+      // EventSource reconnects with the old token.
+      else if (name === 'expired') used === token ? refused(name, 3) : again(0);
       else if (name === 'denied' || id === STOP) finish(name);
       else if (name === 'quota' || name === 'goodbye') mode === NATIVE ? set('waiting', name) : fail(name);
     };
 
-    // --- sleep, silence, networks that come and go
+    // --- sleep, silence, changes of network
     const clock = setInterval(() => {
       const now = Date.now(), slept = now - ticked > t.tick + t.drift;
       ticked = now;
-      if (slept && !(doc && doc.hidden)) wake(); // a hidden page's ticks are late anyway
+      if (slept && !(doc && doc.hidden)) wake(); // ticks of a hidden page are always late
       else if (!timer && now - seen > 2 * heartbeat + t.slack) leads ? fail('silent') : join(name, true);
       else if (leads && o.getToken && state === 'open' && now > stale) renew();
       if (leads) tell({});
@@ -378,12 +380,12 @@
       undo.push(() => to.removeEventListener(type, fn));
     };
     listen(g, 'online', wake);
-    listen(g, 'pagehide', () => { stop(); leave(); }); // an open stream would keep the page out of the back/forward cache
+    listen(g, 'pagehide', () => { stop(); leave(); }); // an open stream keeps a page out of the back/forward cache
     listen(g, 'pageshow', (e) => { if (e.persisted) wake(); });
     if (doc) listen(doc, 'visibilitychange', () => {
       if (!doc.hidden && Date.now() - seen > heartbeat + t.slack) wake();
     });
-    again(0); // later than the caller's first .on()
+    again(0); // after the first .on() of the caller
 
     const self = {
       on(type, fn) {
@@ -405,7 +407,7 @@
     return self;
   }
 
-  // Loaded twice, the first stays; a second tag's attributes count all the same.
+  // If the script is loaded twice, the first one stays; the attributes of each tag count.
   const H = g.Hookcast && g.Hookcast.connect ? g.Hookcast : (g.Hookcast = { version: '0.1.0', connect });
 
   // --- <script src=".../embed.js" data-channels="orders" data-token="…" data-target="#feed">

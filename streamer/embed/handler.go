@@ -11,12 +11,12 @@ import (
 // Header is one response header.
 type Header struct{ Name, Value string }
 
-// Headers returns what goes out with embed.js besides its entity tag and Content-Encoding:
+// Headers returns the headers of embed.js other than its entity tag and Content-Encoding:
 //   - its type (RFC 9239) and nosniff;
-//   - leave to load it from any origin, with SRI or as a module (CORS), and from a cross-origin isolated page
+//   - permission to load it from any origin, with SRI or as a module (CORS), and from a cross-origin isolated page
 //     (Cross-Origin-Resource-Policy);
-//   - five minutes of caching, then a revalidation that the entity tag makes cheap: the address carries no
-//     version, so that a fix reaches every page within that time.
+//   - five minutes of caching, then a revalidation, which the entity tag makes cheap: the address has no version,
+//     so that a fix reaches every page within that time.
 func Headers() []Header { return headers("text/javascript; charset=utf-8") }
 
 // TypesHeaders returns the same for embed.d.ts.
@@ -33,8 +33,8 @@ func headers(contentType string) []Header {
 	}
 }
 
-// Handler serves GET and HEAD of /embed.js, /embed-job.js and /embed.d.ts, answers a matching If-None-Match with 304, and
-// everything else with 404 or 405.
+// Handler serves GET and HEAD of /embed.js, /embed-job.js and /embed.d.ts. It answers a matching If-None-Match with
+// 304, and everything else with 404 or 405.
 func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /embed.js", serveScript(Script, ScriptGzip))
@@ -61,13 +61,13 @@ func serve(w http.ResponseWriter, r *http.Request, headers []Header, body []byte
 		w.Header().Set(h.Name, h.Value)
 	}
 	w.Header().Set("ETag", etag)
-	// No range of it is of use to anyone, and ServeContent leaves Content-Length to others where there is a
-	// Content-Encoding; it is asked for the conditional request only.
+	// Nobody needs a range of it, and ServeContent does not set Content-Length when there is a Content-Encoding; so
+	// ServeContent handles the conditional request only.
 	r.Header.Del("Range")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
-// acceptsGzip tells whether an Accept-Encoding names gzip without refusing it by q=0 (RFC 9110, section 12.5.3).
+// acceptsGzip reports whether an Accept-Encoding names gzip without refusing it by q=0 (RFC 9110, section 12.5.3).
 func acceptsGzip(values []string) bool {
 	for _, part := range strings.Split(strings.Join(values, ","), ",") {
 		coding, params, _ := strings.Cut(part, ";")

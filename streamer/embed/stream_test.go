@@ -7,7 +7,7 @@ import (
 // fast makes reconnecting take a millisecond.
 const fast = "timings: {min: 1, max: 1}"
 
-// transports are the two ways to stream; the cursor and the token travel differently.
+// transports are the two ways to stream; the cursor and the token are sent differently.
 var transports = []string{"eventsource", "fetch"}
 
 func eachTransport(t *testing.T, f func(t *testing.T, transport string)) {
@@ -16,7 +16,7 @@ func eachTransport(t *testing.T, f func(t *testing.T, transport string)) {
 	}
 }
 
-// resumed checks where a later request takes up: the browser's own reconnect says so in a header.
+// resumed checks the position of a later request: the browser's own reconnect sends it in a header.
 func (c *call) resumed(cursor string) {
 	c.t.Helper()
 	got := c.header.Get("Last-Event-ID")
@@ -150,7 +150,8 @@ func TestGapIsSurfacedAndAResetStartsNumbersAnew(t *testing.T) {
 		p := s.connect(`{channels: 'orders', transport: '` + transport + `'}`)
 		p.Run("c.on('hookcast.gap', (g) => { window.gap = g; })")
 		c := s.next("/v1/stream")
-		c.send(first("9") + event(10) + named("gap", "20", `{"channel":"orders","from":11,"to":20}`) + event(10) + event(21))
+		c.send(first("9") + event(10) + named("gap", "20", `{"channel":"orders","from":11,"to":20}`) + event(10) +
+			event(21))
 		p.Wait("events.length === 3")
 		p.Want("gap", map[string]any{"channel": "orders", "from": 11, "to": 20, "type": "hookcast.gap"})
 		p.Want("events.map((e) => e.seq || e.type)", []any{10, "hookcast.gap", 21})
@@ -169,7 +170,7 @@ func TestQuotaThenConnects(t *testing.T) {
 			c := s.next("/v1/stream")
 			c.resumed("5")
 			c.send("retry: 1\nid: 5\n\n" + named("quota", "5", `{"code":"connections","limit":3}`))
-			if transport == "eventsource" { // the fetch stream leaves without being told
+			if transport == "eventsource" { // the fetch stream is not closed first
 				c.end()
 			}
 		}
@@ -227,7 +228,7 @@ func TestOneEndedChannelOfTwoLeavesTheOther(t *testing.T) {
 	p.Want("c.state", "open")
 }
 
-// A native EventSource cannot tell 204 from 503, so fetch asks again and sees it.
+// A native EventSource cannot distinguish 204 from 503, so fetch asks again and sees it.
 func TestStatus204Stops(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
@@ -246,7 +247,8 @@ func TestThrowingHandlersDisturbNothing(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
 		p := s.open()
-		p.Run(`connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport + `', onstate() { throw new Error('state'); }})
+		p.Run(`connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport +
+			`', onstate() { throw new Error('state'); }})
 			.on('order.created', () => { throw new Error('typed'); });`)
 		c := s.next("/v1/stream")
 		c.send(first("0") + event(1) + "data: {broken\n\n" + event(2))
@@ -282,10 +284,12 @@ func TestClosingInOnstateIsTheLastWord(t *testing.T) {
 
 func TestOffAndLoadedTwice(t *testing.T) {
 	s := newServer(t)
-	s.html += `<script>var H = Hookcast; var on1 = (e) => { events.push('one'); };</script><script src="` + s.url + `/embed.js"></script>`
+	s.html += `<script>var H = Hookcast; var on1 = (e) => { events.push('one'); };</script><script src="` + s.url +
+		`/embed.js"></script>`
 	p := s.open()
 	p.Want("[H === Hookcast, Hookcast.version]", []any{true, Version})
-	p.Run("connect({url: '" + s.url + "', channels: 'orders'}).off('*').on('order.created', on1).on('order.created', () => events.push('two'))")
+	p.Run("connect({url: '" + s.url +
+		"', channels: 'orders'}).off('*').on('order.created', on1).on('order.created', () => events.push('two'))")
 	c := s.next("/v1/stream")
 	c.send(first("0") + event(1))
 	p.Wait("events.length === 2")

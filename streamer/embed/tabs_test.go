@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
 )
 
-// tokenOf is a token that says who it is for; serial makes it another one.
+// tokenOf returns a token that names its user; serial makes tokens differ.
 func tokenOf(subject string, serial int) string {
 	claims := fmt.Sprintf(`{"sub":%q,"channels":["*"],"exp":%d,"jti":"%d"}`, subject, 4_000_000_000+serial, serial)
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
@@ -16,7 +16,8 @@ func tokenOf(subject string, serial int) string {
 
 // shared connects a page as a subject.
 func (s *server) shared(subject string, serial int, options string) *browser.Page {
-	return s.connect(fmt.Sprintf(`Object.assign({channels: 'orders', token: %q, %s}, %s)`, tokenOf(subject, serial), fast, options))
+	return s.connect(fmt.Sprintf(`Object.assign({channels: 'orders', token: %q, %s}, %s)`, tokenOf(subject, serial),
+		fast, options))
 }
 
 const seqs = "events.map((e) => e.seq)"
@@ -41,7 +42,7 @@ func TestTabsShareOneConnectionAndTheNextTakesOver(t *testing.T) {
 
 	a.Run("c.close()")
 	c.gone()
-	c = s.next("/v1/stream") // of whichever of the two
+	c = s.next("/v1/stream") // of either
 	c.wants("after", "5")
 	c.send(first("5") + event(6))
 	for _, p := range []*browser.Page{b, d} {
@@ -84,7 +85,7 @@ func TestATabThatComesLateReadsWhatTheOthersHad(t *testing.T) {
 	c.send(event(6))
 	b.Wait("events.length === 5")
 	b.Want("["+seqs+", c.cursor, c.transport, errors]", []any{[]int{2, 3, 4, 5, 6}, "6", "tab", []string{}})
-	// What it cannot have been told it reads.
+	// It reads the events that it cannot have been told.
 	c.send(event(8))
 	poll = s.next("/v1/poll")
 	poll.wants("after", "6")
@@ -101,7 +102,7 @@ func TestTabsOfOthersAreNotTold(t *testing.T) {
 	mine.send(first("3"))
 	for _, other := range []func() *browser.Page{
 		func() *browser.Page { return s.shared("bob", 2, "{}") },                // another user
-		func() *browser.Page { return s.shared("ann", 3, "{share: false}") },    // one that wants its own
+		func() *browser.Page { return s.shared("ann", 3, "{share: false}") },    // one with its own connection
 		func() *browser.Page { return s.shared("ann", 4, "{channels: ['x']}") }, // other channels
 		func() *browser.Page { return s.connect(`{channels: 'orders', token: 'opaque'}`) },
 	} {
@@ -117,7 +118,8 @@ func TestTabsOfOthersAreNotTold(t *testing.T) {
 	}
 }
 
-// A page that the browser froze holds its lock and tells nothing. Another takes it away; the frozen one listens once it is back.
+// A page that the browser froze holds its lock and passes nothing on. Another one takes the lock; the frozen one
+// listens once it is back.
 func TestATabThatIsFrozenLosesTheConnection(t *testing.T) {
 	s := newServer(t)
 	frozen := s.shared("ann", 1, "{timings: {min: 1, max: 1, tick: 1e9}}")
@@ -126,7 +128,10 @@ func TestATabThatIsFrozenLosesTheConnection(t *testing.T) {
 	frozen.Wait("c.state === 'open'")
 	frozen.Run("BroadcastChannel.prototype.postMessage = () => {}")
 	b := s.open()
-	b.Run(clock + fmt.Sprintf(`connect({url: %q, channels: 'orders', token: %q, timings: {min: 1, max: 1, tick: 100, drift: 1e9}})`, s.url, tokenOf("ann", 2)))
+	b.Run(clock +
+		fmt.Sprintf(
+			`connect({url: %q, channels: 'orders', token: %q, timings: {min: 1, max: 1, tick: 100, drift: 1e9}})`,
+			s.url, tokenOf("ann", 2)))
 	ticked(b) // it listens
 	b.Run("add(91e3)")
 	c.gone()

@@ -7,7 +7,7 @@ import (
 
 func TestScriptTagAlone(t *testing.T) {
 	s := newServer(t)
-	// In the head, before its target is parsed; the url is where the script came from.
+	// In the head, before its target is parsed; the url is the script's origin.
 	s.html = `<!doctype html><title>t</title><script>var events = [], states = [], errors = [];
 		for (const k of ['event', 'state']) document.addEventListener('hookcast:' + k, (e) =>
 			(k === 'event' ? events : states).push([e.target.id, e.detail]));</script>
@@ -22,11 +22,13 @@ func TestScriptTagAlone(t *testing.T) {
 		t.Fatalf("channels %q", got)
 	}
 	c.send(first("7,0") +
-		`data: {"id":"evt_1","seq":8,"channel":"orders","type":"x","data":{"html":"<img src=x onerror=alert(1)>"},"time":"T"}` + "\n\n" +
+		`data: {"id":"evt_1","seq":8,"channel":"orders","type":"x",` +
+		`"data":{"html":"<img src=x onerror=alert(1)>"},"time":"T"}` + "\n\n" +
 		`data: {"id":"evt_2","seq":1,"channel":"jobs","type":"y","data":"<b>text</b>","time":"T"}` + "\n\n" +
 		named("gap", "", `{"channel":"jobs","from":2,"to":3}`))
 	p.Wait("events.length === 3")
-	p.Want("feed.textContent", "Feed:\nT orders x {\"html\":\"<img src=x onerror=alert(1)>\"}\nT jobs y <b>text</b>\njobs hookcast.gap\n")
+	p.Want("feed.textContent",
+		"Feed:\nT orders x {\"html\":\"<img src=x onerror=alert(1)>\"}\nT jobs y <b>text</b>\njobs hookcast.gap\n")
 	p.Want("[feed.children.length, Array.from(feed.childNodes, (n) => n.nodeType)]", []any{0, []int{3, 3, 3, 3}})
 	p.Want("events[1]", []any{"feed", map[string]any{
 		"id": "evt_2", "seq": 1, "channel": "jobs", "type": "y", "data": "<b>text</b>", "time": "T"}})
@@ -41,7 +43,9 @@ func TestTwoScriptTagsWithoutATargetSpeakToTheDocument(t *testing.T) {
 	s.html = `<!doctype html><script>var events = [], states = [], errors = [], H;
 		document.addEventListener('hookcast:event', (e) => events.push(e.detail.channel));</script>`
 	for _, channel := range []string{"a", "b"} {
-		s.html += fmt.Sprintf(`<script src="%s/embed.js" data-channels=%s data-transport=fetch></script><script>H = H || Hookcast</script>`, s.url, channel)
+		s.html += fmt.Sprintf(
+			`<script src="%s/embed.js" data-channels=%s data-transport=fetch></script>`+
+				`<script>H = H || Hookcast</script>`, s.url, channel)
 	}
 	p := s.open()
 	for range 2 {
@@ -64,7 +68,8 @@ func TestScriptTagKeepsTheLast500Lines(t *testing.T) {
 	}
 	c.send(frames)
 	p.Wait("feed.textContent.includes('{\"n\":600}')")
-	p.Want("[feed.childNodes.length, /\"n\":100}/.test(feed.textContent), /\"n\":101}/.test(feed.textContent)]", []any{500, false, true})
+	p.Want("[feed.childNodes.length, /\"n\":100}/.test(feed.textContent), /\"n\":101}/.test(feed.textContent)]",
+		[]any{500, false, true})
 }
 
 func TestScriptTagAsksForItsToken(t *testing.T) {
@@ -75,7 +80,7 @@ func TestScriptTagAsksForItsToken(t *testing.T) {
 	s.next("/v1/stream").wants("token", "from the site")
 }
 
-// With the integrity attribute the browser itself checks the hash that Integrity gives.
+// With the integrity attribute the browser itself checks the hash returned by Integrity.
 func TestBrowserAcceptsTheIntegrityHash(t *testing.T) {
 	s := newServer(t)
 	s.html = `<!doctype html><script>var events = [], states = [], errors = [];</script><script src="` + s.url +

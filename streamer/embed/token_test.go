@@ -9,7 +9,7 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
 )
 
-// counted is a getToken that gives t1, t2, …
+// counted is a getToken that returns t1, t2, …
 const counted = "getToken: () => 't' + (self.minted = (self.minted || 0) + 1)"
 
 // bearer checks the token that a request carries, in the query or in a header.
@@ -28,10 +28,11 @@ func (c *call) bearer(want string) {
 func TestExpiredAsksForAnotherTokenAndResumes(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
-		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted + `, timings: {min: 1e6, max: 1e6}}`)
+		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted +
+			`, timings: {min: 1e6, max: 1e6}}`)
 		c := s.next("/v1/stream")
 		c.bearer("t1")
-		c.send(first("1") + event(2) + named("expired", "!stop", "{}") + event(9)) // 9 is out of turn: not taken
+		c.send(first("1") + event(2) + named("expired", "!stop", "{}") + event(9)) // 9 is out of order: not taken
 		c.gone()
 		c = s.next("/v1/stream")
 		c.bearer("t2")
@@ -68,7 +69,7 @@ func TestStatus401AsksForAnotherToken(t *testing.T) {
 	c.bearer("t2")
 	c.send(first("1") + event(2))
 	p.Wait("events.length === 1")
-	c.end() // refusals count in a row only
+	c.end() // only consecutive refusals count
 	for range 4 {
 		s.next("/v1/stream").answer(401, "{}")
 	}
@@ -98,7 +99,8 @@ func TestAGetTokenThatFailsIsAskedAgainAndAgain(t *testing.T) {
 	p.Want("[c.state, c.reason]", []any{"waiting", "token"})
 	c.send(first("1"))
 	p.Wait("c.state === 'open'")
-	p.Run("c.close(); connect({url: '" + s.url + "', channels: 'orders', " + fast + ", getToken() { asked++; throw 0; }}); asked = 0")
+	p.Run("c.close(); connect({url: '" + s.url + "', channels: 'orders', " +
+		fast + ", getToken() { asked++; throw 0; }}); asked = 0")
 	p.Wait("c.state === 'closed'")
 	p.Want("[c.reason, asked]", []any{"token", 21})
 	p.Run("connect({url: '" + s.url + "', channels: 'orders', getToken: () => null})")
@@ -107,15 +109,15 @@ func TestAGetTokenThatFailsIsAskedAgainAndAgain(t *testing.T) {
 	s.quiet(p)
 }
 
-// jwt is a token whose claims can be read; nothing in a browser checks the rest.
+// jwt returns a token whose claims can be read; nothing in a browser checks the rest.
 func jwt(claims string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
 
-// clock has the page's clock stand still until a test moves it: add(ms). Ticks follow each other every 2 ms all the same.
+// clock stops the page's clock until a test moves it: add(ms). Ticks still follow each other every 2 ms.
 const clock = "var add = ((now) => { Date.now = () => now; return (ms) => { now += ms; }; })(Date.now());"
 
-// ticked returns when the snippet has looked at the clock a few times more.
+// ticked returns when the snippet has checked the clock a few more times.
 func ticked(p *browser.Page) {
 	p.Get("(async () => { for (let i = 0; i < 5; i++) await new Promise((done) => setTimeout(done, 4)); })()")
 }
@@ -130,18 +132,20 @@ func (s *server) renewal(connection, token string) *call {
 	return c
 }
 
-// Whatever the clock of this machine says, where the token tells both of its times.
+// This machine's clock does not matter if the token has both of its times.
 func TestAStreamIsRenewedInPlaceBeforeFourFifthsOfItsTokensLife(t *testing.T) {
-	for name, claims := range map[string]string{"by iat": `{"iat":1000,"exp":2000,"sub":"äöü?>"}`, "by the clock": `{"exp":EXP}`} {
+	for name, claims := range map[string]string{"by iat": `{"iat":1000,"exp":2000,"sub":"äöü?>"}`,
+		"by the clock": `{"exp":EXP}`} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, transport string) {
 				s := newServer(t)
 				p := s.open()
-				p.Run(clock + `var claims = '` + claims + `'.replace('EXP', Math.round(Date.now() / 1e3) + 1000), minted = 0, tokens = [];
+				p.Run(clock + `var claims = '` + claims +
+					`'.replace('EXP', Math.round(Date.now() / 1e3) + 1000), minted = 0, tokens = [];
 					connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport + `',
 						timings: {tick: 2, drift: 1e9, slack: 1e9, min: 1e6, max: 1e6},
-						getToken: async () => (tokens[minted] = 'e30.' + btoa(unescape(encodeURIComponent(claims))).replace(/\+/g, '-')
-							.replace(/\//g, '_').replace(/=/g, '') + '.' + ++minted)});`)
+						getToken: async () => (tokens[minted] = 'e30.' + btoa(unescape(encodeURIComponent(claims)))
+							.replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '') + '.' + ++minted)});`)
 				c := s.next("/v1/stream")
 				c.send(opened("1", "con_1") + event(2))
 				p.Wait("c.state === 'open' && c.cursor === '2'")
@@ -161,11 +165,12 @@ func TestAStreamIsRenewedInPlaceBeforeFourFifthsOfItsTokensLife(t *testing.T) {
 	}
 }
 
-// A token that cannot be read is renewed when the server says so, each time anew.
+// A token that cannot be read is renewed when the server says so, each time.
 func TestAStreamIsRenewedWhenTheServerSaysSo(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
-		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted + `, timings: {min: 1e6, max: 1e6}}`)
+		p := s.connect(`{channels: 'orders', transport: '` + transport + `', ` + counted +
+			`, timings: {min: 1e6, max: 1e6}}`)
 		c := s.next("/v1/stream")
 		c.send(opened("1", "con_1"))
 		for n := range 3 {
@@ -179,7 +184,7 @@ func TestAStreamIsRenewedWhenTheServerSaysSo(t *testing.T) {
 	})
 }
 
-// Where the server does not know the connection any more the next one has the new token already.
+// If the server no longer knows the connection, the next one already has the new token.
 func TestARefusedRenewalReconnects(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		s := newServer(t)
@@ -197,7 +202,7 @@ func TestARefusedRenewalReconnects(t *testing.T) {
 	})
 }
 
-// A browser's own reconnect repeats the address, and so a token that is over although a newer one is at hand.
+// A browser's own reconnect repeats the address, and so an expired token although a newer one exists.
 func TestTheOldAddressOfARenewedStreamCostsNoToken(t *testing.T) {
 	s := newServer(t)
 	p := s.connect(`{channels: 'orders', ` + counted + `, ` + fast + `}`)
@@ -216,7 +221,7 @@ func TestTheOldAddressOfARenewedStreamCostsNoToken(t *testing.T) {
 	p.Want("minted", 2)
 }
 
-// A server that does not tell a stream's id has no renewal: the stream begins again where it was.
+// A server that does not send a stream's id has no renewal: the stream is reopened at its position.
 func TestAStreamWithoutAnIDIsRenewedByReconnecting(t *testing.T) {
 	s := newServer(t)
 	p := s.connect(`{channels: 'orders', ` + counted + `, timings: {min: 1e6, max: 1e6}}`)

@@ -6,8 +6,8 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
 )
 
-// connectWithClock connects with a page clock that the test moves, and ticks of 2 ms; drift detection is off
-// unless timings turn it on.
+// connectWithClock connects with a page clock that the test moves, and ticks of 2 ms; drift detection is off unless
+// timings enable it.
 func connectWithClock(s *server, transport, timings string) *browser.Page {
 	p := s.open()
 	p.Run(clock + `connect({url: '` + s.url + `', channels: 'orders', transport: '` + transport + `',
@@ -20,7 +20,7 @@ func TestHeartbeatsKeepAStreamAndSilenceEndsIt(t *testing.T) {
 		s := newServer(t)
 		p := connectWithClock(s, transport, "{}")
 		c := s.next("/v1/stream")
-		c.send(first("1")) // says 40 s, so that 90 s of silence are too many
+		c.send(first("1")) // says 40 s, so that 90 s of silence are too long
 		p.Wait("c.state === 'open'")
 		for _, sign := range []struct{ frame, cursor string }{
 			{event(2), "2"},
@@ -102,7 +102,7 @@ func TestWakingUpReconnectsAtOnce(t *testing.T) {
 	})
 }
 
-// The timers of a hidden page run late without any sleep; what counts there is silence.
+// The timers of a hidden page run late without any sleep; there only silence counts.
 func TestAHiddenPageWakesWhenShownAfterSilence(t *testing.T) {
 	s := newServer(t)
 	p := connectWithClock(s, "eventsource", "{drift: 30e3}")

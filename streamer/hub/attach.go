@@ -2,8 +2,8 @@ package hub
 
 import "net"
 
-// Attach brings the connection to life on nc, which is the hub's from here on: it closes nc sooner or later, perhaps at once,
-// keeping the connection under a descriptor of its own. It returns at once. A connection that has lapsed meanwhile is closed.
+// Attach starts the connection on nc, which the hub owns from then on: it closes nc sooner or later, perhaps at once,
+// after duplicating its descriptor. Attach does not block. If the connection has lapsed meanwhile, nc is closed.
 func (c *Conn) Attach(nc net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

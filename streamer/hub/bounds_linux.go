@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bound sets the bounds on a socket. What the kernel does not know stays as it is.
+// bound sets the bounds on a socket and ignores options that the kernel does not know.
 func bound(fd int) {
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLow)
@@ -21,7 +21,7 @@ func boundTCP(_ *net.TCPConn, raw syscall.RawConn) {
 	}
 }
 
-// outstanding returns how many bytes in the socket the other end has not acknowledged.
+// outstanding returns the number of bytes in the socket that the other end has not acknowledged.
 func outstanding(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil {
@@ -30,7 +30,7 @@ func outstanding(fd int) int {
 	return n
 }
 
-// outstandingRaw is outstanding; 0 where raw is nil or closed.
+// outstandingRaw is outstanding for raw; 0 if raw is nil or closed.
 func outstandingRaw(raw syscall.RawConn) (n int) {
 	if raw != nil {
 		raw.Control(func(fd uintptr) { n = outstanding(int(fd)) })

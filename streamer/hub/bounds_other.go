@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// boundTCP sets what Go can set everywhere.
+// boundTCP sets the bounds that Go can set on every system.
 func boundTCP(tcp *net.TCPConn, _ syscall.RawConn) {
 	tcp.SetWriteBuffer(sendBuffer)
 	tcp.SetNoDelay(true)
 }
 
-// outstandingRaw does not know.
+// outstandingRaw returns 0: the number is unknown here.
 func outstandingRaw(syscall.RawConn) int { return 0 }

@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// Class is a sort of connections that are counted together. Tenants are not told apart: there are too many of them for metrics.
+// Class groups connections for counting. Tenants are not distinguished: there are too many of them for metrics.
 type Class struct{ Transport, Plan string }
 
-// latencies are the upper bounds of a histogram of how old events are when they are written to a live subscriber: from the receipt of
-// the event (tenants.Event.Time) to the socket. Each count is of those up to its bound and over the one before; the last is of all beyond.
+// latencies are the upper bounds of a histogram of delivery ages: from the receipt of an event (tenants.Event.Time)
+// to its write to a live subscriber. Each bucket counts the ages up to its bound and above the previous one; the last
+// bucket counts all above.
 var latencies = [...]time.Duration{
-	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
-	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second,
-	10 * time.Second, time.Minute,
+	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
+	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second,
+	2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, time.Minute,
 }
 
 // Latencies returns the bounds of ClassStats.Latency.
@@ -23,19 +24,19 @@ func Latencies() []time.Duration { return latencies[:] }
 // ClassStats is what the hub has counted of a class.
 type ClassStats struct {
 	Class
-	Connections int64   // now
+	Connections int64   // open now
 	Accepted    int64   // connections
-	Writes      int64   // of events; several events may go in one
+	Writes      int64   // of events; one write may carry several events
 	Deliveries  int64   // events written to, or begun for, a connection
 	Bytes       int64   // of events
-	Backlog     int64   // bytes that live connections have yet to be given, now
-	Behind      int64   // connections that take nothing for now
-	Latency     []int64 // live deliveries by age: one count for each bound of Latencies, and one for what is beyond
+	Backlog     int64   // bytes not yet written to live connections, now
+	Behind      int64   // connections that currently accept no bytes
+	Latency     []int64 // live deliveries by age: one count per bound of Latencies, and one for all above
 	LatencySum  time.Duration
 }
 
-// tally counts a class. The sums of latencies are in µs.
-type tally struct {
+// classCounters counts a class. Sums of latencies are in µs.
+type classCounters struct {
 	class                     Class
 	connections, accepted     atomic.Int64
 	writes, bytes, deliveries atomic.Int64
@@ -43,16 +44,17 @@ type tally struct {
 	latencySum                atomic.Int64
 }
 
-// classes are the tallies, by number: a connection and a worker's own counts name a class by it. It is for few classes: transports times plans.
+// classes holds the counters by number; connections and workers refer to a class by its number. It suits few classes:
+// transports times plans.
 type classes struct {
 	mu     sync.Mutex
 	number map[Class]uint16
-	list   atomic.Pointer[[]*tally] // replaced, not changed
+	list   atomic.Pointer[[]*classCounters] // replaced, never changed
 }
 
 func (cs *classes) init() {
 	cs.number = make(map[Class]uint16)
-	cs.list.Store(new([]*tally))
+	cs.list.Store(new([]*classCounters))
 }
 
 func (cs *classes) of(c Class) uint16 {
@@ -62,16 +64,16 @@ func (cs *classes) of(c Class) uint16 {
 	if !ok {
 		was := *cs.list.Load()
 		n = uint16(len(was))
-		now := append(was[:n:n], &tally{class: c})
+		now := append(was[:n:n], &classCounters{class: c})
 		cs.number[c] = n
 		cs.list.Store(&now)
 	}
 	return n
 }
 
-func (cs *classes) tally(n uint16) *tally { return (*cs.list.Load())[n] }
+func (cs *classes) counters(n uint16) *classCounters { return (*cs.list.Load())[n] }
 
-// counts is what a worker has counted of a class since it last handed that over.
+// counts is what a worker has counted of a class since its last flush.
 type counts struct {
 	some                      bool
 	writes, bytes, deliveries int64
@@ -92,11 +94,12 @@ func (w *worker) count(class uint16) *counts {
 	return n
 }
 
-// clockReads is for how many deliveries the clock is read once: they take less than a tenth of the finest latency together.
+// clockReads is the number of deliveries per reading of the clock. Together they take less than a tenth of the finest
+// latency.
 const clockReads = 16
 
-// moment is the time in µs since 1970, as of a few deliveries ago at most within a turn.
-func (w *worker) moment() int64 {
+// nowMicros returns the time in µs since 1970, at most a few deliveries old within a turn.
+func (w *worker) nowMicros() int64 {
 	if w.moments%clockReads == 0 {
 		w.micros = time.Now().UnixMicro()
 	}
@@ -104,8 +107,8 @@ func (w *worker) moment() int64 {
 	return w.micros
 }
 
-// aged counts the first frames events of the run as delivered by now, in µs since 1970.
-func (n *counts) aged(r *run, frames, now int64) {
+// countAges counts the first frames events of the batch as delivered at now, in µs since 1970.
+func (n *counts) countAges(r *batch, frames, now int64) {
 	for i := range r.steps[:frames] {
 		born := r.steps[i].born
 		if born == 0 {
@@ -121,11 +124,11 @@ func (n *counts) aged(r *run, frames, now int64) {
 	}
 }
 
-// handOver adds the worker's counts to those of the hub.
-func (w *worker) handOver() {
+// flushCounts adds the worker's counts to the hub's.
+func (w *worker) flushCounts() {
 	w.moments = 0
 	for _, class := range w.counted {
-		n, t := &w.counts[class], w.hub.classes.tally(class)
+		n, t := &w.counts[class], w.hub.classes.counters(class)
 		t.writes.Add(n.writes)
 		t.bytes.Add(n.bytes)
 		t.deliveries.Add(n.deliveries)
@@ -142,12 +145,13 @@ func (w *worker) handOver() {
 	w.counted = w.counted[:0]
 }
 
-// classStats returns what was counted of each class.
+// classStats returns the counts of each class.
 func (h *Hub) classStats() []ClassStats {
 	list := *h.classes.list.Load()
 	all := make([]ClassStats, len(list))
 	for i, t := range list {
-		s := ClassStats{Class: t.class, Connections: t.connections.Load(), Accepted: t.accepted.Load(), Writes: t.writes.Load(), Bytes: t.bytes.Load(),
+		s := ClassStats{Class: t.class, Connections: t.connections.Load(), Accepted: t.accepted.Load(),
+			Writes: t.writes.Load(), Bytes: t.bytes.Load(),
 			Deliveries: t.deliveries.Load(), LatencySum: time.Duration(t.latencySum.Load()) * time.Microsecond}
 		for b := range t.latency {
 			s.Latency = append(s.Latency, t.latency[b].Load())
@@ -167,7 +171,8 @@ func (h *Hub) classStats() []ClassStats {
 	return all
 }
 
-// backlog is how many bytes the channels have and the connection was not given yet, those included that are to go out next. c.mu held.
+// backlog returns the number of bytes that the channels have and that were not yet written to the connection,
+// including those that go out next. c.mu held.
 func (c *Conn) backlog() (bytes int64) {
 	for i := range c.subs {
 		if s := &c.subs[i]; s.live {

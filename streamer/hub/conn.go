@@ -5,44 +5,49 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// Conn is a connection: a subscriber of one or more channels. There are many of them and most are idle, so that what is here is
-// what every one needs, and nothing of it is allocated apart but info and, with several channels, subs.
+// Conn is a connection: a subscriber of one or more channels. There are many and most are idle, so it holds only what
+// every connection needs, and only info and, with several channels, subs are allocated separately.
 type Conn struct {
 	hub  *Hub
 	slot slot
 
-	mu      sync.Mutex
-	sink    sink  // nil before it is attached
-	fd      int32 // of a socketSink; -1: none
-	junk    int32 // bytes that the client sent: see heard
-	state   connState
-	blocked bool // the sink takes nothing for now
-	greeted bool // the head and the first frame are out: events may follow
-	headOut bool
-	parted  bool  // has left its topics and given its slot back
-	listed  bool  // in the hub's list of those to look after
-	beats   uint8 // visits by the sweep
-	class   uint16
-	unknown int16 // subs whose position is not known yet
-	running int16 // subs whose channel has not ended
-	seed    uint32
-	since   int64 // ms; with blocked: when the oldest unsent byte should have gone out. With listed alone: when sent was owed
-	until   int64 // ms; when this state is over; 0: no such time
-	expires int64 // ms; when the credential is over; 0: never
-	warn    int64 // ms; when to tell that it will be; 0: told, or never
+	mu       sync.Mutex
+	sink     sink  // nil before it is attached
+	fd       int32 // of a socketSink; -1: none
+	received int32 // bytes that the client sent: see receive
+	state    connState
+	blocked  bool // the sink accepts no bytes for now
+	greeted  bool // the head and the first frame are written: events may follow
+	headOut  bool
+	departed bool  // has left its topics and given its slot back
+	listed   bool  // in the hub's list of stuck connections
+	beats    uint8 // visits by the sweep
+	class    uint16
+	unknown  int16 // subs whose position is not known yet
+	running  int16 // subs whose channel has not ended
+	seed     uint32
+	// ms; if blocked, when the oldest unsent byte should have gone out; if only listed, when sent was owed
+	since   int64
+	until   int64 // ms; end of this state; 0: none
+	expires int64 // ms; end of the credential; 0: never
+	warn    int64 // ms; when to warn of that; 0: warned, or never
 	sent    int64
-	owed    int64 // what of sent the other end is to have acknowledged before since, or with listed false the last heartbeat, is too long ago
-	format  Format
-	hidden  tenants.Hidden // what of payloads is not shown here
-	out     [][]byte       // what is to go out before anything else, in pieces
-	subs    []sub
-	one     [1]sub
+	// the part of sent that the other end must acknowledge in time: since `since`, or if not listed, since the last
+	// heartbeat
+	owed   int64
+	format Format
+	hidden hidden.Hidden // fields of payloads that are not shown here
+	out    [][]byte      // pieces to write before anything else
+	subs   []sub
+	one    [1]sub
 	*info
 }
 
-// info is what the hub needs of a connection now and then. Its fields are constant but principal and head.
+// info holds the values that the hub needs of a connection now and then. Its fields are constant, except principal
+// and head.
 type info struct {
 	id        string
 	principal *tenants.Principal // guarded by the connection's mu
@@ -52,7 +57,7 @@ type info struct {
 	head      []byte // guarded by the connection's mu; nil once written
 	release   func()
 	poll      *polling
-	hearing   *hearing // nil: nobody listens to the client
+	inbound   *inbound // nil: the client may not send anything
 }
 
 // sub is a connection's place in one topic.
@@ -60,17 +65,17 @@ type sub struct {
 	conn  *Conn
 	topic *topic // nil before it is subscribed; guarded by the connection's mu
 
-	// These belong to the worker that runs the topic.
+	// These fields belong to the worker that runs the topic.
 	index   int  // in topic.subs; -1: not there
 	dirty   bool // in topic.dirty
 	waiting bool // in topic.waiters
-	read    bool // has had a page read
-	ahead   bool // its cursor is beyond the head, and the log is being asked
+	read    bool // a page was read for it
+	ahead   bool // its cursor is beyond the head, and the log is being read
 
-	// These are guarded by the connection's mu.
+	// These fields are guarded by the connection's mu.
 	live  bool  // has been at the head
-	ended bool  // has been told so
-	pos   int64 // everything up to here is out, or in conn.out; -1: not known yet
+	ended bool  // the client was told that the channel has ended
+	pos   int64 // everything up to here is written or in conn.out; -1: unknown
 	bytes int64 // the topic's count of bytes at pos, once live
 }
 
@@ -79,24 +84,28 @@ type connState uint8
 const (
 	prepared connState = iota // by the route; no topic knows it
 	serving
-	closing  // its last bytes are on their way out
-	draining // the other end is to close
+	closing  // its last bytes are being written
+	draining // waits for the other end to close
 	gone
 )
 
-// Open prepares a connection in the route; Attach or Wait brings it to life. On error the subscription's Release is not called:
-// kind Unavailable, code draining, while the hub is drained.
+// Open prepares a connection in the route; Attach or Wait starts it. On an error the subscription's Release is not
+// called; while the hub is drained the error is of kind Unavailable, code draining.
 func (h *Hub) Open(s Subscription) (*Conn, error) {
 	n := len(s.Channels)
-	if n == 0 || n > tenants.MaxChannels || s.Positions != nil && len(s.Positions) != n || s.Format == nil && s.Poll == nil {
-		return nil, tenants.Errorf(tenants.Internal, "subscription_malformed", "%d channels, %d positions", n, len(s.Positions))
+	if n == 0 || n > tenants.MaxChannels || s.Positions != nil && len(s.Positions) != n ||
+		s.Format == nil && s.Poll == nil {
+		return nil, tenants.Errorf(tenants.Internal, "subscription_malformed",
+			"a subscription with %d channels and %d positions is malformed", n, len(s.Positions))
 	}
 	if h.draining.Load() {
-		return nil, tenants.Errorf(tenants.Unavailable, "draining", "this node is about to stop")
+		return nil, tenants.Errorf(tenants.Unavailable, "draining",
+			"this node is going out of service; another node serves the request")
 	}
 	c := &Conn{
 		hub: h, fd: -1, format: s.Format, seed: tenants.CursorSeed(s.Channels), running: int16(n),
-		info: &info{id: s.ID, principal: s.Principal, transport: s.Transport, remote: s.Remote, opened: time.Now(), head: s.Head, release: s.Release},
+		info: &info{id: s.ID, principal: s.Principal, transport: s.Transport, remote: s.Remote, opened: time.Now(),
+			head: s.Head, release: s.Release},
 	}
 	if c.id == "" {
 		c.id = tenants.NewID(tenants.PrefixConnection)
@@ -105,8 +114,8 @@ func (h *Hub) Open(s Subscription) (*Conn, error) {
 		c.poll, c.headOut = newPolling(*s.Poll), true
 	}
 	c.class = h.classes.of(Class{s.Transport, s.Plan})
-	if s.Ears != nil {
-		c.hearing = &hearing{ears: s.Ears}
+	if s.Input != nil {
+		c.inbound = &inbound{input: s.Input}
 	}
 	c.subs = c.one[:]
 	if n > 1 {
@@ -120,7 +129,7 @@ func (h *Hub) Open(s Subscription) (*Conn, error) {
 			c.unknown++
 		}
 	}
-	for i, name := range s.Channels { // a topic may be made here and be idle until Attach; it is given up again like any other
+	for i, name := range s.Channels { // a topic made here may be idle until Attach; it is removed like any other
 		c.subs[i].topic = h.topic(topicKey{s.Tenant, name})
 	}
 	if s.Principal != nil && !s.Principal.Expires.IsZero() {
@@ -137,32 +146,32 @@ func (h *Hub) Open(s Subscription) (*Conn, error) {
 // ID returns the connection's id.
 func (c *Conn) ID() string { return c.id }
 
-// Position returns how far the connection is in its first channel: everything up to there was written to it, or is about to be; 0 before that is
-// known.
+// Position returns how far the connection is in its first channel: everything up to there was written or is about to
+// be. It returns 0 while the position is unknown.
 func (c *Conn) Position() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return max(0, c.subs[0].pos)
 }
 
-// over tells whether the connection has left its topics, or is about to.
+// over reports whether the connection has left its topics, or is about to.
 func (c *Conn) over() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state != serving
 }
 
-// from returns the position that the subscriber begins at; -1: now.
+// from returns the position that the subscriber starts at; -1: the present.
 func (s *sub) from() int64 {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	return s.pos
 }
 
-// serve subscribes the connection to its channels; s is nil for a poll that somebody waits for. c.mu held.
+// serve subscribes the connection to its channels; s is nil for a poll that Wait serves. c.mu held.
 func (c *Conn) serve(s sink) {
 	c.sink, c.state, c.until = s, serving, 0
-	tally := c.hub.classes.tally(c.class)
+	tally := c.hub.classes.counters(c.class)
 	tally.connections.Add(1)
 	tally.accepted.Add(1)
 	if c.poll != nil {
@@ -172,7 +181,7 @@ func (c *Conn) serve(s sink) {
 		c.traceSession("")
 	}
 	c.planWarning(c.hub.now())
-	c.mindExpiry(c.hub.now())
+	c.scheduleExpiry(c.hub.now())
 	for i := range c.subs {
 		sub := &c.subs[i]
 		for !sub.topic.post(op{kind: opSubscribe, sub: sub}) { // removed since
@@ -186,7 +195,8 @@ func (c *Conn) serve(s sink) {
 	}
 }
 
-// begins is told once it is known where the connection begins in each of its channels. Nothing is given to it before. c.mu held.
+// begins is called once the connection's position in each of its channels is known. Nothing is written to it before.
+// c.mu held.
 func (c *Conn) begins() {
 	c.traceSession("")
 	if len(c.subs) > 1 {
@@ -196,107 +206,8 @@ func (c *Conn) begins() {
 	}
 }
 
-// Abandon gives up a connection that was never attached.
-func (c *Conn) Abandon() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == prepared {
-		c.abort(causeAbandoned)
-	}
-}
-
-// wakeAt has the sweep look at the connection at the time given, when its state is over. c.mu held.
+// wakeAt makes the sweep visit the connection at the time given, the end of its state. c.mu held.
 func (c *Conn) wakeAt(ms int64) {
 	c.until = ms
 	c.hub.deadlines.add(ms, c.slot)
-}
-
-// leave gives back the connection's place in its topics and its slot, once. c.mu held.
-func (c *Conn) leave(why cause) {
-	if c.parted {
-		return
-	}
-	c.parted = true
-	if c.state != prepared {
-		c.hub.classes.tally(c.class).connections.Add(-1)
-		c.hub.stats.ended[why].Add(1)
-		if c.unknown > 0 { // its coming was to be recorded once it is known where it begins
-			c.traceSession("")
-		}
-		c.traceSession(why.String())
-		for i := range c.subs {
-			c.subs[i].topic.post(op{kind: opUnsubscribe, sub: &c.subs[i], why: why})
-		}
-		if c.poll != nil {
-			c.poll.answer(Result{Err: tenants.Errorf(tenants.Unavailable, "poll_ended", "the wait has ended early")})
-		}
-	}
-	if c.release != nil {
-		c.release()
-	}
-}
-
-// abort ends the connection at once. c.mu held.
-func (c *Conn) abort(why cause) {
-	if c.state == gone {
-		return
-	}
-	c.leave(why)
-	c.state = gone
-	c.out, c.head = nil, nil
-	switch {
-	case c.sink == nil:
-	case why == causeStalled || why == causeBacklog:
-		c.sink.reset()
-	default:
-		c.sink.close()
-	}
-	c.hub.slots.remove(c.slot)
-}
-
-const drainTime = time.Second
-
-// finish ends the connection once everything is written: the other end gets to read it before the connection goes. c.mu held.
-func (c *Conn) finish(why cause) {
-	c.leave(why)
-	c.state = draining
-	if c.sink == nil {
-		c.abort(why)
-		return
-	}
-	c.wakeAt(c.hub.now() + drainTime.Milliseconds())
-	c.sink.shutdown()
-}
-
-// left is the sink's: the other end has closed, or the connection broke. c.mu held.
-func (c *Conn) left() { c.abort(causeLeft) }
-
-// due is the sweep's, at a time that was asked for.
-func (c *Conn) due(w *worker, now int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	timeIsUp := c.until > 0 && c.until <= now
-	switch c.state {
-	case prepared:
-		if timeIsUp {
-			c.abort(causeAbandoned)
-		}
-	case serving:
-		if c.expires > 0 && c.expires <= now {
-			c.end(w, causeExpired)
-			return
-		}
-		if c.warn > 0 && c.warn <= now {
-			c.warnOfExpiry()
-		}
-		if timeIsUp && c.poll != nil {
-			c.until = 0
-			c.poll.late = true
-			c.completePoll(w)
-		}
-	case closing, draining:
-		if timeIsUp {
-			c.abort(causeStalled)
-		}
-	}
 }

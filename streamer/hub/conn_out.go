@@ -9,9 +9,10 @@ import (
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/envelope"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
-// put writes b, which is the caller's, behind everything written before. c.mu held.
+// put writes b after everything written before. b stays the caller's. c.mu held.
 func (c *Conn) put(b []byte) {
 	if len(c.out) > 0 || c.blocked {
 		c.out = append(c.out, append([]byte(nil), b...))
@@ -31,13 +32,13 @@ func (c *Conn) put(b []byte) {
 	}
 }
 
-// block notes that the sink takes nothing more, and since when something should have gone out.
+// block notes that the sink accepts nothing more, and since when something should have gone out.
 func (c *Conn) block(since int64) {
 	c.blocked, c.since = true, since
-	c.hub.lookAfter(c)
+	c.hub.watchStuck(c)
 }
 
-// ready is the sink's: it takes bytes again. c.mu held.
+// ready is called by the sink when it accepts bytes again. c.mu held.
 func (c *Conn) ready() {
 	if !c.blocked || c.state == gone {
 		return
@@ -68,15 +69,15 @@ func (c *Conn) ready() {
 	case closing:
 		c.finish(causeEnded)
 	case serving:
-		c.payBack()
+		c.writeReply()
 		for i := range c.subs {
 			c.subs[i].topic.post(op{kind: opPump, sub: &c.subs[i]})
 		}
 	}
 }
 
-// replaying tells whether the connection has yet to catch up with one of its channels. Until then any progress is good enough:
-// who was cut for being slow would only begin the same event again. c.mu held.
+// replaying reports whether the connection has yet to catch up with one of its channels. Until then any progress is
+// enough: a client that is cut for being slow would only start the same event again. c.mu held.
 func (c *Conn) replaying() bool {
 	for i := range c.subs {
 		if !c.subs[i].live {
@@ -86,7 +87,7 @@ func (c *Conn) replaying() bool {
 	return false
 }
 
-// sendHead writes the response's head if that has not been written. c.mu must not be held.
+// sendHead writes the response's head unless it was written. c.mu must not be held.
 func (c *Conn) sendHead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,7 +105,7 @@ func (c *Conn) takeHead() []byte {
 	return head
 }
 
-// greet writes the first frame, once every position is known: from its id on nothing is missed. c.mu held.
+// greet writes the first frame once every position is known: after its id no event is missed. c.mu held.
 func (c *Conn) greet(w *worker) {
 	c.greeted = true
 	o := &c.hub.o
@@ -114,10 +115,10 @@ func (c *Conn) greet(w *worker) {
 	b = c.format.AppendControl(b, sse.Open, data, c.cursor(), retry)
 	c.put(b)
 	w.scratch = b[:0]
-	c.payBack()
+	c.writeReply()
 }
 
-// positions appends where the connection is. c.mu held.
+// positions appends the connection's positions. c.mu held.
 func (c *Conn) positions(dst []int64) []int64 {
 	for i := range c.subs {
 		dst = append(dst, c.subs[i].pos)
@@ -125,14 +126,14 @@ func (c *Conn) positions(dst []int64) []int64 {
 	return dst
 }
 
-// cursor returns where the connection is, as text. c.mu held; every position must be known.
+// cursor returns the connection's positions as text. c.mu held; every position must be known.
 func (c *Conn) cursor() string {
 	var few [8]int64
 	return string(tenants.AppendCursor(nil, c.seed, c.positions(few[:0])))
 }
 
-// gapFrame appends the frame that says what is lost. c.mu held; the position must be behind the gap already.
-func (c *Conn) gapFrame(dst []byte, g tenants.Gap) []byte {
+// gapFrame appends the frame that reports a gap. c.mu held; the position must already be past the gap.
+func (c *Conn) gapFrame(dst []byte, g eventlog.Gap) []byte {
 	data := append([]byte(`{"channel":`), envelope.AppendString(nil, g.Channel)...)
 	if g.Reset {
 		data = append(data, `,"reset":true}`...)
@@ -143,7 +144,7 @@ func (c *Conn) gapFrame(dst []byte, g tenants.Gap) []byte {
 	return c.format.AppendControl(dst, sse.Gap, data, c.cursor(), 0)
 }
 
-// channelEnded tells the client that a channel has ended, and ends the connection with its last one. c.mu held.
+// channelEnded tells the client that a channel has ended, and ends the connection with its last channel. c.mu held.
 func (c *Conn) channelEnded(w *worker, s *sub) {
 	s.ended = true
 	c.running--
@@ -152,10 +153,10 @@ func (c *Conn) channelEnded(w *worker, s *sub) {
 		c.put(c.format.AppendControl(w.scratch[:0], sse.Ended, data, c.cursor(), 0))
 		return
 	}
-	c.bid(sse.Ended, string(data), Stop, 0, causeEnded)
+	c.endWith(sse.Ended, string(data), Stop, 0, causeEnded)
 }
 
-// end ends the connection with the frame that tells why. c.mu held.
+// end ends the connection with a frame that says why. c.mu held.
 func (c *Conn) end(w *worker, why cause) {
 	switch {
 	case c.state == prepared:
@@ -170,20 +171,22 @@ func (c *Conn) end(w *worker, why cause) {
 	o := &c.hub.o
 	switch why {
 	case causeExpired:
-		c.bid(sse.Expired, `{"detail":"the credential has expired"}`, Stop, 0, why)
+		c.endWith(sse.Expired, `{"detail":"the credential has expired"}`, Stop, 0, why)
 	case causeDenied:
-		c.bid(sse.Denied, `{"detail":"the right to listen has ended"}`, Stop, 0, why)
+		c.endWith(sse.Denied, `{"detail":"the right to subscribe was taken away"}`, Stop, 0, why)
 	case causeDrained:
-		c.bid(sse.Goodbye, `{"reason":"drain"}`, "", o.RetryMin+rand.N(o.RetryMax-o.RetryMin+1), why)
+		c.endWith(sse.Goodbye, `{"reason":"drain"}`, "", o.RetryMin+rand.N(o.RetryMax-o.RetryMin+1), why)
 	case causeShed:
-		c.bid(sse.Quota, `{"code":"connection_limit","detail":"the account has as many connections open as its limit allows"}`, "", o.RetryMax+rand.N(o.RetryMax+1), why)
+		c.endWith(sse.Quota,
+			`{"code":"connection_limit","detail":"the account has reached its limit of connections; try again later"}`,
+			"", o.RetryMax+rand.N(o.RetryMax+1), why)
 	case causeClosed:
-		c.bid(sse.Denied, `{"detail":"the connection was closed by its owner"}`, Stop, 0, why)
+		c.endWith(sse.Denied, `{"detail":"the connection was closed by its owner"}`, Stop, 0, why)
 	}
 }
 
-// bid writes the control that ends the stream, and ends it. c.mu held.
-func (c *Conn) bid(name, data, cursor string, retry time.Duration, why cause) {
+// endWith writes the control that ends the stream, and ends it. c.mu held.
+func (c *Conn) endWith(name, data, cursor string, retry time.Duration, why cause) {
 	c.last(c.format.AppendClose(c.format.AppendControl(nil, name, []byte(data), cursor, retry), name), why)
 }
 
@@ -194,8 +197,8 @@ func (c *Conn) goodbye(w *worker) {
 	c.end(w, causeDrained)
 }
 
-// closingTime is how long the last bytes of a stream may take to leave. The answer to a poll is all that there is of it, and has as long as
-// anything on a stream.
+// closingTime bounds the writing of a stream's last bytes. The response to a poll is all of its bytes and has as long
+// as any byte of a stream.
 const closingTime = time.Second
 
 func (c *Conn) closingTime() time.Duration {
@@ -222,15 +225,15 @@ func (c *Conn) last(b []byte, why cause) {
 	}
 }
 
-// beat is the sweep's, twice in each heartbeat's time. ping and named are in the connection's format. c.mu must not be held.
+// beat is called by the sweep twice per heartbeat. c.mu must not be held.
 func (c *Conn) beat(b *beats, now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != serving {
 		return
 	}
-	c.mindExpiry(now)
-	if c.poll != nil || !c.headOut || !c.listen() {
+	c.scheduleExpiry(now)
+	if c.poll != nil || !c.headOut || !c.checkSilence() {
 		return
 	}
 	c.beats++
@@ -249,8 +252,8 @@ func (c *Conn) beat(b *beats, now int64) {
 	}
 }
 
-// findStuck looks, half-way between two heartbeats, whether the other end has taken everything: at the heartbeat itself it cannot have. What
-// was sent up to that has been owed since. c.mu held.
+// findStuck checks, half-way between two heartbeats, whether the other end has acknowledged everything; at the
+// heartbeat itself it cannot have. Bytes sent until now are owed from now on. c.mu held.
 func (c *Conn) findStuck(now int64) {
 	if c.listed {
 		return
@@ -263,11 +266,11 @@ func (c *Conn) findStuck(now int64) {
 	if c.sent-int64(q) >= c.owed {
 		c.owed, c.since = c.sent, now
 	}
-	c.hub.lookAfter(c)
+	c.hub.watchStuck(c)
 }
 
-// lookAfter is the sweep's, each second while the connection is blocked or the other end has not taken everything; false: it no
-// longer needs that.
+// stillStuck is called by the sweep every second while the connection is blocked or the other end has not
+// acknowledged everything. It returns false when that is over.
 func (c *Conn) stillStuck(now int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -281,7 +284,7 @@ func (c *Conn) stillStuck(now int64) bool {
 			c.listed = false
 			return false
 		}
-		if c.sent-int64(q) >= c.owed { // everything that was unsent then; less would let a client live that takes a byte now and then
+		if c.sent-int64(q) >= c.owed { // all bytes of then; less would let a client live that takes a byte now and then
 			c.owed, c.since = c.sent, now
 		}
 	}

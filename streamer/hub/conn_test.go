@@ -19,7 +19,8 @@ func TestTheFirstFrame(t *testing.T) {
 			got := x.now().got
 			d := eventstream.NewDecoder(strings.NewReader(strings.TrimPrefix(got, "HTTP/1.1 200 OK\r\n\r\n")), 1000)
 			e, err := d.Next()
-			if err != nil || e.Name != sse.Open || string(e.Data) != `{"connection_id":"con_x","heartbeat_ms":40000}` || e.ID != "0" {
+			if err != nil || e.Name != sse.Open || string(e.Data) != `{"connection_id":"con_x","heartbeat_ms":40000}` ||
+				e.ID != "0" {
 				t.Fatalf("%+v, %v", e, err)
 			}
 			if d.Retry() < 2*time.Second || d.Retry() > 4*time.Second {
@@ -55,17 +56,19 @@ func TestAChannelEnds(t *testing.T) {
 		}
 		r.publish("b", "1")
 		end("b")
-		if got := two.text(); !two.now().shut || !strings.HasSuffix(got, `hookcast.ended{"channel":"b"}@!stop`) || strings.Count(got, "hookcast.ended") != 2 {
+		if got := two.text(); !two.now().shut || !strings.HasSuffix(got, `hookcast.ended{"channel":"b"}@!stop`) ||
+			strings.Count(got, "hookcast.ended") != 2 {
 			t.Error(got)
 		}
-		for _, cursor := range []string{"", "0", "1"} { // those who come late
+		for _, cursor := range []string{"", "0", "1"} { // late subscribers
 			y := r.connect(cursor, "a")
 			r.settle()
-			if got := y.text(); !strings.HasSuffix(got, `hookcast.ended{"channel":"a"}@!stop`) || strings.Contains(got, "bye") != (cursor == "0") {
+			if got := y.text(); !strings.HasSuffix(got, `hookcast.ended{"channel":"a"}@!stop`) ||
+				strings.Contains(got, "bye") != (cursor == "0") {
 				t.Errorf("from %q: %s", cursor, got)
 			}
 		}
-		r.pass(2 * time.Minute) // the topic is given up and made again
+		r.pass(2 * time.Minute) // the topic is removed and created again
 		y := r.connect("", "a")
 		r.settle()
 		y.want(`open@1 hookcast.ended{"channel":"a"}@!stop`)
@@ -111,7 +114,8 @@ func TestConnections(t *testing.T) {
 		r.publish("a", strings.Repeat("x", 1000))
 		r.settle()
 		list := r.hub.Connections(ten)
-		if len(list) != 1 || list[0].ID != x.c.ID() || strings.Join(list[0].Channels, " ") != "a b" || list[0].Transport != "sse" || list[0].Remote != "192.0.2.1" ||
+		if len(list) != 1 || list[0].ID != x.c.ID() || strings.Join(list[0].Channels, " ") != "a b" ||
+			list[0].Transport != "sse" || list[0].Remote != "192.0.2.1" ||
 			list[0].Backlog < 1000 || list[0].Cursor != x.lastID() || list[0].Sent != int64(len(x.now().got)) {
 			t.Errorf("%+v", list)
 		}

@@ -10,14 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelMemory is what the kernel holds for what the hub has sent over the connection: SK_MEMINFO_WMEM_QUEUED of sock_diag(7).
+// kernelMemory returns the kernel's memory for the bytes that the hub has sent over the connection:
+// SK_MEMINFO_WMEM_QUEUED of sock_diag(7).
 func (p *peer) kernelMemory() (bytes int) {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
 	read := func(fd int) {
 		var v [9]uint32
 		size := uint32(len(v) * 4)
-		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&v)), uintptr(unsafe.Pointer(&size)), 0)
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&v)), uintptr(unsafe.Pointer(&size)), 0)
 		if errno == 0 {
 			bytes = int(v[5])
 		}
@@ -44,8 +46,8 @@ func (p *peer) hearsAnEnd() (told bool) {
 	return told
 }
 
-// Twenty that never read among a hundred that do: these lose nothing, those are cut and counted, and what the kernel holds for them is
-// bounded.
+// Twenty clients that never read among a hundred that do: those that read lose nothing, the others are cut and
+// counted, and the kernel's memory for them is bounded.
 func TestTwentyThatNeverReadAmongAHundred(t *testing.T) {
 	const readers, deaf, events = 100, 20, 30
 	onSockets(t, Options{UnsentAge: 8 * time.Second, UnsentBytes: 1 << 40}, func(t *testing.T, s *server) {
@@ -53,7 +55,7 @@ func TestTwentyThatNeverReadAmongAHundred(t *testing.T) {
 		var hearing, stuck []*peer
 		for range readers {
 			p := s.dial(Subscription{}, "", "", "a")
-			p.SetDeadline(time.Now().Add(2 * time.Minute)) // a net to fall into, on a busy machine
+			p.SetDeadline(time.Now().Add(2 * time.Minute)) // a safety net on a busy machine
 			p.next()
 			hearing = append(hearing, p)
 		}
@@ -79,7 +81,7 @@ func TestTwentyThatNeverReadAmongAHundred(t *testing.T) {
 		most := 0
 		for range events {
 			s.publish("a", data)
-			for range readers { // all have it before the next goes out: who reads is never behind
+			for range readers { // all have it before the next one goes out: a client that reads is never behind
 				if err := <-turns; err != nil {
 					t.Fatal(err)
 				}

@@ -16,7 +16,9 @@ func TestDrain(t *testing.T) {
 		for range 100 {
 			all = append(all, r.connect("", "a"))
 		}
-		poll := r.with(Subscription{Poll: &Poll{Wait: time.Minute, Respond: func(Result) []byte { return []byte("x") }}}, "", "a").attach()
+		poll := r.with(Subscription{Poll: &Poll{Wait: time.Minute, Respond: func(Result) []byte {
+			return []byte("x")
+		}}}, "", "a").attach()
 		r.settle()
 		begin := time.Now()
 		go r.hub.Drain(r.t.Context(), 100*time.Second)
@@ -31,13 +33,15 @@ func TestDrain(t *testing.T) {
 		if ended < 40 || ended > 60 {
 			t.Errorf("%d of 100 after half of the time", ended)
 		}
-		if _, err := r.hub.Open(Subscription{Tenant: ten, Channels: []string{"a"}, Format: sse.Data}); tenants.CodeOf(err) != "draining" {
+		if _, err := r.hub.Open(Subscription{Tenant: ten, Channels: []string{"a"},
+			Format: sse.Data}); tenants.CodeOf(err) != "draining" {
 			t.Errorf("opening while draining: %v", err)
 		}
 		r.pass(51*time.Second - time.Since(begin) + 50*time.Second)
 		r.settle()
 		for _, x := range all {
-			if !x.now().shut || !strings.Contains(x.text(), "hookcast.goodbye") || x.lastID() != "0" || x.now().released != 1 {
+			if !x.now().shut || !strings.Contains(x.text(), "hookcast.goodbye") || x.lastID() != "0" ||
+				x.now().released != 1 {
 				t.Fatalf("%s", x.text())
 			}
 		}
@@ -47,7 +51,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// What closes behind Drain must not take away a goodbye that a client has yet to read.
+// A close after Drain must not destroy a goodbye that a client has yet to read.
 func TestDrainReturnsOnceTheLastSocketIsClosed(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		prompt, silent, prepared := r.connect("", "a"), r.connect("", "a"), r.open("", "a")
@@ -77,7 +81,8 @@ func TestDrainReturnsOnceTheLastSocketIsClosed(t *testing.T) {
 		}
 		r.pass(drainTime + 2*tick)
 		if !ended() || !silent.now().over || prepared.now().released != 1 {
-			t.Errorf("returned %v, the silent one closed %v, the prepared one released %d times", ended(), silent.now().over, prepared.now().released)
+			t.Errorf("returned %v, the silent one closed %v, the prepared one released %d times",
+				ended(), silent.now().over, prepared.now().released)
 		}
 	})
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/hookcast/hookcast/tenants/envelope"
 )
 
-// A credential that comes to its end is told of ahead, so that its holder can renew the connection rather than lose it: a
-// fifth of the credential's life before, a minute at most. Each connection is told at a moment of its own in the first half of
-// that time, since credentials that were made together end together.
+// The client is warned before its credential expires, so that it can renew the connection instead of losing it: a
+// fifth of the credential's life before, a minute at most. Each connection is warned at a random moment in the first
+// half of that time, because credentials that were issued together expire together.
 const (
 	warnPart   = 5
 	warnAtMost = time.Minute
 )
 
-// planWarning decides when the client is told that its credential comes to its end. c.mu held.
+// planWarning decides when to warn the client that its credential expires. c.mu held.
 func (c *Conn) planWarning(now int64) {
 	c.warn = 0
 	if c.expires == 0 || c.poll != nil {
@@ -31,9 +31,9 @@ func (c *Conn) planWarning(now int64) {
 	c.warn = max(1, c.expires-ahead/2-rand.N(ahead/2+1))
 }
 
-// mindExpiry has the sweep look at the connection when its credential is over, and when that is to be told, if it is before the wheel
-// comes round again. c.mu held.
-func (c *Conn) mindExpiry(now int64) {
+// scheduleExpiry makes the sweep visit the connection at the warning and at the expiry, if these are due before the
+// wheel comes round again. c.mu held.
+func (c *Conn) scheduleExpiry(now int64) {
 	for _, at := range []int64{c.warn, c.expires} {
 		if at > 0 && at < now+c.hub.wheelTurn() {
 			c.hub.deadlines.add(at, c.slot)
@@ -41,8 +41,8 @@ func (c *Conn) mindExpiry(now int64) {
 	}
 }
 
-// endBy says that the credential is over at the time given, unless it is over sooner; zero: nothing is said.
-func (c *Conn) endBy(at time.Time) {
+// expireBy sets the end of the credential to at, unless it ends sooner. The zero time changes nothing.
+func (c *Conn) expireBy(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at.IsZero() || c.expires > 0 && c.expires <= at.UnixMilli() {
@@ -51,11 +51,11 @@ func (c *Conn) endBy(at time.Time) {
 	c.expires = at.UnixMilli()
 	c.planWarning(c.hub.now())
 	if c.state == serving {
-		c.mindExpiry(c.hub.now())
+		c.scheduleExpiry(c.hub.now())
 	}
 }
 
-// warnOfExpiry tells the client that its credential comes to its end, once, and not before its first frame. c.mu held.
+// warnOfExpiry warns the client that its credential expires, once, and not before its first frame. c.mu held.
 func (c *Conn) warnOfExpiry() {
 	if !c.greeted {
 		c.warn = c.hub.now() + time.Second.Milliseconds()

@@ -24,7 +24,7 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
-// Connections that come at once are not all written to at once.
+// Connections that come together do not all get their heartbeats together.
 func TestHeartbeatsAreSpread(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		var all []*client

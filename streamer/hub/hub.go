@@ -11,7 +11,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Hub fans events out to the connections of this process. Make one with New.
+// Hub fans events out to the connections of this process. Create one with New.
 type Hub struct {
 	o      Options
 	ctx    context.Context
@@ -21,10 +21,10 @@ type Hub struct {
 	mu     sync.Mutex
 	topics map[topicKey]*topic
 	list   []*topic // by index; nil: free
-	holes  []int
+	free   []int
 
 	runnable  queue[*topic]
-	reads     queue[job]
+	reads     queue[ioTask]
 	slots     slots
 	deadlines deadlines
 	stuck     struct {
@@ -32,21 +32,21 @@ type Hub struct {
 		at []slot
 	}
 	rechecks rechecks
-	tracing  traced
+	tracing  tracingTenants
 	poller   pollerOnce
 
-	clock    atomic.Int64  // ms since 1970, as of the last tick
-	stamps   atomic.Uint64 // of topics' rings
-	memory   atomic.Int64  // bytes of rings and pages
-	draining atomic.Bool
-	node     atomic.Pointer[string]
-	stats    counters
-	classes  classes
-	troubles atomic.Int64 // ms; when trouble was logged last
+	clock        atomic.Int64  // ms since 1970, as of the last tick
+	stamps       atomic.Uint64 // the last stamp given to a topic
+	memory       atomic.Int64  // bytes of rings and pages
+	draining     atomic.Bool
+	node         atomic.Pointer[string]
+	stats        counters
+	classes      classes
+	lastRetryLog atomic.Int64 // ms; when a retry was last logged
 }
 
-// job is I/O for a topic; what it returns is run by the topic.
-type job struct {
+// ioTask is I/O for a topic; the topic runs the function that it returns.
+type ioTask struct {
 	t *topic
 	f func(context.Context) func(*worker)
 }
@@ -92,18 +92,18 @@ func (h *Hub) Close() {
 	h.wg.Wait()
 }
 
-// Send takes notices for this node: it is [tenants.Inboxes] where there is one process. A notice without a channel says that
-// something about the tenant changed: see Recheck.
-func (h *Hub) Send(_ context.Context, node string, ns ...tenants.Notice) error {
+// Send delivers notices to this node: it implements [tenants.Inboxes] for a single process. A notice without a
+// channel says that the tenant has changed: see Recheck.
+func (h *Hub) Send(_ context.Context, node string, ns ...tenants.InboxMessage) error {
 	if node != h.nodeID() {
-		return tenants.Errorf(tenants.NotFound, "node_not_found", "there is no such node")
+		return tenants.Errorf(tenants.NotFound, "node_not_found", "no node has this name")
 	}
 	h.Deliver(ns...)
 	return nil
 }
 
-// Deliver takes notices for this node, under whatever name they came. It does not wait.
-func (h *Hub) Deliver(ns ...tenants.Notice) {
+// Deliver delivers notices to this node, under any name of it. It does not block.
+func (h *Hub) Deliver(ns ...tenants.InboxMessage) {
 	for _, n := range ns {
 		if n.Channel == "" {
 			h.Recheck(n.Tenant)
@@ -118,10 +118,10 @@ func (h *Hub) Deliver(ns ...tenants.Notice) {
 	}
 }
 
-// Drain ends every connection within the time given, one by one in random order, each with a goodbye and a retry time of its
-// own. New ones are refused from now on. It returns once the last socket is closed, so that what closes next (the hub, the
-// process) takes no goodbye away that is still under way; that is at most some 2 s after the last goodbye, or when ctx ends; a client
-// that reads the answer to its poll slowly has longer.
+// Drain ends every connection within the time given, one by one in random order, each with a goodbye and a random
+// retry time. New connections are refused from now on. Drain returns once the last socket is closed, so that closing
+// the hub or the process afterwards cuts off no goodbye: at most some 2 s after the last one, or when ctx ends. A
+// client that reads the response to its poll slowly may take longer.
 func (h *Hub) Drain(ctx context.Context, over time.Duration) {
 	h.draining.Store(true)
 	w := newWorker(h)
@@ -138,7 +138,7 @@ func (h *Hub) Drain(ctx context.Context, over time.Duration) {
 		c.goodbye(w)
 	}
 	for {
-		conns := h.slots.all() // those whose last bytes are on their way, and those that Open let in as the drain began
+		conns := h.slots.all() // connections with last bytes to write, and those that Open admitted as the drain began
 		if len(conns) == 0 {
 			return
 		}
@@ -157,10 +157,10 @@ func (h *Hub) Drain(ctx context.Context, over time.Duration) {
 
 func (h *Hub) nodeID() string { return *h.node.Load() }
 
-// now is the hub's clock, in ms since 1970, to a tick.
+// now returns the hub's clock in ms since 1970, exact to a tick.
 func (h *Hub) now() int64 { return h.clock.Load() }
 
-// topic returns the channel's topic, making it if there is none.
+// topic returns the channel's topic and creates it if necessary.
 func (h *Hub) topic(k topicKey) *topic {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -169,9 +169,9 @@ func (h *Hub) topic(k topicKey) *topic {
 		t = &topic{hub: h, key: k, emptySince: h.now()}
 		t.changed()
 		h.topics[k] = t
-		if n := len(h.holes); n > 0 {
-			t.index = h.holes[n-1]
-			h.holes = h.holes[:n-1]
+		if n := len(h.free); n > 0 {
+			t.index = h.free[n-1]
+			h.free = h.free[:n-1]
 			h.list[t.index] = t
 		} else {
 			t.index = len(h.list)
@@ -183,9 +183,9 @@ func (h *Hub) topic(k topicKey) *topic {
 
 const ioTime = 30 * time.Second
 
-// io has f run where waiting is allowed, and what it returns run by the topic.
+// io runs f where it may block; the topic runs the function that f returns.
 func (h *Hub) io(t *topic, f func(context.Context) func(*worker)) {
-	h.reads.push(t.key.tenant, job{t, f})
+	h.reads.push(t.key.tenant, ioTask{t, f})
 }
 
 func (h *Hub) read() {
@@ -201,7 +201,7 @@ func (h *Hub) read() {
 	}
 }
 
-// after has then run by the topic after a while.
+// after makes the topic run then after d.
 func (h *Hub) after(t *topic, d time.Duration, then func(*worker)) {
 	time.AfterFunc(d, func() {
 		if h.ctx.Err() == nil {
@@ -210,12 +210,12 @@ func (h *Hub) after(t *topic, d time.Duration, then func(*worker)) {
 	})
 }
 
-// troubled logs what went wrong and will be tried again, at most once a second.
-func (h *Hub) troubled(what string, err error) {
+// logRetry logs an error after which the hub retries, at most once a second.
+func (h *Hub) logRetry(what string, err error) {
 	h.stats.troubles.Add(1)
-	last, now := h.troubles.Load(), h.now()
-	if h.ctx.Err() == nil && now-last >= 1000 && h.troubles.CompareAndSwap(last, now) {
-		h.o.Logger.Warn("hub: will try again", "doing", what, "error", err)
+	last, now := h.lastRetryLog.Load(), h.now()
+	if h.ctx.Err() == nil && now-last >= 1000 && h.lastRetryLog.CompareAndSwap(last, now) {
+		h.o.Logger.Warn("hub: retrying", "operation", what, "error", err)
 	}
 }
 

@@ -6,17 +6,18 @@ import (
 	"sync"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 )
 
-// A Hub is what a node has its subscribers served by.
-var _ tenants.Fanout = (*Hub)(nil)
+// A node's subscribers are served by a Hub.
+var _ node.Fanout = (*Hub)(nil)
 
-// Reregister takes a new name for this node, writes the interest rows of every channel that it serves under it, and reads each
-// channel behind its own last number: what a node does that may have lost its lease or its inbox. It returns the first error, or
-// once all rows are written.
+// Reregister gives this node a new name, writes the interest rows of every channel that it serves under it, and reads
+// each channel's log after its last number. A node does this when it may have lost its lease or its inbox. It returns
+// the first error, or once all rows are written.
 func (h *Hub) Reregister(ctx context.Context, node string) error {
 	h.node.Store(&node)
-	ts := h.column(0, 1)
+	ts := h.stride(0, 1)
 	done := make(chan error, len(ts))
 	for _, t := range ts {
 		if !t.post(op{kind: opDone, then: func(*worker) { t.reregister(func(err error) { done <- err }) }}) {
@@ -38,16 +39,17 @@ func (h *Hub) Reregister(ctx context.Context, node string) error {
 	return nil
 }
 
-var errClosed = tenants.Errorf(tenants.Unavailable, "hub_closed", "this node has stopped")
+var errClosed = tenants.Errorf(tenants.Unavailable, "hub_closed",
+	"this node has stopped; another node serves the request")
 
-// Withdraw drops the interest rows of every channel that this node serves. It is for a hub that is drained and not closed. It returns the first error,
-// having tried all.
+// Withdraw drops the interest rows of every channel that this node serves, for a hub that is drained and not closed.
+// It tries all and returns the first error.
 func (h *Hub) Withdraw(ctx context.Context) error {
 	type row struct {
 		key  topicKey
 		node string
 	}
-	ts := h.column(0, 1)
+	ts := h.stride(0, 1)
 	rows := make(chan row, len(ts))
 	for _, t := range ts {
 		posted := t.post(op{kind: opDone, then: func(*worker) {
@@ -108,12 +110,12 @@ func (h *Hub) Tenants() []tenants.TenantID {
 	return list
 }
 
-// Shed ends the newest n of the tenant's connections, of those that listen to channel and are subject's where these are not "", each with
-// a hint to come back later.
+// Shed ends the newest n of the tenant's connections, each with a hint to come back later. channel and subject select
+// those that listen to a channel or belong to a subject; "" selects all.
 func (h *Hub) Shed(t tenants.TenantID, channel, subject string, n int) {
 	var conns []*Conn
 	for _, c := range h.slots.all() {
-		if c.counts(t, channel, subject) {
+		if c.countsAgainst(t, channel, subject) {
 			conns = append(conns, c)
 		}
 	}
@@ -126,11 +128,11 @@ func (h *Hub) Shed(t tenants.TenantID, channel, subject string, n int) {
 	}
 }
 
-// counts tells whether the connection counts against a limit of that channel or subject.
-func (c *Conn) counts(t tenants.TenantID, channel, subject string) bool {
+// countsAgainst reports whether the connection counts against a limit of that channel or subject.
+func (c *Conn) countsAgainst(t tenants.TenantID, channel, subject string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.parted {
+	if c.departed {
 		return false
 	}
 	found := channel == ""

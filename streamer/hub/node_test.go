@@ -69,7 +69,7 @@ func TestInterestIsRenewedHalfWay(t *testing.T) {
 	})
 }
 
-// A topic that is opening when the node takes another name has its interest under that name before it reads the log.
+// A topic that is opening when the node changes its name has its interest under the new name before it reads the log.
 func TestATopicThatOpensUnderAnOldName(t *testing.T) {
 	for _, after := range []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond} {
 		inBubble(t, Options{}, func(r *rig) {
@@ -130,7 +130,8 @@ func TestShedEndsTheNewestWithAHint(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		var all []*client
 		for i := range 6 {
-			all = append(all, r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, Subject: []string{"alice", "bob"}[i%2]}}, "", []string{"a", "b"}[i/3]).attach())
+			all = append(all, r.with(Subscription{Principal: &tenants.Principal{Tenant: ten,
+				Subject: []string{"alice", "bob"}[i%2]}}, "", []string{"a", "b"}[i/3]).attach())
 			r.pass(time.Second)
 		}
 		ended := func() (s string) {
@@ -138,7 +139,8 @@ func TestShedEndsTheNewestWithAHint(t *testing.T) {
 			for _, c := range all {
 				if c.now().shut {
 					s += "x"
-					if text := c.text(); !strings.Contains(text, `hookcast.quota{"code":"connection_limit"`) || c.now().released != 1 {
+					if text := c.text(); !strings.Contains(text, `hookcast.quota{"code":"connection_limit"`) ||
+						c.now().released != 1 {
 						t.Errorf("%s, released %d times", text, c.now().released)
 					}
 				} else {
@@ -193,7 +195,7 @@ func TestWithdrawDropsWhatIsServed(t *testing.T) {
 		ctx, cancel := context.WithTimeout(r.t.Context(), time.Second)
 		defer cancel()
 		r.hub.Close()
-		if err := r.hub.Withdraw(ctx); len(r.hub.column(0, 1)) > 0 && err == nil {
+		if err := r.hub.Withdraw(ctx); len(r.hub.stride(0, 1)) > 0 && err == nil {
 			t.Error("a closed hub withdraws")
 		}
 	})

@@ -14,17 +14,20 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/node"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
-// harbour is several nodes, each a process with a hub of its own, appenders, and listeners that go from node to node with their cursor,
-// while nodes are frozen, cut off and killed and inboxes are deleted under them.
+// simNodes is several nodes, each a process with a hub of its own, appenders, and listeners that move from node to
+// node with their cursor, while nodes are frozen, cut off and killed and inboxes are deleted.
 //
-// There is no anti-entropy: what a listener has, it has by the order in which interest, lease and log are written and read. So
-// each must have everything a while after the last mishap, and everything once and in order at any time.
-type harbour struct {
+// There is no anti-entropy: a listener gets its events by the order in which interest, lease and log are written and
+// read. So each must have everything some time after the last fault, and everything once and in order at any time.
+type simNodes struct {
 	seed uint64
 	hazard
 	table   *tenantstest.Table
@@ -32,29 +35,29 @@ type harbour struct {
 	queue   *tenantstest.Queue
 
 	mu     sync.Mutex
-	docks  []*dock
+	nodes  []*simNode
 	faults []string
 }
 
-// hazard is what a test plants, outside of hub and node.
+// hazard is a defect that a test plants outside of hub and node.
 type hazard struct {
 	deaf     bool          // a node under a new name does not write its interest again
 	blind    bool          // or does not read its channels again
-	early    time.Duration // a node makes itself known so long before its inbox is there
+	early    time.Duration // a node registers this long before its inbox exists
 	stale    bool          // the appenders remember which nodes have interest
 	careless bool          // a node does not notice that its inbox is gone
 }
 
-// dock is a node's process.
-type dock struct {
+// simNode is a node's process.
+type simNode struct {
 	*tenantstest.Process
 	hub  *Hub
-	node *tenants.Node
+	node *node.Node
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-func (h *harbour) found(format string, args ...any) {
+func (h *simNodes) found(format string, args ...any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.faults = append(h.faults, fmt.Sprintf(format, args...))
@@ -66,20 +69,21 @@ func persist(do func() error) {
 	}
 }
 
-// open starts a node in place of the at-th.
-func (h *harbour) open() *dock {
+// open starts a node at index at.
+func (h *simNodes) open() *simNode {
 	p := tenantstest.NewProcess()
 	in, table := p.Inboxes(h.inboxes), p.Table(h.table)
-	d := &dock{Process: p, done: make(chan struct{})}
-	o := tenants.NodeOptions{Table: table, Inboxes: in, Maker: lateMaker{in, h.early}, Open: in.Open}
+	d := &simNode{Process: p, done: make(chan struct{})}
+	o := node.Options{Table: table, Inboxes: in, Maker: lateMaker{in, h.early}, Open: in.Open}
 	if h.careless || h.early > 0 {
 		o.Open = func(node string) tenants.Inbox { return carelessInbox{in.Open(node)} }
 	}
-	d.node = tenants.NewNode(o)
+	d.node = node.New(o)
 	persist(func() error { return d.node.Join(context.Background()) })
-	interest := tenants.NewInterest(table)
+	interest := node.NewInterest(table)
 	d.hub = New(Options{
-		Log: tenants.NewLog(table), Interest: interest, Node: d.node.ID(), Lease: d.node.InterestUntil, Linger: time.Second, AntiEntropy: 1000 * time.Hour,
+		Log: eventlog.New(table), Interest: interest, Node: d.node.ID(), Lease: d.node.InterestUntil,
+		Linger: time.Second, AntiEntropy: 1000 * time.Hour,
 		Workers: 2, Readers: 4, UnsentAge: time.Hour,
 	})
 	var ctx context.Context
@@ -91,7 +95,7 @@ func (h *harbour) open() *dock {
 	return d
 }
 
-func (d *dock) close() {
+func (d *simNode) close() {
 	d.stop()
 	d.Mend()
 	d.Thaw()
@@ -100,17 +104,17 @@ func (d *dock) close() {
 	d.hub.Close()
 }
 
-func (h *harbour) pick(rng *rand.Rand) *dock {
+func (h *simNodes) pick(rng *rand.Rand) *simNode {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.docks[rng.IntN(len(h.docks))]
+	return h.nodes[rng.IntN(len(h.nodes))]
 }
 
-// mishap does something to a node.
-func (h *harbour) mishap(rng *rand.Rand) {
+// mishap injects a fault into a node.
+func (h *simNodes) mishap(rng *rand.Rand) {
 	h.mu.Lock()
-	at := rng.IntN(len(h.docks))
-	d := h.docks[at]
+	at := rng.IntN(len(h.nodes))
+	d := h.nodes[at]
 	h.mu.Unlock()
 	switch rng.IntN(4) {
 	case 0:
@@ -126,23 +130,23 @@ func (h *harbour) mishap(rng *rand.Rand) {
 	case 3:
 		next := h.open()
 		h.mu.Lock()
-		h.docks[at] = next
+		h.nodes[at] = next
 		h.mu.Unlock()
 		d.Kill()
 		d.close()
 	}
 }
 
-// listener is a client of one channel through all of its connections. It is their sink.
+// listener is a client of one channel over all of its connections. It is their sink.
 type listener struct {
-	h       *harbour
+	h       *simNodes
 	name    string
 	channel string
 	cursor  string
 	got     []string // "number data"
 
 	conn *Conn
-	// The connection's mu guards these.
+	// Guarded by the connection's mu.
 	buffer []byte
 	over   bool
 }
@@ -161,14 +165,14 @@ func (l *listener) close()       { l.over = true }
 func (l *listener) reset()       { l.close() }
 func (l *listener) unsent() int  { return 0 }
 
-// broken tells whether the connection is no more.
+// broken reports whether the connection is gone.
 func (l *listener) broken() bool {
 	l.conn.mu.Lock()
 	defer l.conn.mu.Unlock()
 	return l.over
 }
 
-func (l *listener) connect(d *dock) bool {
+func (l *listener) connect(d *simNode) bool {
 	s := Subscription{Tenant: simTenant, Channels: []string{l.channel}, Format: sse.Data}
 	var err error
 	if s.Positions, err = tenants.ParseCursor(l.cursor, s.Channels); err != nil {
@@ -186,7 +190,7 @@ func (l *listener) connect(d *dock) bool {
 	return true
 }
 
-// leave breaks the connection off, having taken what came.
+// leave takes the bytes that arrived and breaks the connection off.
 func (l *listener) leave() {
 	l.conn.mu.Lock()
 	l.conn.left()
@@ -194,7 +198,7 @@ func (l *listener) leave() {
 	l.take()
 }
 
-// take takes what came.
+// take takes the bytes that arrived.
 func (l *listener) take() {
 	l.conn.mu.Lock()
 	d := eventstream.NewDecoder(bytes.NewReader(l.buffer), 1<<20)
@@ -216,7 +220,7 @@ func (l *listener) take() {
 	}
 }
 
-// listen goes from node to node until stop, and stays with the last.
+// listen moves from node to node until stop, and stays with the last one.
 func (l *listener) listen(stop <-chan struct{}, rng *rand.Rand) {
 	for {
 		if l.connect(l.h.pick(rng)) {
@@ -244,7 +248,7 @@ func (l *listener) listen(stop <-chan struct{}, rng *rand.Rand) {
 	}
 }
 
-func (h *harbour) run() {
+func (h *simNodes) run() {
 	f := tenantstest.Faults{Seed: h.seed, Latency: 10 * time.Millisecond, Torn: 0.3, Lapsed: 0.1, Twice: 0.1}
 	if h.seed%2 == 1 {
 		f.Lost, f.Stored, f.Unread = 0.05, 0.05, 0.05
@@ -253,27 +257,10 @@ func (h *harbour) run() {
 	h.queue = tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: 5 * time.Second, Faults: f})
 	ctx, cancel := context.WithCancel(context.Background())
 	for range 3 {
-		h.docks = append(h.docks, h.open())
+		h.nodes = append(h.nodes, h.open())
 	}
 	var running, working, listening sync.WaitGroup
-	for range 2 {
-		var table tenants.Table = h.table
-		if h.stale {
-			table = &staleInterest{Table: table, seen: map[tenants.Kind][]tenants.Row{}}
-		}
-		a := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), h.inboxes, h.queue)
-		running.Go(func() { a.Run(ctx, 1) })
-	}
-	sweep := tenants.NewSweep(h.table, h.inboxes, h.inboxes)
-	running.Go(func() {
-		for ctx.Err() == nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(20 * time.Second):
-				sweep.Run(ctx)
-			}
-		}
-	})
+	h.background(ctx, &running)
 	stop := make(chan struct{})
 	var listeners []*listener
 	for i := range 4 {
@@ -311,39 +298,64 @@ func (h *harbour) run() {
 	}
 	cancel()
 	running.Wait()
-	for _, d := range h.docks {
+	for _, d := range h.nodes {
 		d.close()
 	}
 	time.Sleep(10 * time.Second)
 }
 
+// background starts the appenders and the sweep, until ctx ends.
+func (h *simNodes) background(ctx context.Context, running *sync.WaitGroup) {
+	for range 2 {
+		var table tenants.Table = h.table
+		if h.stale {
+			table = &staleInterest{Table: table, seen: map[tenants.Kind][]tenants.Row{}}
+		}
+		a := intake.NewAppender(eventlog.New(table), node.NewInterest(table), h.inboxes, h.queue)
+		running.Go(func() { a.Run(ctx, 1) })
+	}
+	sweep := node.NewSweep(h.table, h.inboxes, h.inboxes)
+	running.Go(func() {
+		for ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Second):
+				sweep.Run(ctx)
+			}
+		}
+	})
+}
+
 // send enqueues some events on channels of its choice.
-func (h *harbour) send(sender int, rng *rand.Rand) {
+func (h *simNodes) send(sender int, rng *rand.Rand) {
 	for i := range 12 {
 		time.Sleep(upTo(rng, 15*time.Second))
 		channel, data := simChannels[rng.IntN(2)], fmt.Sprintf("%d/%d", sender, i)
-		e := tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Tenant: simTenant, Channel: channel, Type: "t", Data: []byte(data), Time: time.Now()}
+		e := tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Tenant: simTenant, Channel: channel,
+			Type: "t", Data: []byte(data), Time: time.Now()}
 		persist(func() error {
-			return h.queue.Send(context.Background(), tenants.Message{Group: channel, Dedupe: e.ID, Body: tenants.EncodeEvent(e)})
+			return h.queue.Send(context.Background(),
+				tenants.Message{Group: channel, Dedupe: e.ID, Body: tenants.EncodeEvent(e)})
 		})
 	}
 }
 
-func (h *harbour) checkAll(listeners []*listener) {
+func (h *simNodes) checkAll(listeners []*listener) {
 	for _, l := range listeners {
 		l.take()
 		h.check(l)
 	}
 }
 
-// check holds what a listener has against the log.
-func (h *harbour) check(l *listener) {
+// check compares a listener's events with the log.
+func (h *simNodes) check(l *listener) {
 	var want []string
 	for seq := int64(1); ; seq++ {
 		var row tenants.Row
 		var err error
 		for {
-			row, err = h.table.Get(context.Background(), tenants.Key{Tenant: simTenant, Kind: tenants.Kind("log/" + l.channel), Sort: fmt.Sprintf("%019d", seq)})
+			row, err = h.table.Get(context.Background(), tenants.Key{Tenant: simTenant,
+				Kind: tenants.Kind("log/" + l.channel), Sort: fmt.Sprintf("%019d", seq)})
 			if err == nil || tenants.KindOf(err) == tenants.NotFound {
 				break
 			}
@@ -363,7 +375,7 @@ func (h *harbour) check(l *listener) {
 }
 
 func simulateNodes(t *testing.T, seed uint64, z hazard) []string {
-	h := &harbour{seed: seed, hazard: z}
+	h := &simNodes{seed: seed, hazard: z}
 	synctest.Test(t, func(*testing.T) { h.run() })
 	return h.faults
 }

@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// spoiltHub plants defects into how a node takes a new name.
+// spoiltHub plants defects into a node's change of name.
 type spoiltHub struct {
 	*Hub
-	h        *harbour
-	interest *tenants.Interest
+	h        *simNodes
+	interest *node.Interest
 }
 
 func (s spoiltHub) Reregister(ctx context.Context, node string) error {
@@ -23,8 +24,9 @@ func (s spoiltHub) Reregister(ctx context.Context, node string) error {
 		return nil
 	case s.h.blind:
 		s.Hub.node.Store(&node)
-		for _, t := range s.column(0, 1) {
-			if err := s.interest.Register(ctx, node, time.Now().Add(time.Hour), t.key.tenant, t.key.name, 0); err != nil {
+		for _, t := range s.stride(0, 1) {
+			if err := s.interest.Register(ctx, node, time.Now().Add(time.Hour), t.key.tenant, t.key.name,
+				0); err != nil {
 				return err
 			}
 		}
@@ -33,7 +35,7 @@ func (s spoiltHub) Reregister(ctx context.Context, node string) error {
 	return s.Hub.Reregister(ctx, node)
 }
 
-// lateMaker plants that an inbox is there only a while after it was made.
+// lateMaker plants inboxes that exist only some time after they were made.
 type lateMaker struct {
 	*tenantstest.ProcessInboxes
 	after time.Duration
@@ -47,10 +49,10 @@ func (m lateMaker) Create(ctx context.Context, node string) error {
 	return nil
 }
 
-// carelessInbox plants that an inbox which is gone looks like one that is empty.
+// carelessInbox plants deleted inboxes that look empty.
 type carelessInbox struct{ tenants.Inbox }
 
-func (i carelessInbox) Receive(ctx context.Context) ([]tenants.Notice, func(context.Context) error, error) {
+func (i carelessInbox) Receive(ctx context.Context) ([]tenants.InboxMessage, func(context.Context) error, error) {
 	ns, done, err := i.Inbox.Receive(ctx)
 	if err != nil && tenants.KindOf(err) == tenants.NotFound {
 		select {
@@ -62,7 +64,7 @@ func (i carelessInbox) Receive(ctx context.Context) ([]tenants.Notice, func(cont
 	return ns, done, err
 }
 
-// staleInterest plants that an appender has read interest before it commits: a while before.
+// staleInterest plants appenders that read interest some time before they commit.
 type staleInterest struct {
 	tenants.Table
 	mu   sync.Mutex

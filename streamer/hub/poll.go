@@ -9,12 +9,12 @@ import (
 
 const (
 	pollMax   = 100
-	pollBytes = 1 << 20 // of payloads, from which on a poll's answer is full
-	// openingTime is how long a poll that does not wait for events waits for its channels to be opened.
+	pollBytes = 1 << 20 // of payloads; then the response is full
+	// openingTime bounds how long a poll with Wait 0 waits for its channels to be opened.
 	openingTime = 5 * time.Second
 )
 
-// polling is what a long poll has collected. The connection's mu guards it.
+// polling is the state of a long poll. The connection's mu guards it.
 type polling struct {
 	wait    time.Duration
 	max     int
@@ -23,7 +23,7 @@ type polling struct {
 	bytes   int
 	late    bool // the wait is over
 	given   bool
-	result  chan Result // one, for Wait
+	result  chan Result // holds one, for Wait
 }
 
 func newPolling(p Poll) *polling {
@@ -43,7 +43,7 @@ func (p *polling) patience() time.Duration {
 	return p.wait
 }
 
-// answer gives the result to Wait and returns the response for the connection; nil the second time.
+// answer gives the result to Wait and returns the response for the connection; nil after the first call.
 func (p *polling) answer(r Result) []byte {
 	if p.given {
 		return nil
@@ -56,13 +56,14 @@ func (p *polling) answer(r Result) []byte {
 	return p.respond(r)
 }
 
-// Wait serves a long poll on the calling goroutine: in place of Attach, where the response is not the hub's to write. The error
-// is that of ctx or of Result.Err.
+// Wait serves a long poll in the calling goroutine, instead of Attach, if the caller writes the response. The error
+// is ctx's or Result.Err.
 func (c *Conn) Wait(ctx context.Context) (Result, error) {
 	c.mu.Lock()
 	if c.poll == nil || c.state != prepared {
 		c.mu.Unlock()
-		return Result{}, tenants.Errorf(tenants.Unavailable, "poll_lapsed", "the poll was given up before it began")
+		return Result{}, tenants.Errorf(tenants.Unavailable, "poll_lapsed",
+			"the poll lapsed before it began; poll again")
 	}
 	c.serve(nil)
 	c.mu.Unlock()
@@ -77,7 +78,7 @@ func (c *Conn) Wait(ctx context.Context) (Result, error) {
 	}
 }
 
-// collect takes what is there for a poll. c.mu held.
+// collect takes the available events for a poll. c.mu held.
 func (w *worker) collect(t *topic, s *sub) {
 	c := s.conn
 	p := c.poll
@@ -117,8 +118,8 @@ func (w *worker) collect(t *topic, s *sub) {
 	c.completePoll(w)
 }
 
-// completePoll answers the poll if it is time to. It waits for every channel to be caught up with, so that one with a backlog
-// does not hide the others. c.mu held.
+// completePoll answers the poll if it is due. It waits until every channel has caught up, so that a channel with a
+// backlog does not hide the others. c.mu held.
 func (c *Conn) completePoll(w *worker) {
 	p := c.poll
 	caught := true
@@ -128,7 +129,8 @@ func (c *Conn) completePoll(w *worker) {
 	switch {
 	case p.given:
 	case p.late && (c.unknown > 0 || !caught && len(p.items) == 0):
-		c.respond(Result{Err: tenants.Errorf(tenants.Unavailable, "channel_unavailable", "the channel cannot be read at the moment")}, causePolled)
+		c.respond(Result{Err: tenants.Errorf(tenants.Unavailable, "channel_unavailable",
+			"the channel cannot be read at the moment; try again later")}, causePolled)
 	case p.full() || p.late || caught && (len(p.items) > 0 || p.wait <= 0 || c.running == 0):
 		r := Result{Items: p.items, Cursor: c.cursor()}
 		if caught && c.running == 0 {
@@ -145,15 +147,18 @@ func (c *Conn) completePoll(w *worker) {
 func (c *Conn) refusePoll(why cause) {
 	switch why {
 	case causeExpired:
-		c.respond(Result{Err: tenants.Errorf(tenants.Unauthenticated, "credential_expired", "the credential has expired")}, why)
+		c.respond(Result{Err: tenants.Errorf(tenants.Unauthenticated, "credential_expired",
+			"the credential has expired")}, why)
 	case causeDenied:
-		c.respond(Result{Err: tenants.Errorf(tenants.Forbidden, "subscribe_denied", "the right to listen has ended")}, why)
+		c.respond(Result{Err: tenants.Errorf(tenants.Forbidden, "subscribe_denied",
+			"the right to subscribe was taken away")}, why)
 	default:
-		c.respond(Result{Err: tenants.Errorf(tenants.Unavailable, "poll_ended", "the wait has ended early")}, why)
+		c.respond(Result{Err: tenants.Errorf(tenants.Unavailable, "poll_ended", "the wait ended early; poll again")},
+			why)
 	}
 }
 
-// respond ends the connection with the poll's answer. c.mu held.
+// respond ends the connection with the poll's response. c.mu held.
 func (c *Conn) respond(r Result, why cause) {
 	b := c.poll.answer(r)
 	c.poll.items = nil

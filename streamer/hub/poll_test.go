@@ -29,7 +29,9 @@ func short(r Result) string {
 
 // poll runs a long poll whose response is its result in short.
 func (r *rig) poll(wait time.Duration, max int, cursor string, channels ...string) *client {
-	return r.with(Subscription{Poll: &Poll{Wait: wait, Max: max, Respond: func(res Result) []byte { return []byte(short(res)) }}}, cursor, channels...).attach()
+	return r.with(Subscription{Poll: &Poll{Wait: wait, Max: max, Respond: func(res Result) []byte {
+		return []byte(short(res))
+	}}}, cursor, channels...).attach()
 }
 
 func TestPoll(t *testing.T) {
@@ -95,7 +97,8 @@ func TestAPollOnALogThatIsDown(t *testing.T) {
 func TestWaitForAPoll(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		open := func() *Conn {
-			c, err := r.hub.Open(Subscription{Tenant: ten, Channels: []string{"a"}, Positions: []int64{0}, Poll: &Poll{Wait: time.Minute}})
+			c, err := r.hub.Open(Subscription{Tenant: ten, Channels: []string{"a"}, Positions: []int64{0},
+				Poll: &Poll{Wait: time.Minute}})
 			if err != nil {
 				t.Fatal(err)
 			}

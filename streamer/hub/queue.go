@@ -6,8 +6,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// queue hands out work round robin over tenants, first in first out within one: a tenant with a thousand things to do gets the
-// same turn as one with a single thing.
+// queue hands out work round robin over tenants, in order within each: a tenant with a thousand items gets the same
+// turn as one with a single item.
 type queue[T any] struct {
 	mu     sync.Mutex
 	some   sync.Cond
@@ -39,7 +39,7 @@ func (q *queue[T]) push(t tenants.TenantID, work T) {
 	q.some.Signal()
 }
 
-// pop waits for work; false: the queue is closed.
+// pop waits for work. It returns false once the queue is closed.
 func (q *queue[T]) pop() (work T, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -66,7 +66,7 @@ func (q *queue[T]) close() {
 	q.some.Broadcast()
 }
 
-// fifo is a queue in a slice that is used again once it is empty.
+// fifo is a queue in a slice that is reused once it is empty.
 type fifo[T any] struct {
 	items []T
 	first int

@@ -9,18 +9,18 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// rechecks are the tenants whose connections are being weighed. true: and are to be weighed once more then.
+// rechecks holds the tenants whose connections are being rechecked; true: another recheck must follow.
 type rechecks struct {
 	mu     sync.Mutex
 	wanted map[tenants.TenantID]bool
 }
 
-// Recheck weighs every connection of the tenant anew, ends those that have lost their right and hides from the others what they are
-// not to see any more, within moments. Recent events
-// in memory are dropped, since retention may have changed or the channel have been purged: whoever subscribes once Recheck has
-// returned is shown nothing that was read before.
+// Recheck decides again about every connection of the tenant, within moments: it ends those that have lost their
+// right and hides newly hidden fields from the others. Recent events in memory are dropped, because retention may
+// have changed or the channel may have been purged: a subscriber that comes after Recheck has returned sees nothing
+// that was read before.
 func (h *Hub) Recheck(t tenants.TenantID) {
-	for _, topic := range h.column(0, 1) {
+	for _, topic := range h.stride(0, 1) {
 		if topic.key.tenant == t {
 			topic.post(op{kind: opForget})
 		}
@@ -40,10 +40,10 @@ func (h *Hub) Recheck(t tenants.TenantID) {
 
 func (h *Hub) recheck(t tenants.TenantID) {
 	for failures := 0; h.ctx.Err() == nil; {
-		err := h.weigh(t)
+		err := h.recheckOnce(t)
 		if err != nil {
 			failures++
-			h.troubled("weighing a tenant's connections", err)
+			h.logRetry("rechecking a tenant's connections", err)
 			select {
 			case <-time.After(pause(failures)):
 			case <-h.ctx.Done():
@@ -62,16 +62,17 @@ func (h *Hub) recheck(t tenants.TenantID) {
 	}
 }
 
-// weighAtOnce is how many decisions may wait for something at the same time.
-const weighAtOnce = 16
+// rechecksAtOnce bounds the decisions in progress.
+const rechecksAtOnce = 16
 
-// weigh asks once for each distinct right and ends the connections that lost theirs. It returns the first error.
-func (h *Hub) weigh(t tenants.TenantID) error {
+// recheckOnce decides once for each distinct right and ends the connections that have lost theirs. It returns the
+// first error.
+func (h *Hub) recheckOnce(t tenants.TenantID) error {
 	var rights [][]*Conn // the connections of each
 	at := make(map[string]int)
-	var key []byte // made anew for each, so that a crowd with one right costs one string
+	var key []byte // reused, so that a crowd with one right costs one string
 	for _, c := range h.slots.all() {
-		if key = c.right(key[:0], t); len(key) == 0 {
+		if key = c.rightKey(key[:0], t); len(key) == 0 {
 			continue
 		}
 		i, known := at[string(key)]
@@ -89,12 +90,12 @@ func (h *Hub) weigh(t tenants.TenantID) error {
 		first = h.askTracing(ctx, t)
 		cancel()
 	}
-	turn := make(chan struct{}, weighAtOnce)
+	turn := make(chan struct{}, rechecksAtOnce)
 	for _, conns := range rights {
 		turn <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-turn }()
-			if err := h.weighOne(conns); err != nil {
+			if err := h.recheckGroup(conns); err != nil {
 				once.Do(func() { first = err })
 			}
 		})
@@ -103,8 +104,8 @@ func (h *Hub) weigh(t tenants.TenantID) error {
 	return first
 }
 
-func (h *Hub) weighOne(conns []*Conn) error {
-	p, channels := conns[0].claim()
+func (h *Hub) recheckGroup(conns []*Conn) error {
+	p, channels := conns[0].identity()
 	ctx, cancel := context.WithTimeout(h.ctx, ioTime)
 	defer cancel()
 	verdict, until, err := h.o.Allowed(ctx, p, channels)
@@ -117,7 +118,7 @@ func (h *Hub) weighOne(conns []*Conn) error {
 			return err
 		}
 		for _, c := range conns {
-			c.endBy(until)
+			c.expireBy(until)
 			c.concealFrom(p, hidden)
 		}
 		return nil
@@ -135,8 +136,9 @@ func (h *Hub) weighOne(conns []*Conn) error {
 	return nil
 }
 
-// right appends what a decision about the connection may depend on; nothing: it is not the tenant's.
-func (c *Conn) right(b []byte, t tenants.TenantID) []byte {
+// rightKey appends everything that a decision about the connection depends on; nothing if it belongs to another
+// tenant.
+func (c *Conn) rightKey(b []byte, t tenants.TenantID) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state > serving || c.subs[0].topic.key.tenant != t {
@@ -164,8 +166,8 @@ func (c *Conn) right(b []byte, t tenants.TenantID) []byte {
 	return b
 }
 
-// claim returns who listens to what.
-func (c *Conn) claim() (*tenants.Principal, []string) {
+// identity returns the connection's principal and channels.
+func (c *Conn) identity() (*tenants.Principal, []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.principal, c.channels()

@@ -19,7 +19,8 @@ func TestACredentialExpires(t *testing.T) {
 		soon, later, renewed := at(3*time.Second), at(95*time.Second), at(50*time.Second)
 		begin := time.Now()
 		r.settle()
-		if err := r.hub.Renew(t.Context(), ten, renewed.c.ID(), &tenants.Principal{Tenant: ten, Expires: begin.Add(200 * time.Second)}); err != nil {
+		if err := r.hub.Renew(t.Context(), ten, renewed.c.ID(),
+			&tenants.Principal{Tenant: ten, Expires: begin.Add(200 * time.Second)}); err != nil {
 			t.Error(err)
 		}
 		for _, c := range []struct {
@@ -32,7 +33,8 @@ func TestACredentialExpires(t *testing.T) {
 			}
 			r.pass(400 * time.Millisecond)
 			r.settle()
-			if !c.now().shut || c.now().released != 1 || !strings.HasSuffix(c.text(), `hookcast.expired{"detail":"the credential has expired"}@!stop`) {
+			if !c.now().shut || c.now().released != 1 ||
+				!strings.HasSuffix(c.text(), `hookcast.expired{"detail":"the credential has expired"}@!stop`) {
 				t.Errorf("%v: %v %s", c.after, c.now().shut, c.text())
 			}
 			r.pass(2 * time.Second)
@@ -66,13 +68,14 @@ func TestRecheckEndsWhoLostTheRight(t *testing.T) {
 			denied = append(denied, r.with(Subscription{Principal: p}, "", "secret").attach())
 		}
 		blocked := denied[3]
-		revoked := r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, TokenID: "tok_revoked"}}, "", "a").attach()
+		revoked := r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, TokenID: "tok_revoked"}}, "",
+			"a").attach()
 		r.settle()
 		blocked.take(5)
 		r.publish("secret", "1")
 		r.settle()
 		fail.Store(true)
-		if err := r.hub.Send(r.t.Context(), "nod_1", tenants.Notice{Tenant: ten}); err != nil {
+		if err := r.hub.Send(r.t.Context(), "nod_1", tenants.InboxMessage{Tenant: ten}); err != nil {
 			t.Fatal(err)
 		}
 		r.pass(2 * time.Second)
@@ -83,7 +86,10 @@ func TestRecheckEndsWhoLostTheRight(t *testing.T) {
 			}
 		}
 		for _, x := range denied {
-			if x.now().released != 1 || x != blocked && !strings.HasSuffix(x.text(), `hookcast.denied{"detail":"the right to listen has ended"}@!stop`) || x == blocked && !x.now().over {
+			if x.now().released != 1 || x != blocked &&
+				!strings.HasSuffix(x.text(),
+					`hookcast.denied{"detail":"the right to subscribe was taken away"}@!stop`) ||
+				x == blocked && !x.now().over {
 				t.Errorf("denied: %s", x.text())
 			}
 		}
@@ -96,19 +102,21 @@ func TestRecheckEndsWhoLostTheRight(t *testing.T) {
 	})
 }
 
-// A key that is rotated with an overlap gets an end while streams of it are open.
+// A key that is rotated with an overlap gets an end while its streams are open.
 func TestACredentialThatIsGivenAnEndExpiresThen(t *testing.T) {
 	var until atomic.Pointer[time.Time]
 	until.Store(new(time.Time))
 	allowed := func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
 		return Allowed, *until.Load(), nil
 	}
-	for name, overlap := range map[string]time.Duration{"within a turn of the wheel": 3 * time.Second, "in an hour": time.Hour} {
+	for name, overlap := range map[string]time.Duration{"within a turn of the wheel": 3 * time.Second,
+		"in an hour": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, Options{Allowed: allowed}, func(r *rig) {
 				sooner := time.Now().Add(overlap / 2)
 				x := r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, KeyID: "key_1"}}, "", "a").attach()
-				y := r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, KeyID: "key_1", Expires: sooner, Issued: sooner}}, "", "a").attach()
+				y := r.with(Subscription{Principal: &tenants.Principal{Tenant: ten, KeyID: "key_1", Expires: sooner,
+					Issued: sooner}}, "", "a").attach()
 				r.settle()
 				until.Store(new(time.Now().Add(overlap)))
 				r.hub.Recheck(ten)
@@ -140,7 +148,7 @@ func TestWhatIsInMemoryIsForgottenWhenTheTenantChanges(t *testing.T) {
 	})
 }
 
-// A read that began before a purge must not bring back what it purged.
+// A read that began before a purge must not bring back purged events.
 func TestWhatIsBeingReadWhenTheTenantChangesIsReadAgain(t *testing.T) {
 	const want = `open@1 hookcast.gap{"channel":"a","from":2,"to":3}@3 4@4 5@5`
 	for name, topicIsLive := range map[string]bool{"while the topic opens": false, "behind the ring": true} {
@@ -153,13 +161,13 @@ func TestWhatIsBeingReadWhenTheTenantChangesIsReadAgain(t *testing.T) {
 				}
 				r.edit(func() { r.delay = 10 * time.Second })
 				x := r.connect("1", "a")
-				// The log is read half-way through the call; registering interest is a call of its own before it.
+				// The log is read half-way through the call; registering interest is a separate call before it.
 				reads := func() int { return r.count("read a") }
 				before := reads()
 				for reads() == before {
 					r.pass(time.Second)
 				}
-				r.edit(func() { r.floor["a"] = 4 }) // purged while the answer is on its way
+				r.edit(func() { r.floor["a"] = 4 }) // purged while the result is on its way
 				r.hub.Recheck(ten)
 				r.pass(time.Minute)
 				if got := strings.ReplaceAll(x.text(), " beat", ""); got != want {

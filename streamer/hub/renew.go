@@ -6,7 +6,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Disconnect ends the tenant's connection of that id, for good; false: there is none.
+// Disconnect ends the tenant's connection of that id for good. It returns false if there is none.
 func (h *Hub) Disconnect(t tenants.TenantID, id string) bool {
 	c := h.find(t, id)
 	if c == nil {
@@ -21,11 +21,12 @@ func (h *Hub) Disconnect(t tenants.TenantID, id string) bool {
 	return true
 }
 
-// Renew has the tenant's connection of that id go on under another credential of who opened it, whose signature the caller has
-// verified. Errors are those of [tenants.LocalConnections].
+// Renew continues the tenant's connection of that id under another credential of the same principal, whose signature
+// the caller has verified. Errors are those of [tenants.LocalConnections].
 //
-// Whether p may listen is asked before p counts, so that a credential that may not changes nothing, and once more when it does: a
-// right that is taken away before that is seen here, one that is taken away after it by Recheck.
+// Whether p may listen is decided before p counts, so that a credential without the right changes nothing, and once
+// more when it counts: a right that is taken away before that is seen here, and one that is taken away later is seen
+// by Recheck.
 func (h *Hub) Renew(ctx context.Context, t tenants.TenantID, id string, p *tenants.Principal) error {
 	c := h.find(t, id)
 	if c == nil {
@@ -37,9 +38,10 @@ func (h *Hub) Renew(ctx context.Context, t tenants.TenantID, id string, p *tenan
 // Renew is Hub.Renew for a caller that has the connection.
 func (c *Conn) Renew(ctx context.Context, p *tenants.Principal) error {
 	h := c.hub
-	was, channels := c.claim()
+	was, channels := c.identity()
 	if was == nil || p.Tenant != was.Tenant || !p.SameAs(*was) {
-		return tenants.Errorf(tenants.Forbidden, "connection_of_another", "the connection was opened by somebody else; a renewal does not change whose it is")
+		return tenants.Errorf(tenants.Forbidden, "connection_of_another",
+			"the credential must belong to the principal that opened the connection")
 	}
 	if err := h.mayRenew(ctx, p, channels); err != nil {
 		return err
@@ -47,8 +49,8 @@ func (c *Conn) Renew(ctx context.Context, p *tenants.Principal) error {
 	if !c.renew(p) {
 		return tenants.NoConnection()
 	}
-	if err := h.weighOne([]*Conn{c}); err != nil {
-		h.Recheck(p.Tenant) // it tries until it knows
+	if err := h.recheckGroup([]*Conn{c}); err != nil {
+		h.Recheck(p.Tenant) // retries until it succeeds
 	}
 	return nil
 }
@@ -61,12 +63,13 @@ func (h *Hub) mayRenew(ctx context.Context, p *tenants.Principal, channels []str
 	case verdict == Expired:
 		return tenants.Errorf(tenants.Unauthenticated, "token_expired", "the credential has expired")
 	case verdict != Allowed:
-		return tenants.Errorf(tenants.Forbidden, "channel_forbidden", "the credential may not listen to every channel of the connection")
+		return tenants.Errorf(tenants.Forbidden, "channel_forbidden",
+			"the credential must have the right to subscribe to every channel of the connection")
 	}
 	return nil
 }
 
-// renew puts the connection under p; false: it is over.
+// renew puts the connection under p. It returns false if the connection is over.
 func (c *Conn) renew(p *tenants.Principal) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,11 +81,11 @@ func (c *Conn) renew(p *tenants.Principal) bool {
 		c.expires = p.Expires.UnixMilli()
 	}
 	c.planWarning(c.hub.now())
-	c.mindExpiry(c.hub.now())
+	c.scheduleExpiry(c.hub.now())
 	return true
 }
 
-// find returns the tenant's connection of that id; nil: there is none.
+// find returns the tenant's connection of that id; nil if there is none.
 func (h *Hub) find(t tenants.TenantID, id string) *Conn {
 	for _, c := range h.slots.all() {
 		if c.id != id {

@@ -12,12 +12,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// alice is a token of hers that was made now.
+// alice returns a token of hers issued now.
 func alice(id string, life time.Duration) *tenants.Principal {
-	return &tenants.Principal{Tenant: ten, Subject: "alice", TokenID: id, Issued: time.Now(), Expires: time.Now().Add(life)}
+	return &tenants.Principal{Tenant: ten, Subject: "alice", TokenID: id, Issued: time.Now(),
+		Expires: time.Now().Add(life)}
 }
 
-// A stream is told once that its credential comes to its end, in time, and goes on where it is renewed.
+// A stream is warned once before its credential expires, and continues if it is renewed.
 func TestACredentialThatComesToItsEndIsToldAndRenewedInPlace(t *testing.T) {
 	for _, life := range []time.Duration{10 * time.Second, 100 * time.Second, time.Hour} {
 		t.Run(life.String(), func(t *testing.T) {
@@ -34,11 +35,14 @@ func TestACredentialThatComesToItsEndIsToldAndRenewedInPlace(t *testing.T) {
 					}
 					r.pass(ahead/2 + 1200*time.Millisecond)
 					r.settle()
-					want := fmt.Sprintf(`hookcast.expiring{"connection_id":"%s","expires_at":"%s"}`, x.c.ID(), until.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano))
-					if got := strings.Count(x.text(), "hookcast.expiring"); got != n+1 || !strings.Contains(x.text(), want) {
+					want := fmt.Sprintf(`hookcast.expiring{"connection_id":"%s","expires_at":"%s"}`, x.c.ID(),
+						until.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano))
+					if got := strings.Count(x.text(), "hookcast.expiring"); got != n+1 ||
+						!strings.Contains(x.text(), want) {
 						t.Fatalf("told %d times: %s, want %s", got, x.text(), want)
 					}
-					if err := r.hub.Renew(t.Context(), ten, x.c.ID(), alice(fmt.Sprint("tok_", n+2), life)); err != nil {
+					if err := r.hub.Renew(t.Context(), ten, x.c.ID(),
+						alice(fmt.Sprint("tok_", n+2), life)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -49,7 +53,8 @@ func TestACredentialThatComesToItsEndIsToldAndRenewedInPlace(t *testing.T) {
 				}
 				r.pass(life + time.Second)
 				r.settle()
-				if !x.now().shut || !strings.HasSuffix(x.text(), "@!stop") || !strings.Contains(x.text(), "hookcast.expired") {
+				if !x.now().shut || !strings.HasSuffix(x.text(), "@!stop") ||
+					!strings.Contains(x.text(), "hookcast.expired") {
 					t.Errorf("not renewed any more, the stream is %s", x.text())
 				}
 			})
@@ -57,7 +62,7 @@ func TestACredentialThatComesToItsEndIsToldAndRenewedInPlace(t *testing.T) {
 	}
 }
 
-// A token that was nearly over when it came in is told of right behind the first frame.
+// A token that was nearly expired when it came in is warned of right after the first frame.
 func TestACredentialThatIsNearlyOverIsToldAtOnce(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		p := alice("tok_1", time.Hour)
@@ -87,19 +92,30 @@ func TestARenewalDoesNotChangeWhoListens(t *testing.T) {
 			p      *tenants.Principal
 			code   string
 		}{
-			"another subject":                  {ten, x.c.ID(), change(func(p *tenants.Principal) { p.Subject = "bob" }), "connection_of_another"},
-			"a key":                            {ten, x.c.ID(), change(func(p *tenants.Principal) { p.Subject, p.KeyID = "", "key_1" }), "connection_of_another"},
-			"a token where there was a key":    {ten, byKey.c.ID(), alice("tok_2", time.Hour), "connection_of_another"},
-			"another key":                      {ten, byKey.c.ID(), &tenants.Principal{Tenant: ten, KeyID: "key_2"}, "connection_of_another"},
-			"another tenant's":                 {"ten_b", x.c.ID(), change(func(p *tenants.Principal) { p.Tenant = "ten_b" }), "connection_not_found"},
-			"another tenant's, said to be its": {ten, x.c.ID(), change(func(p *tenants.Principal) { p.Tenant = "ten_b" }), "connection_of_another"},
-			"no such connection":               {ten, tenants.NewID(tenants.PrefixConnection), alice("tok_2", time.Hour), "connection_not_found"},
+			"another subject": {ten, x.c.ID(), change(func(p *tenants.Principal) {
+				p.Subject = "bob"
+			}), "connection_of_another"},
+			"a key": {ten, x.c.ID(), change(func(p *tenants.Principal) {
+				p.Subject, p.KeyID = "", "key_1"
+			}), "connection_of_another"},
+			"a token where there was a key": {ten, byKey.c.ID(), alice("tok_2", time.Hour), "connection_of_another"},
+			"another key": {ten, byKey.c.ID(), &tenants.Principal{Tenant: ten, KeyID: "key_2"},
+				"connection_of_another"},
+			"another tenant's": {"ten_b", x.c.ID(), change(func(p *tenants.Principal) {
+				p.Tenant = "ten_b"
+			}), "connection_not_found"},
+			"another tenant's, said to be its": {ten, x.c.ID(), change(func(p *tenants.Principal) {
+				p.Tenant = "ten_b"
+			}), "connection_of_another"},
+			"no such connection": {ten, tenants.NewID(tenants.PrefixConnection), alice("tok_2", time.Hour),
+				"connection_not_found"},
 		} {
 			if err := r.hub.Renew(t.Context(), c.tenant, c.id, c.p); tenants.CodeOf(err) != c.code {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if err := r.hub.Renew(t.Context(), ten, byKey.c.ID(), &tenants.Principal{Tenant: ten, KeyID: "key_1"}); err != nil {
+		if err := r.hub.Renew(t.Context(), ten, byKey.c.ID(),
+			&tenants.Principal{Tenant: ten, KeyID: "key_1"}); err != nil {
 			t.Errorf("the same key: %v", err)
 		}
 		if list := r.hub.Connections(ten); len(list) != 2 || list[0].Principal.TokenID != "tok_1" {
@@ -108,14 +124,15 @@ func TestARenewalDoesNotChangeWhoListens(t *testing.T) {
 		if !r.hub.Disconnect(ten, x.c.ID()) {
 			t.Error("not there")
 		}
-		if err := r.hub.Renew(t.Context(), ten, x.c.ID(), alice("tok_2", time.Hour)); tenants.CodeOf(err) != "connection_not_found" {
+		if err := r.hub.Renew(t.Context(), ten, x.c.ID(),
+			alice("tok_2", time.Hour)); tenants.CodeOf(err) != "connection_not_found" {
 			t.Errorf("one that was closed: %v", err)
 		}
 	})
 }
 
-// A credential that may not listen, or of which nobody can tell, leaves the connection as it is; one that lost its right while it was
-// being taken over ends it.
+// A credential without the right, or whose right is unknown, leaves the connection as it is; one that lost its right
+// while it was taken over ends it.
 func TestARenewalIsWeighed(t *testing.T) {
 	var verdict atomic.Pointer[func(id string) (Verdict, error)]
 	say := func(f func(id string) (Verdict, error)) { verdict.Store(&f) }

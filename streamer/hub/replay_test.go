@@ -42,7 +42,8 @@ func TestAStormOfReconnectsIsOneRead(t *testing.T) {
 		}
 		r.pass(time.Second)
 		for i, x := range all {
-			if got, want := x.text(), fmt.Sprintf("open@%d %d@%[2]d ", 150-i%20, 151-i%20); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " 200@200") || len(x.events()) != 51+i%20 {
+			if got, want := x.text(), fmt.Sprintf("open@%d %d@%[2]d ", 150-i%20, 151-i%20); !strings.HasPrefix(got,
+				want) || !strings.HasSuffix(got, " 200@200") || len(x.events()) != 51+i%20 {
 				t.Fatalf("%d: %s", i, got)
 			}
 		}
@@ -105,13 +106,14 @@ func TestACursorBeyondTheTail(t *testing.T) {
 		r.settle()
 		x.want(`open@7 hookcast.gap{"channel":"a","reset":true}@3 4@4`)
 
-		r.append("a", "5", "6") // this node has not been told yet; the client heard it from another
+		r.append("a", "5", "6") // this node has not been notified; the client heard it from another
 		z := r.connect("6", "a")
 		r.settle()
 		z.want("open@6")
 		x.want(`open@7 hookcast.gap{"channel":"a","reset":true}@3 4@4 5@5 6@6`)
 
-		two := r.connect(string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"a", "b"}), []int64{8, 5})), "a", "b")
+		two := r.connect(string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"a", "b"}), []int64{8, 5})),
+			"a", "b")
 		r.settle()
 		var names []string
 		for _, e := range two.events() {
@@ -120,7 +122,8 @@ func TestACursorBeyondTheTail(t *testing.T) {
 		if len(names) != 3 || names[1] > names[2] && names[2] != `hookcast.gap{"channel":"a","reset":true}` {
 			t.Errorf("%q", names)
 		}
-		if got, want := two.lastID(), string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"a", "b"}), []int64{6, 0})); got != want {
+		if got, want := two.lastID(),
+			string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"a", "b"}), []int64{6, 0})); got != want {
 			t.Errorf("cursor %s, want %s", got, want)
 		}
 	})
@@ -136,7 +139,8 @@ func TestARestoredTableIsNoticed(t *testing.T) {
 		r.pass(time.Minute)
 		r.publish("a", "new 3")
 		r.settle()
-		if got := strings.ReplaceAll(x.text(), " beat", ""); got != `open@0 1@1 2@2 3@3 4@4 5@5 hookcast.gap{"channel":"a","reset":true}@2 new 3@3` {
+		if got := strings.ReplaceAll(x.text(), " beat",
+			""); got != `open@0 1@1 2@2 3@3 4@4 5@5 hookcast.gap{"channel":"a","reset":true}@2 new 3@3` {
 			t.Error(got)
 		}
 	})
@@ -163,7 +167,7 @@ func TestAFailingReplayIsTriedAgain(t *testing.T) {
 	})
 }
 
-// A slow reader costs a position: whatever its socket takes at a time, it gets every byte, and the others do not wait.
+// A slow reader costs a position: however little its socket accepts, it gets every byte, and the others do not wait.
 func TestASlowReaderGetsEveryByte(t *testing.T) {
 	for seed := range uint64(40) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -245,7 +249,7 @@ func TestWhoIsTooSlowIsCut(t *testing.T) {
 			r.publish("a", strings.Repeat("x", 300<<10))
 		}
 		r.settle()
-		r.publish("a", "the next") // the five may have come in one turn, which is held against nobody
+		r.publish("a", "the next") // the five may have come in one turn, which cuts nobody
 		r.settle()
 		if !byBytes.now().over || fine.now().over {
 			t.Error("not cut by bytes")
@@ -256,7 +260,7 @@ func TestWhoIsTooSlowIsCut(t *testing.T) {
 	})
 }
 
-// What comes at once is held against nobody who had kept up: however much it is, and however little of it the socket takes.
+// A batch of any size cuts no subscriber that had kept up, however little its socket accepts.
 func TestABurstAloneCutsNobody(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		x := r.connect("", "a")
@@ -275,7 +279,7 @@ func TestABurstAloneCutsNobody(t *testing.T) {
 	})
 }
 
-// One who takes a little now and then is cut by the age of what it has not got, not kept for its progress.
+// A client that reads a little now and then is cut by the age of its unsent bytes, not kept for its progress.
 func TestALiveReaderThatNeverKeepsUpIsCut(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		x := r.connect("", "a")
@@ -293,7 +297,7 @@ func TestALiveReaderThatNeverKeepsUpIsCut(t *testing.T) {
 	})
 }
 
-// A replay may take as long as it takes: only a reader that takes nothing is cut.
+// A replay may take any time: only a reader that takes nothing is cut.
 func TestASlowReplayIsNotCutForItsSize(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		for range 100 {

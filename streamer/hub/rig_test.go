@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -14,31 +15,33 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
 const ten = tenants.TenantID("ten_a")
 
-// book is a log and an interest table in memory, with what tests want to know and break.
-type book struct {
+// testLog is a log and an interest table in memory that tests can inspect and break.
+type testLog struct {
 	mu       sync.Mutex
 	channels map[string][]tenants.Event
 	floor    map[string]int64 // numbers below are lost
 	interest map[string]bool
 
-	named       map[string]string // by channel: who has registered last,
-	subscribers map[string]int    // and how many it told of
+	named       map[string]string // by channel: the node that registered last,
+	subscribers map[string]int    // and its number of subscribers
 
 	calls []string
 	delay time.Duration // of every call
 	fail  func(call string) error
 }
 
-func newBook() *book {
-	return &book{channels: map[string][]tenants.Event{}, floor: map[string]int64{}, interest: map[string]bool{}, named: map[string]string{}, subscribers: map[string]int{}}
+func newBook() *testLog {
+	return &testLog{channels: map[string][]tenants.Event{}, floor: map[string]int64{}, interest: map[string]bool{},
+		named: map[string]string{}, subscribers: map[string]int{}}
 }
 
-func (b *book) call(ctx context.Context, what, channel string) error {
+func (b *testLog) call(ctx context.Context, what, channel string) error {
 	if err := b.wait(ctx); err != nil {
 		return err
 	}
@@ -51,8 +54,8 @@ func (b *book) call(ctx context.Context, what, channel string) error {
 	return nil
 }
 
-// wait takes half of the time that a call takes.
-func (b *book) wait(ctx context.Context) error {
+// wait takes half of the duration of a call.
+func (b *testLog) wait(ctx context.Context) error {
 	select {
 	case <-time.After(b.delay / 2):
 	case <-ctx.Done():
@@ -60,13 +63,13 @@ func (b *book) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (b *book) called() []string {
+func (b *testLog) called() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.calls)
 }
 
-func (b *book) count(call string) (n int) {
+func (b *testLog) count(call string) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range b.calls {
@@ -77,7 +80,8 @@ func (b *book) count(call string) (n int) {
 	return n
 }
 
-func (b *book) Register(ctx context.Context, node string, _ time.Time, t tenants.TenantID, channel string, subscribers int) error {
+func (b *testLog) Register(ctx context.Context, node string, _ time.Time, t tenants.TenantID, channel string,
+	subscribers int) error {
 	if err := b.call(ctx, "register", channel); err != nil {
 		return err
 	}
@@ -87,7 +91,7 @@ func (b *book) Register(ctx context.Context, node string, _ time.Time, t tenants
 	return nil
 }
 
-func (b *book) Drop(ctx context.Context, node string, t tenants.TenantID, channel string) error {
+func (b *testLog) Drop(ctx context.Context, node string, t tenants.TenantID, channel string) error {
 	if err := b.call(ctx, "drop", channel); err != nil {
 		return err
 	}
@@ -97,13 +101,13 @@ func (b *book) Drop(ctx context.Context, node string, t tenants.TenantID, channe
 	return nil
 }
 
-func (b *book) interested(channel string) bool {
+func (b *testLog) interested(channel string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.interest[channel]
 }
 
-func (b *book) Tail(ctx context.Context, _ tenants.TenantID, channel string) (int64, error) {
+func (b *testLog) Tail(ctx context.Context, _ tenants.TenantID, channel string) (int64, error) {
 	if err := b.call(ctx, "tail", channel); err != nil {
 		return 0, err
 	}
@@ -113,26 +117,27 @@ func (b *book) Tail(ctx context.Context, _ tenants.TenantID, channel string) (in
 	return tail, b.wait(ctx)
 }
 
-func (b *book) Read(ctx context.Context, _ tenants.TenantID, channel string, after int64, limit int, _ tenants.Retention) (tenants.Page, error) {
+func (b *testLog) Read(ctx context.Context, _ tenants.TenantID, channel string, after int64, limit int,
+	_ tenants.Retention) (eventlog.Page, error) {
 	if err := b.call(ctx, "read", channel); err != nil {
-		return tenants.Page{}, err
+		return eventlog.Page{}, err
 	}
 	p := b.page(channel, after, limit)
 	return p, b.wait(ctx)
 }
 
-func (b *book) page(channel string, after int64, limit int) tenants.Page {
+func (b *testLog) page(channel string, after int64, limit int) eventlog.Page {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := b.channels[channel]
-	p := tenants.Page{Tail: int64(len(all))}
+	p := eventlog.Page{Tail: int64(len(all))}
 	if after > p.Tail {
-		p.Gap = &tenants.Gap{Channel: channel, From: 1, To: p.Tail, Reset: true}
+		p.Gap = &eventlog.Gap{Channel: channel, From: 1, To: p.Tail, Reset: true}
 		return p
 	}
 	from := after
 	if f := b.floor[channel]; f > after+1 {
-		p.Gap = &tenants.Gap{Channel: channel, From: after + 1, To: f - 1}
+		p.Gap = &eventlog.Gap{Channel: channel, From: after + 1, To: f - 1}
 		from = f - 1
 	}
 	p.Events = slices.Clone(all[from:min(from+int64(limit), p.Tail)])
@@ -142,26 +147,27 @@ func (b *book) page(channel string, after int64, limit int) tenants.Page {
 	return p
 }
 
-// append puts events into the log and tells nobody.
-func (b *book) append(channel string, data ...string) []tenants.Event {
+// append puts events into the log without a notice.
+func (b *testLog) append(channel string, data ...string) []tenants.Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	from := len(b.channels[channel])
 	for _, d := range data {
 		seq := int64(len(b.channels[channel])) + 1
-		b.channels[channel] = append(b.channels[channel], tenants.Event{ID: fmt.Sprintf("evt_%s_%d", channel, seq), Tenant: ten, Channel: channel, Seq: seq, Type: "t", Data: []byte(d), Time: time.Now()})
+		b.channels[channel] = append(b.channels[channel], tenants.Event{ID: fmt.Sprintf("evt_%s_%d", channel, seq),
+			Tenant: ten, Channel: channel, Seq: seq, Type: "t", Data: []byte(d), Time: time.Now()})
 	}
 	return slices.Clone(b.channels[channel][from:])
 }
 
-// rig is a hub on a book.
+// rig is a hub on a testLog.
 type rig struct {
 	t *testing.T
-	*book
+	*testLog
 	hub *Hub
 }
 
-// inBubble runs f on a hub whose time is the test's.
+// inBubble runs f on a hub with simulated time.
 func inBubble(t *testing.T, o Options, f func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -173,30 +179,30 @@ func inBubble(t *testing.T, o Options, f func(r *rig)) {
 
 func newRig(t *testing.T, o Options) *rig {
 	b := newBook()
-	if o.Count == 0 { // interest rows are written for interest alone
+	if o.Count == 0 { // each interest row is written alone
 		o.Count = -1
 	}
 	o.Log, o.Interest, o.Node = b, b, "nod_1"
 	return &rig{t, b, New(o)}
 }
 
-// edit changes the book.
-func (b *book) edit(f func()) {
+// edit changes the log.
+func (b *testLog) edit(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f()
 }
 
-// settle waits until everybody waits for time to pass.
+// settle waits until all goroutines wait for time to pass.
 func (r *rig) settle() { synctest.Wait() }
 
-// pass lets time pass, and everybody do what they do then.
+// pass lets time pass.
 func (r *rig) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// publish appends events and tells the hub, as the appender does for nodes with interest.
+// publish appends events and notifies the hub, as the appender does for nodes with interest.
 func (r *rig) publish(channel string, data ...string) {
 	r.t.Helper()
 	r.tell(channel, r.append(channel, data...)...)
@@ -204,7 +210,8 @@ func (r *rig) publish(channel string, data ...string) {
 
 func (r *rig) tell(channel string, events ...tenants.Event) {
 	r.t.Helper()
-	if err := r.hub.Send(r.t.Context(), "nod_1", tenants.Notice{Tenant: ten, Channel: channel, Events: events}); err != nil {
+	if err := r.hub.Send(r.t.Context(), "nod_1",
+		tenants.InboxMessage{Tenant: ten, Channel: channel, Events: events}); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -216,12 +223,12 @@ type client struct {
 	channels []string
 	released int
 
-	// The connection's mu guards these.
-	room   int // bytes it takes before it is full; -1: any number
-	kernel int // bytes of those that it took and the other end has not
+	// Guarded by the connection's mu.
+	room   int // bytes that it accepts before it is full; -1: any number
+	kernel int // accepted bytes that the other end has not acknowledged
 
-	vanished bool  // the other end takes nothing any more
-	acked    int64 // and had taken so much
+	vanished bool  // the other end accepts nothing any more
+	acked    int64 // and had accepted this much
 	got      []byte
 	writes   int
 	over     bool // the hub has closed
@@ -254,7 +261,7 @@ func (cl *client) unsent() int {
 	return cl.kernel
 }
 
-// snapshot is a client's state at a moment.
+// snapshot is a client's state at one moment.
 type snapshot struct {
 	got              string
 	writes, released int
@@ -267,7 +274,7 @@ func (cl *client) now() snapshot {
 	return snapshot{string(cl.got), cl.writes, cl.released, cl.over, cl.shut}
 }
 
-// open connects a client; cursor is "" for from now on.
+// open connects a client; cursor "" means from now on.
 func (r *rig) open(cursor string, channels ...string) *client {
 	r.t.Helper()
 	return r.with(Subscription{}, cursor, channels...)
@@ -312,7 +319,7 @@ func (r *rig) connect(cursor string, channels ...string) *client {
 	return r.open(cursor, channels...).attach()
 }
 
-// take gives the client room for n more bytes; -1 for any number.
+// take gives the client room for n more bytes; -1: any number.
 func (cl *client) take(n int) {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
@@ -327,7 +334,7 @@ func (cl *client) leave() {
 	cl.c.left()
 }
 
-// events returns what a browser would have dispatched, the head taken off.
+// events returns the events that a browser would dispatch, without the head.
 func (cl *client) events() []eventstream.Event {
 	cl.t.Helper()
 	cl.c.mu.Lock()
@@ -337,7 +344,7 @@ func (cl *client) events() []eventstream.Event {
 	var events []eventstream.Event
 	for {
 		e, err := d.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return events
 		}
 		if err != nil {
@@ -347,7 +354,7 @@ func (cl *client) events() []eventstream.Event {
 	}
 }
 
-// text returns events and controls in short: "open t:data@id …".
+// text returns events and controls in a short form: "open t:data@id …".
 func (cl *client) text() string {
 	cl.t.Helper()
 	var b bytes.Buffer
@@ -376,7 +383,7 @@ func (cl *client) want(want string) {
 	}
 }
 
-// lastID is what the client would send back.
+// lastID returns the cursor that the client would send back.
 func (cl *client) lastID() string {
 	id := ""
 	for _, e := range cl.events() {
@@ -385,7 +392,7 @@ func (cl *client) lastID() string {
 	return id
 }
 
-// numbers writes "from" to "to", for publish.
+// numbers returns "from" to "to", for publish.
 func numbers(from, to int) []string {
 	var s []string
 	for i := from; i <= to; i++ {

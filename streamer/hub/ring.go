@@ -4,31 +4,34 @@ import (
 	"sort"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// entry is one step of a channel: an event, or a gap.
+// entry is one step of a channel: an event or a gap.
 type entry struct {
-	last   int64          // the position behind it
+	last   int64          // the position after it
 	event  *tenants.Event // nil: a gap
-	gap    *tenants.Gap
-	size   int64 // bytes on the wire, roughly
-	at     int64 // when it came here, in ms of the hub's clock
-	born   int64 // when the event was received, in µs
+	gap    *eventlog.Gap
+	size   int64 // approximate bytes on the wire
+	at     int64 // arrival here, in ms of the hub's clock
+	born   int64 // receipt of the event, in µs
 	frames []frame
 	views  []view
 }
 
-// frame is an event encoded for one format and view: what is the same for all, and the end that a connection of this channel alone has.
+// frame is an event encoded for one format and view: the bytes that are the same for all, and the end for connections
+// that have only this channel.
 type frame struct {
 	format Format
-	hidden tenants.Hidden
+	hidden hidden.Hidden
 	bytes  []byte
-	body   int // how much of bytes is the same for connections of several channels
+	body   int // length of the part of bytes that is the same for connections of several channels
 }
 
-const entryOverhead = 300 // an entry's and an event's own size
+const entryOverhead = 300 // size of an entry and an event without their data
 
-// eventEntry copies e, whose neighbours in memory the ring is not to hold.
+// eventEntry copies e, so that the ring does not keep e's neighbours in memory.
 func eventEntry(e tenants.Event, now int64) entry {
 	made := entry{last: e.Seq, event: &e, size: int64(len(e.Data)+len(e.Type)) + 32, at: now}
 	if !e.Time.IsZero() {
@@ -37,19 +40,19 @@ func eventEntry(e tenants.Event, now int64) entry {
 	return made
 }
 
-func gapEntry(g *tenants.Gap, now int64) entry {
+func gapEntry(g *eventlog.Gap, now int64) entry {
 	return entry{last: g.To, gap: g, size: 128, at: now}
 }
 
-// segment is a stretch of a channel without a hole: it serves every position from after up to its last entry.
+// segment is a stretch of a channel without holes: it serves every position from after up to its last entry.
 type segment struct {
 	after   int64
 	entries []entry
-	bytes   int64 // what it holds in memory
-	used    int64 // ms
+	bytes   int64 // its size in memory
+	used    int64 // ms; last use
 }
 
-// last returns the position behind the segment.
+// last returns the position after the segment.
 func (s *segment) last() int64 {
 	if n := len(s.entries); n > 0 {
 		return s.entries[n-1].last
@@ -59,7 +62,7 @@ func (s *segment) last() int64 {
 
 func (s *segment) serves(pos int64) bool { return s.after <= pos && pos < s.last() }
 
-// find returns the first entry behind pos, which the segment serves.
+// find returns the index of the first entry after pos, which the segment must serve.
 func (s *segment) find(pos int64) int {
 	n := len(s.entries)
 	if s.entries[n-1].last == pos+1 {
@@ -97,8 +100,8 @@ func (e *entry) weight() int64 {
 	return w
 }
 
-// encoded returns the i-th entry's frame, encoding it the first time that somebody of this format and view is there.
-func (s *segment) encoded(i int, f Format, hidden tenants.Hidden, scratch *[]byte) frame {
+// encoded returns the i-th entry's frame for a format and view, and encodes it at the first use.
+func (s *segment) encoded(i int, f Format, hidden hidden.Hidden, scratch *[]byte) frame {
 	e := &s.entries[i]
 	for _, have := range e.frames {
 		if have.format == f && have.hidden == hidden {
@@ -118,8 +121,8 @@ func (s *segment) encoded(i int, f Format, hidden tenants.Hidden, scratch *[]byt
 	return made
 }
 
-// pageSegment makes a segment of a page that was read behind after.
-func pageSegment(after int64, p tenants.Page, now int64) *segment {
+// pageSegment makes a segment of a page that was read after the position given.
+func pageSegment(after int64, p eventlog.Page, now int64) *segment {
 	s := &segment{after: after, used: now}
 	if p.Gap != nil && !p.Gap.Reset && p.Gap.To > after {
 		s.append(gapEntry(p.Gap, now))

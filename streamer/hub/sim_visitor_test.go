@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"time"
@@ -11,25 +12,25 @@ import (
 	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
-// visitor is a client through all of its connections. It is its connections' sink, one after the other.
+// visitor is a client over all of its connections. It is their sink, one after the other.
 type visitor struct {
 	w        *world
 	name     string
 	channels []string
-	quick    bool // takes everything at once
+	quick    bool // accepts everything at once
 	at       []int64
 	cursor   string
 	ids      map[string]bool
 
 	conn *Conn
-	// The connection's mu guards these.
+	// Guarded by the connection's mu.
 	room  int
 	got   []byte
 	times []arrival
 	over  bool
 }
 
-// arrival is when the bytes up to an offset came.
+// arrival is the time at which the bytes up to an offset came.
 type arrival struct {
 	end int
 	at  time.Time
@@ -81,7 +82,7 @@ func (v *visitor) take(n int) {
 	v.conn.ready()
 }
 
-// leave breaks the connection off and checks what came.
+// leave breaks the connection off and checks the bytes that came.
 func (v *visitor) leave() {
 	v.conn.mu.Lock()
 	v.conn.left()
@@ -105,11 +106,11 @@ func (v *visitor) leave() {
 	}
 }
 
-// saw checks a frame that came at a time on a connection that was open from another.
+// saw checks a frame that came at a given time over a connection opened at another.
 func (v *visitor) saw(frame []byte, at, opened time.Time) {
 	d := eventstream.NewDecoder(bytes.NewReader(frame), 1<<20)
 	e, err := d.Next()
-	if err == io.EOF || e.Name == sse.Heartbeat {
+	if errors.Is(err, io.EOF) || e.Name == sse.Heartbeat {
 		return
 	}
 	if e.ID == "" {
@@ -127,14 +128,7 @@ func (v *visitor) saw(frame []byte, at, opened time.Time) {
 	}
 	v.cursor = e.ID
 	if e.Name != "t" {
-		if e.Name != sse.Open {
-			v.w.found("%s: %s %s", v.name, e.Name, e.Data)
-		}
-		for i := range positions {
-			if positions[i] != v.at[i] {
-				v.w.found("%s: opened at %v, was at %v", v.name, positions, v.at)
-			}
-		}
+		v.sawControl(e, positions)
 		return
 	}
 	if v.ids[string(e.Data)] {
@@ -196,5 +190,26 @@ func (v *visitor) visit(stop <-chan struct{}, rng *rand.Rand) {
 			wait.Stop()
 		}
 		v.leave()
+	}
+}
+
+// sawControl checks a control: it does not move the positions.
+func (v *visitor) sawControl(e eventstream.Event, positions []int64) {
+	if e.Name != sse.Open {
+		v.w.found("%s: %s %s", v.name, e.Name, e.Data)
+	}
+	for i := range positions {
+		if positions[i] != v.at[i] {
+			v.w.found("%s: opened at %v, was at %v", v.name, positions, v.at)
+		}
+	}
+}
+
+// wantAll checks that no number follows the visitor's positions.
+func (v *visitor) wantAll() {
+	for i, channel := range v.channels {
+		for n := v.at[i] + 1; v.w.row(channel, n).Body != nil; n++ {
+			v.w.found("%s never got number %d of %s", v.name, n, channel)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -10,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketSink is the sink of a TCP connection that the hub polls: a descriptor, and nothing else.
+// socketSink is the sink of a TCP connection that the hub polls. It holds a descriptor and nothing else.
 type socketSink struct{ c *Conn }
 
-// socket takes nc's descriptor over, if nc is a bare TCP connection. The descriptor is a duplicate, so that neither Go's poller
-// nor a net.Conn is kept for it.
+// socket takes over nc's descriptor, if nc is a bare TCP connection. The descriptor is a duplicate, so that neither
+// Go's poller nor a net.Conn is kept for it.
 func (c *Conn) socket(nc net.Conn) (sink, bool) {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
@@ -51,13 +52,14 @@ func (s socketSink) start() error {
 	})
 }
 
-// write is the hub's hot spot. The call never waits, so that the scheduler is not told of it.
+// write is the hub's hottest code. The system call never blocks, so the scheduler is not informed of it.
 func (s socketSink) write(b []byte) (n int, more bool, err error) {
 	if len(b) == 0 {
 		return 0, true, nil
 	}
 	for {
-		r, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(s.c.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		r, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(s.c.fd), uintptr(unsafe.Pointer(&b[0])),
+			uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		switch errno {
 		case 0:
 			return int(r), int(r) == len(b), nil
@@ -70,8 +72,8 @@ func (s socketSink) write(b []byte) (n int, more bool, err error) {
 	}
 }
 
-// discardMax is how much is read from a connection before it is closed: unread input would make the kernel send a reset, which
-// can destroy what is still on its way to the client.
+// discardMax is the number of bytes read from a connection before it is closed: with unread input the kernel would
+// send a reset, which can destroy bytes on their way to the client.
 const discardMax = 4 << 10
 
 func (s socketSink) shutdown() {
@@ -102,14 +104,14 @@ func (s socketSink) unsent() int {
 	return outstanding(int(s.c.fd))
 }
 
-// poller watches the sockets of a hub: for input, for the other end's close and for room to write.
+// poller watches the sockets of a hub for input, for the other end's close and for room to write.
 type poller struct {
 	hub  *Hub
 	fd   int
-	file *os.File // of fd, so that waiting for it is waiting as for any other connection and holds no thread
+	file *os.File // of fd, so that waiting uses Go's poller and holds no thread
 }
 
-// pollerOnce makes the poller when the first socket is there.
+// pollerOnce creates the poller for the first socket.
 type pollerOnce struct {
 	once sync.Once
 	p    *poller
@@ -139,7 +141,7 @@ func (o *pollerOnce) close() {
 func (p *poller) watch() {
 	raw, err := p.file.SyscallConn()
 	if err != nil {
-		p.hub.troubled("watching sockets", err)
+		p.hub.logRetry("watching sockets", err)
 		return
 	}
 	events := make([]unix.EpollEvent, 256)
@@ -171,10 +173,10 @@ func (p *poller) happened(ev *unix.EpollEvent, buf []byte) {
 		for c.fd >= 0 {
 			n, err := unix.Read(int(c.fd), buf)
 			if n > 0 {
-				c.heard(buf[:n])
-			} else if err == nil || err != unix.EAGAIN && err != unix.EINTR {
+				c.receive(buf[:n])
+			} else if err == nil || !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
 				c.left()
-			} else if err == unix.EAGAIN {
+			} else if errors.Is(err, unix.EAGAIN) {
 				break
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the kernel takes for a client that reads nothing is hidden from the hub's own bounds, and a client that vanished without a word
+// The kernel's buffer for a client that reads nothing is invisible to the hub's bounds, and a client that vanished
 // would hold its place for a quarter of an hour.
 func TestASocketHidesLittleAndAVanishedClientIsGivenUpIn45Seconds(t *testing.T) {
 	onSockets(t, Options{}, func(t *testing.T, s *server) {
@@ -29,7 +29,8 @@ func TestASocketHidesLittleAndAVanishedClientIsGivenUpIn45Seconds(t *testing.T) 
 			"TCP_USER_TIMEOUT":  {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 45_000, 45_000},
 			"TCP_NODELAY":       {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1, 1},
 		} {
-			if got, err := unix.GetsockoptInt(fd, option.level, option.option); err != nil || got < option.least || got > option.most {
+			if got, err := unix.GetsockoptInt(fd, option.level, option.option); err != nil || got < option.least ||
+				got > option.most {
 				t.Errorf("%s is %d, %v; want %d to %d", name, got, err, option.least, option.most)
 			}
 		}

@@ -8,18 +8,18 @@ import (
 // writerBytes is how much a writer takes at a time.
 const writerBytes = 64 << 10
 
-// writer is the sink of connections that cannot be polled: TLS in the process, and systems without epoll. It costs two
-// goroutines and a buffer; it behaves the same. Closing has a goroutine, too: TLS says goodbye to the other end, which
-// waits where that does not read.
+// writer is the sink of connections that cannot be polled: TLS in the process, and systems without epoll. It behaves
+// the same and costs two goroutines and a buffer. Closing runs in a goroutine too, because TLS sends a goodbye, which
+// blocks if the other end does not read.
 type writer struct {
 	c      *Conn
 	nc     net.Conn
-	buf    []byte // on its way; with busy it belongs to write's goroutine
+	buf    []byte // being written; while busy it belongs to the writing goroutine
 	busy   bool
 	closed bool
-	finish bool // shut down once buf is out
+	finish bool // shut down once buf is written
 	work   chan struct{}
-	raw    syscall.RawConn // of the TCP connection underneath; nil: there is none that can be asked
+	raw    syscall.RawConn // of the TCP connection underneath; nil: there is none
 }
 
 func newWriter(c *Conn, nc net.Conn) *writer {
@@ -31,7 +31,7 @@ func newWriter(c *Conn, nc net.Conn) *writer {
 	return s
 }
 
-// underneath returns the TCP connection that nc stands on, as TLS does; nil where there is none.
+// underneath returns the TCP connection that nc wraps, as TLS does; nil if there is none.
 func underneath(nc net.Conn) *net.TCPConn {
 	for {
 		switch c := nc.(type) {
@@ -92,29 +92,29 @@ func (s *writer) written(err error) (goOn bool) {
 	return !s.closed
 }
 
-// reading finds out that the other end has gone, and throws away what it sends.
+// reading passes on the bytes from the other end, and its close.
 func (s *writer) reading() {
 	var b [512]byte
 	for {
 		n, err := s.nc.Read(b[:])
-		if !s.heard(b[:n], err) {
+		if !s.received(b[:n], err) {
 			return
 		}
 	}
 }
 
-func (s *writer) heard(b []byte, err error) (goOn bool) {
+func (s *writer) received(b []byte, err error) (goOn bool) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	switch {
 	case s.closed:
 	case err != nil:
 		if len(b) > 0 {
-			s.c.heard(b)
+			s.c.receive(b)
 		}
 		s.c.left()
 	default:
-		s.c.heard(b)
+		s.c.receive(b)
 	}
 	return !s.closed
 }
@@ -147,7 +147,7 @@ func (s *writer) close() {
 func (s *writer) reset() {
 	if tcp := underneath(s.nc); tcp != nil && !s.closed {
 		tcp.SetLinger(0)
-		tcp.Close() // under TLS, whose goodbye would wait
+		tcp.Close() // underneath TLS, whose goodbye would block
 	}
 	s.close()
 }

@@ -4,10 +4,10 @@ package hub
 
 import "net"
 
-// socket takes nothing over: without epoll every connection has a writer.
+// socket returns false: without epoll every connection has a writer.
 func (c *Conn) socket(net.Conn) (sink, bool) { return nil, false }
 
-// pollerOnce is nothing here.
+// pollerOnce does nothing here.
 type pollerOnce struct{}
 
 func (*pollerOnce) close() {}

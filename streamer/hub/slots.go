@@ -2,8 +2,8 @@ package hub
 
 import "sync"
 
-// slot names a connection to the kernel and to lists: an index, and a generation so that a connection that came later to the same
-// place is not taken for it.
+// slot identifies a connection to the kernel and in lists: an index, and a generation, so that a later connection
+// with the same index is not mistaken for it.
 type slot struct{ index, generation uint32 }
 
 // slots holds every connection of the hub.
@@ -30,7 +30,7 @@ func (s *slots) add(c *Conn) {
 	c.slot.generation = s.gens[c.slot.index]
 }
 
-// get returns the connection in the slot; nil: it is gone.
+// get returns the connection in the slot; nil if it is gone.
 func (s *slots) get(at slot) *Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,8 +50,8 @@ func (s *slots) remove(at slot) {
 	}
 }
 
-// column appends every step-th connection from the first on.
-func (s *slots) column(dst []*Conn, first, step int) []*Conn {
+// stride appends every step-th connection, starting at first.
+func (s *slots) stride(dst []*Conn, first, step int) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := first; i < len(s.conns); i += step {
@@ -62,4 +62,4 @@ func (s *slots) column(dst []*Conn, first, step int) []*Conn {
 	return dst
 }
 
-func (s *slots) all() []*Conn { return s.column(nil, 0, 1) }
+func (s *slots) all() []*Conn { return s.stride(nil, 0, 1) }

@@ -55,14 +55,14 @@ func TestWhoComesWithoutACursorBeginsWithTheSnapshot(t *testing.T) {
 		if got := p.now().got; got != "4@a4 > 4" {
 			t.Errorf("polled %q", got)
 		}
-		r.publish("a", "5") // no snapshot: who comes now hears what comes from now on
+		r.publish("a", "5") // no snapshot: a new subscriber gets the events from now on
 		third := r.connect("", "a")
 		dispatched(third, "")
 		r.shows("a", "6")
 		dispatched(third, "6")
 		dispatched(first, "3 4 5 6")
 
-		r.pass(10 * time.Minute) // the ring has let go of it
+		r.pass(10 * time.Minute) // the ring has dropped it
 		dispatched(r.connect("", "a"), "6")
 	})
 }
@@ -74,7 +74,8 @@ func TestWhoComesAfterTheEndGetsTheLastEventAndThenStops(t *testing.T) {
 		x := r.connect("", "a")
 		r.settle()
 		all := x.events()
-		if n := len(all); n < 2 || string(all[n-2].Data) != "2" || all[n-1].Name != sse.Ended || all[n-1].ID != Stop || !x.now().shut {
+		if n := len(all); n < 2 || string(all[n-2].Data) != "2" || all[n-1].Name != sse.Ended || all[n-1].ID != Stop ||
+			!x.now().shut {
 			t.Errorf("got %+v", all)
 		}
 		p := r.poll(time.Minute, 0, "", "a")

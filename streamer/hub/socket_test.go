@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -48,7 +49,7 @@ func onSockets(t *testing.T, o Options, f func(t *testing.T, s *server)) {
 	}
 }
 
-// server makes pairs of connected sockets, one end of which is the hub's.
+// server makes pairs of connected sockets, of which the hub gets one end.
 type server struct {
 	*rig
 	l   net.Listener
@@ -60,12 +61,14 @@ func certificate(t *testing.T) *tls.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"}, NotAfter: time.Now().Add(time.Hour)}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"},
+		NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, InsecureSkipVerify: true}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		InsecureSkipVerify: true}
 }
 
 // peer is a client at the other end of a real connection.
@@ -78,7 +81,7 @@ type peer struct {
 	rel chan struct{}
 }
 
-// dial connects, with what the client sends before the hub takes over.
+// dial connects; the client sends the bytes given before the hub takes over.
 func (s *server) dial(sub Subscription, cursor, sends string, channels ...string) *peer {
 	s.t.Helper()
 	out, err := net.Dial("tcp", s.l.Addr().String())
@@ -226,7 +229,7 @@ func TestAClientThatReadsAgainCatchesUp(t *testing.T) {
 	})
 }
 
-// What the client sent and nobody read must not turn the close into a reset that destroys the last frame.
+// Unread bytes of the client must not turn the close into a reset that destroys the last frame.
 func TestTheLastFrameSurvivesUnreadInput(t *testing.T) {
 	onSockets(t, Options{}, func(t *testing.T, s *server) {
 		for range 20 {
@@ -243,7 +246,7 @@ func TestTheLastFrameSurvivesUnreadInput(t *testing.T) {
 			var last eventstream.Event
 			for {
 				e, err := p.d.Next()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				if err != nil {
@@ -289,12 +292,12 @@ func TestAClientThatDoesNotCloseIsClosed(t *testing.T) {
 		s.hub.Disconnect(ten, p.c.ID())
 		p.released()
 		for s.hub.slots.get(p.c.slot) != nil {
-			time.Sleep(10 * time.Millisecond) // the drain's second passes on the real clock
+			time.Sleep(10 * time.Millisecond) // the seconds of the drain pass on the real clock
 		}
 	})
 }
 
-// Descriptors are used again at once; no connection gets another one's bytes.
+// Descriptors are reused at once; no connection gets another one's bytes.
 func TestReusedDescriptors(t *testing.T) {
 	onSockets(t, Options{}, func(t *testing.T, s *server) {
 		stop, stopped := make(chan struct{}), make(chan struct{})
@@ -331,7 +334,9 @@ func TestReusedDescriptors(t *testing.T) {
 func TestAPollOverSockets(t *testing.T) {
 	onSockets(t, Options{}, func(t *testing.T, s *server) {
 		s.append("a", "1")
-		p := s.dial(Subscription{Poll: &Poll{Wait: time.Minute, Respond: func(r Result) []byte { return []byte(short(r)) }}}, "0", "", "a")
+		p := s.dial(Subscription{Poll: &Poll{Wait: time.Minute, Respond: func(r Result) []byte {
+			return []byte(short(r))
+		}}}, "0", "", "a")
 		if b, err := io.ReadAll(p.Conn); err != nil || string(b) != "1@a1 > 1" {
 			t.Errorf("%q, %v", b, err)
 		}

@@ -6,28 +6,29 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// cause is why a connection ended.
+// cause says why a connection ended.
 type cause int
 
 const (
 	causeLeft      cause = iota // the client closed, or the connection broke
 	causeAbandoned              // never attached
 	causeEnded                  // its channels have ended
-	causeExpired                // the credential
+	causeExpired                // the credential expired
 	causeDenied                 // lost its right
 	causeDrained
-	causeClosed  // by its owner, or with the hub
-	causePolled  // a long poll was answered
-	causeStalled // cut: its oldest unsent byte was too old
-	causeBacklog // cut: it was too far behind
-	causeRude    // cut: it sent what it should not
-	causeShed    // there is no slot for it any more
-	causeSilent  // cut: it answered no ping
+	causeClosed    // by its owner, or with the hub
+	causePolled    // a long poll was answered
+	causeStalled   // cut: its oldest unsent byte was too old
+	causeBacklog   // cut: it was too far behind
+	causeViolation // cut: its client sent something forbidden
+	causeShed      // lost its slot
+	causeSilent    // cut: its client answered no ping
 	causes
 )
 
 func (c cause) String() string {
-	return [causes]string{"left", "abandoned", "ended", "expired", "denied", "drained", "closed", "polled", "stalled", "backlog", "rude", "shed", "silent"}[c]
+	return [causes]string{"left", "abandoned", "ended", "expired", "denied", "drained", "closed", "polled", "stalled",
+		"backlog", "rude", "shed", "silent"}[c]
 }
 
 type counters struct {
@@ -36,25 +37,27 @@ type counters struct {
 	ended                    [causes]atomic.Int64
 }
 
-// Stats is what the hub has counted since it began, and what it holds now.
+// Stats is what the hub has counted since its start, and its present state.
 type Stats struct {
-	Classes     []ClassStats     // in the order of their first connection
-	Connections int64            // now, over all classes; and so Accepted, Writes, Deliveries and Bytes
-	Channels    int64            // now; those that linger included
-	Memory      int64            // bytes of recent events and pages, now
-	Accepted    int64            // connections
-	Ended       map[string]int64 // connections, by cause: left, ended, expired, denied, drained, closed, polled, and cut: stalled, backlog, rude, shed, silent
-	Writes      int64            // of events; several events may go in one
-	Deliveries  int64            // events written to, or begun for, a connection
-	Bytes       int64            // of events; a poll's are those of their payloads
-	Repeats     int64            // events that came again and were dropped
-	Recovered   int64            // events that no notice brought in time and the log did
-	Gaps        int64            // told to connections and topics
-	ReplayReads int64            // of the log, for subscribers that are behind
-	Troubles    int64            // failed reads and writes that were tried again
+	Classes     []ClassStats // in the order of their first connection
+	Connections int64        // now, over all classes; likewise Accepted, Writes, Deliveries and Bytes
+	Channels    int64        // now, including those that linger
+	Memory      int64        // bytes of recent events and pages, now
+	Accepted    int64        // connections
+	// Ended counts connections by cause: left, abandoned, ended, expired, denied, drained, closed, polled, and those
+	// that were cut: stalled, backlog, rude, shed, silent.
+	Ended       map[string]int64
+	Writes      int64 // of events; one write may carry several events
+	Deliveries  int64 // events written to, or begun for, a connection
+	Bytes       int64 // of events; for a poll, of their payloads
+	Repeats     int64 // repeated events that were dropped
+	Recovered   int64 // events that came from the log because no notice brought them in time
+	Gaps        int64 // reported to connections and topics
+	ReplayReads int64 // of the log, for subscribers that are behind
+	Troubles    int64 // failed reads and writes that were retried
 }
 
-// Stats returns the counts. They are each exact and not of one instant.
+// Stats returns the counts. Each is exact; together they are not of one instant.
 func (h *Hub) Stats() Stats {
 	s := &h.stats
 	ended := make(map[string]int64, causes)
@@ -65,8 +68,9 @@ func (h *Hub) Stats() Stats {
 	channels := len(h.topics)
 	h.mu.Unlock()
 	all := Stats{
-		Classes: h.classStats(), Channels: int64(channels), Memory: h.memory.Load(), Ended: ended, Repeats: s.repeats.Load(),
-		Recovered: s.recovered.Load(), Gaps: s.gaps.Load(), ReplayReads: s.replayReads.Load(), Troubles: s.troubles.Load(),
+		Classes: h.classStats(), Channels: int64(channels), Memory: h.memory.Load(), Ended: ended,
+		Repeats: s.repeats.Load(), Recovered: s.recovered.Load(), Gaps: s.gaps.Load(),
+		ReplayReads: s.replayReads.Load(), Troubles: s.troubles.Load(),
 	}
 	for i := range all.Classes {
 		c := &all.Classes[i]
@@ -79,7 +83,7 @@ func (h *Hub) Stats() Stats {
 	return all
 }
 
-// Subscribers counts the connections, long polls included, that listen to the tenant's channel on this node.
+// Subscribers counts the connections, including long polls, that listen to the tenant's channel on this node.
 func (h *Hub) Subscribers(t tenants.TenantID, channel string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -107,7 +111,8 @@ func (c *Conn) describe(t tenants.TenantID) (Connection, bool) {
 		return Connection{}, false
 	}
 	d := Connection{
-		ID: c.id, Channels: c.channels(), Principal: c.principal, Transport: c.transport, Remote: c.remote, Since: c.opened, Sent: c.sent,
+		ID: c.id, Channels: c.channels(), Principal: c.principal, Transport: c.transport, Remote: c.remote,
+		Since: c.opened, Sent: c.sent,
 	}
 	if c.unknown == 0 {
 		d.Cursor = c.cursor()

@@ -8,11 +8,11 @@ import (
 	"github.com/hookcast/hookcast/tenants/envelope"
 )
 
-// tick is the sweep's step, and so the resolution of the hub's clock and of everything that happens at a time.
+// tick is the sweep's step, and so the resolution of the hub's clock and timers.
 const tick = 100 * time.Millisecond
 
-// sweep is one goroutine in place of a timer for each connection. Heartbeats come by a wheel: each tick visits its share of the
-// slots, so that they are spread over time whenever the connections came.
+// sweep is one goroutine instead of a timer per connection. Heartbeats use a wheel: each tick visits its share of the
+// slots, so that heartbeats are spread over time however the connections came.
 func (h *Hub) sweep() {
 	w := newWorker(h)
 	every := time.NewTicker(tick)
@@ -33,27 +33,28 @@ func (h *Hub) sweep() {
 				c.due(w, h.now())
 			}
 		})
-		w.handOver()
+		w.flushCounts()
 		b := beats{at: now}
-		conns = h.slots.column(conns[:0], turn%spokes, spokes)
+		conns = h.slots.stride(conns[:0], turn%spokes, spokes)
 		for _, c := range conns {
 			c.beat(&b, h.now())
 		}
 		clear(conns)
-		for _, t := range h.column(turn%topics, topics) {
+		for _, t := range h.stride(turn%topics, topics) {
 			t.post(op{kind: opVisit})
 		}
 		if turn%int(time.Second/tick) == 0 {
-			h.lookAt()
+			h.checkStuck()
 		}
 	}
 }
 
-// wheelTurn is how long the wheel takes to come round, in ms: half a heartbeat, so that the visits between look for what is stuck.
+// wheelTurn returns the period of the wheel in ms: half a heartbeat, so that every other visit looks for stuck
+// connections.
 func (h *Hub) wheelTurn() int64 { return max((h.o.Heartbeat / 2).Milliseconds(), tick.Milliseconds()) }
 
-// column returns every step-th topic from the first on.
-func (h *Hub) column(first, step int) []*topic {
+// stride returns every step-th topic, starting at first.
+func (h *Hub) stride(first, step int) []*topic {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var ts []*topic
@@ -65,8 +66,8 @@ func (h *Hub) column(first, step int) []*topic {
 	return ts
 }
 
-// lookAfter has the sweep look at c each second. c.mu held.
-func (h *Hub) lookAfter(c *Conn) {
+// watchStuck makes the sweep check c every second. c.mu held.
+func (h *Hub) watchStuck(c *Conn) {
 	if c.listed {
 		return
 	}
@@ -76,7 +77,7 @@ func (h *Hub) lookAfter(c *Conn) {
 	h.stuck.mu.Unlock()
 }
 
-func (h *Hub) lookAt() {
+func (h *Hub) checkStuck() {
 	h.stuck.mu.Lock()
 	at := h.stuck.at
 	h.stuck.at = nil
@@ -92,7 +93,7 @@ func (h *Hub) lookAt() {
 	h.stuck.mu.Unlock()
 }
 
-// beats are the signs of life of one tick, encoded once for each format.
+// beats holds the signs of life of one tick, encoded once for each format.
 type beats struct {
 	at   time.Time
 	made []beat
@@ -117,14 +118,14 @@ func (b *beats) of(f Format) *beat {
 func (b *beats) ping(f Format) []byte  { return b.of(f).pings }
 func (b *beats) named(f Format) []byte { return b.of(f).name }
 
-// deadlines are the slots to look at at a time, by tick.
+// deadlines holds the slots to visit at a given time, by tick.
 type deadlines struct {
 	mu     sync.Mutex
 	byTick map[int64][]slot
 	passed int64
 }
 
-// add has the slot looked at at the first tick after ms.
+// add makes the sweep visit the slot at the first tick after ms.
 func (d *deadlines) add(ms int64, s slot) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,7 +137,8 @@ func (d *deadlines) add(ms int64, s slot) {
 func (d *deadlines) pass(now int64, due func(slot)) {
 	d.mu.Lock()
 	var slots []slot
-	if last := now / tick.Milliseconds(); last-d.passed > int64(len(d.byTick)) { // the clock was set, or this is the first time
+	// the clock was set, or this is the first call
+	if last := now / tick.Milliseconds(); last-d.passed > int64(len(d.byTick)) {
 		for at, s := range d.byTick {
 			if at <= last {
 				slots = append(slots, s...)

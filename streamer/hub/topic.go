@@ -19,7 +19,7 @@ type topic struct {
 	key   topicKey
 	index int // in the hub's list; owned by the hub's mu
 
-	// The mailbox: anyone posts.
+	// The mailbox: any goroutine posts.
 	mu        sync.Mutex
 	box       []op
 	boxBytes  int64
@@ -27,47 +27,47 @@ type topic struct {
 	scheduled bool
 	dead      bool // removed from the hub: posting fails
 
-	// Everything below belongs to the worker that runs the topic.
-	spare []op // the box before, to be used again
-	subs  []*sub
-	dirty fifo[*sub] // to be brought forward one by one
-	fanAt int        // the fan-out goes on here; at the end where none is under way
-	again bool       // and then from the start once more
+	// The fields below belong to the worker that runs the topic.
+	spare    []op // the previous box, to be reused
+	subs     []*sub
+	dirty    fifo[*sub] // to be brought forward one by one
+	fanAt    int        // where the fan-out continues; len(subs) if none is in progress
+	fanAgain bool       // another fan-out follows it
 
 	state      topicState
 	maybeThere bool          // the interest row may exist
 	writing    bool          // an interest row is being written
 	named      string        // the node's name in the row that was written last
-	told       int           // how many subscribers that row tells of
-	telling    bool          // a timer is set for telling of another number
-	rewrites   []func(error) // wait for the row that is being written, to have it written again
-	renewAt    time.Time     // when the row is to be written again; zero: never
-	failures   int           // of opening, in a row
+	told       int           // the number of subscribers in that row
+	telling    bool          // a timer is set for writing a new number
+	rewrites   []func(error) // wait for the present write, to write the row again
+	renewAt    time.Time     // when to write the row again; zero: never
+	failures   int           // failed openings in a row
 	emptySince int64         // ms; when the last subscriber left
 
-	head    int64  // the last position known: every earlier one is known, too
-	stamp   uint64 // changes with each change of ring or pages
-	ring    segment
-	ended   bool // the event at head is its publisher's last
-	shows   bool // the event at head is a snapshot: who comes without a cursor begins with it
-	early   []tenants.Event
-	sizeOf  int64 // bytes of early
-	pages   []*segment
-	loads   []*load // reads under way for subscribers that the ring has passed
-	waiters []*sub  // waiting for a page
-	held    int64   // what of ring and pages is in the hub's account of memory
-	forgot  int     // how often what was read before could not be shown any more
+	head      int64  // the last known position; all earlier ones are known
+	stamp     uint64 // changes with each change of ring or pages
+	ring      segment
+	ended     bool // the event at head is its publisher's last
+	snapshot  bool // the event at head is a snapshot: a subscriber without a cursor starts with it
+	early     []tenants.Event
+	earlySize int64 // bytes of early
+	pages     []*segment
+	loads     []*load // reads in progress for subscribers behind the ring
+	waiters   []*sub  // waiting for a page
+	accounted int64   // bytes of ring and pages that the hub has counted
+	forgets   int     // how often data in memory became invalid
 
-	catching  bool  // the log is being read behind head
-	catchMore bool  // and is to be read again then
-	stalled   int   // catch-ups in a row that brought nothing although something is missing
-	checked   int64 // ms; when the log was last asked for what is behind head
+	catching  bool  // the log is being read after head
+	catchMore bool  // and must be read again then
+	stalled   int   // catch-ups in a row that brought nothing although events are missing
+	checked   int64 // ms; when the log was last read after head
 	lastEvent int64 // ms
 
-	tallies map[int64]*traceTally // of traced events, by number; nil: there are none
+	tallies map[int64]*traceTally // of traced events, by number; nil: none
 
-	bytes    atomic.Int64 // of all events that came by while it was live; written by its worker
-	audience atomic.Int64 // len(subs), for whoever asks; written by its worker
+	bytes    atomic.Int64 // of all events that arrived while live; written by the topic's worker
+	audience atomic.Int64 // len(subs), for other goroutines; written by the topic's worker
 }
 
 type topicState uint8
@@ -75,7 +75,7 @@ type topicState uint8
 const (
 	cold     topicState = iota // knows nothing; interest is not relied on
 	opening                    // writes interest, then reads the log
-	live                       // interest is there, head is known
+	live                       // interest is written, head is known
 	dropping                   // removes interest
 )
 
@@ -87,8 +87,8 @@ const (
 	opUnsubscribe
 	opPump   // bring one subscriber forward
 	opDone   // I/O has ended: call then
-	opVisit  // the sweep comes by
-	opForget // something about the tenant changed: what is in memory may no longer be shown
+	opVisit  // the sweep's visit
+	opForget // the tenant changed: data in memory may no longer be shown
 )
 
 type op struct {
@@ -99,10 +99,10 @@ type op struct {
 	then   func(w *worker)
 }
 
-// boxBytes is how many bytes of events wait in a mailbox before they are dropped for the log to bring them.
+// maxBoxBytes bounds the events waiting in a mailbox. More are dropped and read from the log.
 const maxBoxBytes = 8 << 20
 
-// post hands o to the topic; false: the topic is no more.
+// post gives o to the topic. It returns false if the topic has been removed.
 func (t *topic) post(o op) bool {
 	t.mu.Lock()
 	if t.dead {
@@ -131,13 +131,13 @@ func (t *topic) post(o op) bool {
 	return true
 }
 
-// What a topic does in one turn: so many subscribers of a fan-out, so many one by one.
+// Upper bounds of one turn: subscribers of a fan-out, and subscribers one by one.
 const (
 	fanTurn   = 512
 	dirtyTurn = 128
 )
 
-// turn does the topic's work for one turn and tells whether there is more.
+// turn does one turn of the topic's work and reports whether there is more.
 func (t *topic) turn(w *worker) bool {
 	t.mu.Lock()
 	ops, missed := t.box, t.missed
@@ -159,10 +159,10 @@ func (t *topic) turn(w *worker) bool {
 	}
 	for range min(fanTurn, len(t.subs)) {
 		if t.fanAt >= len(t.subs) {
-			if !t.again {
+			if !t.fanAgain {
 				break
 			}
-			t.fanAt, t.again = 0, false
+			t.fanAt, t.fanAgain = 0, false
 		}
 		s := t.subs[t.fanAt]
 		t.fanAt++
@@ -182,7 +182,7 @@ func (t *topic) turn(w *worker) bool {
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.box) > 0 || t.dirty.len() > 0 || t.fanAt < len(t.subs) || t.again && len(t.subs) > 0 {
+	if len(t.box) > 0 || t.dirty.len() > 0 || t.fanAt < len(t.subs) || t.fanAgain && len(t.subs) > 0 {
 		return true
 	}
 	t.scheduled = false
@@ -214,7 +214,7 @@ func (t *topic) apply(w *worker, o *op) {
 func (t *topic) subscribe(s *sub) {
 	s.index = len(t.subs)
 	if t.fanAt == len(t.subs) {
-		t.fanAt++ // no fan-out under way: s is no part of one
+		t.fanAt++ // no fan-out in progress: s does not belong to one
 	}
 	t.subs = append(t.subs, s)
 	if s.conn.over() { // it left before it came
@@ -238,20 +238,20 @@ func (t *topic) unsubscribe(s *sub) {
 	t.subs[s.index], moved.index = moved, s.index
 	t.subs[n] = nil
 	t.subs = t.subs[:n]
-	if s.index < t.fanAt && n >= t.fanAt { // moved over the mark: the fan-out would miss it
+	if s.index < t.fanAt && n >= t.fanAt { // moved across the mark: the fan-out would miss it
 		t.soon(moved)
 	}
 	t.fanAt = min(t.fanAt, n)
 	s.index = -1
 	if n == 0 {
 		t.emptySince = t.hub.now()
-		t.subs, t.waiters, t.again = nil, nil, false
+		t.subs, t.waiters, t.fanAgain = nil, nil, false
 	} else if cap(t.subs) > 64 && n < cap(t.subs)/4 {
 		t.subs = append(make([]*sub, 0, n*2), t.subs...)
 	}
 }
 
-// soon has s brought forward in one of the next turns.
+// soon brings s forward in one of the next turns.
 func (t *topic) soon(s *sub) {
 	if s.index >= 0 && !s.dirty {
 		s.dirty = true
@@ -259,26 +259,26 @@ func (t *topic) soon(s *sub) {
 	}
 }
 
-// fanOut has every subscriber brought forward.
+// fanOut brings every subscriber forward.
 func (t *topic) fanOut() {
 	if t.fanAt < len(t.subs) {
-		t.again = true
+		t.fanAgain = true
 	} else {
 		t.fanAt = 0
 	}
 }
 
-// changed notes that ring, pages or head are not what they were.
+// changed notes that ring, pages or head have changed.
 func (t *topic) changed() { t.stamp = t.hub.stamps.Add(1) }
 
-// account brings the hub's account of memory up to date.
+// account updates the hub's count of memory.
 func (t *topic) account() {
 	holds := t.ring.bytes
 	for _, p := range t.pages {
 		holds += p.bytes
 	}
-	if holds != t.held {
-		t.hub.memory.Add(holds - t.held)
-		t.held = holds
+	if holds != t.accounted {
+		t.hub.memory.Add(holds - t.accounted)
+		t.accounted = holds
 	}
 }

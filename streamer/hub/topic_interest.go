@@ -7,8 +7,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// register writes the topic's interest row under the node's present name, and has then run by the topic. One row is written at a time:
-// the caller sees to it that none is under way.
+// register writes the topic's interest row under the node's present name; the topic then runs then. One row is
+// written at a time: the caller must check that no write is in progress.
 func (t *topic) register(then func(error)) {
 	t.writing, t.maybeThere = true, true
 	h, subscribers := t.hub, len(t.subs)
@@ -29,11 +29,12 @@ func (t *topic) register(then func(error)) {
 	})
 }
 
-// reregister writes the interest row again and reads the log behind head; done is called once both have succeeded, or cannot.
+// reregister writes the interest row again and reads the log after head. done is called once both have succeeded or
+// failed.
 func (t *topic) reregister(done func(error)) {
 	switch {
 	case t.state != live:
-		done(nil) // an opening sees to it that its row has the node's name, see registered and opened
+		done(nil) // an opening writes the row under the node's present name, see registered and opened
 	case t.writing:
 		t.rewrites = append(t.rewrites, done)
 	default:
@@ -46,7 +47,7 @@ func (t *topic) reregister(done func(error)) {
 	}
 }
 
-// written goes on with what waited for a row to be written.
+// written continues with the rewrites that waited for a row.
 func (t *topic) written() {
 	if len(t.rewrites) == 0 || t.writing {
 		return
@@ -60,24 +61,24 @@ func (t *topic) written() {
 	})
 }
 
-// keepName writes the row again where the node has had another name since, until that has succeeded.
+// keepName rewrites the row if the node's name has changed since, until that succeeds.
 func (t *topic) keepName() {
 	if t.state != live || t.named == t.hub.nodeID() {
 		return
 	}
 	t.reregister(func(err error) {
 		if err != nil {
-			t.hub.troubled("registering interest under a new name", err)
+			t.hub.logRetry("registering interest under a new name", err)
 			t.hub.after(t, pause(5), func(*worker) { t.keepName() })
 		}
 	})
 }
 
-// tellCount has the row tell how many subscribers there are, a while after that has changed.
+// tellCount writes the number of subscribers into the row, some time after it has changed.
 func (t *topic) tellCount() {
 	h := t.hub
 	every := h.o.Count
-	if every < 0 && tenants.BoundChannel(t.key.name) { // somebody wants to know when its client leaves
+	if every < 0 && tenants.BoundChannel(t.key.name) { // the channel's owner wants to know when the client leaves
 		every = time.Second
 	}
 	if every < 0 || t.state != live || t.telling || t.told == len(t.subs) {
@@ -85,11 +86,11 @@ func (t *topic) tellCount() {
 	}
 	t.telling = true
 	h.after(t, every, func(*worker) {
-		t.telling = false // the end of this turn sets the timer anew where that is needed
+		t.telling = false // the end of this turn sets the timer again if necessary
 		if t.state == live && !t.writing && t.told != len(t.subs) {
 			t.register(func(err error) {
 				if err != nil {
-					h.troubled("writing a channel's number of subscribers", err)
+					h.logRetry("writing a channel's number of subscribers", err)
 				}
 			})
 		}

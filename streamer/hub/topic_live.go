@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
-// earlyBytes bounds what a topic keeps of events that came before their turn. What is over is dropped, and read from the log.
+// earlyBytes bounds the events that a topic keeps because they came before their turn. More are dropped and read from
+// the log.
 const earlyBytes = 1 << 20
 
-// deliver takes a notice's events: the next one is written out, a repeat is dropped, anything further waits for the log to bring
-// what is between.
+// deliver handles a notice's events: the next one is written out, a repeat is dropped, and a later one waits for the
+// log to bring the events between.
 func (t *topic) deliver(events []tenants.Event) {
 	switch t.state {
 	case opening:
@@ -42,13 +44,13 @@ func (t *topic) deliver(events []tenants.Event) {
 	}
 }
 
-// extend appends the entry at the head.
+// extend appends an entry at the head.
 func (t *topic) extend(e entry) {
 	t.ring.append(e)
 	t.head = e.last
 	t.bytes.Add(e.size)
 	t.ended = e.event != nil && e.event.End
-	t.shows = e.event != nil && e.event.Snapshot
+	t.snapshot = e.event != nil && e.event.Snapshot
 	t.lastEvent = e.at
 	if e.event != nil && e.event.Trace != nil {
 		t.tallyOf(e.event)
@@ -57,7 +59,7 @@ func (t *topic) extend(e entry) {
 	t.changed()
 }
 
-// ringBytes is how much the ring may hold: less where all topics together hold more than they may.
+// ringBytes returns the maximum size of the ring, which is smaller if all topics together hold too much.
 func (t *topic) ringBytes() int64 {
 	if t.hub.memory.Load() > t.hub.o.Memory {
 		return t.hub.o.RingBytes / 16
@@ -65,7 +67,7 @@ func (t *topic) ringBytes() int64 {
 	return t.hub.o.RingBytes
 }
 
-// trim cuts the ring to n entries and so many bytes; the newest entry stays until it is old.
+// trim cuts the ring to n entries and to the bytes given. The newest entry stays until it is old.
 func (t *topic) trim(n int, bytes int64) {
 	drop := max(0, len(t.ring.entries)-n)
 	left := t.ring.bytes
@@ -83,30 +85,30 @@ func (t *topic) trim(n int, bytes int64) {
 }
 
 func (t *topic) keepEarly(e tenants.Event) {
-	t.sizeOf += int64(len(e.Data)) + entryOverhead
-	if t.sizeOf > earlyBytes {
-		t.early, t.sizeOf = nil, 0
+	t.earlySize += int64(len(e.Data)) + entryOverhead
+	if t.earlySize > earlyBytes {
+		t.early, t.earlySize = nil, 0
 		t.catchMore = true
 		return
 	}
 	t.early = append(t.early, e)
 }
 
-// useEarly appends what of the early events has its turn now.
+// useEarly appends the early events whose turn has come.
 func (t *topic) useEarly() {
 	if len(t.early) == 0 {
 		return
 	}
 	slices.SortFunc(t.early, func(a, b tenants.Event) int { return int(min(max(a.Seq-b.Seq, -1), 1)) })
 	rest := t.early[:0]
-	t.sizeOf = 0
+	t.earlySize = 0
 	for _, e := range t.early {
 		switch {
 		case e.Seq == t.head+1:
 			t.extend(eventEntry(e, t.hub.now()))
 		case e.Seq > t.head:
 			rest = append(rest, e)
-			t.sizeOf += int64(len(e.Data)) + entryOverhead
+			t.earlySize += int64(len(e.Data)) + entryOverhead
 		}
 	}
 	clear(t.early[len(rest):])
@@ -117,18 +119,19 @@ func (t *topic) useEarly() {
 
 const catchUpRows = 256
 
-// catchUp reads the log behind head, once at a time. Retention is not asked: what a subscriber was there for it gets.
+// catchUp reads the log after head, once at a time. It does not apply retention: a subscriber gets the events that
+// happened while it listened.
 func (t *topic) catchUp() {
 	if t.catching {
 		t.catchMore = true
 		return
 	}
 	t.catching, t.catchMore = true, false
-	after, forgot := t.head, t.forgot
+	after, forgot := t.head, t.forgets
 	t.hub.io(t, func(ctx context.Context) func(*worker) {
 		page, err := t.hub.o.Log.Read(ctx, t.key.tenant, t.key.name, after, catchUpRows, tenants.Retention{})
 		return func(*worker) {
-			if t.catching = false; err == nil && forgot != t.forgot {
+			if t.catching = false; err == nil && forgot != t.forgets {
 				t.catchUp()
 				return
 			}
@@ -137,13 +140,13 @@ func (t *topic) catchUp() {
 	})
 }
 
-func (t *topic) caughtUp(page tenants.Page, err error) {
+func (t *topic) caughtUp(page eventlog.Page, err error) {
 	if t.state != live {
 		return
 	}
 	before := t.head
 	if err != nil {
-		t.hub.troubled("reading a channel's end", err)
+		t.hub.logRetry("reading a channel's end", err)
 	} else {
 		t.checked = t.hub.now()
 		t.takePage(page)
@@ -155,7 +158,7 @@ func (t *topic) caughtUp(page tenants.Page, err error) {
 		t.catchUp()
 	case err == nil && !behind:
 		t.stalled = 0
-	default: // nothing new although something is missing: the log is asked again, ever more slowly
+	default: // nothing new although events are missing: read again, at growing intervals
 		t.stalled++
 		t.catching = true
 		t.hub.after(t, pause(t.stalled), func(*worker) {
@@ -172,15 +175,15 @@ func (t *topic) caughtUp(page tenants.Page, err error) {
 	}
 }
 
-// takePage appends what of a page read at or before head is behind head.
-func (t *topic) takePage(page tenants.Page) {
+// takePage appends the part after head of a page that was read at or before head.
+func (t *topic) takePage(page eventlog.Page) {
 	now, before := t.hub.now(), t.head
 	if g := page.Gap; g != nil && g.Reset && page.Tail < t.head {
 		t.reset(page.Tail)
 		return
 	} else if g != nil && !g.Reset && g.From <= t.head+1 && g.To > t.head {
 		t.hub.stats.gaps.Add(1)
-		t.extend(gapEntry(&tenants.Gap{Channel: t.key.name, From: t.head + 1, To: g.To}, now))
+		t.extend(gapEntry(&eventlog.Gap{Channel: t.key.name, From: t.head + 1, To: g.To}, now))
 	}
 	for i := range page.Events {
 		if page.Events[i].Seq == t.head+1 {
@@ -188,7 +191,7 @@ func (t *topic) takePage(page tenants.Page) {
 		}
 	}
 	if page.Tail == t.head {
-		t.shows = page.Snapshot
+		t.snapshot = page.Snapshot
 	}
 	if page.Tail == t.head && t.ended != page.Ended {
 		t.ended = page.Ended
@@ -204,14 +207,14 @@ func (t *topic) takePage(page tenants.Page) {
 // reset follows a log that ends before head: the table was restored.
 func (t *topic) reset(tail int64) {
 	t.hub.stats.gaps.Add(1)
-	t.head, t.ended, t.shows = tail, false, false
+	t.head, t.ended, t.snapshot = tail, false, false
 	t.ring = segment{after: tail}
-	t.pages, t.early, t.sizeOf = nil, nil, 0
+	t.pages, t.early, t.earlySize = nil, nil, 0
 	t.changed()
 	t.fanOut()
 }
 
-// pause is how long to wait after so many failures in a row: 100 ms, doubling, at most 5 s.
+// pause returns the delay after that many failures in a row: 100 ms, doubling up to 5 s.
 func pause(failures int) time.Duration {
 	return min(100*time.Millisecond<<min(failures-1, 10), 5*time.Second)
 }

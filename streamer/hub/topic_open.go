@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
-// open makes the topic live: interest is committed first and the log read after, so that an event that the appender
-// tells nobody about is in what is read. The cursors that wait are served by the same read.
+// open makes the topic live. Interest is committed first and the log read afterwards, so that the read includes every
+// event that the appender did not announce here. The same read serves the waiting cursors.
 func (t *topic) open() {
 	t.state = opening
-	t.early, t.sizeOf = nil, 0
+	t.early, t.earlySize = nil, 0
 	t.register(t.registered)
 }
 
@@ -20,18 +21,18 @@ func (t *topic) registered(err error) {
 		t.openFailed("registering interest in a channel", err)
 		return
 	}
-	if t.named != t.hub.nodeID() { // nobody sends there any more
+	if t.named != t.hub.nodeID() { // notices no longer go to this name
 		t.open()
 		return
 	}
 	h := t.hub
 	after, ok := t.lowest()
-	forgot := t.forgot
+	forgot := t.forgets
 	h.io(t, func(ctx context.Context) func(*worker) {
 		after, page, err := h.readOpening(ctx, t.key, after, ok)
 		return func(*worker) {
-			if err == nil && forgot != t.forgot {
-				t.registered(nil) // what was read may not be shown any more
+			if err == nil && forgot != t.forgets {
+				t.registered(nil) // the page may no longer be shown
 				return
 			}
 			t.opened(after, page, err)
@@ -39,8 +40,10 @@ func (t *topic) registered(err error) {
 	})
 }
 
-// readOpening reads what a topic begins with: some way before the lowest cursor, if anybody has one, else the end.
-func (h *Hub) readOpening(ctx context.Context, k topicKey, lowest int64, ok bool) (after int64, page tenants.Page, err error) {
+// readOpening reads the start of a topic: from some way before the lowest cursor if there is one, else the end.
+func (h *Hub) readOpening(
+	ctx context.Context, k topicKey, lowest int64, ok bool,
+) (after int64, page eventlog.Page, err error) {
 	if ok {
 		after = max(0, lowest-lookBack)
 		page, err = h.readPage(ctx, k, after)
@@ -53,7 +56,7 @@ func (h *Hub) readOpening(ctx context.Context, k topicKey, lowest int64, ok bool
 	return after, page, err
 }
 
-// lowest returns the lowest cursor of those that wait.
+// lowest returns the lowest cursor of the waiting subscribers.
 func (t *topic) lowest() (pos int64, ok bool) {
 	for _, s := range t.subs {
 		if from := s.from(); from >= 0 && (!ok || from < pos) {
@@ -63,7 +66,7 @@ func (t *topic) lowest() (pos int64, ok bool) {
 	return pos, ok
 }
 
-func (t *topic) opened(after int64, page tenants.Page, err error) {
+func (t *topic) opened(after int64, page eventlog.Page, err error) {
 	if err != nil {
 		t.openFailed("reading a channel", err)
 		return
@@ -79,12 +82,12 @@ func (t *topic) opened(after int64, page tenants.Page, err error) {
 	case got.last() >= page.Tail:
 		t.head = got.last()
 		t.ring = *got
-	default: // far behind: what is between is read by those who need it
+	default: // far behind: subscribers read the events between when they need them
 		t.head = page.Tail
 		t.ring = segment{after: t.head}
 		t.pages = append(t.pages, got)
 	}
-	t.ended, t.shows = page.Ended, page.Snapshot
+	t.ended, t.snapshot = page.Ended, page.Snapshot
 	t.useEarly()
 	t.changed()
 	if got.last() < page.Tail || len(t.early) > 0 || t.catchMore {
@@ -97,7 +100,7 @@ func (t *topic) opened(after int64, page tenants.Page, err error) {
 }
 
 func (t *topic) openFailed(what string, err error) {
-	t.hub.troubled(what, err)
+	t.hub.logRetry(what, err)
 	t.failures++
 	for _, s := range t.subs {
 		s.conn.sendHead()
@@ -105,7 +108,7 @@ func (t *topic) openFailed(what string, err error) {
 	t.hub.after(t, pause(t.failures), func(*worker) {
 		if t.state == opening && !t.writing {
 			if len(t.subs) == 0 {
-				t.state = cold // visit sees to the rest
+				t.state = cold // visit drops the topic
 			} else {
 				t.open()
 			}
@@ -119,8 +122,8 @@ const (
 	keepPage   = 10 * time.Second
 )
 
-// visit is the sweep's: it forgets what is old, looks past the last number now and then, and gives up interest in a channel
-// that nobody has listened to for a while.
+// visit is called by the sweep. It drops old data, reads past the last number from time to time, and gives up
+// interest in a channel that has had no subscribers for a while.
 func (t *topic) visit() {
 	now, o := t.hub.now(), &t.hub.o
 	old := 0
@@ -133,7 +136,8 @@ func (t *topic) visit() {
 	}
 	t.dropPages(now - keepPage.Milliseconds())
 
-	if len(t.subs) == 0 && now-t.emptySince >= o.Linger.Milliseconds() && !t.writing && !t.catching && len(t.loads) == 0 {
+	if len(t.subs) == 0 && now-t.emptySince >= o.Linger.Milliseconds() && !t.writing && !t.catching &&
+		len(t.loads) == 0 {
 		switch t.state {
 		case live, cold:
 			t.drop()
@@ -143,7 +147,7 @@ func (t *topic) visit() {
 	if t.state == live && !t.renewAt.IsZero() && !time.Now().Before(t.renewAt) {
 		t.reregister(func(err error) {
 			if err != nil {
-				t.hub.troubled("renewing interest in a channel", err)
+				t.hub.logRetry("renewing interest in a channel", err)
 			}
 		})
 	}
@@ -162,7 +166,7 @@ func (t *topic) drop() {
 		return
 	}
 	t.state, t.writing = dropping, true
-	t.ring, t.pages, t.early, t.sizeOf = segment{}, nil, nil, 0
+	t.ring, t.pages, t.early, t.earlySize = segment{}, nil, nil, 0
 	h, named := t.hub, t.named
 	h.io(t, func(ctx context.Context) func(*worker) {
 		err := h.o.Interest.Drop(ctx, named, t.key.tenant, t.key.name)
@@ -174,7 +178,7 @@ func (t *topic) dropped(err error) {
 	t.writing = false
 	t.state = cold
 	if err != nil {
-		t.hub.troubled("dropping interest in a channel", err)
+		t.hub.logRetry("dropping interest in a channel", err)
 	} else {
 		t.maybeThere = false
 		t.named, t.renewAt = "", time.Time{}
@@ -187,7 +191,7 @@ func (t *topic) dropped(err error) {
 	}
 }
 
-// remove takes the topic off the hub unless somebody has posted to it meanwhile.
+// remove removes the topic from the hub unless an operation was posted meanwhile.
 func (t *topic) remove() {
 	h := t.hub
 	h.mu.Lock()
@@ -198,6 +202,6 @@ func (t *topic) remove() {
 		t.dead = true
 		delete(h.topics, t.key)
 		h.list[t.index] = nil
-		h.holes = append(h.holes, t.index)
+		h.free = append(h.free, t.index)
 	}
 }

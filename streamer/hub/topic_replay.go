@@ -4,32 +4,33 @@ import (
 	"context"
 	"slices"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
 const (
-	pageRows  = 256
-	lookBack  = 32 // a first page begins so much earlier: those who reconnect together were not cut at the same event
+	pageRows = 256
+	// a first page starts this much earlier: subscribers that reconnect together were not cut at the same event
+	lookBack  = 32
 	pagesKept = 8
 	loadsMax  = 4
 )
 
-// load is a read for those that the ring has passed.
+// load is a read in progress for subscribers behind the ring.
 type load struct{ after int64 }
 
 func (l *load) serves(pos int64) bool { return l.after <= pos && pos < l.after+pageRows }
 
-// readPage reads what of a channel behind after may be shown.
-func (h *Hub) readPage(ctx context.Context, k topicKey, after int64) (tenants.Page, error) {
+// readPage reads the part of a channel after the number given that may be shown.
+func (h *Hub) readPage(ctx context.Context, k topicKey, after int64) (eventlog.Page, error) {
 	h.stats.replayReads.Add(1)
 	r, err := h.o.Retention(ctx, k.tenant)
 	if err != nil {
-		return tenants.Page{}, err
+		return eventlog.Page{}, err
 	}
 	return h.o.Log.Read(ctx, k.tenant, k.name, after, pageRows, r)
 }
 
-// locate returns what serves pos, nil where nothing in memory does.
+// locate returns the segment that serves pos; nil if none in memory does.
 func (t *topic) locate(pos int64) *segment {
 	if t.ring.serves(pos) {
 		return &t.ring
@@ -43,7 +44,8 @@ func (t *topic) locate(pos int64) *segment {
 	return nil
 }
 
-// want has the page behind pos read, where s is. Everyone who waits for the same stretch shares one read.
+// want makes the topic read the page after pos, where s is. All subscribers that wait for the same stretch share one
+// read.
 func (t *topic) want(s *sub, pos int64) {
 	if !s.waiting {
 		s.waiting = true
@@ -59,15 +61,15 @@ func (t *topic) want(s *sub, pos int64) {
 	}
 	l := &load{after}
 	t.loads = append(t.loads, l)
-	forgot := t.forgot
+	forgot := t.forgets
 	t.hub.io(t, func(ctx context.Context) func(*worker) {
 		page, err := t.hub.readPage(ctx, t.key, after)
 		return func(*worker) { t.loaded(l, page, err, forgot) }
 	})
 }
 
-// loaded takes what was read for l when the topic had forgotten so many times.
-func (t *topic) loaded(l *load, page tenants.Page, err error, forgot int) {
+// loaded takes the page read for l. forgot is the value of t.forgets when the read began.
+func (t *topic) loaded(l *load, page eventlog.Page, err error, forgot int) {
 	done := func() {
 		t.loads = slices.DeleteFunc(t.loads, func(x *load) bool { return x == l })
 		waiters := t.waiters
@@ -77,12 +79,12 @@ func (t *topic) loaded(l *load, page tenants.Page, err error, forgot int) {
 			t.soon(s)
 		}
 	}
-	if err == nil && forgot != t.forgot {
-		done() // those who wait have it read again
+	if err == nil && forgot != t.forgets {
+		done() // the waiters have it read again
 		return
 	}
 	if err != nil {
-		t.hub.troubled("reading a channel", err)
+		t.hub.logRetry("reading a channel", err)
 		t.failures++
 		t.hub.after(t, pause(t.failures), func(*worker) { done() })
 		return
@@ -94,7 +96,7 @@ func (t *topic) loaded(l *load, page tenants.Page, err error, forgot int) {
 	}
 	now := t.hub.now()
 	got := pageSegment(l.after, page, now)
-	if got.last() > t.head { // the log is further than this node was told
+	if got.last() > t.head { // the log is ahead of the notices
 		t.takePage(page)
 		for n := len(got.entries); n > 0 && got.entries[n-1].last > t.head; n-- {
 			got.bytes -= got.entries[n-1].weight()
@@ -104,7 +106,7 @@ func (t *topic) loaded(l *load, page tenants.Page, err error, forgot int) {
 	if page.Tail != t.head {
 		t.catchUp()
 	}
-	if len(got.entries) == 0 { // the log and head do not agree: the catch-up finds out
+	if len(got.entries) == 0 { // the log and head disagree: the catch-up finds out
 		t.catchUp()
 		t.hub.after(t, pause(1), func(*worker) { done() })
 		return
@@ -114,14 +116,16 @@ func (t *topic) loaded(l *load, page tenants.Page, err error, forgot int) {
 	done()
 }
 
-// keep puts a page where subscribers find it: into the ring if it ends where that begins and there is room.
+// keep stores a page where subscribers find it: in the ring if it ends where the ring begins and fits, else among the
+// pages.
 func (t *topic) keep(p *segment) {
 	if p.last() >= t.ring.after && p.after < t.ring.after {
 		n := len(p.entries)
 		for n > 0 && p.entries[n-1].last > t.ring.after {
 			n--
 		}
-		if n > 0 && p.entries[n-1].last == t.ring.after && n+len(t.ring.entries) <= t.hub.o.Ring && p.bytes+t.ring.bytes <= t.ringBytes() {
+		if n > 0 && p.entries[n-1].last == t.ring.after && n+len(t.ring.entries) <= t.hub.o.Ring &&
+			p.bytes+t.ring.bytes <= t.ringBytes() {
 			joined := segment{after: p.after, entries: slices.Concat(p.entries[:n], t.ring.entries)}
 			for i := range joined.entries {
 				joined.bytes += joined.entries[i].weight()
@@ -142,7 +146,7 @@ func (t *topic) keep(p *segment) {
 	t.pages = append(t.pages, p)
 }
 
-// dropPages forgets pages that nobody has used since.
+// dropPages drops pages that have not been used since.
 func (t *topic) dropPages(since int64) {
 	n := len(t.pages)
 	t.pages = slices.DeleteFunc(t.pages, func(p *segment) bool { return p.used < since })
@@ -151,10 +155,10 @@ func (t *topic) dropPages(since int64) {
 	}
 }
 
-// forget drops what is in memory, since retention, a purge or the tenant's state may have changed what may be shown, and what is
-// being read just now. Subscribers that are behind read it from the log.
+// forget drops the data in memory and the results of reads in progress, because retention, a purge or the tenant's
+// state may have changed what may be shown. Subscribers that are behind read the log again.
 func (t *topic) forget() {
-	t.forgot++
+	t.forgets++
 	if t.state == live {
 		t.ring = segment{after: t.head}
 		t.pages = nil

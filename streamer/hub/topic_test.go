@@ -35,20 +35,23 @@ func TestInterestIsCommittedBeforeTheLogIsRead(t *testing.T) {
 		r.connect("", "b")
 		r.settle()
 		r.pass(10 * time.Second)
-		if got := strings.Join(r.called(), ", "); got != "register a, register b, read a, tail b, read b" && got != "register a, register b, tail b, read a, read b" &&
-			got != "register b, register a, read a, tail b, read b" && got != "register b, register a, tail b, read a, read b" {
+		if got := strings.Join(r.called(), ", "); got != "register a, register b, read a, tail b, read b" &&
+			got != "register a, register b, tail b, read a, read b" &&
+			got != "register b, register a, read a, tail b, read b" &&
+			got != "register b, register a, tail b, read a, read b" {
 			t.Errorf("%s", got)
 		}
 	})
 }
 
 func TestEventsThatComeWhileATopicOpensAreInOrder(t *testing.T) {
-	for cursor, want := range map[string]string{"": "open@5 6@6", "0": "open@0 1@1 2@2 3@3 4@4 5@5 6@6", "2": "open@2 3@3 4@4 5@5 6@6"} {
+	for cursor, want := range map[string]string{"": "open@5 6@6", "0": "open@0 1@1 2@2 3@3 4@4 5@5 6@6",
+		"2": "open@2 3@3 4@4 5@5 6@6"} {
 		inBubble(t, Options{}, func(r *rig) {
 			r.append("a", numbers(1, 3)...)
 			r.edit(func() { r.delay = 2 * time.Second })
 			x := r.connect(cursor, "a")
-			r.pass(3500 * time.Millisecond) // interest is there, and the log has been read
+			r.pass(3500 * time.Millisecond) // interest is written, and the log has been read
 			r.publish("a", "4")
 			r.publish("a", "5")
 			r.pass(10 * time.Second)
@@ -140,7 +143,7 @@ func TestInterestLingersAndGoes(t *testing.T) {
 		r.settle()
 		x.leave()
 		r.pass(20 * time.Second)
-		r.publish("a", "1") // the ring goes on
+		r.publish("a", "1") // the ring continues
 		y := r.connect("0", "a")
 		r.settle()
 		y.want("open@0 1@1")
@@ -166,7 +169,7 @@ func TestInterestLingersAndGoes(t *testing.T) {
 	})
 }
 
-// A subscriber that comes while the interest row is being removed gets one that was written after that.
+// A subscriber that comes while the interest row is being removed gets one that is written afterwards.
 func TestInterestIsWrittenOneAfterTheOther(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		r.edit(func() { r.delay = 3 * time.Second })
@@ -186,7 +189,7 @@ func TestInterestIsWrittenOneAfterTheOther(t *testing.T) {
 	})
 }
 
-// topicState tells whether the topic is in that state, asked on its own worker.
+// topicState reports whether the topic is in that state, asked on its own worker.
 func (h *Hub) topicState(k topicKey, want topicState) bool {
 	h.mu.Lock()
 	t := h.topics[k]
@@ -203,7 +206,7 @@ func TestReregister(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		x := r.connect("", "a")
 		r.settle()
-		r.append("a", "1") // told to an inbox that is no more
+		r.append("a", "1") // sent to an inbox that is gone
 		if err := r.hub.Reregister(r.t.Context(), "nod_2"); err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +225,7 @@ func TestAnEventTooFarAheadIsNotKept(t *testing.T) {
 	inBubble(t, Options{}, func(r *rig) {
 		r.edit(func() { r.delay = 10 * time.Second })
 		x := r.connect("0", "a")
-		r.pass(17 * time.Second) // the opening's read is on its way back
+		r.pass(17 * time.Second) // the opening's read is returning
 		big := strings.Repeat("x", 300<<10)
 		r.publish("a", big, big, big, big, big, big)
 		r.pass(time.Minute)

@@ -8,24 +8,26 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
-// Tracer hears what becomes of traced events, and of the connections of tenants that trace. Its methods are called with locks held and do not
-// wait; *tenants.Tracer is one.
+// Tracer records what happens to traced events, and the sessions of tenants that trace. Its methods are called with
+// locks held and must not block; *tenants.Tracer implements it.
 type Tracer interface {
-	Hop(t tenants.TenantID, event string, received time.Time, h tenants.Hop)
-	Session(t tenants.TenantID, subject string, s tenants.Session)
+	Step(t tenants.TenantID, event string, received time.Time, h trace.Step)
+	Session(t tenants.TenantID, subject string, s trace.Session)
 }
 
 const (
-	tallyTime = time.Minute // from when a traced event came here to when the counting of its writes ends
-	talliesOf = 128         // events of one channel that are counted at once; more are not
+	tallyTime = time.Minute // how long the writes of a traced event are counted after its arrival here
+	talliesOf = 128         // maximum number of events of one channel that are counted at once
 )
 
-// traceTally counts what becomes of one traced event on this node. It belongs to the worker that runs the topic.
+// traceTally counts what happens to one traced event on this node. It belongs to the worker that runs the topic.
 type traceTally struct {
 	changed     bool
-	until       int64 // ms; when the counting ends
+	until       int64 // ms; end of the counting
 	event       string
 	received    time.Time
 	came        time.Time
@@ -34,25 +36,25 @@ type traceTally struct {
 	connections int
 	replayed    int
 	bytes       int64
-	hidden      map[tenants.Hidden]int
+	hidden      map[hidden.Hidden]int
 	cut         map[cause]int
 	cutAt       time.Time
-	denied      []tenants.HopDenied
+	denied      []trace.StepDenied
 }
 
-// traced are the tenants whose connections' comings and goings are recorded, each until when. It is replaced, not changed.
-type traced struct {
+// tracingTenants holds the tenants whose sessions are recorded, and until when. The map is replaced, never changed.
+type tracingTenants struct {
 	at atomic.Pointer[map[tenants.TenantID]time.Time]
 }
 
-func (x *traced) all() map[tenants.TenantID]time.Time {
+func (x *tracingTenants) all() map[tenants.TenantID]time.Time {
 	if m := x.at.Load(); m != nil {
 		return *m
 	}
 	return nil
 }
 
-// tallyOf returns what counts for e, which is marked as traced; nil: nothing does.
+// tallyOf returns the counter for e, which is marked as traced; nil if it is not counted.
 func (t *topic) tallyOf(e *tenants.Event) *traceTally {
 	h := t.hub
 	if h.o.Tracer == nil {
@@ -68,13 +70,14 @@ func (t *topic) tallyOf(e *tenants.Event) *traceTally {
 	if t.tallies == nil {
 		t.tallies = make(map[int64]*traceTally)
 	}
-	y := &traceTally{changed: true, until: h.now() + tallyTime.Milliseconds(), event: e.ID, received: e.Time, came: now, subscribers: len(t.subs)}
+	y := &traceTally{changed: true, until: h.now() + tallyTime.Milliseconds(), event: e.ID, received: e.Time, came: now,
+		subscribers: len(t.subs)}
 	t.tallies[e.Seq] = y
 	return y
 }
 
-// wrote counts a connection that the event was written to, or handed to for an answer.
-func (y *traceTally) wrote(hidden tenants.Hidden, bytes int, replayed bool) {
+// wrote counts a connection that the event was written to, or handed to for a response.
+func (y *traceTally) wrote(hides hidden.Hidden, bytes int, replayed bool) {
 	y.changed, y.last = true, time.Now()
 	if y.first.IsZero() {
 		y.first = y.last
@@ -84,18 +87,18 @@ func (y *traceTally) wrote(hidden tenants.Hidden, bytes int, replayed bool) {
 	if replayed {
 		y.replayed++
 	}
-	if hidden != "" {
+	if hides != "" {
 		if y.hidden == nil {
-			y.hidden = make(map[tenants.Hidden]int)
+			y.hidden = make(map[hidden.Hidden]int)
 		}
-		if _, known := y.hidden[hidden]; known || len(y.hidden) < formsKept {
-			y.hidden[hidden]++
+		if _, known := y.hidden[hides]; known || len(y.hidden) < formsKept {
+			y.hidden[hides]++
 		}
 	}
 }
 
-// traceWritten counts what was written of the run: its first frames. c.mu held.
-func (r *run) traceWritten(s *sub, frames int64) {
+// traceWritten counts the written frames of the batch, which are its first. c.mu held.
+func (r *batch) traceWritten(s *sub, frames int64) {
 	begin := 0
 	for i := range r.steps[:frames] {
 		st := &r.steps[i]
@@ -106,7 +109,7 @@ func (r *run) traceWritten(s *sub, frames int64) {
 	}
 }
 
-// traceCut counts for each traced event that s, which has just ended, was not given.
+// traceCut counts, for each traced event, that s ended without it.
 func (t *topic) traceCut(s *sub, why cause) {
 	if why == causePolled || why == causeAbandoned || s.index < 0 {
 		return
@@ -124,20 +127,21 @@ func (t *topic) traceCut(s *sub, why cause) {
 		}
 		y.cut[why]++
 		y.changed, y.cutAt = true, time.Now()
-		if why == causeDenied && p != nil && len(y.denied) < tenants.HopDenies {
-			y.denied = append(y.denied, tenants.HopDenied{Connection: c.id, Subject: p.Subject, Roles: p.Roles, Channels: p.Channels})
+		if why == causeDenied && p != nil && len(y.denied) < trace.StepDenies {
+			y.denied = append(y.denied, trace.StepDenied{Connection: c.id, Subject: p.Subject, Roles: p.Roles,
+				Channels: p.Channels})
 		}
 	}
 }
 
-// traceTurn takes down what has changed, once everybody had their turn, and ends the counting where it is time.
+// traceTurn records the changed counts once every subscriber had its turn, and ends the counting of old events.
 func (t *topic) traceTurn() {
-	busy := t.fanAt < len(t.subs) || t.again
+	busy := t.fanAt < len(t.subs) || t.fanAgain
 	for seq, y := range t.tallies {
 		over := y.until <= t.hub.now()
 		if y.changed && (!busy || over) {
 			y.changed = false
-			t.hub.o.Tracer.Hop(t.key.tenant, y.event, y.received, y.hop(t.key.name, t.hub.nodeID()))
+			t.hub.o.Tracer.Step(t.key.tenant, y.event, y.received, y.hop(t.key.name, t.hub.nodeID()))
 		}
 		if over {
 			delete(t.tallies, seq)
@@ -148,17 +152,17 @@ func (t *topic) traceTurn() {
 	}
 }
 
-func (y *traceTally) hop(channel, node string) tenants.Hop {
-	h := tenants.Hop{
-		Name: tenants.HopWritten, Node: node, First: y.first.UTC(), At: y.last.UTC(), Subscribers: y.subscribers, Connections: y.connections,
-		Replayed: y.replayed, Bytes: y.bytes, Denied: slices.Clone(y.denied),
+func (y *traceTally) hop(channel, node string) trace.Step {
+	h := trace.Step{
+		Name: trace.StepWritten, Node: node, First: y.first.UTC(), At: y.last.UTC(), Subscribers: y.subscribers,
+		Connections: y.connections, Replayed: y.replayed, Bytes: y.bytes, Denied: slices.Clone(y.denied),
 	}
 	if y.connections == 0 {
 		h.First, h.At = y.came.UTC(), y.came.UTC()
 	}
 	for hidden, n := range y.hidden {
 		if fields := hidden.Fields(channel); len(fields) > 0 {
-			h.Hidden = append(h.Hidden, tenants.HopHidden{Fields: fields, Connections: n})
+			h.Hidden = append(h.Hidden, trace.StepHidden{Fields: fields, Connections: n})
 		}
 	}
 	for why, n := range y.cut {
@@ -171,7 +175,7 @@ func (y *traceTally) hop(channel, node string) tenants.Hop {
 	return h
 }
 
-// traceTenant notes until when the comings and goings of a tenant's connections are to be recorded; zero: they are not.
+// traceTenant sets until when the sessions of a tenant are recorded; zero: they are not.
 func (h *Hub) traceTenant(t tenants.TenantID, until time.Time) {
 	if h.o.Tracer == nil {
 		return
@@ -193,7 +197,7 @@ func (h *Hub) traceTenant(t tenants.TenantID, until time.Time) {
 	h.tracing.at.Store(&next)
 }
 
-// askTracing finds out whether the tenant traces.
+// askTracing asks whether the tenant traces.
 func (h *Hub) askTracing(ctx context.Context, t tenants.TenantID) error {
 	if h.o.Tracer == nil || h.o.Tracing == nil {
 		return nil
@@ -205,7 +209,7 @@ func (h *Hub) askTracing(ctx context.Context, t tenants.TenantID) error {
 	return err
 }
 
-// traceSession takes down that the connection has come, or with why that it ends. c.mu held.
+// traceSession records that the connection has come, or with why that it has ended. c.mu held.
 func (c *Conn) traceSession(why string) {
 	p := c.principal
 	tracing := c.hub.tracing.all()
@@ -217,8 +221,9 @@ func (c *Conn) traceSession(why string) {
 	if !now.Before(tracing[tenant]) {
 		return
 	}
-	c.hub.o.Tracer.Session(tenant, p.Subject, tenants.Session{
-		Connection: c.id, Node: c.hub.nodeID(), At: now.UTC(), Opened: c.opened.UTC(), Ended: why, Transport: c.transport, Channels: c.channels(),
+	c.hub.o.Tracer.Session(tenant, p.Subject, trace.Session{
+		Connection: c.id, Node: c.hub.nodeID(), At: now.UTC(), Opened: c.opened.UTC(), Ended: why,
+		Transport: c.transport, Channels: c.channels(),
 		Positions: c.positions(nil),
 	})
 }

@@ -13,37 +13,39 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
-// notebook is a tracer that keeps what it is told.
-type notebook struct {
+// recordingTracer is a tracer that keeps what it records.
+type recordingTracer struct {
 	mu       sync.Mutex
-	hops     map[string]tenants.Hop // by event; the latest
+	hops     map[string]trace.Step // by event; the latest
 	sessions []string
 }
 
-func (n *notebook) Hop(_ tenants.TenantID, event string, _ time.Time, h tenants.Hop) {
+func (n *recordingTracer) Step(_ tenants.TenantID, event string, _ time.Time, h trace.Step) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.hops == nil {
-		n.hops = make(map[string]tenants.Hop)
+		n.hops = make(map[string]trace.Step)
 	}
 	n.hops[event] = h
 }
 
-func (n *notebook) Session(_ tenants.TenantID, subject string, s tenants.Session) {
+func (n *recordingTracer) Session(_ tenants.TenantID, subject string, s trace.Session) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.sessions = append(n.sessions, fmt.Sprint(subject, " ", s.Connection, " ", s.Ended, " ", s.Channels, s.Positions))
 }
 
-func (n *notebook) hop(event string) tenants.Hop {
+func (n *recordingTracer) hop(event string) trace.Step {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.hops[event]
 }
 
-func (n *notebook) told() []string {
+func (n *recordingTracer) told() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.sessions)
@@ -59,13 +61,13 @@ func (r *rig) markTraced(channel string, events []tenants.Event) []tenants.Event
 }
 
 func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
-	var notes notebook
+	var notes recordingTracer
 	inBubble(t, Options{Tracer: &notes}, func(r *rig) {
 		for range 3 {
 			r.connect("", "a")
 		}
 		hides := r.open("", "a", "b")
-		hides.c.Conceal(tenants.NewHidden(tenants.HiddenField{Channel: "a", Path: "n"}))
+		hides.c.Conceal(hidden.NewHidden(hidden.Field{Channel: "a", Path: "n"}))
 		hides.attach()
 		poll := r.with(Subscription{Poll: &Poll{Wait: time.Minute}}, "", "a").attach()
 		slow := r.connect("", "a")
@@ -79,8 +81,10 @@ func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
 		r.tell("a", r.markTraced("a", r.append("a", `{"n":2}`))...)
 		r.settle()
 		h := notes.hop("evt_a_2")
-		if h.Name != tenants.HopWritten || h.Node != "nod_1" || h.Subscribers != 5 || h.Connections != 4 || h.Replayed != 0 || h.Bytes == 0 || h.Cut != nil ||
-			len(h.Hidden) != 1 || h.Hidden[0].Connections != 1 || !slices.Equal(h.Hidden[0].Fields, []string{"n"}) || h.First.IsZero() {
+		if h.Name != trace.StepWritten || h.Node != "nod_1" || h.Subscribers != 5 || h.Connections != 4 ||
+			h.Replayed != 0 || h.Bytes == 0 || h.Cut != nil ||
+			len(h.Hidden) != 1 || h.Hidden[0].Connections != 1 || !slices.Equal(h.Hidden[0].Fields, []string{"n"}) ||
+			h.First.IsZero() {
 			t.Errorf("%+v", h)
 		}
 		slow.leave()
@@ -106,10 +110,12 @@ func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
 }
 
 func TestWhoLosesItsRightBeforeATracedEventIsNamed(t *testing.T) {
-	var notes notebook
+	var notes recordingTracer
 	denied := false
 	var mu sync.Mutex
-	inBubble(t, Options{Tracer: &notes, Allowed: func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
+	inBubble(t, Options{Tracer: &notes, Allowed: func(
+		context.Context, *tenants.Principal, []string,
+	) (Verdict, time.Time, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if denied {
@@ -117,7 +123,8 @@ func TestWhoLosesItsRightBeforeATracedEventIsNamed(t *testing.T) {
 		}
 		return Allowed, time.Time{}, nil
 	}}, func(r *rig) {
-		x := r.with(Subscription{ID: "con_x", Principal: &tenants.Principal{Tenant: ten, Subject: "alice", Roles: []string{"viewer"}}}, "", "a").attach()
+		x := r.with(Subscription{ID: "con_x", Principal: &tenants.Principal{Tenant: ten, Subject: "alice",
+			Roles: []string{"viewer"}}}, "", "a").attach()
 		r.settle()
 		x.take(0)
 		r.publish("a", "1")
@@ -128,14 +135,15 @@ func TestWhoLosesItsRightBeforeATracedEventIsNamed(t *testing.T) {
 		r.hub.Recheck(ten)
 		r.settle()
 		h := notes.hop("evt_a_2")
-		if h.Connections != 0 || h.Cut["denied"] != 1 || len(h.Denied) != 1 || h.Denied[0].Subject != "alice" || h.Denied[0].Connection != "con_x" {
+		if h.Connections != 0 || h.Cut["denied"] != 1 || len(h.Denied) != 1 || h.Denied[0].Subject != "alice" ||
+			h.Denied[0].Connection != "con_x" {
 			t.Errorf("%+v", h)
 		}
 	})
 }
 
 func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
-	var notes notebook
+	var notes recordingTracer
 	var until time.Time
 	var mu sync.Mutex
 	set := func(to time.Time) {
@@ -161,11 +169,13 @@ func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
 		r.settle()
 		before.leave()
 		x := r.with(Subscription{ID: "con_2", Principal: who, Traced: until}, "0", "a").attach()
-		r.with(Subscription{ID: "con_3", Principal: &tenants.Principal{Tenant: ten, KeyID: "key_1"}, Traced: until}, "", "a").attach()
+		r.with(Subscription{ID: "con_3", Principal: &tenants.Principal{Tenant: ten, KeyID: "key_1"}, Traced: until}, "",
+			"a").attach()
 		r.settle()
 		x.leave()
 		got := notes.told()
-		if len(got) != 3 || got[0] != "alice con_1 left [a] [1]" || got[1] != "alice con_2  [a] [0]" || got[2] != "alice con_2 left [a] [1]" {
+		if len(got) != 3 || got[0] != "alice con_1 left [a] [1]" || got[1] != "alice con_2  [a] [0]" ||
+			got[2] != "alice con_2 left [a] [1]" {
 			t.Errorf("%q", got)
 		}
 		r.pass(time.Hour)
@@ -178,10 +188,12 @@ func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
 }
 
 func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
-	const crowd = 3 * tenants.HopDenies
-	var notes notebook
+	const crowd = 3 * trace.StepDenies
+	var notes recordingTracer
 	var denied atomic.Bool
-	inBubble(t, Options{Tracer: &notes, Allowed: func(context.Context, *tenants.Principal, []string) (Verdict, time.Time, error) {
+	inBubble(t, Options{Tracer: &notes, Allowed: func(
+		context.Context, *tenants.Principal, []string,
+	) (Verdict, time.Time, error) {
 		if denied.Load() {
 			return Denied, time.Time{}, nil
 		}
@@ -198,15 +210,15 @@ func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
 		denied.Store(true)
 		r.hub.Recheck(ten)
 		r.settle()
-		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != tenants.HopDenies {
+		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != trace.StepDenies {
 			t.Errorf("%d were cut, and %d are named", h.Cut["denied"], len(h.Denied))
 		}
 	})
 }
 
-// What somebody was shown follows from where it began, which is known once its channels have been read.
+// The events that a client was shown follow from its start, which is known once its channels have been read.
 func TestAComingIsRecordedWithWhereItBegan(t *testing.T) {
-	var notes notebook
+	var notes recordingTracer
 	inBubble(t, Options{Tracer: &notes}, func(r *rig) {
 		who, until := &tenants.Principal{Tenant: ten, Subject: "alice"}, time.Now().Add(time.Hour)
 		with := func(id string, poll *Poll, channels ...string) *client {
@@ -240,7 +252,8 @@ func TestAComingIsRecordedWithWhereItBegan(t *testing.T) {
 		with("con_4", &Poll{Wait: time.Minute}, "b", "a")
 		r.settle()
 		want := []string{
-			"alice con_2  [c] [-1]", "alice con_2 left [c] [-1]", "alice con_1  [a] [3]", "alice con_3  [a b] [3 0]", "alice con_3 left [a b] [3 1]",
+			"alice con_2  [c] [-1]", "alice con_2 left [c] [-1]", "alice con_1  [a] [3]", "alice con_3  [a b] [3 0]",
+			"alice con_3 left [a b] [3 1]",
 			"alice con_4  [b a] [0 3]", "alice con_4 polled [b a] [1 3]",
 		}
 		if got := notes.told(); !slices.Equal(got, want) {
@@ -249,8 +262,8 @@ func TestAComingIsRecordedWithWhereItBegan(t *testing.T) {
 	})
 }
 
-// BenchmarkDelivery tells what tracing costs a delivery: one event to 1,000 subscribers at a time, turn about on hubs that do not know of
-// tracing, that do, and with an event that is traced. The ratios are against the first.
+// BenchmarkDelivery measures the cost of tracing for a delivery: one event to 1,000 subscribers, in turn on hubs
+// without a tracer, with one, and with a traced event. The ratios are relative to the first.
 func BenchmarkDelivery(b *testing.B) {
 	const crowd = 1_000
 	type side struct {
@@ -268,7 +281,8 @@ func BenchmarkDelivery(b *testing.B) {
 		t := &topic{hub: h, key: topicKey{ten, "a"}, state: live}
 		s := &side{hub: h, w: newWorker(h), topic: t, traced: traced}
 		for range crowd {
-			c := &Conn{hub: h, fd: -1, format: sse.Data, state: serving, greeted: true, headOut: true, running: 1, info: &info{id: "con_x"}, sink: nowhere{}}
+			c := &Conn{hub: h, fd: -1, format: sse.Data, state: serving, greeted: true, headOut: true, running: 1,
+				info: &info{id: "con_x"}, sink: discardSink{}}
 			c.class = h.classes.of(Class{"sse", "free"})
 			c.subs = c.one[:]
 			c.subs[0] = sub{conn: c, topic: t, index: len(t.subs), live: true}
@@ -277,15 +291,17 @@ func BenchmarkDelivery(b *testing.B) {
 		t.fanAt = crowd
 		return s
 	}
-	sides := map[string]*side{"without": make(nil, false), "off": make(&notebook{}, false), "traced": make(&notebook{}, true)}
+	sides := map[string]*side{"without": make(nil, false), "off": make(&recordingTracer{}, false),
+		"traced": make(&recordingTracer{}, true)}
 	names := []string{"without", "off", "traced"}
 	turn := 0
 	data := []byte(strings.Repeat("x", 256))
 	for b.Loop() {
 		for i := range names {
-			s := sides[names[(turn+i)%len(names)]] // nobody is always first
+			s := sides[names[(turn+i)%len(names)]] // each is first in turn
 			s.seq++
-			e := tenants.Event{ID: fmt.Sprint("evt_", s.seq), Tenant: ten, Channel: "a", Seq: s.seq, Type: "t", Data: data, Time: time.Now()}
+			e := tenants.Event{ID: fmt.Sprint("evt_", s.seq), Tenant: ten, Channel: "a", Seq: s.seq, Type: "t",
+				Data: data, Time: time.Now()}
 			if s.traced {
 				e.Trace = &tenants.TraceMark{}
 			}
@@ -305,12 +321,12 @@ func BenchmarkDelivery(b *testing.B) {
 	b.ReportMetric(float64(sides["traced"].took)/float64(sides["without"].took), "traced/without")
 }
 
-// nowhere is a sink that takes everything.
-type nowhere struct{}
+// discardSink is a sink that accepts everything.
+type discardSink struct{}
 
-func (nowhere) write(b []byte) (int, bool, error) { return len(b), true, nil }
-func (nowhere) start() error                      { return nil }
-func (nowhere) shutdown()                         {}
-func (nowhere) close()                            {}
-func (nowhere) reset()                            {}
-func (nowhere) unsent() int                       { return 0 }
+func (discardSink) write(b []byte) (int, bool, error) { return len(b), true, nil }
+func (discardSink) start() error                      { return nil }
+func (discardSink) shutdown()                         {}
+func (discardSink) close()                            {}
+func (discardSink) reset()                            {}
+func (discardSink) unsent() int                       { return 0 }

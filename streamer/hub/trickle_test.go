@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What lies in the kernel has an age, too: a client that takes a byte a second of what is sent to it is cut, and one that is always some
-// bytes behind, since more is always on its way, is not.
+// Bytes in the kernel age too: a client that reads a byte per second is cut, and one that is always some bytes behind
+// because more is on its way is not.
 func TestBytesInTheKernelGrowOld(t *testing.T) {
 	inBubble(t, Options{UnsentAge: 30 * time.Second, UnsentBytes: 1 << 30}, func(r *rig) {
 		trickles, steady := r.connect("", "a"), r.connect("", "a")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A client that vanishes without a word acknowledges nothing any more. It is sent a sign of life within 20 s, which is looked after each second
-// from then on, and cut when that is 24 s old.
+// A client that vanishes acknowledges nothing any more. It gets a sign of life within 20 s, which is checked every
+// second from then on, and is cut when that is 24 s old.
 func TestAClientThatVanishesIsFoundWithin45Seconds(t *testing.T) {
 	for phase := range 21 {
 		t.Run(fmt.Sprintf("%d s after a tick of the wheel", phase), func(t *testing.T) {

@@ -4,21 +4,22 @@ import (
 	"slices"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// view is an event as those see it from whom the same is hidden. It is made once for each such set of fields, whatever the number of
+// view is an event without a set of hidden fields. It is made once for each such set, whatever the number of
 // subscribers, formats and polls.
 type view struct {
-	hidden tenants.Hidden
+	hidden hidden.Hidden
 	event  *tenants.Event
 }
 
-// formsKept bounds how many views and frames of an event are kept. A tenant whose subscribers see it in more ways pays for that
-// with work for each of them rather than with memory and a search that grow with them.
+// formsKept bounds the views and frames kept of an event. A tenant whose subscribers see it in more forms pays for
+// that with repeated work, not with memory and a search that grow with the forms.
 const formsKept = 64
 
-// view returns the i-th entry's event without what is hidden.
-func (s *segment) view(i int, hidden tenants.Hidden) *tenants.Event {
+// view returns the i-th entry's event without the hidden fields.
+func (s *segment) view(i int, hidden hidden.Hidden) *tenants.Event {
 	e := &s.entries[i]
 	if hidden == "" {
 		return e.event
@@ -36,7 +37,7 @@ func (s *segment) view(i int, hidden tenants.Hidden) *tenants.Event {
 	return made.event
 }
 
-// weight is what the view holds in memory besides its entry.
+// weight returns the view's memory in addition to its entry's.
 func (v view) weight(e *entry) int64 {
 	if v.event == e.event {
 		return 0
@@ -44,17 +45,17 @@ func (v view) weight(e *entry) int64 {
 	return entryOverhead + int64(len(v.event.Data))
 }
 
-// Conceal says what of payloads the connection is not to show: for the route, which finds that out when the hub knows the connection
-// already, and before it is attached. What changes later is seen by Recheck.
-func (c *Conn) Conceal(hidden tenants.Hidden) {
+// Conceal sets the fields of payloads that the connection must not show. A route calls it once the hub knows the
+// connection and before it is attached. Recheck sees later changes.
+func (c *Conn) Conceal(hidden hidden.Hidden) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.conceal(hidden)
 }
 
-// conceal changes what is hidden. Frames that are on their way out stay as they are; what a poll has collected is looked at again, and
-// may so hide both what was to be hidden before and what is now. c.mu held.
-func (c *Conn) conceal(hidden tenants.Hidden) {
+// conceal changes the hidden fields. Frames on their way out stay as they are; the items that a poll has collected
+// are filtered again, which may hide the old fields and the new ones. c.mu held.
+func (c *Conn) conceal(hidden hidden.Hidden) {
 	if c.hidden == hidden {
 		return
 	}
@@ -69,9 +70,9 @@ func (c *Conn) conceal(hidden tenants.Hidden) {
 	}
 }
 
-// concealFrom is conceal for who was asked about, some time ago: a connection that has been renewed since has been asked about since.
-// c.mu must not be held.
-func (c *Conn) concealFrom(p *tenants.Principal, hidden tenants.Hidden) {
+// concealFrom is conceal with an answer about p from some time ago. It does nothing if the connection was renewed
+// since, because the renewal asked again. c.mu must not be held.
+func (c *Conn) concealFrom(p *tenants.Principal, hidden hidden.Hidden) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if q := c.principal; q == p || q != nil && p != nil && q.SameAs(*p) && slices.Equal(q.Roles, p.Roles) {

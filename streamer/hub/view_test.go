@@ -12,25 +12,26 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/sse"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-func hide(paths ...string) tenants.Hidden {
-	var fields []tenants.HiddenField
+func hide(paths ...string) hidden.Hidden {
+	var fields []hidden.Field
 	for _, p := range paths {
-		fields = append(fields, tenants.HiddenField{Channel: "*", Path: p})
+		fields = append(fields, hidden.Field{Channel: "*", Path: p})
 	}
-	return tenants.NewHidden(fields...)
+	return hidden.NewHidden(fields...)
 }
 
-// policy is what a hub is told is hidden, by role.
+// policy holds the hidden fields by role.
 type policy struct {
 	mu     sync.Mutex
-	byRole map[string]tenants.Hidden
+	byRole map[string]hidden.Hidden
 	err    error
 	asked  int
 }
 
-func (p *policy) hidden(_ context.Context, who *tenants.Principal) (tenants.Hidden, error) {
+func (p *policy) hidden(_ context.Context, who *tenants.Principal) (hidden.Hidden, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked++
@@ -43,7 +44,7 @@ func (p *policy) set(f func()) {
 	f()
 }
 
-// as connects somebody of the role, as a route does.
+// as connects a client of the role, as a route does.
 func (r *rig) as(p *policy, subject, role, cursor string, s Subscription, channels ...string) *client {
 	r.t.Helper()
 	s.Principal = &tenants.Principal{Tenant: ten, Subject: subject, TokenID: "tok_" + subject, Roles: []string{role}}
@@ -56,7 +57,7 @@ func (r *rig) as(p *policy, subject, role, cursor string, s Subscription, channe
 	return cl.attach()
 }
 
-// forms counts the views and the frames that the channel's newest event is kept in.
+// forms counts the views and frames kept of the channel's newest event.
 func (h *Hub) forms(channel string) (views, frames int) {
 	h.mu.Lock()
 	t := h.topics[topicKey{ten, channel}]
@@ -74,7 +75,8 @@ func (h *Hub) forms(channel string) (views, frames int) {
 const person = `{"n":1,"email":"e","phone":"p"}`
 
 func TestAnEventIsPrunedOnceForAllWhoSeeTheSame(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{"viewer": hide("email"), "guest": hide("email", "phone"), "visitor": hide("email")}}
+	p := &policy{byRole: map[string]hidden.Hidden{"viewer": hide("email"), "guest": hide("email", "phone"),
+		"visitor": hide("email")}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		r.publish("a", `{"old":1,"email":"e"}`)
 		want := map[string]string{
@@ -104,8 +106,9 @@ func TestAnEventIsPrunedOnceForAllWhoSeeTheSame(t *testing.T) {
 }
 
 func TestAConnectionOfSeveralChannelsHidesInEach(t *testing.T) {
-	h := tenants.NewHidden(tenants.HiddenField{Channel: "a", Path: "email"}, tenants.HiddenField{Channel: "b.*", Path: "phone"})
-	p := &policy{byRole: map[string]tenants.Hidden{"viewer": h}}
+	h := hidden.NewHidden(hidden.Field{Channel: "a", Path: "email"},
+		hidden.Field{Channel: "b.*", Path: "phone"})
+	p := &policy{byRole: map[string]hidden.Hidden{"viewer": h}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		x := r.as(p, "x", "viewer", "", Subscription{}, "a", "b.1", "c")
 		r.settle()
@@ -124,7 +127,7 @@ func TestAConnectionOfSeveralChannelsHidesInEach(t *testing.T) {
 }
 
 func TestRecheckChangesWhatIsHidden(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{}}
+	p := &policy{byRole: map[string]hidden.Hidden{}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		x := r.as(p, "x", "viewer", "", Subscription{}, "a")
 		y := r.as(p, "y", "owner", "", Subscription{}, "a")
@@ -145,7 +148,7 @@ func TestRecheckChangesWhatIsHidden(t *testing.T) {
 		r.settle()
 		x.want("open@0 " + person + `@1 {"n":1,"phone":"p"}@2 ` + person + "@3")
 		y.want("open@0 " + person + "@1 " + person + "@2 " + person + "@3")
-		// Who was behind gets what it may see when it is sent, not when it happened.
+		// A subscriber that was behind gets what it may see at the time of sending, not of the event.
 		p.set(func() { p.byRole["viewer"] = hide("phone") })
 		r.hub.Recheck(ten)
 		r.settle()
@@ -157,9 +160,9 @@ func TestRecheckChangesWhatIsHidden(t *testing.T) {
 	})
 }
 
-// A policy that cannot be read hides what it hid, and is asked again until it can.
+// A policy that cannot be read hides what it hid before, and is read again until that succeeds.
 func TestAnErrorLeavesHiddenWhatWasHidden(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{"viewer": hide("email")}}
+	p := &policy{byRole: map[string]hidden.Hidden{"viewer": hide("email")}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		x := r.as(p, "x", "viewer", "", Subscription{}, "a")
 		r.settle()
@@ -176,14 +179,15 @@ func TestAnErrorLeavesHiddenWhatWasHidden(t *testing.T) {
 	})
 }
 
-// A poll that waits for one channel has events of another already when more of them is hidden.
+// A poll that waits for one channel already has events of another when more of them is hidden.
 func TestAPollHidesWhatItCollectedBeforeTheChange(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{"viewer": hide("phone")}}
+	p := &policy{byRole: map[string]hidden.Hidden{"viewer": hide("phone")}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {
 		r.publish("a", person)
 		r.as(p, "y", "owner", "0", Subscription{}, "a")
 		r.settle()
-		r.edit(func() { r.fail = func(string) error { return errors.New("down") } }) // the other channel cannot be opened
+		// the other channel cannot be opened
+		r.edit(func() { r.fail = func(string) error { return errors.New("down") } })
 		var got Result
 		poll := &Poll{Wait: time.Minute, Respond: func(res Result) []byte { got = res; return []byte("ok") }}
 		both := string(tenants.AppendCursor(nil, tenants.CursorSeed([]string{"a", "b"}), []int64{0, 0}))
@@ -207,7 +211,7 @@ func TestAPollHidesWhatItCollectedBeforeTheChange(t *testing.T) {
 }
 
 func TestMoreViewsThanAreKeptAreRight(t *testing.T) {
-	p := &policy{byRole: map[string]tenants.Hidden{}}
+	p := &policy{byRole: map[string]hidden.Hidden{}}
 	data, roles := `{"x":1`, 100
 	for i := range roles {
 		p.byRole[fmt.Sprint(i)] = hide(fmt.Sprint("f", i))

@@ -1,24 +1,24 @@
 package hub
 
-import "github.com/hookcast/hookcast/tenants"
+import "github.com/hookcast/hookcast/tenants/eventlog"
 
 const (
-	joinBytes = 64 << 10  // so much is joined into one write
-	pumpBytes = 256 << 10 // so much one subscriber gets before others have their turn
+	joinBytes = 64 << 10  // maximum size of one joined write
+	pumpBytes = 256 << 10 // bytes that one subscriber gets before others have their turn
 )
 
-// worker runs topics. Its buffers are used again for every subscriber.
+// worker runs topics. Its buffers are reused for every subscriber.
 type worker struct {
 	hub     *Hub
-	run     run
-	join    []byte  // of run
+	batch   batch
+	join    []byte  // of batch
 	encode  []byte  // for one event
 	scratch []byte  // for a control frame
 	places  []int64 // of a connection
 	cursor  []byte
 	counts  []counts // by class
-	counted []uint16 // classes of which there are some
-	micros  int64    // see moment
+	counted []uint16 // classes with counts
+	micros  int64    // see nowMicros
 	moments int
 }
 
@@ -32,11 +32,11 @@ func (w *worker) work() {
 		if t.turn(w) {
 			w.hub.runnable.push(t.key.tenant, t)
 		}
-		w.handOver()
+		w.flushCounts()
 	}
 }
 
-// pump brings s as far forward as its socket takes.
+// pump brings s as far forward as its socket accepts.
 func (w *worker) pump(t *topic, s *sub) {
 	if s.index < 0 || t.state != live {
 		return
@@ -49,7 +49,7 @@ func (w *worker) pump(t *topic, s *sub) {
 	}
 	if s.pos < 0 {
 		s.pos = t.head
-		if t.shows {
+		if t.snapshot {
 			s.pos--
 		}
 		if c.unknown--; c.unknown == 0 {
@@ -79,56 +79,69 @@ func (w *worker) pump(t *topic, s *sub) {
 		}
 		return
 	}
+	if w.writeTo(t, s) {
+		w.atHead(t, s)
+	}
+}
+
+// writeTo writes to s until it is at the head, and reports whether it is. s.conn.mu held.
+func (w *worker) writeTo(t *topic, s *sub) (atHead bool) {
+	c := s.conn
 	for left := pumpBytes; s.pos < t.head; {
 		if left <= 0 {
 			t.soon(s)
-			return
+			return false
 		}
-		r := w.runFrom(t, s)
-		if r == nil {
+		b := w.batchFrom(t, s)
+		if b == nil {
 			t.want(s, s.pos)
-			return
+			return false
 		}
-		n, more, err := c.sink.write(r.buf)
+		n, more, err := c.sink.write(b.buf)
 		if err != nil {
 			c.left()
-			return
+			return false
 		}
 		c.sent += int64(n)
 		left -= n
 		counts := w.count(c.class)
 		counts.writes++
 		counts.bytes += int64(n)
-		frames := r.commit(c, s, n)
+		frames := b.commit(c, s, n)
 		counts.deliveries += frames
-		if r.traced {
-			r.traceWritten(s, frames)
+		if b.traced {
+			b.traceWritten(s, frames)
 		}
-		if s.live { // what is replayed is as old as it is
-			counts.aged(r, frames, w.moment())
+		if s.live { // the age of replayed events says nothing about delivery
+			counts.countAges(b, frames, w.nowMicros())
 		}
 		if !more {
 			since := w.hub.now()
 			if s.live { // the oldest byte is as old as its event
-				since = min(since, r.atByte(n))
+				since = min(since, b.atByte(n))
 			}
 			c.block(since)
-			return
+			return false
 		}
 	}
+	return true
+}
+
+// atHead notes that s has everything, and tells its client if the channel has ended. s.conn.mu held.
+func (w *worker) atHead(t *topic, s *sub) {
 	s.live, s.bytes = true, t.bytes.Load()
-	if t.ended != s.ended {
-		if t.ended {
-			c.channelEnded(w, s)
-		} else {
-			s.ended = false
-			c.running++
-		}
+	switch {
+	case t.ended == s.ended:
+	case t.ended:
+		s.conn.channelEnded(w, s)
+	default:
+		s.ended = false
+		s.conn.running++
 	}
 }
 
-// rewind deals with a cursor beyond the head: the log is asked again, since this node may be behind; where the cursor is beyond
-// the log's end too, the stream says so and goes on from there. It tells whether s can go on.
+// rewind handles a cursor beyond the head: the log is read again, because this node may be behind; if the cursor is
+// beyond the log's end too, the stream reports that and continues from there. rewind reports whether s can continue.
 func (w *worker) rewind(t *topic, s *sub) bool {
 	if !s.ahead {
 		s.ahead = true
@@ -148,7 +161,7 @@ func (w *worker) rewind(t *topic, s *sub) bool {
 		}
 	}
 	s.ahead, s.pos = false, t.head
-	g := tenants.Gap{Channel: t.key.name, From: min(1, t.head), To: t.head, Reset: true}
+	g := eventlog.Gap{Channel: t.key.name, From: min(1, t.head), To: t.head, Reset: true}
 	w.hub.stats.gaps.Add(1)
 	if c.poll != nil {
 		c.poll.items = append(c.poll.items, Item{Gap: &g})

@@ -12,13 +12,14 @@ import (
 // ContentType is the media type of a stream of lines.
 const ContentType = "application/x-ndjson"
 
-// Format is how events look on a stream.
+// Format encodes events for a stream of lines.
 type Format struct {
 	CloudEvents bool // lines are CloudEvents 1.0 JSON envelopes, with the cursor as an extension attribute
-	Chunked     bool // in the chunks of HTTP/1.1; else the stream ends where the connection does
+	Chunked     bool // in chunks of HTTP/1.1; otherwise the stream ends with the connection
 }
 
-// AppendEvent appends e's line but its end. A chunk ends here, so that what is the same for all is a whole one: chunks are no lines.
+// AppendEvent appends e's line without its end. The chunk ends here too, so that the shared bytes are a whole chunk:
+// a chunk need not be a line.
 func (f Format) AppendEvent(dst []byte, e *tenants.Event) []byte {
 	from := len(dst)
 	return f.chunk(AppendEvent(dst, e, f.CloudEvents), from)
@@ -36,10 +37,10 @@ func (f Format) AppendControl(dst []byte, name string, data []byte, cursor strin
 	return f.chunk(append(AppendControl(dst, name, data, cursor, retry), '\n'), from)
 }
 
-// AppendPing appends a heartbeat that names no time: not every reader of lines takes an empty one.
+// AppendPing appends a heartbeat without a time: some readers of lines reject an empty one.
 func (f Format) AppendPing(dst []byte) []byte { return f.AppendControl(dst, sse.Heartbeat, nil, "", 0) }
 
-// AppendClose appends the last chunk. Without it a stream in chunks is one that broke.
+// AppendClose appends the last chunk. A stream in chunks that lacks it has broken off.
 func (f Format) AppendClose(dst []byte, _ string) []byte {
 	if f.Chunked {
 		dst = append(dst, "0\r\n\r\n"...)
@@ -47,7 +48,7 @@ func (f Format) AppendClose(dst []byte, _ string) []byte {
 	return dst
 }
 
-// chunk makes dst from from on a chunk.
+// chunk turns dst[from:] into a chunk.
 func (f Format) chunk(dst []byte, from int) []byte {
 	if !f.Chunked {
 		return dst

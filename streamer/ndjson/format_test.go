@@ -23,15 +23,19 @@ func TestLines(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		"an event":                 {lines.AppendEvent([]byte("x"), &event), `x{"id":"evt_1","seq":3,"channel":"a","type":"push","data":"1\n2","time":"1970-01-01T00:00:00Z"`},
-		"its end":                  {lines.AppendEnd([]byte("x"), []byte("3")), `x,"cursor":"3"}` + "\n"},
-		"a control":                {lines.AppendControl(nil, sse.Gap, []byte(`{"channel":"a","reset":true}`), "3", 0), `{"type":"hookcast.gap","channel":"a","reset":true,"cursor":"3"}` + "\n"},
-		"a control that says come": {lines.AppendControl(nil, sse.Goodbye, []byte(`{}`), "", 1500*time.Millisecond), `{"type":"hookcast.goodbye","retry_ms":1500}` + "\n"},
-		"a ping":                   {lines.AppendPing(nil), `{"type":"hookcast.heartbeat"}` + "\n"},
-		"nothing behind the last":  {lines.AppendClose([]byte("x"), sse.Ended), "x"},
-		"a chunk":                  {chunks.AppendEnd([]byte("x"), []byte("3")), "xf\r\n" + `,"cursor":"3"}` + "\n\r\n"},
-		"a longer chunk":           {chunks.AppendPing([]byte("x")), "x1e\r\n" + `{"type":"hookcast.heartbeat"}` + "\n\r\n"},
-		"the last chunk":           {chunks.AppendClose([]byte("x"), sse.Ended), "x0\r\n\r\n"},
+		"an event": {lines.AppendEvent([]byte("x"), &event),
+			`x{"id":"evt_1","seq":3,"channel":"a","type":"push","data":"1\n2","time":"1970-01-01T00:00:00Z"`},
+		"its end": {lines.AppendEnd([]byte("x"), []byte("3")), `x,"cursor":"3"}` + "\n"},
+		"a control": {lines.AppendControl(nil, sse.Gap, []byte(`{"channel":"a","reset":true}`), "3", 0),
+			`{"type":"hookcast.gap","channel":"a","reset":true,"cursor":"3"}` + "\n"},
+		"a control that says come": {lines.AppendControl(nil, sse.Goodbye, []byte(`{}`), "", 1500*time.Millisecond),
+			`{"type":"hookcast.goodbye","retry_ms":1500}` + "\n"},
+		"a ping":                  {lines.AppendPing(nil), `{"type":"hookcast.heartbeat"}` + "\n"},
+		"nothing behind the last": {lines.AppendClose([]byte("x"), sse.Ended), "x"},
+		"a chunk":                 {chunks.AppendEnd([]byte("x"), []byte("3")), "xf\r\n" + `,"cursor":"3"}` + "\n\r\n"},
+		"a longer chunk": {chunks.AppendPing([]byte("x")),
+			"x1e\r\n" + `{"type":"hookcast.heartbeat"}` + "\n\r\n"},
+		"the last chunk": {chunks.AppendClose([]byte("x"), sse.Ended), "x0\r\n\r\n"},
 	} {
 		if string(c.got) != c.want {
 			t.Errorf("%s: %q, want %q", name, c.got, c.want)
@@ -39,7 +43,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// Chunks are read back by a decoder that is not ours, and every line by one of JSON.
+// Chunks are read back by an independent decoder, and every line by one of JSON.
 func TestChunksHoldTheLines(t *testing.T) {
 	large := event
 	large.Data = bytes.Repeat([]byte("\x00\xff\n"), 100<<10)
@@ -61,7 +65,8 @@ func TestChunksHoldTheLines(t *testing.T) {
 		}
 		got = append(got, v.Type+v.Specversion+"@"+v.Cursor)
 	}
-	if s := strings.Join(got, " "); s != "hookcast.open@2 push1.0@3 push1.0@4 hookcast.heartbeat@ hookcast.ended@!stop" {
+	if s := strings.Join(got,
+		" "); s != "hookcast.open@2 push1.0@3 push1.0@4 hookcast.heartbeat@ hookcast.ended@!stop" {
 		t.Error(s)
 	}
 }

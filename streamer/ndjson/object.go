@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/envelope"
 )
 
-// AppendEvent appends e's object but its end, which AppendCursor appends.
+// AppendEvent appends e's object without its end, which AppendCursor appends.
 func AppendEvent(dst []byte, e *tenants.Event, cloudEvents bool) []byte {
 	if cloudEvents {
 		dst = envelope.AppendCloudEvent(dst, *e)
@@ -21,11 +21,11 @@ func AppendEvent(dst []byte, e *tenants.Event, cloudEvents bool) []byte {
 // AppendCursor appends the last member and the end of an object.
 func AppendCursor(dst, cursor []byte) []byte {
 	dst = append(dst, `,"cursor":"`...)
-	dst = append(dst, cursor...) // its letters need no escaping
+	dst = append(dst, cursor...) // a cursor needs no escaping
 	return append(dst, '"', '}')
 }
 
-// AppendControl appends an object of Hookcast's own. data is a JSON object, whose members it takes.
+// AppendControl appends an object of Hookcast's own. data is a JSON object, whose members are included.
 func AppendControl(dst []byte, name string, data []byte, cursor string, retry time.Duration) []byte {
 	dst = append(dst, `{"type":`...)
 	dst = envelope.AppendString(dst, name)

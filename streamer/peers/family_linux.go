@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Family returns the processes of these ids and all below them, each before those that it started.
+// Family returns the processes with these ids and all their descendants, each before its children.
 func Family(pids ...int) []int {
 	children := make(map[int][]int)
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")

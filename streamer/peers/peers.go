@@ -1,5 +1,6 @@
-// Package peers says how servers of server-sent events are started that others wrote: nchan and pushpin, as Debian has them. Tests have their
-// streams come through a proxy, and the benchmark stands beside them. It starts nothing itself, and finds an address for whatever is to be started.
+// Package peers knows how to start other servers of server-sent events: nchan and pushpin, as Debian packages them.
+// Tests proxy their streams, and the benchmark compares them with ours. The package starts nothing itself, and finds
+// free addresses for programs to be started.
 package peers
 
 import (
@@ -12,14 +13,17 @@ import (
 	"strconv"
 )
 
-// Setup is a server that is ready to be started, and started again where it was: what it reads is written, and its addresses are settled.
+// Setup is a server that is ready to be started, and to be started again at the same place: its configuration is
+// written and its addresses are fixed.
 type Setup struct {
-	Programs [][]string // each with its arguments, to be started in this order; the last is the server, the others stand beside it
-	Addr     string     // where clients listen
-	Publish  string     // where events are posted to
+	// Programs holds each program with its arguments, in the order in which to start them; the last one is the
+	// server.
+	Programs [][]string
+	Addr     string // for clients
+	Publish  string // for publishers
 }
 
-// ErrMissing says that a program is not on this machine.
+// ErrMissing says that a program is not installed on this machine.
 var ErrMissing = errors.New("not installed")
 
 func installed(programs ...string) error {
@@ -31,7 +35,7 @@ func installed(programs ...string) error {
 	return nil
 }
 
-// write writes what a server reads into dir.
+// write writes a server's configuration files into dir.
 func write(dir string, files map[string]string) error {
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -41,9 +45,9 @@ func write(dir string, files map[string]string) error {
 	return nil
 }
 
-// FreeAddr returns an address of this machine that was free a moment ago, for a program that has to be told where to listen. Its port is below
-// those that systems give out by themselves: between this moment and the one in which it is listened on, and while a program that was killed
-// is started anew, dozens of connections are made, and other tests listen on port 0.
+// FreeAddr returns an address of this machine that was free a moment ago, for a program that must be told where to
+// listen. Its port is below those that systems assign themselves: until the program listens, and while a killed
+// program is restarted, dozens of connections are made and other tests listen on port 0.
 func FreeAddr() string {
 	for {
 		addr := "127.0.0.1:" + strconv.Itoa(10_000+rand.N(22_000))

@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 )
 
-// pushpinConf is pushpin (https://pushpin.org/docs/configuration/) with its limits out of the way: 2,500 deliveries a second as shipped.
+// pushpinConf configures pushpin (https://pushpin.org/docs/configuration/) with limits out of the way; the default is
+// 2,500 deliveries per second.
 const pushpinConf = `[global]
 include={libdir}/internal.conf
 rundir=%[1]s
@@ -49,8 +50,8 @@ defpolicy=allow
 allow=*
 `
 
-// Pushpin sets up pushpin (https://pushpin.org/) before an origin, which holds the streams and names their channels. POST /publish/ adds
-// items (https://pushpin.org/docs/usage/#publishing). It keeps none.
+// Pushpin sets up pushpin (https://pushpin.org/) in front of an origin, which answers requests for streams and names
+// their channels. POST /publish/ publishes items (https://pushpin.org/docs/usage/#publishing). It keeps none.
 func Pushpin(dir, origin string) (Setup, error) {
 	if err := installed("pushpin", "zurl"); err != nil {
 		return Setup{}, err

@@ -9,12 +9,13 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
-// Collection is an upstream that is run to its end for one caller, who waits for all of it.
+// Collection is an upstream that is read to its end for one caller, who waits for all of it.
 type Collection struct {
-	*Run
+	*PrivateUpstream
 
 	mu     sync.Mutex
 	events []eventstream.Event
@@ -22,49 +23,53 @@ type Collection struct {
 	end    string
 	code   string
 
-	gone atomic.Bool // somebody has listened to the proxy's channel, and nobody does any more
+	gone atomic.Bool // the channel had listeners, and has none any more
 }
 
-// Collected is what came of it.
+// Collected is the result of a collection.
 type Collected struct {
 	Events []eventstream.Event // without secrets
-	// End says why there is no more: "ended", "cut", "failed", "time", "events", "bytes", "client_disconnected".
+	// End says why the collection ended: "ended", "cut", "failed", "time", "events", "bytes" or
+	// "client_disconnected".
 	End  string
-	Code string // with failed: of the error
-	// ClientDisconnected: who listened to the proxy's channel has left, and so the upstream was closed.
+	Code string // of the error, if End is "failed"
+	// ClientDisconnected says that the last listener of the proxy's channel left, which closed the upstream.
 	ClientDisconnected bool
 }
 
-// Collect opens an upstream that is to be collected; errors as Private's. It ends when its proxy's bounds say so at the latest, and where the
-// proxy has a channel of its own the events go there, too, and it ends when the last who listens there has left.
-func (r *Relay) Collect(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, eventBytes int) (*Collection, error) {
+// Collect opens an upstream that is to be collected; errors are those of Private. The collection ends at the latest
+// at the bounds of its proxy. If the proxy has a channel of its own, the events are also forwarded there, and the
+// collection ends when the channel's last listener has left.
+func (r *Relay) Collect(
+	ctx context.Context, tenant tenants.TenantID, call proxy.Call, eventBytes int,
+) (*Collection, error) {
 	o := r.options(call, eventBytes)
 	o.Total = call.Proxy.Limits.Worked().CollectTotal
-	o.Reconnect = false // its first answer is all of it
-	run, err := r.private(ctx, tenant, call, o)
+	o.Reconnect = false // its first response is all of it
+	up, err := r.private(ctx, tenant, call, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Collection{Run: run}, nil
+	return &Collection{PrivateUpstream: up}, nil
 }
 
-// Patience is for how long the caller may have to wait.
+// Patience returns how long the caller may have to wait.
 func (c *Collection) Patience() time.Duration {
 	return c.call.Proxy.Limits.Worked().CollectTotal + 30*time.Second
 }
 
 var (
-	errEvents = errors.New("relay: as many events as are collected")
-	errBytes  = errors.New("relay: as many bytes as are collected")
-	errGone   = errors.New("relay: the last who listened has left")
+	errEvents = errors.New("relay: the collection has its maximum of events")
+	errBytes  = errors.New("relay: the collection has its maximum of bytes")
+	errGone   = errors.New("relay: the last listener has left")
 )
 
-// Begin has the upstream read. Its end is told by an event in the channel.
+// Begin starts reading the upstream. An event in the channel reports its end.
 func (c *Collection) Begin() {
 	c.relay.spawn(func() {
 		defer c.over()
 		defer c.cancel()
-		if c.kept() {
+		if c.forwards() {
 			watching, stop := context.WithCancel(c.ctx)
 			defer stop()
 			heard := c.listeners(watching) > 0 // before the first event could have made them leave
@@ -76,15 +81,15 @@ func (c *Collection) Begin() {
 	})
 }
 
-// kept tells whether the events go into a channel of the log as well.
-func (c *Collection) kept() bool { return c.call.Channel != "" }
+// forwards reports whether the events also go into a channel of the log.
+func (c *Collection) forwards() bool { return c.call.Channel != "" }
 
 const (
 	watchEvery = 250 * time.Millisecond
-	goneAfter  = 3 // looks in a row at which nobody listens
+	goneAfter  = 3 // checks in a row without listeners
 )
 
-// watch ends the run once somebody has listened to the channel and nobody does any more.
+// watch ends the collection once the channel has had listeners and has none any more.
 func (c *Collection) watch(ctx context.Context, heard bool) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -109,7 +114,7 @@ func (c *Collection) listeners(ctx context.Context) int {
 	return c.relay.o.Subscribers(ctx, c.key.tenant, c.call.Channel)
 }
 
-// Events fulfils upstream.Sink.
+// Events implements upstream.Sink.
 func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ string) error {
 	limits := c.call.Proxy.Limits.Worked()
 	var forward []tenants.Event
@@ -120,7 +125,7 @@ func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ s
 		if full = c.add(e, limits); full != nil {
 			break
 		}
-		if c.kept() {
+		if c.forwards() {
 			made := event(c.call, c.key.tenant, c.call.Channel, e)
 			made.ID, made.Time = tenants.NewID(tenants.PrefixEvent), time.Now().UTC()
 			forward = append(forward, made)
@@ -135,9 +140,10 @@ func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ s
 	return full
 }
 
-// add keeps one event, or says which bound it would pass. c.mu held.
-func (c *Collection) add(e eventstream.Event, l tenants.ProxyLimits) error {
-	e = eventstream.Event{Name: c.call.Redact.Event(e.Name), Data: []byte(c.call.Redact.Event(string(e.Data))), ID: c.call.Redact.Event(e.ID)}
+// add keeps one event, or returns the bound that it would exceed. c.mu held.
+func (c *Collection) add(e eventstream.Event, l proxy.Limits) error {
+	e = eventstream.Event{Name: c.call.Redact.Event(e.Name), Data: []byte(c.call.Redact.Event(string(e.Data))),
+		ID: c.call.Redact.Event(e.ID)}
 	switch size := len(e.Name) + len(e.Data) + len(e.ID); {
 	case len(c.events) == l.CollectEvents:
 		return errEvents
@@ -149,7 +155,7 @@ func (c *Collection) add(e eventstream.Event, l tenants.ProxyLimits) error {
 	}
 }
 
-// Gap fulfils upstream.Sink. It never comes to that: nothing is asked for twice.
+// Gap implements upstream.Sink. It is never called, because a collection does not reconnect.
 func (c *Collection) Gap(context.Context) error { return errGone }
 
 func (c *Collection) close(end upstream.End) {
@@ -164,14 +170,14 @@ func (c *Collection) close(end upstream.End) {
 		c.end = "bytes"
 	case end.Reason == upstream.Failed || end.Reason == upstream.Refused:
 		c.end, c.code = "failed", tenants.CodeOf(end.Err)
-	case end.Reason == upstream.Canceled: // the caller has left, or the node is going: nobody reads this
+	case end.Reason == upstream.Canceled: // the caller has left, or the node is stopping: nobody reads this
 		c.end = "cut"
 	default:
 		c.end = string(end.Reason)
 	}
 }
 
-// Result is what has been collected, once the channel has its event.
+// Result returns the collected events once the channel has its end event.
 func (c *Collection) Result() Collected {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,25 +5,27 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
 const (
-	followEvery  = 2 * time.Second        // how often it is looked whether the node that runs the upstream is there
-	openingEvery = 100 * time.Millisecond // and while that opens it
+	followEvery  = 2 * time.Second        // between checks for the node that runs the upstream
+	openingEvery = 100 * time.Millisecond // the same, while that node opens it
 	troubleTime  = time.Second
 )
 
-// run does what the node has to do about a shared upstream, until that is nothing.
-func (sh *share) run() {
+// loop does this node's part of a shared upstream until it has none.
+func (sh *share) loop() {
 	node := ""
 	defer func() {
 		sh.retire(true)
-		sh.settle(0, tenants.Errorf(tenants.Unavailable, "upstream_opening", "The upstream is not open."))
+		sh.settle(0, tenants.Errorf(tenants.Unavailable, "upstream_opening",
+			"the upstream is not open; try again later"))
 		sh.letGo(node)
 	}()
 	for sh.r.ctx.Err() == nil && !sh.retire(false) {
-		if !sh.r.o.Node.Held() { // it has yet to begin again under another name
-			sh.rest(troubleTime)
+		if !sh.r.o.Node.Held() { // the node first needs its lease again, under another name
+			sh.wait(troubleTime)
 			continue
 		}
 		ctx, cancel := context.WithTimeout(sh.r.ctx, callTime)
@@ -31,8 +33,8 @@ func (sh *share) run() {
 		cancel()
 		switch {
 		case err != nil:
-			sh.settle(0, err) // those who are here already wait on
-			sh.rest(troubleTime)
+			sh.settle(0, err) // present listeners keep waiting
+			sh.wait(troubleTime)
 		case lease != nil:
 			if !sh.lead(state, lease) {
 				return
@@ -43,27 +45,27 @@ func (sh *share) run() {
 	}
 }
 
-// take notes that the node has listeners, and takes the run where nobody has it. In this order: whoever gives the run back looks for
-// listeners first.
-func (sh *share) take(ctx context.Context, node *string) (tenants.RunState, *tenants.RunLease, error) {
+// take registers the node's listeners and takes the run if no node has it. The order matters: a node that gives the
+// run back looks for listeners first.
+func (sh *share) take(ctx context.Context, node *string) (proxy.RunState, *proxy.RunLease, error) {
 	if now := sh.r.o.Node.ID(); now != *node {
 		if err := sh.r.o.Runs.Hold(ctx, sh.key.tenant, sh.key.run, now, sh.id); err != nil {
-			return tenants.RunState{}, nil, err
+			return proxy.RunState{}, nil, err
 		}
 		*node = now
 	}
 	return sh.r.o.Runs.Take(ctx, sh.key.tenant, sh.key.run, *node)
 }
 
-// follow waits while another node runs the upstream. again: nobody does any more, and listeners are left.
-func (sh *share) follow(state tenants.RunState) (again bool) {
+// follow waits while another node runs the upstream. It returns true if no node does any more and listeners are left.
+func (sh *share) follow(state proxy.RunState) (again bool) {
 	every := openingEvery
 	for {
 		if state.Open {
 			sh.settle(state.Opened, nil)
 			every = followEvery
 		}
-		if sh.rest(every); sh.r.ctx.Err() != nil || sh.retire(false) {
+		if sh.wait(every); sh.r.ctx.Err() != nil || sh.retire(false) {
 			return false
 		}
 		ctx, cancel := context.WithTimeout(sh.r.ctx, callTime)
@@ -73,7 +75,7 @@ func (sh *share) follow(state tenants.RunState) (again bool) {
 		case err != nil:
 		case runs:
 			state = now
-		case now.Over && state.Open: // the channel says so to all who listen
+		case now.Over && state.Open: // the channel tells its listeners
 			return false
 		default:
 			return true
@@ -81,8 +83,8 @@ func (sh *share) follow(state tenants.RunState) (again bool) {
 	}
 }
 
-// rest waits, for less where the last listener leaves.
-func (sh *share) rest(d time.Duration) {
+// wait waits for d, or until the last listener leaves.
+func (sh *share) wait(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -92,14 +94,15 @@ func (sh *share) rest(d time.Duration) {
 	}
 }
 
-// letGo takes back what take has noted.
+// letGo removes the registration of take.
 func (sh *share) letGo(node string) {
 	if node == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTime)
 	defer cancel()
-	if err := sh.r.o.Runs.LetGo(ctx, sh.key.tenant, sh.key.run, node, sh.id); err != nil && tenants.KindOf(err) != tenants.NotFound {
-		sh.r.o.Logger.Warn("a node could not say that nobody listens any more", "error", err)
+	if err := sh.r.o.Runs.LetGo(ctx, sh.key.tenant, sh.key.run, node, sh.id); err != nil &&
+		tenants.KindOf(err) != tenants.NotFound {
+		sh.r.o.Logger.Warn("relay: cannot remove the hold on a run", "error", err)
 	}
 }

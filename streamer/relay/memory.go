@@ -6,68 +6,78 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
-// Log and Interest are what a hub reads and writes: see hub.Options.
+// Log and Interest are the hub's ports: see hub.Options.
 type (
 	Log interface {
-		Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (tenants.Page, error)
+		Read(
+			ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention,
+		) (eventlog.Page, error)
 		Tail(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error)
 	}
 	Interest interface {
-		Register(ctx context.Context, node string, expires time.Time, tenant tenants.TenantID, channel string, subscribers int) error
+		Register(
+			ctx context.Context, node string, expires time.Time, tenant tenants.TenantID, channel string,
+			subscribers int,
+		) error
 		Drop(ctx context.Context, node string, tenant tenants.TenantID, channel string) error
 	}
 )
 
-// Memory holds the channels that are this node's alone and passes everything else on to the log. It is a hub's Log and its Interest.
+// Memory holds the channels that exist on this node only and passes all others on to the log. It is a hub's Log and
+// its Interest.
 type Memory struct {
 	log      Log
 	interest Interest
 
 	mu      sync.Mutex
-	scrolls map[scrollKey]*scroll
+	buffers map[channelKey]*channelBuffer
 }
 
-type scrollKey struct {
+type channelKey struct {
 	tenant  tenants.TenantID
 	channel string
 }
 
-// scroll is what is kept of a channel: the events that its listener does not have yet, and a few more.
-type scroll struct {
+// channelBuffer holds the events of a channel that its listener does not have yet, and a few more.
+type channelBuffer struct {
 	events []tenants.Event
 	bytes  int
 	tail   int64
 }
 
-// NewMemory makes a Memory in front of l and in.
+// NewMemory returns a Memory in front of l and in.
 func NewMemory(l Log, in Interest) *Memory {
-	return &Memory{log: l, interest: in, scrolls: make(map[scrollKey]*scroll)}
+	return &Memory{log: l, interest: in, buffers: make(map[channelKey]*channelBuffer)}
 }
 
-// What a channel keeps before whoever brings more has to wait: less than what the hub cuts a listener for.
+// Bounds of a channel's buffer, above which the upstream has to wait. They are below the backlog at which the hub
+// cuts a listener.
 const (
-	scrollBytes  = 512 << 10
-	scrollEvents = 4096
+	bufferBytes  = 512 << 10
+	bufferEvents = 4096
 )
 
 const memoryMark = ".run."
 
-// Read fulfils hub.Log.
-func (m *Memory) Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (tenants.Page, error) {
+// Read implements hub.Log.
+func (m *Memory) Read(
+	ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention,
+) (eventlog.Page, error) {
 	if !inMemory(channel) {
 		return m.log.Read(ctx, tenant, channel, after, limit, r)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.scrolls[scrollKey{tenant, channel}]
+	s := m.buffers[channelKey{tenant, channel}]
 	if s == nil {
-		return tenants.Page{Tail: after}, nil
+		return eventlog.Page{Tail: after}, nil
 	}
-	page := tenants.Page{Tail: s.tail}
+	page := eventlog.Page{Tail: s.tail}
 	if first := s.tail - int64(len(s.events)); after < first {
-		page.Gap = &tenants.Gap{Channel: channel, From: after + 1, To: first}
+		page.Gap = &eventlog.Gap{Channel: channel, From: after + 1, To: first}
 		after = first
 	}
 	rest := s.events[min(int(after-s.tail)+len(s.events), len(s.events)):]
@@ -76,28 +86,30 @@ func (m *Memory) Read(ctx context.Context, tenant tenants.TenantID, channel stri
 	return page, nil
 }
 
-// Tail fulfils hub.Log.
+// Tail implements hub.Log.
 func (m *Memory) Tail(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error) {
 	if !inMemory(channel) {
 		return m.log.Tail(ctx, tenant, channel)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s := m.scrolls[scrollKey{tenant, channel}]; s != nil {
+	if s := m.buffers[channelKey{tenant, channel}]; s != nil {
 		return s.tail, nil
 	}
 	return 0, nil
 }
 
-// Register fulfils hub.Interest.
-func (m *Memory) Register(ctx context.Context, node string, expires time.Time, tenant tenants.TenantID, channel string, subscribers int) error {
+// Register implements hub.Interest.
+func (m *Memory) Register(
+	ctx context.Context, node string, expires time.Time, tenant tenants.TenantID, channel string, subscribers int,
+) error {
 	if inMemory(channel) {
 		return nil
 	}
 	return m.interest.Register(ctx, node, expires, tenant, channel, subscribers)
 }
 
-// Drop fulfils hub.Interest.
+// Drop implements hub.Interest.
 func (m *Memory) Drop(ctx context.Context, node string, tenant tenants.TenantID, channel string) error {
 	if inMemory(channel) {
 		return nil
@@ -105,25 +117,25 @@ func (m *Memory) Drop(ctx context.Context, node string, tenant tenants.TenantID,
 	return m.interest.Drop(ctx, node, tenant, channel)
 }
 
-// begin makes a channel.
-func (m *Memory) begin(k scrollKey) {
+// begin creates a channel.
+func (m *Memory) begin(k channelKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.scrolls[k] = new(scroll)
+	m.buffers[k] = new(channelBuffer)
 }
 
-// end forgets a channel.
-func (m *Memory) end(k scrollKey) {
+// end removes a channel.
+func (m *Memory) end(k channelKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.scrolls, k)
+	delete(m.buffers, k)
 }
 
-// add numbers an event and keeps it; false: there is no such channel any more.
-func (m *Memory) add(k scrollKey, e *tenants.Event) bool {
+// add numbers an event and keeps it. It returns false if the channel is gone.
+func (m *Memory) add(k channelKey, e *tenants.Event) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.scrolls[k]
+	s := m.buffers[k]
 	if s == nil {
 		return false
 	}
@@ -134,13 +146,14 @@ func (m *Memory) add(k scrollKey, e *tenants.Event) bool {
 	return true
 }
 
-// room drops what its listener has, which is everything up to the number seen, and tells whether the channel may take more.
-func (m *Memory) room(k scrollKey, seen int64) bool {
+// room drops the events that the listener has, which are those up to the number seen, and reports whether the channel
+// may take more.
+func (m *Memory) room(k channelKey, seen int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.scrolls[k]
+	s := m.buffers[k]
 	if s == nil {
-		return true // whoever adds to it finds out
+		return true // add will return false
 	}
 	drop := 0
 	for drop < len(s.events) && s.events[drop].Seq <= seen {
@@ -149,5 +162,5 @@ func (m *Memory) room(k scrollKey, seen int64) bool {
 	}
 	clear(s.events[:drop])
 	s.events = s.events[drop:]
-	return s.bytes < scrollBytes && len(s.events) < scrollEvents
+	return s.bytes < bufferBytes && len(s.events) < bufferEvents
 }

@@ -13,45 +13,56 @@ import (
 
 	"github.com/hookcast/hookcast/streamer/relay"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// cluster is some nodes on one table and queue, and another server in memory, under a simulated clock.
+// cluster is several nodes on one table and queue, and another server in memory, under a simulated clock.
 type cluster struct {
 	t       *testing.T
 	table   *tenantstest.Table
-	log     *tenants.Log
-	proxies *tenants.Proxies
-	intake  *tenants.Intake
+	log     *eventlog.Log
+	proxies *proxy.Proxies
+	intake  *intake.Intake
 	tenant  tenants.TenantID
 	proxy   string
-	nodes   map[string]*node
+	nodes   map[string]*member
 
 	mu     sync.Mutex
 	opened int
 	open   int
 	ids    bool
 	next   int           // the number of the next event
-	tick   time.Duration // between two of them
-	last   []string      // what each request went on from
+	tick   time.Duration // between two events
+	last   []string      // Last-Event-ID of each request
 }
 
-type node struct {
+type member struct {
 	*relay.Relay
-	id   string
-	mu   sync.Mutex
-	dead bool
+	id     string
+	mu     sync.Mutex
+	dead   bool
+	atHeld func() // called once, by the next Held
 }
 
-func (n *node) ID() string { return n.id }
-func (n *node) Held() bool {
+func (n *member) ID() string { return n.id }
+func (n *member) Held() bool {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return !n.dead
+	held, hook := !n.dead, n.atHeld
+	n.atHeld = nil
+	n.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
+	return held
 }
 
-// Send carries notices between the nodes.
-func (c *cluster) Send(_ context.Context, to string, ns ...tenants.Notice) error {
+// Send delivers notices between the nodes.
+func (c *cluster) Send(_ context.Context, to string, ns ...tenants.InboxMessage) error {
 	n := c.nodes[to]
 	if n == nil || !n.Held() {
 		return tenants.Errorf(tenants.NotFound, "node_not_found", "there is no such node")
@@ -69,21 +80,23 @@ type anywhere struct{}
 func (anywhere) CheckURL(_ context.Context, raw string) (string, error) { return raw, nil }
 
 func newCluster(t *testing.T, ids bool, names ...string) *cluster {
-	c := &cluster{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), nodes: make(map[string]*node), ids: ids, next: 1, tick: time.Second}
+	c := &cluster{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), nodes: make(map[string]*member), ids: ids,
+		next: 1, tick: time.Second}
 	vault := tenantstest.NewVault()
-	accounts := tenants.NewAccounts(c.table, tenants.NewNews(c.table, c))
+	accounts := account.NewAccounts(c.table, account.NewNews(c.table, c))
 	made, _, _, err := accounts.Signup(t.Context(), "Acme", "ops@example.com")
 	c.must(err)
 	c.tenant = made.ID
-	c.log = tenants.NewLog(c.table)
+	c.log = eventlog.New(c.table)
 	queue := tenantstest.NewQueue(tenantstest.QueueOptions{})
-	c.intake = tenants.NewIntake(accounts, c.log, queue)
-	c.proxies = tenants.NewProxies(accounts, vault, anywhere{})
-	proxy, err := c.proxies.Create(t.Context(), c.tenant, tenants.ProxySpec{Name: "p", URL: "https://example.com/", Channel: "prices"})
+	c.intake = intake.NewIntake(accounts, c.log, queue)
+	c.proxies = proxy.NewProxies(c.table, accounts, vault, anywhere{})
+	proxy, err := c.proxies.Create(t.Context(), c.tenant,
+		proxy.Spec{Name: "p", URL: "https://example.com/", Channel: "prices"})
 	c.must(err)
 	c.proxy = proxy.ID
-	interest := tenants.NewInterest(c.table)
-	appender := tenants.NewAppender(c.log, interest, c, queue)
+	interest := node.NewInterest(c.table)
+	appender := intake.NewAppender(c.log, interest, c, queue)
 	ctx, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { appender.Run(ctx, 1) })
@@ -101,22 +114,27 @@ func newCluster(t *testing.T, ids bool, names ...string) *cluster {
 }
 
 func (c *cluster) join(name string) {
-	n := &node{id: name}
-	c.must(c.table.Write(c.t.Context(), tenants.Put(tenants.NodeKey(name), []byte("{}"), time.Time{}, tenants.Anything())))
+	n := &member{id: name}
+	c.must(c.table.Write(c.t.Context(), tenants.Put(node.Key(name), []byte("{}"), time.Time{},
+		tenants.Anything())))
 	n.Relay = relay.New(relay.Options{
-		Opener: c, Memory: relay.NewMemory(c.log, tenants.NewInterest(c.table)), Deliver: func(...tenants.Notice) {}, Runs: tenants.NewProxyRuns(c.table, c),
-		Feed: tenants.NewProxyFeed(c.intake), Log: c.log, Node: n, Subscribers: func(context.Context, tenants.TenantID, string) int { return 0 },
+		Opener: c, Memory: relay.NewMemory(c.log, node.NewInterest(c.table)), Deliver: func(...tenants.InboxMessage) {},
+		Runs: proxy.NewRuns(c.table, c),
+		Feed: proxy.NewFeed(c.intake, c.log), Log: c.log, Node: n,
+		Subscribers: func(context.Context, tenants.TenantID, string) int {
+			return 0
+		},
 	})
 	c.nodes[name] = n
 }
 
-// kill has a node die: its lease ends, and it does nothing more.
+// kill makes a node die: its lease ends, and it does nothing more.
 func (c *cluster) kill(name string) {
 	n := c.nodes[name]
 	n.mu.Lock()
 	n.dead = true
 	n.mu.Unlock()
-	c.must(c.table.Write(c.t.Context(), tenants.Delete(tenants.NodeKey(name), tenants.Anything())))
+	c.must(c.table.Write(c.t.Context(), tenants.Delete(node.Key(name), tenants.Anything())))
 }
 
 func (c *cluster) must(err error) {
@@ -135,7 +153,7 @@ func (c *cluster) sit(name string) *relay.Seat {
 	return seat
 }
 
-// Open fulfils tenants.Opener: an event each tick, from where the request goes on.
+// Open implements tenants.Opener: an event each tick, starting at the request's position.
 func (c *cluster) Open(ctx context.Context, o tenants.Outgoing) (*http.Response, tenants.Failure) {
 	c.mu.Lock()
 	c.opened++
@@ -192,14 +210,14 @@ func (c *cluster) advance(to int) {
 	c.next = max(c.next, to)
 }
 
-// connections are how many there are and were.
+// connections returns how many are open and how many were made.
 func (c *cluster) connections() (open, opened int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.open, c.opened
 }
 
-// history is the data of the channel's events; of Hookcast's own, their types.
+// history returns the data of the channel's events; of Hookcast's own events, their types.
 func (c *cluster) history() (all []string) {
 	c.t.Helper()
 	for after := int64(0); ; {
@@ -293,7 +311,7 @@ func TestWhereTheUpstreamCannotGoOnATakeoverIsAGap(t *testing.T) {
 		synctest.Wait()
 		last, told := 0, true
 		for _, data := range c.history() {
-			if data == tenants.UpstreamGapType {
+			if data == proxy.TypeUpstreamGap {
 				told = true
 			}
 			if strings.HasPrefix(data, "hookcast.") {
@@ -312,7 +330,7 @@ func TestWhereTheUpstreamCannotGoOnATakeoverIsAGap(t *testing.T) {
 	})
 }
 
-// Whoever comes back to an upstream that nobody heard for a while learns that there is a gap, or misses nothing.
+// A listener that comes back to an upstream after a pause learns of a gap, or misses nothing.
 func TestAnUpstreamThatNobodyHeardGoesOnWhereItWasLeft(t *testing.T) {
 	for _, ids := range []bool{true, false} {
 		t.Run(fmt.Sprintf("ids %v", ids), func(t *testing.T) {
@@ -330,8 +348,9 @@ func TestAnUpstreamThatNobodyHeardGoesOnWhereItWasLeft(t *testing.T) {
 				s.Leave()
 				synctest.Wait()
 				got := strings.Join(c.history(), " ")
-				_, gap := strings.CutSuffix(strings.TrimRight(got, "0123456789 "), tenants.UpstreamGapType)
-				if ids && (gap || !strings.Contains(got, " 6 7 8 ") && !strings.Contains(got, "hookcast.upstream 6 ")) || !ids && !gap {
+				_, gap := strings.CutSuffix(strings.TrimRight(got, "0123456789 "), proxy.TypeUpstreamGap)
+				if ids && (gap || !strings.Contains(got, " 6 7 8 ") &&
+					!strings.Contains(got, "hookcast.upstream 6 ")) || !ids && !gap {
 					t.Errorf("the channel has %s", got)
 				}
 			})
@@ -349,6 +368,38 @@ func TestANodeThatGoesLeavesTheUpstreamToOthers(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if open, opened := c.connections(); open != 1 || opened != 2 {
 			t.Errorf("%d connections open, %d made", open, opened)
+		}
+	})
+}
+
+// TestARunIsGivenBackOnceNobodyReadsItsLease checks the order of watching and ending: giving a run back clears the
+// lease's node, which the watch of the upstream reads.
+func TestARunIsGivenBackOnceNobodyReadsItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, true, "nod_a")
+		c.tick = time.Hour // only the watch asks whether the lease is held
+		c.sit("nod_a")
+		call, err := c.proxies.Call(t.Context(), c.tenant, c.proxy, nil)
+		c.must(err)
+		runs, n := proxy.NewRuns(c.table, c), c.nodes["nod_a"]
+		held := func() bool {
+			_, held, err := runs.Look(t.Context(), c.tenant, call.Run)
+			c.must(err)
+			return held
+		}
+		time.Sleep(5 * time.Second)
+		n.mu.Lock()
+		n.atHeld = func() { time.Sleep(10 * time.Second) }
+		n.mu.Unlock()
+		time.Sleep(6 * time.Second)
+		go n.Close()
+		time.Sleep(2 * time.Second)
+		if !held() {
+			t.Error("the run was given back while its lease was being read")
+		}
+		time.Sleep(10 * time.Second)
+		if held() {
+			t.Error("the run was not given back")
 		}
 	})
 }

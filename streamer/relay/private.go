@@ -7,152 +7,157 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
-// Run is an upstream of one caller, whose events are in a channel of this node's memory.
-type Run struct {
+// PrivateUpstream is an upstream of one caller, whose events go into a channel in this node's memory.
+type PrivateUpstream struct {
 	Channel string
 
 	relay  *Relay
-	call   tenants.ProxyCall
-	key    scrollKey
+	call   proxy.Call
+	key    channelKey
 	stream *upstream.Stream
 	ctx    context.Context
 	cancel context.CancelFunc
 	client Client
 }
 
-// Client is where a caller's connection is in the run's channel; hub.Conn is one.
+// Client knows the caller's position in the channel; *hub.Conn implements it.
 type Client interface {
-	// Position is the number of the last event that was written to it.
+	// Position returns the number of the last event that was written to the caller.
 	Position() int64
 }
 
-// Private opens an upstream for one caller, going on from lastID where that is not "". ctx is for the opening alone. Errors: kind BadGateway
-// where the other server does not do what is asked of it; TooMany and Unavailable over the bounds of this node. What it returns is to be
-// begun, and left in the end in any case.
-func (r *Relay) Private(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, lastID string) (*Run, error) {
+// Private opens an upstream for one caller, continuing after lastID unless it is "". ctx bounds the opening only.
+// Errors are of kind BadGateway if the other server does not comply, and TooMany or Unavailable if this node's bounds
+// are reached. The caller must Begin or Abandon the result, and call Left in the end after Begin.
+func (r *Relay) Private(
+	ctx context.Context, tenant tenants.TenantID, call proxy.Call, lastID string,
+) (*PrivateUpstream, error) {
 	o := r.options(call, 0)
 	o.LastID = lastID
 	return r.private(ctx, tenant, call, o)
 }
 
-func (r *Relay) private(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, o upstream.Options) (*Run, error) {
+func (r *Relay) private(
+	ctx context.Context, tenant tenants.TenantID, call proxy.Call, o upstream.Options,
+) (*PrivateUpstream, error) {
 	if err := r.enter(tenant); err != nil {
 		return nil, err
 	}
-	run := &Run{relay: r, call: call, Channel: runChannel(call.Proxy.ID)}
-	run.key = scrollKey{tenant, run.Channel}
-	run.ctx, run.cancel = context.WithCancel(r.ctx)
-	stop := context.AfterFunc(ctx, run.cancel)
-	stream, err := upstream.Open(run.ctx, o)
-	if err == nil && !stop() { // the caller was gone before
+	up := &PrivateUpstream{relay: r, call: call, Channel: privateChannel(call.Proxy.ID)}
+	up.key = channelKey{tenant, up.Channel}
+	up.ctx, up.cancel = context.WithCancel(r.ctx)
+	stop := context.AfterFunc(ctx, up.cancel)
+	stream, err := upstream.Open(up.ctx, o)
+	if err == nil && !stop() { // the caller left before
 		stream.Close()
 		err = tenants.Errorf(tenants.Unavailable, "cancelled", "%w", ctx.Err())
 	}
 	if err != nil {
-		run.cancel()
+		up.cancel()
 		r.leave(tenant)
 		return nil, err
 	}
-	run.stream = stream
-	r.o.Memory.begin(run.key)
+	up.stream = stream
+	r.o.Memory.begin(up.key)
 	r.mu.Lock()
 	r.alone++
 	r.mu.Unlock()
-	return run, nil
+	return up, nil
 }
 
-// over gives the run's place back.
-func (run *Run) over() {
-	run.relay.mu.Lock()
-	run.relay.alone--
-	run.relay.mu.Unlock()
-	run.relay.leave(run.key.tenant)
+// over gives back the place that the upstream holds.
+func (up *PrivateUpstream) over() {
+	up.relay.mu.Lock()
+	up.relay.alone--
+	up.relay.mu.Unlock()
+	up.relay.leave(up.key.tenant)
 }
 
-// runChannel names a channel of this node's memory, by which the rights to it are known: see tenants.ProxyOf.
-func runChannel(proxy string) string {
+// privateChannel names a new channel of this node's memory. Rights to it are those to the proxy: see tenants.ProxyOf.
+func privateChannel(proxy string) string {
 	return "hookcast.proxy." + proxy + memoryMark + tenants.NewID("")
 }
 
-// inMemory tells whether a channel has such a name.
+// inMemory reports whether a channel has such a name.
 func inMemory(channel string) bool {
 	return strings.Contains(channel, memoryMark) && strings.HasPrefix(channel, "hookcast.proxy.")
 }
 
-// Begin has the upstream read, as fast as the client takes it.
-func (run *Run) Begin(client Client) {
-	run.client = client
-	run.relay.spawn(func() {
-		defer run.over()
-		run.finish(run.stream.Run(run.ctx, run))
-		run.cancel()
+// Begin starts reading the upstream, as fast as the client takes its events.
+func (up *PrivateUpstream) Begin(client Client) {
+	up.client = client
+	up.relay.spawn(func() {
+		defer up.over()
+		up.finish(up.stream.Run(up.ctx, up))
+		up.cancel()
 	})
 }
 
-// Left says that the caller is gone: the upstream is closed. It does not wait.
-func (run *Run) Left() {
-	run.cancel()
-	run.relay.o.Memory.end(run.key)
+// Left notes that the caller is gone and closes the upstream. It does not block.
+func (up *PrivateUpstream) Left() {
+	up.cancel()
+	up.relay.o.Memory.end(up.key)
 }
 
-// Abandon is Left for a run that was never begun.
-func (run *Run) Abandon() {
-	run.Left()
-	run.stream.Close()
-	run.over()
+// Abandon is Left for an upstream whose Begin was not called.
+func (up *PrivateUpstream) Abandon() {
+	up.Left()
+	up.stream.Close()
+	up.over()
 }
 
-// Events fulfils upstream.Sink.
-func (run *Run) Events(ctx context.Context, events []eventstream.Event, _ string) error {
+// Events implements upstream.Sink.
+func (up *PrivateUpstream) Events(ctx context.Context, events []eventstream.Event, _ string) error {
 	for _, e := range events {
-		made := event(run.call, run.key.tenant, run.Channel, e)
-		made.Provenance = &tenants.Provenance{DeliveryID: run.call.Redact.Event(e.ID)}
-		if err := run.put(ctx, made); err != nil {
+		made := event(up.call, up.key.tenant, up.Channel, e)
+		made.Provenance = &tenants.Provenance{DeliveryID: up.call.Redact.Event(e.ID)}
+		if err := up.put(ctx, made); err != nil {
 			return err
 		}
 	}
-	run.relay.counts.forwarded(len(events))
+	up.relay.counts.forwarded(len(events))
 	return nil
 }
 
-// Gap fulfils upstream.Sink.
-func (run *Run) Gap(ctx context.Context) error {
-	run.relay.counts.gap()
-	return run.put(ctx, gapEvent(run.key.tenant, run.Channel))
+// Gap implements upstream.Sink.
+func (up *PrivateUpstream) Gap(ctx context.Context) error {
+	up.relay.counts.gap()
+	return up.put(ctx, gapEvent(up.key.tenant, up.Channel))
 }
 
 const roomEvery = 5 * time.Millisecond // while the caller is slower than the upstream
 
 // put appends an event to the channel once there is room.
-func (run *Run) put(ctx context.Context, e tenants.Event) error {
-	for !run.relay.o.Memory.room(run.key, run.client.Position()) {
+func (up *PrivateUpstream) put(ctx context.Context, e tenants.Event) error {
+	for !up.relay.o.Memory.room(up.key, up.client.Position()) {
 		select {
 		case <-time.After(roomEvery):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	if !run.add(e) {
+	if !up.add(e) {
 		return context.Canceled
 	}
 	return nil
 }
 
-// add appends an event to the channel and has the caller told; false: there is no such channel any more.
-func (run *Run) add(e tenants.Event) bool {
+// add appends an event to the channel and notifies the hub. It returns false if the channel is gone.
+func (up *PrivateUpstream) add(e tenants.Event) bool {
 	e.ID, e.Time = tenants.NewID(tenants.PrefixEvent), time.Now().UTC()
-	if !run.relay.o.Memory.add(run.key, &e) {
+	if !up.relay.o.Memory.add(up.key, &e) {
 		return false
 	}
-	run.relay.o.Deliver(tenants.Notice{Tenant: run.key.tenant, Channel: run.Channel, Events: []tenants.Event{e}})
+	up.relay.o.Deliver(tenants.InboxMessage{Tenant: up.key.tenant, Channel: up.Channel, Events: []tenants.Event{e}})
 	return true
 }
 
-// finish tells the caller how the upstream ended, and that there is no more.
-func (run *Run) finish(end upstream.End) {
-	run.relay.troubled(end, run.key.tenant, run.call.Proxy.ID)
-	run.add(endEvent(run.key.tenant, run.Channel, end))
+// finish tells the caller how the upstream ended, as the channel's last event.
+func (up *PrivateUpstream) finish(end upstream.End) {
+	up.relay.logEnd(end, up.key.tenant, up.call.Proxy.ID)
+	up.add(endEvent(up.key.tenant, up.Channel, end))
 }

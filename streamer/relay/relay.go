@@ -7,29 +7,30 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventstream"
+	"github.com/hookcast/hookcast/tenants/proxy"
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
-// Options is what a Relay stands on. All are required but those that say what their zero value means.
+// Options configures a Relay. A field is required unless its comment states its zero value.
 type Options struct {
 	Opener tenants.Opener
 	Memory *Memory
-	// Deliver hands notices to this node's hub.
-	Deliver func(ns ...tenants.Notice)
-	Runs    *tenants.ProxyRuns
-	Feed    *tenants.ProxyFeed
+	// Deliver passes notices to this node's hub.
+	Deliver func(ns ...tenants.InboxMessage)
+	Runs    *proxy.Runs
+	Feed    *proxy.Feed
 	Log     interface {
 		Tail(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error)
 	}
-	// Subscribers counts who listens to a channel on all nodes.
+	// Subscribers counts the listeners of a channel on all nodes.
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
 	Node        interface {
 		ID() string
 		Held() bool
 	}
 	Logger    *slog.Logger // nil: discards
-	Upstreams int          // open at once on this node; 0: 2,000
-	PerTenant int          // of one tenant; 0: 200
+	Upstreams int          // maximum open at once on this node; 0: 2,000
+	PerTenant int          // maximum of one tenant; 0: 200
 }
 
 const (
@@ -45,7 +46,7 @@ type Relay struct {
 	work sync.WaitGroup
 
 	mu      sync.Mutex
-	open    map[tenants.TenantID]int // upstreams
+	open    map[tenants.TenantID]int // number of upstreams
 	total   int
 	alone   int // of total, those of one caller
 	shares  map[shareKey]*share
@@ -54,7 +55,7 @@ type Relay struct {
 	counts counts
 }
 
-// New makes a Relay.
+// New returns a Relay.
 func New(o Options) *Relay {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -65,13 +66,14 @@ func New(o Options) *Relay {
 	if o.PerTenant <= 0 {
 		o.PerTenant = defaultPerTenant
 	}
-	r := &Relay{o: o, open: make(map[tenants.TenantID]int), shares: make(map[shareKey]*share), refusal: make(map[shareKey]refusal)}
+	r := &Relay{o: o, open: make(map[tenants.TenantID]int), shares: make(map[shareKey]*share),
+		refusal: make(map[shareKey]refusal)}
 	r.counts.begin()
 	r.ctx, r.end = context.WithCancel(context.Background())
 	return r
 }
 
-// Close ends every upstream and returns when all are closed. What other nodes still want of the shared ones they take over.
+// Close ends every upstream and returns when all are closed. Other nodes that want the shared ones take them over.
 func (r *Relay) Close() {
 	r.mu.Lock()
 	r.end()
@@ -79,7 +81,8 @@ func (r *Relay) Close() {
 	r.work.Wait()
 }
 
-// spawn has f run on a goroutine that Close waits for; here, once it is closed: then f has a context that has ended.
+// spawn runs f in a goroutine that Close waits for. After Close it runs f in the calling goroutine, with a context
+// that has ended.
 func (r *Relay) spawn(f func()) {
 	r.mu.Lock()
 	if r.ctx.Err() == nil {
@@ -90,7 +93,7 @@ func (r *Relay) spawn(f func()) {
 	f()
 }
 
-// enter takes a place for an upstream: TooMany upstream_limit, Unavailable upstreams_full.
+// enter takes a place for an upstream. Errors: TooMany upstream_limit, Unavailable upstreams_full.
 func (r *Relay) enter(t tenants.TenantID) error {
 	err := r.place(t)
 	if err != nil {
@@ -104,9 +107,11 @@ func (r *Relay) place(t tenants.TenantID) error {
 	defer r.mu.Unlock()
 	switch {
 	case r.ctx.Err() != nil || r.total >= r.o.Upstreams:
-		return tenants.Errorf(tenants.Unavailable, "upstreams_full", "This node runs as many upstreams as it may.")
+		return tenants.Errorf(tenants.Unavailable, "upstreams_full",
+			"this node runs as many upstreams as it can; try again later")
 	case r.open[t] >= r.o.PerTenant:
-		return tenants.Errorf(tenants.TooMany, "upstream_limit", "The account has as many upstreams open on this node as it may.")
+		return tenants.Errorf(tenants.TooMany, "upstream_limit",
+			"the account has reached its limit of open upstreams on this node; close some of them")
 	}
 	r.total++
 	r.open[t]++
@@ -122,22 +127,24 @@ func (r *Relay) leave(t tenants.TenantID) {
 	}
 }
 
-// options are how a call's upstream is listened to. eventBytes bounds what goes into the log.
-func (r *Relay) options(call tenants.ProxyCall, eventBytes int) upstream.Options {
+// options returns the options of a call's upstream. eventBytes bounds events that go into the log.
+func (r *Relay) options(call proxy.Call, eventBytes int) upstream.Options {
 	l := call.Proxy.Limits.Worked()
 	if eventBytes > 0 {
 		l.EventBytes = min(l.EventBytes, eventBytes)
 	}
 	return upstream.Options{
 		Opener: r.o.Opener, Request: call.Request, Redirects: call.Proxy.Redirects, Reconnect: call.Proxy.Reconnect,
-		FirstByte: l.FirstByte, Idle: l.Idle, Total: l.Total, EventBytes: l.EventBytes, Tried: r.counts.tried, Redact: call.Redact.Text,
+		FirstByte: l.FirstByte, Idle: l.Idle, Total: l.Total, EventBytes: l.EventBytes, Tried: r.counts.tried,
+		Redact: call.Redact.Text,
 	}
 }
 
-// event makes an event of a channel from one of an upstream's, without its secrets. Its number and id are the caller's to set.
-func event(call tenants.ProxyCall, tenant tenants.TenantID, channel string, e eventstream.Event) tenants.Event {
+// event makes an event of a channel from one of an upstream, without its secrets. The caller sets its number and id.
+func event(call proxy.Call, tenant tenants.TenantID, channel string, e eventstream.Event) tenants.Event {
 	return tenants.Event{
-		Tenant: tenant, Channel: channel, Type: tenants.UpstreamEventType(call.Redact.Event(e.Name)), Data: []byte(call.Redact.Event(string(e.Data))),
-		Source: call.Proxy.ID, ContentType: "text/plain; charset=utf-8",
+		Tenant: tenant, Channel: channel, Source: call.Proxy.ID,
+		Type: proxy.EventType(call.Redact.Event(e.Name)),
+		Data: []byte(call.Redact.Event(string(e.Data))), ContentType: "text/plain; charset=utf-8",
 	}
 }

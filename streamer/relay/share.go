@@ -5,27 +5,28 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
-// share is a shared upstream as this node has it: those here who listen to its channel, and what the node does about it. It lives until the
-// node has nothing to do with the upstream any more; whoever comes then makes another.
+// share is a shared upstream as this node sees it: its listeners here, and the node's part in running it. It lives
+// until the node has no part in the upstream any more; a later listener makes another share.
 type share struct {
 	r    *Relay
 	key  shareKey
-	id   string // of its hold
-	call tenants.ProxyCall
-	most int // bytes of an event
+	id   string // of the hold registered with ProxyRuns
+	call proxy.Call
+	most int // maximum bytes of an event
 
-	settled chan struct{} // closed once it is known whether the upstream is open
+	settled chan struct{} // closed once the outcome of the opening is known
 	opened  int64         // then: the number of the event that says so
-	err     error         // or why not
+	err     error         // then: why it is not open
 
-	// r.mu guards these.
+	// Guarded by r.mu.
 	seats   int
 	retired bool
 
-	empty chan struct{} // holds one once the last has left
-	look  chan struct{} // holds one once it is to be seen whether other nodes want the upstream
+	empty chan struct{} // holds one signal once the last listener has left
+	look  chan struct{} // holds one signal once other nodes must be asked whether they want the upstream
 }
 
 type shareKey struct {
@@ -33,7 +34,7 @@ type shareKey struct {
 	run    string
 }
 
-// refusal is an upstream's answer that is gone by for a moment, so that a crowd costs one attempt.
+// refusal is an upstream's failure, kept for a moment, so that a crowd causes one attempt.
 type refusal struct {
 	err   error
 	until time.Time
@@ -47,14 +48,16 @@ const (
 // Seat is one listener's place at a shared upstream.
 type Seat struct {
 	Channel string
-	// After is the number behind which a listener begins that has no cursor.
+	// After is the position at which a listener without a cursor starts.
 	After int64
 	share *share
 }
 
-// Join has a caller listen to a shared upstream, which is opened if it is not open yet, here or on another node. Errors as Private's. ctx is
-// for the opening alone. The Seat is to be left in the end.
-func (r *Relay) Join(ctx context.Context, tenant tenants.TenantID, call tenants.ProxyCall, eventBytes int) (*Seat, error) {
+// Join adds a listener to a shared upstream, which is opened unless it is open here or on another node. Errors are
+// those of Private. ctx bounds the opening only. The caller must call Leave in the end.
+func (r *Relay) Join(
+	ctx context.Context, tenant tenants.TenantID, call proxy.Call, eventBytes int,
+) (*Seat, error) {
 	key := shareKey{tenant, call.Run}
 	r.mu.Lock()
 	if f, ok := r.refusal[key]; ok && time.Now().Before(f.until) {
@@ -65,11 +68,15 @@ func (r *Relay) Join(ctx context.Context, tenant tenants.TenantID, call tenants.
 	if sh == nil {
 		if r.ctx.Err() != nil {
 			r.mu.Unlock()
-			return nil, tenants.Errorf(tenants.Unavailable, "draining", "This node is going out of service.")
+			return nil, tenants.Errorf(tenants.Unavailable, "draining",
+				"this node is going out of service; another node serves the request")
 		}
-		sh = &share{r: r, key: key, id: tenants.NewID(""), call: call, most: eventBytes, settled: make(chan struct{}), empty: make(chan struct{}, 1), look: make(chan struct{}, 1)}
+		sh = &share{
+			r: r, key: key, id: tenants.NewID(""), call: call, most: eventBytes,
+			settled: make(chan struct{}), empty: make(chan struct{}, 1), look: make(chan struct{}, 1),
+		}
 		r.shares[key] = sh
-		r.work.Go(sh.run)
+		r.work.Go(sh.loop)
 	}
 	sh.seats++
 	r.mu.Unlock()
@@ -84,7 +91,8 @@ func (r *Relay) Join(ctx context.Context, tenant tenants.TenantID, call tenants.
 	case <-sh.settled:
 	case <-ctx.Done():
 		seat.Leave()
-		return nil, tenants.Errorf(tenants.Unavailable, "upstream_opening", "The upstream is not open yet.")
+		return nil, tenants.Errorf(tenants.Unavailable, "upstream_opening",
+			"the upstream is not open yet; try again later")
 	}
 	if sh.err != nil {
 		seat.Leave()
@@ -102,7 +110,7 @@ func (r *Relay) Join(ctx context.Context, tenant tenants.TenantID, call tenants.
 	return seat, nil
 }
 
-// Leave gives the seat up. It does not wait. With the last seat of all nodes the upstream is closed.
+// Leave gives the seat up. It does not block. The upstream is closed with the last seat of all nodes.
 func (s *Seat) Leave() {
 	sh := s.share
 	sh.r.mu.Lock()
@@ -120,7 +128,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// LetGo is Node's: another node has no listeners of the run any more.
+// LetGo notes that another node has no listeners of the run any more.
 func (r *Relay) LetGo(tenant tenants.TenantID, run string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,7 +137,7 @@ func (r *Relay) LetGo(tenant tenants.TenantID, run string) {
 	}
 }
 
-// settle tells those who wait how the opening went; the first word counts.
+// settle reports the outcome of the opening to the waiting callers; only the first report counts.
 func (sh *share) settle(opened int64, err error) {
 	select {
 	case <-sh.settled:
@@ -139,7 +147,8 @@ func (sh *share) settle(opened int64, err error) {
 	}
 }
 
-// retire takes the share off the relay, so that whoever comes next begins anew; false: somebody has come. Over: in any case.
+// retire removes the share from the relay, so that the next listener starts anew. It returns false if there are
+// listeners, unless over is true.
 func (sh *share) retire(over bool) bool {
 	sh.r.mu.Lock()
 	defer sh.r.mu.Unlock()
@@ -156,7 +165,7 @@ func (sh *share) retire(over bool) bool {
 	return true
 }
 
-// refuse remembers for a moment why the upstream does not open.
+// refuse keeps the error of an opening for a moment.
 func (sh *share) refuse(err error) {
 	r := sh.r
 	r.mu.Lock()

@@ -7,32 +7,33 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Stats is what a Relay counts. No tenant is named.
+// Stats holds the counts of a Relay. It names no tenant.
 type Stats struct {
 	Upstreams  int              // open, or being opened
-	Clients    int              // on this node, of upstreams wherever they run
-	Reconnects int64            // connections that went on with a stream
-	Refused    map[string]int64 // attempts to connect that came to nothing, by the code of the error; every reason there is
-	Events     int64            // handed on
-	Gaps       int64            // told of an upstream
+	Clients    int              // on this node, of upstreams on any node
+	Reconnects int64            // connections that resumed a stream
+	Refused    map[string]int64 // failed attempts to connect by code of the error; has every reason
+	Events     int64            // forwarded
+	Gaps       int64            // reported for upstreams
 }
 
-// reasons are the codes of errors about connecting to an upstream, those of package upstream and this node's own.
+// reasons returns the codes of errors about connecting to an upstream: those of package upstream and this node's own.
 func reasons() []string {
 	return []string{
-		"upstream_blocked", "upstream_encoding", "upstream_limit", "upstream_media_type", "upstream_redirect", "upstream_status", "upstream_timeout", "upstream_unreachable",
+		"upstream_blocked", "upstream_encoding", "upstream_limit", "upstream_media_type", "upstream_redirect",
+		"upstream_status", "upstream_timeout", "upstream_unreachable",
 		"upstreams_full",
 	}
 }
 
-// counts are the Stats that only grow.
+// counts holds the Stats that only grow.
 type counts struct {
 	mu                       sync.Mutex
 	reconnects, events, gaps int64
 	refused                  map[string]int64
 }
 
-// begin makes a place for every reason; what has another code is not counted.
+// begin prepares a count for every reason; other codes are not counted.
 func (c *counts) begin() {
 	c.refused = make(map[string]int64)
 	for _, reason := range reasons() {
@@ -66,10 +67,11 @@ func (c *counts) gap() {
 	c.gaps++
 }
 
-// Stats returns what has been counted since the Relay was made, and what there is now.
+// Stats returns the counts since the Relay was made, and its present state.
 func (r *Relay) Stats() Stats {
 	r.counts.mu.Lock()
-	s := Stats{Reconnects: r.counts.reconnects, Events: r.counts.events, Gaps: r.counts.gaps, Refused: maps.Clone(r.counts.refused)}
+	s := Stats{Reconnects: r.counts.reconnects, Events: r.counts.events, Gaps: r.counts.gaps,
+		Refused: maps.Clone(r.counts.refused)}
 	r.counts.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/envelope"
 )
 
-// Format is how events look on a stream.
+// Format is the form of events in a stream.
 type Format uint8
 
 const (
@@ -16,12 +16,14 @@ const (
 	Envelope                         // no event line; data: the event as the API shows it
 	CloudEvents                      // event: the type; data: a CloudEvents 1.0 JSON envelope
 	CloudEventsUntyped               // no event line; data: a CloudEvents 1.0 JSON envelope
-	Original                         // no event line; data: the event as it came in, headers included. For holders of API keys
+	Original                         // no event line; data: the event as received, with headers. For API keys only
 )
 
 // Names of Hookcast's own frames, with the members of their data.
 const (
-	Open      = "hookcast.open"      // connection_id, heartbeat_ms (of the named ones); with retry and id. Nothing from here on is missed
+	// Open has connection_id, heartbeat_ms (between named heartbeats), a retry time and an id. No event after it is
+	// missed.
+	Open      = "hookcast.open"
 	Heartbeat = "hookcast.heartbeat" // time
 	Gap       = "hookcast.gap"       // channel, from, to; or channel, reset
 	Quota     = "hookcast.quota"     // code, detail; with retry: come back later
@@ -32,12 +34,13 @@ const (
 	Ended     = "hookcast.ended"     // channel; id !stop once every channel of the connection has ended
 )
 
-// Stop is the id of a last frame: a client that sends it back is to be answered with 204, which ends a native EventSource.
+// Stop is the id of a last frame: a client that sends it back is to be answered with 204, which ends a native
+// EventSource.
 const Stop = "!stop"
 
 const suffixBase64 = ";base64"
 
-// AppendEvent appends the lines of e but its id and the blank line.
+// AppendEvent appends the lines of e except for its id and the blank line.
 func (f Format) AppendEvent(dst []byte, e *tenants.Event) []byte {
 	switch f {
 	case Envelope:

@@ -9,15 +9,16 @@ import (
 	"unicode/utf8"
 )
 
-// Frame is one event as the wire has it.
+// Frame is one event on the wire.
 type Frame struct {
 	Name  string        // "": no event line
 	Data  []byte        // split into lines at CR LF, CR and LF
-	ID    string        // "": no id line. It must hold no CR, LF or NUL
-	Retry time.Duration // 0: no retry line; to the millisecond
+	ID    string        // "": no id line. It must not hold CR, LF or NUL
+	Retry time.Duration // in whole milliseconds; 0: no retry line
 }
 
-// AppendFrame appends f with its blank line. CR, LF and NUL in the name become "?"; what is no UTF-8 goes out as it is.
+// AppendFrame appends f with its blank line. In the name CR, LF and NUL become "?" and invalid UTF-8 becomes U+FFFD;
+// the data is not changed.
 func AppendFrame(dst []byte, f Frame) []byte {
 	dst = appendName(dst, name(f.Name))
 	if f.Retry > 0 {
@@ -55,7 +56,7 @@ func name(typ string) string {
 	}, strings.ToValidUTF8(typ, "\ufffd"))
 }
 
-// plain tells whether data comes back byte for byte from lines of data.
+// plain reports whether data arrives byte for byte in data lines.
 func plain(data []byte) bool { return bytes.IndexByte(data, '\r') < 0 && utf8.Valid(data) }
 
 func appendData(dst, data []byte) []byte {
@@ -84,7 +85,7 @@ func appendBase64(dst, data []byte) []byte {
 	return append(dst, '\n')
 }
 
-// Payload returns the type and the payload of a frame that came in format Data.
+// Payload returns the type and the payload of a frame in the format Data.
 func Payload(name string, data []byte) (typ string, payload []byte, err error) {
 	typ, ok := strings.CutSuffix(name, suffixBase64)
 	if !ok {

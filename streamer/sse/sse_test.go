@@ -3,6 +3,7 @@ package sse_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func decode(t *testing.T, r io.Reader) (events []eventstream.Event) {
 	t.Helper()
 	for d := eventstream.NewDecoder(r, 1<<20); ; {
 		e, err := d.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return events
 		}
 		if err != nil {
@@ -39,13 +40,19 @@ func TestFrames(t *testing.T) {
 		{"data", sse.Data.AppendEvent(nil, e), "event: push\ndata: 1\ndata: 2\n"},
 		{"data without a type", sse.Data.AppendEvent(nil, &tenants.Event{Data: []byte("x")}), "data: x\n"},
 		{"CR goes as base64", sse.Data.AppendEvent(nil, bin), "event: message;base64\ndata: YQ0KYg==\n"},
-		{"a type that looks like base64", sse.Data.AppendEvent(nil, &tenants.Event{Type: "x;base64", Data: []byte("a")}), "event: x;base64;base64\ndata: YQ==\n"},
-		{"a type cannot make lines", sse.Data.AppendEvent(nil, &tenants.Event{Type: "x\ndata: y\r\x00", Data: []byte("a")}), "event: x?data: y??\ndata: a\n"},
-		{"envelope", sse.Envelope.AppendEvent(nil, e), "data: {\"id\":\"evt_1\",\"seq\":3,\"channel\":\"a\",\"type\":\"push\",\"data\":\"1\\n2\",\"time\":\"1970-01-01T00:00:00Z\"}\n"},
+		{"a type that looks like base64", sse.Data.AppendEvent(nil,
+			&tenants.Event{Type: "x;base64", Data: []byte("a")}), "event: x;base64;base64\ndata: YQ==\n"},
+		{"a type cannot make lines", sse.Data.AppendEvent(nil,
+			&tenants.Event{Type: "x\ndata: y\r\x00", Data: []byte("a")}), "event: x?data: y??\ndata: a\n"},
+		{"envelope", sse.Envelope.AppendEvent(nil, e),
+			`data: {"id":"evt_1","seq":3,"channel":"a","type":"push","data":"1\n2",` +
+				`"time":"1970-01-01T00:00:00Z"}` + "\n"},
 		{"end", sse.Data.AppendEnd(nil, []byte("3")), "id: 3\n\n"},
 		{"ping", sse.Data.AppendPing(nil), ":\n\n"},
-		{"control", sse.Envelope.AppendControl(nil, sse.Open, []byte("{}"), "3", 1500*time.Millisecond), "event: hookcast.open\nretry: 1500\nid: 3\ndata: {}\n\n"},
-		{"data splits at all three ends", sse.AppendFrame(nil, sse.Frame{Data: []byte("a\r\nb\rc\nd")}), "data: a\ndata: b\ndata: c\ndata: d\n\n"},
+		{"control", sse.Envelope.AppendControl(nil, sse.Open, []byte("{}"), "3", 1500*time.Millisecond),
+			"event: hookcast.open\nretry: 1500\nid: 3\ndata: {}\n\n"},
+		{"data splits at all three ends", sse.AppendFrame(nil, sse.Frame{Data: []byte("a\r\nb\rc\nd")}),
+			"data: a\ndata: b\ndata: c\ndata: d\n\n"},
 	} {
 		if string(c.got) != c.want {
 			t.Errorf("%s: %q, want %q", c.name, c.got, c.want)
@@ -59,7 +66,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// Whatever the payload, it comes back byte for byte, and nothing in it or in the type makes a frame of its own.
+// Any payload arrives byte for byte, and nothing in it or in the type forms a frame of its own.
 func FuzzRoundTrip(f *testing.F) {
 	for _, s := range []string{"", "a", "a\nb\n", "a\r\nb", "\xff\x00", "\ufeff", " x", "data: y\n\nid: 9"} {
 		f.Add("push", []byte(s))
@@ -81,10 +88,11 @@ func FuzzRoundTrip(f *testing.F) {
 		if err != nil || !bytes.Equal(got, data) || e.ID != "12" {
 			t.Fatalf("%q became %q, id %q, %v", data, got, e.ID, err)
 		}
-		if want := typ; want != "" && utf8.ValidString(want) && !strings.ContainsAny(want, "\r\n\x00") && gotType != want {
+		if want := typ; want != "" && utf8.ValidString(want) && !strings.ContainsAny(want, "\r\n\x00") &&
+			gotType != want {
 			t.Fatalf("type %q became %q", want, gotType)
 		}
-		if e, err := d.Next(); err != io.EOF {
+		if e, err := d.Next(); !errors.Is(err, io.EOF) {
 			t.Fatalf("a second event: %+v, %v", e, err)
 		}
 	})

@@ -6,11 +6,11 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Through is the format of somebody else's events on their way to one client: their ids are that server's own, so that the client brings
-// back what the server can go on from. An event's id is its Provenance's DeliveryID.
+// Through is the format of another server's events on their way to one client. It keeps that server's ids, so that
+// the client brings back an id that the server knows. An event's id is the DeliveryID of its Provenance.
 type Through struct{}
 
-// AppendEvent appends the lines of e, its id among them where it has one that can stand there.
+// AppendEvent appends the lines of e, with its id if it has one that is allowed.
 func (Through) AppendEvent(dst []byte, e *tenants.Event) []byte {
 	dst = Data.AppendEvent(dst, e)
 	if e.Provenance == nil || e.Provenance.DeliveryID == "" || e.Provenance.DeliveryID == Stop {
@@ -22,7 +22,8 @@ func (Through) AppendEvent(dst []byte, e *tenants.Event) []byte {
 // AppendEnd appends the blank line that dispatches the event.
 func (Through) AppendEnd(dst, _ []byte) []byte { return append(dst, '\n') }
 
-// AppendControl appends a whole frame. data must be one line. A cursor of ours would overwrite the other server's: Stop alone goes out.
+// AppendControl appends a whole frame. data must be one line. It drops every cursor except Stop: a cursor of ours
+// would replace the other server's in the client.
 func (Through) AppendControl(dst []byte, name string, data []byte, cursor string, retry time.Duration) []byte {
 	if cursor != Stop {
 		cursor = ""

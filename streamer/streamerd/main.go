@@ -1,7 +1,8 @@
-// Command streamerd is a streaming node of a deployment on AWS: it holds browsers' connections and serves the API beside them.
+// Command streamerd is a streaming node of a deployment on AWS: it holds browsers' connections and serves the API
+// next to them.
 //
-// Its environment tells it where it is (infra/awsenv). It goes on until SIGTERM, or until the balancer that it is behind begins to take it
-// out, and then sends its connections away over 100 s.
+// Its environment locates the deployment (infra/awsenv). It runs until SIGTERM, or until its balancer begins to
+// deregister it, and then ends its connections over 100 s.
 package main
 
 import (
@@ -19,14 +20,15 @@ import (
 
 const (
 	drainTime = 100 * time.Second // a task has 120 s from SIGTERM on
-	endTime   = 10 * time.Second  // for requests that are under way behind that
-	leaveTime = 5 * time.Second   // for the node to remove what it has
+	endTime   = 10 * time.Second  // then, for requests in progress
+	leaveTime = 5 * time.Second   // for the node to remove its rows
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	env := awsenv.Start("streamerd", awsenv.Table, awsenv.IngestQueue, awsenv.DeliverQueue, awsenv.WaitingQueue, awsenv.KMSKey, awsenv.PublicURL, awsenv.OwnHosts, awsenv.InboxPrefix,
+	env := awsenv.Start("streamerd", awsenv.Table, awsenv.IngestQueue, awsenv.DeliverQueue, awsenv.WaitingQueue,
+		awsenv.KMSKey, awsenv.PublicURL, awsenv.OwnHosts, awsenv.InboxPrefix,
 		awsenv.Signup, awsenv.OperatorKeyHash, awsenv.Address)
 	ln, err := net.Listen("tcp", env.Get(awsenv.Address))
 	env.Must(err)
@@ -38,7 +40,7 @@ func main() {
 	env.Must(err)
 }
 
-// serve serves on ln until ctx ends or the target is being taken out, then drains.
+// serve serves on ln until ctx ends or the target is deregistered, then drains.
 func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error {
 	working, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
@@ -47,13 +49,13 @@ func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error 
 	work.Go(func() { s.measure(working, time.Minute) })
 	work.Go(func() { s.jobs.Watch(working, func(err error) { warn(s.log, "jobs could not all be looked at", err) }) })
 	defer func() {
-		s.relay.Load().Close() // while others can still be told that they may go on
+		s.relay.Load().Close() // while the others can still learn that they may continue
 		stop()
 		work.Wait()
 		leaving, cancel := context.WithTimeout(context.Background(), leaveTime)
 		defer cancel()
 		if err := s.node.Leave(leaving); err != nil {
-			s.log.Warn("the node has left something behind", "error", err)
+			s.log.Warn("the node could not remove all of its rows", "error", err)
 		}
 	}()
 	served := make(chan error, 1)
@@ -73,12 +75,13 @@ func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error 
 	err := s.app.Drain(draining, drainTime)
 	<-served
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil // whoever is still there has had the time that there was
+		err = nil // clients still connected have had their time
 	}
 	return err
 }
 
-// measure writes how many connections there are, which is what the number of nodes is steered by, and what of traces was lost.
+// measure writes the number of connections, which controls the number of nodes, and the number of dropped trace
+// records.
 func (s *streamer) measure(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

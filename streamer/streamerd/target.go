@@ -16,18 +16,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// askTime bounds a question to the balancer or to the task's metadata.
+// askTime bounds a request to the balancer or to the task's metadata.
 const askTime = 5 * time.Second
 
-// target is this process as its balancer has it. ECS tells a task that it has to go only once the balancer has let go of it, which breaks
-// all of its connections at one blow; the balancer says so 130 s earlier, to whoever asks.
+// target is this process as its balancer sees it. ECS stops a task only after the balancer has deregistered it, which
+// breaks all of its connections at once; the balancer reports the deregistration 130 s earlier to those who ask.
 type target struct {
 	balancer interface {
-		DescribeTargetHealth(context.Context, *elb.DescribeTargetHealthInput, ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error)
+		DescribeTargetHealth(
+			context.Context, *elb.DescribeTargetHealthInput, ...func(*elb.Options),
+		) (*elb.DescribeTargetHealthOutput, error)
 	}
-	group    string // "" where there is no balancer
+	group    string // "": there is no balancer
 	port     string
-	metadata string // of the task: where it is asked for its own address
+	metadata string // of the task, where it can read its own address
 	every    time.Duration
 	log      *slog.Logger
 }
@@ -35,12 +37,12 @@ type target struct {
 func newTarget(cfg aws.Config, group, address string, log *slog.Logger) *target {
 	_, port, _ := net.SplitHostPort(address)
 	return &target{
-		balancer: elb.NewFromConfig(cfg), group: group, port: port, metadata: os.Getenv("ECS_CONTAINER_METADATA_URI_V4"),
-		every: 5 * time.Second, log: log,
+		balancer: elb.NewFromConfig(cfg), group: group, port: port, every: 5 * time.Second, log: log,
+		metadata: os.Getenv("ECS_CONTAINER_METADATA_URI_V4"),
 	}
 }
 
-// draining returns a channel that is closed once the balancer takes this target out.
+// draining returns a channel that is closed once the balancer deregisters this target.
 func (t *target) draining(ctx context.Context) <-chan struct{} {
 	if t.group == "" {
 		return nil
@@ -65,7 +67,7 @@ func (t *target) draining(ctx context.Context) <-chan struct{} {
 				leaving, err = t.leaving(ctx, *me)
 			}
 			if err != nil && ctx.Err() == nil {
-				t.log.Warn("the balancer does not say how this target is", "error", err)
+				t.log.Warn("cannot read the target's health from the balancer", "error", err)
 			}
 			if leaving {
 				close(out)
@@ -79,7 +81,8 @@ func (t *target) draining(ctx context.Context) <-chan struct{} {
 func (t *target) leaving(ctx context.Context, me types.TargetDescription) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	out, err := t.balancer.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &t.group, Targets: []types.TargetDescription{me}})
+	out, err := t.balancer.DescribeTargetHealth(ctx,
+		&elb.DescribeTargetHealthInput{TargetGroupArn: &t.group, Targets: []types.TargetDescription{me}})
 	if err != nil {
 		return false, err
 	}
@@ -91,7 +94,7 @@ func (t *target) leaving(ctx context.Context, me types.TargetDescription) (bool,
 	return false, nil
 }
 
-// self asks for the task's address, under which the balancer knows it
+// self reads the task's address, by which the balancer knows it
 // (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate.html).
 func (t *target) self(ctx context.Context) (*types.TargetDescription, error) {
 	port, err := strconv.ParseInt(t.port, 10, 32)

@@ -10,21 +10,21 @@ const (
 	Normal      Code = 1000
 	GoingAway   Code = 1001
 	Malformed   Code = 1002 // a frame breaks the protocol's rules
-	Unsupported Code = 1003 // a sort of data that is not taken
+	Unsupported Code = 1003 // an unsupported type of data
 	NotUTF8     Code = 1007
 	Policy      Code = 1008
 	TooBig      Code = 1009
 
-	noStatus Code = 1005 // stands for a close frame without one; never sent
+	noStatus Code = 1005 // stands for a close frame without a code; never sent
 )
 
-// sendable tells whether a peer may send c: codes that the protocol or IANA's registry gives a meaning to, and those of libraries and
-// applications.
+// sendable reports whether a peer may send c: the codes that the protocol or IANA's registry defines, and those for
+// libraries and applications.
 func (c Code) sendable() bool {
 	return 1000 <= c && c <= 1003 || 1007 <= c && c <= 1014 || 3000 <= c && c <= 4999
 }
 
-// Error is what a client did wrong, and the code that it is told.
+// Error is a client's violation of the protocol, with the code that it is told.
 type Error struct {
 	Code   Code
 	Reason string

@@ -15,7 +15,7 @@ const (
 	RenewalRefused = "hookcast.renewal_refused" // code, detail
 )
 
-// Format is how events look to a WebSocket.
+// Format encodes events for a WebSocket.
 type Format struct {
 	CloudEvents bool // events are CloudEvents 1.0 JSON envelopes, with the cursor as an extension attribute
 }
@@ -32,8 +32,8 @@ func (Format) AppendEnd(dst, cursor []byte) []byte {
 	return frame(ndjson.AppendCursor(dst, cursor), from, true, Continuation)
 }
 
-// AppendControl appends a message of Hookcast's own. Behind a heartbeat goes a ping: a page cannot see pings, and every sign of life is to
-// be answered by one.
+// AppendControl appends a message of Hookcast's own. A ping follows a heartbeat: a page cannot see pings, and the
+// client must answer every sign of life.
 func (f Format) AppendControl(dst []byte, name string, data []byte, cursor string, retry time.Duration) []byte {
 	from := len(dst)
 	dst = frame(ndjson.AppendControl(dst, name, data, cursor, retry), from, true, Text)
@@ -58,7 +58,7 @@ func (Format) AppendClose(dst []byte, name string) []byte {
 	return AppendClose(dst, code, name)
 }
 
-// frame makes dst from from on a frame.
+// frame turns dst[from:] into a frame.
 func frame(dst []byte, from int, fin bool, op Opcode) []byte {
 	var room [10]byte
 	return slices.Insert(dst, from, appendHeader(room[:0], fin, op, len(dst)-from)...)

@@ -2,10 +2,10 @@ package ws
 
 import "encoding/binary"
 
-// Opcode is a frame's sort (RFC 6455 section 5.2).
+// Opcode is the type of a frame (RFC 6455 section 5.2).
 type Opcode byte
 
-// The opcodes there are.
+// The defined opcodes.
 const (
 	Continuation Opcode = 0x0
 	Text         Opcode = 0x1
@@ -23,7 +23,7 @@ const (
 	finBit      = 0x80
 	reservedBit = 0x70
 	maskBit     = 0x80
-	// maxControl is the most that a control frame carries (section 5.5).
+	// maxControl is the maximum payload of a control frame (section 5.5).
 	maxControl = 125
 )
 
@@ -47,7 +47,7 @@ func AppendFrame(dst []byte, op Opcode, payload []byte) []byte {
 	return append(appendHeader(dst, true, op, len(payload)), payload...)
 }
 
-// AppendClose appends a close frame. Of a reason too long for one, what fits goes out: reasons here are ASCII.
+// AppendClose appends a close frame. A reason that is too long is cut; reasons here are ASCII.
 func AppendClose(dst []byte, code Code, reason string) []byte {
 	reason = reason[:min(len(reason), maxControl-2)]
 	dst = appendHeader(dst, true, Close, 2+len(reason))

@@ -14,7 +14,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// masked is a frame as a client sends it, with the mask of the examples of RFC 6455 section 5.7.
+// masked returns a frame as a client sends it, with the mask of the examples of RFC 6455 section 5.7.
 func masked(first byte, payload string) []byte {
 	mask := [4]byte{0x37, 0xfa, 0x21, 0x3d}
 	b := []byte{first}
@@ -33,7 +33,7 @@ func masked(first byte, payload string) []byte {
 	return b
 }
 
-// receive takes b in pieces of n bytes, and returns what came of it: "text:Hello ping: … 1002".
+// receive passes b in pieces of n bytes, and returns the result: "text:Hello ping: … 1002".
 func receive(b []byte, n int) string {
 	var r ws.Receiver
 	var got []string
@@ -67,21 +67,27 @@ func TestWhatAClientSends(t *testing.T) {
 		in   []byte
 		want string
 	}{
-		"the RFC's masked text":              {[]byte{0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58}, "text:Hello"},
-		"the RFC's masked pong":              {[]byte{0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58}, "pong:Hello"},
-		"the RFC's unmasked text":            {[]byte{0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f}, "1002"},
-		"the RFC's fragments, masked":        {join(masked(0x01, "Hel"), masked(0x80, "lo")), "text:Hello"},
-		"a ping between fragments":           {join(masked(0x01, "Hel"), masked(0x89, "x"), masked(0x80, "lo")), "ping:x text:Hello"},
-		"empty fragments":                    {join(masked(0x01, ""), masked(0x00, ""), masked(0x00, "a"), masked(0x80, "")), "text:a"},
-		"an empty text":                      {masked(0x81, ""), "text:"},
-		"two messages":                       {join(masked(0x81, "a"), masked(0x81, "b")), "text:a text:b"},
-		"126 bytes":                          {masked(0x81, most[:126]), "text:" + most[:126]},
-		"the most there may be":              {masked(0x81, most), "text:" + most},
-		"the most, in fragments":             {join(masked(0x01, most[:100]), masked(0x80, most[100:])), "text:" + most},
-		"one more byte":                      {masked(0x81, most+"x"), "1009"},
-		"one more byte, in fragments":        {join(masked(0x01, most), masked(0x00, "x")), "1009"},
-		"a gigabyte, claimed":                {[]byte{0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0}, "1009"},
-		"a gigabyte of fragment, claimed":    {join(masked(0x01, "a"), []byte{0x80, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0}), "1009"},
+		"the RFC's masked text": {[]byte{0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58},
+			"text:Hello"},
+		"the RFC's masked pong": {[]byte{0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58},
+			"pong:Hello"},
+		"the RFC's unmasked text":     {[]byte{0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f}, "1002"},
+		"the RFC's fragments, masked": {join(masked(0x01, "Hel"), masked(0x80, "lo")), "text:Hello"},
+		"a ping between fragments": {join(masked(0x01, "Hel"), masked(0x89, "x"), masked(0x80, "lo")),
+			"ping:x text:Hello"},
+		"empty fragments": {join(masked(0x01, ""), masked(0x00, ""), masked(0x00, "a"),
+			masked(0x80, "")), "text:a"},
+		"an empty text":         {masked(0x81, ""), "text:"},
+		"two messages":          {join(masked(0x81, "a"), masked(0x81, "b")), "text:a text:b"},
+		"126 bytes":             {masked(0x81, most[:126]), "text:" + most[:126]},
+		"the most there may be": {masked(0x81, most), "text:" + most},
+		"the most, in fragments": {join(masked(0x01, most[:100]), masked(0x80, most[100:])),
+			"text:" + most},
+		"one more byte":               {masked(0x81, most+"x"), "1009"},
+		"one more byte, in fragments": {join(masked(0x01, most), masked(0x00, "x")), "1009"},
+		"a gigabyte, claimed":         {[]byte{0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0}, "1009"},
+		"a gigabyte of fragment, claimed": {join(masked(0x01, "a"), []byte{0x80, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0}),
+			"1009"},
 		"64 bits":                            {[]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1}, "1002"},
 		"a length in 16 bits that fits 7":    {[]byte{0x81, 0xfe, 0, 125, 0, 0, 0, 0}, "1002"},
 		"a length in 64 bits that fits 16":   {[]byte{0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}, "1002"},
@@ -115,7 +121,7 @@ func TestWhatAClientSends(t *testing.T) {
 	}
 }
 
-// A frame is refused for what its first bytes say: nothing is waited for.
+// A frame is refused by its first bytes alone.
 func TestWhatIsRefusedIsRefusedAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		in   []byte
@@ -168,19 +174,22 @@ func TestFramesOut(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		"the RFC's text":     {ws.AppendFrame(nil, ws.Text, []byte("Hello")), "\x81\x05Hello"},
-		"the RFC's ping":     {ws.AppendFrame(nil, ws.Ping, []byte("Hello")), "\x89\x05Hello"},
-		"256 bytes":          {ws.AppendFrame(nil, ws.Binary, make([]byte, 256))[:4], "\x82\x7e\x01\x00"},
-		"65,536 bytes":       {ws.AppendFrame(nil, ws.Binary, make([]byte, 65536))[:10], "\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00"},
+		"the RFC's text": {ws.AppendFrame(nil, ws.Text, []byte("Hello")), "\x81\x05Hello"},
+		"the RFC's ping": {ws.AppendFrame(nil, ws.Ping, []byte("Hello")), "\x89\x05Hello"},
+		"256 bytes":      {ws.AppendFrame(nil, ws.Binary, make([]byte, 256))[:4], "\x82\x7e\x01\x00"},
+		"65,536 bytes": {ws.AppendFrame(nil, ws.Binary, make([]byte, 65536))[:10],
+			"\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00"},
 		"a close":            {ws.AppendClose(nil, ws.Policy, "why"), "\x88\x05\x03\xf0why"},
 		"a close that's cut": {ws.AppendClose(nil, ws.Policy, strings.Repeat("x", 200))[:4], "\x88\x7d\x03\xf0"},
 		"an event's start":   {f.AppendEvent([]byte("x"), e), "x\x01" + string(rune(len(body))) + body},
 		"an event's end":     {f.AppendEnd([]byte("x"), []byte("3")), "x\x80\x0e" + `,"cursor":"3"}`},
-		"a control":          {f.AppendControl([]byte("x"), sse.Goodbye, []byte(`{}`), "", time.Second), "x\x81\x2b" + `{"type":"hookcast.goodbye","retry_ms":1000}`},
-		"a heartbeat":        {f.AppendControl(nil, sse.Heartbeat, []byte(`{}`), "", 0), "\x81\x1d" + `{"type":"hookcast.heartbeat"}` + "\x89\x00"},
-		"ended":              {f.AppendClose(nil, sse.Ended), "\x88\x10\x03\xe8hookcast.ended"},
-		"goodbye":            {f.AppendClose(nil, sse.Goodbye), "\x88\x12\x03\xe9hookcast.goodbye"},
-		"denied":             {f.AppendClose(nil, sse.Denied), "\x88\x11\x03\xf0hookcast.denied"},
+		"a control": {f.AppendControl([]byte("x"), sse.Goodbye, []byte(`{}`), "", time.Second),
+			"x\x81\x2b" + `{"type":"hookcast.goodbye","retry_ms":1000}`},
+		"a heartbeat": {f.AppendControl(nil, sse.Heartbeat, []byte(`{}`), "", 0),
+			"\x81\x1d" + `{"type":"hookcast.heartbeat"}` + "\x89\x00"},
+		"ended":   {f.AppendClose(nil, sse.Ended), "\x88\x10\x03\xe8hookcast.ended"},
+		"goodbye": {f.AppendClose(nil, sse.Goodbye), "\x88\x12\x03\xe9hookcast.goodbye"},
+		"denied":  {f.AppendClose(nil, sse.Denied), "\x88\x11\x03\xf0hookcast.denied"},
 	} {
 		if string(c.got) != c.want {
 			t.Errorf("%s: %q, want %q", name, c.got, c.want)
@@ -193,8 +202,9 @@ func TestHandshake(t *testing.T) {
 		t.Error(got)
 	}
 	for key, want := range map[string]bool{
-		"dGhlIHNhbXBsZSBub25jZQ==": true, "": false, "dGhlIHNhbXBsZSBub25jZQ": false, "dGhlIHNhbXBsZSBub25j": false, "dGhlIHNhbXBsZSBub25jZQ==\n": false,
-		"!GhlIHNhbXBsZSBub25jZQ==": false, "dGhlIHNhbXBsZSBub25jZR==": false, "dGhlIHNhbXBsZSBub25jZWFh": false,
+		"dGhlIHNhbXBsZSBub25jZQ==": true, "": false, "dGhlIHNhbXBsZSBub25jZQ": false, "dGhlIHNhbXBsZSBub25j": false,
+		"dGhlIHNhbXBsZSBub25jZQ==\n": false,
+		"!GhlIHNhbXBsZSBub25jZQ==":   false, "dGhlIHNhbXBsZSBub25jZR==": false, "dGhlIHNhbXBsZSBub25jZWFh": false,
 	} {
 		if ws.ValidKey(key) != want {
 			t.Errorf("%q: %v", key, !want)
@@ -206,12 +216,13 @@ func TestHandshake(t *testing.T) {
 		}
 		return b
 	}
-	if !ws.Lists(lines("keep-alive, Upgrade"), "upgrade") || !ws.Lists(lines("a", "UPGRADE"), "upgrade") || ws.Lists(lines("upgraded", ""), "upgrade") {
+	if !ws.Lists(lines("keep-alive, Upgrade"), "upgrade") || !ws.Lists(lines("a", "UPGRADE"), "upgrade") ||
+		ws.Lists(lines("upgraded", ""), "upgrade") {
 		t.Error("lists of tokens")
 	}
 }
 
-// FuzzReceiver holds that the way in which bytes arrive changes nothing, and that what is kept is bounded.
+// FuzzReceiver checks that the result does not depend on how bytes arrive, and that memory is bounded.
 func FuzzReceiver(f *testing.F) {
 	f.Add(masked(0x81, "Hello"), 3)
 	f.Add(append(masked(0x01, "Hel"), masked(0x80, "lo")...), 1)

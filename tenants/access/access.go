@@ -1,13 +1,14 @@
-// Package access decides who may do what. It is the only package that knows Casbin.
+// Package access decides who may do what. It is the only package that uses Casbin.
 //
 // The model is RBAC with the tenant as the domain, and denials override (https://casbin.org/docs/rbac-with-domains,
-// https://casbin.org/docs/effector). A subject is a role ("role:viewer") or the subject of a token ("user:alice"), so that
-// no end user can be named into a role. An object is a kind and a name ("channel:orders.42"). Actions are few and fixed.
+// https://casbin.org/docs/effector). A subject is a role ("role:viewer") or the subject of a token ("user:alice"), so
+// no end user can have the name of a role. An object is a kind and a name ("channel:orders.42"). The set of actions
+// is fixed and small.
 //
-// Every tenant has the rows of rights.go; it can add rows of its own for its own domain, each field held to a strict
-// grammar (rule.go). There is no regular expression and no eval in the model, and none can be brought in by a row.
+// Every tenant has the rows of rights.go, and can add rows of its own for its own domain, each field in a strict
+// grammar (rule.go). The model has no regular expressions and no eval, and rows cannot introduce any.
 //
-// The objects, and who has them by default; the owner has everything of the tenant:
+// The objects and their default rights; the owner has every right of the tenant:
 //
 //	channel:<name>      viewer: subscribe, read; publisher: publish; admin: everything
 //	channel:hookcast.*  no viewer has these
@@ -19,8 +20,8 @@
 //	key:<role>          keys of that role, key:* their list: admin: everything but key:owner
 //	operator:<what>     the operator alone, who has nothing else
 //
-// A tenant's row may also hide a field of payloads from a role ("field:customer.email"): that decides nothing about who may read a
-// channel, and everything about what they see of it (Gate.Hidden).
+// A tenant's row can also hide a field of payloads from a role ("field:customer.email"). This does not affect who may
+// read a channel, only what they see of it (Gate.Hidden).
 package access
 
 import (
@@ -29,7 +30,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Actions.
+// The actions.
 const (
 	Read      = "read"
 	Write     = "write"
@@ -38,16 +39,16 @@ const (
 	Manage    = "manage"
 )
 
-// Objects that have no name besides their kind, and the kinds of those that have.
+// Objects without a name, and the kinds of those with one.
 const (
-	Channels = "channels" // the list of them
+	Channels = "channels" // the list of channels
 	Tenant   = "tenant"
 	Token    = "token"
 	Policy   = "policy"
 	Limits   = "limits"
 	Usage    = "usage"
 	Audit    = "audit"
-	Trace    = "trace" // what is recorded of events' ways, and of who was connected
+	Trace    = "trace" // the recorded steps of events and connections
 
 	channelKind    = "channel:"
 	connectionKind = "connection:"
@@ -57,25 +58,25 @@ const (
 	operatorKind   = "operator:"
 )
 
-// Channel is the object of that channel; of all of them with "*".
+// Channel returns the object of a channel; "*" means all of them.
 func Channel(name string) string { return channelKind + name }
 
-// Key is the object of keys of that role.
+// Key returns the object of keys with a role.
 func Key(role string) string { return keyKind + role }
 
-// Connection is the object of the live connection of that id; of all of them with "*".
+// Connection returns the object of a live connection; "*" means all of them.
 func Connection(id string) string { return connectionKind + id }
 
-// Proxy is the object of the proxy of that id; of all of them with "*".
+// Proxy returns the object of a proxy; "*" means all of them.
 func Proxy(id string) string { return proxyKind + id }
 
-// Job is the object of the job of that id; of all of them with "*".
+// Job returns the object of a job; "*" means all of them.
 func Job(id string) string { return jobKind + id }
 
-// Operator is an object of the operator's.
+// Operator returns an object that only the operator has rights to.
 func Operator(what string) string { return operatorKind + what }
 
-// ValidAction tells whether there is such an action.
+// ValidAction reports whether action is one of the actions.
 func ValidAction(action string) bool {
 	switch action {
 	case Read, Write, Publish, Subscribe, Manage:
@@ -84,8 +85,8 @@ func ValidAction(action string) bool {
 	return false
 }
 
-// ValidTarget tells whether the Gate can be asked about the object: what rows speak of with names in the place of patterns, and what
-// they cannot speak of besides. "*" behind a kind other than channel is the list of what is of that kind.
+// ValidTarget reports whether the Gate can be asked about the object: the objects of rows, with names instead of
+// patterns, and those that rows cannot name. "*" after a kind other than channel is the list of that kind.
 func ValidTarget(object string) bool {
 	switch object {
 	case Channels, Tenant, Token, Policy, Limits, Usage, Audit, Trace:
@@ -102,8 +103,8 @@ func ValidTarget(object string) bool {
 	return false
 }
 
-// narrowed tells whether the principal's own channels leave the object out, whatever its roles give. The list of channels
-// holds names beyond them.
+// narrowed reports whether the principal's own channels exclude the object, whatever its roles allow. The list of
+// channels is excluded, because it contains other names.
 func narrowed(p tenants.Principal, object string) bool {
 	if p.Channels == nil {
 		return false

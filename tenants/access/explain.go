@@ -6,37 +6,41 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// Reason is why a decision came out as it did.
+// Reason says why a decision came out as it did.
 type Reason string
 
+// The reasons.
 const (
-	ByRow      Reason = "row"      // a row of the tenant's own
+	ByRow      Reason = "row"      // one of the tenant's own rows
 	ByBuiltin  Reason = "builtin"  // a row that every tenant has
-	ByNoRow    Reason = "no_row"   // no row speaks of it, and what is not allowed is denied
-	ByChannels Reason = "channels" // the token's own channels leave it out
+	ByNoRow    Reason = "no_row"   // no row applies, so the default is to deny
+	ByChannels Reason = "channels" // the token's own channels exclude the object
 )
 
 // Explanation is a decision with its reason.
 type Explanation struct {
 	Allowed bool
 	Reason  Reason
-	Row     int            // by ByRow: its place among the tenant's rows; by ByBuiltin: among Builtin(); else -1
-	Rule    Rule           // that row
-	Grants  []int          // by ByRow and ByBuiltin: the tenant's rows by which the principal comes to the role that the row names, in order
-	Version int64          // of the tenant's rows
-	Hidden  tenants.Hidden // what the principal is not shown of what it may read
+	Row     int  // with ByRow: index among the tenant's rows; with ByBuiltin: index in Builtin(); else -1
+	Rule    Rule // the deciding row
+	// with ByRow and ByBuiltin: the tenant's rows that grant the principal the row's role, in order
+	Grants  []int
+	Version int64         // of the tenant's rows
+	Hidden  hidden.Hidden // hidden from the principal in what it may read
 }
 
-// Builtin returns the rows that every tenant has. Rows of a tenant's own cannot name the owner and the admin, nor the policy: there is
-// no way for an owner to lock itself out of it.
+// Builtin returns the rows that every tenant has. A tenant's own rows cannot name the owner, the admin or the policy,
+// so an owner cannot lock itself out.
 func Builtin() []Rule { return rights() }
 
-// Explain decides as Allow does, by the rows as they are now, and says why.
+// Explain decides like Allow, by the current rows, and says why.
 func (g *Gate) Explain(ctx context.Context, p tenants.Principal, object, action string) (x Explanation, err error) {
 	if !ValidAction(action) || p.Operator || p.Tenant == "" || p.Tenant == tenants.System {
-		return x, tenants.Errorf(tenants.Internal, "explanation_of_nothing", "only what a tenant's principal may do is explained")
+		return x, tenants.Errorf(tenants.Internal, "explanation_of_nothing",
+			"only decisions about a tenant's principal can be explained")
 	}
 	g.Forget(p.Tenant)
 	v, err := g.current(ctx, p.Tenant)
@@ -45,7 +49,7 @@ func (g *Gate) Explain(ctx context.Context, p tenants.Principal, object, action 
 	}
 	rows, subject := v.policy, v.policy.subjectOf(p)
 	x = Explanation{Version: v.version, Row: -1}
-	if x.Hidden, err = rows.hides(p.Roles, subject); err != nil {
+	if x.Hidden, err = rows.hiddenFrom(p.Roles, subject); err != nil {
 		return x, tenants.Errorf(tenants.Internal, "policy_decision", "%w", err)
 	}
 	switch {
@@ -71,32 +75,34 @@ func (g *Gate) Explain(ctx context.Context, p tenants.Principal, object, action 
 		x.Reason, x.Row = ByRow, made.row-rows.own
 	}
 	x.Rule = rows.rows[made.row]
-	x.Grants = rows.way(goesBy(p.Roles, subject), x.Rule.Subject)
+	x.Grants = rows.grantPath(ownNames(p.Roles, subject), x.Rule.Subject)
 	return x, nil
 }
 
-// way returns a shortest chain of the tenant's rows that lead from one of the names to another; none where it is among them.
-func (p *policy) way(from []string, to string) []int {
-	by := make(map[string]int) // the row by which a name was reached
+// grantPath returns a shortest chain of the tenant's rows that leads from one of the names to another, none if it is
+// one of them.
+func (p *policy) grantPath(from []string, to string) []int {
+	via := make(map[string]int) // the row that led to a name
 	at := slices.Clone(from)
 	for len(at) > 0 && !slices.Contains(at, to) {
 		var next []string
 		for i, r := range p.rows[p.own:] {
-			if _, known := by[r.Role]; r.Role != "" && !known && slices.Contains(at, r.Subject) && !slices.Contains(from, r.Role) {
-				by[r.Role] = i
+			if _, known := via[r.Role]; r.Role != "" && !known && slices.Contains(at, r.Subject) &&
+				!slices.Contains(from, r.Role) {
+				via[r.Role] = i
 				next = append(next, r.Role)
 			}
 		}
 		at = next
 	}
-	var way []int
+	var path []int
 	for name := to; ; {
-		i, reached := by[name]
+		i, reached := via[name]
 		if !reached {
-			slices.Reverse(way)
-			return way
+			slices.Reverse(path)
+			return path
 		}
-		way = append(way, i)
+		path = append(path, i)
 		name = p.rows[p.own+i].Subject
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/access"
 )
 
-// weigh decides by reading every row, as somebody would who knows the words of the policy alone.
+// weigh decides by reading every row, without an index.
 func weigh(rules []access.Rule, p tenants.Principal, object, action string) bool {
 	names := map[string]bool{"user:" + p.Subject: true}
 	for _, r := range p.Roles {
@@ -42,7 +42,7 @@ func weigh(rules []access.Rule, p tenants.Principal, object, action string) bool
 	return allowed
 }
 
-// somePolicy makes rows that meet each other, and a principal.
+// somePolicy returns rows that affect each other, and a principal.
 func somePolicy(r *rand.Rand) ([]access.Rule, tenants.Principal, string, string) {
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
 	subject := func() string {
@@ -51,12 +51,14 @@ func somePolicy(r *rand.Rand) ([]access.Rule, tenants.Principal, string, string)
 	seen := make(map[access.Rule]bool)
 	var rules []access.Rule
 	for range r.IntN(30) {
-		rule := right(subject(), pick("channel:x", "channel:x.y", "channel:x.*", "channel:*", "channel:x.y.*", "channels", "token", "source:*", "source:src_1"),
+		rule := right(subject(), pick("channel:x", "channel:x.y", "channel:x.*", "channel:*", "channel:x.y.*",
+			"channels", "token", "source:*", "source:src_1"),
 			pick("read", "write", "publish", "subscribe", "manage"), pick("allow", "allow", "deny"))
 		switch r.IntN(6) {
-		case 0: // roles lead on in one direction, so that there is no circle
+		case 0: // roles are granted in one direction only, so there is no circle
 			from := r.IntN(3)
-			rule = access.Rule{Subject: pick("user:alice", "user:bob", "role:"+string(rune('a'+from))), Role: pick("role:viewer", "role:"+string(rune('b'+from)))}
+			rule = access.Rule{Subject: pick("user:alice", "user:bob", "role:"+string(rune('a'+from))),
+				Role: pick("role:viewer", "role:"+string(rune('b'+from)))}
 		case 1:
 			rule = field("role:"+pick("viewer", "a", "b"), pick("email", "price"), "")
 		}
@@ -69,11 +71,12 @@ func somePolicy(r *rand.Rand) ([]access.Rule, tenants.Principal, string, string)
 	for range r.IntN(3) {
 		p.Roles = append(p.Roles, pick("viewer", "publisher", "a", "b", "c", "owner", "admin"))
 	}
-	return rules, p, pick("channel:x", "channel:x.y", "channel:x.y.z", "channel:xy", "channel:z", "channels", "token", "source:src_1", "source:*", "policy", "tenant", "key:owner", "key:viewer"),
+	return rules, p, pick("channel:x", "channel:x.y", "channel:x.y.z", "channel:xy", "channel:z", "channels",
+			"token", "source:src_1", "source:*", "policy", "tenant", "key:owner", "key:viewer"),
 		pick("read", "write", "publish", "subscribe", "manage")
 }
 
-// The index leaves out no row that matters: decisions are those of reading all of them, and the reason bears them out.
+// The index omits no relevant row: decisions equal those from reading all rows, and the reason fits.
 func TestDecisionsAreThoseOfEveryRow(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 7))
 	rs := &rows{}
@@ -81,7 +84,7 @@ func TestDecisionsAreThoseOfEveryRow(t *testing.T) {
 	for n := range 1000 {
 		rules, p, object, action := somePolicy(random)
 		if err := access.Check(rules); err != nil {
-			t.Fatalf("%d: %v: %+v", n, err, rules)
+			t.Fatalf("policy %d: %v: %+v", n, err, rules)
 		}
 		rs.set(tenA, rules...)
 		g.Forget(tenA)
@@ -91,27 +94,27 @@ func TestDecisionsAreThoseOfEveryRow(t *testing.T) {
 		}
 		x, err := g.Explain(context.Background(), p, object, action)
 		if err != nil || x.Allowed != want {
-			t.Fatalf("%d: %+v, %v", n, x, err)
+			t.Fatalf("policy %d: got %+v, %v; want the decision %v", n, x, err, want)
 		}
 		bearsOut(t, rules, p, x)
 	}
 }
 
-// bearsOut holds an explanation to the rows that it names.
+// bearsOut compares an explanation with the rows that it names.
 func bearsOut(t *testing.T, rules []access.Rule, p tenants.Principal, x access.Explanation) {
 	t.Helper()
 	all := rules
 	switch x.Reason {
 	case access.ByNoRow:
 		if x.Allowed || x.Row != -1 {
-			t.Fatalf("%+v", x)
+			t.Fatalf("got %+v, want no row", x)
 		}
 		return
 	case access.ByBuiltin:
 		all = access.Builtin()
 	}
 	if all[x.Row] != x.Rule || (x.Rule.Effect == access.Allow) != x.Allowed {
-		t.Fatalf("%+v, row %d is %+v", x, x.Row, all[x.Row])
+		t.Fatalf("got %+v, but row %d is %+v", x, x.Row, all[x.Row])
 	}
 	names := map[string]bool{"user:" + p.Subject: true}
 	for _, r := range p.Roles {
@@ -137,31 +140,34 @@ func TestExplainReadsTheRowsAsTheyAre(t *testing.T) {
 		}
 		x, err := g.Explain(context.Background(), key("viewer"), "channel:x", access.Read)
 		if err != nil || x.Allowed != (effect != access.Deny) || x.Version != int64(i) {
-			t.Errorf("%s: %+v, %v", effect, x, err)
+			t.Errorf("%s: got %+v, %v", effect, x, err)
 		}
 	}
 	for _, bad := range []struct {
 		p      tenants.Principal
 		action string
-	}{{tenants.Principal{}, access.Read}, {tenants.Principal{Tenant: tenants.System, Operator: true}, access.Read}, {key("viewer"), "eat"}} {
+	}{{tenants.Principal{}, access.Read}, {tenants.Principal{Tenant: tenants.System, Operator: true}, access.Read},
+		{key("viewer"), "eat"}} {
 		if x, err := g.Explain(context.Background(), bad.p, "channel:x", bad.action); err == nil || x.Allowed {
-			t.Errorf("%+v", x)
+			t.Errorf("got %+v", x)
 		}
 	}
 }
 
-// thousand is a large policy: rows of roles, of channels and of subjects.
+// thousand returns a large policy: rows of roles, of channels and of subjects.
 func thousand() (rules []access.Rule) {
 	for i := range 250 {
 		rules = append(rules,
-			right("role:viewer", fmt.Sprint("channel:c", i), "publish", "allow"), right(fmt.Sprint("role:r", i), "channel:*", "subscribe", "deny"),
-			right(fmt.Sprint("user:s", i), "channel:vip.*", "read", "allow"), access.Rule{Subject: fmt.Sprint("user:s", i), Role: fmt.Sprint("role:q", i)})
+			right("role:viewer", fmt.Sprint("channel:c", i), "publish", "allow"),
+			right(fmt.Sprint("role:r", i), "channel:*", "subscribe", "deny"),
+			right(fmt.Sprint("user:s", i), "channel:vip.*", "read", "allow"),
+			access.Rule{Subject: fmt.Sprint("user:s", i), Role: fmt.Sprint("role:q", i)})
 	}
 	return rules
 }
 
-// What a change of the policy costs is counted in decisions for which rows are weighed: one for each set of roles and object, and one
-// for each subject that a row names, however many subscribers there are.
+// The cost of a policy change is counted in decisions that read rows: one for each set of roles and object, and one
+// for each subject that a row names, regardless of the number of subscribers.
 func TestFifteenThousandSubjectsAreFewDecisions(t *testing.T) {
 	r := &rows{}
 	g := newGate(t, r)
@@ -179,8 +185,8 @@ func TestFifteenThousandSubjectsAreFewDecisions(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := g.Weighed() - before; n > 20+250 { // four teams on five channels, and 250 subjects that rows name
-			t.Errorf("round %d: %d decisions were made", round, n)
+		if n := g.Weighed() - before; n > 20+250 { // four teams on five channels, and 250 named subjects
+			t.Errorf("round %d: made %d decisions, want at most %d", round, n, 20+250)
 		}
 	}
 }

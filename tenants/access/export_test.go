@@ -1,4 +1,4 @@
 package access
 
-// Weighed counts the decisions for which Casbin was asked.
+// Weighed returns the number of decisions made by Casbin.
 func (g *Gate) Weighed() int64 { return g.weighed.Load() }

@@ -9,25 +9,26 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/cache"
 )
 
-// PolicySource gives tenants' own rows.
+// PolicySource loads the tenants' own rows.
 type PolicySource interface {
-	// Policies returns the rows of the tenant and a number that is another one whenever they are others; none: nil and 0.
+	// Policies returns the rows of the tenant and their version, which changes with them; nil and 0 if there are none.
 	Policies(ctx context.Context, t tenants.TenantID) ([]Rule, int64, error)
 }
 
-// Gate decides, and remembers what it decided.
+// Gate decides, and caches its decisions. It is safe for concurrent use.
 //
-// A decision depends on the tenant's rows, the roles, the object and the action, and on the subject only where a row names
-// it; it is remembered by just that, so that ten thousand subscribers of one role cost one decision per channel.
+// A decision depends on the tenant's rows, the roles, the object and the action, and on the subject only if a row
+// names it; these are the key of the cache, so ten thousand subscribers of one role cost one decision per channel.
 type Gate struct {
 	source   PolicySource
 	builtin  *policy
-	versions *tenants.Cache[tenants.TenantID, versioned]
-	compiled *tenants.Cache[policyID, *policy]
+	versions *cache.Cache[tenants.TenantID, versioned]
+	compiled *cache.Cache[policyID, *policy]
 	memo     memo
-	weighed  atomic.Int64 // decisions that were not remembered
+	weighed  atomic.Int64 // decisions that were not cached
 }
 
 type policyID struct {
@@ -41,7 +42,7 @@ type versioned struct {
 	policy  *policy
 }
 
-// Bounds of what a Gate keeps. A compiled policy of 1,000 rows is about a megabyte.
+// Bounds of the caches of a Gate. A compiled policy of 1,000 rows takes about a megabyte.
 const (
 	keepVersions  = 10_000
 	keepCompiled  = 200
@@ -50,7 +51,7 @@ const (
 	maxObject     = 256
 )
 
-// NewGate makes a Gate over the tenants' own rows.
+// NewGate returns a Gate over the tenants' own rows.
 func NewGate(source PolicySource) (*Gate, error) {
 	builtin, err := compile("builtin", nil)
 	if err != nil {
@@ -58,20 +59,21 @@ func NewGate(source PolicySource) (*Gate, error) {
 	}
 	return &Gate{
 		source: source, builtin: builtin, memo: newMemo(keepDecisions),
-		versions: tenants.NewCache[tenants.TenantID, versioned](policyTTL, keepVersions, 0),
-		compiled: tenants.NewCache[policyID, *policy](time.Hour, keepCompiled, 0),
+		versions: cache.New[tenants.TenantID, versioned](policyTTL, keepVersions, 0),
+		compiled: cache.New[policyID, *policy](time.Hour, keepCompiled, 0),
 	}, nil
 }
 
-// Allow tells whether the principal may do action to object, by rows that are at most 5 s old. The strings are copied where they
-// are kept. An error (the rows could not be read, an action that does not exist) is no permission.
+// Allow reports whether the principal may do action to object, by rows that are at most 5 s old. It copies the
+// strings that it retains. An error (the rows could not be read, the action does not exist) does not allow anything.
 func (g *Gate) Allow(ctx context.Context, p tenants.Principal, object, action string) (bool, error) {
 	if !ValidAction(action) {
-		return false, tenants.Errorf(tenants.Internal, "action_unknown", "there is no such action")
+		return false, tenants.Errorf(tenants.Internal, "action_unknown",
+			"the action must be read, write, publish, subscribe or manage")
 	}
-	ours := strings.HasPrefix(object, operatorKind)
-	if p.Operator || ours {
-		return p.Operator && ours, nil
+	operators := strings.HasPrefix(object, operatorKind)
+	if p.Operator || operators {
+		return p.Operator && operators, nil
 	}
 	if p.Tenant == "" || p.Tenant == tenants.System || len(object) > maxObject || narrowed(p, object) {
 		return false, nil
@@ -84,9 +86,10 @@ func (g *Gate) Allow(ctx context.Context, p tenants.Principal, object, action st
 	return d.allowed, err
 }
 
-// decide gives the decision that is remembered, else has the rows weighed.
+// decide returns the cached decision, or makes it from the rows.
 func (g *Gate) decide(v versioned, p tenants.Principal, object, action string) (verdict, error) {
-	d := decision{tenant: p.Tenant, version: v.version, roles: rolesKey(p.Roles), subject: v.policy.subjectOf(p), object: object, action: action}
+	d := decision{tenant: p.Tenant, version: v.version, roles: rolesKey(p.Roles), subject: v.policy.subjectOf(p),
+		object: object, action: action}
 	if made, known := g.memo.get(d); known {
 		return made, nil
 	}
@@ -99,7 +102,7 @@ func (g *Gate) decide(v versioned, p tenants.Principal, object, action string) (
 	return made, nil
 }
 
-// subjectOf is the principal's subject where some row names it: others have the rights of their roles alone.
+// subjectOf returns the principal's subject if some row names it, else "": others have the rights of their roles only.
 func (p *policy) subjectOf(who tenants.Principal) string {
 	if p.named[who.Subject] {
 		return who.Subject
@@ -118,10 +121,10 @@ func (g *Gate) load(ctx context.Context, t tenants.TenantID) (versioned, error) 
 		return versioned{}, err
 	}
 	if len(rows) == 0 {
-		return versioned{version, g.builtin}, nil
+		return versioned{version: version, policy: g.builtin}, nil
 	}
-	p, err := g.compiled.Get(ctx, policyID{t, version}, func(context.Context) (*policy, error) {
-		if err := Check(rows); err != nil { // whoever wrote them has checked them; a Gate believes nobody
+	p, err := g.compiled.Get(ctx, policyID{tenant: t, version: version}, func(context.Context) (*policy, error) {
+		if err := Check(rows); err != nil { // the writer has checked them; a Gate checks again
 			return nil, tenants.Errorf(tenants.Internal, "policy_stored", "%w", err)
 		}
 		p, err := compile(string(t), rows)
@@ -130,20 +133,20 @@ func (g *Gate) load(ctx context.Context, t tenants.TenantID) (versioned, error) 
 		}
 		return p, nil
 	})
-	return versioned{version, p}, err
+	return versioned{version: version, policy: p}, err
 }
 
-// Forget makes the next decision read the tenant's rows anew; for whoever receives news.
+// Forget makes the next decision read the tenant's rows again. Call it when they have changed.
 func (g *Gate) Forget(t tenants.TenantID) { g.versions.Forget(t) }
 
-// decision is what a decision depends on.
+// decision is the input of a decision.
 type decision struct {
 	tenant                         tenants.TenantID
 	version                        int64
 	roles, subject, object, action string
 }
 
-// rolesKey writes a set of roles in one way. Roles hold no comma.
+// rolesKey returns a canonical text of a set of roles. Roles contain no comma.
 func rolesKey(roles []string) string {
 	switch len(roles) {
 	case 0:
@@ -156,7 +159,7 @@ func rolesKey(roles []string) string {
 	return strings.Join(slices.Compact(sorted), ",")
 }
 
-// memo holds decisions, at most so many: when the younger half is full, the older half goes.
+// memo is a bounded cache of decisions: when the younger half is full, it becomes the older half.
 type memo struct {
 	half int
 
@@ -166,23 +169,24 @@ type memo struct {
 
 func newMemo(max int) memo { return memo{half: max / 2, mu: new(sync.RWMutex)} }
 
-func (m *memo) get(d decision) (made verdict, known bool) {
+func (m *memo) get(d decision) (v verdict, known bool) {
 	m.mu.RLock()
-	made, known = m.younger[d]
+	v, known = m.younger[d]
 	if !known {
-		if made, known = m.older[d]; known {
+		if v, known = m.older[d]; known {
 			m.mu.RUnlock()
-			m.put(d, made)
-			return made, true
+			m.put(d, v)
+			return v, true
 		}
 	}
 	m.mu.RUnlock()
-	return made, known
+	return v, known
 }
 
 func (m *memo) put(d decision, made verdict) {
 	d.tenant = tenants.TenantID(strings.Clone(string(d.tenant)))
-	d.roles, d.subject, d.object, d.action = strings.Clone(d.roles), strings.Clone(d.subject), strings.Clone(d.object), strings.Clone(d.action)
+	d.roles, d.subject, d.object, d.action = strings.Clone(d.roles), strings.Clone(d.subject), strings.Clone(d.object),
+		strings.Clone(d.action)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.younger == nil || len(m.younger) >= m.half {

@@ -7,20 +7,23 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
-// Policies keeps tenants' own rows in a table.
+// Policies stores the tenants' own rows in a table.
 type Policies struct {
 	table    tenants.Table
-	accounts *tenants.Accounts
+	accounts *account.Accounts
 }
 
-// NewPolicies makes a Policies. The accounts serialise changes and tell the nodes.
-func NewPolicies(t tenants.Table, a *tenants.Accounts) *Policies { return &Policies{t, a} }
+// NewPolicies returns a Policies. The accounts serialize changes and notify the nodes.
+func NewPolicies(t tenants.Table, a *account.Accounts) *Policies {
+	return &Policies{table: t, accounts: a}
+}
 
 type record struct{ Rules []Rule }
 
-// Policies returns the tenant's rows and their version; none: nil and 0.
+// Policies returns the tenant's rows and their version, nil and 0 if there are none.
 func (s *Policies) Policies(ctx context.Context, t tenants.TenantID) ([]Rule, int64, error) {
 	row, err := s.table.Get(ctx, key(t))
 	if err != nil {
@@ -36,8 +39,9 @@ func (s *Policies) Policies(ctx context.Context, t tenants.TenantID) ([]Rule, in
 	return r.Rules, row.Version, nil
 }
 
-// Set replaces the tenant's rows, of which the caller has seen version (0: none), and returns the new version. Rows outside the
-// grammar: Unprocessable invalid_policy. Others have been set meanwhile: Conflict policy_changed.
+// Set replaces the tenant's rows and returns the new version. version is the one that the caller has seen, 0 for
+// none; if it is outdated, the error is Conflict policy_changed. Rows outside the grammar are Unprocessable
+// invalid_policy.
 func (s *Policies) Set(ctx context.Context, t tenants.TenantID, rules []Rule, version int64) (int64, error) {
 	if err := Check(rules); err != nil {
 		return 0, err
@@ -52,7 +56,8 @@ func (s *Policies) Set(ctx context.Context, t tenants.TenantID, rules []Rule, ve
 			return nil, err
 		}
 		if now != version {
-			return nil, tenants.Errorf(tenants.Conflict, "policy_changed", "the policy is at version %d; read it and try again", now)
+			return nil, tenants.Errorf(tenants.Conflict, "policy_changed",
+				"the policy is at version %d; read it and try again", now)
 		}
 		was := tenants.At(now)
 		if now == 0 {
@@ -66,5 +71,6 @@ func (s *Policies) Set(ctx context.Context, t tenants.TenantID, rules []Rule, ve
 	return version + 1, nil
 }
 
-// key names the row. It is written over and never deleted while the tenant lives, so that its version only grows.
+// key returns the key of the row. The row is overwritten, but not deleted while the tenant exists, so its version
+// only grows.
 func key(t tenants.TenantID) tenants.Key { return tenants.Key{Tenant: t, Kind: tenants.KindPolicy} }

@@ -9,17 +9,18 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
 type nobody struct{}
 
-func (nobody) Send(context.Context, string, ...tenants.Notice) error { return nil }
+func (nobody) Send(context.Context, string, ...tenants.InboxMessage) error { return nil }
 
 func TestStoredPolicyDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, ctx := tenantstest.NewTable(tenantstest.Faults{}), context.Background()
-		accounts := tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
+		accounts := account.NewAccounts(table, account.NewNews(table, nobody{}))
 		ten, _, _, err := accounts.Signup(ctx, "Acme", "ops@example.com")
 		if err != nil {
 			t.Fatal(err)
@@ -31,43 +32,45 @@ func TestStoredPolicyDecides(t *testing.T) {
 		}
 		p := tenants.Principal{Tenant: ten.ID, Roles: []string{"editor"}}
 		if allowed(t, g, p, "channel:x", access.Publish) {
-			t.Fatal("granted by no row")
+			t.Fatal("allowed without a row")
 		}
 		version, err := stored.Set(ctx, ten.ID, []access.Rule{right("role:editor", "channel:*", "publish", "allow")}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5*time.Second + time.Millisecond) // no news came
+		time.Sleep(5*time.Second + time.Millisecond) // no news arrived
 		if !allowed(t, g, p, "channel:x", access.Publish) {
-			t.Error("after 5 s the new rows do not count")
+			t.Error("the new rows have no effect after 5 s")
 		}
 		got, at, err := stored.Policies(ctx, ten.ID)
-		if err != nil || at != version || len(got) != 1 || got[0] != right("role:editor", "channel:*", "publish", "allow") {
-			t.Errorf("stored are %v at %d, %v; Set said %d", got, at, err, version)
+		if err != nil || at != version || len(got) != 1 ||
+			got[0] != right("role:editor", "channel:*", "publish", "allow") {
+			t.Errorf("stored %v at version %d, %v; Set returned %d", got, at, err, version)
 		}
 		_, err = stored.Set(ctx, ten.ID, nil, 0)
 		if tenants.KindOf(err) != tenants.Conflict || tenants.CodeOf(err) != "policy_changed" {
-			t.Errorf("over an unseen version: %v", err)
+			t.Errorf("an outdated version: got %v, want policy_changed", err)
 		}
 		_, err = stored.Set(ctx, ten.ID, []access.Rule{right("role:owner", "channel:*", "publish", "deny")}, version)
 		if tenants.CodeOf(err) != "invalid_policy" {
-			t.Errorf("a bad row: %v", err)
+			t.Errorf("a bad row: got %v, want invalid_policy", err)
 		}
 		next, err := stored.Set(ctx, ten.ID, nil, version)
 		if err != nil || next == version {
-			t.Errorf("cleared at %d, %v", next, err)
+			t.Errorf("cleared at version %d, %v", next, err)
 		}
 		g.Forget(ten.ID)
 		if allowed(t, g, p, "channel:x", access.Publish) {
-			t.Error("cleared rows still count")
+			t.Error("cleared rows still have an effect")
 		}
 	})
 }
 
 func TestOneOfManyWritersOfAPolicyWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table, ctx := tenantstest.NewTable(tenantstest.Faults{Seed: 4, Latency: 2 * time.Millisecond}), context.Background()
-		accounts := tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
+		table, ctx := tenantstest.NewTable(tenantstest.Faults{Seed: 4, Latency: 2 * time.Millisecond}),
+			context.Background()
+		accounts := account.NewAccounts(table, account.NewNews(table, nobody{}))
 		ten, _, _, err := accounts.Signup(ctx, "Acme", "ops@example.com")
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +94,7 @@ func TestOneOfManyWritersOfAPolicyWins(t *testing.T) {
 		}
 		wg.Wait()
 		if won != 1 {
-			t.Errorf("%d of six won", won)
+			t.Errorf("%d of six concurrent changes succeeded, want one", won)
 		}
 	})
 }

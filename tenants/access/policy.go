@@ -9,13 +9,12 @@ import (
 
 	"github.com/casbin/casbin/v2"
 	"github.com/casbin/casbin/v2/model"
-
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// modelText is the whole model. holds is g for the several names that one principal goes by, which are found once and not
-// again for every row. All are weighed in one decision, since a denial of any must beat a permission of any other. row is a row's
-// number, for whoever asks which one decided.
+// modelText is the Casbin model. holds replaces g for a principal with several names, which are resolved once instead
+// of for every row. All names are evaluated in one decision, because a denial of any overrides a permission of
+// another. row is the index of a row, which tells which one decided.
 const modelText = `
 [request_definition]
 r = sub, dom, obj, act
@@ -33,40 +32,41 @@ e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
 m = r.dom == p.dom && (p.act == "*" || r.act == p.act) && keyMatch(r.obj, p.obj) && holds(r.sub, p.sub)
 `
 
-// names are what a principal goes by: its roles, those that grants give it besides, and its subject where a row names it.
+// names are the names of a principal: its roles, roles that it is granted, and its subject if a row names it.
 type names map[string]bool
 
 // verdict is a decision and the row that made it.
 type verdict struct {
 	allowed bool
-	row     int // of policy.rows; -1: none speaks of it
+	row     int // index in policy.rows; -1 if no row applies
 }
 
-// policy is one tenant's compiled rows: those that every tenant has, then its own.
+// policy is a tenant's compiled rows: those of every tenant, then its own.
 //
-// Casbin costs about 1 µs for every row that it weighs. So rows lie in an index by their subject and object, and for each decision
-// Casbin is given those alone that name one of the principal's names and cover the object.
+// Casbin takes about 1 µs for each row. So the rows are indexed by subject and object, and each decision passes to
+// Casbin only the rows that name one of the principal's names and cover the object.
 type policy struct {
 	domain string
 	rows   []Rule
-	own    int             // where the tenant's own rows begin
-	named  map[string]bool // token subjects that some row names
-	places map[place][]int // rows that are rights, by whom and what they name
-	fields []int           // rows that hide fields
-	weighs [][]string      // rows that are rights, as Casbin has them
+	own    int             // index of the first of the tenant's own rows
+	named  map[string]bool // token subjects that a row names
+	index  map[place][]int // indexes of the rows that give rights
+	fields []int           // indexes of the rows that hide fields
+	casbin [][]string      // rows that give rights, in Casbin's form
 
-	mu       sync.Mutex // one decision at a time has its rows in the enforcer, which leaves the other processors to streams
+	mu       sync.Mutex // one decision at a time: the enforcer holds its rows, and streams keep the other processors
 	enforcer *casbin.Enforcer
-	hidden   map[string]tenants.Hidden // by the key of a set of names
+	hidden   map[string]hidden.Hidden // by roles and subject
 }
 
-// place is where a row lies in the index. An object that ends in "*" lies under what is before that, and covers what begins so.
+// place is an index key. An object that ends in "*" is indexed by the text before it, and covers every object with
+// that prefix.
 type place struct {
 	subject, object string
 	covers          bool
 }
 
-// compile makes the policy of a domain from the rows that every tenant has and the tenant's own, which have passed Check.
+// compile returns the policy of a domain. own are the tenant's own rows, which must have passed Check.
 func compile(domain string, own []Rule) (*policy, error) {
 	m, err := model.NewModelFromString(modelText)
 	if err != nil {
@@ -76,12 +76,12 @@ func compile(domain string, own []Rule) (*policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	everybodys := rights()
+	builtin := rights()
 	p := &policy{
-		domain: domain, rows: slices.Concat(everybodys, own), own: len(everybodys), enforcer: e,
-		named: make(map[string]bool), places: make(map[place][]int), hidden: make(map[string]tenants.Hidden),
+		domain: domain, rows: slices.Concat(builtin, own), own: len(builtin), enforcer: e,
+		named: make(map[string]bool), index: make(map[place][]int), hidden: make(map[string]hidden.Hidden),
 	}
-	p.weighs = make([][]string, len(p.rows))
+	p.casbin = make([][]string, len(p.rows))
 	var grants [][]string
 	for i, r := range p.rows {
 		if subject, ok := strings.CutPrefix(r.Subject, userPrefix); ok {
@@ -93,29 +93,29 @@ func compile(domain string, own []Rule) (*policy, error) {
 		case strings.HasPrefix(r.Object, fieldKind):
 			p.fields = append(p.fields, i)
 		default:
-			p.weighs[i] = []string{r.Subject, domain, r.Object, r.Action, r.Effect, strconv.Itoa(i)}
+			p.casbin[i] = []string{r.Subject, domain, r.Object, r.Action, r.Effect, strconv.Itoa(i)}
 			object, covers := strings.CutSuffix(r.Object, "*")
-			at := place{r.Subject, object, covers}
-			p.places[at] = append(p.places[at], i)
+			at := place{subject: r.Subject, object: object, covers: covers}
+			p.index[at] = append(p.index[at], i)
 		}
 	}
 	if len(grants) > 0 {
-		if _, err := e.AddGroupingPoliciesEx(grants); err != nil { // leaves out what is there already
+		if _, err := e.AddGroupingPoliciesEx(grants); err != nil { // skips duplicates
 			return nil, err
 		}
 	}
 	e.AddFunction("holds", func(args ...any) (any, error) {
 		who, ok := args[0].(names)
 		if !ok {
-			return false, errors.New("holds: the subject is no set of names")
+			return false, errors.New("holds: the subject must be a set of names")
 		}
 		return who[args[1].(string)], nil
 	})
 	return p, nil
 }
 
-// goesBy are the names that a principal brings along.
-func goesBy(roles []string, subject string) []string {
+// ownNames returns the names that a principal has without grants.
+func ownNames(roles []string, subject string) []string {
 	own := make([]string, 0, len(roles)+1)
 	for _, r := range roles {
 		own = append(own, rolePrefix+r)
@@ -126,10 +126,11 @@ func goesBy(roles []string, subject string) []string {
 	return own
 }
 
-// who gives the names of a principal with these roles and, where a row names it, this subject. p.mu held.
-func (p *policy) who(roles []string, subject string) (names, error) {
+// namesOf returns the names of a principal with these roles and, if a row names it, this subject. The caller holds
+// p.mu.
+func (p *policy) namesOf(roles []string, subject string) (names, error) {
 	who := make(names)
-	for _, name := range goesBy(roles, subject) {
+	for _, name := range ownNames(roles, subject) {
 		who[name] = true
 		granted, err := p.enforcer.GetImplicitRolesForUser(name, p.domain)
 		if err != nil {
@@ -142,36 +143,36 @@ func (p *policy) who(roles []string, subject string) (names, error) {
 	return who, nil
 }
 
-// about returns the rows that name one of who and cover the object, in their order.
-func (p *policy) about(who names, object string) [][]string {
+// rowsFor returns the rows, in order, that name one of who and cover the object.
+func (p *policy) rowsFor(who names, object string) [][]string {
 	var found []int
 	for name := range who {
-		found = append(found, p.places[place{name, object, false}]...)
-		found = append(found, p.places[place{name, "", true}]...)
+		found = append(found, p.index[place{subject: name, object: object}]...)
+		found = append(found, p.index[place{subject: name, covers: true}]...)
 		for i := range len(object) {
 			if object[i] == ':' || object[i] == '.' {
-				found = append(found, p.places[place{name, object[:i+1], true}]...)
+				found = append(found, p.index[place{subject: name, object: object[:i+1], covers: true}]...)
 			}
 		}
 	}
 	slices.Sort(found)
 	rows := make([][]string, 0, len(found))
 	for _, i := range found {
-		rows = append(rows, p.weighs[i])
+		rows = append(rows, p.casbin[i])
 	}
 	return rows
 }
 
-// decide weighs the rows that speak of it.
+// decide evaluates the rows that apply.
 func (p *policy) decide(roles []string, subject, object, action string) (verdict, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	who, err := p.who(roles, subject)
+	who, err := p.namesOf(roles, subject)
 	if err != nil {
 		return verdict{}, err
 	}
 	none := verdict{row: -1}
-	rows := p.about(who, object)
+	rows := p.rowsFor(who, object)
 	if len(rows) == 0 {
 		return none, nil
 	}

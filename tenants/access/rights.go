@@ -2,15 +2,20 @@ package access
 
 import "github.com/hookcast/hookcast/tenants"
 
-// anyAction stands in the rows below for every action. No request and no tenant's row can name it.
+// anyAction stands for every action in the rows below. Requests and tenants' own rows cannot name it.
 const anyAction = "*"
 
-// ownChannels are those that Hookcast itself publishes to.
+// ownChannels are the channels that Hookcast itself publishes to.
 const ownChannels = channelKind + "hookcast.*"
 
-// rights are the rows that every tenant has.
+// rights returns the rows that every tenant has.
 func rights() []Rule {
-	const owner, admin, publisher, viewer = rolePrefix + tenants.RoleOwner, rolePrefix + tenants.RoleAdmin, rolePrefix + tenants.RolePublisher, rolePrefix + tenants.RoleViewer
+	const (
+		owner     = rolePrefix + tenants.RoleOwner
+		admin     = rolePrefix + tenants.RoleAdmin
+		publisher = rolePrefix + tenants.RolePublisher
+		viewer    = rolePrefix + tenants.RoleViewer
+	)
 	rows := []Rule{
 		{Subject: owner, Object: "*", Action: anyAction, Effect: Allow},
 
@@ -32,7 +37,8 @@ func rights() []Rule {
 	} {
 		rows = append(rows, Rule{Subject: admin, Object: object, Action: anyAction, Effect: Allow})
 	}
-	// What Hookcast tells a tenant of its account is not for its end users, whose tokens are viewers' unless they say otherwise.
+	// Messages of Hookcast to a tenant about its account are not for its end users, whose tokens have the role viewer
+	// by default.
 	rows = append(rows, Rule{Subject: viewer, Object: ownChannels, Action: anyAction, Effect: Deny})
 	return append(rows,
 		Rule{Subject: publisher, Object: Job("*"), Action: Read, Effect: Allow},

@@ -5,33 +5,34 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// Rule is one row of a tenant's policy: either a right (Object, Action, Effect) of the subject, or a role (Role) that the
-// subject has besides its own, or a field that the subject is not shown.
+// Rule is one row of a tenant's policy: a right of the subject (Object, Action, Effect), a role granted to it (Role),
+// or a field hidden from it (Object "field:…").
 type Rule struct {
 	Subject string // "role:editor" or "user:alice"
-	Role    string // "role:editor"; "" with a right
+	Role    string // granted role: "role:editor"; else ""
 	Object  string // "channel:orders.42", "channel:orders.*", "source:*", "field:customer.email"
 	Action  string
 	Effect  string
-	Channel string // with a field, of which channels' payloads: "orders.*"; "": of all
+	Channel string // with a field: the channels it applies to, "orders.*"; "" for all
 }
 
-// Effects of a right. A denial beats every permission.
+// The effects of a right. A denial overrides every permission.
 const (
 	Allow = "allow"
 	Deny  = "deny"
 )
 
-// Bounds of a tenant's policy.
+// Upper bounds of a tenant's policy.
 const (
 	MaxRules = 1_000
-	MaxBytes = 64 << 10 // of all fields together
-	// MaxFields is how many rows hide fields: each is looked for in every payload that is shown to its role.
+	MaxBytes = 64 << 10 // total length of all fields
+	// MaxFields is the number of rows that hide fields. Each is looked up in every payload that is shown to its role.
 	MaxFields = 100
 	maxField  = 256
-	maxWrong  = 20 // as many as an answer names
+	maxWrong  = 20 // errors in one answer
 )
 
 const (
@@ -40,8 +41,8 @@ const (
 	fieldKind  = "field:"
 )
 
-// Check refuses a policy that is too large or has a row outside the grammar: Unprocessable, with the place of each such row and field
-// (the first 20).
+// Check refuses a policy that is too large or has a row outside the grammar. The error is Unprocessable, and names
+// each such row and field (the first 20).
 //
 //	subject  "role:" name | "user:" 1 to 128 of A-Z a-z 0-9 . _ : @ | / + = -
 //	role     "role:" name, with name not owner, admin, operator or signer: those come with an API key alone
@@ -51,15 +52,16 @@ const (
 //	         | "field:" (a path, see tenants.ValidFieldPath)
 //	action   read | write | publish | subscribe | manage
 //	effect   allow | deny
-//	channel  as behind "channel:"
+//	channel  as after "channel:"
 //
-// A row of a field has a role as its subject, the action read and the effect deny, and alone may have a channel. No row is there twice.
+// A row that hides a field has a role as its subject, the action read and the effect deny; only such a row may have a
+// channel. Rows must not repeat.
 //
-// What is not in it cannot be given or taken by rows: a tenant cannot lock its owners out of its policy, nor let a token
-// make keys.
+// Rows cannot give or take anything else: a tenant cannot lock its owners out of its policy, nor let a token create
+// keys.
 func Check(rules []Rule) error {
 	if len(rules) > MaxRules {
-		return refused(tenants.FieldError{Pointer: "/rows", Detail: "a policy has at most 1000 rows"})
+		return refused(tenants.FieldError{Pointer: "/rows", Detail: "the policy must have at most 1000 rows"})
 	}
 	var wrong []tenants.FieldError
 	size, fields, first := 0, 0, make(map[Rule]int)
@@ -69,9 +71,10 @@ func Check(rules []Rule) error {
 			if len(wrong) < maxWrong {
 				wrong = append(wrong, tenants.FieldError{Pointer: at + field, Detail: reason})
 			}
-		} else if earlier, twice := first[r]; twice {
+		} else if earlier, repeated := first[r]; repeated {
 			if len(wrong) < maxWrong {
-				wrong = append(wrong, tenants.FieldError{Pointer: at, Detail: "the row is the same as row " + strconv.Itoa(earlier)})
+				wrong = append(wrong, tenants.FieldError{Pointer: at,
+					Detail: "the row must differ from row " + strconv.Itoa(earlier)})
 			}
 		} else {
 			first[r] = i
@@ -83,19 +86,21 @@ func Check(rules []Rule) error {
 	}
 	switch {
 	case size > MaxBytes:
-		return refused(tenants.FieldError{Pointer: "/rows", Detail: "a policy has at most 64 KiB"})
+		return refused(tenants.FieldError{Pointer: "/rows", Detail: "the policy must have at most 64 KiB"})
 	case fields > MaxFields:
-		return refused(tenants.FieldError{Pointer: "/rows", Detail: "at most 100 rows hide fields"})
+		return refused(tenants.FieldError{Pointer: "/rows",
+			Detail: "the policy must have at most 100 rows that hide fields"})
 	case len(wrong) == 0 && !shallow(rules):
-		return refused(tenants.FieldError{Pointer: "/rows", Detail: "roles may be given to roles at most eight times over, and not in a circle"})
+		return refused(tenants.FieldError{Pointer: "/rows",
+			Detail: "roles must be granted to roles at most eight levels deep, and not in a circle"})
 	}
 	return refused(wrong...)
 }
 
-// maxDepth is less than what Casbin follows (10): a grant beyond that would hold in the rows and not in decisions.
+// maxDepth is below the limit of Casbin (10): a deeper grant would be stored but not applied.
 const maxDepth = 8
 
-// shallow tells whether no chain of grants is longer than maxDepth; a circle is endless.
+// shallow reports whether no chain of grants is longer than maxDepth; a circle is endless.
 func shallow(rules []Rule) bool {
 	next := make(map[string][]string)
 	for _, r := range rules {
@@ -103,8 +108,8 @@ func shallow(rules []Rule) bool {
 			next[r.Subject] = append(next[r.Subject], r.Role)
 		}
 	}
-	depth := make(map[string]int) // of the longest chain from there, once known
-	deep := false                 // found: nothing else matters then, or a tangle would take for ever
+	depth := make(map[string]int) // longest chain from a name, once known
+	deep := false                 // stop at the first deep chain; a dense graph would take forever
 	var measure func(name string, above int) int
 	measure = func(name string, above int) int {
 		d, known := depth[name]
@@ -129,7 +134,7 @@ func shallow(rules []Rule) bool {
 	return !deep
 }
 
-// refused is the error about all that is wrong; nil where nothing is.
+// refused returns the error about all that is wrong, or nil.
 func refused(wrong ...tenants.FieldError) error {
 	if len(wrong) == 0 {
 		return nil
@@ -137,24 +142,26 @@ func refused(wrong ...tenants.FieldError) error {
 	return &tenants.Error{Kind: tenants.Unprocessable, Code: "invalid_policy", Detail: wrong[0].Detail, Fields: wrong}
 }
 
-// refuse says which field of a row is wrong and why, or "".
+// refuse returns which field of a row is wrong and why, or "".
 func (r Rule) refuse() (field, reason string) {
 	for _, f := range []struct{ name, value string }{
-		{"/subject", r.Subject}, {"/role", r.Role}, {"/object", r.Object}, {"/action", r.Action}, {"/effect", r.Effect}, {"/channel", r.Channel},
+		{"/subject", r.Subject}, {"/role", r.Role}, {"/object", r.Object}, {"/action", r.Action}, {"/effect", r.Effect},
+		{"/channel", r.Channel},
 	} {
 		if len(f.value) > maxField {
-			return f.name, "the field is longer than 256 bytes"
+			return f.name, "the field must have at most 256 bytes"
 		}
 	}
 	if !validSubject(r.Subject) {
-		return "/subject", "the subject must be role:NAME, but no role of an API key's own, or user:SUBJECT"
+		return "/subject",
+			"the subject must be user:SUBJECT or role:NAME, and the role must not be one that only API keys have"
 	}
 	if r.Role != "" {
 		if r.Object != "" || r.Action != "" || r.Effect != "" || r.Channel != "" {
-			return "", "a row gives either a role or a right"
+			return "", "the row must give either a role or a right"
 		}
 		if !validRole(r.Role) {
-			return "/role", "the role must be role:NAME, but no role of an API key's own"
+			return "/role", "the role must be role:NAME, and not one that only API keys have"
 		}
 		return "", ""
 	}
@@ -163,13 +170,15 @@ func (r Rule) refuse() (field, reason string) {
 	}
 	switch {
 	case !validObject(r.Object):
-		return "/object", "the object must be channel:NAME, channel:PREFIX.*, channel:*, channels, token, an id or * after source:, event:, connection: or proxy:, or field:PATH"
+		return "/object",
+			"the object must be channel:NAME, channel:PREFIX.*, channel:*, channels, token, an id or * after " +
+				"source:, event:, connection: or proxy:, or field:PATH"
 	case !ValidAction(r.Action):
 		return "/action", "the action must be read, write, publish, subscribe or manage"
 	case r.Effect != Allow && r.Effect != Deny:
 		return "/effect", "the effect must be allow or deny"
 	case r.Channel != "":
-		return "/channel", "only a row of a field is for a channel besides its object"
+		return "/channel", "the channel must be left out unless the object is a field"
 	}
 	return "", ""
 }
@@ -177,16 +186,18 @@ func (r Rule) refuse() (field, reason string) {
 // refuseField is refuse for a row that hides a field.
 func (r Rule) refuseField(path string) (field, reason string) {
 	switch {
-	case !tenants.ValidFieldPath(path):
-		return "/object", "the field must be 1 to 16 names of A-Z a-z 0-9 _ - $ @ (1 to 64 each), joined by dots, 200 bytes in all"
+	case !hidden.ValidPath(path):
+		return "/object",
+			"the field must be 1 to 16 names joined by dots, each 1 to 64 of A-Z a-z 0-9 _ - $ @, at most 200 " +
+				"bytes in all"
 	case !validRole(r.Subject):
-		return "/subject", "a field is hidden from a role"
+		return "/subject", "the subject must be a role if the object is a field"
 	case r.Action != Read:
-		return "/action", "a field is hidden from read, which includes what is streamed"
+		return "/action", "the action must be read if the object is a field; read includes streams"
 	case r.Effect != Deny:
-		return "/effect", "a field can be denied; what is not denied is shown"
+		return "/effect", "the effect must be deny if the object is a field; other fields are shown"
 	case r.Channel != "" && !tenants.ValidChannelPattern(r.Channel):
-		return "/channel", "the channel must be a channel's name, its first segments and .*, or *"
+		return "/channel", "the channel must be a channel name, a prefix such as orders.*, or *"
 	}
 	return "", ""
 }
@@ -196,7 +207,7 @@ func validSubject(s string) bool {
 	return ok && nameable(name) || validRole(s)
 }
 
-// nameable tells whether a row can name a token's subject. Others have their roles' rights alone.
+// nameable reports whether a row can name a token's subject. Other subjects have the rights of their roles only.
 func nameable(subject string) bool {
 	if subject == "" || len(subject) > 128 {
 		return false

@@ -5,15 +5,16 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
-// admit finds out who is asking and whether the route is theirs. Whoever may not know of a route, a tenant of an operator's,
-// gets the answer for a path that is not there.
+// admit authenticates the caller and checks that the caller may use the route. A tenant that asks for a route of the
+// operator gets the same answer as for an unknown path.
 func (a *API) admit(c *call) error {
 	if c.route.Public {
 		return nil
 	}
-	credential, err := bearer(c.r.Header["Authorization"])
+	credential, err := Bearer(c.r.Header["Authorization"])
 	if err != nil {
 		return err
 	}
@@ -32,11 +33,13 @@ func (a *API) admit(c *call) error {
 	case c.route.Operator, c.route.operator && c.who.Operator:
 		return nil
 	case c.who.Operator:
-		return tenants.Errorf(tenants.Forbidden, "operator_has_no_tenant", "The operator's key is for the operator's paths; this one belongs to a tenant.")
+		return tenants.Errorf(tenants.Forbidden, "operator_has_no_tenant",
+			"the operator's key works only for the operator's paths; this path belongs to a tenant")
 	case c.who.TokenID != "" && !c.route.Tokens:
-		return tenants.Errorf(tenants.Forbidden, "api_key_required", "A token reads and subscribes; this needs an API key.")
+		return tenants.Errorf(tenants.Forbidden, "api_key_required",
+			"the path needs an API key; a token can only read and subscribe")
 	case c.route.Object == "":
-		return nil // the handler asks, once it knows what it is about
+		return nil // the handler asks the Gate once it knows the object
 	}
 	object, err := c.object()
 	if err != nil {
@@ -45,8 +48,8 @@ func (a *API) admit(c *call) error {
 	return a.allow(c, object, c.route.Action)
 }
 
-// admitOrigin holds a page's origin against the tenant's list, as streams and polls do. Tokens are what pages have; a key is its
-// holder's wherever it is used.
+// admitOrigin checks a page's origin against the tenant's list, as streams and polls do. Only tokens are checked,
+// because pages use tokens; a key works from everywhere.
 func (a *API) admitOrigin(c *call) error {
 	origins := c.r.Header["Origin"]
 	if c.who.TokenID == "" || len(origins) == 0 {
@@ -58,13 +61,15 @@ func (a *API) admitOrigin(c *call) error {
 	}
 	for _, origin := range origins {
 		if !tenant.AllowsOrigin(origin) {
-			return tenants.Errorf(tenants.Forbidden, "origin_not_allowed", "This page's origin is not on the tenant's list.")
+			return tenants.Errorf(tenants.Forbidden, "origin_not_allowed",
+				"the page's origin is not in the tenant's list of origins")
 		}
 	}
 	return nil
 }
 
-// object is what the route asks the Gate about. What cannot exist is refused before: the Gate sees names only.
+// object returns the object that the route asks the Gate about. It refuses invalid names, because the Gate does not
+// check them.
 func (c *call) object() (string, error) {
 	object := strings.Replace(c.route.Object, "{id}", c.r.PathValue("id"), 1)
 	if !strings.Contains(object, "{channel}") {
@@ -73,36 +78,24 @@ func (c *call) object() (string, error) {
 	name, err := c.channel()
 	if err != nil && c.route.Method == http.MethodPost {
 		err = tenants.Errorf(tenants.Unprocessable, "invalid_channel",
-			"A channel's name is segments of a-z, 0-9, _ and - (1 to 64 each), joined by dots, 200 bytes in all.")
+			"the channel name must be segments of 1 to 64 characters from a-z, 0-9, _ and -, joined by dots, at "+
+				"most 200 bytes in total")
 	}
 	return strings.Replace(object, "{channel}", name, 1), err
 }
 
-// bearer takes the credential out of the Authorization header (RFC 6750 section 2.1).
-func bearer(values []string) (string, error) {
-	if len(values) == 0 {
-		return "", tenants.Errorf(tenants.Unauthenticated, "credential_missing", "There is no Authorization header; it is: Bearer and an API key or a token.")
-	}
-	scheme, credential, _ := strings.Cut(values[0], " ")
-	credential = strings.TrimLeft(credential, " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || credential == "" || strings.ContainsAny(credential, " \t,") {
-		return "", tenants.Errorf(tenants.Unauthenticated, "credential_malformed", "The Authorization header must be one, of the form: Bearer and an API key or a token.")
-	}
-	return credential, nil
-}
-
 func (a *API) authenticate(c *call, credential string) (who tenants.Principal, err error) {
-	if tenants.IsKey(credential) {
+	if account.IsKey(credential) {
 		who, err = a.Keys.Authenticate(c.ctx, credential)
 		if tenants.CodeOf(err) == "tenant_suspended" && c.route.Suspended && who.Tenant != "" {
-			err = nil // a suspended tenant may see that it is
+			err = nil // a suspended tenant may see that it is suspended
 		}
 		return who, err
 	}
 	return a.Tokens.Verify(c.ctx, credential)
 }
 
-// allow asks the Gate.
+// allow returns an error of kind Forbidden unless the Gate lets the caller perform the action on the object.
 func (a *API) allow(c *call, object, action string) error {
 	ok, err := a.Gate.Allow(c.ctx, c.who, object, action)
 	if err != nil {

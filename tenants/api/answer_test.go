@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// answer is what came back.
+// answer is the API's answer to a request.
 type answer struct {
 	t      testing.TB
 	status int
@@ -14,7 +14,7 @@ type answer struct {
 	body   []byte
 }
 
-// want ends the test unless the answer has the status and, where it is a problem, the code.
+// want ends the test unless the answer has the status and, if given, the problem's code.
 func (a answer) want(status int, code ...string) answer {
 	a.t.Helper()
 	if a.status != status {
@@ -28,7 +28,7 @@ func (a answer) want(status int, code ...string) answer {
 
 func (a answer) code() string { return a.get("code") }
 
-// get walks the body by member names and indexes, and gives what is there as text.
+// get returns the value at the path of member names and indexes: the text of a string, or the JSON of another value.
 func (a answer) get(path ...any) string {
 	a.t.Helper()
 	var v any
@@ -58,7 +58,7 @@ func (a answer) get(path ...any) string {
 	return string(b)
 }
 
-// length is how many elements the list at path has.
+// length returns the number of elements of the list in a member.
 func (a answer) length(name string) int {
 	a.t.Helper()
 	var m map[string]json.RawMessage
@@ -72,7 +72,7 @@ func (a answer) length(name string) int {
 	return len(l)
 }
 
-// has tells whether the answer has the member.
+// has reports whether the answer has the member.
 func (a answer) has(name string) bool {
 	a.t.Helper()
 	var m map[string]json.RawMessage

@@ -1,9 +1,10 @@
-// Package api is the admin API as a net/http handler, which every tier mounts: one box, the streaming tier and the admin
-// function. openapi.yaml is its contract.
+// Package api implements the admin API as a net/http handler. Every tier mounts it: one box, the streaming tier and
+// the admin function. openapi.yaml is its contract.
 //
-// A route is a row of one table (routes.go): its method and path, what it asks of the Gate, and a function that turns a call
-// into an answer. Everything else happens once, around that function: the request's id, the credential, the right, the bounds of the
-// body, the idempotency key, the encoding of the answer and of every error.
+// A route is a row of one table (routes.go): its method and path, the right that it asks the Gate for, and a function
+// that turns a call into an answer. Everything else is done once, around that function: the request id,
+// authentication and authorization, the limit of the body, the idempotency key, and the encoding of the answer and of
+// errors.
 package api
 
 import (
@@ -17,43 +18,58 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/cache"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
+	"github.com/hookcast/hookcast/tenants/erasure"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/job"
+	"github.com/hookcast/hookcast/tenants/keyring"
 	"github.com/hookcast/hookcast/tenants/problem"
+	"github.com/hookcast/hookcast/tenants/projection"
+	"github.com/hookcast/hookcast/tenants/proxy"
+	"github.com/hookcast/hookcast/tenants/source"
 	"github.com/hookcast/hookcast/tenants/token"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
-// Options are what the API stands on. All are required except where a comment says otherwise.
+// Options are the API's dependencies. All are required unless a comment says otherwise.
 type Options struct {
-	Table      tenants.Table // for the memory of idempotency keys, and what was traced
-	Accounts   *tenants.Accounts
-	Keys       *tenants.Keys
-	Sources    *tenants.Sources
-	Proxies    *tenants.Proxies
-	Judge      tenants.Judge // holds recorded requests against sources
-	Endpoints  *tenants.Endpoints
-	Probe      *tenants.Probe
-	Recovery   Recovery // nil: nothing can be recovered
-	Deliveries *tenants.Deliveries
-	Log        *tenants.Log
-	Publisher  *tenants.Publisher
+	Table      tenants.Table // stores idempotency keys; has the traces
+	Accounts   *account.Accounts
+	Erasure    *erasure.Erasure
+	Keys       *account.Keys
+	Sources    *source.Sources
+	Proxies    *proxy.Proxies
+	Judge      source.Verifier // verifies recorded requests for a source
+	Endpoints  *endpoint.Endpoints
+	Probe      *endpoint.Probe
+	Recovery   Recovery // nil: endpoints cannot recover events
+	Deliveries *delivery.Deliveries
+	Log        *eventlog.Log
+	Publisher  *intake.Publisher
 	Tokens     *token.Tokens
-	Jobs       *tenants.Jobs
+	Jobs       *job.Jobs
 	Gate       *access.Gate
-	Policies   *access.Policies // what the Gate decides by
-	Cursors    tenants.Cursors
+	Policies   *access.Policies // the rules that the Gate applies
+	Cursors    keyring.Cursors
 	// Subscribers counts the open subscriptions of a channel over all nodes, at most 5 s old.
 	Subscribers func(ctx context.Context, t tenants.TenantID, channel string) int
-	// Left tells whether the client of a bound channel has left; see tenants.Interest. Nil: that is not known.
+	// Left reports whether the client of a bound channel has left; see tenants.Interest. Nil: that is not known.
 	Left        func(ctx context.Context, t tenants.TenantID, channel string) bool
 	Connections Connections
-	Usage       *tenants.MonthlyUsage
-	Index       *tenants.EventIndex
-	Audit       *tenants.AuditLog
+	Usage       *projection.MonthlyUsage
+	Index       *projection.EventIndex
+	Audit       *account.AuditLog
 	Logger      *slog.Logger
 	SignupOpen  bool
 	PublicURL   string // base address of /in/{token}, as providers reach it
-	// ClientAddr tells who sent a request, behind whatever proxies there are. Nil: the connection's own address.
+	// ClientAddr returns the address of the client that sent a request, as seen by the outermost proxy. Nil: the
+	// connection's own address.
 	ClientAddr func(*http.Request) netip.Addr
-	// Observe hears whose request it is, once that is known. Nil: nobody does.
+	// Observe is called with the tenant of each authenticated request. Nil: nothing is called.
 	Observe func(context.Context, tenants.TenantID)
 }
 
@@ -62,23 +78,25 @@ type API struct {
 	Options
 	mux     *http.ServeMux
 	signups *throttle
-	months  *tenants.Cache[tenants.TenantID, []tenants.MonthUsage]
-	rates   *tenants.Cache[tenants.TenantID, int] // of events
-	traces  *tenants.Traces
+	months  *cache.Cache[tenants.TenantID, []projection.MonthUsage]
+	rates   *cache.Cache[tenants.TenantID, int] // events per second
+	traces  *trace.Traces
 }
 
-// New makes the API's handler.
+// New returns the API's handler.
 func New(o Options) *API {
 	a := &API{Options: o, mux: http.NewServeMux(), signups: newThrottle(5, 12*time.Minute, 10_000),
-		months: tenants.NewCache[tenants.TenantID, []tenants.MonthUsage](usageTrust, 1_000, 0),
-		rates:  tenants.NewCache[tenants.TenantID, int](usageTrust, 1_000, 0),
-		traces: tenants.NewTraces(o.Table)}
+		months: cache.New[tenants.TenantID, []projection.MonthUsage](usageTrust, 1_000, 0),
+		rates:  cache.New[tenants.TenantID, int](usageTrust, 1_000, 0),
+		traces: trace.NewTraces(o.Table)}
 	a.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	if a.ClientAddr == nil {
 		a.ClientAddr = connectionAddr
 	}
 	for _, rt := range table() {
-		a.mux.Handle(rt.Method+" "+rt.Path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, rt) }))
+		a.mux.Handle(rt.Method+" "+rt.Path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a.serve(w, r, rt)
+		}))
 	}
 	return a
 }
@@ -88,13 +106,13 @@ func connectionAddr(r *http.Request) netip.Addr {
 	return ap.Addr()
 }
 
-// ServeHTTP answers a request for any path: 404 where the API has none such.
+// ServeHTTP answers a request for any path, with 404 if the API does not have it.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Request-Id", tenants.NewID(tenants.PrefixRequest))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if !isClean(r.URL.EscapedPath()) { // ServeMux would redirect, and a redirect loses a POST's body
+	if !isClean(r.URL.EscapedPath()) { // ServeMux would redirect, and a redirect loses the body of a POST
 		a.fail(w, r, &tenants.Error{Kind: tenants.NotFound})
 		return
 	}
@@ -110,7 +128,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.fail(w, r, &tenants.Error{Kind: tenants.NotFound})
 }
 
-// isClean tells whether a path has no empty or dot segments, however they are written.
+// isClean reports whether a path is free of empty and dot segments, escaped ones included.
 func isClean(escaped string) bool {
 	rest, ok := strings.CutPrefix(escaped, "/")
 	if !ok {
@@ -124,7 +142,7 @@ func isClean(escaped string) bool {
 	return true
 }
 
-// methods are those that the request's path takes.
+// methods returns the methods that the request's path supports.
 func (a *API) methods(r *http.Request) []string {
 	var list []string
 	for _, rt := range table() {

@@ -6,39 +6,41 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // auditTime is how long an answer may wait for its entry.
 const auditTime = 5 * time.Second
 
-// identified is an answer's body that has an id, which an entry about its making names.
+// identified is an answer's body with an id, which the audit entry about its creation names.
 type identified interface{ objectID() string }
 
-// handle has the route's own function do its work, and notes the change that it was.
+// handle calls the route's function and records the change in the audit log.
 func (a *API) handle(c *call) (answer, error) {
 	out, err := c.route.handle(a, c)
 	if err == nil && c.route.Audit != "" {
-		a.note(c, out)
+		a.addAuditEntry(c, out)
 	}
 	return out, err
 }
 
-// note adds an entry about what c has done. The change stands by then, whoever has gone meanwhile and whatever the table says: an entry that cannot be
-// written goes to the process's own log, which the operator keeps.
-func (a *API) note(c *call, out answer) {
-	e := tenants.AuditEntry{
-		Time: time.Now().UTC(), Actor: c.who.KeyID, Action: c.route.Audit, Object: objectOf(c, out), IP: a.ClientAddr(c.r).Unmap().String(), RequestID: c.requestID,
+// addAuditEntry adds an entry about the change that c has made. The change is already in effect, so the entry does
+// not depend on the client's connection, and one that cannot be written goes to the process's log instead.
+func (a *API) addAuditEntry(c *call, out answer) {
+	e := account.AuditEntry{
+		Time: time.Now().UTC(), Actor: c.who.KeyID, Action: c.route.Audit, Object: objectOf(c, out),
+		IP: a.ClientAddr(c.r).Unmap().String(), RequestID: c.requestID,
 	}
 	logs := []tenants.TenantID{c.who.Tenant}
 	switch made, signedUp := out.body.(newTenantView); {
 	case signedUp && c.who.Operator:
-		e.Actor, logs = tenants.ActorOperator, []tenants.TenantID{tenants.System, made.Tenant.ID}
+		e.Actor, logs = account.ActorOperator, []tenants.TenantID{tenants.System, made.Tenant.ID}
 	case signedUp:
-		e.Actor, logs = tenants.ActorSignup, []tenants.TenantID{tenants.System, made.Tenant.ID}
+		e.Actor, logs = account.ActorSignup, []tenants.TenantID{tenants.System, made.Tenant.ID}
 	case c.who.Operator:
-		e.Actor, logs = tenants.ActorOperator, []tenants.TenantID{tenants.System, tenants.TenantID(c.r.PathValue("id"))}
+		e.Actor, logs = account.ActorOperator, []tenants.TenantID{tenants.System, tenants.TenantID(c.r.PathValue("id"))}
 	}
-	if c.route.ends { // its log goes with it
+	if c.route.ends { // the tenant's own log is deleted with it
 		logs = []tenants.TenantID{tenants.System}
 		if e.Object == "" {
 			e.Object = string(c.who.Tenant)
@@ -51,12 +53,13 @@ func (a *API) note(c *call, out answer) {
 		err = a.Audit.Add(ctx, e, logs...)
 	}
 	if err != nil {
-		a.Logger.Error("an audit entry was not written", "tenants", logs, "actor", e.Actor, "action", e.Action, "object", e.Object, "ip", e.IP,
+		a.Logger.Error("an audit entry was not written", "tenants", logs, "actor", e.Actor, "action", e.Action,
+			"object", e.Object, "ip", e.IP,
 			"request_id", e.RequestID, "error", err.Error())
 	}
 }
 
-// objectOf names what was changed: by the path, and by the answer where it was made.
+// objectOf names the changed object by the ids in the path and, if the object is new, by the id in the answer.
 func objectOf(c *call, out answer) (object string) {
 	for _, name := range []string{"id", "channel", "secret"} {
 		if value := c.r.PathValue(name); value != "" {
@@ -84,19 +87,9 @@ type auditView struct {
 
 // listAudit shows the caller's log: a tenant's, or the operator's own.
 func (a *API) listAudit(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	entries, next, err := a.Audit.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]auditView, 0, len(entries))
-	for _, e := range entries {
-		views = append(views, auditView{e.ID, e.Time.UTC(), e.Actor, e.Action, e.Object, e.IP, e.RequestID})
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Audit.List, func(e account.AuditEntry) auditView {
+		return auditView{e.ID, e.Time.UTC(), e.Actor, e.Action, e.Object, e.IP, e.RequestID}
+	})
 }
 
 func (v sourceView) objectID() string    { return v.ID }

@@ -22,40 +22,40 @@ type call struct {
 	ctx    context.Context
 	r      *http.Request
 	route  Route
-	who    tenants.Principal // zero on a public route
+	who    tenants.Principal // zero for a public route
 	query  url.Values
 	body   []byte
-	fields *fields // of the body; a request without a body has none that are set
+	fields *fields // of the body; nil if the method has no body
 
 	requestID string
 }
 
-// answer is what a route gives: its body is encoded as JSON, nil is no body.
+// answer is a route's result. Its body is encoded as JSON; nil means that there is no body.
 type answer struct {
 	status int
 	body   any
 }
 
-// secretive is an answer's body that holds what is shown only once.
+// secretive is an answer's body that contains secrets, which are shown only once.
 type secretive interface {
-	// withoutSecrets returns the body as every later answer may show it.
+	// withoutSecrets returns the body as later answers show it.
 	withoutSecrets() any
 }
 
-// versioned is an answer's body that has a version, which a change of it must name.
+// versioned is an answer's body with a version, which a change must name in If-Match.
 type versioned interface {
 	// etag returns the version as a strong entity tag (RFC 9110 section 8.8.3).
 	etag() string
 }
 
-// file is an answer's body that is somebody's bytes rather than JSON of ours.
-type file struct {
-	name        string // without a character that would have to be quoted
-	contentType string // as its sender declared it; "" where it did not
+// download is an answer's body that is a payload of the tenant's rather than JSON of ours.
+type download struct {
+	name        string // contains no character that needs quoting
+	contentType string // as the sender declared it, "" if it did not
 	data        []byte
 }
 
-func (f file) describe(h http.Header) {
+func (f download) describe(h http.Header) {
 	kind := f.contentType
 	if _, _, err := mime.ParseMediaType(kind); err != nil || !strings.Contains(kind, "/") {
 		kind = "application/octet-stream"
@@ -82,7 +82,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 	if v, ok := out.body.(versioned); ok {
 		w.Header().Set("ETag", v.etag())
 	}
-	if f, ok := out.body.(file); ok {
+	if f, ok := out.body.(download); ok {
 		b = f.data
 		f.describe(w.Header())
 	} else if out.body != nil {
@@ -116,14 +116,14 @@ func (a *API) answer(w http.ResponseWriter, c *call) (answer, error) {
 		}
 	}
 	if c.route.Creates {
-		return a.once(w, c)
+		return a.handleOnce(w, c)
 	}
 	return a.handle(c)
 }
 
-// readBody reads a JSON body. Where a route needs none, no body is an empty object.
+// readBody reads a JSON body. If the route allows a missing body, that is an empty object.
 func readBody(w http.ResponseWriter, r *http.Request, bodyless bool) ([]byte, error) {
-	tooLarge := tenants.Errorf(tenants.TooLarge, "body_too_large", "The body is larger than %d bytes.", maxBody)
+	tooLarge := tenants.Errorf(tenants.TooLarge, "body_too_large", "the body is larger than %d bytes", maxBody)
 	if r.ContentLength > maxBody {
 		w.Header().Set("Connection", "close")
 		return nil, tooLarge
@@ -134,24 +134,25 @@ func readBody(w http.ResponseWriter, r *http.Request, bodyless bool) ([]byte, er
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge
 		}
-		if _, ok := errors.AsType[*tenants.Error](err); ok { // the transport knows better what went wrong
+		if _, ok := errors.AsType[*tenants.Error](err); ok { // the transport knows the exact cause
 			return nil, err
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, tenants.Errorf(tenants.Timeout, "body_timeout", "The body did not arrive in time.")
+			return nil, tenants.Errorf(tenants.Timeout, "body_timeout", "the body did not arrive in time")
 		}
-		return nil, tenants.Errorf(tenants.Invalid, "body_incomplete", "The body ended before it was complete.")
+		return nil, tenants.Errorf(tenants.Invalid, "body_incomplete", "the body ended before it was complete")
 	}
 	if len(b) == 0 && bodyless {
 		return []byte("{}"), nil
 	}
 	for _, encoding := range r.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return nil, tenants.Errorf(tenants.UnsupportedMediaType, "content_encoding", "The body must come without a Content-Encoding.")
+			return nil, tenants.Errorf(tenants.UnsupportedMediaType, "content_encoding",
+				"the body must not have a Content-Encoding")
 		}
 	}
 	if types := r.Header["Content-Type"]; len(types) != 1 || !isJSON(types[0]) {
-		return nil, tenants.Errorf(tenants.UnsupportedMediaType, "content_type", "The body must be application/json.")
+		return nil, tenants.Errorf(tenants.UnsupportedMediaType, "content_type", "the body must be application/json")
 	}
 	return b, nil
 }
@@ -162,7 +163,8 @@ func isJSON(contentType string) bool {
 	return err == nil && kind == "application/json" && (!has || strings.EqualFold(charset, "utf-8"))
 }
 
-// id returns the path's id where it is one under prefix. What is no id names nothing: kind NotFound, before any I/O.
+// id returns the id of that name in the path if it is valid for prefix. Otherwise it returns an error of kind
+// NotFound, without I/O.
 func (c *call) id(name, prefix string) (string, error) {
 	id := c.r.PathValue(name)
 	if !tenants.ValidID(prefix, id) {
@@ -171,33 +173,13 @@ func (c *call) id(name, prefix string) (string, error) {
 	return id, nil
 }
 
-// absent is the answer about what is not there, in the domain's own words, whoever finds out.
+// absent is the error for an object that does not exist, the same as the domain's.
 func absent(prefix string) error {
-	what := map[string]string{tenants.PrefixTenant: "tenant", tenants.PrefixKey: "key", tenants.PrefixSource: "source", tenants.PrefixProxy: "proxy",
-		tenants.PrefixSecret: "secret", tenants.PrefixEvent: "event", tenants.PrefixEndpoint: "endpoint", tenants.PrefixJob: "job", tenants.PrefixDelivery: "delivery", tenants.PrefixReplay: "replay", tenants.PrefixConnection: "connection"}[prefix]
+	what := map[string]string{
+		tenants.PrefixTenant: "tenant", tenants.PrefixKey: "key", tenants.PrefixSource: "source",
+		tenants.PrefixProxy: "proxy", tenants.PrefixSecret: "secret", tenants.PrefixEvent: "event",
+		tenants.PrefixEndpoint: "endpoint", tenants.PrefixJob: "job", tenants.PrefixDelivery: "delivery",
+		tenants.PrefixReplay: "replay", tenants.PrefixConnection: "connection",
+	}[prefix]
 	return tenants.Errorf(tenants.NotFound, what+"_not_found", "there is no such %s", what)
-}
-
-// page reads the query of a list.
-func (a *API) page(c *call) (page, error) {
-	return pageOf(c.query, func(cursor string) (string, error) { return a.Cursors.Open(c.who.Tenant, c.listName(), cursor) })
-}
-
-// listName tells one list from another, its path's ids included.
-func (c *call) listName() string { return c.route.Method + " " + c.r.URL.Path }
-
-// list is the body of every list.
-type list struct {
-	Data any     `json:"data"`
-	Next *string `json:"next_cursor"` // nil: the list ends here
-}
-
-// listOf makes the body of a list from what was read, and the position to go on from, "" at the end.
-func (a *API) listOf(c *call, data any, next string) answer {
-	l := list{Data: data}
-	if next != "" {
-		sealed := a.Cursors.Seal(c.who.Tenant, c.listName(), next)
-		l.Next = &sealed
-	}
-	return answer{http.StatusOK, l}
 }

@@ -8,9 +8,11 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/envelope"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// channelItem is a channel in a list; channelView has what costs a look into its log, too.
+// channelItem is a channel in a list; channelView adds the members that need a read of its log.
 type channelItem struct {
 	Name    string    `json:"name"`
 	Created time.Time `json:"created_at"`
@@ -18,7 +20,7 @@ type channelItem struct {
 
 type channelView struct {
 	channelItem
-	First       *int64 `json:"first_seq"` // the oldest event that retention shows; nil: none is left
+	First       *int64 `json:"first_seq"` // the oldest event within retention; nil if there is none
 	Last        int64  `json:"last_seq"`
 	Ended       bool   `json:"ended"`
 	Subscribers int    `json:"subscribers"`
@@ -44,7 +46,7 @@ func (a *API) listChannels(c *call) (answer, error) {
 	return a.listOf(c, views, next), nil
 }
 
-// channel is the path's channel. What is no channel's name names nothing.
+// channel returns the channel in the path, or an error of kind NotFound if the name is invalid.
 func (c *call) channel() (string, error) {
 	name := c.r.PathValue("channel")
 	if !tenants.ValidChannel(name) {
@@ -88,7 +90,8 @@ func (a *API) purgeChannel(c *call) (answer, error) {
 		return answer{}, err
 	}
 	_, err = a.Log.Purge(c.ctx, c.who.Tenant, name)
-	if told := a.Accounts.Tell(c.ctx, c.who.Tenant); err == nil { // nodes have events in memory; some are purged even where Purge stopped half-way
+	// Nodes have events in memory, and an incomplete purge has deleted some of them, too.
+	if told := a.Accounts.Tell(c.ctx, c.who.Tenant); err == nil {
 		err = told
 	}
 	if err != nil {
@@ -97,9 +100,9 @@ func (a *API) purgeChannel(c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// listEvents reads a channel's history. A channel to which nothing was ever appended has an empty one, as it has for
-// subscribers. next_cursor is the position behind the last event, the same that streams and polls take, and null where
-// there is nothing more for now.
+// listEvents reads a channel's history. A channel without events has an empty history, as it has for subscribers.
+// next_cursor is the position after the last event, which streams and polls accept, too; it is null if there are no
+// more events now.
 func (a *API) listEvents(c *call) (answer, error) {
 	name, err := c.channel()
 	if err != nil {
@@ -124,8 +127,8 @@ func (a *API) listEvents(c *call) (answer, error) {
 	return answer{http.StatusOK, viewHistory(page, after, hidden)}, nil
 }
 
-// shown says what the caller is shown of stored events: how far back, and which fields not.
-func (a *API) shown(c *call) (retention tenants.Retention, hidden tenants.Hidden, err error) {
+// shown returns which stored events the caller can see and which of their fields are hidden.
+func (a *API) shown(c *call) (retention tenants.Retention, hidden hidden.Hidden, err error) {
 	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
 	if err != nil {
 		return retention, hidden, err
@@ -134,7 +137,7 @@ func (a *API) shown(c *call) (retention tenants.Retention, hidden tenants.Hidden
 	return limits.Retention(), hidden, err
 }
 
-// afterOf reads ?after=, a position in one channel.
+// afterOf reads ?after=, a position in one channel, 0 if it is absent.
 func afterOf(values []string, channel string) (int64, error) {
 	switch len(values) {
 	case 0:
@@ -144,11 +147,11 @@ func afterOf(values []string, channel string) (int64, error) {
 			return at[0], nil
 		}
 	}
-	return 0, invalidCursor("after must be the number of an event of this channel, or a cursor of it, given once.")
+	return 0, invalidCursor("after must be an event number or a cursor of this channel, given once")
 }
 
-// viewHistory writes a page by hand: an event's data goes out as the envelope has it, not encoded anew.
-func viewHistory(page tenants.Page, after int64, hidden tenants.Hidden) json.RawMessage {
+// viewHistory builds the body of a page from encoded events, so that their data is not encoded again.
+func viewHistory(page eventlog.Page, after int64, hidden hidden.Hidden) json.RawMessage {
 	b := []byte(`{"data":[`)
 	for i := range page.Events {
 		if i > 0 {
@@ -171,9 +174,9 @@ func viewHistory(page tenants.Page, after int64, hidden tenants.Hidden) json.Raw
 	return append(b, '}')
 }
 
-// gapView tells a reader what it cannot have any more.
+// gapView names the events that a reader can no longer get.
 type gapView struct {
 	From  int64 `json:"from"`
 	To    int64 `json:"to"`
-	Reset bool  `json:"reset,omitempty"` // the position was beyond the channel's end
+	Reset bool  `json:"reset,omitempty"` // the position was after the channel's end
 }

@@ -6,18 +6,19 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 )
 
 // Connections are the live connections of tenants over all nodes: *tenants.Connections.
 type Connections interface {
-	List(ctx context.Context, t tenants.TenantID, after string, limit int) (tenants.ConnectionList, error)
+	List(ctx context.Context, t tenants.TenantID, after string, limit int) (node.ConnectionList, error)
 	Count(ctx context.Context, t tenants.TenantID) (int, error)
 	Close(ctx context.Context, t tenants.TenantID, id string) error
 	Renew(ctx context.Context, t tenants.TenantID, id string, p tenants.Principal) error
 }
 
-// connectionView is a live connection. Members that are null are not there or not known: a connection by an API key has no
-// subject, one that has yet to get its first frame no cursor.
+// connectionView is a live connection. Members that do not apply or are not known are null: a connection opened with
+// an API key has no subject, and one that has not received a frame has no cursor.
 type connectionView struct {
 	ID        string     `json:"id"`
 	Channel   string     `json:"channel"` // the first of Channels
@@ -34,25 +35,19 @@ type connectionView struct {
 }
 
 func viewConnection(c tenants.Connection) connectionView {
-	v := connectionView{ID: c.ID, Channels: c.Channels, Transport: c.Transport, IP: known(c.Remote), Since: c.Since.UTC(), Cursor: known(c.Cursor),
+	v := connectionView{ID: c.ID, Channels: c.Channels, Transport: c.Transport, IP: nullable(c.Remote),
+		Since: c.Since.UTC(), Cursor: nullable(c.Cursor),
 		Backlog: max(0, c.Backlog), Sent: c.Sent}
 	if len(c.Channels) > 0 {
 		v.Channel = c.Channels[0]
 	}
 	if p := c.Principal; p != nil {
-		v.Subject, v.KeyID, v.Expires = known(p.Subject), known(p.KeyID), expiry(*p)
+		v.Subject, v.KeyID, v.Expires = nullable(p.Subject), nullable(p.KeyID), optionalTime(p.Expires)
 	}
 	return v
 }
 
-func expiry(p tenants.Principal) *time.Time {
-	if p.Expires.IsZero() {
-		return nil
-	}
-	return new(p.Expires.UTC())
-}
-
-// connectionList is a list that may lack what silent nodes have.
+// connectionList is a list of connections. It is incomplete if a node did not answer.
 type connectionList struct {
 	list
 	Total      int  `json:"total"`
@@ -78,23 +73,16 @@ func (a *API) listConnections(c *call) (answer, error) {
 }
 
 func (a *API) closeConnection(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixConnection)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.Connections.Close(c.ctx, c.who.Tenant, id); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, nil
+	return deleteByID(c, tenants.PrefixConnection, a.Connections.Close)
 }
 
-// renewedView tells until when a connection may go on.
+// renewedView says when a renewed connection expires.
 type renewedView struct {
 	ID      string     `json:"id"`
 	Expires *time.Time `json:"expires_at"`
 }
 
-// renewConnection asks the Gate nothing: who may renew a connection is who opened it, as its node knows.
+// renewConnection does not ask the Gate: only the subject that opened a connection may renew it, which its node checks.
 func (a *API) renewConnection(c *call) (answer, error) {
 	id, err := c.id("id", tenants.PrefixConnection)
 	if err != nil {
@@ -106,5 +94,5 @@ func (a *API) renewConnection(c *call) (answer, error) {
 	if err := a.Connections.Renew(c.ctx, c.who.Tenant, id, c.who); err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, renewedView{id, expiry(c.who)}}, nil
+	return answer{http.StatusOK, renewedView{id, optionalTime(c.who.Expires)}}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/node"
 )
 
 func TestConnectionsAreListedPageByPage(t *testing.T) {
@@ -25,7 +26,7 @@ func TestConnectionsAreListedPageByPage(t *testing.T) {
 			got = append(got, a.get("data", i, "id"))
 		}
 		if a.get("total") != "5" || a.get("incomplete") != "false" {
-			t.Errorf("%s", a.body)
+			t.Errorf("got %s, want total 5, incomplete false", a.body)
 		}
 		next := a.get("next_cursor")
 		if next == "null" {
@@ -38,20 +39,22 @@ func TestConnectionsAreListedPageByPage(t *testing.T) {
 		t.Errorf("listed %v, want %v", got, ids)
 	}
 	a := w.do("GET", "/v1/connections?limit=1", ten.key, nil).want(200)
-	for member, want := range map[string]string{"channel": "orders", "subject": "user0", "transport": "sse", "cursor": "7", "backlog": "5", "sent": "100", "ip": "192.0.2.1"} {
+	for member, want := range map[string]string{"channel": "orders", "subject": "user0", "transport": "sse",
+		"cursor": "7", "backlog": "5", "sent": "100", "ip": "192.0.2.1"} {
 		if got := a.get("data", 0, member); got != want {
 			t.Errorf("%s is %q, want %q", member, got, want)
 		}
 	}
 	if a.get("data", 0, "channels") != `["orders","returns"]` {
-		t.Errorf("%s", a.body)
+		t.Errorf(`got %s, want data.0.channels ["orders","returns"]`, a.body)
 	}
 	if n := w.do("GET", "/v1/limits", ten.key, nil).want(200).get("in_use", "connections"); n != "5" {
-		t.Errorf("in use: %s", n)
+		t.Errorf("in use: %s, want 5", n)
 	}
 	_, viewer := w.key(ten, "viewer")
 	w.do("GET", "/v1/connections", viewer, nil).want(403, "forbidden")
-	w.do("GET", "/v1/connections", w.token(ten, `{"subject":"alice","channels":["*"],"ttl_seconds":60}`).get("token"), nil).want(403, "api_key_required")
+	w.do("GET", "/v1/connections", w.token(ten, `{"subject":"alice","channels":["*"],"ttl_seconds":60}`).get("token"),
+		nil).want(403, "api_key_required")
 }
 
 func TestAConnectionIsClosedOnceAndByItsTenantOnly(t *testing.T) {
@@ -63,12 +66,13 @@ func TestAConnectionIsClosedOnceAndByItsTenantOnly(t *testing.T) {
 	w.do("DELETE", "/v1/connections/"+id, other.key, nil).want(404, "connection_not_found")
 	w.do("DELETE", "/v1/connections/"+id, ten.key, nil).want(204)
 	w.do("DELETE", "/v1/connections/"+id, ten.key, nil).want(404, "connection_not_found")
-	for _, junk := range []string{"x", "con_", ten.id, strings.Repeat("c", 200), "con_%00", "con_" + strings.Repeat("%2F", 26)} {
+	for _, junk := range []string{"x", "con_", ten.id, strings.Repeat("c", 200), "con_%00",
+		"con_" + strings.Repeat("%2F", 26)} {
 		w.do("DELETE", "/v1/connections/"+junk, ten.key, nil).want(404, "connection_not_found")
 		w.do("POST", "/v1/connections/"+junk+"/renew", ten.key, nil).want(404, "connection_not_found")
 	}
 	if n := w.do("GET", "/v1/connections", ten.key, nil).want(200).get("total"); n != "0" {
-		t.Errorf("%s are left", n)
+		t.Errorf("%s are left, want 0", n)
 	}
 }
 
@@ -83,9 +87,10 @@ func TestAConnectionIsRenewedByATokenOfTheSameSubject(t *testing.T) {
 	alice := token(ten, "alice")
 	a := w.do("POST", path, alice, nil).want(200)
 	if a.get("id") != id || a.get("expires_at") == "" {
-		t.Errorf("%s", a.body)
+		t.Errorf("got %s, want id %v, an expires_at", a.body, id)
 	}
-	if got := w.do("GET", "/v1/connections", ten.key, nil).want(200).get("data", 0, "expires_at"); got != a.get("expires_at") {
+	got := w.do("GET", "/v1/connections", ten.key, nil).want(200).get("data", 0, "expires_at")
+	if got != a.get("expires_at") {
 		t.Errorf("it expires at %s, want %s", got, a.get("expires_at"))
 	}
 	w.do("POST", path, alice, `{}`).want(200)
@@ -104,22 +109,24 @@ func TestAConnectionIsRenewedByATokenOfTheSameSubject(t *testing.T) {
 	w.do("POST", path, alice, nil).want(401, "token_revoked")
 }
 
-// A part of the service that is silent is told of, not taken for nothing.
+// An answer is marked as incomplete if a node did not respond.
 func TestSilentNodesAreTold(t *testing.T) {
 	var table tenants.Table
 	w := newWorld(t, func(o *api.Options) { table = o.Table })
 	ten := w.tenant("Acme")
 	id := w.hub.open(ten, "alice", "orders")
-	w.must(table.Write(t.Context(), tenants.Put(tenants.NodeKey("nod_silent"), nil, time.Now().Add(time.Hour), tenants.Anything())))
+	w.must(table.Write(t.Context(), tenants.Put(node.Key("nod_silent"), nil, time.Now().Add(time.Hour),
+		tenants.Anything())))
 	awaitIncomplete := func() answer {
 		for {
-			if a := w.do("GET", "/v1/connections", ten.key, nil).want(200); a.get("incomplete") == "true" || t.Context().Err() != nil {
+			if a := w.do("GET", "/v1/connections", ten.key, nil).want(200); a.get("incomplete") == "true" ||
+				t.Context().Err() != nil {
 				return a
 			}
 		}
 	}
 	if a := awaitIncomplete(); a.get("data", 0, "id") != id {
-		t.Errorf("%s", a.body)
+		t.Errorf("got %s, want data.0.id %v", a.body, id)
 	}
 	nobodys := tenants.NewID(tenants.PrefixConnection)
 	w.do("DELETE", "/v1/connections/"+nobodys, ten.key, nil).want(503, "nodes_silent")

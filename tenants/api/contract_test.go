@@ -15,7 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// contract is openapi.yaml, held against every exchange of this package's tests.
+// contract is openapi.yaml. All exchanges of this package's tests are checked against it.
 type contract struct {
 	doc    *openapi3.T
 	router routers.Router
@@ -33,7 +33,7 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 	return &contract{doc, router}, err
 })
 
-// asText takes a body for a string, as the contract does of types that it says nothing else about.
+// asText decodes a body as a string, as the contract describes bodies of other types.
 func asText(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
 	b, err := io.ReadAll(body)
 	return string(b), err
@@ -48,38 +48,41 @@ func theContract(t testing.TB) *contract {
 	return c
 }
 
-// check holds one exchange to the contract, both ways: a request that the contract refuses must have been refused, and an answer
-// must be one that it describes, its status, headers and body.
+// check checks one exchange against the contract: a request that violates it must have been refused, and the answer's
+// status, headers and body must match it.
 func (c *contract) check(t testing.TB, r *http.Request, body []byte, status int, header http.Header, answer []byte) {
 	t.Helper()
 	said := r.Method + " " + r.URL.Path
 	route, params, err := c.router.FindRoute(r)
-	if err != nil && r.Method == http.MethodHead { // every GET answers it, and says nothing
+	if err != nil && r.Method == http.MethodHead { // every GET route answers it, without a body
 		if len(answer) > 0 {
-			t.Errorf("%s: a body of %d bytes", said, len(answer))
+			t.Errorf("%s: a body of %d bytes, want none", said, len(answer))
 		}
 		return
 	}
 	if err != nil {
 		if status != http.StatusNotFound && status != http.StatusMethodNotAllowed {
-			t.Errorf("%s is not in the contract, and was answered %d", said, status)
+			t.Errorf("%s is not in the contract and was answered %d, want 404 or 405", said, status)
 		}
 		return
 	}
-	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true}
+	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+		IncludeResponseStatus: true}
 	sent := r.Clone(context.Background())
 	sent.Body = io.NopCloser(bytes.NewReader(body))
 	in := &openapi3filter.RequestValidationInput{Request: sent, PathParams: params, Route: route, Options: options}
 	if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil && status < 400 {
-		t.Errorf("%s was answered %d, and the contract refuses the request: %.1500v", said, status, err)
+		t.Errorf("%s was answered %d, want an error, because the contract refuses the request: %.1500v", said,
+			status, err)
 	}
-	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: status, Header: header, Options: options}
+	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: status, Header: header,
+		Options: options}
 	out.SetBodyBytes(answer)
 	if err := openapi3filter.ValidateResponse(context.Background(), out); err != nil {
 		t.Errorf("%s was answered %d %.500s, which is not in the contract: %.1500v", said, status, answer, err)
 	}
 	if len(answer) > 0 && status == http.StatusNoContent {
-		t.Errorf("%s: 204 with a body", said)
+		t.Errorf("%s: 204 with a body, want none", said)
 	}
 }
 
@@ -93,7 +96,7 @@ func TestTheContractIsAValidDocument(t *testing.T) {
 		for method, op := range item.Operations() {
 			at := method + " " + path
 			if op.OperationID == "" || op.Summary == "" || len(op.Tags) != 1 {
-				t.Errorf("%s has no operationId, summary or tag", at)
+				t.Errorf("%s lacks an operationId, a summary or a tag", at)
 			}
 			if other, taken := seen[op.OperationID]; taken {
 				t.Errorf("%s and %s are both called %s", at, other, op.OperationID)
@@ -110,7 +113,7 @@ func TestTheContractHoldsNoSecret(t *testing.T) {
 	}
 	for _, s := range []string{"hk_live_", "hk_oper_", "hk_sign_", "whsec_", "eyJ"} {
 		if bytes.Contains(b, []byte(s)) {
-			t.Errorf("openapi.yaml holds %q", s)
+			t.Errorf("openapi.yaml contains %q, want no secret", s)
 		}
 	}
 }

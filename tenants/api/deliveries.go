@@ -1,14 +1,16 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/delivery"
 )
 
-// deliveryView is a delivery as answers show it. Lists leave its attempts out.
+// deliveryView is a delivery as answers show it. Lists omit its attempts.
 type deliveryView struct {
 	ID       string        `json:"id"`
 	Endpoint string        `json:"endpoint_id"`
@@ -33,15 +35,16 @@ type attemptView struct {
 	*endpointAttempt
 }
 
-func viewDelivery(d tenants.Delivery) deliveryView {
+func viewDelivery(d delivery.Delivery) deliveryView {
 	return deliveryView{
-		ID: d.ID, Endpoint: d.Endpoint, Event: d.Event, Channel: d.Channel, Seq: d.Seq, Type: d.Type, Replay: known(d.Replay), State: string(d.State),
-		Reason: known(d.Reason), Made: d.Attempts, Next: optionalTime(d.Next), Updated: d.Updated.UTC(),
+		ID: d.ID, Endpoint: d.Endpoint, Event: d.Event, Channel: d.Channel, Seq: d.Seq, Type: d.Type,
+		Replay: nullable(d.Replay), State: string(d.State), Reason: nullable(d.Reason), Made: d.Attempts,
+		Next: optionalTime(d.Next), Updated: d.Updated.UTC(),
 	}
 }
 
-// withAttempts is viewDelivery with what came of each attempt.
-func withAttempts(d tenants.Delivery) deliveryView {
+// withAttempts is viewDelivery with the result of each attempt.
+func withAttempts(d delivery.Delivery) deliveryView {
 	v := viewDelivery(d)
 	for _, a := range d.History {
 		v.Attempts = append(v.Attempts, attemptView{a.Number, a.At.UTC(), a.Second, viewAttempt(tenants.Answer{
@@ -51,112 +54,64 @@ func withAttempts(d tenants.Delivery) deliveryView {
 	return v
 }
 
-func (a *API) delivery(c *call) (tenants.Delivery, error) {
-	id, err := c.id("id", tenants.PrefixDelivery)
-	if err != nil {
-		return tenants.Delivery{}, err
-	}
-	return a.Deliveries.Get(c.ctx, c.who.Tenant, id)
-}
-
 func (a *API) listDeliveries(c *call) (answer, error) {
-	return a.deliveryList(c, func(f tenants.DeliveryFilter, p page) ([]tenants.Delivery, string, error) {
-		return a.Deliveries.List(c.ctx, c.who.Tenant, f, p.after, p.limit)
-	})
+	return a.deliveryList(c, a.Deliveries.List)
 }
 
 func (a *API) listDead(c *call) (answer, error) {
-	return a.deliveryList(c, func(f tenants.DeliveryFilter, p page) ([]tenants.Delivery, string, error) {
-		return a.Deliveries.Dead(c.ctx, c.who.Tenant, f.Endpoint, p.after, p.limit)
-	})
+	dead := func(
+		ctx context.Context, t tenants.TenantID, f delivery.Filter, after string, limit int,
+	) ([]delivery.Delivery, string, error) {
+		return a.Deliveries.Dead(ctx, t, f.Endpoint, after, limit)
+	}
+	return a.deliveryList(c, dead)
 }
 
-// deliveryList answers with the page of deliveries that the query asks for.
-func (a *API) deliveryList(c *call, read func(tenants.DeliveryFilter, page) ([]tenants.Delivery, string, error)) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	f, err := deliveryFilter(c.query)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := read(f, p)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]deliveryView, 0, len(found))
-	for _, d := range found {
-		views = append(views, viewDelivery(d))
-	}
-	return a.listOf(c, views, next), nil
-}
+type deliveryReader func(
+	ctx context.Context, t tenants.TenantID, f delivery.Filter, after string, limit int,
+) ([]delivery.Delivery, string, error)
 
-// deliveryFilter reads what narrows a list of deliveries. What could match nothing is refused rather than answered with nothing.
-func deliveryFilter(query url.Values) (f tenants.DeliveryFilter, err error) {
-	bad := func(name, is string) error {
-		return tenants.Errorf(tenants.Invalid, "invalid_filter", "%s must be %s, given once.", name, is)
-	}
-	for name, values := range query {
-		value, once := values[0], len(values) == 1
-		switch name {
-		case "endpoint":
-			if f.Endpoint = value; !once || !tenants.ValidID(tenants.PrefixEndpoint, value) {
-				return f, bad(name, "an endpoint's id")
-			}
-		case "event":
-			if f.Event = value; !once || !tenants.ValidID(tenants.PrefixEvent, value) {
-				return f, bad(name, "an event's id")
-			}
-		case "state":
-			switch f.State = tenants.DeliveryState(value); f.State {
-			case tenants.DeliveryPending, tenants.DeliveryDelivered, tenants.DeliveryDead, tenants.DeliveryCanceled:
-			default:
-				once = false
-			}
-			if !once {
-				return f, bad(name, "pending, delivered, dead or canceled")
-			}
-		case "from":
-			if f.Since, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
-				return f, bad(name, "a time as in RFC 3339")
-			}
-		case "to":
-			if f.Until, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
-				return f, bad(name, "a time as in RFC 3339")
-			}
+// deliveryList answers with the page of deliveries that matches the query.
+func (a *API) deliveryList(c *call, read deliveryReader) (answer, error) {
+	page := func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]delivery.Delivery, string, error) {
+		f, err := deliveryFilter(c.query)
+		if err != nil {
+			return nil, "", err
 		}
+		return read(ctx, t, f, after, limit)
 	}
-	return f, nil
+	return listRows(a, c, page, viewDelivery)
+}
+
+// deliveryFilter reads the parameters that narrow a list of deliveries.
+func deliveryFilter(query url.Values) (delivery.Filter, error) {
+	f := filters{query: query}
+	list := delivery.Filter{
+		Endpoint: f.id("endpoint", "the id of an endpoint", tenants.PrefixEndpoint),
+		Event:    f.id("event", "the id of an event", tenants.PrefixEvent),
+		State:    delivery.State(f.text("state", "pending, delivered, dead or canceled", isDeliveryState)),
+		Since:    f.time("from"),
+		Until:    f.time("to"),
+	}
+	return list, f.err
+}
+
+func isDeliveryState(value string) bool {
+	switch delivery.State(value) {
+	case delivery.Pending, delivery.Delivered, delivery.Dead, delivery.Canceled:
+		return true
+	}
+	return false
 }
 
 func (a *API) getDelivery(c *call) (answer, error) {
-	d, err := a.delivery(c)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, withAttempts(d)}, nil
+	return answerByID(c, tenants.PrefixDelivery, http.StatusOK, a.Deliveries.Get, withAttempts)
 }
 
 func (a *API) retryDelivery(c *call) (answer, error) {
-	return a.steer(c, func(id string) (tenants.Delivery, error) { return a.Deliveries.Retry(c.ctx, c.who.Tenant, id) }, http.StatusAccepted)
+	return answerByID(c, tenants.PrefixDelivery, http.StatusAccepted, a.Deliveries.Retry, withAttempts)
 }
 
 func (a *API) cancelDelivery(c *call) (answer, error) {
-	return a.steer(c, func(id string) (tenants.Delivery, error) { return a.Deliveries.Cancel(c.ctx, c.who.Tenant, id) }, http.StatusOK)
-}
-
-func (a *API) steer(c *call, do func(id string) (tenants.Delivery, error), status int) (answer, error) {
-	id, err := c.id("id", tenants.PrefixDelivery)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := c.fields.err(); err != nil {
-		return answer{}, err
-	}
-	d, err := do(id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status, withAttempts(d)}, nil
+	return answerByID(c, tenants.PrefixDelivery, http.StatusOK, a.Deliveries.Cancel, withAttempts)
 }

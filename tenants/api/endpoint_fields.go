@@ -1,47 +1,24 @@
 package api
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
-// filterOf reads an expression: a text that may have several lines.
-func filterOf(f *fields) string {
-	var text string
-	if raw := f.raw("filter"); raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
-		f.refuse("filter", "must be a string")
-		return ""
-	}
-	for _, c := range text {
-		if unicode.IsControl(c) && c != '\n' && c != '\r' && c != '\t' || c == utf8.RuneError {
-			f.refuse("filter", "must not hold control characters other than line breaks and tabs")
-			return ""
-		}
-	}
-	return text
-}
-
-// scheduleOf reads the waits between attempts; the domain says what is too much.
-func scheduleOf(f *fields) []time.Duration {
-	var raws []json.RawMessage
-	if raw := f.raw("schedule_seconds"); raw[0] != '[' || json.Unmarshal(raw, &raws) != nil {
-		f.refuse("schedule_seconds", "must be an array of whole numbers")
+// schedule reads the pauses between attempts in seconds, nil for null. The domain checks their range.
+func (f *fields) schedule(name string) []time.Duration {
+	if f.isNull(name) {
 		return nil
 	}
-	if len(raws) > tenants.MaxEndpointWaits {
-		f.refuse("schedule_seconds", "must have at most 20 elements")
-		return nil
-	}
+	raws := f.array(name, "whole numbers", endpoint.MaxEndpointWaits)
 	waits := make([]time.Duration, 0, len(raws))
 	for _, raw := range raws {
 		n, err := strconv.ParseInt(string(raw), 10, 32)
 		if err != nil {
-			f.refuse("schedule_seconds", "must be an array of whole numbers")
+			f.refuse(name, "must be an array of whole numbers")
 			return nil
 		}
 		waits = append(waits, time.Duration(n)*time.Second)
@@ -49,23 +26,24 @@ func scheduleOf(f *fields) []time.Duration {
 	return waits
 }
 
-// testEventOf reads the event of a test: as if it came by that channel.
+// testEventOf reads the event of a test, nil if there is none. It gets the time of the call.
 func testEventOf(f *fields) (*tenants.Event, error) {
 	e, err := f.object("event")
 	if err != nil || e == nil {
 		return nil, err
 	}
 	e.require("channel", "type", "data")
-	ev := &tenants.Event{Channel: e.text("channel"), Type: e.text("type"), Data: e.raw("data"), ContentType: "application/json", Time: time.Now().UTC()}
+	ev := &tenants.Event{Channel: e.text("channel"), Type: e.text("type"), Data: e.raw("data"),
+		ContentType: "application/json", Time: time.Now().UTC()}
 	e.refuseUnknown()
 	if !tenants.ValidChannel(ev.Channel) {
-		e.refuse("channel", "must be a channel's name")
+		e.refuse("channel", "must be the name of a channel")
 	}
 	if err := tenants.ValidType(ev.Type); err != nil {
-		e.refuse("type", "must be an event's type: 1 to 128 letters, digits and . _ : / -, and no reserved one")
+		e.refuse("type", "must be an event type: 1 to 128 letters, digits and . _ : / -, not a reserved type")
 	}
 	if len(ev.Data) > tenants.MaxEventBytes {
-		e.refuse("data", "is larger than an event can be")
+		e.refuse("data", "must have at most "+strconv.Itoa(tenants.MaxEventBytes)+" bytes")
 	}
 	return ev, nil
 }

@@ -9,16 +9,17 @@ import (
 	"unicode/utf8"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
-// Recovery has an endpoint get what it has missed.
+// Recovery delivers events to an endpoint that has missed them.
 type Recovery interface {
-	// Recover begins to deliver to the endpoint what it has not got of the events since then, and returns the id of the replay. No such
-	// endpoint: NotFound.
+	// Recover starts a replay of the events since then that the endpoint did not receive, and returns the replay's
+	// id. The error is of kind NotFound if there is no such endpoint.
 	Recover(ctx context.Context, t tenants.TenantID, endpoint string, since time.Time) (id string, err error)
 }
 
-// endpointAttempt is what came of one request to an endpoint's server.
+// endpointAttempt is the result of one request to an endpoint's server.
 type endpointAttempt struct {
 	Status    int                 `json:"status"`
 	Failure   string              `json:"failure"`
@@ -30,7 +31,8 @@ type endpointAttempt struct {
 }
 
 func viewAttempt(a tenants.Answer) *endpointAttempt {
-	v := &endpointAttempt{Status: a.Status, Failure: string(a.Failure), Took: a.Took.Milliseconds(), Header: a.Header, Body: string(a.Body), Truncated: a.Truncated}
+	v := &endpointAttempt{Status: a.Status, Failure: string(a.Failure), Took: a.Took.Milliseconds(), Header: a.Header,
+		Body: string(a.Body), Truncated: a.Truncated}
 	if v.Header == nil {
 		v.Header = map[string][]string{}
 	}
@@ -40,12 +42,13 @@ func viewAttempt(a tenants.Answer) *endpointAttempt {
 	return v
 }
 
-// proveWithin is how long whoever creates an endpoint waits for its answer to the challenge. It can be tried again.
+// proveWithin bounds how long the creation of an endpoint waits for the answer to the ownership challenge.
 const proveWithin = 5 * time.Second
 
-// prove tries the ownership challenge on an endpoint that is pending. What comes of it changes nothing of the call's own success.
-func (a *API) prove(c *call, e tenants.Endpoint) (tenants.Endpoint, *endpointAttempt) {
-	if e.State != tenants.EndpointPending {
+// prove sends the ownership challenge to an endpoint that is pending. The call succeeds even if the challenge fails,
+// because the caller can repeat it.
+func (a *API) prove(c *call, e endpoint.Endpoint) (endpoint.Endpoint, *endpointAttempt) {
+	if e.State != endpoint.Pending {
 		return e, nil
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, proveWithin)
@@ -57,8 +60,10 @@ func (a *API) prove(c *call, e tenants.Endpoint) (tenants.Endpoint, *endpointAtt
 	return now, viewAttempt(came)
 }
 
-// verify is the Probe's Verify, behind which an ordered endpoint goes on where it stood.
-func (a *API) verify(ctx context.Context, e tenants.Endpoint) (now tenants.Endpoint, came tenants.Answer, proven bool, err error) {
+// verify calls the Probe's Verify. If the endpoint is proven, an ordered endpoint resumes from its position.
+func (a *API) verify(
+	ctx context.Context, e endpoint.Endpoint,
+) (now endpoint.Endpoint, came tenants.Answer, proven bool, err error) {
 	now, came, proven, err = a.Probe.Verify(ctx, e)
 	if err == nil && proven {
 		err = a.Deliveries.Resume(ctx, now)
@@ -66,7 +71,7 @@ func (a *API) verify(ctx context.Context, e tenants.Endpoint) (now tenants.Endpo
 	return now, came, proven, err
 }
 
-// verificationView says whether an endpoint's URL is proven.
+// verificationView says whether the ownership of an endpoint's URL is proven.
 type verificationView struct {
 	Verified bool             `json:"verified"`
 	State    string           `json:"state"`
@@ -95,10 +100,12 @@ func (a *API) verifyEndpoint(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, verificationView{Verified: proven, State: string(e.State), Attempt: viewAttempt(came)}}, nil
+	v := verificationView{Verified: proven, State: string(e.State), Attempt: viewAttempt(came)}
+	return answer{http.StatusOK, v}, nil
 }
 
-// endpointTestView is what came of a test, and whether the endpoint would get such an event: null where none was given.
+// endpointTestView is the result of a test. Matches says whether the endpoint would receive the given event, null if
+// there was none.
 type endpointTestView struct {
 	*endpointAttempt
 	Delivered   bool   `json:"delivered"`
@@ -137,18 +144,16 @@ func (a *API) testEndpoint(c *call) (answer, error) {
 	return answer{http.StatusOK, v}, nil
 }
 
-// recoveryView names the replay that a recovery has begun.
+// recoveryView names the replay that a recovery has started.
 type recoveryView struct {
 	ID string `json:"replay_id"`
 }
 
 func (a *API) recoverEndpoint(c *call) (answer, error) {
 	c.fields.require("since")
-	since, err := time.Parse(time.RFC3339, c.fields.text("since"))
-	if err != nil && c.fields.has("since") {
-		c.fields.refuse("since", "must be a time such as 2026-01-02T15:04:05Z")
-	} else if since.After(time.Now()) {
-		c.fields.refuse("since", "lies in the future")
+	since := timeOf(c.fields, "since")
+	if since.After(time.Now()) {
+		c.fields.refuse("since", "must not be in the future")
 	}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -158,9 +163,10 @@ func (a *API) recoverEndpoint(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if a.Recovery == nil {
-		return answer{}, tenants.Errorf(tenants.Unavailable, "recovery_unavailable", "this server delivers nothing")
+		return answer{}, tenants.Errorf(tenants.Unavailable, "recovery_unavailable",
+			"this server does not make deliveries")
 	}
-	id, err := a.Recovery.Recover(c.ctx, c.who.Tenant, e.ID, since.UTC())
+	id, err := a.Recovery.Recover(c.ctx, c.who.Tenant, e.ID, since)
 	if err != nil {
 		return answer{}, err
 	}

@@ -5,9 +5,10 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
-// endpointKeyView is what a receiver verifies by: a secret with v1, a public key with v1a.
+// endpointKeyView is the key by which a receiver verifies signatures: a secret for v1, a public key for v1a.
 type endpointKeyView struct {
 	ID        string     `json:"id"`
 	Scheme    string     `json:"secret_scheme"`
@@ -24,11 +25,13 @@ func (v endpointKeyView) withoutSecrets() any {
 
 func (v endpointKeyView) objectID() string { return v.ID }
 
-func viewEndpointKey(k tenants.EndpointKey) endpointKeyView {
-	return endpointKeyView{ID: k.ID, Scheme: k.Scheme, Secret: k.Secret, PublicKey: k.PublicKey, Created: k.Created.UTC(), Expires: optionalTime(k.NotAfter)}
+func viewEndpointKey(k endpoint.Key) endpointKeyView {
+	return endpointKeyView{ID: k.ID, Scheme: k.Scheme, Secret: k.Secret, PublicKey: k.PublicKey,
+		Created: k.Created.UTC(), Expires: optionalTime(k.NotAfter)}
 }
 
-// defaultEndpointOverlap is how long replaced secrets sign beside the new one where the request does not say.
+// defaultEndpointOverlap is how long replaced secrets still sign, together with the new one, if the request does not
+// say.
 const defaultEndpointOverlap = 24 * time.Hour
 
 func (a *API) rotateEndpointSecret(c *call) (answer, error) {
@@ -36,7 +39,8 @@ func (a *API) rotateEndpointSecret(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	r := tenants.SecretRotation{Scheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret"), Overlap: defaultEndpointOverlap}
+	r := endpoint.SecretRotation{Scheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret"),
+		Overlap: defaultEndpointOverlap}
 	if overlap := overlapOf(c.fields); overlap != nil {
 		r.Overlap = *overlap
 	}

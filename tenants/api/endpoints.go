@@ -1,14 +1,16 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
-// endpointView is an endpoint as answers show it. Of its headers there are the names alone; its keys are there only where they
-// were made here, once.
+// endpointView is an endpoint as answers show it. It has the names of its headers without the values. Secret and
+// PublicKey are present only in the answer that creates them.
 type endpointView struct {
 	ID           string           `json:"id"`
 	Name         string           `json:"name"`
@@ -38,18 +40,19 @@ func (v endpointView) withoutSecrets() any {
 
 func (v endpointView) objectID() string { return v.ID }
 
-func viewEndpoint(e tenants.Endpoint) endpointView {
+func viewEndpoint(e endpoint.Endpoint) endpointView {
 	v := endpointView{
-		ID: e.ID, Name: e.Name, URL: e.URL, Channels: append([]string{}, e.Channels...), Types: append([]string{}, e.Types...), Filter: e.Filter,
-		HeaderNames: append([]string{}, e.HeaderNames...), Ordered: e.Ordered, PerSecond: e.PerSecond, Concurrency: e.Concurrency, Schedule: []int64{},
+		ID: e.ID, Name: e.Name, URL: e.URL, Channels: append([]string{}, e.Channels...),
+		Types: append([]string{}, e.Types...), Filter: e.Filter, HeaderNames: append([]string{}, e.HeaderNames...),
+		Ordered: e.Ordered, PerSecond: e.PerSecond, Concurrency: e.Concurrency, Schedule: []int64{},
 		State: string(e.State), StateReason: e.Reason, StateSince: e.Changed.UTC(), Created: e.Created.UTC(),
 	}
 	if v.Concurrency == 0 {
-		v.Concurrency = tenants.DefaultConcurrency
+		v.Concurrency = endpoint.DefaultConcurrency
 	}
 	schedule := e.Schedule
 	if schedule == nil {
-		schedule = tenants.DefaultSchedule()
+		schedule = endpoint.DefaultSchedule()
 	}
 	for _, d := range schedule {
 		v.Schedule = append(v.Schedule, seconds(d))
@@ -60,25 +63,13 @@ func viewEndpoint(e tenants.Endpoint) endpointView {
 	return v
 }
 
-func (v endpointView) with(key tenants.EndpointKey) endpointView {
+func (v endpointView) with(key endpoint.Key) endpointView {
 	v.Secret, v.PublicKey = key.Secret, key.PublicKey
 	return v
 }
 
 func (a *API) listEndpoints(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Endpoints.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]endpointView, 0, len(found))
-	for _, e := range found {
-		views = append(views, viewEndpoint(e))
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Endpoints.List, viewEndpoint)
 }
 
 func (a *API) createEndpoint(c *call) (answer, error) {
@@ -88,7 +79,7 @@ func (a *API) createEndpoint(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := tenants.EndpointSpec{SecretScheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret")}
+	spec := endpoint.Spec{SecretScheme: c.fields.text("secret_scheme"), Secret: c.fields.text("secret")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -107,11 +98,11 @@ func refuseReadOnlyOfEndpoint(f *fields) {
 	f.readOnly("id", "header_names", "state", "state_reason", "state_since", "created_at", "public_key", "verification")
 }
 
-// endpointFields are a request's members; nil where one is not there.
-type endpointFields struct{ tenants.EndpointPatch }
+// endpointFields are a request's members, nil if they are missing.
+type endpointFields struct{ endpoint.Patch }
 
-// fill puts what is there into a spec.
-func (p endpointFields) fill(spec *tenants.EndpointSpec) {
+// fill copies the members that are present into a spec.
+func (p endpointFields) fill(spec *endpoint.Spec) {
 	fill(&spec.Name, p.Name)
 	fill(&spec.URL, p.URL)
 	fill(&spec.Channels, p.Channels)
@@ -131,59 +122,35 @@ func fill[T any](field *T, from *T) {
 }
 
 func endpointPatch(f *fields) (p endpointFields, err error) {
-	if f.has("name") {
-		p.Name = new(f.text("name"))
+	patterns := func(name string) []string { return f.texts(name, endpoint.MaxEndpointPatterns) }
+	number := func(high int64) func(string) int {
+		return func(name string) int { return int(f.integer(name, 0, high)) }
 	}
-	if f.has("url") {
-		p.URL = new(f.text("url"))
+	p.Name = optional(f, "name", f.text)
+	p.URL = optional(f, "url", f.text)
+	p.Channels = optional(f, "channels", patterns)
+	p.Types = optional(f, "types", patterns)
+	p.Filter = optional(f, "filter", f.lines)
+	p.Ordered = optional(f, "ordered", f.flag)
+	p.PerSecond = optional(f, "per_second", number(endpoint.MaxEndpointRate))
+	p.Concurrency = optional(f, "concurrency", number(endpoint.MaxEndpointConcurrency))
+	p.Schedule = optional(f, "schedule_seconds", f.schedule)
+	headers, err := headersIn(f)
+	if headers != nil {
+		p.Headers = &headers
 	}
-	if f.has("channels") {
-		p.Channels = new(f.texts("channels", tenants.MaxEndpointPatterns))
-	}
-	if f.has("types") {
-		p.Types = new(f.texts("types", tenants.MaxEndpointPatterns))
-	}
-	if f.has("filter") {
-		p.Filter = new(filterOf(f))
-	}
-	if f.has("ordered") {
-		p.Ordered = new(f.flag("ordered"))
-	}
-	if f.has("per_second") {
-		p.PerSecond = new(int(f.integer("per_second", 0, tenants.MaxEndpointRate)))
-	}
-	if f.has("concurrency") {
-		p.Concurrency = new(int(f.integer("concurrency", 0, tenants.MaxEndpointConcurrency)))
-	}
-	if f.isNull("schedule_seconds") {
-		p.Schedule = new([]time.Duration(nil))
-	} else if f.has("schedule_seconds") {
-		p.Schedule = new(scheduleOf(f))
-	}
-	headers, err := f.object("headers")
-	if err != nil || headers == nil {
-		return p, err
-	}
-	p.Headers = new(make(map[string]string))
-	for _, name := range headers.order {
-		(*p.Headers)[name] = headers.text(name)
-	}
-	return p, nil
+	return p, err
 }
 
 func (a *API) getEndpoint(c *call) (answer, error) {
-	e, err := a.endpoint(c)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewEndpoint(e)}, nil
+	return answerByID(c, tenants.PrefixEndpoint, http.StatusOK, a.Endpoints.Get, viewEndpoint)
 }
 
-// endpoint is the one that the path names.
-func (a *API) endpoint(c *call) (tenants.Endpoint, error) {
+// endpoint returns the endpoint with the id in the path.
+func (a *API) endpoint(c *call) (endpoint.Endpoint, error) {
 	id, err := c.id("id", tenants.PrefixEndpoint)
 	if err != nil {
-		return tenants.Endpoint{}, err
+		return endpoint.Endpoint{}, err
 	}
 	return a.Endpoints.Get(c.ctx, c.who.Tenant, id)
 }
@@ -202,7 +169,7 @@ func (a *API) patchEndpoint(c *call) (answer, error) {
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
-	e, err := a.Endpoints.Patch(c.ctx, c.who.Tenant, id, p.EndpointPatch)
+	e, err := a.Endpoints.Patch(c.ctx, c.who.Tenant, id, p.Patch)
 	if err != nil {
 		return answer{}, err
 	}
@@ -216,32 +183,18 @@ func (a *API) patchEndpoint(c *call) (answer, error) {
 }
 
 func (a *API) deleteEndpoint(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixEndpoint)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.Endpoints.Delete(c.ctx, c.who.Tenant, id); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, nil
+	return deleteByID(c, tenants.PrefixEndpoint, a.Endpoints.Delete)
 }
 
 func (a *API) enableEndpoint(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixEndpoint)
-	if err != nil {
-		return answer{}, err
+	enable := func(ctx context.Context, t tenants.TenantID, id string) (endpoint.Endpoint, error) {
+		e, err := a.Endpoints.Enable(ctx, t, id)
+		if err == nil {
+			err = a.Deliveries.Resume(ctx, e)
+		}
+		return e, err
 	}
-	if err := c.fields.err(); err != nil {
-		return answer{}, err
-	}
-	e, err := a.Endpoints.Enable(c.ctx, c.who.Tenant, id)
-	if err == nil {
-		err = a.Deliveries.Resume(c.ctx, e)
-	}
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewEndpoint(e)}, nil
+	return answerByID(c, tenants.PrefixEndpoint, http.StatusOK, enable, viewEndpoint)
 }
 
 func (a *API) disableEndpoint(c *call) (answer, error) {

@@ -17,7 +17,7 @@ import (
 
 const hooksURL = `"url":"https://hooks.example.com/in"`
 
-// endpoint makes one whose receiver echoes the challenge.
+// endpoint makes an endpoint whose server echoes the challenge.
 func (w *world) endpoint(by tenant, members string) answer {
 	w.t.Helper()
 	w.posts.set(echoing)
@@ -28,20 +28,25 @@ func (w *world) endpoint(by tenant, members string) answer {
 func TestAnEndpointWhoseReceiverEchoesTheChallengeIsEnabledAtOnce(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
-	a := w.endpoint(ten, `,"channels":["orders.*"],"types":["order.paid"],"filter":"data.total > 100","headers":{"authorization":"Bearer of-the-tenants-own"},"schedule_seconds":[5,60]`)
+	a := w.endpoint(ten,
+		`,"channels":["orders.*"],"types":["order.paid"],"filter":"data.total > 100",`+
+			`"headers":{"authorization":"Bearer of-the-tenants-own"},"schedule_seconds":[5,60]`)
 	if a.get("state") != "enabled" || !strings.HasPrefix(a.get("secret"), "whsec_") || a.get("secret_scheme") != "v1" {
-		t.Errorf("%s", a.body)
+		t.Errorf("got %s, want state enabled, secret beginning with whsec_, secret_scheme v1", a.body)
 	}
 	sent := w.posts.all()
-	if len(sent) != 1 || sent[0].Header["Hookcast-Event-Type"][0] != "hookcast.endpoint.verification" || !strings.HasPrefix(sent[0].Header["Webhook-Signature"][0], "v1,") {
-		t.Fatalf("sent: %+v", sent)
+	if len(sent) != 1 || sent[0].Header["Hookcast-Event-Type"][0] != "hookcast.endpoint.verification" ||
+		!strings.HasPrefix(sent[0].Header["Webhook-Signature"][0], "v1,") {
+		t.Fatalf("sent %+v, want one verification with a v1 signature", sent)
 	}
 	shown := w.do("GET", "/v1/endpoints/"+a.get("id"), ten.key, nil).want(200)
-	if shown.has("secret") || shown.get("header_names", 0) != "Authorization" || strings.Contains(string(shown.body), "of-the-tenants-own") {
-		t.Errorf("%s", shown.body)
+	if shown.has("secret") || shown.get("header_names", 0) != "Authorization" ||
+		strings.Contains(string(shown.body), "of-the-tenants-own") {
+		t.Errorf("got %s, want no member secret, header_names.0 Authorization, the body without of-the-tenants-own",
+			shown.body)
 	}
 	if n := w.do("GET", "/v1/endpoints", ten.key, nil).want(200).length("data"); n != 1 {
-		t.Errorf("%d are listed", n)
+		t.Errorf("%d are listed, want 1", n)
 	}
 	keys := w.do("GET", "/v1/endpoints/"+a.get("id")+"/secret", ten.key, nil).want(200)
 	if keys.get("data", 0, "secret") != a.get("secret") {
@@ -63,7 +68,7 @@ func TestAnEndpointIsPendingUntilItsURLIsProven(t *testing.T) {
 		a := w.do("POST", "/v1/endpoints", ten.key, `{"name":"hooks",`+hooksURL+`}`).want(201)
 		path := "/v1/endpoints/" + a.get("id")
 		if a.get("state") != "pending" || a.get("verification", "status") != "200" {
-			t.Fatalf("%s", a.body)
+			t.Fatalf("got %s, want state pending, verification.status 200", a.body)
 		}
 		challenge := challengeIn(w.posts.all()[0])
 		if len(challenge) < 26 || strings.Contains(string(a.body), challenge) {
@@ -81,7 +86,7 @@ func TestAnEndpointIsPendingUntilItsURLIsProven(t *testing.T) {
 			w.posts.set(func(tenants.Outgoing) tenants.Answer { return came })
 			v := w.rested(func() answer { return w.do("POST", path+"/verify", ten.key, nil) }).want(200)
 			if v.get("verified") != "false" || v.get("state") != "pending" {
-				t.Errorf("%s: %s", name, v.body)
+				t.Errorf("%s: got %s, want verified false, state pending", name, v.body)
 			}
 		}
 		w.rested(func() answer { return w.do("POST", path+"/test", ten.key, nil) }).want(409, "endpoint_unproven")
@@ -89,28 +94,33 @@ func TestAnEndpointIsPendingUntilItsURLIsProven(t *testing.T) {
 		if w.do("GET", path, ten.key, nil).get("state") != "pending" {
 			t.Error("enabled without proof")
 		}
-		w.do("POST", path+"/verify", ten.key, `{"challenge":"00000000000000000000000000"}`).want(422, "challenge_failed")
-		if v := w.do("POST", path+"/verify", ten.key, `{"challenge":"`+challenge+`"}`).want(200); v.get("state") != "enabled" {
-			t.Errorf("%s", v.body)
+		w.do("POST", path+"/verify", ten.key, `{"challenge":"00000000000000000000000000"}`).want(422,
+			"challenge_failed")
+		v := w.do("POST", path+"/verify", ten.key, `{"challenge":"`+challenge+`"}`).want(200)
+		if v.get("state") != "enabled" {
+			t.Errorf("got %s, want state enabled", v.body)
 		}
 		w.posts.set(func(o tenants.Outgoing) tenants.Answer {
 			return tenants.Answer{Status: 201, Body: []byte(`{"challenge":"` + challengeIn(o) + `"}`)}
 		})
-		moved := w.rested(func() answer { return w.do("PATCH", path, ten.key, `{"url":"https://elsewhere.example.com"}`) }).want(200)
-		if moved.get("url") != "https://elsewhere.example.com/" || challengeIn(w.posts.all()[len(w.posts.all())-1]) == challenge {
-			t.Errorf("%s", moved.body)
+		moved := w.rested(func() answer {
+			return w.do("PATCH", path, ten.key, `{"url":"https://elsewhere.example.com"}`)
+		}).want(200)
+		if moved.get("url") != "https://elsewhere.example.com/" ||
+			challengeIn(w.posts.all()[len(w.posts.all())-1]) == challenge {
+			t.Errorf("got %s, want the new URL and a new challenge", moved.body)
 		}
 	})
 }
 
-// rested asks when nothing has been asked for a while. Time is simulated.
+// rested calls ask after a pause, so that rate limits do not apply. Time is simulated.
 func (w *world) rested(ask func() answer) answer {
 	w.t.Helper()
 	time.Sleep(time.Minute)
 	return ask()
 }
 
-// The attack: tests as a way to flood somebody.
+// The attack: tests that flood a server.
 func TestProbesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -133,14 +143,18 @@ func TestEndpointTestShowsWhatCameOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		ten := w.tenant("Acme")
-		path := "/v1/endpoints/" + w.endpoint(ten, `,"channels":["orders.*"],"filter":"data.total > 100"`).get("id") + "/test"
+		path := "/v1/endpoints/" + w.endpoint(ten, `,"channels":["orders.*"],"filter":"data.total > 100"`).get("id") +
+			"/test"
 		w.posts.set(func(tenants.Outgoing) tenants.Answer {
-			return tenants.Answer{Status: 503, Header: map[string][]string{"Server": {"x"}}, Body: []byte("busy \xff"), Truncated: true, Connected: true, Took: 34 * time.Millisecond}
+			return tenants.Answer{Status: 503, Header: map[string][]string{"Server": {"x"}}, Body: []byte("busy \xff"),
+				Truncated: true, Connected: true, Took: 34 * time.Millisecond}
 		})
 		a := w.rested(func() answer { return w.do("POST", path, ten.key, nil) }).want(200)
-		if a.get("delivered") != "false" || a.get("status") != "503" || a.get("matches") != "null" || a.get("took_ms") != "34" || a.get("encoding") != "base64" ||
+		if a.get("delivered") != "false" || a.get("status") != "503" || a.get("matches") != "null" ||
+			a.get("took_ms") != "34" || a.get("encoding") != "base64" ||
 			a.get("body") != base64.StdEncoding.EncodeToString([]byte("busy \xff")) || a.get("truncated") != "true" {
-			t.Errorf("%s", a.body)
+			t.Errorf("got %s, want delivered false, status 503, matches null, took_ms 34, encoding base64, body %v, "+
+				"truncated true", a.body, base64.StdEncoding.EncodeToString([]byte("busy \xff")))
 		}
 		for _, c := range []struct{ event, matches, filterError string }{
 			{`{"channel":"orders.42","type":"order.paid","data":{"total":101}}`, "true", ""},
@@ -154,7 +168,7 @@ func TestEndpointTestShowsWhatCameOfIt(t *testing.T) {
 				said = a.get("filter_error")
 			}
 			if a.get("matches") != c.matches || said != c.filterError {
-				t.Errorf("%s: %s", c.event, a.body)
+				t.Errorf("%s: got %s, want matches %v, said %v", c.event, a.body, c.matches, c.filterError)
 			}
 		}
 		var sent struct {
@@ -164,17 +178,19 @@ func TestEndpointTestShowsWhatCameOfIt(t *testing.T) {
 		w.must(json.Unmarshal([]byte(body), &sent))
 		w.rested(func() answer { return w.do("POST", path, ten.key, body) }).want(200)
 		o := w.posts.all()[len(w.posts.all())-1]
-		if string(o.Body) != string(sent.Event.Data) || o.Header["Hookcast-Channel"][0] != "orders.42" || o.Header["Webhook-Id"][0] == "" {
-			t.Errorf("sent %s as %v", o.Body, o.Header)
+		if string(o.Body) != string(sent.Event.Data) || o.Header["Hookcast-Channel"][0] != "orders.42" ||
+			o.Header["Webhook-Id"][0] == "" {
+			t.Errorf("sent %s with %v, want %s of orders.42 with a Webhook-Id", o.Body, o.Header, sent.Event.Data)
 		}
-		for _, bad := range []string{`{"event":{}}`, `{"event":{"channel":"A","type":"x","data":1}}`, `{"event":{"channel":"a","type":"hookcast.x","data":1}}`, `{"event":1}`, `{"events":1}`,
+		for _, bad := range []string{`{"event":{}}`, `{"event":{"channel":"A","type":"x","data":1}}`,
+			`{"event":{"channel":"a","type":"hookcast.x","data":1}}`, `{"event":1}`, `{"events":1}`,
 			`{"event":{"channel":"a","type":"x","data":1,"id":"x"}}`} {
 			w.do("POST", path, ten.key, bad).want(422, "invalid_fields")
 		}
 	})
 }
 
-// The attack: the test call as a way to read what an inner server says.
+// The attack: the test call reads the answer of an internal server.
 func TestABlockedTestShowsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -182,8 +198,9 @@ func TestABlockedTestShowsNothing(t *testing.T) {
 		path := "/v1/endpoints/" + w.endpoint(ten, "").get("id") + "/test"
 		w.posts.set(func(tenants.Outgoing) tenants.Answer { return tenants.Answer{Failure: tenants.FailureBlocked} })
 		a := w.rested(func() answer { return w.do("POST", path, ten.key, nil) }).want(200)
-		if a.get("failure") != "blocked" || a.get("status") != "0" || a.get("body") != "" || a.get("delivered") != "false" {
-			t.Errorf("%s", a.body)
+		if a.get("failure") != "blocked" || a.get("status") != "0" || a.get("body") != "" ||
+			a.get("delivered") != "false" {
+			t.Errorf("got %s, want failure blocked, status 0, an empty body, delivered false", a.body)
 		}
 	})
 }
@@ -220,27 +237,34 @@ func TestEndpointMembersThatAreRefused(t *testing.T) {
 		w.do("POST", "/v1/endpoints", ten.key, "{"+members+"}").want(422, code)
 	}
 	if n := len(w.posts.all()); n != 0 {
-		t.Errorf("a refused endpoint was posted to %d times", n)
+		t.Errorf("a refused endpoint was posted to %d times, want 0", n)
 	}
 	path := "/v1/endpoints/" + w.endpoint(ten, "").get("id")
-	for _, body := range []string{`{"secret":"x"}`, `{"secret_scheme":"v1a"}`, `{"state":"enabled"}`, `{"proven":"x"}`, `{"name":null}`} {
+	for _, body := range []string{`{"secret":"x"}`, `{"secret_scheme":"v1a"}`, `{"state":"enabled"}`, `{"proven":"x"}`,
+		`{"name":null}`} {
 		w.do("PATCH", path, ten.key, body).want(422, "invalid_fields")
 	}
 	a := w.do("PATCH", path, ten.key, `{"filter":"a\nb ="}`).want(422, "invalid_filter")
 	if !strings.Contains(string(a.body), "line 1, column 1") && !strings.Contains(string(a.body), "line 2") {
-		t.Errorf("no position: %s", a.body)
+		t.Errorf("got %s, want line and column", a.body)
 	}
 	before := w.do("GET", path, ten.key, nil).want(200)
-	changed := w.do("PATCH", path, ten.key, `{"schedule_seconds":[],"per_second":5,"ordered":true,"filter":"","headers":{"X-A":"b"}}`).want(200)
-	if changed.length("schedule_seconds") != 0 || changed.get("per_second") != "5" || changed.get("ordered") != "true" || changed.get("header_names", 0) != "X-A" || changed.get("state") != "enabled" {
-		t.Errorf("%s", changed.body)
+	changed := w.do("PATCH", path, ten.key,
+		`{"schedule_seconds":[],"per_second":5,"ordered":true,"filter":"","headers":{"X-A":"b"}}`).want(200)
+	if changed.length("schedule_seconds") != 0 || changed.get("per_second") != "5" ||
+		changed.get("ordered") != "true" || changed.get("header_names", 0) != "X-A" ||
+		changed.get("state") != "enabled" {
+		t.Errorf("got %s, want 0 elements in schedule_seconds, per_second 5, ordered true, header_names.0 X-A, "+
+			"state enabled", changed.body)
 	}
-	if again := w.do("PATCH", path, ten.key, `{"schedule_seconds":null}`).want(200); again.length("schedule_seconds") != before.length("schedule_seconds") {
-		t.Errorf("%s", again.body)
+	again := w.do("PATCH", path, ten.key, `{"schedule_seconds":null}`).want(200)
+	if again.length("schedule_seconds") != before.length("schedule_seconds") {
+		t.Errorf("got %s, want %v elements in schedule_seconds", again.body, before.length("schedule_seconds"))
 	}
 }
 
-// Whatever enables an ordered endpoint has it go on where it stood; where nobody can be told of that, the call can be made again.
+// An ordered endpoint resumes from its position however it is enabled. If the message for that cannot be sent, the call
+// fails and can be repeated.
 func TestOrderedEndpointIsResumedByWhatEnablesIt(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
@@ -261,8 +285,9 @@ func TestOrderedEndpointIsResumedByWhatEnablesIt(t *testing.T) {
 	w.do("POST", path+"/enable", ten.key, nil).want(200)
 	sent("enabled")
 	w.posts.set(echoing)
-	if moved := w.do("PATCH", path, ten.key, `{"url":"https://hooks.example.com/elsewhere"}`).want(200); moved.get("state") != "enabled" {
-		t.Errorf("%s", moved.body)
+	moved := w.do("PATCH", path, ten.key, `{"url":"https://hooks.example.com/elsewhere"}`).want(200)
+	if moved.get("state") != "enabled" {
+		t.Errorf("got %s, want state enabled", moved.body)
 	}
 	sent("proven")
 	other := w.tenant("Other")
@@ -278,28 +303,33 @@ func TestEndpointIsDisabledEnabledRotatedAndEnded(t *testing.T) {
 	ten := w.tenant("Acme")
 	made := w.endpoint(ten, `,"secret_scheme":"v1a"`)
 	if made.has("secret") || !strings.HasPrefix(made.get("public_key"), "whpk_") {
-		t.Errorf("%s", made.body)
+		t.Errorf("got %s, want no member secret, public_key beginning with whpk_", made.body)
 	}
 	path := "/v1/endpoints/" + made.get("id")
 	off := w.do("POST", path+"/disable", ten.key, `{"reason":"maintenance"}`).want(200)
 	if off.get("state") != "disabled" || off.get("state_reason") != "maintenance" {
-		t.Errorf("%s", off.body)
+		t.Errorf("got %s, want state disabled, state_reason maintenance", off.body)
 	}
 	w.do("POST", path+"/disable", ten.key, `{"reason":"`+strings.Repeat("a", 201)+`"}`).want(422, "invalid_fields")
-	if on := w.do("POST", path+"/enable", ten.key, nil).want(200); on.get("state") != "enabled" || on.get("state_reason") != "" {
-		t.Errorf("%s", on.body)
+	if on := w.do("POST", path+"/enable", ten.key, nil).want(200); on.get("state") != "enabled" ||
+		on.get("state_reason") != "" {
+		t.Errorf("got %s, want state enabled, an empty state_reason", on.body)
 	}
-	next := w.do("POST", path+"/rotate-secret", ten.key, `{"overlap_seconds":3600,"secret_scheme":"v1"}`, "Idempotency-Key", "k").want(201)
+	next := w.do("POST", path+"/rotate-secret", ten.key, `{"overlap_seconds":3600,"secret_scheme":"v1"}`,
+		"Idempotency-Key", "k").want(201)
 	if !strings.HasPrefix(next.get("secret"), "whsec_") || next.get("expires_at") != "null" {
-		t.Errorf("%s", next.body)
+		t.Errorf("got %s, want secret beginning with whsec_, expires_at null", next.body)
 	}
-	again := w.do("POST", path+"/rotate-secret", ten.key, `{"overlap_seconds":3600,"secret_scheme":"v1"}`, "Idempotency-Key", "k").want(201)
+	again := w.do("POST", path+"/rotate-secret", ten.key, `{"overlap_seconds":3600,"secret_scheme":"v1"}`,
+		"Idempotency-Key", "k").want(201)
 	if again.has("secret") || again.get("id") != next.get("id") || again.header.Get("Idempotent-Replayed") != "true" {
-		t.Errorf("%s", again.body)
+		t.Errorf("got %s, want no member secret, id %v, Idempotent-Replayed true", again.body, next.get("id"))
 	}
 	keys := w.do("GET", path+"/secret", ten.key, nil).want(200)
-	if keys.length("data") != 2 || keys.get("data", 1, "public_key") != made.get("public_key") || keys.get("data", 1, "expires_at") == "null" {
-		t.Errorf("%s", keys.body)
+	if keys.length("data") != 2 || keys.get("data", 1, "public_key") != made.get("public_key") ||
+		keys.get("data", 1, "expires_at") == "null" {
+		t.Errorf("got %s, want 2 elements in data, data.1.public_key %v, data.1.expires_at set",
+			keys.body, made.get("public_key"))
 	}
 	w.do("POST", path+"/rotate-secret", ten.key, `{"overlap_seconds":604801}`).want(422, "invalid_fields")
 	w.do("DELETE", path, ten.key, nil).want(204)
@@ -330,9 +360,10 @@ func TestEndpointRecoversSinceATime(t *testing.T) {
 	path := "/v1/endpoints/" + id + "/recover"
 	w.do("POST", path, ten.key, `{"since":"2026-01-02T01:00:00+01:00"}`).want(202)
 	if len(r.asked) != 1 || r.asked[0] != ten.id+" "+id+" 2026-01-02T00:00:00Z" {
-		t.Errorf("asked for %q", r.asked)
+		t.Errorf("asked for %q, want one recovery of %s since 2026-01-02T00:00:00Z", r.asked, id)
 	}
-	for _, body := range []string{`{}`, `{"since":"yesterday"}`, `{"since":"9999-01-01T00:00:00Z"}`, `{"since":0}`, `{"since":"2026-01-02T00:00:00Z","until":"x"}`} {
+	for _, body := range []string{`{}`, `{"since":"yesterday"}`, `{"since":"9999-01-01T00:00:00Z"}`, `{"since":0}`,
+		`{"since":"2026-01-02T00:00:00Z","until":"x"}`} {
 		w.do("POST", path, ten.key, body).want(422, "invalid_fields")
 	}
 }
@@ -347,6 +378,6 @@ func TestAPublishRemembersItsHops(t *testing.T) {
 	e, err := tenants.DecodeEvent(got[0].Body)
 	w.must(err)
 	if e.Hops != 2 {
-		t.Errorf("%d hops", e.Hops)
+		t.Errorf("%d hops, want 2", e.Hops)
 	}
 }

@@ -8,10 +8,12 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/projection"
 )
 
-// listAllEvents lists events over all channels that the caller may read. What the index finds and nobody may see any more, or this caller may
-// not, is passed over: an answer may have fewer events than the limit, or none, and a cursor all the same.
+// listAllEvents lists events of all channels that the caller may read. It skips events in the index that are no
+// longer stored or that the caller may not read, so an answer can have fewer events than the limit, or none, and
+// still have a cursor.
 func (a *API) listAllEvents(c *call) (answer, error) {
 	p, err := a.page(c)
 	if err != nil {
@@ -25,8 +27,9 @@ func (a *API) listAllEvents(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if oldest := time.Now().Add(-time.Duration(retention.Seconds) * time.Second); retention.Seconds > 0 && q.From.Before(oldest) {
-		q.From = oldest.Truncate(time.Second) // nothing before is shown: the list ends here
+	oldest := time.Now().Add(-time.Duration(retention.Seconds) * time.Second)
+	if retention.Seconds > 0 && q.From.Before(oldest) {
+		q.From = oldest.Truncate(time.Second) // older events are not shown, so the list ends here
 	}
 	named, next, err := a.Index.List(c.ctx, c.who.Tenant, q, p.after, p.limit)
 	if err != nil {
@@ -50,8 +53,8 @@ func (a *API) listAllEvents(c *call) (answer, error) {
 	return a.listOf(c, views, next), nil
 }
 
-// readable are those of the events that are in channels that the caller may read.
-func (a *API) readable(c *call, named []tenants.Indexed) (list []tenants.Indexed, err error) {
+// readable returns the events in channels that the caller may read.
+func (a *API) readable(c *call, named []tenants.EventRef) (list []tenants.EventRef, err error) {
 	may := make(map[string]bool)
 	for _, n := range named {
 		if _, asked := may[n.Channel]; !asked {
@@ -66,45 +69,21 @@ func (a *API) readable(c *call, named []tenants.Indexed) (list []tenants.Indexed
 	return list, nil
 }
 
-// indexQuery reads what narrows the list. What could match nothing is refused rather than answered with nothing.
-func indexQuery(query url.Values) (q tenants.IndexQuery, err error) {
-	bad := func(name, is string) error {
-		return tenants.Errorf(tenants.Invalid, "invalid_filter", "%s must be %s, given once.", name, is)
+// indexQuery reads the parameters that narrow the list.
+func indexQuery(query url.Values) (q projection.IndexQuery, err error) {
+	f := filters{query: query}
+	q.Channel = f.text("channel", "the name of a channel", tenants.ValidChannel)
+	q.Source = f.id("source", "the id of a source", tenants.PrefixSource)
+	q.Type = f.text("type", "an event type", func(name string) bool { return tenants.ValidType(name) == nil })
+	isFlag := func(value string) bool { return value == "true" || value == "false" }
+	if duplicate := f.text("duplicate", "true or false", isFlag); duplicate != "" {
+		q.Duplicate = new(duplicate == "true")
 	}
-	for name, values := range query {
-		value := values[0]
-		once := len(values) == 1
-		switch name {
-		case "channel":
-			if q.Channel = value; !once || !tenants.ValidChannel(value) {
-				return q, bad(name, "a channel's name")
-			}
-		case "source":
-			if q.Source = value; !once || !tenants.ValidID(tenants.PrefixSource, value) {
-				return q, bad(name, "a source's id")
-			}
-		case "type":
-			if q.Type = value; !once || tenants.ValidType(value) != nil {
-				return q, bad(name, "an event's type")
-			}
-		case "duplicate":
-			if q.Duplicate = new(value == "true"); !once || value != "true" && value != "false" {
-				return q, bad(name, "true or false")
-			}
-		case "from":
-			if q.From, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
-				return q, bad(name, "a time as in RFC 3339")
-			}
-		case "to":
-			if q.To, err = time.Parse(time.RFC3339Nano, value); !once || err != nil {
-				return q, bad(name, "a time as in RFC 3339")
-			}
-		}
-	}
-	return q, nil
+	q.From, q.To = f.time("from"), f.time("to")
+	return q, f.err
 }
 
-// replayEvent puts a copy of an event into another channel, or the same one, or sends it to an endpoint.
+// replayEvent copies an event to a channel, which can be its own, or sends it to an endpoint.
 func (a *API) replayEvent(c *call) (answer, error) {
 	e, hidden, err := a.findEvent(c)
 	if err != nil {
@@ -113,7 +92,7 @@ func (a *API) replayEvent(c *call) (answer, error) {
 	channel, endpoint := c.fields.text("channel"), c.fields.text("endpoint")
 	if c.fields.has("endpoint") {
 		if c.fields.has("channel") {
-			c.fields.refuse("channel", "is not given together with endpoint")
+			c.fields.refuse("channel", "must not be given together with endpoint")
 		}
 	} else {
 		c.fields.require("channel")
@@ -121,13 +100,14 @@ func (a *API) replayEvent(c *call) (answer, error) {
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
-	if len(hidden.Fields(e.Channel)) > 0 { // the copy would show elsewhere what is hidden from the caller in this channel
-		return answer{}, tenants.Errorf(tenants.Forbidden, "event_has_hidden_fields", "The policy hides fields of this channel from the caller, who cannot copy them.")
+	if len(hidden.Fields(e.Channel)) > 0 { // the copy would show the caller the hidden fields in another channel
+		return answer{}, tenants.Errorf(tenants.Forbidden, "event_has_hidden_fields",
+			"the policy hides fields of this channel from the caller, who therefore must not copy its events")
 	}
 	if endpoint != "" {
 		return a.replayTo(c, e, endpoint)
 	}
-	if tenants.ValidChannel(channel) { // else Replay has the better answer
+	if tenants.ValidChannel(channel) { // Replay refuses an invalid name with a better error
 		if err := a.allow(c, access.Channel(channel), access.Publish); err != nil {
 			return answer{}, err
 		}
@@ -139,7 +119,7 @@ func (a *API) replayEvent(c *call) (answer, error) {
 	return answer{http.StatusAccepted, replayedView{accepted.ID, accepted.Channel, e.ID}}, nil
 }
 
-// replayedView answers a replay: the copy is durable, its number is not known yet.
+// replayedView answers a replay. The copy is durable, but its number is not yet known.
 type replayedView struct {
 	ID       string `json:"id"`
 	Channel  string `json:"channel"`

@@ -5,9 +5,11 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/hidden"
+	"github.com/hookcast/hookcast/tenants/intake"
 )
 
-// publishedView answers a publish: the event is durable, its number is not known yet.
+// publishedView answers a publish. The event is durable, but its number is not yet known.
 type publishedView struct {
 	ID          string `json:"id"`
 	Channel     string `json:"channel"`
@@ -20,7 +22,8 @@ func (a *API) publish(c *call) (answer, error) {
 	name := c.r.PathValue("channel")
 	c.fields.require("type", "data")
 	c.fields.readOnly("seq", "channel", "time", "source")
-	p := tenants.Publication{Channel: name, Type: c.fields.text("type"), Data: c.fields.raw("data"), ContentType: "application/json", Hops: tenants.HopsOf(c.r.Header),
+	p := intake.Publication{Channel: name, Type: c.fields.text("type"), Data: c.fields.raw("data"),
+		ContentType: "application/json", Hops: tenants.HopsOf(c.r.Header),
 		ID: c.fields.text("id"), End: c.fields.flag("end")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -33,15 +36,17 @@ func (a *API) publish(c *call) (answer, error) {
 	if accepted.Duplicate {
 		status = http.StatusOK
 	}
-	view := publishedView{ID: accepted.ID, Channel: accepted.Channel, Subscribers: a.Subscribers(c.ctx, c.who.Tenant, name), Duplicate: accepted.Duplicate}
+	view := publishedView{ID: accepted.ID, Channel: accepted.Channel,
+		Subscribers: a.Subscribers(c.ctx, c.who.Tenant, name), Duplicate: accepted.Duplicate}
 	if tenants.BoundChannel(name) && a.Left != nil {
 		view.Left = new(view.Subscribers == 0 && a.Left(c.ctx, c.who.Tenant, name))
 	}
 	return answer{status, view}, nil
 }
 
-// findEvent finds the path's event by its id alone, so what it is about is known only then: who may not read its channel learns nothing.
-func (a *API) findEvent(c *call) (e tenants.Event, hidden tenants.Hidden, err error) {
+// findEvent returns the event with the id in the path and the fields that are hidden from the caller. Its channel is
+// known only after the read, so a caller who may not read the channel gets the same answer as for an unknown event.
+func (a *API) findEvent(c *call) (e tenants.Event, hidden hidden.Hidden, err error) {
 	id, err := c.id("id", tenants.PrefixEvent)
 	if err != nil {
 		return e, hidden, err
@@ -71,13 +76,13 @@ func (a *API) getEvent(c *call) (answer, error) {
 	return answer{http.StatusOK, viewWholeEvent(c, &e, hidden)}, nil
 }
 
-// getPayload gives an event's payload byte for byte, without the fields that are hidden from the caller. It is somebody else's bytes under somebody else's
-// type: browsers are to store it, and neither to guess what it is nor to run it.
+// getPayload answers with an event's payload, unchanged except that hidden fields are removed. The content and its
+// type come from a third party, so the headers make browsers download it and never render it.
 func (a *API) getPayload(c *call) (answer, error) {
 	e, hidden, err := a.findEvent(c)
 	if err != nil {
 		return answer{}, err
 	}
 	seen := hidden.View(&e)
-	return answer{http.StatusOK, file{seen.ID, seen.ContentType, seen.Data}}, nil
+	return answer{http.StatusOK, download{seen.ID, seen.ContentType, seen.Data}}, nil
 }

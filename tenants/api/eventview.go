@@ -6,30 +6,32 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/envelope"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
-// provenanceView says how an event came in. It is for those who hold the tenant's keys: a page has no use for it.
+// provenanceView says how an event was received. It is shown to holders of API keys, not to tokens.
 type provenanceView struct {
-	Scheme     string     `json:"scheme,omitempty"`
-	Verified   bool       `json:"verified"`
-	Legacy     bool       `json:"legacy,omitempty"`
-	SecretID   string     `json:"secret_id,omitempty"`
-	Signed     *time.Time `json:"signed_at,omitempty"`
-	Age        *float64   `json:"signature_age_seconds,omitempty"` // when it was received; below zero where the provider's clock is ahead
-	DeliveryID string     `json:"delivery_id,omitempty"`
-	Attempt    int        `json:"attempt,omitempty"`
-	ReplayOf   string     `json:"replay_of,omitempty"`
-	// Only where the event is shown alone.
+	Scheme   string     `json:"scheme,omitempty"`
+	Verified bool       `json:"verified"`
+	Legacy   bool       `json:"legacy,omitempty"`
+	SecretID string     `json:"secret_id,omitempty"`
+	Signed   *time.Time `json:"signed_at,omitempty"`
+	// Age is the signature's age at reception. It is negative if the provider's clock is ahead.
+	Age        *float64 `json:"signature_age_seconds,omitempty"`
+	DeliveryID string   `json:"delivery_id,omitempty"`
+	Attempt    int      `json:"attempt,omitempty"`
+	ReplayOf   string   `json:"replay_of,omitempty"`
+	// Headers and Decoded are present only if the event is shown alone.
 	Headers map[string]string `json:"headers,omitempty"`
 	Decoded bool              `json:"decoded,omitempty"`
 }
 
-// viewEvent is the event as the caller may see it, with its provenance.
-func viewEvent(c *call, e *tenants.Event, hidden tenants.Hidden) json.RawMessage {
+// viewEvent returns the event without the fields that are hidden from the caller, with its provenance.
+func viewEvent(c *call, e *tenants.Event, hidden hidden.Hidden) json.RawMessage {
 	return appendEvent(nil, c.who, e, hidden)
 }
 
-func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden tenants.Hidden) []byte {
+func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden hidden.Hidden) []byte {
 	b = envelope.Append(b, *hidden.View(e))
 	if e.Provenance == nil || who.TokenID != "" {
 		return b
@@ -37,8 +39,8 @@ func appendEvent(b []byte, who tenants.Principal, e *tenants.Event, hidden tenan
 	return appendProvenance(b, viewProvenance(e))
 }
 
-// viewWholeEvent is viewEvent with the headers that came with the event.
-func viewWholeEvent(c *call, e *tenants.Event, hidden tenants.Hidden) json.RawMessage {
+// viewWholeEvent is viewEvent with the headers of the request that brought the event.
+func viewWholeEvent(c *call, e *tenants.Event, hidden hidden.Hidden) json.RawMessage {
 	seen := hidden.View(e)
 	b := envelope.Append(nil, *seen)
 	if e.Provenance == nil || c.who.TokenID != "" {
@@ -49,20 +51,21 @@ func viewWholeEvent(c *call, e *tenants.Event, hidden tenants.Hidden) json.RawMe
 	return appendProvenance(b, v)
 }
 
-// viewProvenance is what every list shows of how an event came in.
+// viewProvenance returns the provenance as lists show it, without headers.
 func viewProvenance(e *tenants.Event) provenanceView {
 	p := e.Provenance
-	v := provenanceView{Scheme: p.Scheme, Verified: p.Verified, Legacy: p.Legacy, SecretID: p.SecretID, DeliveryID: p.DeliveryID, Attempt: p.Attempt, ReplayOf: p.ReplayOf}
+	v := provenanceView{Scheme: p.Scheme, Verified: p.Verified, Legacy: p.Legacy, SecretID: p.SecretID,
+		DeliveryID: p.DeliveryID, Attempt: p.Attempt, ReplayOf: p.ReplayOf}
 	if !p.Signed.IsZero() {
 		v.Signed = new(p.Signed.UTC())
-		if p.ReplayOf == "" { // a copy has the time of its making
+		if p.ReplayOf == "" { // the time of a copy is that of the replay
 			v.Age = new(e.Time.Sub(p.Signed).Seconds())
 		}
 	}
 	return v
 }
 
-// appendProvenance appends a member to the object at b's end.
+// appendProvenance adds the member provenance to the JSON object at the end of b.
 func appendProvenance(b []byte, v provenanceView) []byte {
 	b = append(b[:len(b)-1], `,"provenance":`...)
 	b = append(b, encode(v)...)

@@ -7,35 +7,36 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
 const (
-	exportPage  = 200      // events read at a time; the log ends a page earlier by its size
-	exportChunk = 64 << 10 // bytes handed on at a time
-	// exportPart is how large an answer gets where it has to be held as a whole: Lambda takes 6 MB, and in base64 this is 5.3.
+	exportPage  = 200      // events per read; the log also bounds a page by its size
+	exportChunk = 64 << 10 // bytes per write
+	// exportPart bounds an answer that is kept in memory as a whole. In base64 it has 5.6 MB; Lambda accepts 6 MB.
 	exportPart = 4 << 20
 )
 
-// pullWriter is a ResponseWriter that can ask for the body while it sends it, so that no more of it than a piece is held. next gives the next piece, and
-// io.EOF behind the last. False: it cannot, for this request.
+// pullWriter is a ResponseWriter that calls next for one piece of the body after another, so that only one is in
+// memory. next returns io.EOF after the last. Pull returns false if the writer cannot do that for this request.
 type pullWriter interface {
 	Pull(next func(context.Context) ([]byte, error)) bool
 }
 
-// export is a channel on its way out as lines of JSON: an event each, then one that says where to go on.
+// export is a channel as lines of JSON: one for each event, then one with the cursor to continue from.
 type export struct {
 	api     *API
 	who     tenants.Principal
 	channel string
-	hidden  tenants.Hidden
+	hidden  hidden.Hidden
 
-	at, end int64           // the number of the last event given, and of the last one there was when the export began
-	events  []tenants.Event // read, and not given yet
-	tail    bool            // the last line has been given
+	at, end int64           // the numbers of the last event written and of the last one when the export began
+	events  []tenants.Event // read and not yet written
+	tail    bool            // the last line has been written
 }
 
-// exportChannel gives all of a channel that retention shows, as it ends when the request comes. Whoever can send while it reads sends all of it; else an
-// answer is a part, and its last line says where the next begins.
+// exportChannel answers with all events of a channel within retention, up to the last one at the time of the request.
+// A pullWriter sends all of them; otherwise the answer is a part, and its last line has the cursor of the next part.
 func (a *API) exportChannel(c *call) (answer, error) {
 	name, err := c.channel()
 	if err != nil {
@@ -53,10 +54,10 @@ func (a *API) exportChannel(c *call) (answer, error) {
 		return answer{}, err
 	}
 	x := &export{api: a, who: c.who, channel: name, at: after, end: end}
-	return answer{http.StatusOK, x}, x.read(c.ctx) // so that what can be refused is, before the answer begins
+	return answer{http.StatusOK, x}, x.read(c.ctx) // read now, so that errors get a status of their own
 }
 
-// read reads a page where none is left, under the rights and limits that the reader has by then.
+// read reads the next page if all events are written. It checks the caller's rights and limits each time.
 func (x *export) read(ctx context.Context) (err error) {
 	if len(x.events) > 0 || x.at >= x.end {
 		return nil
@@ -66,7 +67,7 @@ func (x *export) read(ctx context.Context) (err error) {
 		return err
 	}
 	if ok, err := x.api.Gate.Allow(ctx, x.who, access.Channel(x.channel), access.Read); err != nil || !ok {
-		return tenants.Errorf(tenants.Forbidden, "forbidden", "The right to read the channel is gone.")
+		return tenants.Errorf(tenants.Forbidden, "forbidden", "the caller no longer has the right to read the channel")
 	}
 	if x.hidden, err = x.api.Gate.Hidden(ctx, x.who); err != nil {
 		return err
@@ -75,14 +76,14 @@ func (x *export) read(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(page.Events) == 0 { // retention has passed the rest by
+	if len(page.Events) == 0 { // the rest is no longer within retention
 		x.at = x.end
 	}
 	x.events = page.Events
 	return nil
 }
 
-// line returns the next event's line, nil behind the last.
+// line returns the next event's line, nil after the last.
 func (x *export) line(ctx context.Context) ([]byte, error) {
 	if err := x.read(ctx); err != nil {
 		return nil, err
@@ -94,13 +95,13 @@ func (x *export) line(ctx context.Context) ([]byte, error) {
 	return append(appendEvent(nil, x.who, &x.events[0], x.hidden), '\n'), nil
 }
 
-// taken goes on behind the line given last.
-func (x *export) taken() {
+// advance moves to the event after the one that line returned.
+func (x *export) advance() {
 	x.at, x.events = x.events[0].Seq, x.events[1:]
 }
 
-// last is the last line: where the next part begins, or that there is none.
-func (x *export) last() []byte {
+// lastLine returns the last line: the cursor of the next part, or null if there is none.
+func (x *export) lastLine() []byte {
 	x.tail = true
 	if x.at < x.end {
 		cursor := string(tenants.AppendCursor(nil, 0, []int64{x.at}))
@@ -113,7 +114,7 @@ type exportEnd struct {
 	Next *string `json:"next_cursor"`
 }
 
-// pull gives the next lines, a chunk of them.
+// pull returns the next chunk of lines.
 func (x *export) pull(ctx context.Context) (b []byte, err error) {
 	for len(b) < exportChunk && !x.tail {
 		line, err := x.line(ctx)
@@ -121,10 +122,10 @@ func (x *export) pull(ctx context.Context) (b []byte, err error) {
 			return nil, err
 		}
 		if line == nil {
-			return append(b, x.last()...), nil
+			return append(b, x.lastLine()...), nil
 		}
 		b = append(b, line...)
-		x.taken()
+		x.advance()
 	}
 	if len(b) == 0 {
 		return nil, io.EOF
@@ -132,7 +133,7 @@ func (x *export) pull(ctx context.Context) (b []byte, err error) {
 	return b, nil
 }
 
-// part gives as many lines as an answer holds that is held as a whole.
+// part returns lines of at most exportPart bytes, and always at least one event if there is any.
 func (x *export) part(ctx context.Context) (b []byte, err error) {
 	for {
 		line, err := x.line(ctx)
@@ -140,10 +141,10 @@ func (x *export) part(ctx context.Context) (b []byte, err error) {
 			return nil, err
 		}
 		if line == nil || len(b) > 0 && len(b)+len(line) > exportPart {
-			return append(b, x.last()...), nil
+			return append(b, x.lastLine()...), nil
 		}
 		b = append(b, line...)
-		x.taken()
+		x.advance()
 	}
 }
 

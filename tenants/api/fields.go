@@ -13,36 +13,37 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// maxDepth bounds how deep arrays and objects of a request nest, an event's data included.
+// maxDepth bounds how deeply arrays and objects in a request may nest, an event's data included.
 const maxDepth = 128
 
-// fields is a JSON object of a request, read member by member. Whatever is wrong with a member is collected, so that one
-// answer names all of them, and err refuses every member that nobody asked for.
+// fields is a JSON object in a request, which is read member by member. It collects the errors, so that one answer
+// names all of them. The method err also refuses all members that were not read.
 type fields struct {
 	pointer string
 	members map[string]json.RawMessage
 	order   []string
 	known   map[string]bool
-	refused *[]tenants.FieldError // shared with the objects inside
+	refused *[]tenants.FieldError // shared with nested objects
 }
 
 // parseFields reads a body that must be one JSON object. Errors: kind Invalid, codes invalid_json, json_too_deep and
 // duplicate_key.
 func parseFields(b []byte) (*fields, error) {
 	if !utf8.Valid(b) {
-		return nil, tenants.Errorf(tenants.Invalid, "invalid_json", "The body is not valid UTF-8.")
+		return nil, tenants.Errorf(tenants.Invalid, "invalid_json", "the body is not valid UTF-8")
 	}
 	if tenants.NestsDeeper(b, maxDepth) {
-		return nil, tenants.Errorf(tenants.Invalid, "json_too_deep", "The body nests deeper than %d levels.", maxDepth)
+		return nil, tenants.Errorf(tenants.Invalid, "json_too_deep", "the body nests deeper than %d levels", maxDepth)
 	}
 	return parseObject(b, "", new([]tenants.FieldError))
 }
 
 func parseObject(b []byte, pointer string, refused *[]tenants.FieldError) (*fields, error) {
 	malformed := func() error {
-		return tenants.Errorf(tenants.Invalid, "invalid_json", "The body must be one JSON object and nothing else.")
+		return tenants.Errorf(tenants.Invalid, "invalid_json", "the body must be one JSON object and nothing else")
 	}
-	f := &fields{pointer: pointer, members: make(map[string]json.RawMessage), known: make(map[string]bool), refused: refused}
+	f := &fields{pointer: pointer, members: make(map[string]json.RawMessage), known: make(map[string]bool),
+		refused: refused}
 	d := json.NewDecoder(bytes.NewReader(b))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, malformed()
@@ -58,8 +59,9 @@ func parseObject(b []byte, pointer string, refused *[]tenants.FieldError) (*fiel
 			return nil, malformed()
 		}
 		if _, twice := f.members[name]; twice {
-			return nil, &tenants.Error{Kind: tenants.Invalid, Code: "duplicate_key", Detail: "A member is given twice.",
-				Fields: []tenants.FieldError{{Pointer: f.at(name), Detail: "is given twice"}}}
+			return nil, &tenants.Error{Kind: tenants.Invalid, Code: "duplicate_key",
+				Detail: "the body has a member twice",
+				Fields: []tenants.FieldError{{Pointer: f.pointerTo(name), Detail: "is given twice"}}}
 		}
 		f.members[name] = value
 		f.order = append(f.order, name)
@@ -73,8 +75,8 @@ func parseObject(b []byte, pointer string, refused *[]tenants.FieldError) (*fiel
 	return f, nil
 }
 
-// at is the JSON pointer (RFC 6901) of a member; a sender's own name is cut to a length that an answer can carry.
-func (f *fields) at(name string) string {
+// pointerTo returns the JSON pointer (RFC 6901) of a member. It truncates long names to keep the answer short.
+func (f *fields) pointerTo(name string) string {
 	if len(name) > 64 {
 		name = strings.ToValidUTF8(name[:64], "") + "…"
 	}
@@ -82,17 +84,17 @@ func (f *fields) at(name string) string {
 }
 
 func (f *fields) refuse(name, why string) {
-	*f.refused = append(*f.refused, tenants.FieldError{Pointer: f.at(name), Detail: why})
+	*f.refused = append(*f.refused, tenants.FieldError{Pointer: f.pointerTo(name), Detail: why})
 }
 
-// has tells whether the member is there, and from then on takes it for known.
+// has reports whether the member is present, and marks it as known.
 func (f *fields) has(name string) bool {
 	f.known[name] = true
 	_, ok := f.members[name]
 	return ok
 }
 
-// require refuses the request where one of the members is missing.
+// require refuses the request if one of the members is missing.
 func (f *fields) require(names ...string) {
 	for _, n := range names {
 		if !f.has(n) {
@@ -101,7 +103,8 @@ func (f *fields) require(names ...string) {
 	}
 }
 
-// readOnly refuses the request where one of the members is there: an answer has it, and a request cannot set it.
+// readOnly refuses the request if one of the members is present. Answers have these members, but requests cannot set
+// them.
 func (f *fields) readOnly(names ...string) {
 	for _, n := range names {
 		if f.has(n) {
@@ -110,19 +113,19 @@ func (f *fields) readOnly(names ...string) {
 	}
 }
 
-// isNull tells whether the member is there and null, which clears what has a value by default.
+// isNull reports whether the member is present and null, which clears a value or restores its default.
 func (f *fields) isNull(name string) bool {
 	return f.has(name) && string(f.members[name]) == "null"
 }
 
-// raw returns the member's bytes as they came, nil where it is missing.
+// raw returns the member's unchanged bytes, nil if it is missing.
 func (f *fields) raw(name string) json.RawMessage {
 	f.has(name)
 	return f.members[name]
 }
 
-// text returns a string member, "" where it is missing. It is valid UTF-8 without control characters, and without the
-// U+FFFD that a lone surrogate decodes to.
+// text returns a string member, "" if it is missing. It is valid UTF-8 without control characters and without U+FFFD,
+// to which lone surrogates decode.
 func (f *fields) text(name string) string {
 	if !f.has(name) {
 		return ""
@@ -134,7 +137,15 @@ func (f *fields) text(name string) string {
 	return s
 }
 
-// lines is text that may have line ends and tabs in it.
+// textOrNull is text that accepts null as "".
+func (f *fields) textOrNull(name string) string {
+	if f.isNull(name) {
+		return ""
+	}
+	return f.text(name)
+}
+
+// lines is text that may contain line breaks and tabs.
 func (f *fields) lines(name string) (s string) {
 	if !f.has(name) {
 		return ""
@@ -144,7 +155,7 @@ func (f *fields) lines(name string) (s string) {
 		return ""
 	}
 	if _, why := visible(strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)); why != "" {
-		f.refuse(name, why)
+		f.refuse(name, why+" other than tabs and line breaks")
 	}
 	return s
 }
@@ -159,38 +170,56 @@ func textOf(raw json.RawMessage) (s, why string) {
 func visible(s string) (_, why string) {
 	for _, c := range s {
 		if unicode.IsControl(c) || c == utf8.RuneError {
-			return "", "must not hold control characters"
+			return "", "must not contain control characters"
 		}
 	}
 	return s, ""
 }
 
-// texts returns an array of strings, at most limit of them; nil where it is missing.
-func (f *fields) texts(name string, limit int) []string {
+// optional returns what read makes of the member, nil if it is missing.
+func optional[T any](f *fields, name string, read func(name string) T) *T {
 	if !f.has(name) {
 		return nil
 	}
-	var raws []json.RawMessage
-	if f.members[name][0] != '[' || json.Unmarshal(f.members[name], &raws) != nil {
-		f.refuse(name, "must be an array of strings")
+	return new(read(name))
+}
+
+// array returns the elements of an array member, at most limit of them; nil if it is missing or refused. of says what
+// the elements must be, which the caller checks.
+func (f *fields) array(name, of string, limit int) (elements []json.RawMessage) {
+	if !f.has(name) {
 		return nil
 	}
-	if len(raws) > limit {
+	if f.members[name][0] != '[' || json.Unmarshal(f.members[name], &elements) != nil {
+		f.refuse(name, "must be an array of "+of)
+		return nil
+	}
+	if len(elements) > limit {
 		f.refuse(name, "must have at most "+strconv.Itoa(limit)+" elements")
+		return nil
+	}
+	return elements
+}
+
+// texts returns an array of at most limit strings, nil if it is missing.
+func (f *fields) texts(name string, limit int) []string {
+	raws := f.array(name, "strings", limit)
+	if raws == nil {
 		return nil
 	}
 	list := make([]string, 0, len(raws))
 	for i, raw := range raws {
 		s, why := textOf(raw)
 		if why != "" {
-			*f.refused = append(*f.refused, tenants.FieldError{Pointer: f.at(name) + "/" + strconv.Itoa(i), Detail: why})
+			*f.refused = append(*f.refused, tenants.FieldError{Pointer: f.pointerTo(name) + "/" + strconv.Itoa(i),
+				Detail: why})
 		}
 		list = append(list, s)
 	}
 	return list
 }
 
-// integer returns a whole number between low and high, 0 where it is missing.
+// integer returns a whole number from low to high, 0 if it is missing.
 func (f *fields) integer(name string, low, high int64) int64 {
 	if !f.has(name) {
 		return 0
@@ -203,20 +232,20 @@ func (f *fields) integer(name string, low, high int64) int64 {
 	return n
 }
 
-// share returns a number above 0 and at most 1, 0 where it is missing.
+// share returns a number above 0 and at most 1, or 0 if it is missing.
 func (f *fields) share(name string) float64 {
 	if !f.has(name) {
 		return 0
 	}
 	n, err := strconv.ParseFloat(string(f.members[name]), 64)
 	if err != nil || !(n > 0 && n <= 1) {
-		f.refuse(name, "must be a number above 0, and at most 1")
+		f.refuse(name, "must be a number above 0 and at most 1")
 		return 0
 	}
 	return n
 }
 
-// flag returns true or false, false where the member is missing.
+// flag returns a boolean member, false if it is missing.
 func (f *fields) flag(name string) bool {
 	if !f.has(name) {
 		return false
@@ -231,8 +260,8 @@ func (f *fields) flag(name string) bool {
 	return false
 }
 
-// object returns an object member, nil where it is missing or no object. The caller reads its members and calls its
-// refuseUnknown; what is wrong with them is in the outer err.
+// object returns an object member, nil if it is missing or not an object. The caller reads its members and calls its
+// refuseUnknown; their errors are in the outer err.
 func (f *fields) object(name string) (*fields, error) {
 	if !f.has(name) {
 		return nil, nil
@@ -241,27 +270,19 @@ func (f *fields) object(name string) (*fields, error) {
 		f.refuse(name, "must be an object")
 		return nil, nil
 	}
-	return parseObject(f.members[name], f.at(name), f.refused)
+	return parseObject(f.members[name], f.pointerTo(name), f.refused)
 }
 
-// objects returns an array of objects, at most limit of them; nil where it is missing or none. The caller reads the members of each and
-// calls its refuseUnknown; what is wrong with them is in the outer err.
+// objects returns an array of at most limit objects, nil if it is missing or not an array. The caller reads the
+// members of each and calls its refuseUnknown; their errors are in the outer err.
 func (f *fields) objects(name string, limit int) ([]*fields, error) {
-	if !f.has(name) {
-		return nil, nil
-	}
-	var raws []json.RawMessage
-	if f.members[name][0] != '[' || json.Unmarshal(f.members[name], &raws) != nil {
-		f.refuse(name, "must be an array of objects")
-		return nil, nil
-	}
-	if len(raws) > limit {
-		f.refuse(name, "must have at most "+strconv.Itoa(limit)+" elements")
+	raws := f.array(name, "objects", limit)
+	if raws == nil {
 		return nil, nil
 	}
 	list := make([]*fields, 0, len(raws))
 	for i, raw := range raws {
-		at := f.at(name) + "/" + strconv.Itoa(i)
+		at := f.pointerTo(name) + "/" + strconv.Itoa(i)
 		if raw[0] != '{' {
 			*f.refused = append(*f.refused, tenants.FieldError{Pointer: at, Detail: "must be an object"})
 			continue
@@ -275,7 +296,7 @@ func (f *fields) objects(name string, limit int) ([]*fields, error) {
 	return list, nil
 }
 
-// refuseUnknown refuses every member that was not asked for so far.
+// refuseUnknown refuses all members that have not been read.
 func (f *fields) refuseUnknown() {
 	for _, name := range f.order {
 		if !f.known[name] {
@@ -284,8 +305,8 @@ func (f *fields) refuseUnknown() {
 	}
 }
 
-// err is to be called once all members were asked for: nil, or kind Unprocessable, code invalid_fields, with a pointer for
-// each member that is refused (the first 20).
+// err returns nil, or an error of kind Unprocessable and code invalid_fields with the pointers of the first 20
+// refused members. The caller must have read all members.
 func (f *fields) err() error {
 	f.refuseUnknown()
 	if len(*f.refused) == 0 {
@@ -295,5 +316,6 @@ func (f *fields) err() error {
 	if len(list) > 20 {
 		list = list[:20]
 	}
-	return &tenants.Error{Kind: tenants.Unprocessable, Code: "invalid_fields", Detail: "Some members of the body are refused.", Fields: list}
+	return &tenants.Error{Kind: tenants.Unprocessable, Code: "invalid_fields",
+		Detail: "some members of the body are invalid; errors lists them", Fields: list}
 }

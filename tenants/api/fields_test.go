@@ -52,7 +52,11 @@ func TestABodyThatIsNotOnePlainObjectIsRefused(t *testing.T) {
 }
 
 func TestEveryRefusedMemberIsNamedByItsPointer(t *testing.T) {
-	f, err := parseFields([]byte(`{"id":"x","name":7,"tags":["a",1,"b\u0000"],"many":["a","b","c"],"n":1.5,"big":11,"end":"yes","in":{"x":1,"y":"z"},
+	f,
+		err := parseFields(
+		[]byte(
+			`{"id":"x","name":7,"tags":["a",1,"b\u0000"],"many":["a","b","c"],"n":1.5,"big":11,"end":"yes",
+		"in":{"x":1,"y":"z"},
 		"o":[],"a/b~c":1,"lone":"\ud800","NAME":"case counts","nul":null}`))
 	if err != nil {
 		t.Fatal(err)
@@ -70,22 +74,24 @@ func TestEveryRefusedMemberIsNamedByItsPointer(t *testing.T) {
 	f.object("o")
 	in, err := f.object("in")
 	if err != nil || in == nil {
-		t.Fatalf("object: %v", err)
+		t.Fatalf("object returns %v, %v, want an object", in, err)
 	}
 	in.text("y")
 	in.refuseUnknown()
 	e, ok := errors.AsType[*tenants.Error](f.err())
 	if !ok || e.Kind != tenants.Unprocessable || e.Code != "invalid_fields" {
-		t.Fatalf("got %v", e)
+		t.Fatalf("got %v, want Unprocessable invalid_fields", e)
 	}
 	var got []string
 	for _, r := range e.Fields {
 		got = append(got, r.Pointer+" "+r.Detail)
 	}
 	want := []string{
-		"/missing is required", "/id is read-only", "/name must be a string", "/lone must not hold control characters", "/nul must be a string",
-		"/tags/1 must be a string", "/tags/2 must not hold control characters", "/many must have at most 2 elements",
-		"/n must be a whole number from 0 to 10", "/big must be a whole number from 0 to 10", "/end must be true or false", "/o must be an object",
+		"/missing is required", "/id is read-only", "/name must be a string",
+		"/lone must not contain control characters", "/nul must be a string",
+		"/tags/1 must be a string", "/tags/2 must not contain control characters", "/many must have at most 2 elements",
+		"/n must be a whole number from 0 to 10", "/big must be a whole number from 0 to 10",
+		"/end must be true or false", "/o must be an object",
 		"/in/x is unknown", "/a~1b~0c is unknown", "/NAME is unknown",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -102,7 +108,8 @@ func TestMembersKeepTheirBytes(t *testing.T) {
 	if got := string(f.raw("data")); got != data {
 		t.Errorf("data %s, want %s", got, data)
 	}
-	if f.text("s") != "é" || f.integer("n", -5, 5) != -3 || f.texts("l", 1)[0] != "x" || !f.flag("t") || f.text("none") != "" {
+	if f.text("s") != "é" || f.integer("n", -5, 5) != -3 || f.texts("l", 1)[0] != "x" || !f.flag("t") ||
+		f.text("none") != "" {
 		t.Error("a member was read wrongly")
 	}
 	if err := f.err(); err != nil {
@@ -122,6 +129,7 @@ func TestAThousandUnknownMembersMakeAShortAnswer(t *testing.T) {
 	}
 	e, _ := errors.AsType[*tenants.Error](f.err())
 	if len(e.Fields) != 20 || len(e.Fields[0].Pointer) > 80 {
-		t.Errorf("%d fields, the first pointer has %d bytes", len(e.Fields), len(e.Fields[0].Pointer))
+		t.Errorf("%d fields, the first pointer has %d bytes; want 20 and at most 80", len(e.Fields),
+			len(e.Fields[0].Pointer))
 	}
 }

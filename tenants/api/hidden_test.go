@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// raw returns a member of the answer byte for byte.
+// raw returns the unchanged bytes of a member of the answer.
 func raw(a answer, member string) string {
 	a.t.Helper()
 	var m map[string]json.RawMessage
@@ -29,25 +29,26 @@ func TestHiddenFieldsAreInNoAnswerToTheirRole(t *testing.T) {
 	w.setPolicy(ten, field)
 	for _, credential := range []string{viewer, token} {
 		if got := raw(w.do("GET", "/v1/events/"+id, credential, nil).want(200), "data"); got != seen {
-			t.Errorf("the event: %s", got)
+			t.Errorf("the event: %s, want %v", got, seen)
 		}
-		if got := w.do("GET", "/v1/channels/orders/events", credential, nil).want(200).get("data", 0, "data", "customer"); got != `{"name":"A"}` {
-			t.Errorf("the history: %s", got)
+		got := w.do("GET", "/v1/channels/orders/events", credential, nil).want(200).get("data", 0, "data", "customer")
+		if got != `{"name":"A"}` {
+			t.Errorf(`the history: %s, want {"name":"A"}`, got)
 		}
 		if got := raw(w.do("GET", "/v1/events/"+other, credential, nil).want(200), "data"); got != full {
-			t.Errorf("another channel's event: %s", got)
+			t.Errorf("another channel's event: %s, want %v", got, full)
 		}
 	}
 	if got := raw(w.do("GET", "/v1/events/"+id, ten.key, nil).want(200), "data"); got != full {
-		t.Errorf("the owner sees %s", got)
+		t.Errorf("the owner sees %s, want %v", got, full)
 	}
 	w.setPolicy(ten)
 	if got := raw(w.do("GET", "/v1/events/"+id, viewer, nil).want(200), "data"); got != full {
-		t.Errorf("without the row: %s", got)
+		t.Errorf("without the row: %s, want %v", got, full)
 	}
 }
 
-// A body that is no JSON comes in by webhook alone.
+// A body that is not JSON can only come from a webhook.
 func TestAPayloadThatIsNoJSONIsWithheldFromARoleWithHiddenFields(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
@@ -57,9 +58,9 @@ func TestAPayloadThatIsNoJSONIsWithheldFromARoleWithHiddenFields(t *testing.T) {
 	w.pump()
 	w.setPolicy(ten, hidden("role:viewer", "email"))
 	if got := raw(w.do("GET", "/v1/events/"+id, viewer, nil).want(200), "data"); got != `{"withheld":true}` {
-		t.Errorf("the viewer sees %s", got)
+		t.Errorf(`the viewer sees %s, want {"withheld":true}`, got)
 	}
 	if got := w.do("GET", "/v1/events/"+id, ten.key, nil).want(200).get("data"); got != `{"email":"a@b.example"` {
-		t.Errorf("the owner sees %s", got)
+		t.Errorf(`the owner sees %s, want {"email":"a@b.example"`, got)
 	}
 }

@@ -16,22 +16,23 @@ import (
 const (
 	rowIdempotency tenants.Kind = "idem" // {tenant}, hash of method, path, token subject and key
 	keepAnswers                 = 24*time.Hour + time.Minute
-	maxInFlight                 = time.Minute // how long a request may hold its key; a process that died lets go by it
+	maxInFlight                 = time.Minute // how long a request holds its key, even if its process dies
 )
 
-// remembered is what is stored under an idempotency key: that a request with it is in flight, then its answer. The answer holds
-// no secret.
-type remembered struct {
+// storedAnswer is the row of an idempotency key. It says that a request is in flight, then has the answer, without
+// secrets.
+type storedAnswer struct {
 	Request string    // hex SHA-256 of the query and body
-	Until   time.Time // in flight until then at most; zero once there is an answer
+	Until   time.Time // in flight until then at the latest; zero once there is an answer
 	Status  int
 	Body    json.RawMessage
 }
 
-// once handles a call that creates something, at most once per Idempotency-Key. What the handler refuses is forgotten, so that a
-// request can be mended and sent again under its key. After an Unavailable the outcome is unknown to the handler, too: the key is
-// let go, and sending the request again may create a second thing, which is the lesser evil against an answer that nobody gets.
-func (a *API) once(w http.ResponseWriter, c *call) (answer, error) {
+// handleOnce handles a call that creates something, at most once per Idempotency-Key. If the handler refuses the
+// request, the key is released, so that the client can correct the request and send it again. An error of kind
+// Unavailable, whose outcome is unknown, also releases the key: a retry may then create a second object, but
+// otherwise the client could never get an answer.
+func (a *API) handleOnce(w http.ResponseWriter, c *call) (answer, error) {
 	key, err := idempotencyKey(c.r)
 	if err != nil {
 		return answer{}, err
@@ -39,8 +40,9 @@ func (a *API) once(w http.ResponseWriter, c *call) (answer, error) {
 	if key == "" {
 		return a.handle(c)
 	}
-	row := tenants.Key{Tenant: c.who.Tenant, Kind: rowIdempotency, Sort: tenants.DerivedID("", c.r.Method, c.r.URL.Path, c.who.Subject, key)}
-	mine := remembered{Request: requestHash(c), Until: time.Now().UTC().Add(maxInFlight)}
+	row := tenants.Key{Tenant: c.who.Tenant, Kind: rowIdempotency,
+		Sort: tenants.DerivedID("", c.r.Method, c.r.URL.Path, c.who.Subject, key)}
+	mine := storedAnswer{Request: requestHash(c), Until: time.Now().UTC().Add(maxInFlight)}
 	version, earlier, err := a.claim(c.ctx, row, mine)
 	if err != nil {
 		return answer{}, err
@@ -50,37 +52,41 @@ func (a *API) once(w http.ResponseWriter, c *call) (answer, error) {
 		return answer{earlier.Status, earlier.Body}, nil
 	}
 	out, err := a.handle(c)
-	// The client may be gone by now; what came of its request is kept for its next try all the same.
+	// Store the answer for the client's next try even if the client has disconnected.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
 	defer cancel()
 	if err != nil {
 		if freed := a.Table.Write(ctx, tenants.Delete(row, tenants.At(version))); freed != nil {
-			a.Logger.Warn("an idempotency key stays in flight until it lapses", "request_id", w.Header().Get("Request-Id"), "error", freed.Error())
+			a.Logger.Warn("idempotency key was not released; it stays in flight until it expires",
+				"request_id", c.requestID, "error", freed.Error())
 		}
 		return answer{}, err
 	}
-	done := remembered{Request: mine.Request, Status: out.status, Body: encode(shownAgain(out.body))}
-	if kept := a.Table.Write(ctx, tenants.Put(row, encode(done), time.Now().Add(keepAnswers), tenants.At(version))); kept != nil {
-		a.Logger.Warn("an answer is not remembered", "request_id", w.Header().Get("Request-Id"), "error", kept.Error())
+	done := storedAnswer{Request: mine.Request, Status: out.status, Body: encode(redacted(out.body))}
+	put := tenants.Put(row, encode(done), time.Now().Add(keepAnswers), tenants.At(version))
+	if kept := a.Table.Write(ctx, put); kept != nil {
+		a.Logger.Warn("answer was not stored", "request_id", c.requestID, "error", kept.Error())
 	}
 	return out, nil
 }
 
-// claim takes the key for this request, or returns what an earlier one with the same content was answered. Errors: Unprocessable
-// idempotency_key_reused, Conflict idempotency_key_in_flight.
-func (a *API) claim(ctx context.Context, row tenants.Key, mine remembered) (version int64, earlier *remembered, err error) {
+// claim takes the key for this request, or returns the answer to an earlier request with the same content. Errors:
+// Unprocessable idempotency_key_reused, Conflict idempotency_key_in_flight.
+func (a *API) claim(
+	ctx context.Context, row tenants.Key, mine storedAnswer,
+) (version int64, earlier *storedAnswer, err error) {
 	inFlight := &tenants.Error{Kind: tenants.Conflict, Code: "idempotency_key_in_flight",
-		Detail: "A request with this Idempotency-Key is still being handled."}
+		Detail: "another request with this Idempotency-Key is in progress"}
 	free := tenants.Absent()
 	switch found, err := a.Table.Get(ctx, row); {
 	case err == nil:
-		var r remembered
+		var r storedAnswer
 		if err := json.Unmarshal(found.Body, &r); err != nil {
 			return 0, nil, err
 		}
 		if r.Request != mine.Request {
 			return 0, nil, tenants.Errorf(tenants.Unprocessable, "idempotency_key_reused",
-				"This Idempotency-Key came with another request before; every request needs one of its own.")
+				"the Idempotency-Key was used with a different request; each request needs its own key")
 		}
 		if r.Until.IsZero() {
 			return 0, &r, nil
@@ -111,7 +117,8 @@ func idempotencyKey(r *http.Request) (string, error) {
 	if len(values) == 0 {
 		return "", nil
 	}
-	bad := tenants.Errorf(tenants.Invalid, "invalid_idempotency_key", "An Idempotency-Key is 1 to 255 printable ASCII characters, given once.")
+	bad := tenants.Errorf(tenants.Invalid, "invalid_idempotency_key",
+		"the Idempotency-Key must be 1 to 255 printable ASCII characters, given once")
 	if len(values) > 1 || values[0] == "" || len(values[0]) > 255 {
 		return "", bad
 	}
@@ -130,14 +137,14 @@ func requestHash(c *call) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func shownAgain(body any) any {
+func redacted(body any) any {
 	if s, ok := body.(secretive); ok {
 		return s.withoutSecrets()
 	}
 	return body
 }
 
-// encode writes v as JSON. Bytes that are JSON already stay as they are.
+// encode returns v as JSON. It does not change a json.RawMessage.
 func encode(v any) []byte {
 	if raw, ok := v.(json.RawMessage); ok {
 		return raw
@@ -146,7 +153,7 @@ func encode(v any) []byte {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic("api: what a handler answers always encodes: " + err.Error())
+		panic("api: a handler's answer cannot be encoded: " + err.Error())
 	}
 	return bytes.TrimRight(b.Bytes(), "\n")
 }

@@ -31,19 +31,21 @@ func TestARequestSentAgainUnderItsKeyGetsItsAnswerWithoutSecrets(t *testing.T) {
 	} {
 		first := w.do("POST", path, c.credential, c.body, "Idempotency-Key", "once")
 		again := w.do("POST", path, c.credential, c.body, "Idempotency-Key", "once").want(first.status)
-		if first.status >= 300 || first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" {
-			t.Errorf("%s: %d %v, then %v", path, first.status, first.header, again.header)
+		if first.status >= 300 || first.header.Get("Idempotent-Replayed") != "" ||
+			again.header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s: %d %v, then %v; want Idempotent-Replayed in the second answer alone", path, first.status,
+				first.header, again.header)
 		}
 		if got, want := again.body, without(t, first.body, c.shownOnce); string(without(t, got, "")) != string(want) {
 			t.Errorf("%s: replayed %s, want %s", path, got, want)
 		}
 	}
 	if n := w.do("GET", "/v1/sources", ten.key, nil).want(200).length("data"); n != 2 {
-		t.Errorf("%d sources", n)
+		t.Errorf("%d sources, want 2", n)
 	}
 }
 
-// without is body without one member, its members in order of their names.
+// without returns body without one member, its members sorted by name.
 func without(t *testing.T, body []byte, member string) []byte {
 	t.Helper()
 	var v map[string]any
@@ -56,11 +58,11 @@ func without(t *testing.T, body []byte, member string) []byte {
 		member = inner
 	}
 	if member != "" && m[member] == nil {
-		t.Errorf("%s has no %s to begin with", body, member)
+		t.Errorf("the first answer is %s, want the member %s", body, member)
 	}
 	delete(m, member)
 	if member == "secret" || member == "" {
-		delete(m, "url") // of a source, whose address comes with its secret
+		delete(m, "url") // of a source, whose URL contains a secret
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -73,7 +75,8 @@ func TestNoSecretIsStoredUnderAnIdempotencyKey(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
 	a := w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "once").want(201)
-	row, err := w.table.Get(t.Context(), tenants.Key{Tenant: tenants.TenantID(ten.id), Kind: "idem", Sort: tenants.DerivedID("", "POST", "/v1/sources", "", "once")})
+	row, err := w.table.Get(t.Context(), tenants.Key{Tenant: tenants.TenantID(ten.id), Kind: "idem",
+		Sort: tenants.DerivedID("", "POST", "/v1/sources", "", "once")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +86,7 @@ func TestNoSecretIsStoredUnderAnIdempotencyKey(t *testing.T) {
 		}
 	}
 	if left := time.Until(row.Expires); left < 24*time.Hour {
-		t.Errorf("forgotten after %v", left)
+		t.Errorf("an answer is kept for %v, want at least 24 hours", left)
 	}
 }
 
@@ -93,7 +96,8 @@ func TestAKeyWithAnotherBodyIs422AndWithAnotherPathOrTenantIsAnother(t *testing.
 	w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201)
 	w.do("POST", "/v1/sources", ten.key, sourceBody+" ", "Idempotency-Key", "k").want(422, "idempotency_key_reused")
 	w.do("POST", "/v1/keys", ten.key, `{"name":"ci","role":"viewer"}`, "Idempotency-Key", "k").want(201)
-	if a := w.do("POST", "/v1/sources", other.key, sourceBody, "Idempotency-Key", "k").want(201); a.header.Get("Idempotent-Replayed") != "" {
+	a := w.do("POST", "/v1/sources", other.key, sourceBody, "Idempotency-Key", "k").want(201)
+	if a.header.Get("Idempotent-Replayed") != "" {
 		t.Error("one tenant got another's answer")
 	}
 }
@@ -113,7 +117,8 @@ func TestAKeyWhoseRequestIsInFlightIs409AndComesFreeWhenItsProcessDied(t *testin
 		w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201)
 		ice.Thaw()
 		<-first
-		if a := w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201); a.header.Get("Idempotent-Replayed") != "true" {
+		a := w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201)
+		if a.header.Get("Idempotent-Replayed") != "true" {
 			t.Error("not replayed")
 		}
 	})
@@ -122,7 +127,8 @@ func TestAKeyWhoseRequestIsInFlightIs409AndComesFreeWhenItsProcessDied(t *testin
 func TestARefusedRequestIsNotRemembered(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
-	w.do("POST", "/v1/sources", ten.key, `{"name":"","provider":"github","channel":"a"}`, "Idempotency-Key", "k").want(422)
+	w.do("POST", "/v1/sources", ten.key, `{"name":"","provider":"github","channel":"a"}`, "Idempotency-Key",
+		"k").want(422)
 	w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201)
 }
 
@@ -134,12 +140,12 @@ func TestAKeyIsForgottenAfterADay(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201)
 		if n := w.do("GET", "/v1/sources", ten.key, nil).want(200).length("data"); n != 1 {
-			t.Errorf("%d sources after a day", n)
+			t.Errorf("%d sources after a day, want 1", n)
 		}
 		time.Sleep(2 * time.Minute)
 		w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201)
 		if n := w.do("GET", "/v1/sources", ten.key, nil).want(200).length("data"); n != 2 {
-			t.Errorf("%d sources", n)
+			t.Errorf("%d sources, want 2", n)
 		}
 	})
 }
@@ -151,7 +157,8 @@ func TestKeysThatAreNoneAre400(t *testing.T) {
 		w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", key).want(400, "invalid_idempotency_key")
 	}
 	r := request("POST", "/v1/sources", sourceBody)
-	r.Header = map[string][]string{"Authorization": {"Bearer " + ten.key}, "Content-Type": {"application/json"}, "Idempotency-Key": {"a", "a"}}
+	r.Header = map[string][]string{"Authorization": {"Bearer " + ten.key}, "Content-Type": {"application/json"},
+		"Idempotency-Key": {"a", "a"}}
 	w.send(r, []byte(sourceBody)).want(400, "invalid_idempotency_key")
 	w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", strings.Repeat("k", 255)).want(201)
 }
@@ -159,12 +166,15 @@ func TestKeysThatAreNoneAre400(t *testing.T) {
 func TestAFailedWriteIs503AndTheKeyIsFree(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
-	w.table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "Write" && c.Keys[0].Kind == "list/sources" })
-	if a := w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(503); a.header.Get("Retry-After") == "" {
+	w.table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
+		return c.Method == "Write" && c.Keys[0].Kind == "list/sources"
+	})
+	a := w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(503)
+	if a.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
 	w.do("POST", "/v1/sources", ten.key, sourceBody, "Idempotency-Key", "k").want(201)
-	if !strings.Contains(w.logged.String(), "request failed for now") {
+	if !strings.Contains(w.logged.String(), "request failed temporarily") {
 		t.Error("nothing was logged")
 	}
 }

@@ -9,15 +9,16 @@ import (
 	"testing"
 )
 
-// Two tenants with everything alike, channel names included, and every credential of the one sent with every id of the other.
+// Two tenants have the same objects, channel names included. Each credential of the one is used with each id of the
+// other.
 
-// estate is a tenant with one of everything, and the texts that only it may see.
+// estate is a tenant with one object of each kind, and texts that only this tenant may see.
 type estate struct {
 	tenant
-	credentials map[string]string // by what they are
-	ids         map[string]string // by the kind of thing: the path's first word below /v1
-	marks       []string          // what must never reach anybody else
-	hook        string            // the path of its source
+	credentials map[string]string // by kind
+	ids         map[string]string // by the path's first segment after /v1
+	marks       []string          // must not reach another tenant
+	hook        string            // the path of the source's URL
 }
 
 func (w *world) estate(name string) estate {
@@ -33,23 +34,27 @@ func (w *world) estate(name string) estate {
 	s := w.source(e.tenant, "orders")
 	e.ids["sources"], e.ids["tenants"], e.hook = s.id, e.id, s.path
 	e.ids["secrets"] = w.do("GET", "/v1/sources/"+s.id, e.key, nil).want(200).get("secrets", 0, "id")
-	e.ids["endpoints"] = w.do("POST", "/v1/endpoints", e.key, `{"name":"`+name+`","url":"https://hooks.example.com/","headers":{"X-Tenant":"`+name+`"}}`).want(201).get("id")
-	e.ids["proxies"] = w.do("POST", "/v1/proxies", e.key, `{"name":"`+name+`","url":"https://stream.example.com/"}`).want(201).get("id")
+	e.ids["endpoints"] = w.do("POST", "/v1/endpoints", e.key,
+		`{"name":"`+name+`","url":"https://hooks.example.com/","headers":{"X-Tenant":"`+name+`"}}`).want(201).get("id")
+	e.ids["proxies"] = w.do("POST", "/v1/proxies", e.key,
+		`{"name":"`+name+`","url":"https://stream.example.com/"}`).want(201).get("id")
 	e.ids["events"] = w.publish(e.tenant, "orders", fmt.Sprintf("%q", "only "+name+" reads this"))
 	w.catchUp()
 	e.ids["deliveries"] = w.delivered(e.tenant, e.ids["events"], e.ids["endpoints"])
-	e.ids["replays"] = w.do("POST", "/v1/replays", e.key, `{"endpoint":"`+e.ids["endpoints"]+`","since":"2026-01-02T00:00:00Z"}`).want(202).get("id")
+	e.ids["replays"] = w.do("POST", "/v1/replays", e.key,
+		`{"endpoint":"`+e.ids["endpoints"]+`","since":"2026-01-02T00:00:00Z"}`).want(202).get("id")
 	w.setPolicy(e.tenant, right("user:"+e.id, "channel:orders", "publish", "allow"))
 	job := w.do("POST", "/v1/jobs", e.key, `{"name":"`+name+`"}`).want(201)
 	e.ids["jobs"] = job.get("id")
 	e.marks = append(e.marks, e.ids["jobs"], job.get("token"))
 	w.pump()
 	e.ids["connections"] = w.hub.open(e.tenant, "alice", "orders")
-	e.marks = append(e.marks, e.ids["connections"], e.ids["deliveries"], e.ids["replays"], e.ids["endpoints"], e.ids["proxies"], e.id, name, s.id, strings.TrimPrefix(s.path, "/in/"), e.ids["secrets"], e.ids["events"])
+	e.marks = append(e.marks, e.ids["connections"], e.ids["deliveries"], e.ids["replays"], e.ids["endpoints"],
+		e.ids["proxies"], e.id, name, s.id, strings.TrimPrefix(s.path, "/in/"), e.ids["secrets"], e.ids["events"])
 	return e
 }
 
-// path fills a route's braces with ids of e, or with ids of nobody.
+// path replaces the parameters of a route with ids of e, or with unknown ids.
 func (e estate) path(route string, of func(kind string) string) string {
 	filled := route
 	kind := strings.Split(route, "/")[2]
@@ -59,13 +64,15 @@ func (e estate) path(route string, of func(kind string) string) string {
 	return strings.Replace(filled, "{token}", "x", 1)
 }
 
-// nobodys are ids as they should be of things that do not exist.
+// nobodys returns a well-formed id of an object that does not exist.
 func nobodys(kind string) string {
-	prefix := map[string]string{"keys": "key_", "sources": "src_", "tenants": "ten_", "secrets": "sec_", "events": "evt_", "connections": "con_", "endpoints": "end_", "proxies": "prx_", "deliveries": "dlv_", "replays": "rpl_", "jobs": "job_"}[kind]
+	prefix := map[string]string{"keys": "key_", "sources": "src_", "tenants": "ten_", "secrets": "sec_",
+		"events": "evt_", "connections": "con_", "endpoints": "end_", "proxies": "prx_", "deliveries": "dlv_",
+		"replays": "rpl_", "jobs": "job_"}[kind]
 	return prefix + "01k9zq3v8d2m4n6p8r0t2v4x6z"
 }
 
-// bodies are requests that each route would take from whoever may.
+// bodies are valid bodies for the routes.
 func isolationBody(method, path string) any {
 	switch {
 	case method != http.MethodPost && method != http.MethodPut && method != http.MethodPatch:
@@ -110,11 +117,16 @@ func isolationBody(method, path string) any {
 
 var requestID = regexp.MustCompile(`req_[0-9a-z]{26}`)
 
-// snapshot is all that e shows to its owner.
+// snapshot returns all objects of e as its owner sees them.
 func (w *world) snapshot(e estate) string {
 	var b strings.Builder
-	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/policies", "/v1/sources", "/v1/sources/" + e.ids["sources"], "/v1/endpoints", "/v1/endpoints/" + e.ids["endpoints"], "/v1/endpoints/" + e.ids["endpoints"] + "/secret", "/v1/proxies", "/v1/proxies/" + e.ids["proxies"], "/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/events", "/v1/connections", "/v1/jobs", "/v1/jobs/" + e.ids["jobs"],
-		"/v1/deliveries", "/v1/deliveries/" + e.ids["deliveries"], "/v1/dead-letters", "/v1/replays/" + e.ids["replays"]} {
+	for _, path := range []string{"/v1/tenant", "/v1/keys", "/v1/policies", "/v1/sources",
+		"/v1/sources/" + e.ids["sources"], "/v1/endpoints", "/v1/endpoints/" + e.ids["endpoints"],
+		"/v1/endpoints/" + e.ids["endpoints"] + "/secret", "/v1/proxies", "/v1/proxies/" + e.ids["proxies"],
+		"/v1/channels", "/v1/channels/orders/events", "/v1/events/" + e.ids["events"], "/v1/events", "/v1/connections",
+		"/v1/jobs", "/v1/jobs/" + e.ids["jobs"],
+		"/v1/deliveries", "/v1/deliveries/" + e.ids["deliveries"], "/v1/dead-letters",
+		"/v1/replays/" + e.ids["replays"]} {
 		b.Write(w.do("GET", path, e.key, nil).want(200).body)
 		b.WriteByte('\n')
 	}
@@ -135,7 +147,8 @@ func TestNoCredentialOfATenantReachesAnythingOfAnother(t *testing.T) {
 	tried := 0
 	for _, route := range names {
 		for method := range paths.Value(route).Operations() {
-			if elsewhere(route) || method == http.MethodDelete && route == "/v1/tenant" { // which ends the caller's own
+			// deletes the caller's own tenant
+			if elsewhere(route) || method == http.MethodDelete && route == "/v1/tenant" {
 				continue
 			}
 			foreign := other.path(route, func(kind string) string { return other.ids[kind] })
@@ -146,36 +159,38 @@ func TestNoCredentialOfATenantReachesAnythingOfAnother(t *testing.T) {
 				body := isolationBody(method, route)
 				a := w.do(method, foreign, credential, body, "If-Match", "*")
 				if strings.Contains(route, "{id}") && a.status != 404 && a.status != 401 && a.status != 403 {
-					t.Errorf("%s: %d %s", said, a.status, a.body)
+					t.Errorf("%s: got %d %s, want 401, 403 or 404", said, a.status, a.body)
 				}
 				if a.status == 403 && !roleRefusal(a.code()) {
-					t.Errorf("%s: 403 %s", said, a.body)
+					t.Errorf("%s: got 403 %s, want a refusal of the role", said, a.body)
 				}
 				for _, mark := range other.marks {
 					if strings.Contains(string(a.body), mark) {
-						t.Errorf("%s: shows %s: %s", said, mark, a.body)
+						t.Errorf("%s: got %s, want the body without %s", said, a.body, mark)
 					}
 				}
 				if foreign == absent {
 					continue
 				}
 				b := w.do(method, absent, credential, body)
-				if got, want := requestID.ReplaceAll(a.body, nil), requestID.ReplaceAll(b.body, nil); a.status != b.status || string(got) != string(want) {
-					t.Errorf("%s: what is not theirs gives %d %s, and what is not there %d %s", said, a.status, got, b.status, want)
+				if got, want := requestID.ReplaceAll(a.body, nil),
+					requestID.ReplaceAll(b.body, nil); a.status != b.status || string(got) != string(want) {
+					t.Errorf("%s: another tenant's object gives %d %s, want %d %s as for an unknown one", said,
+						a.status, got, b.status, want)
 				}
 			}
 		}
 	}
 	w.pump()
 	if tried < 100 {
-		t.Errorf("only %d requests were tried", tried)
+		t.Errorf("%d requests were tried, want at least 100", tried)
 	}
 	if after := w.snapshot(other); after != before {
-		t.Errorf("the other tenant saw a change:\n%s\nand before:\n%s", after, before)
+		t.Errorf("the other tenant saw a change:\n%s\nwant:\n%s", after, before)
 	}
 }
 
-// roleRefusal tells whether a 403 was about what the credential may do at all, before anything was looked up.
+// roleRefusal reports whether a 403 is about the credential's rights, independent of any object.
 func roleRefusal(code string) bool { return code == "forbidden" || code == "api_key_required" }
 
 func TestAnOwnersKeyGets404ForEveryIDOfAnotherTenant(t *testing.T) {
@@ -188,7 +203,7 @@ func TestAnOwnersKeyGets404ForEveryIDOfAnotherTenant(t *testing.T) {
 			}
 			foreign := other.path(path, func(kind string) string { return other.ids[kind] })
 			if a := w.do(method, foreign, one.key, isolationBody(method, path)); a.status != 404 {
-				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
+				t.Errorf("%s %s: %d %s, want status 404", method, path, a.status, a.body)
 			}
 		}
 	}
@@ -199,10 +214,11 @@ func TestAnOwnersKeyGets404ForEveryIDOfAnotherTenant(t *testing.T) {
 func TestATenantInABodyAQueryOrAHeaderCountsForNothing(t *testing.T) {
 	w := newWorld(t)
 	one, other := w.tenant("One"), w.tenant("Other")
-	w.do("POST", "/v1/keys", one.key, `{"name":"x","role":"viewer","tenant":"`+other.id+`"}`).want(422, "invalid_fields")
+	w.do("POST", "/v1/keys", one.key, `{"name":"x","role":"viewer","tenant":"`+other.id+`"}`).want(422,
+		"invalid_fields")
 	a := w.do("GET", "/v1/tenant?tenant="+other.id, one.key, nil, "X-Tenant-Id", other.id).want(200)
 	if a.get("id") != one.id {
-		t.Errorf("%s", a.body)
+		t.Errorf("got %s, want id %v", a.body, one.id)
 	}
 }
 
@@ -226,6 +242,6 @@ func TestASignatureOfOneTenantsSourceIs401AtAnothersWithTheSameName(t *testing.T
 	w.hook(path, b.get("secret"), "d", "{}").want(202)
 	w.pump()
 	if n := w.do("GET", "/v1/channels/a/events", one.key, nil).want(200).length("data"); n != 0 {
-		t.Errorf("one tenant has %d of another's events", n)
+		t.Errorf("one tenant has %d of another's events, want 0", n)
 	}
 }

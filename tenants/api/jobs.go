@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/job"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -34,10 +35,11 @@ type jobErrorView struct {
 	Message string `json:"message"`
 }
 
-func viewJob(j tenants.Job) jobView {
+func viewJob(j job.Job) jobView {
 	v := jobView{
-		ID: j.ID, Name: j.Name, Channel: j.Channel, State: string(j.State), Percent: j.Percent, Step: j.Step, Message: j.Message, Result: j.Result,
-		Timeout: seconds(j.Timeout), Revision: j.Revision, Created: j.Created.UTC(), Reported: j.Reported.UTC(), Ended: optionalTime(j.Ended),
+		ID: j.ID, Name: j.Name, Channel: j.Channel, State: string(j.State), Percent: j.Percent, Step: j.Step,
+		Message: j.Message, Result: j.Result, Timeout: seconds(j.Timeout), Revision: j.Revision,
+		Created: j.Created.UTC(), Reported: j.Reported.UTC(), Ended: optionalTime(j.Ended),
 	}
 	if j.Error != nil {
 		v.Error = &jobErrorView{j.Error.Code, j.Error.Message}
@@ -45,7 +47,7 @@ func viewJob(j tenants.Job) jobView {
 	return v
 }
 
-// newJobView is a job that was just made, with what its browser and its worker need. Neither is kept.
+// newJobView is a new job with the token for its browser and the URL for its worker. Neither is stored.
 type newJobView struct {
 	jobView
 	Token     string `json:"token,omitempty"`
@@ -59,7 +61,7 @@ func (v newJobView) withoutSecrets() any {
 
 func (v newJobView) objectID() string { return v.ID }
 
-// reportedView answers a report. A worker whose job nobody looks at can do something else.
+// reportedView answers a report. Subscribers lets a worker stop if nobody follows the job.
 type reportedView struct {
 	ID          string  `json:"id"`
 	State       string  `json:"state"`
@@ -69,25 +71,15 @@ type reportedView struct {
 }
 
 func (a *API) listJobs(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Jobs.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]jobView, 0, len(found))
-	for _, j := range found {
-		v := viewJob(j)
-		v.Result = nil // which may be large, and is with the job itself
-		views = append(views, v)
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Jobs.List, func(j job.Job) jobView {
+		j.Result = nil // it may be large; the job itself shows it
+		return viewJob(j)
+	})
 }
 
 func (a *API) createJob(c *call) (answer, error) {
-	c.fields.readOnly("id", "token", "report_url", "state", "percent", "result", "error", "revision", "created_at", "reported_at", "ended_at")
+	c.fields.readOnly("id", "token", "report_url", "state", "percent", "result", "error", "revision", "created_at",
+		"reported_at", "ended_at")
 	spec := a.jobSpec(c)
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -102,10 +94,10 @@ func (a *API) createJob(c *call) (answer, error) {
 	return a.showNewJob(c, j)
 }
 
-// runJob makes a job that an endpoint does. Who may have an endpoint posted to may run it.
+// runJob creates a job that an endpoint does. The caller needs the right to write to the endpoint.
 func (a *API) runJob(c *call) (answer, error) {
 	c.fields.require("endpoint")
-	spec := tenants.JobRunSpec{JobSpec: a.jobSpec(c), Endpoint: c.fields.text("endpoint"), Data: c.fields.raw("data")}
+	spec := job.RunSpec{Spec: a.jobSpec(c), Endpoint: c.fields.text("endpoint"), Data: c.fields.raw("data")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -125,17 +117,19 @@ func (a *API) runJob(c *call) (answer, error) {
 	return a.showNewJob(c, j)
 }
 
-func (a *API) jobSpec(c *call) tenants.JobSpec {
-	spec := tenants.JobSpec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
+func (a *API) jobSpec(c *call) job.Spec {
+	spec := job.Spec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
 	if c.fields.has("timeout_seconds") {
-		spec.Timeout = time.Duration(c.fields.integer("timeout_seconds", 1, int64(tenants.MaxJobTimeout/time.Second))) * time.Second
+		most := int64(job.MaxJobTimeout / time.Second)
+		spec.Timeout = time.Duration(c.fields.integer("timeout_seconds", 1, most)) * time.Second
 	}
 	return spec
 }
 
-// allowJobChannel: a channel that the caller names may have more in it than the job, and who gets the job's token hears all of that.
+// allowJobChannel checks the caller's rights for a channel that the caller names. Other events can be in that
+// channel, and the job's token can read all of them.
 func (a *API) allowJobChannel(c *call, channel string) error {
-	if channel == "" || !tenants.ValidChannel(channel) { // what is no channel the domain refuses
+	if channel == "" || !tenants.ValidChannel(channel) { // the domain refuses an invalid name
 		return nil
 	}
 	for _, action := range []string{access.Publish, access.Subscribe} {
@@ -146,48 +140,31 @@ func (a *API) allowJobChannel(c *call, channel string) error {
 	return nil
 }
 
-// showNewJob mints the token, which hears that channel alone and lives as long as the job may.
-func (a *API) showNewJob(c *call, j tenants.Job) (answer, error) {
-	made, err := a.Tokens.Mint(c.ctx, c.who.Tenant, token.Spec{Subject: j.ID, Channels: []string{j.Channel}, TTL: token.MaxTTL})
+// showNewJob mints the job's token, which can read the job's channel only, and answers with the job.
+func (a *API) showNewJob(c *call, j job.Job) (answer, error) {
+	made, err := a.Tokens.Mint(c.ctx, c.who.Tenant,
+		token.Spec{Subject: j.ID, Channels: []string{j.Channel}, TTL: token.MaxTTL})
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusCreated, newJobView{viewJob(j), made.Raw, a.PublicURL + "/v1/reports/" + a.Jobs.JobToken(j)}}, nil
+	reports := a.PublicURL + "/v1/reports/" + a.Jobs.JobToken(j)
+	return answer{http.StatusCreated, newJobView{viewJob(j), made.Raw, reports}}, nil
 }
 
 func (a *API) getJob(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixJob)
-	if err != nil {
-		return answer{}, err
-	}
-	j, err := a.Jobs.Get(c.ctx, c.who.Tenant, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewJob(j)}, nil
+	return answerByID(c, tenants.PrefixJob, http.StatusOK, a.Jobs.Get, viewJob)
 }
 
 func (a *API) cancelJob(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixJob)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := c.fields.err(); err != nil {
-		return answer{}, err
-	}
-	j, err := a.Jobs.Cancel(c.ctx, c.who.Tenant, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewJob(j)}, nil
+	return answerByID(c, tenants.PrefixJob, http.StatusOK, a.Jobs.Cancel, viewJob)
 }
 
 func (a *API) progressJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *tenants.JobReport) error { progressOf(c.fields, r); return nil })
+	return a.reportJob(c, func(r *job.Report) error { progressOf(c.fields, r); return nil })
 }
 
 func (a *API) logJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *tenants.JobReport) error {
+	return a.reportJob(c, func(r *job.Report) error {
 		c.fields.require("lines")
 		linesOf(c.fields, r)
 		return nil
@@ -195,7 +172,7 @@ func (a *API) logJob(c *call) (answer, error) {
 }
 
 func (a *API) completeJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *tenants.JobReport) error {
+	return a.reportJob(c, func(r *job.Report) error {
 		r.Complete = true
 		resultOf(c.fields, r)
 		return nil
@@ -203,14 +180,14 @@ func (a *API) completeJob(c *call) (answer, error) {
 }
 
 func (a *API) failJob(c *call) (answer, error) {
-	return a.reportJob(c, func(r *tenants.JobReport) error {
+	return a.reportJob(c, func(r *job.Report) error {
 		c.fields.require("error")
 		return errorOf(c.fields, r)
 	})
 }
 
-// reportJob takes a report from whoever has a key.
-func (a *API) reportJob(c *call, read func(*tenants.JobReport) error) (answer, error) {
+// reportJob accepts a report made with an API key.
+func (a *API) reportJob(c *call, read func(*job.Report) error) (answer, error) {
 	id, err := c.id("id", tenants.PrefixJob)
 	if err != nil {
 		return answer{}, err
@@ -218,7 +195,7 @@ func (a *API) reportJob(c *call, read func(*tenants.JobReport) error) (answer, e
 	return a.report(c, c.who.Tenant, id, read)
 }
 
-// reportByToken takes a report from whoever has the job's report URL. It may be all in one: progress, lines and the end.
+// reportByToken accepts a report sent to the job's report URL. It may have progress, log lines and the end in one body.
 func (a *API) reportByToken(c *call) (answer, error) {
 	tenant, id, err := a.Jobs.OpenToken(c.r.PathValue("token"))
 	if err != nil {
@@ -233,12 +210,12 @@ func (a *API) reportByToken(c *call) (answer, error) {
 	if a.Observe != nil {
 		a.Observe(c.ctx, tenant)
 	}
-	return a.report(c, tenant, id, func(r *tenants.JobReport) error {
+	return a.report(c, tenant, id, func(r *job.Report) error {
 		progressOf(c.fields, r)
 		linesOf(c.fields, r)
 		if c.fields.has("error") {
 			if c.fields.has("result") {
-				c.fields.refuse("result", "must not stand beside error")
+				c.fields.refuse("result", "must not be given together with error")
 			}
 			return errorOf(c.fields, r)
 		}
@@ -248,8 +225,8 @@ func (a *API) reportByToken(c *call) (answer, error) {
 	})
 }
 
-func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*tenants.JobReport) error) (answer, error) {
-	var r tenants.JobReport
+func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*job.Report) error) (answer, error) {
+	var r job.Report
 	if err := read(&r); err != nil {
 		return answer{}, err
 	}
@@ -260,10 +237,11 @@ func (a *API) report(c *call, tenant tenants.TenantID, id string, read func(*ten
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, reportedView{j.ID, string(j.State), j.Percent, j.Revision, a.Subscribers(c.ctx, tenant, j.Channel)}}, nil
+	subscribers := a.Subscribers(c.ctx, tenant, j.Channel)
+	return answer{http.StatusOK, reportedView{j.ID, string(j.State), j.Percent, j.Revision, subscribers}}, nil
 }
 
-func progressOf(f *fields, r *tenants.JobReport) {
+func progressOf(f *fields, r *job.Report) {
 	if raw := f.raw("percent"); raw != nil {
 		p, err := strconv.ParseFloat(string(raw), 64)
 		if err != nil || p < 0 || p > 100 {
@@ -271,27 +249,15 @@ func progressOf(f *fields, r *tenants.JobReport) {
 		}
 		r.Percent = &p
 	}
-	if f.has("step") {
-		r.Step = new(f.text("step"))
-	}
-	if f.has("message") {
-		r.Message = new(f.text("message"))
-	}
+	r.Step = optional(f, "step", f.text)
+	r.Message = optional(f, "message", f.text)
 }
 
-// linesOf reads lines as programs write them: unlike other texts they may hold what does not show.
-func linesOf(f *fields, r *tenants.JobReport) {
-	raw := f.raw("lines")
-	if raw == nil {
-		return
-	}
-	var lines []*string
-	if raw[0] != '[' || json.Unmarshal(raw, &lines) != nil || len(lines) > tenants.MaxJobLines {
-		f.refuse("lines", "must be an array of strings, at most "+strconv.Itoa(tenants.MaxJobLines))
-		return
-	}
-	for _, line := range lines {
-		if line == nil {
+// linesOf reads log lines, which may contain control characters, unlike other texts.
+func linesOf(f *fields, r *job.Report) {
+	for _, raw := range f.array("lines", "strings", job.MaxJobLines) {
+		var line *string
+		if json.Unmarshal(raw, &line) != nil || line == nil {
 			f.refuse("lines", "must be an array of strings")
 			return
 		}
@@ -299,20 +265,20 @@ func linesOf(f *fields, r *tenants.JobReport) {
 	}
 }
 
-func resultOf(f *fields, r *tenants.JobReport) {
+func resultOf(f *fields, r *job.Report) {
 	if raw := f.raw("result"); raw != nil && !f.isNull("result") {
 		r.Result = raw
 	}
 }
 
-// errorOf reads what a job failed of: a text, or code and message.
-func errorOf(f *fields, r *tenants.JobReport) error {
+// errorOf reads a job's error: a string, or an object with code and message.
+func errorOf(f *fields, r *job.Report) error {
 	raw := f.raw("error")
 	if raw == nil {
 		return nil
 	}
 	if raw[0] == '"' {
-		r.Error = &tenants.JobError{Message: f.text("error")}
+		r.Error = &job.Error{Message: f.text("error")}
 		return nil
 	}
 	e, err := f.object("error")
@@ -320,7 +286,7 @@ func errorOf(f *fields, r *tenants.JobReport) error {
 		return err
 	}
 	e.require("message")
-	r.Error = &tenants.JobError{Code: e.text("code"), Message: e.text("message")}
+	r.Error = &job.Error{Code: e.text("code"), Message: e.text("message")}
 	e.refuseUnknown()
 	return nil
 }

@@ -6,14 +6,15 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
-// keyView is an API key as answers show it: Secret only where it was made.
+// keyView is an API key as answers show it. Secret is present only in the answer that creates it.
 type keyView struct {
 	ID      string     `json:"id"`
 	Name    string     `json:"name"`
 	Role    string     `json:"role"`
-	KID     string     `json:"kid,omitempty"` // a signer's
+	KID     string     `json:"kid,omitempty"` // of a signer
 	Created time.Time  `json:"created_at"`
 	Expires *time.Time `json:"expires_at"`
 	Secret  string     `json:"secret,omitempty"`
@@ -24,7 +25,7 @@ func (v keyView) withoutSecrets() any {
 	return v
 }
 
-func viewKey(k tenants.APIKey, secret string) keyView {
+func viewKey(k account.APIKey, secret string) keyView {
 	return keyView{k.ID, k.Name, k.Role, k.KID, k.Created.UTC(), optionalTime(k.Expires), secret}
 }
 
@@ -37,25 +38,13 @@ func optionalTime(t time.Time) *time.Time {
 }
 
 func (a *API) listKeys(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Keys.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]keyView, 0, len(found))
-	for _, k := range found {
-		views = append(views, viewKey(k, ""))
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Keys.List, func(k account.APIKey) keyView { return viewKey(k, "") })
 }
 
 func (a *API) createKey(c *call) (answer, error) {
 	c.fields.require("name", "role")
 	c.fields.readOnly("id", "kid", "created_at", "expires_at", "secret")
-	spec := tenants.KeySpec{Name: c.fields.text("name"), Role: c.fields.text("role")}
+	spec := account.KeySpec{Name: c.fields.text("name"), Role: c.fields.text("role")}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -81,7 +70,7 @@ func (a *API) deleteKey(c *call) (answer, error) {
 }
 
 func (a *API) rotateKey(c *call) (answer, error) {
-	overlap := c.fields.integer("overlap_seconds", 0, int64(tenants.MaxKeyOverlap/time.Second))
+	overlap := c.fields.integer("overlap_seconds", 0, int64(account.MaxKeyOverlap/time.Second))
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}
@@ -96,7 +85,8 @@ func (a *API) rotateKey(c *call) (answer, error) {
 	return answer{http.StatusCreated, viewKey(k, secret)}, nil
 }
 
-// changeableKey is the path's key, if the caller has to do with keys of its role: whoever rotates a key gets its successor.
+// changeableKey returns the id in the path if the caller may manage keys of that key's role. Without the check a
+// caller could rotate a key of a higher role and get its successor.
 func (a *API) changeableKey(c *call) (string, error) {
 	id, err := c.id("id", tenants.PrefixKey)
 	if err != nil {

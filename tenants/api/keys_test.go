@@ -12,11 +12,11 @@ func TestAKeysSecretIsShownOnce(t *testing.T) {
 	ten := w.tenant("Acme")
 	id, secret := w.key(ten, "viewer")
 	if !strings.HasPrefix(secret, "hk_live_") {
-		t.Errorf("the secret is %d bytes and no key", len(secret))
+		t.Errorf("the secret has %d bytes, want it to begin with hk_live_", len(secret))
 	}
 	list := w.do("GET", "/v1/keys", ten.key, nil).want(200)
 	if list.length("data") != 2 || list.get("data", 1, "id") != id || strings.Contains(string(list.body), "secret") {
-		t.Errorf("%s", list.body)
+		t.Errorf("got %s, want 2 elements in data, data.1.id %v, the body without secret", list.body, id)
 	}
 }
 
@@ -25,9 +25,13 @@ func TestKeysDoWhatTheirRolesGive(t *testing.T) {
 	ten := w.tenant("Acme")
 	w.publish(ten, "a", "1")
 	for role, may := range map[string]map[string]int{
-		"admin":     {"GET /v1/keys": 200, "GET /v1/sources": 200, "GET /v1/channels/a": 200, "POST /v1/channels/a/events": 202, "DELETE /v1/tenant": 403, "PATCH /v1/tenant": 200, "DELETE /v1/channels/a": 204},
-		"publisher": {"GET /v1/keys": 403, "GET /v1/sources": 403, "GET /v1/channels/a": 403, "POST /v1/channels/a/events": 202, "GET /v1/tenant": 403, "GET /v1/channels": 200, "GET /v1/limits": 403},
-		"viewer":    {"GET /v1/keys": 403, "POST /v1/tokens": 403, "GET /v1/channels/a": 200, "GET /v1/channels/a/events": 200, "POST /v1/channels/a/events": 403, "DELETE /v1/channels/a": 403},
+		"admin": {"GET /v1/keys": 200, "GET /v1/sources": 200, "GET /v1/channels/a": 200,
+			"POST /v1/channels/a/events": 202, "DELETE /v1/tenant": 403, "PATCH /v1/tenant": 200,
+			"DELETE /v1/channels/a": 204},
+		"publisher": {"GET /v1/keys": 403, "GET /v1/sources": 403, "GET /v1/channels/a": 403,
+			"POST /v1/channels/a/events": 202, "GET /v1/tenant": 403, "GET /v1/channels": 200, "GET /v1/limits": 403},
+		"viewer": {"GET /v1/keys": 403, "POST /v1/tokens": 403, "GET /v1/channels/a": 200,
+			"GET /v1/channels/a/events": 200, "POST /v1/channels/a/events": 403, "DELETE /v1/channels/a": 403},
 	} {
 		_, key := w.key(ten, role)
 		for request, status := range may {
@@ -48,7 +52,7 @@ func TestASignersSecretAuthenticatesNothing(t *testing.T) {
 	ten := w.tenant("Acme")
 	a := w.do("POST", "/v1/keys", ten.key, `{"name":"backend","role":"signer"}`).want(201)
 	if a.get("kid") == "null" {
-		t.Errorf("%s", a.body)
+		t.Errorf("got %s, want a kid", a.body)
 	}
 	w.do("GET", "/v1/channels", a.get("secret"), nil).want(401, "api_key_malformed")
 }
@@ -79,7 +83,7 @@ func TestARotatedKeyWorksForItsOverlapAndIs401After(t *testing.T) {
 		id, old := w.key(ten, "viewer")
 		a := w.do("POST", "/v1/keys/"+id+"/rotate", ten.key, `{"overlap_seconds":60}`).want(201)
 		if a.get("role") != "viewer" || a.get("id") == id {
-			t.Errorf("%s", a.body)
+			t.Errorf("got %s, want role viewer, id other than %v", a.body, id)
 		}
 		w.do("GET", "/v1/channels", a.get("secret"), nil).want(200)
 		w.do("GET", "/v1/channels", old, nil).want(200)
@@ -114,11 +118,12 @@ func TestCredentialsThatDoNotHold(t *testing.T) {
 	ten := w.tenant("Acme")
 	wrongSum := ten.key[:len(ten.key)-1] + string(rotated(ten.key[len(ten.key)-1]))
 	for name, c := range map[string]struct{ header, code string }{
-		"none is credential_missing":                    {"", "credential_missing"},
-		"basic is credential_malformed":                 {"Basic dXNlcjpwYXNz", "credential_malformed"},
-		"no scheme is credential_malformed":             {ten.key, "credential_malformed"},
-		"nothing after Bearer is credential_malformed":  {"Bearer ", "credential_malformed"},
-		"two in one header is credential_malformed":     {"Bearer " + ten.key + ", Bearer " + ten.key, "credential_malformed"},
+		"none is credential_missing":                   {"", "credential_missing"},
+		"basic is credential_malformed":                {"Basic dXNlcjpwYXNz", "credential_malformed"},
+		"no scheme is credential_malformed":            {ten.key, "credential_malformed"},
+		"nothing after Bearer is credential_malformed": {"Bearer ", "credential_malformed"},
+		"two in one header is credential_malformed": {"Bearer " + ten.key + ", Bearer " + ten.key,
+			"credential_malformed"},
 		"a wrong checksum is api_key_malformed":         {"Bearer " + wrongSum, "api_key_malformed"},
 		"a truncated key is api_key_malformed":          {"Bearer " + ten.key[:40], "api_key_malformed"},
 		"a key in upper case is a token_malformed":      {"Bearer " + strings.ToUpper(ten.key), "token_malformed"},
@@ -133,7 +138,8 @@ func TestCredentialsThatDoNotHold(t *testing.T) {
 				a = w.do("GET", "/v1/channels", "", nil)
 			}
 			if a.status != 401 || a.code() != c.code || a.header.Get("WWW-Authenticate") == "" {
-				t.Errorf("%d %s %v", a.status, a.body, a.header["Www-Authenticate"])
+				t.Errorf("%d %s %v, want status 401, code %v, a WWW-Authenticate", a.status, a.body,
+					a.header["Www-Authenticate"], c.code)
 			}
 		})
 	}

@@ -2,8 +2,9 @@ package api
 
 import _ "embed"
 
-// OpenAPI is openapi.yaml, the contract of every route of the product, as served at /openapi.yaml. The file at the top of the
-// repository is a link to the one beside this package, since a package can only embed what is below it.
+// OpenAPI is openapi.yaml, the contract of all routes of the product, as served at /openapi.yaml. The file at the top
+// of the repository is a link to the one in this directory, because a package can embed only files of its own
+// directory.
 //
 //go:embed openapi.yaml
 var OpenAPI []byte

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 func (a *API) listTenants(c *call) (answer, error) {
@@ -43,9 +44,10 @@ func (a *API) createTenant(c *call) (answer, error) {
 	}
 	if patch.Plan != nil || patch.Limits != nil {
 		updated, err := a.Accounts.UpdateAsOperator(c.ctx, t.ID, patch)
-		if err != nil { // nobody has its key, so nobody misses it
-			if undone := a.Accounts.Delete(c.ctx, t.ID); undone != nil {
-				a.Logger.Warn("a tenant without its plan is left behind", "tenant", string(t.ID), "error", undone.Error())
+		if err != nil { // nobody has received the tenant's key, so it can be deleted
+			if undone := a.Erasure.Delete(c.ctx, t.ID); undone != nil {
+				a.Logger.Warn("tenant without its plan was not deleted", "tenant", string(t.ID),
+					"error", undone.Error())
 			}
 			return answer{}, err
 		}
@@ -54,11 +56,9 @@ func (a *API) createTenant(c *call) (answer, error) {
 	return answer{http.StatusCreated, newTenantView{viewTenant(t), viewKey(key, secret)}}, nil
 }
 
-// operatorPatch reads what only an operator may change.
-func operatorPatch(f *fields) (p tenants.OperatorPatch, err error) {
-	if f.has("plan") {
-		p.Plan = new(f.text("plan"))
-	}
+// operatorPatch reads the members that only an operator may change.
+func operatorPatch(f *fields) (p account.OperatorPatch, err error) {
+	p.Plan = optional(f, "plan", f.text)
 	limits, err := f.object("limits")
 	if err != nil || limits == nil {
 		return p, err
@@ -67,12 +67,12 @@ func operatorPatch(f *fields) (p tenants.OperatorPatch, err error) {
 	for _, name := range tenants.LimitNames() {
 		switch raw := limits.raw(name); {
 		case raw == nil:
-		case string(raw) == "null": // takes the override away
+		case string(raw) == "null": // removes the override
 			p.Limits[name] = nil
 		default:
 			n, ok := wholeNumber(raw)
 			if !ok {
-				limits.refuse(name, "must be a whole number, or null for the plan's")
+				limits.refuse(name, "must be a whole number of at least 0, or null for the plan's limit")
 				continue
 			}
 			p.Limits[name] = &n
@@ -87,7 +87,7 @@ func wholeNumber(raw json.RawMessage) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// tenantID is the path's tenant.
+// tenantID returns the tenant in the path.
 func (c *call) tenantID() (tenants.TenantID, error) {
 	id, err := c.id("id", tenants.PrefixTenant)
 	return tenants.TenantID(id), err

@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/access"
 )
 
-// ruleView is a row of a policy, in requests and answers: a right, a role given, or a field hidden.
+// ruleView is a row of a policy, in requests and answers: a right, a granted role or a hidden field.
 type ruleView struct {
 	Subject string `json:"subject"`
 	Role    string `json:"role,omitempty"`
@@ -20,7 +20,7 @@ type ruleView struct {
 	Channel string `json:"channel,omitempty"`
 }
 
-// policyView is a tenant's policy. Builtin are the rows that every tenant has, and nobody can change.
+// policyView is a tenant's policy. Builtin has the rows that all tenants share and cannot change.
 type policyView struct {
 	Version int64      `json:"version"`
 	Rows    []ruleView `json:"rows"`
@@ -49,8 +49,8 @@ func (a *API) getPolicies(c *call) (answer, error) {
 	return answer{http.StatusOK, viewPolicy(rules, version)}, nil
 }
 
-// putPolicies replaces all rows. Two people who edit at once must not undo each other's work without knowing, so the request has to
-// name the version that it was made from; "*" says that it does not care.
+// putPolicies replaces all rows. The request must name the version that it is based on in If-Match, so that
+// concurrent edits do not overwrite each other unnoticed; "*" matches any version.
 func (a *API) putPolicies(c *call) (answer, error) {
 	expected, err := ifMatch(c.r)
 	if err != nil {
@@ -69,14 +69,15 @@ func (a *API) putPolicies(c *call) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		if !expected.is(policyView{Version: now}.etag()) {
-			return answer{}, tenants.Errorf(tenants.PreconditionFailed, "policy_changed", "The policy is at version %d; read it and try again.", now)
+		if !expected.match(policyView{Version: now}.etag()) {
+			return answer{}, tenants.Errorf(tenants.PreconditionFailed, "policy_changed",
+				"the policy is at version %d; read it and try again", now)
 		}
 		version, err := a.Policies.Set(c.ctx, c.who.Tenant, rules, now)
 		if tenants.CodeOf(err) == "policy_changed" && try < tries {
-			continue // somebody was quicker: this is a matter of If-Match again
+			continue // another request was faster: compare If-Match with its version
 		}
-		a.Gate.Forget(c.who.Tenant) // whatever came of it
+		a.Gate.Forget(c.who.Tenant) // even after an error, since the write may have succeeded
 		if err != nil {
 			return answer{}, err
 		}
@@ -96,10 +97,11 @@ func rulesOf(f *fields) ([]access.Rule, error) {
 	for _, row := range list {
 		row.require("subject")
 		if row.has("domain") {
-			row.refuse("domain", "is not named: rows are for the own account, and for no other")
+			row.refuse("domain", "must not be given; rows always apply to the tenant's own account")
 		}
 		rules = append(rules, access.Rule{
-			Subject: row.text("subject"), Role: row.text("role"), Object: row.text("object"), Action: row.text("action"),
+			Subject: row.text("subject"), Role: row.text("role"), Object: row.text("object"),
+			Action: row.text("action"),
 			Effect: row.text("effect"), Channel: row.text("channel"),
 		})
 		row.refuseUnknown()
@@ -107,20 +109,22 @@ func rulesOf(f *fields) ([]access.Rule, error) {
 	return rules, f.err()
 }
 
-// preconditions are the entity tags of an If-Match (RFC 9110 section 13.1.1), compared strongly.
+// preconditions are the entity tags of an If-Match header (RFC 9110 section 13.1.1), which are compared strongly.
 type preconditions struct {
 	any  bool
 	tags []string
 }
 
-func (p preconditions) is(tag string) bool { return p.any || slices.Contains(p.tags, tag) }
+func (p preconditions) match(tag string) bool { return p.any || slices.Contains(p.tags, tag) }
 
-// ifMatch reads the header. Errors: PreconditionRequired where there is none (RFC 6585 section 3), Invalid invalid_if_match.
+// ifMatch reads the If-Match header. Errors: PreconditionRequired if it is missing (RFC 6585 section 3), Invalid
+// invalid_if_match.
 func ifMatch(r *http.Request) (p preconditions, err error) {
 	values := r.Header["If-Match"]
 	if len(values) == 0 {
 		return p, tenants.Errorf(tenants.PreconditionRequired, "precondition_required",
-			"The request must say by If-Match which version it replaces: the ETag of the answer that it was made from, or *.")
+			"the request must name the version that it replaces in If-Match: the ETag of the answer that it is "+
+				"based on, or *")
 	}
 	if len(values) == 1 && strings.TrimSpace(values[0]) == "*" {
 		return preconditions{any: true}, nil
@@ -128,8 +132,10 @@ func ifMatch(r *http.Request) (p preconditions, err error) {
 	for tag := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		tag = strings.TrimSpace(tag)
 		opaque, _ := strings.CutPrefix(tag, "W/")
-		if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' || strings.ContainsAny(opaque[1:len(opaque)-1], "\" \t") {
-			return p, tenants.Errorf(tenants.Invalid, "invalid_if_match", `If-Match must be an ETag as an answer gave it, with its quotes, or *.`)
+		if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' ||
+			strings.ContainsAny(opaque[1:len(opaque)-1], "\" \t") {
+			return p, tenants.Errorf(tenants.Invalid, "invalid_if_match",
+				"If-Match must be an ETag from an answer, with its quotes, or *")
 		}
 		p.tags = append(p.tags, tag)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-// checkView says whether somebody may do something, and what decided. A row of the tenant's has its place among them; Grants are
-// the places of the rows by which the subject came to the role that the deciding row names.
+// checkView says whether a subject may do something, and why. Row is the row that decided. Grants are the indexes of
+// the rows that grant the subject the role that the deciding row names.
 type checkView struct {
 	Allowed  bool          `json:"allowed"`
 	Reason   string        `json:"reason"`
@@ -27,14 +27,16 @@ type decidingView struct {
 	ruleView
 }
 
-// checkPolicies answers for anybody that the tenant's credentials can be: the holder of a key of a role, or a token's subject.
+// checkPolicies answers for any holder of a credential of the tenant: a key of a role, or a token of a subject.
 func (a *API) checkPolicies(c *call) (answer, error) {
 	c.fields.require("subject", "object", "action")
-	who := tenants.Principal{Tenant: c.who.Tenant, Roles: c.fields.texts("roles", token.MaxRoles), Channels: c.fields.texts("channels", token.MaxChannels)}
+	who := tenants.Principal{Tenant: c.who.Tenant, Roles: c.fields.texts("roles", token.MaxRoles),
+		Channels: c.fields.texts("channels", token.MaxChannels)}
 	subject, object, action := c.fields.text("subject"), c.fields.text("object"), c.fields.text("action")
 	c.checkSubject(&who, subject)
 	if c.fields.has("object") && !access.ValidTarget(object) {
-		c.fields.refuse("object", "must be channel:NAME, channels, token, tenant, policy, limits, usage, audit, trace, or a name after key:, source:, event: or connection:")
+		c.fields.refuse("object", "must be channel:NAME, key:NAME, source:NAME, event:NAME, connection:NAME, "+
+			"channels, token, tenant, policy, limits, usage, audit or trace")
 	}
 	if c.fields.has("action") && !access.ValidAction(action) {
 		c.fields.refuse("action", "must be read, write, publish, subscribe or manage")
@@ -47,15 +49,17 @@ func (a *API) checkPolicies(c *call) (answer, error) {
 		return answer{}, err
 	}
 	v := viewCheck(x)
-	if channel, ok := strings.CutPrefix(object, access.Channel("")); ok && x.Allowed && (action == access.Read || action == access.Subscribe) {
+	if channel, ok := strings.CutPrefix(object, access.Channel("")); ok && x.Allowed &&
+		(action == access.Read || action == access.Subscribe) {
 		v.Hidden = append(v.Hidden, x.Hidden.Fields(channel)...)
 	}
 	return answer{http.StatusOK, v}, nil
 }
 
-// viewCheck is the decision, without what is hidden.
+// viewCheck returns the decision without the hidden fields.
 func viewCheck(x access.Explanation) checkView {
-	v := checkView{Allowed: x.Allowed, Reason: string(x.Reason), Grants: x.Grants, Hidden: []string{}, Version: x.Version, Explains: explained(x)}
+	v := checkView{Allowed: x.Allowed, Reason: string(x.Reason), Grants: x.Grants, Hidden: []string{},
+		Version: x.Version, Explains: explanation(x)}
 	if x.Row >= 0 {
 		v.Row = &decidingView{x.Row, ruleView(x.Rule)}
 	}
@@ -65,8 +69,8 @@ func viewCheck(x access.Explanation) checkView {
 	return v
 }
 
-// checkSubject completes who: "role:NAME" is a key or a token of that role; "user:NAME", or a name without a kind, is a token's
-// subject, which has the role viewer where no roles are given, as a token has.
+// checkSubject completes who. "role:NAME" is a key or a token of that role. "user:NAME", or a name without a prefix,
+// is a token's subject, which has the role viewer if no roles are given, as a token has.
 func (c *call) checkSubject(who *tenants.Principal, subject string) {
 	if !c.fields.has("subject") {
 		return
@@ -83,33 +87,35 @@ func (c *call) checkSubject(who *tenants.Principal, subject string) {
 	}
 	for _, r := range who.Roles {
 		switch {
-		case tenants.ValidTokenRole(r) || isRole && (r == tenants.RoleOwner || r == tenants.RoleAdmin || r == tenants.RoleSigner):
+		case tenants.ValidTokenRole(r) || isRole && (r == tenants.RoleOwner || r == tenants.RoleAdmin ||
+			r == tenants.RoleSigner):
 		case isRole && r == role:
 			c.fields.refuse("subject", bad)
 		default:
-			c.fields.refuse("roles", "must be roles that a token can have: viewer, publisher, or names of your own in a-z, 0-9, _ and -")
+			c.fields.refuse("roles",
+				"must list roles that a token can have: viewer, publisher, or custom names of a-z, 0-9, _ and -")
 		}
 	}
 	for _, p := range who.Channels {
 		if !tenants.ValidChannelPattern(p) {
-			c.fields.refuse("channels", "must be channels' names, or names' first segments with .* behind, or *")
+			c.fields.refuse("channels", "must list channel names, prefixes such as orders.*, or *")
 		}
 	}
 }
 
-// explained says it in a sentence.
-func explained(x access.Explanation) string {
+// explanation returns the reason of the decision as a sentence.
+func explanation(x access.Explanation) string {
 	does := "denies"
 	if x.Allowed {
 		does = "allows"
 	}
 	switch x.Reason {
 	case access.ByRow:
-		return "Row " + strconv.Itoa(x.Row) + " of the policy " + does + " it."
+		return "row " + strconv.Itoa(x.Row) + " of the policy " + does + " it"
 	case access.ByBuiltin:
-		return "Row " + strconv.Itoa(x.Row) + " of the built-in rows " + does + " it."
+		return "row " + strconv.Itoa(x.Row) + " of the built-in rows " + does + " it"
 	case access.ByChannels:
-		return "The token's channels leave the object out, whatever rows say."
+		return "the token's channels do not include the object, so no row can allow it"
 	}
-	return "No row speaks of it, and what no row allows is denied."
+	return "no row applies, and everything that no row allows is denied"
 }

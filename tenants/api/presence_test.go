@@ -24,7 +24,7 @@ func TestAPublishToABoundChannelSaysWhetherItsClientHasLeft(t *testing.T) {
 		return body
 	}
 	if body := publish("client.7"); body["client_disconnected"] != true || body["subscribers"] != 0.0 {
-		t.Errorf("it has left: %v", body)
+		t.Errorf("the client has left: %v, want client_disconnected and 0 subscribers", body)
 	}
 	if left = false; publish("client.7")["client_disconnected"] != false {
 		t.Error("it has yet to come, and is said to have left")

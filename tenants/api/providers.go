@@ -8,14 +8,14 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// providerView is a row of the table of schemes, for people who set a source up.
+// providerView is a signature scheme, for people who set up a source.
 type providerView struct {
 	Name        string           `json:"name"`
 	Title       string           `json:"title"`
 	Docs        *string          `json:"docs"`
 	Verifies    bool             `json:"verifies"`
 	Signature   *markView        `json:"signature"`
-	Alternative *wayView         `json:"alternative"`
+	Alternative *alternativeView `json:"alternative"`
 	Legacy      []markView       `json:"legacy_signatures"`
 	Signed      *string          `json:"signed"`
 	Covers      string           `json:"covers"`
@@ -41,7 +41,7 @@ type markView struct {
 	Signed    string `json:"signed,omitempty"`
 }
 
-type wayView struct {
+type alternativeView struct {
 	Signature markView    `json:"signature"`
 	Secret    secretTerms `json:"secret"`
 }
@@ -110,9 +110,11 @@ func (a *API) getProvider(c *call) (answer, error) {
 
 func viewProvider(s signing.Scheme) providerView {
 	v := providerView{
-		Name: s.Name, Title: s.Title, Docs: known(s.Docs), Verifies: !s.None(), Legacy: []markView{}, ID: viewPlaces(s.ID[:]), Type: viewPlaces(s.Type[:]),
-		Covers: string(s.Covers()), SignsID: s.SignsID(), Methods: s.Methods(), Handshakes: viewHandshakes(s), Custom: string(s.Custom),
-		Retry: retryView{known(seconds(s.Retry.Timeout)), known(int64(s.Retry.Attempts)), known(seconds(s.Retry.Span)), s.Retry.Note, known(s.Retry.Source)},
+		Name: s.Name, Title: s.Title, Docs: nullable(s.Docs), Verifies: !s.None(), Legacy: []markView{},
+		ID: viewPlaces(s.ID[:]), Type: viewPlaces(s.Type[:]), Covers: string(s.Covers()), SignsID: s.SignsID(),
+		Methods: s.Methods(), Handshakes: viewHandshakes(s), Custom: string(s.Custom),
+		Retry: retryView{nullable(seconds(s.Retry.Timeout)), nullable(int64(s.Retry.Attempts)),
+			nullable(seconds(s.Retry.Span)), s.Retry.Note, nullable(s.Retry.Source)},
 	}
 	if s.Custom == signing.FixedTerms {
 		v.Custom = "fixed"
@@ -121,9 +123,9 @@ func viewProvider(s signing.Scheme) providerView {
 		return v
 	}
 	mark := viewMark(s.Mark)
-	v.Signature, v.Signed = &mark, known(s.Signed)
+	v.Signature, v.Signed = &mark, nullable(s.Signed)
 	if s.Also != (signing.Way{}) {
-		v.Alternative = &wayView{viewMark(s.Also.Mark), viewTerms(s.Also.Key)}
+		v.Alternative = &alternativeView{viewMark(s.Also.Mark), viewTerms(s.Also.Key)}
 	}
 	for _, m := range s.Legacy {
 		if m.Header != "" {
@@ -170,8 +172,8 @@ func viewHandshakes(s signing.Scheme) []handshakeView {
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-// known is nil for a zero value, which stands for what is not known.
-func known[T comparable](v T) *T {
+// nullable returns nil for the zero value, which means that the value is not known.
+func nullable[T comparable](v T) *T {
 	var zero T
 	if v == zero {
 		return nil

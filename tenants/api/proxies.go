@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
-// proxyView is a proxy as answers show it: of its headers the names, of its URL no value of the query, of its body the media type.
+// proxyView is a proxy as answers show it: its headers without values, its URL without the values of the query, and
+// only the media type of its body.
 type proxyView struct {
 	ID            string                   `json:"id"`
 	Name          string                   `json:"name"`
@@ -34,20 +36,16 @@ type parameterView struct {
 	Default   *string  `json:"default,omitempty"`
 }
 
-func viewProxy(p tenants.Proxy) proxyView {
+func viewProxy(p proxy.Proxy) proxyView {
 	v := proxyView{
-		ID: p.ID, Name: p.Name, Method: p.Method, URL: p.Shown, Headers: append([]string{}, p.HeaderNames...), Parameters: make(map[string]parameterView),
-		Share: p.Shared(), Redirects: p.Redirects, Reconnect: p.Reconnect, Limits: p.Limits.Named(), Created: p.Created,
-	}
-	if p.BodyMediaType != "" {
-		v.BodyMediaType = &p.BodyMediaType
-	}
-	if p.Channel != "" {
-		v.Channel = &p.Channel
+		ID: p.ID, Name: p.Name, Method: p.Method, URL: p.Shown, Headers: append([]string{}, p.HeaderNames...),
+		BodyMediaType: nullable(p.BodyMediaType), Parameters: make(map[string]parameterView), Share: p.Shared(),
+		Channel: nullable(p.Channel), Redirects: p.Redirects, Reconnect: p.Reconnect, Limits: p.Limits.Named(),
+		Created: p.Created,
 	}
 	for name, d := range p.Parameters {
 		one := parameterView{Type: string(d.Kind), Values: d.Values, MaxLength: d.MaxLength, Default: d.Default}
-		if d.Kind == tenants.ParameterInteger {
+		if d.Kind == proxy.ParameterInteger {
 			one.Min, one.Max = &d.Min, &d.Max
 		}
 		v.Parameters[name] = one
@@ -56,19 +54,7 @@ func viewProxy(p tenants.Proxy) proxyView {
 }
 
 func (a *API) listProxies(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Proxies.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]proxyView, 0, len(found))
-	for _, one := range found {
-		views = append(views, viewProxy(one))
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Proxies.List, viewProxy)
 }
 
 func (a *API) createProxy(c *call) (answer, error) {
@@ -88,15 +74,7 @@ func (a *API) createProxy(c *call) (answer, error) {
 }
 
 func (a *API) getProxy(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixProxy)
-	if err != nil {
-		return answer{}, err
-	}
-	p, err := a.Proxies.Get(c.ctx, c.who.Tenant, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewProxy(p)}, nil
+	return answerByID(c, tenants.PrefixProxy, http.StatusOK, a.Proxies.Get, viewProxy)
 }
 
 func (a *API) patchProxy(c *call) (answer, error) {
@@ -117,29 +95,17 @@ func (a *API) patchProxy(c *call) (answer, error) {
 }
 
 func (a *API) deleteProxy(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixProxy)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.Proxies.Delete(c.ctx, c.who.Tenant, id); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, nil
+	return deleteByID(c, tenants.PrefixProxy, a.Proxies.Delete)
 }
 
-// proxySpec reads a proxy's fields. The caller refuses what is unknown besides.
-func proxySpec(f *fields, required ...string) (spec tenants.ProxySpec, err error) {
+// proxySpec reads a proxy's fields. The caller refuses unknown members.
+func proxySpec(f *fields, required ...string) (spec proxy.Spec, err error) {
 	f.require(required...)
-	spec = tenants.ProxySpec{
+	spec = proxy.Spec{
 		Name: f.text("name"), Method: f.text("method"), URL: f.text("url"), BodyMediaType: f.text("body_media_type"),
-		Share: f.flag("share"), Redirects: f.flag("redirects"),
+		Channel: f.textOrNull("channel"), Share: f.flag("share"), Redirects: f.flag("redirects"),
 	}
-	if !f.isNull("channel") {
-		spec.Channel = f.text("channel")
-	}
-	if f.has("reconnect") {
-		spec.Reconnect = new(f.flag("reconnect"))
-	}
+	spec.Reconnect = optional(f, "reconnect", f.flag)
 	spec.Body = bodyIn(f)
 	if spec.Headers, err = headersIn(f); err != nil {
 		return spec, err
@@ -151,28 +117,31 @@ func proxySpec(f *fields, required ...string) (spec tenants.ProxySpec, err error
 	return spec, err
 }
 
-func proxyPatch(f *fields) (tenants.ProxyPatch, error) {
+func proxyPatch(f *fields) (proxy.Patch, error) {
 	spec, err := proxySpec(f)
 	if err != nil {
-		return tenants.ProxyPatch{}, err
+		return proxy.Patch{}, err
 	}
-	return tenants.ProxyPatch{
-		Name: given(f, "name", &spec.Name), Method: given(f, "method", &spec.Method), URL: given(f, "url", &spec.URL), Headers: given(f, "headers", &spec.Headers),
-		Body: given(f, "body", &spec.Body), BodyMediaType: given(f, "body_media_type", &spec.BodyMediaType), Parameters: given(f, "parameters", &spec.Parameters),
-		Share: given(f, "share", &spec.Share), Channel: given(f, "channel", &spec.Channel), Redirects: given(f, "redirects", &spec.Redirects), Reconnect: spec.Reconnect,
-		Limits: given(f, "limits", &spec.Limits),
+	return proxy.Patch{
+		Name: ifGiven(f, "name", &spec.Name), Method: ifGiven(f, "method", &spec.Method),
+		URL: ifGiven(f, "url", &spec.URL), Headers: ifGiven(f, "headers", &spec.Headers),
+		Body: ifGiven(f, "body", &spec.Body), BodyMediaType: ifGiven(f, "body_media_type", &spec.BodyMediaType),
+		Parameters: ifGiven(f, "parameters", &spec.Parameters), Share: ifGiven(f, "share", &spec.Share),
+		Channel: ifGiven(f, "channel", &spec.Channel), Redirects: ifGiven(f, "redirects", &spec.Redirects),
+		Reconnect: spec.Reconnect, Limits: ifGiven(f, "limits", &spec.Limits),
 	}, f.err()
 }
 
-// given is what a patch has of a field: nil where the request does not name it.
-func given[T any](f *fields, name string, value *T) *T {
+// ifGiven returns value if the request has the member, else nil, as in a patch.
+func ifGiven[T any](f *fields, name string, value *T) *T {
 	if !f.has(name) {
 		return nil
 	}
 	return value
 }
 
-// bodyIn reads the body of a proxy's request: a string as it is, anything else as the JSON that it is; nil where it is missing or null.
+// bodyIn reads the body of a proxy's request: the text of a string, or any other value as JSON; nil if it is missing
+// or null.
 func bodyIn(f *fields) *string {
 	if !f.has("body") || f.isNull("body") {
 		return nil
@@ -183,7 +152,7 @@ func bodyIn(f *fields) *string {
 	return new(string(f.members["body"]))
 }
 
-// headersIn reads an object of texts.
+// headersIn reads an object of header values, nil if it is missing.
 func headersIn(f *fields) (map[string]string, error) {
 	o, err := f.object("headers")
 	if o == nil || err != nil {
@@ -196,13 +165,13 @@ func headersIn(f *fields) (map[string]string, error) {
 	return headers, nil
 }
 
-func parametersIn(f *fields) (map[string]tenants.Parameter, error) {
+func parametersIn(f *fields) (map[string]proxy.Parameter, error) {
 	o, err := f.object("parameters")
 	if o == nil || err != nil {
 		return nil, err
 	}
 	const far = 1 << 53
-	list := make(map[string]tenants.Parameter, len(o.order))
+	list := make(map[string]proxy.Parameter, len(o.order))
 	for _, name := range o.order {
 		d, err := o.object(name)
 		if err != nil {
@@ -211,17 +180,16 @@ func parametersIn(f *fields) (map[string]tenants.Parameter, error) {
 		if d == nil {
 			continue
 		}
-		p := tenants.Parameter{Kind: tenants.ParameterKind(d.text("type")), Min: -far, Max: far, Values: d.texts("values", 100), MaxLength: int(d.integer("max_length", 1, 4000))}
+		p := proxy.Parameter{Kind: proxy.ParameterKind(d.text("type")), Min: -far, Max: far,
+			Values: d.texts("values", 100), MaxLength: int(d.integer("max_length", 1, 4000))}
 		if d.has("min") {
 			p.Min = d.integer("min", -far, far)
 		}
 		if d.has("max") {
 			p.Max = d.integer("max", -far, far)
 		}
-		if d.has("default") {
-			p.Default = new(d.scalar("default"))
-		}
-		if p.Kind != tenants.ParameterInteger {
+		p.Default = optional(d, "default", d.scalar)
+		if p.Kind != proxy.ParameterInteger {
 			p.Min, p.Max = 0, 0
 		}
 		d.refuseUnknown()
@@ -230,7 +198,7 @@ func parametersIn(f *fields) (map[string]tenants.Parameter, error) {
 	return list, nil
 }
 
-// scalar reads a text, or a whole number as one.
+// scalar reads a string or a whole number, and returns it as a string.
 func (f *fields) scalar(name string) string {
 	if raw := f.raw(name); len(raw) > 0 && raw[0] != '"' {
 		if slices.ContainsFunc(raw, func(c byte) bool { return (c < '0' || c > '9') && c != '-' }) {
@@ -241,20 +209,20 @@ func (f *fields) scalar(name string) string {
 	return f.text(name)
 }
 
-func proxyLimitsIn(f *fields) (tenants.ProxyLimits, error) {
+func proxyLimitsIn(f *fields) (proxy.Limits, error) {
 	o, err := f.object("limits")
 	if o == nil || err != nil {
-		return tenants.ProxyLimits{}, err
+		return proxy.Limits{}, err
 	}
 	named := make(map[string]int64)
-	for _, name := range tenants.ProxyLimitNames() {
+	for _, name := range proxy.LimitNames() {
 		if o.has(name) {
 			named[name] = o.integer(name, 1, 1<<40)
 		}
 	}
 	o.refuseUnknown()
 	if len(*f.refused) > 0 {
-		return tenants.ProxyLimits{}, nil // f.err says so
+		return proxy.Limits{}, nil // f.err says so
 	}
-	return tenants.ProxyLimitsOf(named)
+	return proxy.LimitsOf(named)
 }

@@ -4,17 +4,17 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/proxy"
 )
 
-// ProxyRun is the body of POST /v1/proxies/run: a proxy's fields, and how it is to be run.
+// ProxyRun is the body of POST /v1/proxies/run: a proxy's fields and how to run it.
 type ProxyRun struct {
-	Spec       tenants.ProxySpec
-	Parameters map[string]string // what fills the holes
-	Collect    bool
+	Spec       proxy.Spec
+	Parameters map[string]string // values of the template's parameters
+	Collect    bool              // answer with all events once the upstream ends, instead of a stream
 }
 
-// ParseProxyRun reads the body of POST /v1/proxies/run. Errors are as those of every body.
+// ParseProxyRun reads the body of POST /v1/proxies/run. Errors are the same as for the bodies of other routes.
 func ParseProxyRun(body []byte) (run ProxyRun, err error) {
 	f, err := parseFields(body)
 	if err != nil {
@@ -36,7 +36,8 @@ func ParseProxyRun(body []byte) (run ProxyRun, err error) {
 	return run, f.err()
 }
 
-// ParseProxyParameters reads the body of POST /v1/proxies/{id}/stream and …/collect: {"parameters":{"city":"Bern","days":3}}.
+// ParseProxyParameters reads the body of POST /v1/proxies/{id}/stream and …/collect:
+// {"parameters":{"city":"Bern","days":3}}.
 func ParseProxyParameters(body []byte) (map[string]string, error) {
 	f, err := parseFields(body)
 	if err != nil {
@@ -49,7 +50,7 @@ func ParseProxyParameters(body []byte) (map[string]string, error) {
 	return given, f.err()
 }
 
-// valuesIn reads an object of texts and whole numbers.
+// valuesIn reads an object of strings and whole numbers.
 func valuesIn(f *fields, name string) (map[string]string, error) {
 	o, err := f.object(name)
 	if o == nil || err != nil {
@@ -71,21 +72,22 @@ func valuesIn(f *fields, name string) (map[string]string, error) {
 	return given, nil
 }
 
-// Collected is what an upstream brought that was run to its end.
+// Collected is the result of a run that was collected until its end.
 type Collected struct {
 	Data               []CollectedEvent
 	ClientDisconnected bool
 	Ended, Code        string
 }
 
-// CollectedEvent is one event of it.
+// CollectedEvent is one event of a collected run.
 type CollectedEvent struct {
 	Type string
 	Data []byte
 	ID   string
 }
 
-// CollectedBody is the answer that shows it. As in lists, an event's data is itself where it is JSON, and else a string.
+// CollectedBody encodes the answer to a collected run. As in lists, an event's data is itself if it is valid JSON,
+// else a string.
 func CollectedBody(c Collected) []byte {
 	type event struct {
 		Type string          `json:"type"`

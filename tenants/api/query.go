@@ -5,17 +5,18 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Bounds of ?limit=.
+// Bounds of the parameter limit.
 const (
 	defaultLimit = 20
 	maxLimit     = 100
 )
 
-// page is what a request asks of a list: rows after a position, "" from the start.
+// page is the part of a list that a request asks for: up to limit rows after a position, "" for the start.
 type page struct {
 	after string
 	limit int
@@ -31,10 +32,11 @@ func limitOf(q url.Values) (int, error) {
 			return n, nil
 		}
 	}
-	return 0, tenants.Errorf(tenants.Invalid, "invalid_limit", "The limit must be a whole number from 1 to %d, given once.", maxLimit)
+	return 0, tenants.Errorf(tenants.Invalid, "invalid_limit",
+		"the limit must be a whole number from 1 to %d, given once", maxLimit)
 }
 
-// pageOf reads ?limit= and ?cursor= of a list, whose cursors open makes positions of.
+// pageOf reads ?limit= and ?cursor= of a list. open decodes a cursor to a position.
 func pageOf(q url.Values, open func(cursor string) (string, error)) (p page, err error) {
 	if p.limit, err = limitOf(q); err != nil {
 		return page{}, err
@@ -43,10 +45,10 @@ func pageOf(q url.Values, open func(cursor string) (string, error)) (p page, err
 	case 0:
 	case 1:
 		if p.after, err = open(values[0]); err != nil {
-			err = invalidCursor("The cursor is not one that this list gave.")
+			err = invalidCursor("the cursor was not issued by this list")
 		}
 	default:
-		err = invalidCursor("The cursor is given more than once.")
+		err = invalidCursor("the cursor must be given once")
 	}
 	return p, err
 }
@@ -55,25 +57,27 @@ func invalidCursor(detail string) error {
 	return tenants.Errorf(tenants.Invalid, "invalid_cursor", "%s", detail)
 }
 
-// credentialParameters are names under which people put credentials into addresses, where every log on the way keeps them.
+// credentialParameters are parameter names that people use for credentials. A URL is no place for them, because it
+// gets logged.
 var credentialParameters = [...]string{"key", "api_key", "apikey", "token", "access_token", "secret", "authorization"}
 
-// queryOf parses the query once, and refuses one that carries a credential.
+// queryOf parses the query and refuses one that contains a credential.
 func queryOf(r *http.Request) (url.Values, error) {
 	if r.URL.RawQuery == "" {
 		return nil, nil
 	}
 	if len(r.URL.RawQuery) > 8<<10 {
-		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "The query is longer than 8 KiB.")
+		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "the query is longer than 8 KiB")
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "The query is not well-formed.")
+		return nil, tenants.Errorf(tenants.Invalid, "invalid_query", "the query is malformed")
 	}
 	for name, values := range q {
 		if isCredential(name, values) {
 			return nil, tenants.Errorf(tenants.Invalid, "credential_in_query",
-				"A credential belongs into the Authorization header, never into an address; take this one for known and replace it.")
+				"a credential belongs in the Authorization header, not in the URL; replace this one, as it may have "+
+					"been logged")
 		}
 	}
 	return q, nil
@@ -91,4 +95,37 @@ func isCredential(name string, values []string) bool {
 		}
 	}
 	return false
+}
+
+// filters reads the query parameters that narrow a list. A value that cannot match anything is refused rather than
+// answered with an empty list; err is about the first of them that was read: kind Invalid, code invalid_filter.
+type filters struct {
+	query url.Values
+	err   error
+}
+
+// text returns the value of a parameter that is valid and given once, "" if it is absent. is says what is valid.
+func (f *filters) text(name, is string, valid func(string) bool) string {
+	values := f.query[name]
+	if len(values) == 0 {
+		return ""
+	}
+	if f.err == nil && (len(values) > 1 || !valid(values[0])) {
+		f.err = tenants.Errorf(tenants.Invalid, "invalid_filter", "the parameter %s must be %s, given once", name, is)
+	}
+	return values[0]
+}
+
+func (f *filters) id(name, is, prefix string) string {
+	return f.text(name, is, func(id string) bool { return tenants.ValidID(prefix, id) })
+}
+
+// time returns a time as in RFC 3339, zero if it is absent.
+func (f *filters) time(name string) (at time.Time) {
+	f.text(name, "a time as in RFC 3339, such as 2026-01-02T15:04:05Z", func(value string) (ok bool) {
+		var err error
+		at, err = time.Parse(time.RFC3339Nano, value)
+		return err == nil
+	})
+	return at
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/egress"
 )
 
-// receivers are the servers that endpoints name: what they were sent, and what they answer. Without an answer of their own they say 200.
+// receivers are the servers of endpoints. They record requests and answer 200 by default.
 type receivers struct {
 	mu     sync.Mutex
 	sent   []tenants.Outgoing
@@ -41,7 +41,7 @@ func (r *receivers) all() []tenants.Outgoing {
 	return r.sent
 }
 
-// challengeIn is the challenge that a request brings.
+// challengeIn returns the challenge in a request.
 func challengeIn(o tenants.Outgoing) string {
 	var said struct{ Challenge string }
 	_ = json.Unmarshal(o.Body, &said)
@@ -53,14 +53,14 @@ func echoing(o tenants.Outgoing) tenants.Answer {
 	return tenants.Answer{Status: 200, Connected: true, Body: []byte(challengeIn(o))}
 }
 
-// oneName is a resolver that knows every name by one public address.
+// oneName is a resolver that returns the same public address for all names.
 type oneName struct{}
 
 func (oneName) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
 }
 
-// nowhere checks URLs as production does, and looks nothing up.
+// nowhere checks URLs as production does, without DNS.
 func nowhere(t testing.TB) tenants.Destinations {
 	e := egress.New(egress.Options{Resolver: oneName{}, OwnHosts: []string{"hooks.hookcast.example"}})
 	t.Cleanup(e.Close)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
 // replayView is a replay as answers show it.
@@ -25,10 +27,11 @@ type replayView struct {
 	Updated  time.Time  `json:"updated_at"`
 }
 
-func viewReplay(r tenants.Replay) replayView {
+func viewReplay(r delivery.Replay) replayView {
 	return replayView{
-		ID: r.ID, Kind: string(r.Do), Endpoint: known(r.Endpoint), Channel: known(r.Channel), Types: append([]string{}, r.Types...),
-		Since: optionalTime(r.Since), Until: r.Until.UTC(), State: string(r.State), Reason: known(r.Reason), Examined: r.Examined, Sent: r.Sent,
+		ID: r.ID, Kind: string(r.Do), Endpoint: nullable(r.Endpoint), Channel: nullable(r.Channel),
+		Types: append([]string{}, r.Types...), Since: optionalTime(r.Since), Until: r.Until.UTC(),
+		State: string(r.State), Reason: nullable(r.Reason), Examined: r.Examined, Sent: r.Sent,
 		Created: r.Created.UTC(), Updated: r.Updated.UTC(),
 	}
 }
@@ -42,15 +45,17 @@ type replayCountView struct {
 
 func (a *API) startReplay(c *call) (answer, error) {
 	c.fields.require("endpoint", "since")
-	return a.replayOf(c, tenants.ReplayEvents)
+	return a.replayOf(c, delivery.ReplayEvents)
 }
 
-func (a *API) redrive(c *call) (answer, error) { return a.replayOf(c, tenants.ReplayDead) }
+func (a *API) redrive(c *call) (answer, error) { return a.replayOf(c, delivery.ReplayDead) }
 
-// replayOf reads what both take. What goes to an endpoint is of every channel that its filters name: the caller needs to be let read them.
-func (a *API) replayOf(c *call, do tenants.ReplayKind) (answer, error) {
-	spec := tenants.ReplaySpec{
-		Do: do, Endpoint: c.fields.text("endpoint"), Channel: c.fields.text("channel"), Types: c.fields.texts("types", tenants.MaxEndpointPatterns),
+// replayOf starts a replay of either kind. An endpoint receives events of all channels that match its filters, so the
+// route requires the right to write deliveries.
+func (a *API) replayOf(c *call, do delivery.ReplayKind) (answer, error) {
+	spec := delivery.ReplaySpec{
+		Do: do, Endpoint: c.fields.text("endpoint"), Channel: c.fields.text("channel"),
+		Types: c.fields.texts("types", endpoint.MaxEndpointPatterns),
 		Since: timeOf(c.fields, "since"), Until: timeOf(c.fields, "until"),
 	}
 	dry := c.fields.flag("dry_run")
@@ -71,7 +76,7 @@ func (a *API) replayOf(c *call, do tenants.ReplayKind) (answer, error) {
 	return answer{http.StatusAccepted, viewReplay(r)}, nil
 }
 
-// timeOf reads a time, zero where it is missing.
+// timeOf reads a time as in RFC 3339, zero if it is missing.
 func timeOf(f *fields, name string) time.Time {
 	if !f.has(name) {
 		return time.Time{}
@@ -84,18 +89,10 @@ func timeOf(f *fields, name string) time.Time {
 }
 
 func (a *API) getReplay(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixReplay)
-	if err != nil {
-		return answer{}, err
-	}
-	r, err := a.Deliveries.GetReplay(c.ctx, c.who.Tenant, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, viewReplay(r)}, nil
+	return answerByID(c, tenants.PrefixReplay, http.StatusOK, a.Deliveries.GetReplay, viewReplay)
 }
 
-// replayTo sends an event to an endpoint, whatever the endpoint's filters say.
+// replayTo sends an event to an endpoint even if the endpoint's filters do not match.
 func (a *API) replayTo(c *call, e tenants.Event, endpoint string) (answer, error) {
 	if err := a.allow(c, "endpoint:"+endpoint, access.Write); err != nil {
 		return answer{}, err
@@ -111,7 +108,7 @@ func (a *API) replayTo(c *call, e tenants.Event, endpoint string) (answer, error
 	return answer{http.StatusAccepted, replayedTo{d.ID, d.Endpoint, e.ID}}, nil
 }
 
-// replayedTo answers a replay to an endpoint: the delivery is shown once it has been tried.
+// replayedTo answers a replay to an endpoint. The delivery can be read once it has been tried.
 type replayedTo struct {
 	Delivery string `json:"delivery_id"`
 	Endpoint string `json:"endpoint_id"`

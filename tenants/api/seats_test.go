@@ -7,40 +7,42 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 )
 
-// seats are the connections of the one node, which serves them as a hub does and has no sockets.
+// seats are the connections of the only node. It serves them as a hub does, without sockets.
 type seats struct {
 	mu   sync.Mutex
 	list []tenants.Connection
 }
 
-// serveConnections starts the node, and returns what asks it.
-func (w *world) serveConnections() *tenants.Connections {
+// serveConnections starts the node and returns the port to its connections.
+func (w *world) serveConnections() *node.Connections {
 	w.t.Helper()
 	w.hub = &seats{}
-	node := tenants.NewNode(tenants.NodeOptions{Table: w.table, Alone: true})
-	w.must(node.Join(w.t.Context()))
+	n := node.New(node.Options{Table: w.table, Alone: true})
+	w.must(n.Join(w.t.Context()))
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		node.Run(ctx, w.hub)
+		n.Run(ctx, w.hub)
 	}()
 	w.t.Cleanup(func() {
 		stop()
 		<-done
 	})
-	return tenants.NewConnections(w.table, node)
+	return node.NewConnections(w.table, n)
 }
 
-// open connects somebody.
+// open opens a connection of a subject.
 func (s *seats) open(of tenant, subject string, channels ...string) (id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := tenants.TenantID(of.id)
 	c := tenants.Connection{
-		ID: tenants.NewID(tenants.PrefixConnection), Channels: channels, Principal: &tenants.Principal{Tenant: t, Subject: subject}, Transport: "sse",
+		ID: tenants.NewID(tenants.PrefixConnection), Channels: channels,
+		Principal: &tenants.Principal{Tenant: t, Subject: subject}, Transport: "sse",
 		Remote: "192.0.2.1", Since: time.Now(), Cursor: "7", Backlog: 5, Sent: 100,
 	}
 	s.list = append(s.list, c)
@@ -86,7 +88,7 @@ func (s *seats) Renew(_ context.Context, t tenants.TenantID, id string, p *tenan
 	return nil
 }
 
-func (*seats) Deliver(...tenants.Notice)                  {}
+func (*seats) Deliver(...tenants.InboxMessage)            {}
 func (*seats) Reregister(context.Context, string) error   { return nil }
 func (*seats) Withdraw(context.Context) error             { return nil }
 func (*seats) Tenants() []tenants.TenantID                { return nil }

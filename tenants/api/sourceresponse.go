@@ -1,23 +1,23 @@
 package api
 
-import "github.com/hookcast/hookcast/tenants"
+import "github.com/hookcast/hookcast/tenants/source"
 
-// responseView is what a source answers its provider with, in requests and answers.
+// responseView is a source's response to its provider, in requests and answers.
 type responseView struct {
 	Status int    `json:"status"`
 	Body   string `json:"body"`
 	Type   string `json:"content_type,omitempty"`
 }
 
-func viewResponse(r *tenants.SourceResponse) *responseView {
+func viewResponse(r *source.Response) *responseView {
 	if r == nil {
 		return nil
 	}
 	return &responseView{r.Status, r.Body, r.Type}
 }
 
-// responseOf reads the member response; nil where it is missing or null. What is in it is held to its bounds by the domain.
-func responseOf(f *fields) (*tenants.SourceResponse, error) {
+// responseOf reads the member response, nil if it is missing or null. The domain checks its values.
+func responseOf(f *fields) (*source.Response, error) {
 	if f.isNull("response") {
 		return nil, nil
 	}
@@ -26,7 +26,8 @@ func responseOf(f *fields) (*tenants.SourceResponse, error) {
 		return nil, err
 	}
 	in.require("status")
-	r := &tenants.SourceResponse{Status: int(in.integer("status", 200, 204)), Body: in.lines("body"), Type: in.text("content_type")}
+	r := &source.Response{Status: int(in.integer("status", 200, 204)), Body: in.lines("body"),
+		Type: in.text("content_type")}
 	in.refuseUnknown()
 	return r, nil
 }

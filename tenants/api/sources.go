@@ -6,10 +6,11 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
-// sourceView is a source as answers show it. URL and VerifyToken are left out of lists and of replayed answers; Secret is there only where it
-// was made here, once.
+// sourceView is a source as answers show it. URL and VerifyToken are left out of lists and of replayed answers.
+// Secret is present only in the answer that creates it.
 type sourceView struct {
 	ID          string        `json:"id"`
 	URL         string        `json:"url,omitempty"`
@@ -34,7 +35,7 @@ func (v sourceView) withoutSecrets() any {
 	return v
 }
 
-// secretView is a signing secret as answers show it, likewise.
+// secretView is a signing secret as answers show it. Secret is present only in the answer that creates it.
 type secretView struct {
 	ID      string     `json:"id"`
 	Created time.Time  `json:"created_at"`
@@ -48,11 +49,13 @@ func (v secretView) withoutSecrets() any {
 	return v
 }
 
-func viewSource(s tenants.Source) sourceView {
+func viewSource(s source.Source) sourceView {
 	scheme, err := s.Scheme()
 	v := sourceView{
-		ID: s.ID, Name: s.Name, Provider: s.Provider, Verifies: err == nil && !scheme.None(), Channel: s.Channel, Fallback: known(s.Fallback),
-		Custom: viewCustom(s.Custom), AllowLegacy: s.AllowLegacy, Tolerance: seconds(s.Tolerance), Response: viewResponse(s.Response), Secrets: []secretView{}, Created: s.Created.UTC(),
+		ID: s.ID, Name: s.Name, Provider: s.Provider, Verifies: err == nil && !scheme.None(), Channel: s.Channel,
+		Fallback: nullable(s.Fallback), Custom: viewCustom(s.Custom), AllowLegacy: s.AllowLegacy,
+		Tolerance: seconds(s.Tolerance), Response: viewResponse(s.Response), Secrets: []secretView{},
+		Created: s.Created.UTC(),
 	}
 	for _, secret := range s.Secrets {
 		v.Secrets = append(v.Secrets, viewSecret(secret))
@@ -66,14 +69,14 @@ func viewSecret(s tenants.SealedSecret) secretView {
 
 func (a *API) sourceURL(token string) string { return a.PublicURL + "/in/" + token }
 
-// withURL is viewSource with the address that the provider posts to.
-func (a *API) withURL(c *call, s tenants.Source) (sourceView, error) {
+// withURL is viewWhole with the token read from the source.
+func (a *API) withURL(c *call, s source.Source) (sourceView, error) {
 	token, err := a.Sources.Token(c.ctx, s)
 	return a.viewWhole(s, token), err
 }
 
-// viewWhole is viewSource with what the provider is told.
-func (a *API) viewWhole(s tenants.Source, token string) sourceView {
+// viewWhole is viewSource with the URL and the verify token, which the provider needs.
+func (a *API) viewWhole(s source.Source, token string) sourceView {
 	v := viewSource(s)
 	v.URL = a.sourceURL(token)
 	if scheme, err := s.Scheme(); err == nil && scheme.VerifyToken() {
@@ -83,19 +86,7 @@ func (a *API) viewWhole(s tenants.Source, token string) sourceView {
 }
 
 func (a *API) listSources(c *call) (answer, error) {
-	p, err := a.page(c)
-	if err != nil {
-		return answer{}, err
-	}
-	found, next, err := a.Sources.List(c.ctx, c.who.Tenant, p.after, p.limit)
-	if err != nil {
-		return answer{}, err
-	}
-	views := make([]sourceView, 0, len(found))
-	for _, s := range found {
-		views = append(views, viewSource(s))
-	}
-	return a.listOf(c, views, next), nil
+	return listRows(a, c, a.Sources.List, viewSource)
 }
 
 func (a *API) createSource(c *call) (answer, error) {
@@ -109,12 +100,11 @@ func (a *API) createSource(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := tenants.SourceSpec{
-		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.lines("secret"), Channel: c.fields.text("channel"),
-		Custom: custom, AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: toleranceOf(c.fields), Response: response,
-	}
-	if !c.fields.isNull("fallback") {
-		spec.Fallback = c.fields.text("fallback")
+	spec := source.Spec{
+		Name: c.fields.text("name"), Provider: c.fields.text("provider"), Secret: c.fields.lines("secret"),
+		Channel: c.fields.text("channel"), Fallback: c.fields.textOrNull("fallback"), Custom: custom,
+		AllowLegacy: c.fields.flag("allow_legacy"), Tolerance: c.fields.tolerance("tolerance_seconds"),
+		Response: response,
 	}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -128,9 +118,9 @@ func (a *API) createSource(c *call) (answer, error) {
 	return answer{http.StatusCreated, v}, nil
 }
 
-// toleranceOf reads how old a signature may be; the domain says what is too much.
-func toleranceOf(f *fields) time.Duration {
-	return time.Duration(f.integer("tolerance_seconds", 0, int64(tenants.MaxTolerance/time.Second))) * time.Second
+// tolerance reads the maximum age of a signature.
+func (f *fields) tolerance(name string) time.Duration {
+	return time.Duration(f.integer(name, 0, int64(source.MaxTolerance/time.Second))) * time.Second
 }
 
 func (a *API) getSource(c *call) (answer, error) {
@@ -145,7 +135,7 @@ func (a *API) getSource(c *call) (answer, error) {
 	return a.showSource(c, s)
 }
 
-func (a *API) showSource(c *call, s tenants.Source) (answer, error) {
+func (a *API) showSource(c *call, s source.Source) (answer, error) {
 	v, err := a.withURL(c, s)
 	if err != nil {
 		return answer{}, err
@@ -169,30 +159,18 @@ func (a *API) patchSource(c *call) (answer, error) {
 	return a.showSource(c, s)
 }
 
-func sourcePatch(f *fields) (p tenants.SourcePatch, err error) {
+func sourcePatch(f *fields) (p source.Patch, err error) {
 	f.readOnly("id", "url", "verify_token", "provider", "verifies", "secret", "secrets", "created_at")
-	if f.has("name") {
-		p.Name = new(f.text("name"))
-	}
-	if f.has("channel") {
-		p.Channel = new(f.text("channel"))
-	}
-	if f.isNull("fallback") {
-		p.Fallback = new("")
-	} else if f.has("fallback") {
-		p.Fallback = new(f.text("fallback"))
-	}
+	p.Name = optional(f, "name", f.text)
+	p.Channel = optional(f, "channel", f.text)
+	p.Fallback = optional(f, "fallback", f.textOrNull)
 	if f.isNull("custom") {
 		p.Custom = new(signing.Custom{})
 	} else if p.Custom, err = customOf(f); err != nil {
 		return p, err
 	}
-	if f.has("allow_legacy") {
-		p.AllowLegacy = new(f.flag("allow_legacy"))
-	}
-	if f.has("tolerance_seconds") {
-		p.Tolerance = new(toleranceOf(f))
-	}
+	p.AllowLegacy = optional(f, "allow_legacy", f.flag)
+	p.Tolerance = optional(f, "tolerance_seconds", f.tolerance)
 	if f.has("response") {
 		response, err := responseOf(f)
 		if err != nil {
@@ -204,22 +182,14 @@ func sourcePatch(f *fields) (p tenants.SourcePatch, err error) {
 }
 
 func (a *API) deleteSource(c *call) (answer, error) {
-	id, err := c.id("id", tenants.PrefixSource)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := a.Sources.Delete(c.ctx, c.who.Tenant, id); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, nil
+	return deleteByID(c, tenants.PrefixSource, a.Sources.Delete)
 }
 
-// overlapOf reads how much longer what is replaced goes on working; nil where the request does not say.
+// overlapOf reads how long a replaced secret or URL stays valid, nil if it is missing.
 func overlapOf(f *fields) *time.Duration {
-	if !f.has("overlap_seconds") {
-		return nil
-	}
-	return new(time.Duration(f.integer("overlap_seconds", 0, int64(tenants.MaxSourceOverlap/time.Second))) * time.Second)
+	return optional(f, "overlap_seconds", func(name string) time.Duration {
+		return time.Duration(f.integer(name, 0, int64(tenants.MaxOverlap/time.Second))) * time.Second
+	})
 }
 
 func (a *API) addSecret(c *call) (answer, error) {
@@ -227,7 +197,7 @@ func (a *API) addSecret(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	spec := tenants.SecretSpec{Secret: c.fields.lines("secret"), Overlap: overlapOf(c.fields)}
+	spec := source.SecretSpec{Secret: c.fields.lines("secret"), Overlap: overlapOf(c.fields)}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}

@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// source is one of the GitHub provider.
-type source struct{ id, path, secret string }
+// source is a source of the provider GitHub.
+type newSource struct{ id, path, secret string }
 
-func (w *world) source(of tenant, channel string) source {
+func (w *world) source(of tenant, channel string) newSource {
 	w.t.Helper()
-	s := source{secret: "the test's own secret"}
-	a := w.do("POST", "/v1/sources", of.key, map[string]string{"name": "repo", "provider": "github", "secret": s.secret, "channel": channel}).want(201)
+	s := newSource{secret: "the test's own secret"}
+	a := w.do("POST", "/v1/sources", of.key, map[string]string{"name": "repo", "provider": "github", "secret": s.secret,
+		"channel": channel}).want(201)
 	s.id, s.path = a.get("id"), strings.TrimPrefix(a.get("url"), publicURL)
 	w.keep(s.secret)
 	return s
@@ -40,15 +41,16 @@ func TestAWebhookOfASourceComesOutInItsChannel(t *testing.T) {
 	first := w.hook(s.path, s.secret, "d-1", body).want(202)
 	w.pump()
 	if first.get("channel") != "github.hello-world" {
-		t.Errorf("%s", first.body)
+		t.Errorf("got %s, want channel github.hello-world", first.body)
 	}
 	again := w.hook(s.path, s.secret, "d-1", body).want(200)
 	if again.get("id") != first.get("id") || again.get("duplicate") != "true" {
-		t.Errorf("%s", again.body)
+		t.Errorf("got %s, want id %v, duplicate true", again.body, first.get("id"))
 	}
 	e := w.do("GET", "/v1/events/"+first.get("id"), ten.key, nil).want(200)
-	if e.get("type") != "push" || e.get("source") != s.id || e.get("seq") != "1" || e.get("data", "repository", "name") != "Hello World" {
-		t.Errorf("%s", e.body)
+	if e.get("type") != "push" || e.get("source") != s.id || e.get("seq") != "1" ||
+		e.get("data", "repository", "name") != "Hello World" {
+		t.Errorf(`got %s, want type push, source %v, seq 1, data.repository.name "Hello World"`, e.body, s.id)
 	}
 	w.hook(s.path, "another secret", "d-2", body).want(401, "signature_mismatch")
 }
@@ -57,21 +59,23 @@ func TestASourcesSecretIsMadeWhereTheProviderLeavesItToUs(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
 	a := w.do("POST", "/v1/sources", ten.key, `{"name":"repo","provider":"github","channel":"a"}`).want(201)
-	if len(a.get("secret")) < 32 || a.length("secrets") != 1 || a.get("verifies") != "true" || a.get("weak_secret") != "null" {
-		t.Errorf("%s", a.body)
+	if len(a.get("secret")) < 32 || a.length("secrets") != 1 || a.get("verifies") != "true" ||
+		a.get("weak_secret") != "null" {
+		t.Errorf("got %s, want a source that verifies, with one secret that is not weak", a.body)
 	}
 	w.hook(strings.TrimPrefix(a.get("url"), publicURL), a.get("secret"), "d", "{}").want(202)
 	shown := w.do("GET", "/v1/sources/"+a.get("id"), ten.key, nil).want(200)
 	if shown.get("url") != a.get("url") || strings.Contains(string(shown.body), a.get("secret")) {
-		t.Errorf("%s", shown.body)
+		t.Errorf("got %s, want url %v, the body without %v", shown.body, a.get("url"), a.get("secret"))
 	}
 	list := w.do("GET", "/v1/sources", ten.key, nil).want(200)
 	if list.get("data", 0, "id") != a.get("id") || strings.Contains(string(list.body), "/in/") {
-		t.Errorf("%s", list.body)
+		t.Errorf("got %s, want data.0.id %v, the body without /in/", list.body, a.get("id"))
 	}
-	weak := w.do("POST", "/v1/sources", ten.key, `{"name":"repo","provider":"github","channel":"a","secret":"secret7"}`).want(201)
+	weak := w.do("POST", "/v1/sources", ten.key,
+		`{"name":"repo","provider":"github","channel":"a","secret":"secret7"}`).want(201)
 	if weak.get("weak_secret") != "true" {
-		t.Errorf("%s", weak.body)
+		t.Errorf("got %s, want weak_secret true", weak.body)
 	}
 }
 
@@ -105,14 +109,20 @@ func TestSourcesThatCannotWorkAre422(t *testing.T) {
 func TestASourceIsChangedByPatch(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
-	a := w.do("POST", "/v1/sources", ten.key, `{"name":"x","provider":"hmac","channel":"a.{x}","fallback":"b","custom":{"header":"x-sig","prefix":"v="},"allow_legacy":true,"tolerance_seconds":60}`).want(201)
+	a := w.do("POST", "/v1/sources", ten.key,
+		`{"name":"x","provider":"hmac","channel":"a.{x}","fallback":"b","custom":{"header":"x-sig","prefix":"v="},`+
+			`"allow_legacy":true,"tolerance_seconds":60}`).want(201)
 	path := "/v1/sources/" + a.get("id")
-	if a.get("fallback") != "b" || a.get("custom", "prefix") != "v=" || a.get("allow_legacy") != "true" || a.get("tolerance_seconds") != "60" {
-		t.Errorf("%s", a.body)
+	if a.get("fallback") != "b" || a.get("custom", "prefix") != "v=" || a.get("allow_legacy") != "true" ||
+		a.get("tolerance_seconds") != "60" {
+		t.Errorf("got %s, want fallback b, custom.prefix v=, allow_legacy true, tolerance_seconds 60", a.body)
 	}
-	a = w.do("PATCH", path, ten.key, `{"name":"y","channel":"c","fallback":null,"custom":null,"allow_legacy":false,"tolerance_seconds":0}`).want(200)
-	if a.get("name") != "y" || a.get("channel") != "c" || a.get("fallback") != "null" || a.get("custom") != "null" || a.get("allow_legacy") != "false" || a.get("tolerance_seconds") != "0" {
-		t.Errorf("%s", a.body)
+	a = w.do("PATCH", path, ten.key,
+		`{"name":"y","channel":"c","fallback":null,"custom":null,"allow_legacy":false,"tolerance_seconds":0}`).want(200)
+	if a.get("name") != "y" || a.get("channel") != "c" || a.get("fallback") != "null" || a.get("custom") != "null" ||
+		a.get("allow_legacy") != "false" || a.get("tolerance_seconds") != "0" {
+		t.Errorf("got %s, want name y, channel c, fallback null, custom null, allow_legacy false, tolerance_seconds 0",
+			a.body)
 	}
 	for _, member := range []string{"id", "url", "provider", "secret", "secrets", "created_at"} {
 		w.do("PATCH", path, ten.key, fmt.Sprintf(`{%q:"x"}`, member)).want(422, "invalid_fields")
@@ -186,15 +196,18 @@ func TestProvidersAreListedWithTheirRules(t *testing.T) {
 	}
 	for _, name := range []string{"github", "stripe", "shopify", "slack", "standard-webhooks", "svix", "hmac", "none"} {
 		if _, ok := byName[name]; !ok {
-			t.Errorf("%s is missing", name)
+			t.Errorf("there is no provider %s, want one", name)
 		}
 	}
 	github, none, slack := byName["github"], byName["none"], byName["slack"]
-	if a.get("data", github, "signature") != `{"algorithm":"hmac-sha256","encoding":"hex","header":"X-Hub-Signature-256","prefix":"sha256="}` {
-		t.Errorf("%s", a.get("data", github))
+	if a.get("data", github, "signature") !=
+		`{"algorithm":"hmac-sha256","encoding":"hex","header":"X-Hub-Signature-256","prefix":"sha256="}` {
+		t.Errorf("github is %s, want its signature in X-Hub-Signature-256", a.get("data", github))
 	}
-	if a.get("data", none, "verifies") != "false" || a.get("data", none, "secret") != "null" || !strings.Contains(a.get("data", slack, "handshakes"), `"equals":"url_verification"`) {
-		t.Errorf("%s", a.get("data", none))
+	if a.get("data", none, "verifies") != "false" || a.get("data", none, "secret") != "null" ||
+		!strings.Contains(a.get("data", slack, "handshakes"), `"equals":"url_verification"`) {
+		t.Errorf("none is %s, want no secret; slack is %s, want the handshake url_verification", a.get("data", none),
+			a.get("data", slack))
 	}
 }
 
@@ -206,25 +219,30 @@ func TestARecordedRequestIsCheckedAndNotTaken(t *testing.T) {
 	mac.Write([]byte("{}\r\n"))
 	good := hex.EncodeToString(mac.Sum(nil))
 	path := "/v1/sources/" + s.id + "/test"
-	a := w.do("POST", path, ten.key, `{"headers":{"x-hub-signature-256":"sha256=`+good+`","X-GitHub-Event":["push"],"X-GitHub-Delivery":"d"},"body":"{}\r\n"}`).want(200)
-	if a.get("verified") != "true" || a.get("event_type") != "push" || a.get("delivery_id") != "d" || !strings.HasPrefix(a.get("secret_id"), "sec_") {
-		t.Errorf("%s", a.body)
+	a := w.do("POST", path, ten.key, `{"headers":{"x-hub-signature-256":"sha256=`+good+
+		`","X-GitHub-Event":["push"],"X-GitHub-Delivery":"d"},"body":"{}\r\n"}`).want(200)
+	if a.get("verified") != "true" || a.get("event_type") != "push" || a.get("delivery_id") != "d" ||
+		!strings.HasPrefix(a.get("secret_id"), "sec_") {
+		t.Errorf("got %s, want verified true, event_type push, delivery_id d, secret_id beginning with sec_", a.body)
 	}
-	w.do("POST", path, ten.key, `{"headers":{"X-Hub-Signature-256":"sha256=`+good+`"},"body_base64":"e30NCg=="}`).want(200)
+	w.do("POST", path, ten.key, `{"headers":{"X-Hub-Signature-256":"sha256=`+
+		good+`"},"body_base64":"e30NCg=="}`).want(200)
 	for body, code := range map[string]string{
 		`{"headers":{}}`: "signature_missing",
 		`{"headers":{"X-Hub-Signature-256":"sha256=` + good + `"},"body":"{}"}`: "signature_mismatch",
 		`{"headers":{"X-Hub-Signature-256":["sha256=` + good + `","x"]}}`:       "signature_duplicate",
 	} {
-		if a := w.do("POST", path, ten.key, body).want(200); a.get("verified") != "false" || a.code() != code || strings.Contains(string(a.body), good) {
-			t.Errorf("%s: %s", body, a.body)
+		if a := w.do("POST", path, ten.key, body).want(200); a.get("verified") != "false" || a.code() != code ||
+			strings.Contains(string(a.body), good) {
+			t.Errorf("%s: got %s, want verified false, code %v, the body without %v", body, a.body, code, good)
 		}
 	}
-	for _, body := range []string{`{}`, `{"headers":[]}`, `{"headers":{"a":1}}`, `{"headers":{},"body":1}`, `{"headers":{},"body":null}`, `{"headers":{},"body":"","body_base64":""}`, `{"headers":{},"body_base64":"?"}`} {
+	for _, body := range []string{`{}`, `{"headers":[]}`, `{"headers":{"a":1}}`, `{"headers":{},"body":1}`,
+		`{"headers":{},"body":null}`, `{"headers":{},"body":"","body_base64":""}`, `{"headers":{},"body_base64":"?"}`} {
 		w.do("POST", path, ten.key, body).want(422, "invalid_fields")
 	}
 	w.pump()
 	if n := w.do("GET", "/v1/channels/a/events", ten.key, nil).want(200).length("data"); n != 0 {
-		t.Errorf("%d events", n)
+		t.Errorf("%d events, want 0", n)
 	}
 }

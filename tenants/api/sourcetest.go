@@ -11,10 +11,11 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
-// verdictView says whether a request would be believed, and if not which step failed. It holds nothing that the sender does not
-// have: no secret, no signature.
+// verdictView says whether a request would be accepted, and if not which step failed. It contains no secret and no
+// signature.
 type verdictView struct {
 	Verified   bool     `json:"verified"`
 	Step       string   `json:"step,omitempty"`
@@ -28,28 +29,39 @@ type verdictView struct {
 	Notes      []string `json:"notes"`
 }
 
-// steps says which step of verifying a code of package signing is of.
-var steps = map[signing.Code]string{
-	signing.NoSecret: "secret", signing.UnknownScheme: "secret",
-	signing.SignatureMissing: "header", signing.LegacySignature: "header", signing.SignatureDuplicate: "header", signing.DeliveryIDMissing: "header",
-	signing.SignatureMalformed: "format", signing.TooManySignatures: "format",
-	signing.TimestampMissing: "timestamp", signing.TimestampMalformed: "timestamp", signing.TimestampOutOfRange: "timestamp",
-	signing.BodyNotSigned: "body", signing.CertificateMissing: "certificate", signing.CertificateRefused: "certificate",
-	signing.SignatureMismatch: "signature",
+// stepOf maps the codes of package signing to steps of the verification.
+var stepOf = map[signing.Code]string{
+	signing.NoSecret:            "secret",
+	signing.UnknownScheme:       "secret",
+	signing.SignatureMissing:    "header",
+	signing.LegacySignature:     "header",
+	signing.SignatureDuplicate:  "header",
+	signing.DeliveryIDMissing:   "header",
+	signing.SignatureMalformed:  "format",
+	signing.TooManySignatures:   "format",
+	signing.TimestampMissing:    "timestamp",
+	signing.TimestampMalformed:  "timestamp",
+	signing.TimestampOutOfRange: "timestamp",
+	signing.BodyNotSigned:       "body",
+	signing.CertificateMissing:  "certificate",
+	signing.CertificateRefused:  "certificate",
+	signing.SignatureMismatch:   "signature",
 }
 
-// refusalView is a verdict against the request.
-func (a *API) refusalView(c *call, s tenants.Source, secrets []signing.Secret, r signing.Request, e *signing.Error, now time.Time) verdictView {
-	v := verdictView{Step: steps[e.Code], Code: e.Code, Detail: e.Detail, Hints: []string{}, Notes: []string{}}
+// refusalView is the verdict on a request that fails the verification.
+func (a *API) refusalView(
+	c *call, s source.Source, secrets []signing.Secret, r signing.Request, e *signing.Error, now time.Time,
+) verdictView {
+	v := verdictView{Step: stepOf[e.Code], Code: e.Code, Detail: e.Detail, Hints: []string{}, Notes: []string{}}
 	if e.Code == signing.TimestampOutOfRange {
 		v.Skew = new(seconds(e.Skew))
-		v.Hints = append(v.Hints, "the signature is right; only the clock says no")
+		v.Hints = append(v.Hints, "the signature is valid; only the timestamp is out of range")
 	}
 	v.Hints = append(v.Hints, a.Judge.Hints(c.ctx, s, secrets, r, now)...)
 	return v
 }
 
-// testSource holds a recorded request against a source's signature rules, and enqueues nothing.
+// testSource verifies a recorded request by a source's signature rules. It does not enqueue the request.
 func (a *API) testSource(c *call) (answer, error) {
 	id, err := c.id("id", tenants.PrefixSource)
 	if err != nil {
@@ -62,7 +74,7 @@ func (a *API) testSource(c *call) (answer, error) {
 	}
 	query := strings.TrimPrefix(c.fields.text("query"), "?")
 	if strings.ContainsAny(query, "# ") || len(query) > maxTestQuery {
-		c.fields.refuse("query", "must be the query of an address, at most 4096 bytes")
+		c.fields.refuse("query", "must be the query of a URL, at most 4096 bytes")
 	}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -90,7 +102,8 @@ func (a *API) testSource(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	view := verdictView{Verified: true, Hints: []string{}, DeliveryID: v.DeliveryID, Type: v.Type, Notes: append([]string{}, v.Notes...)}
+	view := verdictView{Verified: true, Hints: []string{}, DeliveryID: v.DeliveryID, Type: v.Type,
+		Notes: append([]string{}, v.Notes...)}
 	if v.Secret >= 0 && v.Secret < len(s.Secrets) {
 		view.SecretID = s.Secrets[v.Secret].ID
 	}
@@ -102,7 +115,7 @@ const (
 	maxTestQuery   = 4096
 )
 
-// requestOf reads the recorded request: headers, each a string or an array of strings, and the body as text or as base64.
+// requestOf reads the recorded request: headers, each a string or an array of strings, and the body as text or base64.
 func requestOf(f *fields) (signing.Request, error) {
 	r := signing.Request{Method: http.MethodPost, Header: make(map[string][]string)}
 	if f.has("method") {
@@ -132,9 +145,9 @@ func requestOf(f *fields) (signing.Request, error) {
 	}
 	switch {
 	case f.has("body") && f.has("body_base64"):
-		f.refuse("body_base64", "must not be there beside body")
+		f.refuse("body_base64", "must not be given together with body")
 	case f.has("body"):
-		var text *string // control characters are the payload's own
+		var text *string // a payload may contain control characters
 		if json.Unmarshal(f.raw("body"), &text) != nil || text == nil {
 			f.refuse("body", "must be a string")
 			break

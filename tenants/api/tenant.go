@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 )
 
 // tenantView is a tenant as answers show it.
@@ -20,14 +21,11 @@ type tenantView struct {
 }
 
 func viewTenant(t tenants.Tenant) tenantView {
-	origins := t.Origins
-	if origins == nil {
-		origins = []string{}
-	}
+	origins := append([]string{}, t.Origins...)
 	return tenantView{t.ID, t.Name, t.Email, t.Plan, t.Limits().Named(), origins, t.Suspended, t.Created.UTC()}
 }
 
-// newTenantView answers who made a tenant: with its first key.
+// newTenantView answers the creation of a tenant, with its first key.
 type newTenantView struct {
 	Tenant tenantView `json:"tenant"`
 	APIKey keyView    `json:"api_key"`
@@ -40,7 +38,8 @@ func (v newTenantView) withoutSecrets() any {
 
 func (a *API) signup(c *call) (answer, error) {
 	if !a.SignupOpen {
-		return answer{}, tenants.Errorf(tenants.Forbidden, "signup_closed", "The operator of this deployment makes the tenants; ask there.")
+		return answer{}, tenants.Errorf(tenants.Forbidden, "signup_closed",
+			"signup is closed; ask the operator of this deployment for an account")
 	}
 	c.fields.require("name", "email")
 	name, email := c.fields.text("name"), c.fields.text("email")
@@ -49,7 +48,7 @@ func (a *API) signup(c *call) (answer, error) {
 	}
 	if wait := a.signups.take(a.ClientAddr(c.r)); wait > 0 {
 		return answer{}, &tenants.Error{Kind: tenants.TooMany, Code: "signup_limit", RetryAfter: wait,
-			Detail: "There have been too many signups from this address; try again later."}
+			Detail: "there were too many signups from this address; try again later"}
 	}
 	t, key, secret, err := a.Accounts.Signup(c.ctx, name, email)
 	if err != nil {
@@ -71,15 +70,11 @@ func (a *API) showTenant(c *call, id tenants.TenantID) (answer, error) {
 	return answer{http.StatusOK, viewTenant(t)}, nil
 }
 
-// tenantPatch reads what a tenant may change of itself.
-func tenantPatch(f *fields) (p tenants.TenantPatch) {
+// tenantPatch reads the members that a tenant may change itself.
+func tenantPatch(f *fields) (p account.TenantPatch) {
 	f.readOnly("id", "email", "suspended", "created_at")
-	if f.has("name") {
-		p.Name = new(f.text("name"))
-	}
-	if f.has("origins") {
-		p.Origins = new(f.texts("origins", 50))
-	}
+	p.Name = optional(f, "name", f.text)
+	p.Origins = optional(f, "origins", func(name string) []string { return f.texts(name, 50) })
 	return p
 }
 
@@ -99,7 +94,7 @@ func (a *API) patchTenant(c *call) (answer, error) {
 func (a *API) deleteTenant(c *call) (answer, error) { return a.endTenant(c, c.who.Tenant) }
 
 func (a *API) endTenant(c *call, id tenants.TenantID) (answer, error) {
-	if err := a.Accounts.Delete(c.ctx, id); err != nil {
+	if err := a.Erasure.Delete(c.ctx, id); err != nil {
 		return answer{}, err
 	}
 	a.Keys.Forget(id)

@@ -12,12 +12,15 @@ import (
 func TestSignupMakesATenantAndItsOwnersKey(t *testing.T) {
 	w := newWorld(t)
 	a := w.do("POST", "/v1/signup", "", `{"name":"Acme","email":"Ops@Example.com"}`).want(201)
-	if a.get("tenant", "name") != "Acme" || a.get("tenant", "email") != "ops@example.com" || a.get("tenant", "plan") != "free" || a.get("api_key", "role") != "owner" {
-		t.Errorf("%s", a.body)
+	if a.get("tenant", "name") != "Acme" || a.get("tenant", "email") != "ops@example.com" ||
+		a.get("tenant", "plan") != "free" || a.get("api_key", "role") != "owner" {
+		t.Errorf("got %s, want tenant.name Acme, tenant.email ops@example.com, tenant.plan free, api_key.role owner",
+			a.body)
 	}
 	own := w.do("GET", "/v1/tenant", a.get("api_key", "secret"), nil).want(200)
-	if own.get("id") != a.get("tenant", "id") || own.get("limits", "connections") != "1000" || own.get("suspended") != "false" {
-		t.Errorf("%s", own.body)
+	if own.get("id") != a.get("tenant", "id") || own.get("limits", "connections") != "1000" ||
+		own.get("suspended") != "false" {
+		t.Errorf("got %s, want id %v, limits.connections 1000, suspended false", own.body, a.get("tenant", "id"))
 	}
 }
 
@@ -35,7 +38,7 @@ func TestSignupIs429AfterFiveFromOneAddress(t *testing.T) {
 		}
 		a := w.do("POST", "/v1/signup", "", `{"name":"Acme","email":"ops@example.com"}`).want(429, "signup_limit")
 		if a.header.Get("Retry-After") != "720" {
-			t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+			t.Errorf("Retry-After %q, want Retry-After 720", a.header.Get("Retry-After"))
 		}
 		w.do("POST", "/v1/signup", "", `{"name":""}`).want(422)
 		time.Sleep(12 * time.Minute)
@@ -48,17 +51,19 @@ func TestATenantChangesItsNameAndOriginsAndNothingElse(t *testing.T) {
 	ten := w.tenant("Acme")
 	a := w.do("PATCH", "/v1/tenant", ten.key, `{"name":"Acme Ltd","origins":["https://app.example.com"]}`).want(200)
 	if a.get("name") != "Acme Ltd" || a.get("origins") != `["https://app.example.com"]` {
-		t.Errorf("%s", a.body)
+		t.Errorf(`got %s, want name "Acme Ltd", origins ["https://app.example.com"]`, a.body)
 	}
-	for _, member := range []string{`"id":"x"`, `"plan":"unlimited"`, `"limits":{"connections":0}`, `"suspended":false`, `"email":"a@b.example"`, `"created_at":"x"`} {
+	for _, member := range []string{`"id":"x"`, `"plan":"unlimited"`, `"limits":{"connections":0}`, `"suspended":false`,
+		`"email":"a@b.example"`, `"created_at":"x"`} {
 		a := w.do("PATCH", "/v1/tenant", ten.key, "{"+member+"}").want(422, "invalid_fields")
 		if a.get("errors", 0, "detail") != "is read-only" {
-			t.Errorf("%s: %s", member, a.body)
+			t.Errorf(`%s: got %s, want errors.0.detail "is read-only"`, member, a.body)
 		}
 	}
 	w.do("PATCH", "/v1/tenant", ten.key, `{"origins":["example.com"]}`).want(422, "invalid_origin")
-	if now := w.do("GET", "/v1/tenant", ten.key, nil).want(200); now.get("name") != "Acme Ltd" || now.get("plan") != "free" {
-		t.Errorf("%s", now.body)
+	if now := w.do("GET", "/v1/tenant", ten.key, nil).want(200); now.get("name") != "Acme Ltd" ||
+		now.get("plan") != "free" {
+		t.Errorf(`got %s, want name "Acme Ltd", plan free`, now.body)
 	}
 }
 
@@ -78,7 +83,7 @@ func TestASuspendedTenantIs403EverywhereButWhereItSeesItself(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
 	if a := w.do("POST", "/v1/tenants/"+ten.id+"/suspend", w.operator, nil).want(200); a.get("suspended") != "true" {
-		t.Errorf("%s", a.body)
+		t.Errorf("got %s, want suspended true", a.body)
 	}
 	for _, r := range api.Routes() {
 		if r.Public || r.Operator {
@@ -88,7 +93,7 @@ func TestASuspendedTenantIs403EverywhereButWhereItSeesItself(t *testing.T) {
 		a := w.do(r.Method, path, ten.key, nil)
 		if r.Method == "GET" && r.Path == "/v1/tenant" {
 			if a.want(200).get("suspended") != "true" {
-				t.Errorf("%s", a.body)
+				t.Errorf("got %s, want suspended true", a.body)
 			}
 			continue
 		}
@@ -100,14 +105,17 @@ func TestASuspendedTenantIs403EverywhereButWhereItSeesItself(t *testing.T) {
 
 func TestTheOperatorSetsPlansAndLimits(t *testing.T) {
 	w := newWorld(t)
-	a := w.do("POST", "/v1/tenants", w.operator, `{"name":"Big","email":"ops@example.com","plan":"pro","limits":{"connections":7}}`).want(201)
+	a := w.do("POST", "/v1/tenants", w.operator,
+		`{"name":"Big","email":"ops@example.com","plan":"pro","limits":{"connections":7}}`).want(201)
 	id := a.get("tenant", "id")
-	if a.get("tenant", "plan") != "pro" || a.get("tenant", "limits", "connections") != "7" || a.get("tenant", "limits", "sources") != "200" {
-		t.Errorf("%s", a.body)
+	if a.get("tenant", "plan") != "pro" || a.get("tenant", "limits", "connections") != "7" ||
+		a.get("tenant", "limits", "sources") != "200" {
+		t.Errorf("got %s, want tenant.plan pro, tenant.limits.connections 7, tenant.limits.sources 200", a.body)
 	}
-	a = w.do("PATCH", "/v1/tenants/"+id, w.operator, `{"name":"Bigger","plan":"free","limits":{"connections":null,"sources":3}}`).want(200)
+	a = w.do("PATCH", "/v1/tenants/"+id, w.operator,
+		`{"name":"Bigger","plan":"free","limits":{"connections":null,"sources":3}}`).want(200)
 	if a.get("name") != "Bigger" || a.get("limits", "connections") != "1000" || a.get("limits", "sources") != "3" {
-		t.Errorf("%s", a.body)
+		t.Errorf("got %s, want name Bigger, limits.connections 1000, limits.sources 3", a.body)
 	}
 	for body, code := range map[string]string{
 		`{"plan":"huge"}`:                     "plan_unknown",
@@ -124,9 +132,10 @@ func TestTheOperatorSetsPlansAndLimits(t *testing.T) {
 
 func TestATenantWhosePlanIsRefusedIsNotMade(t *testing.T) {
 	w := newWorld(t)
-	w.do("POST", "/v1/tenants", w.operator, `{"name":"Big","email":"ops@example.com","plan":"huge"}`).want(422, "plan_unknown")
+	w.do("POST", "/v1/tenants", w.operator, `{"name":"Big","email":"ops@example.com","plan":"huge"}`).want(422,
+		"plan_unknown")
 	if n := w.do("GET", "/v1/tenants", w.operator, nil).want(200).length("data"); n != 0 {
-		t.Errorf("%d tenants", n)
+		t.Errorf("%d tenants, want 0", n)
 	}
 }
 
@@ -155,8 +164,14 @@ func TestLimitsShowWhatIsInUse(t *testing.T) {
 		w.hub.open(ten, "alice", "a")
 	}
 	a := w.do("GET", "/v1/limits", ten.key, nil).want(200)
-	if a.get("in_use") != `{"channels":2,"connections":4,"connections_per_channel":4,"connections_per_ip":4,"connections_per_subject":4,"connects_per_second":0,"events_per_month":0,"events_per_second":0,"sources":1}` || a.get("limits", "events_per_second") != "100" {
-		t.Errorf("%s", a.body)
+	if a.get("in_use") !=
+		`{"channels":2,"connections":4,"connections_per_channel":4,"connections_per_ip":4,`+
+			`"connections_per_subject":4,"connects_per_second":0,"events_per_month":0,"events_per_second":0,`+
+			`"sources":1}` || a.get("limits", "events_per_second") != "100" {
+		t.Errorf(
+			`got %s, want in_use {"channels":2,"connections":4,"connections_per_channel":4,"connections_per_ip":4,`+
+				`"connections_per_subject":4,"connects_per_second":0,"events_per_month":0,"events_per_second":0,`+
+				`"sources":1}, limits.events_per_second 100`, a.body)
 	}
 }
 
@@ -178,12 +193,12 @@ func TestListsGoOnFromTheirCursor(t *testing.T) {
 		query = "?limit=2&cursor=" + a.get("next_cursor")
 	}
 	if len(seen) != 5 {
-		t.Errorf("saw %v of %v", seen, made)
+		t.Errorf("saw %v of %v, want 5", seen, made)
 	}
 	for i := range seen {
 		for j := range i {
 			if seen[i] == seen[j] {
-				t.Errorf("%s came twice", seen[i])
+				t.Errorf("%s came twice, want it once", seen[i])
 			}
 		}
 	}

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// throttle allows a burst per client address and refills it slowly. It is per process and bounded: where it is full of
-// addresses that are all being held back, a new one has to wait like them.
+// throttle allows a burst per client network and refills it slowly. It is per process and bounded: while it is full
+// of networks that have not regained their allowance, a new one has to wait, too.
 type throttle struct {
 	burst   float64
-	every   time.Duration // one more per this time
-	maximum int           // addresses remembered
+	every   time.Duration // interval in which one unit is refilled
+	maximum int           // networks kept
 
 	mu    sync.Mutex
 	spent map[netip.Prefix]allowance
@@ -27,8 +27,8 @@ func newThrottle(burst int, every time.Duration, maximum int) *throttle {
 	return &throttle{burst: float64(burst), every: every, maximum: maximum, spent: make(map[netip.Prefix]allowance)}
 }
 
-// take uses one of the client's allowance, or says when there will be one. Whoever is on this machine is not held back: it is the
-// operator's own, or everybody at once, behind a proxy that the deployment was not told of.
+// take uses one unit of the client's allowance, or returns how long to wait for one. It never limits loopback
+// addresses: they are the operator's, or those of all clients behind a proxy that is not configured.
 func (t *throttle) take(client netip.Addr) (wait time.Duration) {
 	if client.Unmap().IsLoopback() {
 		return 0
@@ -55,7 +55,8 @@ func (t *throttle) take(client netip.Addr) (wait time.Duration) {
 	return 0
 }
 
-// sweep forgets addresses whose allowance is whole again, at most once per refill, and tells whether there is room.
+// sweep forgets networks whose allowance is full again, at most once per refill, and reports whether there is room
+// for another.
 func (t *throttle) sweep(now time.Time) bool {
 	if now.Sub(t.swept) < t.every {
 		return false
@@ -69,8 +70,8 @@ func (t *throttle) sweep(now time.Time) bool {
 	return len(t.spent) < t.maximum
 }
 
-// network is what one client can be taken to own: an IPv4 address, an IPv6 /64. An address that is not known counts as one
-// client together with all others like it.
+// network returns the addresses that are taken for one client: an IPv4 address or an IPv6 /64. All unknown addresses
+// count as one client.
 func network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := 32

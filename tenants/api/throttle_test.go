@@ -13,18 +13,18 @@ func TestAnAddressIsHeldBackAfterItsBurstAndServedAgainLater(t *testing.T) {
 		one, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 		for range 3 {
 			if wait := th.take(one); wait != 0 {
-				t.Fatalf("held back for %v within the burst", wait)
+				t.Fatalf("held back for %v within the burst, want 0", wait)
 			}
 		}
 		if wait := th.take(one); wait != time.Minute {
 			t.Errorf("wait %v, want a minute", wait)
 		}
 		if wait := th.take(other); wait != 0 {
-			t.Errorf("another address is held back for %v", wait)
+			t.Errorf("another address is held back for %v, want 0", wait)
 		}
 		time.Sleep(time.Minute)
 		if wait := th.take(one); wait != 0 {
-			t.Errorf("still held back for %v", wait)
+			t.Errorf("still held back for %v, want 0", wait)
 		}
 		if wait := th.take(one); wait == 0 {
 			t.Error("two came back after one minute")
@@ -51,10 +51,11 @@ func TestAClientIsItsIPv6NetworkAndItsMappedIPv4Address(t *testing.T) {
 		{"fe80::1%eth0", "fe80::1%eth1", true},
 	} {
 		if got := network(netip.MustParseAddr(c.a)) == network(netip.MustParseAddr(c.b)); got != c.same {
-			t.Errorf("%s and %s the same: %v", c.a, c.b, got)
+			t.Errorf("%s and %s the same: %v, want %v", c.a, c.b, got, c.same)
 		}
 	}
-	if unknown := network(netip.Addr{}); unknown == network(netip.MustParseAddr("0.0.0.0")) || unknown == network(netip.MustParseAddr("::")) {
+	if unknown := network(netip.Addr{}); unknown == network(netip.MustParseAddr("0.0.0.0")) ||
+		unknown == network(netip.MustParseAddr("::")) {
 		t.Error("an unknown address is taken for a known one")
 	}
 }
@@ -75,7 +76,7 @@ func TestTheThrottleForgetsAndNeverGrowsPastItsBound(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		if wait := th.take(addr.Next()); wait != 0 {
-			t.Errorf("held back for %v although all others are whole again", wait)
+			t.Errorf("held back for %v although all others have their allowance again, want 0", wait)
 		}
 		if len(th.spent) != 1 {
 			t.Errorf("%d addresses remembered, want 1", len(th.spent))

@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-// tokenView is a token that was just minted. It is not kept: a replayed answer has the rest.
+// tokenView is a newly minted token. The token itself is not stored, so a replayed answer lacks it.
 type tokenView struct {
 	ID      string    `json:"id"`
 	Token   string    `json:"token,omitempty"`
@@ -23,9 +23,11 @@ func (v tokenView) withoutSecrets() any {
 func (a *API) createToken(c *call) (answer, error) {
 	c.fields.require("subject", "channels", "ttl_seconds")
 	c.fields.readOnly("id", "token", "expires_at")
+	const least, most = int64(token.MinTTL / time.Second), int64(token.MaxTTL / time.Second)
 	spec := token.Spec{
-		Subject: c.fields.text("subject"), Roles: c.fields.texts("roles", token.MaxRoles), Channels: c.fields.texts("channels", token.MaxChannels),
-		TTL: time.Duration(c.fields.integer("ttl_seconds", int64(token.MinTTL/time.Second), int64(token.MaxTTL/time.Second))) * time.Second,
+		Subject: c.fields.text("subject"), Roles: c.fields.texts("roles", token.MaxRoles),
+		Channels: c.fields.texts("channels", token.MaxChannels),
+		TTL:      time.Duration(c.fields.integer("ttl_seconds", least, most)) * time.Second,
 	}
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
@@ -49,7 +51,8 @@ func (a *API) revokeToken(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if named != 1 {
-		return answer{}, tenants.Errorf(tenants.Unprocessable, "invalid_revocation", "Exactly one of token, id and subject says what to revoke.")
+		return answer{}, tenants.Errorf(tenants.Unprocessable, "invalid_revocation",
+			"the body must have exactly one of token, id and subject")
 	}
 	if err := a.Tokens.Revoke(c.ctx, c.who.Tenant, r); err != nil {
 		return answer{}, err

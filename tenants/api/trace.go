@@ -8,16 +8,18 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
-// instant is a time with milliseconds, whatever they are.
+// instant is a time that is encoded with exactly three digits of milliseconds.
 type instant time.Time
 
 func (t instant) MarshalJSON() ([]byte, error) {
 	return json.Marshal(time.Time(t).UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 
-func at(t time.Time) *instant {
+func instantOf(t time.Time) *instant {
 	if t.IsZero() {
 		return nil
 	}
@@ -34,7 +36,7 @@ type tracedEventView struct {
 }
 
 func viewTracedEvent(e *tenants.Event) *tracedEventView {
-	return &tracedEventView{e.ID, e.Channel, e.Seq, e.Type, known(e.Source), *at(e.Time)}
+	return &tracedEventView{e.ID, e.Channel, e.Seq, e.Type, nullable(e.Source), *instantOf(e.Time)}
 }
 
 type traceView struct {
@@ -45,11 +47,11 @@ type traceView struct {
 	Total       int64            `json:"total_ms"`
 }
 
-// hopView is one step. Each sort of hop has members of its own besides the first four.
+// hopView is one step of an event's way. The members after the first four depend on the kind of step.
 type hopView struct {
 	Hop   string   `json:"hop"`
-	At    *instant `json:"at"`                // nil: it happened, and when was not recorded
-	Since *int64   `json:"since_previous_ms"` // the hop before it that has a time
+	At    *instant `json:"at"`                // nil: the step happened at an unrecorded time
+	Since *int64   `json:"since_previous_ms"` // since the previous step that has a time
 	From  string   `json:"known_from"`        // "event", "trace" or "delivery"
 
 	Source       *string          `json:"source,omitempty"`
@@ -79,17 +81,18 @@ type hopView struct {
 	Reason       string           `json:"reason,omitempty"`
 	Attempts     []hopAttemptView `json:"attempts,omitempty"`
 
-	order time.Time // where it stands among the others
+	order time.Time // sort key
 }
 
-// hiddenView is what was hidden of the event. Rows are those that hide one of the fields now, from whomever.
+// hiddenView names fields that were hidden from some connections. Rows are the rows that now hide one of the fields,
+// for any subject.
 type hiddenView struct {
 	Fields      []string       `json:"fields"`
 	Connections int            `json:"connections"`
 	Rows        []decidingView `json:"rows"`
 }
 
-// deniedView is a connection that lost its right before it had the event, and what denies it now.
+// deniedView is a connection that lost its right before it received the event, with the rule that denies it now.
 type deniedView struct {
 	Connection string    `json:"connection"`
 	Subject    *string   `json:"subject"`
@@ -104,22 +107,22 @@ type hopAttemptView struct {
 	Failure string  `json:"failure,omitempty"`
 }
 
-// traceEvent tells an event's way: what was recorded of it, and what is known without that.
+// traceEvent answers with the steps of an event: the recorded ones and those known without tracing.
 func (a *API) traceEvent(c *call) (answer, error) {
 	e, _, err := a.findEvent(c)
 	if err != nil {
 		return answer{}, err
 	}
-	hops, err := a.traces.Hops(c.ctx, c.who.Tenant, e.ID)
+	hops, err := a.traces.Steps(c.ctx, c.who.Tenant, e.ID)
 	if err != nil {
 		return answer{}, err
 	}
-	sent, _, err := a.Deliveries.List(c.ctx, c.who.Tenant, tenants.DeliveryFilter{Event: e.ID}, "", 100)
+	sent, _, err := a.Deliveries.List(c.ctx, c.who.Tenant, delivery.Filter{Event: e.ID}, "", 100)
 	if err != nil {
 		return answer{}, err
 	}
 	v := traceView{Event: viewTracedEvent(&e), Traced: e.Trace != nil}
-	v.Hops = arrival(&e, hops)
+	v.Hops = arrivalHops(&e, hops)
 	for _, h := range hops {
 		views, err := a.viewHop(c, &e, h)
 		if err != nil {
@@ -128,21 +131,22 @@ func (a *API) traceEvent(c *call) (answer, error) {
 		v.Hops = append(v.Hops, views...)
 	}
 	for _, d := range sent {
-		v.Hops = append(v.Hops, viewSent(d))
+		v.Hops = append(v.Hops, viewDeliveryHop(d))
 	}
-	v.NotRecorded = missing(&e, hops)
-	v.addUp()
+	v.NotRecorded = missingHops(&e, hops)
+	v.sortHops()
 	return answer{http.StatusOK, v}, nil
 }
 
-// arrival is what the event itself says of its way into the log.
-func arrival(e *tenants.Event, hops []tenants.Hop) []hopView {
-	received := hopView{Hop: "received", At: at(e.Time), From: "event", Source: known(e.Source)}
+// arrivalHops returns the steps until the event is in the log, most of them from the event itself.
+func arrivalHops(e *tenants.Event, hops []trace.Step) []hopView {
+	received := hopView{Hop: "received", At: instantOf(e.Time), From: "event", Source: nullable(e.Source)}
 	list := []hopView{received}
 	if p := e.Provenance; p != nil {
 		list[0].DeliveryID, list[0].Attempt, list[0].ReplayOf = p.DeliveryID, p.Attempt, p.ReplayOf
 		if p.Scheme != "" && p.ReplayOf == "" {
-			verified := hopView{Hop: "verified", From: "event", Scheme: p.Scheme, Verified: &p.Verified, SecretID: p.SecretID}
+			verified := hopView{Hop: "verified", From: "event", Scheme: p.Scheme, Verified: &p.Verified,
+				SecretID: p.SecretID}
 			if !p.Signed.IsZero() {
 				verified.SignatureAge = new(e.Time.Sub(p.Signed).Seconds())
 			}
@@ -151,35 +155,38 @@ func arrival(e *tenants.Event, hops []tenants.Hop) []hopView {
 	}
 	if mark := e.Trace; mark != nil {
 		if last := &list[len(list)-1]; last.Hop == "verified" {
-			last.At, last.From = at(mark.Verified), "trace"
+			last.At, last.From = instantOf(mark.Verified), "trace"
 		}
-		list = append(list, hopView{Hop: "enqueued", At: at(mark.Enqueued), From: "trace"})
+		list = append(list, hopView{Hop: "enqueued", At: instantOf(mark.Enqueued), From: "trace"})
 	}
 	appended := hopView{Hop: "appended", From: "event", Channel: e.Channel, Seq: e.Seq}
-	if i := slices.IndexFunc(hops, func(h tenants.Hop) bool { return h.Name == tenants.HopAppended }); i >= 0 {
-		appended.At, appended.Until, appended.From = at(hops[i].At), at(hops[i].At.Add(hops[i].Took)), "trace"
+	if i := slices.IndexFunc(hops, func(h trace.Step) bool { return h.Name == trace.StepAppended }); i >= 0 {
+		h := hops[i]
+		appended.At, appended.Until, appended.From = instantOf(h.At), instantOf(h.At.Add(h.Took)), "trace"
 	}
 	return append(list, appended)
 }
 
-// viewHop is what a hop's record shows as.
-func (a *API) viewHop(c *call, e *tenants.Event, h tenants.Hop) (list []hopView, err error) {
+// viewHop returns the steps that a recorded hop stands for.
+func (a *API) viewHop(c *call, e *tenants.Event, h trace.Step) (list []hopView, err error) {
 	switch h.Name {
-	case tenants.HopFannedOut:
+	case trace.StepFannedOut:
 		nodes := append([]string{}, h.Nodes...)
-		return []hopView{{Hop: h.Name, At: at(h.At), From: "trace", Nodes: &nodes, Gone: h.Gone, Until: at(h.At.Add(h.Took))}}, nil
-	case tenants.HopWritten:
+		return []hopView{{Hop: h.Name, At: instantOf(h.At), From: "trace", Nodes: &nodes, Gone: h.Gone,
+			Until: instantOf(h.At.Add(h.Took))}}, nil
+	case trace.StepWritten:
 	default:
-		return nil, nil // told by arrival, or a newer release's
+		return nil, nil // shown by arrivalHops, or of a newer release
 	}
 	list = append(list, hopView{
-		Hop: h.Name, At: at(h.Begin()), From: "trace", Node: h.Node, Until: at(h.At), Subscribers: &h.Subscribers, Connections: &h.Connections, Replayed: h.Replayed,
+		Hop: h.Name, At: instantOf(h.Begin()), From: "trace", Node: h.Node, Until: instantOf(h.At),
+		Subscribers: &h.Subscribers, Connections: &h.Connections, Replayed: h.Replayed,
 		Bytes: &h.Bytes,
 	})
 	if len(h.Cut) > 0 {
-		list = append(list, hopView{Hop: "cut", At: at(h.CutAt), From: "trace", Node: h.Node, Reasons: h.Cut})
+		list = append(list, hopView{Hop: "cut", At: instantOf(h.CutAt), From: "trace", Node: h.Node, Reasons: h.Cut})
 	}
-	filtered := hopView{Hop: "filtered", At: at(h.Begin()), From: "trace", Node: h.Node}
+	filtered := hopView{Hop: "filtered", At: instantOf(h.Begin()), From: "trace", Node: h.Node}
 	if len(h.Hidden) > 0 {
 		rules, _, err := a.Policies.Policies(c.ctx, c.who.Tenant)
 		if err != nil {
@@ -199,8 +206,8 @@ func (a *API) viewHop(c *call, e *tenants.Event, h tenants.Hop) (list []hopView,
 		if err != nil {
 			return nil, err
 		}
-		filtered.Denied = append(filtered.Denied, deniedView{d.Connection, known(d.Subject), viewCheck(x)})
-		filtered.At = at(h.CutAt)
+		filtered.Denied = append(filtered.Denied, deniedView{d.Connection, nullable(d.Subject), viewCheck(x)})
+		filtered.At = instantOf(h.CutAt)
 	}
 	if len(filtered.Hidden)+len(filtered.Denied) > 0 {
 		list = append(list, filtered)
@@ -208,22 +215,24 @@ func (a *API) viewHop(c *call, e *tenants.Event, h tenants.Hop) (list []hopView,
 	return list, nil
 }
 
-func viewSent(d tenants.Delivery) hopView {
-	v := hopView{Hop: "delivery", From: "delivery", Endpoint: d.Endpoint, Delivery: d.ID, State: string(d.State), Reason: d.Reason, At: at(d.Began)}
+func viewDeliveryHop(d delivery.Delivery) hopView {
+	v := hopView{Hop: "delivery", From: "delivery", Endpoint: d.Endpoint, Delivery: d.ID, State: string(d.State),
+		Reason: d.Reason, At: instantOf(d.Began)}
 	for i, x := range d.History {
 		if i == 0 {
-			v.At = at(x.At)
+			v.At = instantOf(x.At)
 		}
-		v.Until = at(x.At.Add(x.Took))
-		v.Attempts = append(v.Attempts, hopAttemptView{x.Number, instant(x.At), x.Took.Milliseconds(), x.Status, string(x.Failure)})
+		v.Until = instantOf(x.At.Add(x.Took))
+		took := x.Took.Milliseconds()
+		v.Attempts = append(v.Attempts, hopAttemptView{x.Number, instant(x.At), took, x.Status, string(x.Failure)})
 	}
 	return v
 }
 
-// missing names the hops of which nothing was recorded.
-func missing(e *tenants.Event, hops []tenants.Hop) []string {
+// missingHops names the steps without a record.
+func missingHops(e *tenants.Event, hops []trace.Step) []string {
 	has := func(name string) bool {
-		return slices.ContainsFunc(hops, func(h tenants.Hop) bool { return h.Name == name })
+		return slices.ContainsFunc(hops, func(h trace.Step) bool { return h.Name == name })
 	}
 	list := []string{}
 	if e.Trace == nil {
@@ -232,27 +241,28 @@ func missing(e *tenants.Event, hops []tenants.Hop) []string {
 		}
 		list = append(list, "enqueued")
 	}
-	if !has(tenants.HopAppended) {
-		list = append(list, tenants.HopAppended)
+	if !has(trace.StepAppended) {
+		list = append(list, trace.StepAppended)
 	}
 	told, wrote := 0, 0
 	for _, h := range hops {
 		told += len(h.Nodes)
-		if h.Name == tenants.HopWritten {
+		if h.Name == trace.StepWritten {
 			wrote++
 		}
 	}
-	if !has(tenants.HopFannedOut) {
-		list = append(list, tenants.HopFannedOut)
+	if !has(trace.StepFannedOut) {
+		list = append(list, trace.StepFannedOut)
 	}
-	if wrote == 0 && (told > 0 || !has(tenants.HopFannedOut)) {
-		list = append(list, tenants.HopWritten, "cut", "filtered")
+	if wrote == 0 && (told > 0 || !has(trace.StepFannedOut)) {
+		list = append(list, trace.StepWritten, "cut", "filtered")
 	}
 	return list
 }
 
-// addUp puts the hops in the order of their times and tells what lies between them. What has no time stays behind what it follows.
-func (v *traceView) addUp() {
+// sortHops sorts the steps by time and computes the time between them. A step without a time stays after its
+// predecessor.
+func (v *traceView) sortHops() {
 	var last time.Time
 	for i := range v.Hops {
 		h := &v.Hops[i]

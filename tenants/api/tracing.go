@@ -7,7 +7,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// tracingView is the switch. Members that are null are not there while it is off.
+// tracingView is the state of tracing. The pointers are nil while it is off.
 type tracingView struct {
 	Enabled bool       `json:"enabled"`
 	Sample  *float64   `json:"sample"`
@@ -19,7 +19,8 @@ func viewTracing(t tenants.Tracing) tracingView {
 	if !t.On(time.Now()) {
 		return tracingView{}
 	}
-	return tracingView{true, &t.Sample, new(t.Since.UTC().Truncate(time.Millisecond)), new(t.Until.UTC().Truncate(time.Millisecond))}
+	since, until := t.Since.UTC().Truncate(time.Millisecond), t.Until.UTC().Truncate(time.Millisecond)
+	return tracingView{true, &t.Sample, &since, &until}
 }
 
 func (a *API) getTracing(c *call) (answer, error) {
@@ -33,7 +34,8 @@ func (a *API) getTracing(c *call) (answer, error) {
 func (a *API) putTracing(c *call) (answer, error) {
 	const longest = int64(tenants.TracingAtMost / time.Minute)
 	c.fields.require("enabled")
-	enabled, sample, minutes := c.fields.flag("enabled"), c.fields.share("sample"), c.fields.integer("minutes", 1, longest)
+	enabled, sample, minutes := c.fields.flag("enabled"), c.fields.share("sample"),
+		c.fields.integer("minutes", 1, longest)
 	if err := c.fields.err(); err != nil {
 		return answer{}, err
 	}

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/projection"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
-// getLimits shows what the tenant may use beside what it uses.
+// getLimits shows the tenant's limits and its present use of them.
 func (a *API) getLimits(c *call) (answer, error) {
 	limits, err := a.Accounts.Limits(c.ctx, c.who.Tenant)
 	if err != nil {
@@ -24,10 +26,10 @@ func (a *API) getLimits(c *call) (answer, error) {
 type limitsView struct {
 	Limits     map[string]int64 `json:"limits"`
 	InUse      map[string]int64 `json:"in_use"`
-	Incomplete bool             `json:"incomplete"` // some node did not say what connections it has
+	Incomplete bool             `json:"incomplete"` // a node did not report its connections
 }
 
-// getUsage shows what the tenant has used, month by month, and what it uses now.
+// getUsage shows the tenant's use, month by month, and its present use.
 func (a *API) getUsage(c *call) (answer, error) {
 	months, err := a.monthly(c)
 	if err != nil {
@@ -45,7 +47,7 @@ func (a *API) getUsage(c *call) (answer, error) {
 }
 
 type usageView struct {
-	Months     []monthView      `json:"months"` // the present one first
+	Months     []monthView      `json:"months"` // the current one first
 	InUse      map[string]int64 `json:"in_use"`
 	Incomplete bool             `json:"incomplete"`
 }
@@ -55,16 +57,17 @@ type monthView struct {
 	Events int64  `json:"events"`
 }
 
-// usageTrust is how old counts of events may be that are shown. A look at them costs a query for each month.
+// usageTrust is the maximum age of cached counts of events. Reading them costs a query for each month.
 const usageTrust = time.Second
 
-func (a *API) monthly(c *call) ([]tenants.MonthUsage, error) {
-	return a.months.Get(c.ctx, c.who.Tenant, func(ctx context.Context) ([]tenants.MonthUsage, error) {
-		return a.Usage.Months(ctx, c.who.Tenant, time.Now(), tenants.MostMonths)
+func (a *API) monthly(c *call) ([]projection.MonthUsage, error) {
+	return a.months.Get(c.ctx, c.who.Tenant, func(ctx context.Context) ([]projection.MonthUsage, error) {
+		return a.Usage.Months(ctx, c.who.Tenant, time.Now(), projection.MaxMonths)
 	})
 }
 
-// inUse tells what the tenant uses of its limits, by their names; of those per channel, subject and address it is what the busiest has.
+// inUse returns the tenant's use of its limits by name. For limits per channel, subject or address it is the use of
+// the busiest one.
 func (a *API) inUse(c *call) (use map[string]int64, incomplete bool, err error) {
 	months, err := a.monthly(c)
 	if err != nil {
@@ -90,14 +93,17 @@ func (a *API) inUse(c *call) (use map[string]int64, incomplete bool, err error) 
 	}
 	return map[string]int64{
 		"connections": int64(connections.Total), "connections_per_channel": int64(connections.Busiest.Channel),
-		"connects_per_second": int64(connections.Connecting), "connections_per_subject": int64(connections.Busiest.Subject), "connections_per_ip": int64(connections.Busiest.IP),
-		"events_per_second": int64(rate), "events_per_month": months[0].Events, "sources": sources, "channels": channels,
+		"connects_per_second":     int64(connections.Connecting),
+		"connections_per_subject": int64(connections.Busiest.Subject),
+		"connections_per_ip":      int64(connections.Busiest.IP),
+		"events_per_second":       int64(rate), "events_per_month": months[0].Events, "sources": sources,
+		"channels": channels,
 	}, connections.Missing > 0, nil
 }
 
 func (a *API) countSources(c *call) (n int64, err error) {
 	for after := ""; ; {
-		var page []tenants.Source
+		var page []source.Source
 		if page, after, err = a.Sources.List(c.ctx, c.who.Tenant, after, maxLimit); err != nil {
 			return 0, err
 		}
@@ -107,7 +113,7 @@ func (a *API) countSources(c *call) (n int64, err error) {
 	}
 }
 
-// mostCounted bounds the work of counting channels; the answer says no more than this many.
+// mostCounted bounds the work of counting channels and thereby the count.
 const mostCounted = 10_000
 
 func (a *API) countChannels(c *call) (n int64, err error) {

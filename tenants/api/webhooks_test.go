@@ -13,7 +13,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// A webhook's whole way in, as a provider sees it: handler, receiver, source and queue.
+// The complete way of a webhook as a provider sees it: handler, receiver, source and queue.
 
 const hookSecret = "the provider's own secret"
 
@@ -30,7 +30,8 @@ func (w *world) sourceOf(of tenant, provider, more string) (path string) {
 	if provider == "none" {
 		secret = ""
 	}
-	a := w.do("POST", "/v1/sources", of.key, `{"name":"hooks","provider":"`+provider+`",`+secret+more+`"channel":"hooks"}`).want(201)
+	a := w.do("POST", "/v1/sources", of.key, `{"name":"hooks","provider":"`+provider+`",`+secret+
+		more+`"channel":"hooks"}`).want(201)
 	return strings.TrimPrefix(a.get("url"), publicURL)
 }
 
@@ -55,7 +56,8 @@ func TestGitHubSignatures(t *testing.T) {
 		"of another algorithm is signature_malformed": {[]string{"md5=" + good[7:]}, body, 401, "signature_malformed"},
 		"twice is signature_duplicate":                {[]string{good, good}, body, 401, "signature_duplicate"},
 		"of other bytes is signature_mismatch":        {[]string{good}, body + "\n", 401, "signature_mismatch"},
-		"10 KB long is signature_malformed":           {[]string{"sha256=" + strings.Repeat("0", 10_000)}, body, 401, "signature_malformed"},
+		"10 KB long is signature_malformed": {[]string{"sha256=" + strings.Repeat("0", 10_000)}, body,
+			401, "signature_malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := request("POST", path, c.body)
@@ -64,7 +66,7 @@ func TestGitHubSignatures(t *testing.T) {
 			r.Header.Set("X-GitHub-Delivery", name)
 			a := w.send(r, []byte(c.body))
 			if a.status != c.status || c.code != "" && a.code() != c.code {
-				t.Errorf("%d %s", a.status, a.body)
+				t.Errorf("got %d %s, want %d %s", a.status, a.body, c.status, c.code)
 			}
 			if a.status == 401 && strings.Contains(string(a.body), good[7:]) {
 				t.Error("the answer shows the expected signature")
@@ -84,8 +86,10 @@ func TestStripeTimestamps(t *testing.T) {
 	now := time.Now().Unix()
 	for name, c := range map[string]struct{ header, code string }{
 		"now is 202": {at(fmt.Sprint(now)), ""},
-		"ten minutes old is timestamp_out_of_tolerance":       {at(fmt.Sprint(now - 600)), "timestamp_out_of_tolerance"},
-		"ten minutes ahead is timestamp_out_of_tolerance":     {at(fmt.Sprint(now + 600)), "timestamp_out_of_tolerance"},
+		"ten minutes old is timestamp_out_of_tolerance": {at(fmt.Sprint(now - 600)),
+			"timestamp_out_of_tolerance"},
+		"ten minutes ahead is timestamp_out_of_tolerance": {at(fmt.Sprint(now + 600)),
+			"timestamp_out_of_tolerance"},
 		"in milliseconds is timestamp_malformed":              {at(fmt.Sprint(now * 1000)), "timestamp_malformed"},
 		"NaN is timestamp_malformed":                          {at("NaN"), "timestamp_malformed"},
 		"negative is timestamp_malformed":                     {at("-1"), "timestamp_malformed"},
@@ -109,9 +113,10 @@ func TestSlacksHandshakeIsAnsweredOnlyWhereItIsSigned(t *testing.T) {
 	path := w.sourceOf(w.tenant("Acme"), "slack", "")
 	const body = `{"type":"url_verification","challenge":"c-1"}`
 	stamp := fmt.Sprint(time.Now().Unix())
-	a := w.do("POST", path, "", body, "X-Slack-Request-Timestamp", stamp, "X-Slack-Signature", "v0="+signed("v0:"+stamp+":"+body)).want(200)
+	a := w.do("POST", path, "", body, "X-Slack-Request-Timestamp", stamp, "X-Slack-Signature",
+		"v0="+signed("v0:"+stamp+":"+body)).want(200)
 	if string(a.body) != "c-1" || !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
-		t.Errorf("%v %s", a.header, a.body)
+		t.Errorf("%v %s, want the body c-1, Content-Type beginning with text/plain", a.header, a.body)
 	}
 	w.do("POST", path, "", body).want(401, "signature_missing")
 }
@@ -126,19 +131,23 @@ func TestASourceThatVerifiesNothingTakesBytesAsTheyAre(t *testing.T) {
 	}
 	w.pump()
 	a := w.do("GET", "/v1/channels/hooks/events", ten.key, nil).want(200)
-	if a.length("data") != 5 || a.get("data", 0, "data") != "//4=" || a.get("data", 0, "encoding") != "base64" || a.get("data", 1, "data") != "plain" || a.get("data", 0, "type") != "webhook" {
-		t.Errorf("%.500s", a.body)
+	if a.length("data") != 5 || a.get("data", 0, "data") != "//4=" || a.get("data", 0, "encoding") != "base64" ||
+		a.get("data", 1, "data") != "plain" || a.get("data", 0, "type") != "webhook" {
+		t.Errorf("%.500s, want 5 elements in data, data.0.data //4=, data.0.encoding base64, data.1.data plain, "+
+			"data.0.type webhook", a.body)
 	}
 }
 
 func TestAWebhookThatNamesNoChannelIs422OrGoesToTheFallback(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
-	strict := w.do("POST", "/v1/sources", ten.key, `{"name":"x","provider":"none","channel":"a.{repository.name}"}`).want(201)
-	lax := w.do("POST", "/v1/sources", ten.key, `{"name":"x","provider":"none","channel":"a.{repository.name}","fallback":"b"}`).want(201)
+	strict := w.do("POST", "/v1/sources", ten.key,
+		`{"name":"x","provider":"none","channel":"a.{repository.name}"}`).want(201)
+	lax := w.do("POST", "/v1/sources", ten.key,
+		`{"name":"x","provider":"none","channel":"a.{repository.name}","fallback":"b"}`).want(201)
 	w.do("POST", strings.TrimPrefix(strict.get("url"), publicURL), "", `{}`).want(422, "channel_field_missing")
 	if a := w.do("POST", strings.TrimPrefix(lax.get("url"), publicURL), "", `{}`).want(202); a.get("channel") != "b" {
-		t.Errorf("%s", a.body)
+		t.Errorf("got %s, want channel b", a.body)
 	}
 }
 
@@ -150,10 +159,10 @@ func TestWhereNobodyListensOrMayListen(t *testing.T) {
 	w.do("POST", altered(path), "", "{}").want(404, "source_not_found")
 	w.do("GET", path, "", nil).want(405, "method_not_allowed")
 	if a := w.do("HEAD", path, "", nil); a.status != 405 || a.header.Get("Allow") != "POST" {
-		t.Errorf("HEAD: %d, Allow %q", a.status, a.header.Get("Allow"))
+		t.Errorf("HEAD: %d, Allow %q, want status 405, Allow POST", a.status, a.header.Get("Allow"))
 	}
 	if a := w.do("HEAD", w.sourceOf(ten, "intercom", ""), "", nil); a.status != 200 || len(a.body) > 0 {
-		t.Errorf("HEAD where the provider probes: %d", a.status)
+		t.Errorf("HEAD of a provider that probes: %d %s, want 200 without a body", a.status, a.body)
 	}
 	w.do("POST", "/v1/tenants/"+ten.id+"/suspend", w.operator, nil).want(200)
 	w.do("POST", path, "", "{}").want(403, "tenant_suspended")
@@ -172,7 +181,7 @@ func TestAWebhookThatCannotBeStoredIs503AndTakenWhenItIsSentAgain(t *testing.T) 
 	w.hook(path, hookSecret, "d-1", "{}").want(202)
 	w.pump()
 	if n := w.do("GET", "/v1/channels/hooks/events", ten.key, nil).want(200).length("data"); n != 1 {
-		t.Errorf("%d events", n)
+		t.Errorf("%d events, want 1", n)
 	}
 }
 
@@ -185,7 +194,7 @@ func TestAWebhookOverTheTenantsLimitIs413(t *testing.T) {
 	w.do("POST", path, "", strings.Repeat("x", 11)).want(413, "event_too_large")
 }
 
-// A provider that sends a delivery on several connections at once has one event of it, whichever is first, and an answer that is a 2xx on each.
+// A provider that sends a delivery on several connections at once creates one event and gets a 2xx on each connection.
 func TestTheSameWebhookManyTimesAtOnceIsOneEvent(t *testing.T) {
 	w := newWorld(t)
 	ten := w.tenant("Acme")
@@ -196,7 +205,7 @@ func TestTheSameWebhookManyTimesAtOnceIsOneEvent(t *testing.T) {
 		sent.Go(func() {
 			a := w.hook(s.path, s.secret, "d-1", `{"n":1}`)
 			if a.status != 200 && a.status != 202 {
-				t.Errorf("%d %s", a.status, a.body)
+				t.Errorf("got %d %s, want 200 or 202", a.status, a.body)
 			}
 			ids <- a.get("id")
 		})
@@ -206,10 +215,10 @@ func TestTheSameWebhookManyTimesAtOnceIsOneEvent(t *testing.T) {
 	first := <-ids
 	for range cap(ids) - 1 {
 		if id := <-ids; id != first {
-			t.Errorf("one was told %s, and another %s", first, id)
+			t.Errorf("one sender was told %s, another %s, want the same", first, id)
 		}
 	}
 	if n := w.do("GET", "/v1/channels/hooks/events", ten.key, nil).want(200).length("data"); n != 1 {
-		t.Errorf("%d events", n)
+		t.Errorf("%d events, want 1", n)
 	}
 }

@@ -17,35 +17,47 @@ import (
 	"github.com/hookcast/hookcast/functions/ingest"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/api"
+	"github.com/hookcast/hookcast/tenants/delivery"
+	"github.com/hookcast/hookcast/tenants/endpoint"
+	"github.com/hookcast/hookcast/tenants/erasure"
+	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/filter"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/job"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/projection"
+	"github.com/hookcast/hookcast/tenants/proxy"
+	"github.com/hookcast/hookcast/tenants/source"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
 const publicURL = "https://hooks.example.com"
 
-// world is the API and ingest over simulated storage. Every exchange with it is held to the contract, and at its end no
-// secret that it gave out or was given may be in its log or in an answer that refuses something.
+// world is the API and ingest over simulated storage. It checks each exchange against the contract. At the end, its log
+// and its error answers must not contain any secret that it has issued or received.
 type world struct {
 	t        testing.TB
 	api      http.Handler
 	ingest   http.Handler
 	table    *tenantstest.Table
 	queue    *tenantstest.Queue
-	appender *tenants.Appender
-	log      *tenants.Log
-	index    *tenants.EventIndex
+	appender *intake.Appender
+	log      *eventlog.Log
+	index    *projection.EventIndex
 	feed     *tenantstest.Feed // for the index
 	hub      *seats
-	outbox   *tenants.Outbox
+	outbox   *delivery.Outbox
 	posts    *receivers
 	operator string // the operator's key
 	logged   *buffer
 
 	mu      sync.Mutex
 	secrets []string
-	refused []string // what was said when refusing
+	refused []string // bodies of error answers
 }
 
 type buffer struct {
@@ -67,42 +79,49 @@ func (l *buffer) String() string {
 
 type noInboxes struct{}
 
-func (noInboxes) Send(context.Context, string, ...tenants.Notice) error { return nil }
+func (noInboxes) Send(context.Context, string, ...tenants.InboxMessage) error { return nil }
 
 func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	t.Helper()
-	w := &world{t: t, table: tenantstest.NewTable(tenantstest.Faults{}), queue: tenantstest.NewQueue(tenantstest.QueueOptions{MaxReceives: 5}), logged: &buffer{}}
+	w := &world{t: t, table: tenantstest.NewTable(tenantstest.Faults{}),
+		queue: tenantstest.NewQueue(tenantstest.QueueOptions{MaxReceives: 5}), logged: &buffer{}}
 	ctx, vault := t.Context(), tenantstest.NewVault()
-	deployment, err := tenants.OpenDeployment(ctx, w.table, vault)
+	deployment, err := keyring.Open(ctx, w.table, vault)
 	w.must(err)
-	accounts := tenants.NewAccounts(w.table, tenants.NewNews(w.table, noInboxes{}))
-	signers := tenants.NewSigners(accounts, vault, deployment)
-	keys := tenants.NewKeys(accounts, signers)
-	sources := tenants.NewSources(accounts, vault, deployment)
+	accounts := account.NewAccounts(w.table, account.NewNews(w.table, noInboxes{}))
+	signers := account.NewSigners(accounts, vault, deployment)
+	keys := account.NewKeys(accounts, signers)
+	sources := source.NewSources(w.table, accounts, vault, deployment)
 	policies := access.NewPolicies(w.table, accounts)
 	gate, err := access.NewGate(policies)
 	w.must(err)
-	w.log = tenants.NewLog(w.table)
-	w.index, w.feed = tenants.NewEventIndex(w.table), w.table.Feed()
-	intake := tenants.NewIntake(accounts, w.log, w.queue)
-	w.appender = tenants.NewAppender(w.log, tenants.NewInterest(w.table), noInboxes{}, w.queue)
+	w.log = eventlog.New(w.table)
+	w.index, w.feed = projection.NewEventIndex(w.table), w.table.Feed()
+	in := intake.NewIntake(accounts, w.log, w.queue)
+	w.appender = intake.NewAppender(w.log, node.NewInterest(w.table), noInboxes{}, w.queue)
 	filters, err := filter.New()
 	w.must(err)
 	w.posts = &receivers{}
-	endpoints := tenants.NewEndpoints(accounts, vault, deployment, tenants.EndpointOptions{Filter: filters, Destinations: nowhere(t), Challenge: true})
+	endpoints := endpoint.NewEndpoints(w.table, accounts, vault, deployment,
+		endpoint.Options{Filter: filters, Destinations: nowhere(t), Challenge: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	judge := tenants.NewJudge(nil)
-	w.outbox = &tenants.Outbox{
-		Table: w.table, Log: w.log, Endpoints: endpoints, Tenants: accounts, Ready: tenantstest.NewQueue(tenantstest.QueueOptions{}),
+	judge := source.NewVerifier(nil)
+	w.outbox = &delivery.Outbox{
+		Table: w.table, Log: w.log, Endpoints: endpoints, Tenants: accounts,
+		Ready:   tenantstest.NewQueue(tenantstest.QueueOptions{}),
 		Waiting: tenantstest.NewQueue(tenantstest.QueueOptions{}), Logger: logger,
 	}
-	deliveries := tenants.NewDeliveries(w.outbox)
+	deliveries := delivery.NewDeliveries(w.outbox)
 	o := api.Options{
-		Deliveries: deliveries, Recovery: deliveries, Proxies: tenants.NewProxies(accounts, vault, nowhere(t)),
-		Table: w.table, Accounts: accounts, Keys: keys, Sources: sources, Judge: judge, Endpoints: endpoints, Probe: tenants.NewProbe(endpoints, w.posts), Log: w.log, Publisher: tenants.NewPublisher(intake), Jobs: tenants.NewJobs(accounts, intake, deployment),
+		Deliveries: deliveries, Recovery: deliveries, Proxies: proxy.NewProxies(w.table, accounts, vault, nowhere(t)),
+		Table: w.table, Accounts: accounts, Erasure: erasure.NewErasure(w.table, accounts), Keys: keys,
+		Sources: sources, Judge: judge, Endpoints: endpoints,
+		Probe: endpoint.NewProbe(endpoints, w.posts), Log: w.log, Publisher: intake.NewPublisher(in),
+		Jobs:   job.NewJobs(w.table, in, deployment),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
 		Subscribers: func(context.Context, tenants.TenantID, string) int { return 3 },
-		Connections: w.serveConnections(), Usage: tenants.NewMonthlyUsage(w.table), Index: w.index, Audit: tenants.NewAuditLog(w.table),
+		Connections: w.serveConnections(), Usage: projection.NewMonthlyUsage(w.table), Index: w.index,
+		Audit:  account.NewAuditLog(w.table),
 		Logger: logger, SignupOpen: true, PublicURL: publicURL,
 	}
 	for _, c := range change {
@@ -110,9 +129,10 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	}
 	w.api = api.New(o)
 	w.ingest = ingest.Handler(ingest.Options{
-		Receiver: tenants.NewReceiver(sources, judge, intake), Logger: logger, PublicURL: publicURL, MaxBody: tenants.MaxEventBytes,
+		Receiver: intake.NewReceiver(sources, judge, in), Logger: logger, PublicURL: publicURL,
+		MaxBody: tenants.MaxEventBytes,
 	})
-	w.operator = tenants.NewOperatorKey()
+	w.operator = account.NewOperatorKey()
 	w.must(keys.EnsureOperator(ctx, w.operator))
 	w.keep(w.operator)
 	t.Cleanup(w.nothingLeaked)
@@ -126,8 +146,8 @@ func (w *world) must(err error) {
 	}
 }
 
-// do sends a request as the holder of a credential, "" for nobody. The body is nil, a string that is sent as it is, or anything
-// that marshals; headers come in pairs.
+// do sends a request with a credential, "" for none. The body is nil, a string that is sent unchanged, or a value that
+// is marshalled. Headers are pairs of name and value.
 func (w *world) do(method, path, credential string, body any, headers ...string) answer {
 	w.t.Helper()
 	var b []byte
@@ -171,13 +191,14 @@ func (w *world) send(r *http.Request, body []byte) answer {
 	a := answer{w.t, recorder.Code, recorder.Header(), recorder.Body.Bytes()}
 	theContract(w.t).check(w.t, r, body, a.status, a.header, a.body)
 	if a.header.Get("Cache-Control") != "no-store" || a.header.Get("X-Content-Type-Options") != "nosniff" {
-		w.t.Errorf("%s %s: headers %v", r.Method, r.URL.Path, a.header)
+		w.t.Errorf("%s %s: headers %v, want Cache-Control no-store, X-Content-Type-Options nosniff", r.Method,
+			r.URL.Path, a.header)
 	}
 	w.remember(a)
 	return a
 }
 
-// keep notes a secret.
+// keep records a secret.
 func (w *world) keep(secret string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -186,7 +207,7 @@ func (w *world) keep(secret string) {
 	}
 }
 
-// remember notes the secrets of an answer, and what it said where it refuses.
+// remember records the secrets in an answer, or the whole body of an error.
 func (w *world) remember(a answer) {
 	if a.status >= 400 {
 		w.mu.Lock()
@@ -224,7 +245,7 @@ func (w *world) nothingLeaked() {
 	log := w.logged.String()
 	for _, s := range w.secrets {
 		if strings.Contains(log, s) {
-			w.t.Errorf("the log holds a secret that begins with %.8s", s)
+			w.t.Errorf("the log contains a secret that begins with %.8s", s)
 		}
 		for _, said := range w.refused {
 			if strings.Contains(said, s) {
@@ -234,7 +255,7 @@ func (w *world) nothingLeaked() {
 	}
 }
 
-// tenant is one that the operator made, with its owner's key.
+// tenant is a tenant with its owner's key.
 type tenant struct{ id, key string }
 
 func (w *world) tenant(name string) tenant {
@@ -258,10 +279,12 @@ func (w *world) publish(by tenant, channel, data string) (id string) {
 	return a.get("id")
 }
 
-// catchUp takes what is in the log into the index.
+// catchUp adds the events in the log to the index.
 func (w *world) catchUp() {
 	w.t.Helper()
-	w.must(w.table.Write(w.t.Context(), tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "test"}, []byte("{}"), time.Time{}, tenants.Anything()))) // so that there is a change
+	// the feed needs at least one change
+	w.must(w.table.Write(w.t.Context(), tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "test"}, []byte("{}"),
+		time.Time{}, tenants.Anything())))
 	changes, done, err := w.feed.Next(w.t.Context(), 100_000)
 	w.must(err)
 	_, err = w.index.Add(w.t.Context(), changes)
@@ -269,7 +292,7 @@ func (w *world) catchUp() {
 	w.must(done(w.t.Context()))
 }
 
-// pump takes what is queued into the log.
+// pump appends the queued events to the log.
 func (w *world) pump() {
 	w.t.Helper()
 	for {
@@ -279,13 +302,13 @@ func (w *world) pump() {
 			return
 		}
 		if failed := w.appender.Append(w.t.Context(), rs); len(failed) > 0 {
-			w.t.Fatalf("%d of %d messages failed", len(failed), len(rs))
+			w.t.Fatalf("%d of %d messages failed, want 0", len(failed), len(rs))
 		}
 		w.must(w.queue.Done(w.t.Context(), rs...))
 	}
 }
 
-// altered is text with another last character.
+// altered returns text with another last character.
 func altered(text string) string {
 	last := "0"
 	if strings.HasSuffix(text, last) {

@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// shownHeaders are those of an answer that are kept and shown. The others may hold cookies and credentials.
-var shownHeaders = [...]string{"Allow", "Cf-Ray", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Date", "Request-Id", "Retry-After", "Server",
-	"Traceparent", "Via", "X-Amz-Cf-Id", "X-Amzn-Requestid", "X-Amzn-Trace-Id", "X-Request-Id"}
+// keptHeaders are the headers of an answer that are stored and shown. Others may contain cookies and credentials.
+var keptHeaders = [...]string{"Allow", "Cf-Ray", "Connection", "Content-Encoding", "Content-Length", "Content-Type",
+	"Date", "Request-Id", "Retry-After", "Server", "Traceparent", "Via", "X-Amz-Cf-Id", "X-Amzn-Requestid",
+	"X-Amzn-Trace-Id", "X-Request-Id"}
 
-const maxShown = 256 // bytes of a header's value
+const maxHeaderValue = 256 // bytes
 
-// shown picks the headers that may be shown. Of where a redirect leads the query is left out, which may hold a secret.
-func shown(h http.Header) map[string][]string {
+// keepHeaders returns the headers that may be shown. The query of a Location is removed, because it may contain a
+// secret.
+func keepHeaders(h http.Header) map[string][]string {
 	kept := make(map[string][]string)
-	for _, name := range shownHeaders {
+	for _, name := range keptHeaders {
 		if v := h[name]; len(v) > 0 {
 			kept[name] = []string{cut(v[0])}
 		}
@@ -33,16 +35,17 @@ func shown(h http.Header) map[string][]string {
 }
 
 func cut(s string) string {
-	if len(s) > maxShown {
-		s = s[:maxShown]
+	if len(s) > maxHeaderValue {
+		s = s[:maxHeaderValue]
 	}
 	return strings.ToValidUTF8(s, "\ufffd")
 }
 
-// longestWait is what an answer that asks for ages is taken to ask for: who asks for more means never, too.
-const longestWait = 365 * 24 * time.Hour
+// maxWait is the upper bound of a Retry-After.
+const maxWait = 365 * 24 * time.Hour
 
-// retryAfter reads Retry-After (RFC 9110 section 10.2.3), in seconds or as a date. What is neither, or lies in the past: 0.
+// retryAfter parses Retry-After (RFC 9110 section 10.2.3), in seconds or as a date. It returns 0 if the value is
+// invalid or in the past.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	values := h["Retry-After"]
 	if len(values) != 1 {
@@ -51,8 +54,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(values[0])
 	if text != "" && strings.Trim(text, "0123456789") == "" {
 		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n > int64(longestWait/time.Second) {
-			return longestWait
+		if err != nil || n > int64(maxWait/time.Second) {
+			return maxWait
 		}
 		return time.Duration(n) * time.Second
 	}
@@ -60,10 +63,10 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return min(max(at.Sub(now), 0), longestWait)
+	return min(max(at.Sub(now), 0), maxWait)
 }
 
-// wasCut tells whether a connection ended before what was to come over it.
+// wasCut reports whether a connection ended before the answer was complete.
 func wasCut(err error) bool {
 	if _, network := errors.AsType[*net.OpError](err); network {
 		return true

@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	maxAddresses   = 8 // of a name that are tried
+	maxAddresses   = 8 // tried for one name
 	lookupTimeout  = 5 * time.Second
 	connectTimeout = 8 * time.Second
-	connectAtLeast = time.Second // for one address, however many there are
+	connectAtLeast = time.Second // minimum for each address
 )
 
-// Dialer connects to what may be reached, and to nothing else. Safe for concurrent use.
+// Dialer connects to allowed addresses only. It is safe for concurrent use.
 type Dialer struct {
-	judge    judge
+	policy   policy
 	resolver Resolver
-	search   bool // a name may be completed by the system's search list
-	// connect opens a connection to an address that was checked.
+	search   bool // the system's search list applies to names
+	// connect opens a connection to a checked address.
 	connect func(context.Context, netip.AddrPort) (net.Conn, error)
 }
 
-// NewDialer makes a Dialer. Of o it takes AllowPrivate and Resolver.
+// NewDialer returns a Dialer. It uses AllowPrivate and Resolver of o.
 func NewDialer(o Options) *Dialer {
-	d := &Dialer{judge: newJudge(o.AllowPrivate), resolver: o.Resolver, search: o.AllowPrivate}
+	d := &Dialer{policy: newPolicy(o.AllowPrivate), resolver: o.Resolver, search: o.AllowPrivate}
 	if d.resolver == nil {
 		d.resolver = net.DefaultResolver
 	}
@@ -39,9 +39,9 @@ func NewDialer(o Options) *Dialer {
 	return d
 }
 
-// DialError says why there is no connection.
+// DialError says why a connection could not be made.
 type DialError struct {
-	Failure tenants.Failure // FailureDNS, FailureBlocked or FailureConnect
+	Failure tenants.Failure // FailureURL, FailureDNS, FailureBlocked or FailureConnect
 	err     error
 }
 
@@ -54,16 +54,16 @@ func (e *DialError) Error() string {
 
 func (e *DialError) Unwrap() error { return e.err }
 
-// DialContext resolves the name once, leaves out the addresses that may not be reached, and tries the others in turn. Errors are
-// *DialError.
+// DialContext resolves the name once, ignores the addresses that must not be reached, and tries the others in turn.
+// Errors are of type *DialError.
 func (d *Dialer) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, &DialError{tenants.FailureURL, err}
+		return nil, &DialError{Failure: tenants.FailureURL, err: err}
 	}
 	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
 	if err != nil {
-		return nil, &DialError{tenants.FailureURL, err}
+		return nil, &DialError{Failure: tenants.FailureURL, err: err}
 	}
 	addrs, err := d.lookup(ctx, host)
 	if err != nil || len(addrs) == 0 {
@@ -71,7 +71,7 @@ func (d *Dialer) DialContext(ctx context.Context, _, address string) (net.Conn, 
 	}
 	var reachable []netip.AddrPort
 	for _, a := range addrs {
-		if d.may(a) && len(reachable) < maxAddresses {
+		if d.allowed(a) && len(reachable) < maxAddresses {
 			reachable = append(reachable, netip.AddrPortFrom(a, uint16(port)))
 		}
 	}
@@ -103,7 +103,7 @@ func (d *Dialer) within(ctx context.Context, share time.Duration, to netip.AddrP
 	return d.connect(ctx, to)
 }
 
-// dial checks the address that the socket is about to connect to: whatever came before, this is the one.
+// dial checks the address once more when the socket is about to connect: this check is the final one.
 func (d *Dialer) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	nd := net.Dialer{KeepAlive: -1, FallbackDelay: -1, Control: d.control}
 	return nd.DialContext(ctx, "tcp", to.String())
@@ -111,22 +111,22 @@ func (d *Dialer) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) 
 
 func (d *Dialer) control(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
-	if err != nil || !d.may(to.Addr()) {
+	if err != nil || !d.allowed(to.Addr()) {
 		return &DialError{tenants.FailureBlocked, nil}
 	}
 	return nil
 }
 
-// may tells whether a may be connected to.
-func (d *Dialer) may(a netip.Addr) bool { return d.judge.refuse(a) == "" }
+// allowed reports whether a may be reached.
+func (d *Dialer) allowed(a netip.Addr) bool { return d.policy.refuse(a) == "" }
 
-// lookup gives the addresses of a host, which may be one itself.
+// lookup returns the addresses of a host, which may be an address itself.
 func (d *Dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
 	if !d.search {
-		host += "." // as it stands: never completed to a name of our own network
+		host += "." // absolute: never completed to a name of our own network
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()

@@ -1,11 +1,11 @@
-// Package egress makes requests to addresses that tenants choose, and nothing of ours or of somebody's inner network is reached by
-// them: server-side request forgery ends here.
+// Package egress makes requests to addresses that tenants choose, without reaching our own or anyone's internal
+// network: it prevents server-side request forgery.
 //
-// What a URL says is checked when it is set (CheckURL) and at each attempt; what counts is the concrete address of each
-// connection, which the Dialer looks at after the name is resolved and once more when the socket is about to connect. A name is
-// resolved once for an attempt, and what was checked is what is dialled, so that a name that answers otherwise the next moment
-// (DNS rebinding) gains nothing. No redirect is followed, no content encoding is undone, no proxy of the environment is asked, and
-// everything that the other side sends is bounded in bytes and in time.
+// A URL is checked when it is configured (CheckURL) and at each attempt. What counts is the address of each
+// connection, which the Dialer checks after resolving the name and again when the socket is about to connect. A name
+// is resolved once per attempt, and the checked address is the one dialed, so a name that changes in between (DNS
+// rebinding) gains nothing. Redirects are not followed, content encodings are not decoded, environment proxies are
+// not used, and everything that the other side sends is bounded in bytes and in time.
 package egress
 
 import (
@@ -17,20 +17,21 @@ import (
 	"time"
 )
 
-// Options are what may be reached.
+// Options say what may be reached.
 type Options struct {
-	// AllowPrivate is for development: private and loopback addresses, plain http, any port, any name. Link-local addresses, and with
-	// them the metadata services of clouds, stay out of reach.
+	// AllowPrivate is for development. It allows private and loopback addresses, plain http, and any port and name.
+	// Link-local addresses, and with them the metadata services of clouds, remain blocked.
 	AllowPrivate bool
-	// OwnHosts are hosts that are us, so that nothing is posted in circles: "hooks.example.com" on every port, or "127.0.0.1:8080".
+	// OwnHosts are our own hosts, to which nothing is sent, lest events circulate: "hooks.example.com" for every
+	// port, or "127.0.0.1:8080".
 	OwnHosts []string
-	// Timeout is how long one request may take in all. 0: 15 s.
+	// Timeout bounds one request in total; 0 means 15 s.
 	Timeout time.Duration
-	// Resolver looks names up. Nil: the system's.
+	// Resolver resolves names; nil means the system's resolver.
 	Resolver Resolver
 }
 
-// Resolver looks a name up; net.Resolver is one. network is "ip".
+// Resolver resolves a name; net.Resolver implements it. network is "ip".
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -38,18 +39,18 @@ type Resolver interface {
 const (
 	defaultTimeout = 15 * time.Second
 	lookupAtCheck  = 2 * time.Second
-	idle           = 4 * time.Second // less than Node's 5 s: a server that closes while we write costs an attempt
-	maxHead        = 64 << 10        // bytes of an answer's head, 1xx answers before it included
+	idle           = 4 * time.Second // below the 5 s of Node: a server that closes while we write costs an attempt
+	maxHead        = 64 << 10        // bytes of an answer's head, including 1xx answers before it
 )
 
-// Egress sends requests; it is a tenants.Sender and a tenants.Destinations.
+// Egress sends requests. It implements tenants.Sender and tenants.Destinations.
 type Egress struct {
 	o         Options
 	dialer    *Dialer
 	transport *http.Transport
 }
 
-// New makes an Egress. Close lets go of its idle connections.
+// New returns an Egress. Close closes its idle connections.
 func New(o Options) *Egress {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -58,14 +59,15 @@ func New(o Options) *Egress {
 	e.transport = &http.Transport{
 		DialContext:            e.dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		DisableCompression:     true, // what comes is not decoded, whatever it claims to be
+		DisableCompression:     true, // answers are not decoded
 		MaxResponseHeaderBytes: maxHead,
 		MaxIdleConns:           512,
 		MaxIdleConnsPerHost:    16,
 		IdleConnTimeout:        idle,
 		WriteBufferSize:        16 << 10,
 		ReadBufferSize:         4 << 10,
-		// Proxy stays nil: the environment's proxy would connect for us, unchecked. HTTP/1.1 alone: no frames to flood us with.
+		// Proxy stays nil: a proxy of the environment would connect unchecked. HTTP/1.1 only, so no HTTP/2 frames can
+		// flood us.
 	}
 	return e
 }
@@ -73,7 +75,7 @@ func New(o Options) *Egress {
 // Close closes idle connections.
 func (e *Egress) Close() { e.transport.CloseIdleConnections() }
 
-// Dialer is what connects: for whoever speaks something else than a request and its answer, such as a stream.
+// Dialer returns the dialer, for protocols other than one request and one answer.
 func (e *Egress) Dialer() *Dialer { return e.dialer }
 
 var _ Resolver = (*net.Resolver)(nil)

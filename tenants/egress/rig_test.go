@@ -15,7 +15,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/egress"
 )
 
-// names is a Resolver: what each name answers, one answer after the other, the last for good.
+// names is a Resolver with a list of answers for each name, given one after the other; the last one repeats.
 type names struct {
 	mu      sync.Mutex
 	answers map[string][][]string
@@ -40,10 +40,10 @@ func (n *names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, er
 	return addrs, nil
 }
 
-// public is an address that may be posted to; the rig never connects to it.
+// public is an allowed address; the rig never connects to it.
 const public = "8.8.8.8"
 
-// wire connects an Egress to servers in this process, and notes which addresses were dialled.
+// wire connects an Egress to servers in this process, and records the dialed addresses.
 type wire struct {
 	*egress.Egress
 	names *names
@@ -51,7 +51,7 @@ type wire struct {
 	to    []string
 }
 
-// newWire serves each connection by serve, which closes it. The name example.com is public.
+// newWire serves each connection with serve, which closes it. The name example.com is public.
 func newWire(t *testing.T, o egress.Options, serve func(net.Conn)) *wire {
 	t.Helper()
 	w := &wire{names: &names{answers: map[string][][]string{"example.com.": {{public}}, "example.com": {{public}}}}}
@@ -78,13 +78,13 @@ func (w *wire) dialled() []string {
 	return w.to
 }
 
-// plain is for what needs no TLS: http to example.com.
+// plain returns a wire for requests without TLS to example.com.
 func plain(t *testing.T, serve func(net.Conn)) *wire {
 	t.Helper()
 	return newWire(t, egress.Options{AllowPrivate: true}, serve)
 }
 
-// answering reads a request and then writes text, again for each request of the connection.
+// answering writes text after each request of the connection.
 func answering(text string) func(net.Conn) {
 	return func(c net.Conn) {
 		defer c.Close()
@@ -110,7 +110,8 @@ func readRequest(r *bufio.Reader) bool {
 }
 
 func to(url string) tenants.Outgoing {
-	return tenants.Outgoing{Method: "POST", URL: url, Header: map[string][]string{"Content-Type": {"application/json"}}, Body: []byte(`{"a":1}`)}
+	return tenants.Outgoing{Method: "POST", URL: url, Header: map[string][]string{"Content-Type": {"application/json"}},
+		Body: []byte(`{"a":1}`)}
 }
 
 func wantFailure(t *testing.T, a tenants.Answer, want tenants.Failure) {

@@ -19,7 +19,7 @@ var (
 	_ tenants.Destinations = (*Egress)(nil)
 )
 
-// Send posts o and returns what came of it, whatever that is. It ends within Options.Timeout, or when ctx does.
+// Send sends o and returns the answer or the failure. It ends within Options.Timeout, or when ctx does.
 func (e *Egress) Send(ctx context.Context, o tenants.Outgoing) (a tenants.Answer) {
 	began := time.Now()
 	defer func() { a.Took = time.Since(began) }()
@@ -31,18 +31,19 @@ func (e *Egress) Send(ctx context.Context, o tenants.Outgoing) (a tenants.Answer
 		a.Failure = why
 		return a
 	}
-	answer, err := e.transport.RoundTrip(r) // and nothing around it: no redirect, no cookie
+	answer, err := e.transport.RoundTrip(r) // RoundTrip follows no redirect and keeps no cookie
 	a.Connected = p.connected.Load()
 	if err != nil {
 		a.Failure = p.failure(ctx, within, err)
 		return a
 	}
 	defer answer.Body.Close()
-	a.Status, a.Header, a.RetryAfter = answer.StatusCode, shown(answer.Header), retryAfter(answer.Header, time.Now())
+	a.Status, a.Header, a.RetryAfter = answer.StatusCode, keepHeaders(answer.Header),
+		retryAfter(answer.Header, time.Now())
 	a.Body, err = io.ReadAll(io.LimitReader(answer.Body, tenants.MaxAnswerBody+1))
 	if len(a.Body) > tenants.MaxAnswerBody {
 		a.Body, a.Truncated = a.Body[:tenants.MaxAnswerBody], true
-		return a // whole as far as we care
+		return a // the rest does not matter
 	}
 	if err != nil {
 		a.Failure = p.failure(ctx, within, err)
@@ -50,16 +51,17 @@ func (e *Egress) Send(ctx context.Context, o tenants.Outgoing) (a tenants.Answer
 	return a
 }
 
-// request makes a request of o that tells p how far it is, or says why it is none.
+// request returns a request for o that reports its progress to p, or why o cannot be sent.
 func (e *Egress) request(ctx context.Context, o tenants.Outgoing, p *progress) (*http.Request, tenants.Failure) {
 	t, why := e.parse(o.URL)
-	if why != "" && t.addr.IsValid() && !e.dialer.may(t.addr) {
+	if why != "" && t.addr.IsValid() && !e.dialer.allowed(t.addr) {
 		return nil, tenants.FailureBlocked
 	}
 	if why != "" {
 		return nil, tenants.FailureURL
 	}
-	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, p.trace()), o.Method, t.url.String(), bytes.NewReader(o.Body))
+	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, p.trace()), o.Method, t.url.String(),
+		bytes.NewReader(o.Body))
 	if err != nil {
 		return nil, tenants.FailureURL
 	}
@@ -67,7 +69,8 @@ func (e *Egress) request(ctx context.Context, o tenants.Outgoing, p *progress) (
 	return r, ""
 }
 
-// progress is how far a request has come. The transport reports it from goroutines of its own, which may outlive the request.
+// progress records how far a request has come. The transport reports it from its own goroutines, which may outlive
+// the request.
 type progress struct {
 	connected, handshaking, answered atomic.Bool
 }
@@ -81,7 +84,7 @@ func (p *progress) trace() *httptrace.ClientTrace {
 	}
 }
 
-// failure says in a word what err means.
+// failure classifies err.
 func (p *progress) failure(caller, within context.Context, err error) tenants.Failure {
 	if caller.Err() != nil {
 		return tenants.FailureCanceled
@@ -95,7 +98,7 @@ func (p *progress) failure(caller, within context.Context, err error) tenants.Fa
 	case !p.connected.Load() && within.Err() != nil:
 		return tenants.FailureConnect
 	case !p.connected.Load():
-		return tenants.FailureURL // what cannot be written as a request
+		return tenants.FailureURL // it cannot be written as a request
 	case within.Err() != nil:
 		return tenants.FailureTimeout
 	case !p.answered.Load() || wasCut(err):

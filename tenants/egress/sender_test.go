@@ -25,13 +25,15 @@ import (
 )
 
 func TestAnswerComesBackWhole(t *testing.T) {
-	w := plain(t, answering("HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\nSet-Cookie: session=secret\r\nX-Api-Key: secret\r\nX-Request-Id: r1\r\nContent-Length: 5\r\n\r\nhello"))
+	w := plain(t, answering("HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\nSet-Cookie: "+
+		"session=secret\r\nX-Api-Key: secret\r\nX-Request-Id: r1\r\nContent-Length: 5\r\n\r\nhello"))
 	a := w.Send(t.Context(), to("http://example.com/"))
-	if a.Failure != "" || a.Status != 202 || string(a.Body) != "hello" || a.Truncated || !a.Connected || a.RetryAfter != 0 {
+	if a.Failure != "" || a.Status != 202 || string(a.Body) != "hello" || a.Truncated || !a.Connected ||
+		a.RetryAfter != 0 {
 		t.Errorf("got %+v", a)
 	}
 	if a.Header["X-Request-Id"][0] != "r1" || strings.Contains(fmt.Sprint(a.Header), "secret") {
-		t.Errorf("shown: %v", a.Header)
+		t.Errorf("got headers %v, want the request id and no secret", a.Header)
 	}
 }
 
@@ -49,13 +51,15 @@ func TestRequestIsWhatWasAskedFor(t *testing.T) {
 		io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
 	})
 	o := to("http://example.com/a%2Fb?c=d")
-	o.Header["Webhook-Id"], o.Header["Host"], o.Header["Content-Length"], o.Header["Transfer-Encoding"] = []string{"msg_1"}, []string{"evil"}, []string{"1"}, []string{"chunked"}
+	o.Header["Webhook-Id"], o.Header["Host"], o.Header["Content-Length"],
+		o.Header["Transfer-Encoding"] = []string{"msg_1"}, []string{"evil"}, []string{"1"}, []string{"chunked"}
 	if a := w.Send(t.Context(), o); a.Status != 204 {
 		t.Fatalf("got %+v", a)
 	}
 	r := got.Load()
 	body, _ := io.ReadAll(r.Body)
-	if r.Method != "POST" || r.RequestURI != "/a%2Fb?c=d" || r.Host != "example.com" || string(body) != `{"a":1}` || r.ContentLength != 7 || len(r.TransferEncoding) > 0 ||
+	if r.Method != "POST" || r.RequestURI != "/a%2Fb?c=d" || r.Host != "example.com" || string(body) != `{"a":1}` ||
+		r.ContentLength != 7 || len(r.TransferEncoding) > 0 ||
 		r.Header.Get("Webhook-Id") != "msg_1" || r.Header.Get("Accept-Encoding") != "" {
 		t.Errorf("got %+v, %s", r, body)
 	}
@@ -68,21 +72,22 @@ func TestHeaderWithALineBreakIsNotSent(t *testing.T) {
 	wantFailure(t, w.Send(t.Context(), o), tenants.FailureURL)
 }
 
-// The attack: a redirect to the inside.
+// The attack: a redirect to an internal address.
 func TestRedirectIsAnAnswerAndNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		w := plain(t, answering(fmt.Sprintf("HTTP/1.1 %d Moved\r\nLocation: http://u:p@169.254.169.254/latest?token=secret#f\r\nContent-Length: 0\r\n\r\n", status)))
+		w := plain(t, answering(fmt.Sprintf("HTTP/1.1 %d Moved\r\nLocation: "+
+			"http://u:p@169.254.169.254/latest?token=secret#f\r\nContent-Length: 0\r\n\r\n", status)))
 		a := w.Send(t.Context(), to("http://example.com/"))
 		if a.Failure != "" || a.Status != status || a.Header["Location"][0] != "http://169.254.169.254/latest" {
 			t.Errorf("got %+v", a)
 		}
 		if d := w.dialled(); len(d) != 1 {
-			t.Errorf("dialled %v", d)
+			t.Errorf("dialed %v, want one connection", d)
 		}
 	}
 }
 
-// The attacks: receivers that take their time. Time is simulated.
+// The attacks: slow receivers. Time is simulated.
 func TestSlowReceiverEndsAtFifteenSeconds(t *testing.T) {
 	for name, c := range map[string]struct {
 		url    string
@@ -90,14 +95,29 @@ func TestSlowReceiverEndsAtFifteenSeconds(t *testing.T) {
 		want   tenants.Failure
 		status int
 	}{
-		"never answers":         {"http://example.com/", func(c net.Conn) { io.Copy(io.Discard, c); c.Close() }, tenants.FailureTimeout, 0},
-		"never reads":           {"http://example.com/", func(c net.Conn) { time.Sleep(time.Hour); c.Close() }, tenants.FailureTimeout, 0},
-		"no handshake":          {"https://example.com/", func(c net.Conn) { io.Copy(io.Discard, c); c.Close() }, tenants.FailureTLS, 0},
-		"a byte a second":       {"http://example.com/", trickle("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "x", time.Second), tenants.FailureTimeout, 200},
-		"a header a second":     {"http://example.com/", trickle("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", time.Second), tenants.FailureTimeout, 0},
-		"a chunk a second":      {"http://example.com/", trickle("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", time.Second), tenants.FailureTimeout, 200},
-		"a 100 a second":        {"http://example.com/", trickle("", "HTTP/1.1 100 Continue\r\n\r\n", time.Second), tenants.FailureTimeout, 0},
-		"an early hint forever": {"http://example.com/", trickle("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", time.Second), tenants.FailureTimeout, 0},
+		"never answers": {"http://example.com/", func(c net.Conn) {
+			io.Copy(io.Discard, c)
+			c.Close()
+		}, tenants.FailureTimeout, 0},
+		"never reads": {"http://example.com/", func(c net.Conn) {
+			time.Sleep(time.Hour)
+			c.Close()
+		}, tenants.FailureTimeout, 0},
+		"no handshake": {"https://example.com/", func(c net.Conn) {
+			io.Copy(io.Discard, c)
+			c.Close()
+		}, tenants.FailureTLS, 0},
+		"a byte a second": {"http://example.com/",
+			trickle("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "x", time.Second), tenants.FailureTimeout, 200},
+		"a header a second": {"http://example.com/", trickle("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", time.Second),
+			tenants.FailureTimeout, 0},
+		"a chunk a second": {"http://example.com/",
+			trickle("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", time.Second),
+			tenants.FailureTimeout, 200},
+		"a 100 a second": {"http://example.com/", trickle("", "HTTP/1.1 100 Continue\r\n\r\n", time.Second),
+			tenants.FailureTimeout, 0},
+		"an early hint forever": {"http://example.com/",
+			trickle("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", time.Second), tenants.FailureTimeout, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -106,7 +126,7 @@ func TestSlowReceiverEndsAtFifteenSeconds(t *testing.T) {
 				a := w.Send(context.Background(), to(c.url))
 				wantFailure(t, a, c.want)
 				if d := time.Since(began); d != 15*time.Second || a.Took != d || a.Status != c.status || !a.Connected {
-					t.Errorf("it took %v: %+v", d, a)
+					t.Errorf("took %v, want 15s: %+v", d, a)
 				}
 				time.Sleep(2 * time.Hour) // until the receiver has noticed
 			})
@@ -114,7 +134,7 @@ func TestSlowReceiverEndsAtFifteenSeconds(t *testing.T) {
 	}
 }
 
-// trickle answers with first, and then with what goes on for ever, with a pause behind each.
+// trickle writes first, and then repeats then forever, with a pause after each.
 func trickle(first, then string, pause time.Duration) func(net.Conn) {
 	return func(c net.Conn) {
 		defer c.Close()
@@ -142,7 +162,7 @@ func TestConnectThatHangsEnds(t *testing.T) {
 		a := w.Send(context.Background(), to("https://many.example.com/"))
 		wantFailure(t, a, tenants.FailureConnect)
 		if d := time.Since(began); a.Connected || d > 10*time.Second {
-			t.Errorf("after %v: %+v", d, a)
+			t.Errorf("after %v: got %+v", d, a)
 		}
 	})
 }
@@ -156,7 +176,7 @@ func TestOurOwnHurryIsNotTheEndpointsFault(t *testing.T) {
 	})
 }
 
-// The attack: a body without an end.
+// The attack: an endless body.
 func TestEndlessBodyIsCutAt16KiB(t *testing.T) {
 	for name, head := range map[string]string{
 		"to the close": "HTTP/1.1 200 OK\r\n\r\n",
@@ -179,28 +199,30 @@ func TestEndlessBodyIsCutAt16KiB(t *testing.T) {
 		})
 		a := w.Send(t.Context(), to("http://example.com/"))
 		if a.Failure != "" || a.Status != 200 || len(a.Body) != tenants.MaxAnswerBody || !a.Truncated {
-			t.Errorf("%s: %+v", name, a.Failure)
+			t.Errorf("%s: got status %d, failure %q, %d bytes; want a truncated body", name, a.Status, a.Failure,
+				len(a.Body))
 		}
 		if n := sent.Load(); n > 64<<10 {
-			t.Errorf("%s: %d bytes were taken", name, n)
+			t.Errorf("%s: read %d bytes, want at most 64 KiB", name, n)
 		}
 	}
 }
 
-// The attack: a small answer that unpacks to a large one.
+// The attack: a small answer that decompresses to a large one.
 func TestGzipBombStaysPacked(t *testing.T) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	z.Write(make([]byte, 8<<20))
 	z.Close()
-	w := plain(t, answering(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", b.Len(), b.String())))
+	w := plain(t, answering(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s",
+		b.Len(), b.String())))
 	a := w.Send(t.Context(), to("http://example.com/"))
 	if a.Failure != "" || !bytes.Equal(a.Body, b.Bytes()) {
-		t.Errorf("%d bytes, %q", len(a.Body), a.Failure)
+		t.Errorf("got %d bytes, %q; want the compressed body", len(a.Body), a.Failure)
 	}
 }
 
-// The attacks: a head that is too large, heads without end, and what is no HTTP.
+// The attacks: a head that is too large or endless, and protocols other than HTTP.
 func TestAnswerThatIsNoneIsRecordedAsThat(t *testing.T) {
 	for name, serve := range map[string]func(net.Conn){
 		"100 MB of headers": trickle("HTTP/1.1 200 OK\r\n", "X-A: "+strings.Repeat("a", 1000)+"\r\n", 0),
@@ -245,7 +267,8 @@ func TestConnectionThatIsCut(t *testing.T) {
 }
 
 func TestConnectionIsUsedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // net/http gives up a connection whose writer does not get its turn within 50 ms
+	// net/http abandons a connection whose writer does not run within 50 ms
+	synctest.Test(t, func(t *testing.T) {
 		w := plain(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 		for range 5 {
 			if a := w.Send(t.Context(), to("http://example.com/")); a.Status != 200 || !a.Connected {
@@ -253,12 +276,12 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 			}
 		}
 		if d := w.dialled(); len(d) != 1 {
-			t.Errorf("five requests cost %d connections", len(d))
+			t.Errorf("five requests used %d connections, want one", len(d))
 		}
 	})
 }
 
-// A connection that has been idle for longer than common servers leave it open is not written to.
+// A connection that was idle for longer than common servers keep it is not used again.
 func TestIdleConnectionIsLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := make(chan struct{}, 2)
@@ -271,15 +294,17 @@ func TestIdleConnectionIsLetGo(t *testing.T) {
 			t.Errorf("got %+v", a)
 		}
 		if d := w.dialled(); len(d) != 2 {
-			t.Errorf("%d connections", len(d))
+			t.Errorf("got %d connections, want 2", len(d))
 		}
 	})
 }
 
-// secure is a wire to a real server with TLS, whose certificate says example.com.
+// secure returns a wire to a real server with TLS, whose certificate is for example.com.
 func secure(t *testing.T, config *tls.Config, trust bool) *wire {
 	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.Proto)
+	}))
 	server.TLS = config
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
@@ -297,8 +322,9 @@ func secure(t *testing.T, config *tls.Config, trust bool) *wire {
 }
 
 func TestTLSIsVerified(t *testing.T) {
-	if a := secure(t, nil, true).Send(t.Context(), to("https://example.com/")); a.Status != 200 || string(a.Body) != "HTTP/1.1" {
-		t.Errorf("a good certificate: %+v", a)
+	if a := secure(t, nil, true).Send(t.Context(), to("https://example.com/")); a.Status != 200 ||
+		string(a.Body) != "HTTP/1.1" {
+		t.Errorf("a valid certificate: got %+v", a)
 	}
 	for name, c := range map[string]struct {
 		config *tls.Config
@@ -307,7 +333,8 @@ func TestTLSIsVerified(t *testing.T) {
 	}{
 		"a certificate that nobody vouches for": {nil, false, "example.com"},
 		"another name's":                        {nil, true, "other.test"},
-		"TLS 1.1":                               {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, true, "example.com"},
+		"TLS 1.1": {&tls.Config{MinVersion: tls.VersionTLS10,
+			MaxVersion: tls.VersionTLS11}, true, "example.com"},
 	} {
 		w := secure(t, c.config, c.trust)
 		w.names.answers["other.test."] = [][]string{{public}}
@@ -332,12 +359,13 @@ func TestNameWithoutAddress(t *testing.T) {
 	}
 }
 
-// The attacks: waits of ten years, of less than nothing, and of no number at all.
+// The attacks: waits that are ten years long, negative, or not a number.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		year := 365 * 24 * time.Hour
 		for value, want := range map[string]time.Duration{
-			"7": 7 * time.Second, " 7 ": 7 * time.Second, "0": 0, "-1": 0, "": 0, "soon": 0, "1e9": 0, "1.5": 0, "+5": 0, "315360000": year, "99999999999999999999999": year,
+			"7": 7 * time.Second, " 7 ": 7 * time.Second, "0": 0, "-1": 0, "": 0, "soon": 0, "1e9": 0, "1.5": 0,
+			"+5": 0, "315360000": year, "99999999999999999999999": year,
 			time.Now().Add(time.Minute).UTC().Format(http.TimeFormat):   time.Minute,
 			time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat):  0,
 			time.Now().Add(20 * year).UTC().Format(http.TimeFormat):     year,
@@ -351,18 +379,18 @@ func TestRetryAfter(t *testing.T) {
 			w := plain(t, answering("HTTP/1.1 429 Too Many\r\nRetry-After: "+value+"\r\nContent-Length: 0\r\n\r\n"))
 			a := w.Send(context.Background(), to("http://example.com/"))
 			if a.Status != 429 || a.RetryAfter != want {
-				t.Errorf("%.40q: %v, want %v (%s)", value, a.RetryAfter, want, a.Failure)
+				t.Errorf("%.40q: got %v, want %v (%s)", value, a.RetryAfter, want, a.Failure)
 			}
 			w.Close()
 		}
 		w := plain(t, answering("HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nRetry-After: 50\r\nContent-Length: 0\r\n\r\n"))
 		if a := w.Send(context.Background(), to("http://example.com/")); a.RetryAfter != 0 {
-			t.Errorf("two of them: %v", a.RetryAfter)
+			t.Errorf("a repeated header: got %v, want 0", a.RetryAfter)
 		}
 	})
 }
 
-// The real thing, over loopback: a refused connection, and one that is reset.
+// Real sockets on loopback: a refused connection, and a reset one.
 func TestRealSockets(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -373,7 +401,7 @@ func TestRealSockets(t *testing.T) {
 	defer e.Close()
 	go func() {
 		c, err := listener.Accept()
-		listener.Close() // before the reset, behind which the next one is sent
+		listener.Close() // before the reset, after which the next request is sent
 		if err != nil {
 			return
 		}
@@ -385,6 +413,6 @@ func TestRealSockets(t *testing.T) {
 	a := e.Send(t.Context(), to(url))
 	wantFailure(t, a, tenants.FailureConnect)
 	if a.Connected {
-		t.Error("a refused connection counts as one")
+		t.Error("a refused connection is reported as connected")
 	}
 }

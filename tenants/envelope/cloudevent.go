@@ -12,15 +12,15 @@ import (
 )
 
 // AppendCloudEvent appends the event in the JSON format of CloudEvents 1.0.2
-// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md). The required attributes are never
-// empty: type is "message" where the event has none, source is /sources/{id} for what a provider sent and
-// /channels/{channel} for what was published. subject is the channel.
+// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md). The required attributes are
+// never empty: type is "message" if the event has none; source is /sources/{id} for an event from a provider and
+// /channels/{channel} for a published one. subject is the channel.
 //
-// Extension attributes: sequence (19 digits, as the sequence extension asks: the order of texts is that of numbers),
-// duplicateof, and of a provider's delivery: received, scheme, verified, signed, deliveryid, attempt.
+// Extension attributes: sequence (19 digits, so that lexicographic order is numeric order, as the sequence extension
+// asks), duplicateof, and for a provider's delivery: received, scheme, verified, signed, deliveryid, attempt.
 //
-// A payload of a JSON media type, or valid JSON without a declared type, is data as a JSON value; other UTF-8 is data as a
-// string; everything else is data_base64.
+// A payload of a JSON media type, or valid JSON without a declared type, is data as a JSON value; other UTF-8 is data
+// as a string; everything else is data_base64.
 func AppendCloudEvent(dst []byte, e tenants.Event) []byte {
 	typ := e.Type
 	if typ == "" {
@@ -41,7 +41,7 @@ func AppendCloudEvent(dst []byte, e tenants.Event) []byte {
 	if e.DuplicateOf != "" {
 		dst = member(dst, "duplicateof", e.DuplicateOf)
 	}
-	if p := e.Provenance; p != nil && p.Scheme != "" { // without one it is a copy of what was published
+	if p := e.Provenance; p != nil && p.Scheme != "" { // without a scheme it is a copy of a published event
 		dst = append(dst, `,"received":`...)
 		dst = AppendTime(dst, e.Time)
 		dst = member(dst, "scheme", p.Scheme)
@@ -94,14 +94,14 @@ func appendCloudData(dst []byte, e tenants.Event) []byte {
 	return append(dst, '"')
 }
 
-// jsonMediaType tells whether a declared content type is JSON: subtype json, or with the suffix +json (RFC 6839).
+// jsonMediaType reports whether a declared content type is JSON: subtype json, or with the suffix +json (RFC 6839).
 func jsonMediaType(declared string) bool {
 	t, _, err := mime.ParseMediaType(declared)
 	_, sub, ok := strings.Cut(t, "/")
 	return err == nil && ok && (sub == "json" || strings.HasSuffix(sub, "+json"))
 }
 
-// member appends a further member of an object, a string.
+// member appends a comma and a string member to an object.
 func member(dst []byte, name, s string) []byte {
 	dst = append(dst, ',', '"')
 	dst = append(dst, name...)

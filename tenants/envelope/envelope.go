@@ -1,5 +1,5 @@
-// Package envelope is the JSON form of an event: what lists, polls and untyped streams carry. It has the plain form of the
-// API and the CloudEvents 1.0 form, both as one line of UTF-8 without CR or LF.
+// Package envelope encodes an event as JSON for lists, polls and untyped streams. It has the plain form of the API
+// and the CloudEvents 1.0 form, both as one line of UTF-8 without CR or LF.
 package envelope
 
 import (
@@ -17,9 +17,9 @@ import (
 //
 //	{"id","seq","channel","type","data","encoding"?,"source"?,"verified"?,"time","duplicate_of"?}
 //
-// data is the payload itself (without the white space between its tokens) where it is valid JSON in UTF-8; else it is a
-// string, of the payload's text where that is UTF-8 and of its base64 (RFC 4648 section 4) beside "encoding":"base64" where
-// it is not. source is left out for what was published and not received; verified is there, and false, where the source
+// data is the payload itself (without the white space between its tokens) if it is valid JSON in UTF-8. Otherwise it
+// is a string: the payload's text if that is UTF-8, else its base64 (RFC 4648 section 4) along with
+// "encoding":"base64". source is left out for a published event; verified is present, and false, if the source
 // verifies nothing; time is RFC 3339 in UTC.
 func Append(dst []byte, e tenants.Event) []byte {
 	dst = append(dst, `{"id":`...)
@@ -39,7 +39,7 @@ func Append(dst []byte, e tenants.Event) []byte {
 	return append(dst, '}')
 }
 
-// appendOrigin appends the members that say whence and when an event came.
+// appendOrigin appends the members that say where an event came from and when.
 func appendOrigin(dst []byte, e tenants.Event) []byte {
 	if e.Source != "" {
 		dst = append(dst, `,"source":`...)
@@ -68,11 +68,11 @@ type dataKind int
 
 const (
 	value  dataKind = iota // a JSON value
-	text                   // UTF-8 that is no JSON
+	text                   // UTF-8 that is not JSON
 	binary                 // anything else
 )
 
-// appendData appends a payload as a JSON value and says which kind it was.
+// appendData appends a payload as a JSON value and returns its kind.
 func appendData(dst, data []byte) ([]byte, dataKind) {
 	switch {
 	case !utf8.Valid(data):
@@ -86,14 +86,14 @@ func appendData(dst, data []byte) ([]byte, dataKind) {
 	}
 }
 
-// maxDepth is how deep a payload may nest to be embedded as JSON. Decoders have limits of their own (encoding/json: 10,000), and one
-// payload at the limit would make a whole page of events undecodable.
+// maxDepth is how deep a payload may nest to be embedded as JSON. Decoders have limits of their own (encoding/json:
+// 10,000), and one payload near the limit would make a whole page of events undecodable.
 const maxDepth = 512
 
-// embeddable tells whether data can stand as a value in a JSON document.
+// embeddable reports whether data can be a value in a JSON document.
 func embeddable(data []byte) bool { return json.Valid(data) && !tenants.NestsDeeper(data, maxDepth) }
 
-// appendCompact appends valid JSON without the white space between its tokens; every token stays byte for byte.
+// appendCompact appends valid JSON without the white space between its tokens; it does not change the tokens.
 func appendCompact(dst, data []byte) []byte {
 	buf := bytes.NewBuffer(dst)
 	if err := json.Compact(buf, data); err != nil {
@@ -104,8 +104,9 @@ func appendCompact(dst, data []byte) []byte {
 
 const hex = "0123456789abcdef"
 
-// AppendString appends s as a JSON string (RFC 8259 section 7). What is no UTF-8 becomes U+FFFD. Besides what JSON asks for,
-// U+2028 and U+2029 are escaped, which JavaScript once took for line ends.
+// AppendString appends s as a JSON string (RFC 8259 section 7). Bytes that are not valid UTF-8 become U+FFFD. In
+// addition to the characters that JSON requires, it escapes U+2028 and U+2029, which older JavaScript treats as line
+// ends.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0

@@ -8,12 +8,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// AppendOriginal appends the event as it came in, for who is to hand it on unchanged:
+// AppendOriginal appends the event as it was received, for a caller that forwards it unchanged:
 //
-//	{"id","seq","channel","type","source"?,"verified"?,"time","duplicate_of"?,"content_type"?,"headers"?,"decoded"?,"hops"?,"data_base64"}
+//	{"id","seq","channel","type","source"?,"verified"?,"time","duplicate_of"?,
+//	 "content_type"?,"headers"?,"decoded"?,"hops"?,"data_base64"}
 //
-// data_base64 is the payload byte for byte (RFC 4648 section 4). headers are those of the provider's that its scheme names; decoded is
-// there, and true, where the payload is not the body that was signed but what its Content-Encoding made of it.
+// data_base64 is the unchanged payload (RFC 4648 section 4). headers are the provider's headers that its scheme
+// names. decoded is present, and true, if the payload was decoded from the Content-Encoding of the signed body.
 func AppendOriginal(dst []byte, e tenants.Event) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = AppendString(dst, e.ID)

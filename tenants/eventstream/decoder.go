@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// ErrTooLong is what a Decoder returns for an event over its bound.
+// ErrTooLong says that an event exceeds the bound of a Decoder.
 var ErrTooLong = errors.New("eventstream: the event is too long")
 
-// Decoder reads a stream: an optional BOM; lines that end in CR LF, CR or LF; fields event, data, id and retry; comments; anything else
-// ignored. It waits for nothing behind the byte that completes an event.
+// Decoder decodes a stream: an optional BOM; lines that end in CR LF, CR or LF; fields event, data, id and retry;
+// comments; other fields are ignored. It returns an event as soon as the byte that completes it arrives.
 type Decoder struct {
 	r    io.Reader
 	max  int
-	buf  []byte // read and not parsed: buf[at:end]
+	buf  []byte // read but not parsed: buf[at:end]
 	at   int
 	end  int
-	bom  int  // bytes of a BOM that the stream has begun with; bomOver once that is settled
-	skip bool // the last line ended in CR: an LF next belongs to it
+	seen int  // bytes of a BOM seen at the start; bomOver once that is settled
+	skip bool // the last line ended in CR; an LF that follows belongs to it
 	line []byte
 
 	name    string
@@ -30,32 +30,33 @@ type Decoder struct {
 	retry   time.Duration
 }
 
-// Event is what a client dispatches.
+// Event is an event as a client dispatches it.
 type Event struct {
-	Name string // "message" where the stream has no event line
-	Data []byte // the lines joined by LF; the caller's own
-	ID   string // the last id seen up to here
+	Name string // "message" if the stream has no event line
+	Data []byte // the lines joined by LF; owned by the caller
+	ID   string // the last id seen so far
 }
 
 const (
 	bufferBytes = 4 << 10
-	theBOM      = "\xef\xbb\xbf"
+	bom         = "\xef\xbb\xbf"
 	bomOver     = -1
 )
 
-// NewDecoder returns a Decoder on r that takes events of up to max bytes, lines and field names included.
+// NewDecoder returns a Decoder that reads from r. An event has at most max bytes, field names included.
 func NewDecoder(r io.Reader, max int) *Decoder { return &Decoder{r: r, max: max} }
 
-// LastID is the id that a client would resume from. It moves with frames that have no data, too.
+// LastID returns the id that a client would resume from. Frames without data move it, too.
 func (d *Decoder) LastID() string { return d.lastID }
 
-// Resume sets the id that a stream goes on from, as a client has it that connects again.
+// Resume sets the id from which a client reconnects.
 func (d *Decoder) Resume(id string) { d.lastID, d.nextID = id, id }
 
-// Retry is the last reconnection time that the stream set, 1 ms to a day; 0: none.
+// Retry returns the last reconnection time that the stream set, 1 ms to a day, or 0 if none.
 func (d *Decoder) Retry() time.Duration { return d.retry }
 
-// Next returns the next event as soon as its blank line is there. What the stream's end cuts short is dropped.
+// Next returns the next event as soon as its blank line arrives. An event that the end of the stream cuts short is
+// dropped.
 func (d *Decoder) Next() (Event, error) {
 	for {
 		if e, ok, err := d.Ready(); ok || err != nil {
@@ -72,12 +73,12 @@ func (d *Decoder) Next() (Event, error) {
 	}
 }
 
-// Ready is Next for what has been read already: false where the next event is yet to come.
+// Ready returns the next event among the bytes already read, and false if there is none yet.
 func (d *Decoder) Ready() (Event, bool, error) {
 	for d.at < d.end {
 		c := d.buf[d.at]
 		d.at++
-		if d.bom != bomOver && d.inBOM(c) {
+		if d.seen != bomOver && d.inBOM(c) {
 			continue
 		}
 		if d.skip {
@@ -106,20 +107,21 @@ func (d *Decoder) Ready() (Event, bool, error) {
 	return Event{}, false, nil
 }
 
-// inBOM tells whether c is part of a BOM at the stream's beginning. What only began like one is given back to the first line.
+// inBOM reports whether c belongs to a BOM at the start of the stream. Bytes that only resemble one are returned to
+// the first line.
 func (d *Decoder) inBOM(c byte) bool {
-	if c == theBOM[d.bom] {
-		if d.bom++; d.bom == len(theBOM) {
-			d.bom = bomOver
+	if c == bom[d.seen] {
+		if d.seen++; d.seen == len(bom) {
+			d.seen = bomOver
 		}
 		return true
 	}
-	d.line = append(d.line, theBOM[:d.bom]...)
-	d.bom = bomOver
+	d.line = append(d.line, bom[:d.seen]...)
+	d.seen = bomOver
 	return false
 }
 
-// dispatch is what a blank line does.
+// dispatch handles a blank line.
 func (d *Decoder) dispatch() (Event, bool) {
 	d.lastID = d.nextID
 	e := Event{Name: d.name, Data: d.data, ID: d.lastID}
@@ -152,8 +154,8 @@ func (d *Decoder) field(line []byte) {
 	}
 }
 
-// longestRetry keeps the number from overflowing; nobody means more.
-const longestRetry = 24 * time.Hour
+// maxRetry keeps the number from overflowing.
+const maxRetry = 24 * time.Hour
 
 func (d *Decoder) setRetry(value []byte) {
 	var ms time.Duration
@@ -161,7 +163,7 @@ func (d *Decoder) setRetry(value []byte) {
 		if c < '0' || c > '9' {
 			return
 		}
-		ms = min(10*ms+time.Duration(c-'0'), longestRetry/time.Millisecond)
+		ms = min(10*ms+time.Duration(c-'0'), maxRetry/time.Millisecond)
 	}
 	if len(value) > 0 {
 		d.retry = max(ms, 1) * time.Millisecond

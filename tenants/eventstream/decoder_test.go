@@ -11,13 +11,13 @@ import (
 	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
-// read gives each event of the stream as name|data|id.
+// read returns each event of the stream as name|data|id.
 func read(t testing.TB, r io.Reader) (events []string, d *eventstream.Decoder) {
 	t.Helper()
 	d = eventstream.NewDecoder(r, 1<<20)
 	for {
 		e, err := d.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return events, d
 		}
 		if err != nil {
@@ -27,7 +27,7 @@ func read(t testing.TB, r io.Reader) (events []string, d *eventstream.Decoder) {
 	}
 }
 
-// ways are how the bytes of a stream can come.
+// ways are ways in which the bytes of a stream can arrive.
 var ways = map[string]func(io.Reader) io.Reader{
 	"at once":           func(r io.Reader) io.Reader { return r },
 	"byte by byte":      iotest.OneByteReader,
@@ -35,7 +35,7 @@ var ways = map[string]func(io.Reader) io.Reader{
 	"the end with data": iotest.DataErrReader,
 }
 
-const long = 8 << 10 // of a line that no buffer holds whole
+const long = 8 << 10 // longer than any buffer
 
 func TestDecoderByTheGrammar(t *testing.T) {
 	x := strings.Repeat("x", long)
@@ -58,14 +58,15 @@ func TestDecoderByTheGrammar(t *testing.T) {
 		{"the end cuts off", "data: a\n\ndata: b\n", "message|a|"},
 		{"the end cuts off an id", "data: a\n\nid: 9\ndata: b", "message|a|"},
 		{"a colon in the value", "data: a: b\n\n", "message|a: b|"},
-		{"bytes that are no UTF-8", "data: a\xffb\n\n", "message|a\ufffdb|"},
+		{"bytes that are not UTF-8", "data: a\xffb\n\n", "message|a\ufffdb|"},
 		{"a character that is cut short is one U+FFFD", "data: a\xe2\x82b\xf0\x9f\x98\n\n", "message|a\ufffdb\ufffd|"},
 		{"a surrogate is three", "data: \xed\xa0\x80\n\n", "message|\ufffd\ufffd\ufffd|"},
-		{"a line that no buffer holds whole", "data:" + x + "\r:" + x + "\ndata:" + x + "\n\n", "message|" + x + "\n" + x + "|"},
+		{"a line that no buffer holds whole", "data:" + x + "\r:" + x + "\ndata:" + x + "\n\n",
+			"message|" + x + "\n" + x + "|"},
 	})
 }
 
-// stream is what is read, and name|data|id of each event that it has, a space between.
+// stream is an input and its events as name|data|id, separated by spaces.
 type stream struct{ name, in, want string }
 
 func wantEvents(t *testing.T, streams []stream) {
@@ -95,32 +96,32 @@ func TestDecoderRetry(t *testing.T) {
 		"retry: 99999999999999999999999999\n": 24 * time.Hour,
 	} {
 		if _, d := read(t, strings.NewReader(in)); d.Retry() != want {
-			t.Errorf("%q: %v, want %v", in, d.Retry(), want)
+			t.Errorf("%q: got %v, want %v", in, d.Retry(), want)
 		}
 	}
 }
 
-// A CR ends the line, so that an event is there before whatever comes behind its last CR.
+// A CR ends a line, so an event is complete before the byte after its last CR.
 func TestDecoderDoesNotWaitBehindCR(t *testing.T) {
 	r, w := io.Pipe()
 	defer w.Close()
 	go w.Write([]byte("data: a\r\r"))
 	if e, err := eventstream.NewDecoder(r, 100).Next(); err != nil || string(e.Data) != "a" {
-		t.Fatalf("%q, %v", e.Data, err)
+		t.Fatalf("got %q, %v; want a", e.Data, err)
 	}
 }
 
-// What has come can be taken without waiting for what has not, were it only the rest of a comment.
+// Received events are available without waiting for further bytes, even for the rest of a comment.
 func TestReadyGivesWhatHasComeAndNoMore(t *testing.T) {
 	r, w := io.Pipe()
 	defer w.Close()
 	go w.Write([]byte("data: a\n\ndata: b\n\n: comm"))
 	d := eventstream.NewDecoder(r, 100)
 	if e, err := d.Next(); err != nil || string(e.Data) != "a" {
-		t.Fatalf("%q, %v", e.Data, err)
+		t.Fatalf("got %q, %v; want a", e.Data, err)
 	}
 	if e, ok, err := d.Ready(); !ok || err != nil || string(e.Data) != "b" {
-		t.Errorf("%q, %v, %v", e.Data, ok, err)
+		t.Errorf("got %q, %v, %v; want b", e.Data, ok, err)
 	}
 	if e, ok, err := d.Ready(); ok || err != nil {
 		t.Errorf("%q, %v", e.Data, err)
@@ -136,7 +137,7 @@ func TestDecoderGoesOnFromAnIDThatItIsTold(t *testing.T) {
 	d.Resume("7")
 	for _, want := range []string{"7", "8"} {
 		if e, err := d.Next(); err != nil || e.ID != want || d.LastID() != want {
-			t.Errorf("%q, %v, want %q", e.ID, err, want)
+			t.Errorf("got id %q, %v; want %q", e.ID, err, want)
 		}
 	}
 }
@@ -147,8 +148,9 @@ func TestDecoderBounds(t *testing.T) {
 		"many lines": strings.Repeat("data: a\n", 101),
 		"a comment":  ":" + strings.Repeat("a", 101),
 	} {
-		if _, err := eventstream.NewDecoder(strings.NewReader(in), 100).Next(); !errors.Is(err, eventstream.ErrTooLong) {
-			t.Errorf("%s: %v", name, err)
+		if _, err := eventstream.NewDecoder(strings.NewReader(in), 100).Next(); !errors.Is(err,
+			eventstream.ErrTooLong) {
+			t.Errorf("%s: got %v, want ErrTooLong", name, err)
 		}
 	}
 }

@@ -11,11 +11,11 @@ import (
 
 var lineEnds = regexp.MustCompile("\r\n|\r|\n")
 
-// model reads a whole stream by the letter of the standard: decode, split, interpret each line. It is short and slow, and shares nothing
-// with the Decoder.
+// model reads a whole stream literally as the standard says: decode, split, interpret each line. It is short and
+// slow, and shares no code with the Decoder.
 func model(stream string) (events []string) {
 	lines := lineEnds.Split(strings.TrimPrefix(stream, "\ufeff"), -1)
-	lines = lines[:len(lines)-1] // what has no end
+	lines = lines[:len(lines)-1] // an incomplete line
 	var id, next, name string
 	var data []string
 	for _, line := range lines {
@@ -46,7 +46,7 @@ func model(stream string) (events []string) {
 	return events
 }
 
-// pieces gives the stream in pieces of which a seed says how long they are.
+// pieces returns the stream in pieces of random length.
 type pieces struct {
 	rest string
 	r    *rand.Rand
@@ -62,10 +62,11 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Whatever comes, in whatever pieces, the decoder gives what the standard says, and text.
+// FuzzDecoder checks that the decoder returns the events of the standard, as valid text, for any input in any pieces.
 func FuzzDecoder(f *testing.F) {
 	for _, s := range []string{
-		"", "data: a\n\n", "\ufeffdata: a\r\n\r\n", "\ufeff\ufeffdata\r\r", "id: 1\x00\nid: 2\nevent: x\ndata:  y\rdata\n\n: c\n\n", "retry: 10\ndata: a\n\rdata: b\r\n\n",
+		"", "data: a\n\n", "\ufeffdata: a\r\n\r\n", "\ufeff\ufeffdata\r\r",
+		"id: 1\x00\nid: 2\nevent: x\ndata:  y\rdata\n\n: c\n\n", "retry: 10\ndata: a\n\rdata: b\r\n\n",
 		"data: \xe2\x82\n\n", "\xef\xbbdata: x\n\n", "data:a\r\n\rdata:b\n\n\n\n", "id\nid: 3\n\ndata:\n\n",
 	} {
 		f.Add(s, int64(1))
@@ -76,18 +77,18 @@ func FuzzDecoder(f *testing.F) {
 		}
 		got, _ := read(t, &pieces{stream, rand.New(rand.NewSource(seed))})
 		if whole, _ := read(t, strings.NewReader(stream)); !slices.Equal(got, whole) {
-			t.Fatalf("in pieces %q, at once %q", got, whole)
+			t.Fatalf("got %q in pieces, %q at once", got, whole)
 		}
 		for _, e := range got {
 			if !utf8.ValidString(e) {
-				t.Fatalf("no text: %q", e)
+				t.Fatalf("got invalid UTF-8: %q", e)
 			}
 		}
 		if !utf8.ValidString(stream) {
-			return // how many U+FFFD there are is in the table
+			return // the table above has the number of U+FFFD
 		}
 		if want := model(stream); !slices.Equal(got, want) {
-			t.Fatalf("%q is %q, want %q", stream, got, want)
+			t.Fatalf("%q: got %q, want %q", stream, got, want)
 		}
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// decoded returns b as text by the decoder of https://encoding.spec.whatwg.org/#utf-8-decoder: U+FFFD stands for each longest part that
-// begins a character and does not end one, and for each byte that can begin none.
+// decoded decodes b as https://encoding.spec.whatwg.org/#utf-8-decoder does: U+FFFD replaces each longest incomplete
+// sequence, and each byte that cannot begin a character.
 func decoded(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
@@ -23,9 +23,9 @@ func decoded(b []byte) string {
 	return s.String()
 }
 
-// broken returns how many bytes of b belong to the character that it begins with and that is none.
+// broken returns the length of the incomplete sequence at the start of b.
 func broken(b []byte) int {
-	more, low, high := 0, byte(0x80), byte(0xbf) // bytes to follow, and what the first of them can be
+	more, low, high := 0, byte(0x80), byte(0xbf) // bytes to follow, and the range of the first of them
 	switch c := b[0]; {
 	case c >= 0xc2 && c <= 0xdf:
 		more = 1

@@ -11,19 +11,20 @@ import (
 	"unicode/utf8"
 
 	"cel.dev/cel-go/common/types"
-
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// maxNesting is how deep arrays and objects of a payload may nest to be looked into.
+// maxNesting is the deepest nesting of a payload that is parsed.
 const maxNesting = 64
 
-// Matches evaluates an expression on an event. What fails: false, and Unprocessable filter_failed with the reason.
+// Matches evaluates an expression on an event. If that fails it returns false, and Unprocessable filter_failed with
+// the reason.
 func (f *Filters) Matches(expression string, e tenants.Event) (bool, error) {
-	ctx := context.Background() // nothing of it waits for anything
+	ctx := context.Background() // evaluation never blocks
 	p, err := f.compiled.Get(ctx, expression, func(context.Context) (program, error) { return f.compile(expression) })
 	if err != nil {
-		if refused, ok := errors.AsType[*tenants.Error](err); ok && refused.Code == "invalid_filter" { // CEL has changed under a stored one
+		// CEL has changed since it was stored
+		if refused, ok := errors.AsType[*tenants.Error](err); ok && refused.Code == "invalid_filter" {
 			return false, fail(refused.Detail)
 		}
 		return false, err
@@ -37,13 +38,13 @@ func (f *Filters) Matches(expression string, e tenants.Event) (bool, error) {
 	out, _, err := p.Eval(vars)
 	if err != nil {
 		if strings.Contains(err.Error(), "cost limit") {
-			return false, fail("the expression does too much on this payload")
+			return false, fail("the expression costs too much on this payload")
 		}
 		return false, fail(short(err.Error()))
 	}
 	yes, ok := out.(types.Bool)
 	if !ok {
-		return false, fail("the expression is neither true nor false on this event")
+		return false, fail("the expression must be true or false on this event")
 	}
 	return bool(yes), nil
 }
@@ -56,27 +57,27 @@ func (f *Filters) parse(ctx context.Context, data []byte) (any, error) {
 	return f.parsed.Get(ctx, sha256.Sum256(data), func(context.Context) (any, error) { return parse(data) })
 }
 
-// parse reads a payload as JSON. Of a member that is given twice the last counts, as with most receivers.
+// parse parses a payload as JSON. The last of repeated members counts, as for most receivers.
 func parse(data []byte) (any, error) {
 	switch {
 	case !utf8.Valid(data):
-		return nil, fail("the payload is no JSON: it is not valid UTF-8")
+		return nil, fail("the payload must be JSON in valid UTF-8")
 	case tenants.NestsDeeper(data, maxNesting):
-		return nil, fail("the payload nests too deep to be looked into")
+		return nil, fail("the payload must nest at most 64 levels")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return nil, fail("the payload is no JSON")
+		return nil, fail("the payload must be valid JSON")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fail("the payload is no JSON: something follows it")
+		return nil, fail("the payload must be JSON with nothing after it")
 	}
 	return numbers(v)
 }
 
-// numbers makes integers and floating-point numbers of what the decoder left as text.
+// numbers converts the texts that the decoder left into integers and floating-point numbers.
 func numbers(v any) (any, error) {
 	var err error
 	switch v := v.(type) {
@@ -86,7 +87,7 @@ func numbers(v any) (any, error) {
 		}
 		n, err := v.Float64()
 		if err != nil {
-			return nil, fail("the payload holds a number that is too large")
+			return nil, fail("the payload contains a number that is too large")
 		}
 		return n, nil
 	case []any:

@@ -1,17 +1,18 @@
-// Package filter decides by a tenant's expression whether an endpoint gets an event. It is the only package that knows CEL, the
-// Common Expression Language (https://cel.dev): a language without loops and side effects, whose every evaluation ends.
+// Package filter evaluates a tenant's expression to decide whether an endpoint receives an event. It is the only
+// package that uses CEL, the Common Expression Language (https://cel.dev): a language without loops and side effects,
+// whose evaluation always ends.
 //
 //	event.type.startsWith("order.") && data.total >= 100
 //	has(data.customer) && data.customer.country in ["DE", "AT"]
 //	data.items.exists(i, i.sku == "A-1")
 //
-// The variables are event.type, event.channel and source (the source's id, "" for a publish), texts, and data, the payload parsed as
-// JSON. A number without a fraction and an exponent is an integer (as far as 64 bits hold it), any other a floating-point number, and both
-// compare with each other. A payload is parsed only where the expression speaks of data.
+// The variables are event.type, event.channel and source (the source's id, "" for a published event), which are
+// texts, and data, the payload parsed as JSON. A number without a fraction or an exponent is an integer if 64 bits
+// hold it, any other is a floating-point number, and the two compare with each other. A payload is parsed only if the
+// expression uses data.
 //
-// An expression is at most 1,024 characters, and is refused where it could cost too much on a payload of some size. What an
-// evaluation does is counted, and it ends where the count is over the limit: then the event does not match, as with any
-// other error.
+// An expression has at most 1,024 characters, and is refused if it could cost too much on a large payload. The cost
+// of an evaluation is limited too: beyond the limit the event does not match, as after any other error.
 package filter
 
 import (
@@ -19,19 +20,19 @@ import (
 	"time"
 
 	"cel.dev/cel-go/cel"
-
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/cache"
 )
 
-// Bounds of an expression.
+// Upper bounds of an expression.
 const (
 	maxText   = 1024
-	maxNodes  = 500    // of the syntax tree, macros expanded
+	maxNodes  = 500    // of the syntax tree, after expanding macros
 	maxDepth  = 40     // of the syntax tree
-	maxRegexp = 100    // instructions of a regular expression (RE2: time is linear in the text)
-	maxCost   = 50_000 // of an evaluation, in CEL's units: about as many comparisons
-	// maxEstimate is the worst case that an expression may have, by estimate: far above maxCost, since real payloads are small. It
-	// refuses what grows with the third power of them.
+	maxRegexp = 100    // instructions of a regular expression (RE2, whose time is linear in the text)
+	maxCost   = 50_000 // of an evaluation, in CEL's units of about one comparison
+	// maxEstimate bounds the estimated worst case. It is far above maxCost, because real payloads are small, and
+	// excludes cost that grows with the cube of their size.
 	maxEstimate = 20_000_000
 )
 
@@ -40,16 +41,16 @@ const (
 	keepParsed   = 5 * time.Second
 )
 
-// Filters is a tenants.Filter. What it compiles and parses is kept for a while.
+// Filters implements tenants.Filter. It caches compiled expressions and parsed payloads.
 type Filters struct {
 	env      *cel.Env
-	compiled *tenants.Cache[string, program]
-	parsed   *tenants.Cache[[sha256.Size]byte, any] // payloads, since one event meets many endpoints
+	compiled *cache.Cache[string, program]
+	parsed   *cache.Cache[[sha256.Size]byte, any] // payloads, because one event meets many endpoints
 }
 
 var _ tenants.Filter = (*Filters)(nil)
 
-// New makes a Filters. It fails only where CEL itself has changed.
+// New returns a Filters. It fails only if CEL itself has changed.
 func New() (*Filters, error) {
 	env, err := cel.NewEnv(
 		cel.Variable(varType, cel.StringType),
@@ -68,8 +69,8 @@ func New() (*Filters, error) {
 	}
 	return &Filters{
 		env:      env,
-		compiled: tenants.NewCache[string, program](keepCompiled, 1_000, 0),
-		parsed:   tenants.NewCache[[sha256.Size]byte, any](keepParsed, 8, 0),
+		compiled: cache.New[string, program](keepCompiled, 1_000, 0),
+		parsed:   cache.New[[sha256.Size]byte, any](keepParsed, 8, 0),
 	}, nil
 }
 

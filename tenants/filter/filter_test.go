@@ -20,7 +20,8 @@ func newFilters(t testing.TB) *filter.Filters {
 	return f
 }
 
-const order = `{"id":9007199254740993,"total":12.5,"count":3,"paid":true,"note":null,"customer":{"country":"DE","tags":["new","vip"]},"items":[{"sku":"A-1","n":2},{"sku":"B","n":1}]}`
+const order = `{"id":9007199254740993,"total":12.5,"count":3,"paid":true,"note":null,` +
+	`"customer":{"country":"DE","tags":["new","vip"]},"items":[{"sku":"A-1","n":2},{"sku":"B","n":1}]}`
 
 func event(data string) tenants.Event {
 	return tenants.Event{Type: "order.paid", Channel: "orders.42", Source: "src_1", Data: []byte(data)}
@@ -43,7 +44,7 @@ func TestExpressions(t *testing.T) {
 		`data.customer.country in ["DE", "AT"]`:                        true,
 		`has(data.customer) && has(data.customer.city)`:                false,
 		`has(data.missing) && data.missing.deep == 1`:                  false,
-		`data.missing == 1 || data.paid`:                               true, // one side is enough
+		`data.missing == 1 || data.paid`:                               true, // one side suffices
 		`data.items.exists(i, i.sku == "A-1" && i.n > 1)`:              true,
 		`data.items.all(i, i.n > 1)`:                                   false,
 		`data.items.filter(i, i.n > 1).size() == 1`:                    true,
@@ -62,7 +63,7 @@ func TestExpressions(t *testing.T) {
 		}
 		got, err := f.Matches(expression, event(order))
 		if err != nil || got != want {
-			t.Errorf("%s: %v, %v", expression, got, err)
+			t.Errorf("%s: got %v, %v; want %v", expression, got, err, want)
 		}
 	}
 }
@@ -70,7 +71,8 @@ func TestExpressions(t *testing.T) {
 func wantRefused(t *testing.T, err error, code, detail string) {
 	t.Helper()
 	e, ok := err.(*tenants.Error)
-	if !ok || e.Kind != tenants.Unprocessable || e.Code != code || !strings.Contains(e.Detail, detail) || len(e.Detail) > 300 || strings.Contains(e.Detail, "\n") {
+	if !ok || e.Kind != tenants.Unprocessable || e.Code != code || !strings.Contains(e.Detail, detail) ||
+		len(e.Detail) > 300 || strings.Contains(e.Detail, "\n") {
 		t.Errorf("got %v, want %s: %s", err, code, detail)
 	}
 }
@@ -81,18 +83,18 @@ func TestExpressionsThatAreNone(t *testing.T) {
 		``:                                     "line 1, column 1",
 		`data.total >`:                         "line 1, column 13",
 		"true &&\n  nosuch":                    "line 2, column 3",
-		`1 + 1`:                                "is a int",
-		`event.type`:                           "is a string",
+		`1 + 1`:                                "not of type int",
+		`event.type`:                           "not of type string",
 		`event.id == "x"`:                      "undeclared reference",
 		`event`:                                "undeclared reference",
 		`event.type == 1`:                      "no matching overload",
 		`event.type.matches("(")`:              "line 1, column 20: invalid matches argument",
 		`data.x.matches("(a{500}){2}")`:        "",
-		`true // ` + strings.Repeat("x", 1024): "longer than 1024",
+		`true // ` + strings.Repeat("x", 1024): "at most 1024",
 		"\xff":                                 "UTF-8",
 		strings.Repeat("(", 500) + `true` + strings.Repeat(")", 500):              "",
 		`[` + strings.Repeat("1,", 505) + `1] == []`:                              "",
-		`data.a.all(a, data.a.all(b, data.a.all(c, data.a.all(d, a+b+c+d > 0))))`: "cost too much",
+		`data.a.all(a, data.a.all(b, data.a.all(c, data.a.all(d, a+b+c+d > 0))))`: "must cost less",
 		`os.exit(1)`:            "undeclared reference",
 		`load("file")`:          "undeclared reference",
 		`data.a.exists(a, b)`:   "undeclared reference",
@@ -101,10 +103,10 @@ func TestExpressionsThatAreNone(t *testing.T) {
 		err := f.Check(expression)
 		wantRefused(t, err, "invalid_filter", detail)
 		if e, ok := err.(*tenants.Error); ok && (len(e.Fields) != 1 || e.Fields[0].Pointer != "/filter") {
-			t.Errorf("%q: %+v", expression, e.Fields)
+			t.Errorf("%q: got fields %+v, want one for /filter", expression, e.Fields)
 		}
 		if got, err := f.Matches(expression, event(order)); got || tenants.CodeOf(err) != "filter_failed" {
-			t.Errorf("stored all the same, %q gives %v, %v", expression, got, err)
+			t.Errorf("stored nevertheless, %q: got %v, %v; want filter_failed", expression, got, err)
 		}
 	}
 }
@@ -114,33 +116,33 @@ func TestEvaluationThatFailsDoesNotMatch(t *testing.T) {
 	for _, c := range []struct{ expression, data, detail string }{
 		{`data.missing == 1`, order, "no such key: missing"},
 		{`data.total.deep == 1`, order, ""},
-		{`data.count`, order, "neither true nor false"},
+		{`data.count`, order, "must be true or false"},
 		{`data.count / 0 == 1`, order, ""},
 		{`data.items[7].n == 1`, order, ""},
-		{`data.paid`, `not json`, "no JSON"},
-		{`data.paid`, ``, "no JSON"},
-		{`data.paid`, `{"paid":true} x`, "something follows"},
+		{`data.paid`, `not json`, "must be valid JSON"},
+		{`data.paid`, ``, "must be valid JSON"},
+		{`data.paid`, `{"paid":true} x`, "nothing after it"},
 		{`data.paid`, "{\"paid\":\"\xff\"}", "UTF-8"},
 		{`data.paid`, `{"n":1e999}`, "too large"},
-		{`data.paid`, strings.Repeat("[", 100) + strings.Repeat("]", 100), "too deep"},
-		{`data.paid`, strings.Repeat("[", 350_000), "too deep"},
+		{`data.paid`, strings.Repeat("[", 100) + strings.Repeat("]", 100), "at most 64 levels"},
+		{`data.paid`, strings.Repeat("[", 350_000), "at most 64 levels"},
 	} {
 		if err := f.Check(c.expression); err != nil {
 			t.Errorf("%s: %v", c.expression, err)
 		}
 		got, err := f.Matches(c.expression, event(c.data))
 		if got {
-			t.Errorf("%s matches", c.expression)
+			t.Errorf("%s matches, want a failure", c.expression)
 		}
 		wantRefused(t, err, "filter_failed", c.detail)
 	}
-	// What does not speak of the payload does not mind what it is.
+	// An expression that does not use the payload accepts any.
 	if got, err := f.Matches(`event.type == "order.paid"`, event("\xff")); !got || err != nil {
-		t.Errorf("got %v, %v", got, err)
+		t.Errorf("got %v, %v; want a match", got, err)
 	}
 }
 
-// The attacks: expressions that grow with the payload, on payloads as large as they get.
+// The attacks: expressions whose cost grows with the payload, on payloads of the largest size.
 func TestWorkOfAnEvaluationIsBounded(t *testing.T) {
 	f := newFilters(t)
 	list := make([]int, 60_000)
@@ -194,7 +196,8 @@ func TestFiltersAreShared(t *testing.T) {
 }
 
 func FuzzMatches(f *testing.F) {
-	for _, s := range []string{`data.a == 1`, `data.items.exists(i, i.n > 1)`, `event.type.matches("a+")`, `has(data.a)`, `data`, `[1,2].map(x, x*2).size() == 2`, `{"a":1}.a == 1`, `data.a.b[0]`} {
+	for _, s := range []string{`data.a == 1`, `data.items.exists(i, i.n > 1)`, `event.type.matches("a+")`,
+		`has(data.a)`, `data`, `[1,2].map(x, x*2).size() == 2`, `{"a":1}.a == 1`, `data.a.b[0]`} {
 		f.Add(s, order)
 	}
 	f.Add(`data == data`, `{"a":[1,2,{"b":null}]}`)
@@ -206,11 +209,11 @@ func FuzzMatches(f *testing.F) {
 		}
 		got, err := filters.Matches(expression, event(data))
 		if err != nil && (got || tenants.CodeOf(err) != "filter_failed") || refused != nil && err == nil {
-			t.Fatalf("%v, %v, %v", refused, got, err)
+			t.Fatalf("Check: %v; Matches: %v, %v", refused, got, err)
 		}
 		again, errAgain := filters.Matches(expression, event(data))
 		if again != got || (err == nil) != (errAgain == nil) {
-			t.Fatalf("%v, %v and then %v, %v", got, err, again, errAgain)
+			t.Fatalf("got %v, %v first and %v, %v then", got, err, again, errAgain)
 		}
 	})
 }

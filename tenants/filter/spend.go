@@ -8,18 +8,18 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// spent counts what a call has cost. CEL's own count goes by the types that are known when an expression is checked, and of a payload
-// none is: it takes comparing two large objects for as cheap as comparing two numbers.
-type spent struct{}
+// callCosts counts the cost of a call. CEL's own count uses the types known when an expression is checked, and none
+// are known for a payload: it counts comparing two large objects like comparing two numbers.
+type callCosts struct{}
 
-// Bytes of a text per unit of cost: reading it, and making or decoding it.
+// Bytes of a text per unit of cost, for reading it and for creating or decoding it.
 const (
 	readPerUnit = 256
 	madePerUnit = 16
 )
 
-// CallCost returns nil where CEL's count is right.
-func (spent) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
+// CallCost returns the cost of a call, nil if CEL's count is right.
+func (callCosts) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
 	cost := 1
 	switch function {
 	case operators.Equals, operators.NotEquals:
@@ -32,13 +32,14 @@ func (spent) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint6
 				cost += weight(args[1])
 			}
 		}
-	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals, overloads.StartsWith, overloads.EndsWith:
+	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals, overloads.StartsWith,
+		overloads.EndsWith:
 		for _, a := range args {
 			cost += length(a) / readPerUnit
 		}
 	case overloads.Matches, operators.LogicalAnd, operators.LogicalOr, operators.Conditional, operators.Index:
 		return nil
-	default: // what makes something, or looks at every character
+	default: // functions that create a value or read every character
 		cost += length(result) / madePerUnit
 		for _, a := range args {
 			cost += length(a) / madePerUnit
@@ -47,7 +48,7 @@ func (spent) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint6
 	return new(uint64(cost))
 }
 
-// length is that of a text, or the number of a list's elements.
+// length returns the length of a text or a list, 0 for other values.
 func length(v ref.Val) int {
 	switch v := v.(type) {
 	case types.String:
@@ -62,7 +63,7 @@ func length(v ref.Val) int {
 	return 0
 }
 
-// weight is how much there is to compare of a value, counted no further than to the limit.
+// weight returns the cost of comparing a value, at most maxCost.
 func weight(v ref.Val) int {
 	if v == nil {
 		return 1

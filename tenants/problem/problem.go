@@ -1,12 +1,13 @@
-// Package problem is the one place where an error becomes an HTTP answer: the kind gives the status, and the body is
+// Package problem turns errors into HTTP answers. The kind of an error gives the status; the body is
 // application/problem+json (RFC 9457) with a stable code for programs and a sentence for people.
 //
 //	{"type":"about:blank","title":"Not Found","status":404,"detail":"…","code":"not_found","request_id":"req_…"}
 //
-// A 502 adds "upstream":{"status":401,"content_type":"application/json","excerpt":"…"} where the other server has answered.
+// A 502 adds "upstream":{"status":401,"content_type":"application/json","excerpt":"…"} if the other server has
+// answered.
 //
-// The type is always "about:blank", so the title is the status's own phrase, as RFC 9457 section 4.2.1 asks: what tells
-// two problems of one status apart is code, which is part of the API. A refused field adds
+// The type is always "about:blank", so the title is the status's own phrase, as RFC 9457 section 4.2.1 asks. The
+// code, which is part of the API, distinguishes two problems of one status. A refused field adds
 // "errors":[{"pointer":"/name","detail":"…"}] with JSON pointers (RFC 6901).
 package problem
 
@@ -37,7 +38,7 @@ type body struct {
 	Upstream  *upstream `json:"upstream,omitempty"`
 }
 
-// upstream is what another server answered us, behind a 502.
+// upstream describes the other server's answer in a 502.
 type upstream struct {
 	Status      int    `json:"status"`
 	ContentType string `json:"content_type"`
@@ -50,7 +51,7 @@ type field struct {
 }
 
 // Body returns the answer to err for a transport of any kind: its status, the headers that belong to it (Content-Type,
-// Retry-After, WWW-Authenticate; one value each) and its body. What is no *tenants.Error, and every error of kind
+// Retry-After, WWW-Authenticate; one value each) and its body. An error that is not a *tenants.Error, or is of kind
 // Internal, shows nothing of itself: see Log. The answer to a HEAD request has the same status and headers and no body.
 func Body(err error, requestID string) (status int, header map[string]string, b []byte) {
 	e, ok := errors.AsType[*tenants.Error](err)
@@ -58,9 +59,10 @@ func Body(err error, requestID string) (status int, header map[string]string, b 
 		e = &tenants.Error{Kind: tenants.Internal}
 	}
 	a := answerTo(e.Kind)
-	out := body{Type: "about:blank", Title: http.StatusText(a.status), Status: a.status, Code: a.code, Detail: a.detail, RequestID: requestID}
+	out := body{Type: "about:blank", Title: http.StatusText(a.status), Status: a.status, Code: a.code, Detail: a.detail,
+		RequestID: requestID}
 	if a.status != http.StatusInternalServerError {
-		if e.Code != "" && e.Code != "row_not_found" { // the Table's word for it says nothing to a caller
+		if e.Code != "" && e.Code != "row_not_found" { // the Table's own code means nothing to a caller
 			out.Code = e.Code
 		}
 		if e.Detail != "" {
@@ -81,7 +83,7 @@ func Body(err error, requestID string) (status int, header map[string]string, b 
 	return a.status, header, encode(out)
 }
 
-// Write answers r with err. Headers that the caller has set already (Allow, another WWW-Authenticate) stay.
+// Write answers r with err. It keeps headers that the caller has already set (Allow, another WWW-Authenticate).
 func Write(w http.ResponseWriter, r *http.Request, requestID string, err error) {
 	status, header, b := Body(err, requestID)
 	h := w.Header()
@@ -98,12 +100,12 @@ func Write(w http.ResponseWriter, r *http.Request, requestID string, err error) 
 	}
 }
 
-// Log records what the answer to err does not show: a defect as an error, a passing failure as a warning, and nothing of
-// what is the client's to mend. A cause never holds a secret: that is owed by whoever made the error.
+// Log records what the answer to err does not show: a defect as an error, a temporary failure as a warning. It records
+// nothing about errors that the client can correct. The code that creates an error must keep secrets out of its cause.
 func Log(l *slog.Logger, requestID string, err error) {
 	switch tenants.KindOf(err) {
 	case tenants.Unavailable:
-		l.Warn("request failed for now", "request_id", requestID, "error", err.Error())
+		l.Warn("request failed temporarily", "request_id", requestID, "error", err.Error())
 	default:
 		if answerTo(tenants.KindOf(err)).status == http.StatusInternalServerError {
 			l.Error("request failed", "request_id", requestID, "error", err.Error())
@@ -116,51 +118,59 @@ func Status(k tenants.ErrorKind) int { return answerTo(k).status }
 
 type answer struct {
 	status int
-	code   string // where the error brings none
-	detail string // where the error brings none
+	code   string // used when the error has none
+	detail string // used when the error has none
 }
 
 func answerTo(k tenants.ErrorKind) answer {
 	switch k {
 	case tenants.Invalid:
-		return answer{http.StatusBadRequest, "bad_request", "The request is malformed."}
+		return answer{http.StatusBadRequest, "bad_request", "the request is malformed"}
 	case tenants.Unauthenticated:
-		return answer{http.StatusUnauthorized, "unauthenticated", "A credential is required, and this is none that holds."}
+		return answer{http.StatusUnauthorized, "unauthenticated", "the request needs a valid credential"}
 	case tenants.Forbidden:
-		return answer{http.StatusForbidden, "forbidden", "The credential does not give the right to do this."}
+		return answer{http.StatusForbidden, "forbidden", "the credential does not grant this right"}
 	case tenants.NotFound:
-		return answer{http.StatusNotFound, "not_found", "There is no such thing here."}
+		return answer{http.StatusNotFound, "not_found", "the requested resource does not exist"}
 	case tenants.MethodNotAllowed:
-		return answer{http.StatusMethodNotAllowed, "method_not_allowed", "The path does not take this method; the Allow header has those it takes."}
+		return answer{http.StatusMethodNotAllowed, "method_not_allowed",
+			"the path does not support this method; the Allow header lists the methods that it supports"}
 	case tenants.Timeout:
-		return answer{http.StatusRequestTimeout, "request_timeout", "The request did not arrive in time."}
+		return answer{http.StatusRequestTimeout, "request_timeout", "the request did not arrive in time"}
 	case tenants.Conflict:
-		return answer{http.StatusConflict, "conflict", "The state has changed meanwhile: read it and try again."}
+		return answer{http.StatusConflict, "conflict", "the state has changed in the meantime; read it and try again"}
 	case tenants.PreconditionFailed:
-		return answer{http.StatusPreconditionFailed, "precondition_failed", "The state is at another version than If-Match names: read it and try again."}
+		return answer{http.StatusPreconditionFailed, "precondition_failed",
+			"the current version differs from the one in If-Match; read it and try again"}
 	case tenants.PreconditionRequired:
-		return answer{http.StatusPreconditionRequired, "precondition_required", "The request must say by If-Match which version it changes."}
+		return answer{http.StatusPreconditionRequired, "precondition_required",
+			"the request must name the version that it changes in If-Match"}
 	case tenants.TooLarge:
-		return answer{http.StatusRequestEntityTooLarge, "too_large", "The body is larger than what is taken."}
+		return answer{http.StatusRequestEntityTooLarge, "too_large", "the body is larger than the limit"}
 	case tenants.HeadersTooLarge:
-		return answer{http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The request's headers are larger than what is taken."}
+		return answer{http.StatusRequestHeaderFieldsTooLarge, "headers_too_large",
+			"the request's headers are larger than the limit"}
 	case tenants.UpgradeRequired:
-		return answer{http.StatusUpgradeRequired, "upgrade_required", "The request must ask for another protocol; the answer's headers name it."}
+		return answer{http.StatusUpgradeRequired, "upgrade_required",
+			"the request must ask for another protocol; the answer's headers name it"}
 	case tenants.UnsupportedMediaType:
-		return answer{http.StatusUnsupportedMediaType, "unsupported_media_type", "The body's type or encoding is not taken."}
+		return answer{http.StatusUnsupportedMediaType, "unsupported_media_type",
+			"the body's media type or encoding is not supported"}
 	case tenants.Unprocessable:
-		return answer{http.StatusUnprocessableEntity, "unprocessable", "A value is refused."}
+		return answer{http.StatusUnprocessableEntity, "unprocessable", "a value in the request is invalid"}
 	case tenants.TooMany:
-		return answer{http.StatusTooManyRequests, "too_many_requests", "A limit is reached."}
+		return answer{http.StatusTooManyRequests, "too_many_requests", "a limit has been reached"}
 	case tenants.BadGateway:
-		return answer{http.StatusBadGateway, "bad_gateway", "Another server did not do what was asked of it."}
+		return answer{http.StatusBadGateway, "bad_gateway", "another server failed to complete the request"}
 	case tenants.Unavailable:
-		return answer{http.StatusServiceUnavailable, "unavailable", "This failed for now; the same request may succeed later."}
+		return answer{http.StatusServiceUnavailable, "unavailable",
+			"the request failed temporarily; the same request may succeed later"}
 	}
-	return answer{http.StatusInternalServerError, "internal", "The server failed. The request id finds the cause in the operator's log."}
+	return answer{http.StatusInternalServerError, "internal",
+		"the server failed; the operator's log has the cause under this request id"}
 }
 
-// retryAfter is the advice that an error carries; a second where it carries none and the status asks for a retry.
+// retryAfter returns the advice that an error carries, or a second if it carries none and the status calls for a retry.
 func retryAfter(status int, advice time.Duration) time.Duration {
 	switch status {
 	case http.StatusBadGateway:

@@ -46,20 +46,21 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 		if err := json.Unmarshal(b, &got); err != nil {
 			t.Fatalf("kind %d: %v", c.kind, err)
 		}
-		if status != c.status || got["status"] != float64(c.status) || got["code"] != c.code || got["title"] != http.StatusText(c.status) {
-			t.Errorf("kind %d: status %d, body %s; want %d %s", c.kind, status, b, c.status, c.code)
+		if status != c.status || got["status"] != float64(c.status) || got["code"] != c.code ||
+			got["title"] != http.StatusText(c.status) {
+			t.Errorf("kind %d: got status %d, body %s; want %d %s", c.kind, status, b, c.status, c.code)
 		}
 		if got["type"] != "about:blank" || got["request_id"] != "req_1" || got["detail"] == "" {
-			t.Errorf("kind %d: body %s", c.kind, b)
+			t.Errorf("kind %d: body %s; want type about:blank, request_id req_1 and a detail", c.kind, b)
 		}
 		if (header["WWW-Authenticate"] != "") != (status == 401) {
-			t.Errorf("kind %d: WWW-Authenticate %q", c.kind, header["WWW-Authenticate"])
+			t.Errorf("kind %d: WWW-Authenticate %q; want it on a 401 alone", c.kind, header["WWW-Authenticate"])
 		}
 		if (header["Retry-After"] != "") != (status == 429 || status == 503) {
-			t.Errorf("kind %d: Retry-After %q", c.kind, header["Retry-After"])
+			t.Errorf("kind %d: Retry-After %q; want it on 429 and 503 alone", c.kind, header["Retry-After"])
 		}
 		if problem.Status(c.kind) != c.status {
-			t.Errorf("kind %d: Status = %d", c.kind, problem.Status(c.kind))
+			t.Errorf("kind %d: Status returns %d, want %d", c.kind, problem.Status(c.kind), c.status)
 		}
 	}
 }
@@ -70,8 +71,9 @@ func TestCodeDetailAndFieldsAreShown(t *testing.T) {
 		Fields: []tenants.FieldError{{Pointer: "/name", Detail: "is empty"}}, Err: errors.New("sdb7 is gone"),
 	})
 	_, _, b := problem.Body(err, "req_1")
-	want := `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"a <name> is refused","code":"invalid_name",` +
-		`"request_id":"req_1","errors":[{"pointer":"/name","detail":"is empty"}]}`
+	want := `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"a <name> is refused",` +
+		`"code":"invalid_name","request_id":"req_1",` +
+		`"errors":[{"pointer":"/name","detail":"is empty"}]}`
 	if string(b) != want {
 		t.Errorf("body\n%s\nwant\n%s", b, want)
 	}
@@ -103,13 +105,13 @@ func TestACauseIsLoggedAndNeverShown(t *testing.T) {
 		problem.Log(slog.New(slog.NewTextHandler(&log, nil)), "req_1", c.err)
 		if c.level == "" {
 			if log.Len() > 0 {
-				t.Errorf("%v: logged %s", c.err, log.String())
+				t.Errorf("%v: logged %s, want nothing", c.err, log.String())
 			}
 			continue
 		}
 		for _, want := range []string{"level=" + c.level, "request_id=req_1", "sdb7 is gone"} {
 			if !strings.Contains(log.String(), want) {
-				t.Errorf("%v: no %q in the log: %s", c.err, want, log.String())
+				t.Errorf("%v: the log is %s, want %q in it", c.err, log.String(), want)
 			}
 		}
 	}
@@ -140,11 +142,14 @@ func TestWriteKeepsTheCallersHeadersAndSendsNoBodyToHead(t *testing.T) {
 		w.Header().Set("WWW-Authenticate", "Own")
 		w.Header().Set("Content-Type", "application/json")
 		problem.Write(w, httptest.NewRequest(method, "/", nil), "req_1", &tenants.Error{Kind: tenants.Unauthenticated})
-		if w.Code != 401 || w.Header().Get("WWW-Authenticate") != "Own" || w.Header().Get("Content-Type") != problem.ContentType {
-			t.Errorf("%s: %d %v", method, w.Code, w.Header())
+		if w.Code != 401 || w.Header().Get("WWW-Authenticate") != "Own" ||
+			w.Header().Get("Content-Type") != problem.ContentType {
+			t.Errorf("%s: status %d, headers %v; want 401, WWW-Authenticate Own and a problem", method, w.Code,
+				w.Header())
 		}
 		if (w.Body.Len() == 0) != (method == "HEAD") || w.Header().Get("Content-Length") == "0" {
-			t.Errorf("%s: %d bytes of body, Content-Length %s", method, w.Body.Len(), w.Header().Get("Content-Length"))
+			t.Errorf("%s: %d bytes of body, Content-Length %s; want no body for HEAD alone, and the length for both",
+				method, w.Body.Len(), w.Header().Get("Content-Length"))
 		}
 	}
 }

@@ -9,32 +9,33 @@ import (
 	"hash"
 )
 
-// Algorithm is how a signature is computed from a key and bytes.
+// Algorithm names the way in which a signature is computed from a key and a message.
 type Algorithm string
 
-// The algorithms. SHA-1 is here for providers and senders who have nothing better; in HMAC it is not known to be broken.
+// The algorithms. SHA-1 is supported for providers and senders that offer nothing better; HMAC-SHA-1 is not known to
+// be broken.
 const (
 	HMACSHA256 Algorithm = "hmac-sha256"
 	HMACSHA512 Algorithm = "hmac-sha512"
 	HMACSHA1   Algorithm = "hmac-sha1"
-	// PlainSHA256 is a hash of bytes that hold the secret: who has seen one can lengthen the bytes and hash on. For legacy
-	// marks only.
+	// PlainSHA256 is a hash over bytes that include the secret. It is open to length extension: anyone who has seen
+	// one signature can append to the message and compute the next. For legacy marks only.
 	PlainSHA256 Algorithm = "sha256"
 	Ed25519     Algorithm = "ed25519"
 	ECDSAP256   Algorithm = "ecdsa-p256-sha256" // over SHA-256, in ASN.1 DER
 	RSASHA256   Algorithm = "rsa-sha256"        // PKCS #1 v1.5
-	Token       Algorithm = "token"             // the secret itself: it proves who sent, and nothing of what was sent
-	Unverified  Algorithm = "none"              // no signature at all
+	Token       Algorithm = "token"             // the secret itself: it authenticates the sender but not the content
+	Unverified  Algorithm = "none"              // no signature
 )
 
-// maxSum is the longest MAC of any algorithm, in bytes; maxSignature the longest signature (RSA with 4096 bits).
+// Upper bounds in bytes.
 const (
-	maxSum       = sha512.Size
-	maxSignature = 512
+	maxSum       = sha512.Size // of a MAC
+	maxSignature = 512         // of a signature: RSA with 4096 bits
 )
 
-// size is the length of a signature in bytes, as bounds; 0 for what is no signature of bytes.
-func (a Algorithm) size() (least, most int) {
+// size returns the bounds of a signature's length in bytes, 0 and 0 for an algorithm without byte signatures.
+func (a Algorithm) size() (lowest, highest int) {
 	switch a {
 	case HMACSHA256, PlainSHA256:
 		return sha256.Size, sha256.Size
@@ -52,20 +53,20 @@ func (a Algorithm) size() (least, most int) {
 	return 0, 0
 }
 
-// known says whether the algorithm can verify anything.
+// known reports whether the algorithm can verify anything.
 func (a Algorithm) known() bool {
 	_, most := a.size()
 	return most > 0 || a == Token
 }
 
-// Public says whether the receiver's key is a public one: it can verify and cannot sign.
+// Public reports whether the receiver's key is a public key, which verifies but cannot sign.
 func (a Algorithm) Public() bool { return a == Ed25519 || a == ECDSAP256 || a == RSASHA256 }
 
-// keyed says whether the algorithm is an HMAC.
+// keyed reports whether the algorithm is an HMAC.
 func (a Algorithm) keyed() bool { return a == HMACSHA256 || a == HMACSHA512 || a == HMACSHA1 }
 
-// sum computes the MAC of a message into buf and returns it. Only for an HMAC under a key that is not empty, and for PlainSHA256,
-// whose message has the key in it.
+// sum appends the MAC of a message to buf[:0] and returns it. It is defined for an HMAC with a non-empty key, and for
+// PlainSHA256, whose message already contains the key.
 func (a Algorithm) sum(buf, key []byte, m message) []byte {
 	var mac hash.Hash
 	switch a {
@@ -78,8 +79,6 @@ func (a Algorithm) sum(buf, key []byte, m message) []byte {
 	default:
 		mac = hmac.New(sha256.New, key)
 	}
-	mac.Write(m.head)
-	mac.Write(m.body)
-	mac.Write(m.tail)
+	m.writeTo(mac)
 	return mac.Sum(buf[:0])
 }

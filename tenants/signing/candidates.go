@@ -5,24 +5,24 @@ import (
 	"strings"
 )
 
-// Bounds of one signature header.
+// Upper bounds of one signature header.
 const (
 	MaxSignatures = 16   // candidates
 	MaxHeader     = 4096 // bytes
 )
 
-// candidates are the signatures that a request offers, as text after the prefix, and the timestamp where it stands
-// among them.
+// candidates are the signatures that a request carries, as text without their prefix, and the timestamp if the
+// signature header holds it.
 type candidates struct {
 	mark      Mark
-	text      []string // of mark
-	also      []string // of Scheme.Also
+	text      []string // signatures of mark
+	also      []string // signatures of Scheme.Also
 	timestamp string
-	stamps    int // how many timestamps there were
+	stamps    int // number of timestamps found
 }
 
-// single gives the one value of a header; present is false where there is none. Two instances are refused: what one
-// layer takes first another takes last, and a gateway joins them by a comma.
+// single returns the only value of a header; present is false if the header is absent. A repeated header is refused:
+// layers disagree on which instance counts, and gateways join them with a comma.
 func (r Request) single(header string) (value string, present bool, err *Error) {
 	values := r.values(header)
 	switch len(values) {
@@ -34,9 +34,10 @@ func (r Request) single(header string) (value string, present bool, err *Error) 
 	return "", true, fail(SignatureDuplicate, header+" is given more than once")
 }
 
-// offered collects the signatures that the request is judged by: those of the scheme's own mark wherever it is present, be it empty;
-// of the legacy ones only where that is absent and the source opted in. There is one set for each mark that may be meant.
-func (s *Scheme) offered(r Request, allowLegacy bool) (sets []candidates, legacy bool, err *Error) {
+// collect returns the signatures to verify. If the scheme's own mark is present, even empty, only its signatures
+// count; legacy marks count only if it is absent and the source opted in. There is one set per mark that the request
+// may use.
+func (s *Scheme) collect(r Request, allowLegacy bool) (sets []candidates, legacy bool, err *Error) {
 	switch {
 	case s.Mark.Field != "":
 		c, err := s.inBody(r)
@@ -50,27 +51,27 @@ func (s *Scheme) offered(r Request, allowLegacy bool) (sets []candidates, legacy
 		return nil, false, err
 	}
 	if present {
-		c, err := s.collect(s.Mark, value)
+		c, err := s.parseHeader(s.Mark, value)
 		return []candidates{c}, false, err
 	}
-	there := ""
+	legacyHeader := ""
 	for _, mark := range s.Legacy {
 		value, present, err := r.single(mark.Header)
 		if !present {
 			continue
 		}
 		if !allowLegacy {
-			return nil, true, fail(LegacySignature,
-				"only the deprecated "+mark.Header+" is there; "+s.Mark.Header+" is required")
+			return nil, true, fail(LegacySignature, "the request has only the deprecated header "+mark.Header+
+				"; "+s.Mark.Header+" is required")
 		}
 		if err != nil {
 			return nil, true, err
 		}
-		there = mark.Header
+		legacyHeader = mark.Header
 		if !strings.HasPrefix(value, mark.Prefix) {
 			continue
 		}
-		c, err := s.collect(mark, value)
+		c, err := s.parseHeader(mark, value)
 		if err != nil {
 			return nil, true, err
 		}
@@ -79,14 +80,14 @@ func (s *Scheme) offered(r Request, allowLegacy bool) (sets []candidates, legacy
 	switch {
 	case len(sets) > 0:
 		return sets, true, nil
-	case there != "":
-		return nil, true, fail(SignatureMalformed, there+" holds no signature of a known kind")
+	case legacyHeader != "":
+		return nil, true, fail(SignatureMalformed, legacyHeader+" holds no signature of a known kind")
 	}
-	return nil, false, fail(SignatureMissing, "there is no "+s.Mark.Header+" header")
+	return nil, false, fail(SignatureMissing, "the request has no header "+s.Mark.Header)
 }
 
-// collect takes a header apart.
-func (s *Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
+// parseHeader splits the value of a signature header into its candidates.
+func (s *Scheme) parseHeader(mark Mark, value string) (c candidates, err *Error) {
 	c.mark = mark
 	if strings.TrimSpace(value) == "" {
 		if mark != s.Mark {
@@ -95,17 +96,13 @@ func (s *Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
 		return c, fail(SignatureMissing, mark.Header+" is empty")
 	}
 	if len(value) > MaxHeader {
+		code := SignatureMalformed
 		if s.Separator != "" {
-			return c, fail(TooManySignatures, mark.Header+" is longer than 4096 bytes")
+			code = TooManySignatures
 		}
-		return c, fail(SignatureMalformed, mark.Header+" is longer than 4096 bytes")
+		return c, fail(code, mark.Header+" is longer than 4096 bytes")
 	}
-	stamp := ""
-	if s.Timestamp.Header == mark.Header {
-		stamp = s.Timestamp.Prefix
-	}
-	also := s.Also.Mark.Prefix
-	if mark.Algorithm == Token { // which may have a comma of its own
+	if mark.Algorithm == Token { // may contain a comma itself
 		text, ok := strings.CutPrefix(value, mark.Prefix)
 		if c.text = []string{text}; !ok {
 			return c, fail(SignatureMalformed, mark.Header+` does not begin with "`+mark.Prefix+`"`)
@@ -119,12 +116,12 @@ func (s *Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
 		}
 		text, ours := strings.CutPrefix(item, mark.Prefix)
 		second := false
-		if !ours && also != "" {
+		if also := s.Also.Mark.Prefix; !ours && also != "" {
 			text, second = strings.CutPrefix(item, also)
 		}
 		if ours || second {
-			if strings.Contains(text, ",") { // in no encoding: two headers that a gateway joined
-				return c, fail(SignatureDuplicate, mark.Header+" is several headers joined by a comma")
+			if strings.Contains(text, ",") { // no encoding contains a comma: a gateway joined two headers
+				return c, fail(SignatureDuplicate, mark.Header+" is several headers joined with a comma")
 			}
 			if len(c.text)+len(c.also) == MaxSignatures {
 				return c, fail(TooManySignatures, mark.Header+" holds more than 16 signatures")
@@ -134,7 +131,8 @@ func (s *Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
 			} else {
 				c.also = append(c.also, text)
 			}
-		} else if text, ok := strings.CutPrefix(item, stamp); ok && stamp != "" {
+		} else if text, ok := strings.CutPrefix(item, s.Timestamp.Prefix); ok && s.Timestamp.Prefix != "" &&
+			s.Timestamp.Header == mark.Header {
 			c.timestamp = text
 			c.stamps++
 		}
@@ -148,7 +146,7 @@ func (s *Scheme) collect(mark Mark, value string) (c candidates, err *Error) {
 	return c, nil
 }
 
-// numbered collects the one signature of each numbered header.
+// numbered collects one signature from each numbered header.
 func (s *Scheme) numbered(r Request) (c candidates, err *Error) {
 	c.mark = s.Mark
 	for n := 1; n <= s.Mark.Numbered; n++ {
@@ -161,19 +159,21 @@ func (s *Scheme) numbered(r Request) (c candidates, err *Error) {
 			continue
 		}
 		if strings.Contains(value, ",") {
-			return c, fail(SignatureDuplicate, header+" is several headers joined by a comma")
+			return c, fail(SignatureDuplicate, header+" is several headers joined with a comma")
 		}
-		if text, ok := strings.CutPrefix(value, s.Mark.Prefix); ok && len(value) <= MaxHeader && strings.TrimSpace(text) != "" {
+		if text, ok := strings.CutPrefix(value, s.Mark.Prefix); ok && len(value) <= MaxHeader &&
+			strings.TrimSpace(text) != "" {
 			c.text = append(c.text, text)
 		}
 	}
 	if len(c.text) == 0 {
-		return c, fail(SignatureMissing, "there is no "+s.Mark.Header+"-1 header with a signature")
+		return c, fail(SignatureMissing, "the request has no header "+s.Mark.Header+"-1 with a signature")
 	}
 	return c, nil
 }
 
-// inBody collects a signature that stands in the body. Where it stands in several elements of an array, each must be right.
+// inBody collects the signature from a field of the body. If the field occurs in several elements of an array, all of
+// them must be equal.
 func (s *Scheme) inBody(r Request) (c candidates, err *Error) {
 	c.mark = s.Mark
 	missing := false
@@ -189,9 +189,9 @@ func (s *Scheme) inBody(r Request) (c candidates, err *Error) {
 	})
 	switch {
 	case missing:
-		return c, fail(SignatureMissing, "there is no field "+s.Mark.Field+" in the body")
+		return c, fail(SignatureMissing, "the body has no field "+s.Mark.Field)
 	case !ok:
-		return c, fail(SignatureMissing, "the body is no JSON with exactly one field "+s.Mark.Field)
+		return c, fail(SignatureMissing, "the body must be JSON with exactly one field "+s.Mark.Field)
 	case len(c.text) > 1:
 		return c, fail(SignatureMismatch, "the elements of the body do not all have the same "+s.Mark.Field)
 	}

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// headerPart begins the part of a template that is a header's value.
+// headerPart begins the part of a template that stands for a header's value.
 const headerPart = "{header:"
 
-// MaxCarried bounds what Carried gives: names and values together, in bytes.
+// MaxCarried is the upper bound of the result of [Scheme.Carried]: names and values together, in bytes.
 const MaxCarried = 4096
 
-// Carried gives those headers of a verified request that the scheme itself names, so that somebody to whom the webhook is handed on can verify
-// it again with the provider's own library: signatures, timestamp, what the signature covers, the certificate's address, id, type and
-// attempt, in this order of importance; what does not fit into MaxCarried is left out. nil where there are none.
+// Carried returns the headers of a verified request that a third party needs to verify it again with the provider's
+// own library: signatures, timestamp, signed headers, certificate address, id, type and attempt, in this order of
+// importance. Headers that do not fit into [MaxCarried] are left out. The result is nil if there are none.
 //
-// A token is never among them, for it is the secret itself; nor a plain hash, which could be hashed on; nor a header that carries credentials or
-// describes the body, whatever a tenant's own terms name it for. decoded says that the body that is handed on is not the one that came, but
-// what its Content-Encoding made of it: no signature covers that, and so none is carried.
+// It never holds a token, which is the secret itself, nor a plain hash, which is open to length extension, nor a
+// header that carries credentials or describes the body, even if a tenant's own terms name it. decoded says that the
+// body to be handed on is the result of decoding its Content-Encoding: no signature covers that, so none is returned.
 func (s Scheme) Carried(r Request, decoded bool) map[string]string {
 	var carried map[string]string
 	left := MaxCarried
@@ -26,7 +26,7 @@ func (s Scheme) Carried(r Request, decoded bool) map[string]string {
 		if len(values) != 1 || !printable(values[0]) || len(name)+len(values[0]) > left || s.withholds(name) {
 			continue
 		}
-		if _, there := carried[name]; there {
+		if _, seen := carried[name]; seen {
 			continue
 		}
 		if carried == nil {
@@ -38,7 +38,7 @@ func (s Scheme) Carried(r Request, decoded bool) map[string]string {
 	return carried
 }
 
-// carriedNames lists what Carried looks for, the most important first, and some names more than once.
+// carriedNames lists the header names that Carried looks for, the most important first. Names may repeat.
 func (s Scheme) carriedNames(decoded bool) []string {
 	var names []string
 	if !decoded {
@@ -64,10 +64,11 @@ func (s Scheme) carriedNames(decoded bool) []string {
 	return names
 }
 
-// withholds says whether a header is none to keep, whatever else it is named for.
+// withholds reports whether a header must not be carried, even if the scheme names it.
 func (s Scheme) withholds(name string) bool {
 	switch name {
-	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "Content-Type", "Content-Encoding", "Content-Length":
+	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "Content-Type", "Content-Encoding",
+		"Content-Length":
 		return true
 	}
 	for _, m := range [...]Mark{s.Mark, s.Also.Mark, s.Legacy[0], s.Legacy[1]} {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// one gives the player of a row.
+// one returns the player of a row.
 func one(t *testing.T, name string) player {
 	t.Helper()
 	for _, p := range players(t, 0) {
@@ -20,7 +20,7 @@ func one(t *testing.T, name string) player {
 			return p
 		}
 	}
-	t.Fatal("no player of ", name)
+	t.Fatal("there is no player for ", name)
 	return player{}
 }
 
@@ -36,7 +36,7 @@ func replaced(r Request, old, new string) Request {
 	return r
 }
 
-// Where a signature covers fields of a body, a second field of the name would be read by others in its place.
+// If a signature covers fields of a body, a repeated field could be read by others in place of the signed one.
 func TestFieldsThatAreSignedStandOnce(t *testing.T) {
 	p := one(t, "adyen")
 	r := p.compose(t, []byte("x"), "psp1")
@@ -44,27 +44,37 @@ func TestFieldsThatAreSignedStandOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ old, new, want string }{
-		"the value altered":                    {`"value":1000`, `"value":9000`, SignatureMismatch},
-		"the outcome altered":                  {`"success":"true"`, `"success":"false"`, SignatureMismatch},
-		"the outcome twice":                    {`"success":"true"`, `"success":"true","success":"false"`, BodyNotSigned},
-		"the outcome twice, in another case":   {`"success":"true"`, `"success":"true","SUCCESS":"false"`, BodyNotSigned},
-		"the outcome twice, escaped":           {`"success":"true"`, `"success":"true","\u0073uccess":"false"`, BodyNotSigned},
-		"a second amount":                      {`"eventCode"`, `"amount":{"value":1,"currency":"EUR"},"eventCode"`, BodyNotSigned},
-		"a second item":                        {`}}]}`, `}},{"NotificationRequestItem":{"eventCode":"REFUND"}}]}`, SignatureMissing},
-		"a second list of items":               {`"live":"false"`, `"notificationItems":[],"live":"false"`, SignatureMissing},
-		"a field moved where nothing reads it": {`"pspReference":"psp1"`, `"x":{"pspReference":"psp1"}`, SignatureMismatch},
-		"an object in a field's place":         {`"success":"true"`, `"success":{}`, BodyNotSigned},
-		"nothing behind the last field":        {`"success":"true"}}]}`, `"success":"true"`, SignatureMissing},
-		"a field moved between two that touch": {`"merchantAccountCode":"M","merchantReference":"R"`, `"merchantAccountCode":"M:R","merchantReference":""`, SignatureMismatch},
-		"the signature gone":                   {`hmacSignature`, `hmacSignaturf`, SignatureMissing},
-		"the body an array":                    {`{"live"`, `[{"live"`, SignatureMissing},
-		"something deep before a field":        {`"eventCode"`, `"d":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `,"eventCode"`, SignatureMissing},
+		"the value altered":   {`"value":1000`, `"value":9000`, SignatureMismatch},
+		"the outcome altered": {`"success":"true"`, `"success":"false"`, SignatureMismatch},
+		"the outcome twice": {`"success":"true"`, `"success":"true","success":"false"`,
+			BodyNotSigned},
+		"the outcome twice, in another case": {`"success":"true"`, `"success":"true","SUCCESS":"false"`,
+			BodyNotSigned},
+		"the outcome twice, escaped": {`"success":"true"`, `"success":"true","\u0073uccess":"false"`,
+			BodyNotSigned},
+		"a second amount": {`"eventCode"`, `"amount":{"value":1,"currency":"EUR"},"eventCode"`,
+			BodyNotSigned},
+		"a second item": {`}}]}`, `}},{"NotificationRequestItem":{"eventCode":"REFUND"}}]}`,
+			SignatureMissing},
+		"a second list of items": {`"live":"false"`, `"notificationItems":[],"live":"false"`,
+			SignatureMissing},
+		"a field moved to where it is not read": {`"pspReference":"psp1"`, `"x":{"pspReference":"psp1"}`,
+			SignatureMismatch},
+		"an object in a field's place": {`"success":"true"`, `"success":{}`, BodyNotSigned},
+		"nothing after the last field": {`"success":"true"}}]}`, `"success":"true"`, SignatureMissing},
+		"a field moved between two that touch": {`"merchantAccountCode":"M","merchantReference":"R"`,
+			`"merchantAccountCode":"M:R","merchantReference":""`, SignatureMismatch},
+		"the signature gone": {`hmacSignature`, `hmacSignaturf`, SignatureMissing},
+		"the body an array":  {`{"live"`, `[{"live"`, SignatureMissing},
+		"something deep before a field": {`"eventCode"`, `"d":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) +
+			`,"eventCode"`, SignatureMissing},
 	} {
 		if _, err := p.verify(replaced(r, c.old, c.new)); codeOf(err) != c.want {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
-	if v, err := p.verify(r); err != nil || v.DeliveryID != "psp1:AUTHORISATION" || !v.IDSigned || v.Type != "AUTHORISATION" {
+	if v, err := p.verify(r); err != nil || v.DeliveryID != "psp1:AUTHORISATION" || !v.IDSigned ||
+		v.Type != "AUTHORISATION" {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -76,21 +86,24 @@ func TestMailgunsTokenIsTheDeliveryAndTheEventIsNotCovered(t *testing.T) {
 	if err != nil || v.DeliveryID != "token-of-1" || !v.IDSigned || v.Type != "opened" || p.Covers() != Fields {
 		t.Fatalf("%+v, %v", v, err)
 	}
-	// Another event under the same token passes, as it does with Mailgun's own rule, and has the same delivery id: that makes it a
-	// duplicate with another body.
+	// Another event under the same token is accepted, as by Mailgun's own rule, and has the same delivery id, which
+	// makes it a duplicate with another body.
 	if v, err := p.verify(replaced(r, "opened", "failed")); err != nil || v.DeliveryID != "token-of-1" {
 		t.Errorf("%+v, %v", v, err)
 	}
 	for _, c := range [][3]string{
-		{"token-of-1", "token-of-2", SignatureMismatch}, {`"1700000000"`, `"1700000001"`, SignatureMismatch}, {`"1700000000"`, `1700000000`, ""},
-		{`"token":"token-of-1"`, `"token":"token-of-1","token":"2"`, BodyNotSigned}, {`"timestamp"`, `"Timestamp"`, TimestampMissing},
+		{"token-of-1", "token-of-2", SignatureMismatch}, {`"1700000000"`, `"1700000001"`, SignatureMismatch},
+		{`"1700000000"`, `1700000000`, ""},
+		{`"token":"token-of-1"`, `"token":"token-of-1","token":"2"`, BodyNotSigned},
+		{`"timestamp"`, `"Timestamp"`, TimestampMissing},
 	} {
 		if _, err := p.verify(replaced(r, c[0], c[1])); codeOf(err) != c[2] {
 			t.Errorf("%s: %v, want %s", c[1], err, c[2])
 		}
 	}
-	if _, err := p.Verify(r, []Secret{p.Verifier}, p.instant().Add(9*time.Hour+time.Second), Options{}); codeOf(err) != TimestampOutOfRange {
-		t.Errorf("after nine hours: %v", err)
+	if _, err := p.Verify(r, []Secret{p.Verifier}, p.instant().Add(9*time.Hour+time.Second),
+		Options{}); codeOf(err) != TimestampOutOfRange {
+		t.Errorf("after nine hours: %v, want %s", err, TimestampOutOfRange)
 	}
 }
 
@@ -102,14 +115,16 @@ func TestEveryNotificationOfGraphMustHaveTheClientState(t *testing.T) {
 	}
 	state := string(p.Signer.material().raw)
 	for name, c := range map[string]struct{ old, new, want string }{
-		"another in the first":         {state, "other-state", SignatureMismatch},
-		"none in the first":            {`"clientState":"` + state + `",`, ``, SignatureMissing},
-		"a third without":              {`}]`, `},{"resource":"r"}]`, SignatureMissing},
-		"a third with another":         {`}]`, `},{"clientState":"other"}]`, SignatureMismatch},
-		"twice in the first":           {`{"clientState"`, `{"clientState":"` + state + `","clientState"`, SignatureMissing},
-		"an empty list":                {string(r.Body), `{"value":[]}`, SignatureMissing},
-		"no list":                      {string(r.Body), `{"clientState":"` + state + `"}`, SignatureMissing},
-		"more than a thousand":         {`}]`, `}` + strings.Repeat(`,{"clientState":"`+state+`"}`, 1000) + `]`, SignatureMissing},
+		"another in the first": {state, "other-state", SignatureMismatch},
+		"none in the first":    {`"clientState":"` + state + `",`, ``, SignatureMissing},
+		"a third without":      {`}]`, `},{"resource":"r"}]`, SignatureMissing},
+		"a third with another": {`}]`, `},{"clientState":"other"}]`, SignatureMismatch},
+		"twice in the first": {`{"clientState"`, `{"clientState":"` + state + `","clientState"`,
+			SignatureMissing},
+		"an empty list": {string(r.Body), `{"value":[]}`, SignatureMissing},
+		"no list":       {string(r.Body), `{"clientState":"` + state + `"}`, SignatureMissing},
+		"more than a thousand": {`}]`, `}` + strings.Repeat(`,{"clientState":"`+state+`"}`, 1000) + `]`,
+			SignatureMissing},
 		"a number that looks the same": {`"` + state + `"`, `1`, SignatureMismatch},
 	} {
 		if _, err := p.verify(replaced(r, c.old, c.new)); codeOf(err) != c.want {
@@ -121,7 +136,9 @@ func TestEveryNotificationOfGraphMustHaveTheClientState(t *testing.T) {
 func TestTwilioSignsTheFieldsOfAFormAndTheHashOfAnythingElse(t *testing.T) {
 	p := one(t, "twilio")
 	r := p.compose(t, []byte("a b"), "")
-	json := Request{Method: "POST", URL: "https://in.example/in/abc?bodySHA256=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", Body: []byte("{}"),
+	json := Request{Method: "POST",
+		URL:    "https://in.example/in/abc?bodySHA256=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+		Body:   []byte("{}"),
 		Header: map[string][]string{"Content-Type": {"application/json"}}}
 	h, err := p.Sign(p.Signer, json, "", p.instant())
 	if err != nil {
@@ -138,27 +155,29 @@ func TestTwilioSignsTheFieldsOfAFormAndTheHashOfAnythingElse(t *testing.T) {
 		r    Request
 		want string
 	}{
-		"as sent":                               {r, ""},
-		"the fields in another order":           {replaced(Request{r.Method, r.URL, r.Header, []byte("To=&From=%2B15550100&Body=a%20b")}, "", ""), ""},
-		"a field altered":                       {replaced(r, "15550100", "15550101"), SignatureMismatch},
-		"a field more":                          {replaced(r, "Body", "A=&Body"), SignatureMismatch},
-		"a field twice":                         {replaced(r, "To=", "To=&To="), BodyNotSigned},
-		"a field with two values":               {replaced(r, "To=", "To=&To=1"), SignatureMismatch},
-		"broken escapes":                        {replaced(r, "a+b", "a%zzb"), BodyNotSigned},
-		"a form that says it is JSON":           {with(r, "Content-Type", "application/json"), BodyNotSigned},
-		"a form without a content type":         {with(r, "X", ""), BodyNotSigned},
-		"another address":                       {at(r, "https://in.example/in/abd?x=1"), SignatureMismatch},
-		"another query":                         {at(r, "https://in.example/in/abc?x=2"), SignatureMismatch},
-		"the address with its port":             {at(r, "https://in.example:443/in/abc?x=1"), ""},
-		"the address with another port":         {at(r, "https://in.example:8443/in/abc?x=1"), ""},
-		"another scheme":                        {at(r, "http://in.example/in/abc?x=1"), SignatureMismatch},
-		"JSON under its hash":                   {json, ""},
-		"JSON altered under its hash":           {replaced(json, "{}", "{ }"), BodyNotSigned},
-		"JSON whose hash stands twice":          {at(json, json.URL+"&bodySHA256=00"), BodyNotSigned},
-		"JSON whose hash is gone":               {at(json, "https://in.example/in/abc"), BodyNotSigned},
-		"JSON whose hash is no hex":             {at(json, "https://in.example/in/abc?bodySHA256=zz"), BodyNotSigned},
-		"more pairs than a thousand":            {replaced(r, "To=", strings.Repeat("x=&", 1001)), BodyNotSigned},
-		"nothing, under a signature of another": {with(empty, "X-Twilio-Signature", r.Header["X-Twilio-Signature"][0]), SignatureMismatch},
+		"as sent": {r, ""},
+		"the fields in another order": {replaced(Request{r.Method, r.URL, r.Header,
+			[]byte("To=&From=%2B15550100&Body=a%20b")}, "", ""), ""},
+		"a field altered":               {replaced(r, "15550100", "15550101"), SignatureMismatch},
+		"a field more":                  {replaced(r, "Body", "A=&Body"), SignatureMismatch},
+		"a field twice":                 {replaced(r, "To=", "To=&To="), BodyNotSigned},
+		"a field with two values":       {replaced(r, "To=", "To=&To=1"), SignatureMismatch},
+		"broken escapes":                {replaced(r, "a+b", "a%zzb"), BodyNotSigned},
+		"a form that says it is JSON":   {with(r, "Content-Type", "application/json"), BodyNotSigned},
+		"a form without a content type": {with(r, "X", ""), BodyNotSigned},
+		"another URL":                   {at(r, "https://in.example/in/abd?x=1"), SignatureMismatch},
+		"another query":                 {at(r, "https://in.example/in/abc?x=2"), SignatureMismatch},
+		"the URL with its port":         {at(r, "https://in.example:443/in/abc?x=1"), ""},
+		"the URL with another port":     {at(r, "https://in.example:8443/in/abc?x=1"), ""},
+		"another scheme":                {at(r, "http://in.example/in/abc?x=1"), SignatureMismatch},
+		"JSON under its hash":           {json, ""},
+		"JSON altered under its hash":   {replaced(json, "{}", "{ }"), BodyNotSigned},
+		"JSON whose hash is repeated":   {at(json, json.URL+"&bodySHA256=00"), BodyNotSigned},
+		"JSON whose hash is gone":       {at(json, "https://in.example/in/abc"), BodyNotSigned},
+		"JSON whose hash is not hex":    {at(json, "https://in.example/in/abc?bodySHA256=zz"), BodyNotSigned},
+		"more pairs than a thousand":    {replaced(r, "To=", strings.Repeat("x=&", 1001)), BodyNotSigned},
+		"nothing, under a signature of another": {with(empty, "X-Twilio-Signature", r.Header["X-Twilio-Signature"][0]),
+			SignatureMismatch},
 	} {
 		if _, err := p.verify(c.r); codeOf(err) != c.want {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
@@ -166,7 +185,7 @@ func TestTwilioSignsTheFieldsOfAFormAndTheHashOfAnythingElse(t *testing.T) {
 	}
 }
 
-// Row 34: what Host and the forwarding headers say is nothing that a signature over the address is checked against.
+// Row 34: a signature over the URL is never checked against Host or the forwarding headers.
 func TestAttack34HostAndForwardedHeadersAreNotTheAddress(t *testing.T) {
 	for _, name := range []string{"twilio", "square", "hubspot"} {
 		p := one(t, name)
@@ -220,7 +239,8 @@ func TestAnyOfDocuSignsNumberedSignaturesMayBeRight(t *testing.T) {
 		"without a number": {map[string][]string{"X-Docusign-Signature": right}, SignatureMissing},
 		"with zero":        {map[string][]string{"X-Docusign-Signature-0": right}, SignatureMissing},
 		"twice":            {map[string][]string{"X-Docusign-Signature-1": {right[0], right[0]}}, SignatureDuplicate},
-		"joined":           {map[string][]string{"X-Docusign-Signature-1": {right[0] + "," + right[0]}}, SignatureDuplicate},
+		"joined": {map[string][]string{"X-Docusign-Signature-1": {right[0] + "," + right[0]}},
+			SignatureDuplicate},
 		"empty":            {map[string][]string{"X-Docusign-Signature-1": {""}}, SignatureMissing},
 		"unreadable first": {map[string][]string{"X-Docusign-Signature-1": {"x"}, "X-Docusign-Signature-2": right}, ""},
 	} {
@@ -247,33 +267,38 @@ func TestCertificatesOfOthersDoNotSign(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"none":                       {Options{}, CertificateMissing},
-		"of another name":            {Options{Certificate: certificate(t, keys().rsa, "evil.example", from, to)}, CertificateRefused},
-		"of a name like it":          {Options{Certificate: certificate(t, keys().rsa, name+".evil.example", from, to)}, CertificateRefused},
-		"that has ended":             {Options{Certificate: certificate(t, keys().rsa, name, from, p.instant().Add(-time.Second))}, CertificateRefused},
-		"that has not begun":         {Options{Certificate: certificate(t, keys().rsa, name, p.instant().Add(time.Second), to)}, CertificateRefused},
-		"with another key":           {Options{Certificate: certificate(t, other, name, from, to)}, SignatureMismatch},
-		"with a key of another kind": {Options{Certificate: certificate(t, keys().ed, name, from, to)}, SignatureMismatch},
+		"none": {Options{}, CertificateMissing},
+		"of another name": {Options{Certificate: certificate(t, keys().rsa, "evil.example", from, to)},
+			CertificateRefused},
+		"of a name like it": {Options{Certificate: certificate(t, keys().rsa, name+".evil.example", from, to)},
+			CertificateRefused},
+		"that has ended": {Options{Certificate: certificate(t, keys().rsa, name, from,
+			p.instant().Add(-time.Second))}, CertificateRefused},
+		"that has not begun": {Options{Certificate: certificate(t, keys().rsa,
+			name, p.instant().Add(time.Second), to)}, CertificateRefused},
+		"with another key": {Options{Certificate: certificate(t, other, name, from, to)}, SignatureMismatch},
+		"with a key of another kind": {Options{Certificate: certificate(t, keys().ed, name, from, to)},
+			SignatureMismatch},
 	} {
 		if _, err := p.Verify(r, []Secret{p.Verifier}, p.instant(), c.o); codeOf(err) != c.want {
 			t.Errorf("%s: %v, want %s", what, err, c.want)
 		}
 	}
-	elsewhere := p
-	elsewhere.Verifier = parse(t, p.Scheme, "ANOTHERWEBHOOKSID")
-	if _, err := elsewhere.verify(r); codeOf(err) != SignatureMismatch {
-		t.Errorf("for another webhook: %v", err)
+	otherWebhook := p
+	otherWebhook.Verifier = parse(t, p.Scheme, "ANOTHERWEBHOOKSID")
+	if _, err := otherWebhook.verify(r); codeOf(err) != SignatureMismatch {
+		t.Errorf("for another webhook: %v, want %s", err, SignatureMismatch)
 	}
 	r.Header["Paypal-Transmission-Id"] = []string{"a|b"}
 	if _, err := p.verify(r); codeOf(err) != SignatureMalformed {
-		t.Errorf("an id with the joiner in it: %v", err)
+		t.Errorf("an id that contains the separator: %v, want %s", err, SignatureMalformed)
 	}
 }
 
 func TestCertificatesAreFetchedFromThePinnedHostsOnly(t *testing.T) {
 	s := one(t, "paypal").Scheme
 	const good = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270"
-	for address, ok := range map[string]bool{
+	for address, want := range map[string]bool{
 		good: true,
 		"https://api.sandbox.paypal.com/v1/notifications/certs/CERT-1": true,
 		"": false, "x": false,
@@ -295,19 +320,20 @@ func TestCertificatesAreFetchedFromThePinnedHostsOnly(t *testing.T) {
 		" " + good: false, good + "\n": false,
 	} {
 		r := Request{Header: map[string][]string{"Paypal-Cert-Url": {address}}}
-		if got, err := s.CertificateURL(r); (err == nil) != ok || ok && got != address {
-			t.Errorf("%q: %q, %v", address, got, err)
+		if got, err := s.CertificateURL(r); (err == nil) != want || want && got != address {
+			t.Errorf("%q: got %q, %v; want accepted: %v", address, got, err, want)
 		}
 	}
-	if _, err := s.CertificateURL(Request{Header: map[string][]string{"Paypal-Cert-Url": {good, good}}}); codeOf(err) != SignatureDuplicate {
-		t.Errorf("twice: %v", err)
+	if _, err := s.CertificateURL(Request{Header: map[string][]string{"Paypal-Cert-Url": {good, good}}}); codeOf(err) !=
+		SignatureDuplicate {
+		t.Errorf("repeated header: %v, want %s", err, SignatureDuplicate)
 	}
 	if got, err := one(t, "github").CertificateURL(Request{}); got != "" || err != nil {
-		t.Errorf("github: %q, %v", got, err)
+		t.Errorf("github: got %q, %v; want no address", got, err)
 	}
 }
 
-// Which of two kinds of signature counts the source's secret says: another kind in the request is an unknown version.
+// The source's secret decides which kind of signature counts; another kind in the request is an unknown version.
 func TestTheSecretsKindSaysWhichSignatureCounts(t *testing.T) {
 	var mac, public player
 	for _, p := range players(t, 0) {
@@ -330,7 +356,7 @@ func TestTheSecretsKindSaysWhichSignatureCounts(t *testing.T) {
 	if _, err := public.verify(a); codeOf(err) != SignatureMismatch {
 		t.Errorf("v1 under a whpk_: %v", err)
 	}
-	// The public key is known to all: used as the key of an HMAC it would let anybody sign.
+	// The public key is not secret: accepted as an HMAC key it would let anyone sign.
 	forger := mac
 	forger.Signer = Secret{func() material { return material{raw: keys().ed.Public().(ed25519.PublicKey)} }}
 	if _, err := public.verify(forger.compose(t, []byte("{}"), "msg_1")); codeOf(err) != SignatureMismatch {
@@ -343,7 +369,8 @@ func TestTheSecretsKindSaysWhichSignatureCounts(t *testing.T) {
 			t.Errorf("both, under a %.6s: %v", p.Text, err)
 		}
 	}
-	if v, err := mac.Verify(both, []Secret{{}, mac.Verifier, public.Verifier}, mac.instant(), Options{}); err != nil || v.Secret != 1 {
+	if v, err := mac.Verify(both, []Secret{{}, mac.Verifier, public.Verifier}, mac.instant(), Options{}); err != nil ||
+		v.Secret != 1 {
 		t.Errorf("both secrets: %+v, %v", v, err)
 	}
 }
@@ -353,19 +380,21 @@ func TestDeliveryOfEqualBodiesIsOneWhereTheProviderGivesNoID(t *testing.T) {
 	a, err := p.verify(p.compose(t, []byte(`{"event":"x","n":1}`), ""))
 	b, errB := p.verify(p.compose(t, []byte(`{"event":"x","n":1}`), ""))
 	c, errC := p.verify(p.compose(t, []byte(`{"event":"x","n":2}`), ""))
-	if err != nil || errB != nil || errC != nil || a.DeliveryID != b.DeliveryID || a.DeliveryID == c.DeliveryID || !a.IDSigned || len(a.DeliveryID) != 64 {
+	if err != nil || errB != nil || errC != nil || a.DeliveryID != b.DeliveryID || a.DeliveryID == c.DeliveryID ||
+		!a.IDSigned || len(a.DeliveryID) != 64 {
 		t.Errorf("%+v, %+v, %+v", a, b, c)
 	}
 }
 
-// Row 15: parts of an id cannot be moved from one to the other.
+// Row 15: bytes cannot be moved from one part of an id to the next.
 func TestAttack15JoinedIDsAreUnambiguous(t *testing.T) {
 	seen := map[string]string{}
-	for _, parts := range [][2]string{{"a", "bc"}, {"ab", "c"}, {"a:b", "c"}, {"a", "b:c"}, {`a\`, ":b"}, {`a\:`, "b"}, {"a", ":b"}} {
+	for _, parts := range [][2]string{{"a", "bc"}, {"ab", "c"}, {"a:b", "c"}, {"a", "b:c"}, {`a\`, ":b"}, {`a\:`, "b"},
+		{"a", ":b"}} {
 		r := Request{Body: fmt.Appendf(nil, `{"x":%q,"y":%q}`, parts[0], parts[1])}
 		id, ok := r.at(Place{Field: "x+y"}, MaxDeliveryID)
 		if before := seen[id]; !ok || before != "" {
-			t.Errorf("%q and %s are both %q", parts, before, id)
+			t.Errorf("%q and %s both have the id %q", parts, before, id)
 		}
 		seen[id] = fmt.Sprint(parts)
 	}

@@ -2,60 +2,60 @@ package signing
 
 import "strings"
 
-// Custom is a tenant's own terms for the scheme "hmac"; for "none" only the last four. An empty field leaves the
-// scheme's own, except Prefix, whose empty value is a value.
+// Custom holds a tenant's own terms for the scheme "hmac"; the scheme "none" takes only the last four fields. An
+// empty field keeps the scheme's default, except Prefix, where empty means no prefix.
 type Custom struct {
-	Header string // of the signature; "X-Signature" if empty
-	// Algorithm is "sha256" (default), "sha512" or "sha1", which are HMACs; "ed25519", "ecdsa-p256" or "rsa-sha256", whose
-	// secret is the sender's public key; or "token", the secret itself.
+	Header string // of the signature; default "X-Signature"
+	// Algorithm is "sha256" (default), "sha512" or "sha1", all HMACs; "ed25519", "ecdsa-p256" or "rsa-sha256", whose
+	// secret is the sender's public key; or "token", which sends the secret itself.
 	Algorithm      string
-	Encoding       string // of the signature: "hex" (default) or "base64"; with a token none
-	Prefix         string // what stands before the signature: "sha256="
-	Separator      string // what parts several signatures in the header: ","
-	SecretEncoding string // how the secret's text gives the key: "text" (default), "hex" or "base64" (default for public keys)
+	Encoding       string // of the signature: "hex" (default) or "base64"; empty with a token
+	Prefix         string // text before the signature: "sha256="
+	Separator      string // text between several signatures in the header: ","
+	SecretEncoding string // of the key: "text" (default), "hex" or "base64" (default for public keys)
 
 	TimestampHeader string
-	TimestampPrefix string // in place of a header: the item of the signature header that is the timestamp: "t="
-	TimestampField  string // in place of a header: a field of a JSON body
+	TimestampPrefix string // instead of a header: prefix of the timestamp within the signature header: "t="
+	TimestampField  string // instead of a header: a field of a JSON body
 	TimestampUnit   string // "s" (Unix time, default), "ms" or "rfc3339"
-	// Signed is the template of Scheme.Signed: "{body}", with a timestamp of a header "{timestamp}.{body}", if empty. A
-	// timestamp must be signed, or it would prove nothing.
+	// Signed is a template as in [Scheme.Signed]; default "{body}", or "{timestamp}.{body}" with a timestamp header.
+	// A timestamp must be signed, otherwise it proves nothing.
 	Signed string
 
-	IDHeader, IDField     string // where the delivery id stands; the header first
-	TypeHeader, TypeField string // where the event's type stands; the header first
+	IDHeader, IDField     string // places of the delivery id; the header wins
+	TypeHeader, TypeField string // places of the event type; the header wins
 }
 
-// Customize gives the scheme on the tenant's terms. It takes the zero Custom for every scheme; others only where
-// the scheme's Custom says so. The error is an [*Error].
+// Customize returns the scheme with the tenant's terms applied. Every scheme accepts the zero Custom; other values
+// need a scheme whose Custom field allows them. The error is an [*Error].
 func (s Scheme) Customize(c Custom) (Scheme, error) {
 	if c == (Custom{}) {
 		return s, nil
 	}
 	if s.Custom == FixedTerms {
-		return Scheme{}, terms("the provider has fixed the terms of " + s.Name)
+		return Scheme{}, badTerms("the provider " + s.Name + " does not allow custom terms")
 	}
-	if err := s.place(c); err != nil {
+	if err := s.setPlaces(c); err != nil {
 		return Scheme{}, err
 	}
 	c.IDHeader, c.IDField, c.TypeHeader, c.TypeField = "", "", "", ""
 	if s.Custom == AllTerms {
-		if err := s.mark(c); err != nil {
+		if err := s.setMark(c); err != nil {
 			return Scheme{}, err
 		}
-		if err := s.cover(c); err != nil {
+		if err := s.setSigned(c); err != nil {
 			return Scheme{}, err
 		}
 	} else if c != (Custom{}) {
-		return Scheme{}, terms("the scheme " + s.Name + " takes only where id and type stand")
+		return Scheme{}, badTerms("the scheme " + s.Name + " allows custom terms for the id and the type only")
 	}
 	return s, nil
 }
 
-func terms(detail string) *Error { return fail(BadTerms, detail) }
+func badTerms(detail string) *Error { return fail(BadTerms, detail) }
 
-// place sets where id and type stand.
-func (s *Scheme) place(c Custom) error {
+// setPlaces sets the places of the id and the type.
+func (s *Scheme) setPlaces(c Custom) error {
 	for _, t := range []struct {
 		places        *[2]Place
 		header, field string
@@ -79,7 +79,7 @@ func (s *Scheme) place(c Custom) error {
 		}
 		if t.field != "" {
 			if !fieldPath(t.field) {
-				return terms("the " + t.what + fieldTerms)
+				return badTerms("the " + t.what + fieldTerms)
 			}
 			places[n] = Place{Field: t.field}
 		}
@@ -88,8 +88,8 @@ func (s *Scheme) place(c Custom) error {
 	return nil
 }
 
-// mark sets the signature's place and form.
-func (s *Scheme) mark(c Custom) error {
+// setMark sets the signature's header, prefix and separator.
+func (s *Scheme) setMark(c Custom) error {
 	if c.Header != "" {
 		name, err := ownHeader("signature", c.Header)
 		if err != nil {
@@ -97,44 +97,46 @@ func (s *Scheme) mark(c Custom) error {
 		}
 		s.Mark.Header = name
 	}
-	if err := s.algorithm(c); err != nil {
+	if err := s.setAlgorithm(c); err != nil {
 		return err
 	}
-	for _, t := range []struct{ what, text string }{{"prefix", c.Prefix}, {"timestamp's prefix", c.TimestampPrefix}} {
+	for _, t := range []struct{ what, text string }{{"prefix", c.Prefix}, {"timestamp prefix", c.TimestampPrefix}} {
 		if len(t.text) > 32 || !printable(t.text) || strings.HasPrefix(t.text, " ") {
-			return terms("the " + t.what + " must be at most 32 printable ASCII characters and not begin with a space")
+			return badTerms("the " + t.what +
+				" must be at most 32 printable ASCII characters and not begin with a space")
 		}
 	}
 	s.Mark.Prefix = c.Prefix
-	if len(c.Separator) > 4 || !printable(c.Separator) || strings.ContainsAny(c.Separator, "+/=") || plain(c.Separator, 4, "") {
-		return terms(`the separator must be at most 4 printable ASCII characters, and none of a signature's`)
+	if len(c.Separator) > 4 || !printable(c.Separator) || strings.ContainsAny(c.Separator, "+/=") ||
+		plain(c.Separator, 4, "") {
+		return badTerms("the separator must be at most 4 printable ASCII characters that cannot occur in a signature")
 	}
 	if c.Separator != "" && c.Prefix == "" {
-		return terms("a separator needs a prefix, which tells the signatures from what else there is")
+		return badTerms("a separator needs a prefix, which tells signatures from other items")
 	}
 	s.Separator = c.Separator
 	return nil
 }
 
-// algorithm sets how the signature is made, how it is written, and from which key.
-func (s *Scheme) algorithm(c Custom) error {
+// setAlgorithm sets the algorithm, the encoding of the signature and the encoding of the key.
+func (s *Scheme) setAlgorithm(c Custom) error {
 	algorithm, ok := map[string]Algorithm{
 		"": s.Mark.Algorithm, "sha256": HMACSHA256, "sha512": HMACSHA512, "sha1": HMACSHA1,
 		"ed25519": Ed25519, "ecdsa-p256": ECDSAP256, "rsa-sha256": RSASHA256, "token": Token,
 	}[c.Algorithm]
 	if !ok {
-		return terms("the algorithm must be sha256, sha512 or sha1, ed25519, ecdsa-p256 or rsa-sha256, or token")
+		return badTerms("the algorithm must be sha256, sha512 or sha1, ed25519, ecdsa-p256 or rsa-sha256, or token")
 	}
 	s.Mark.Algorithm = algorithm
 	switch e := Encoding(c.Encoding); {
 	case algorithm == Token && e != "":
-		return terms("a token has no encoding")
+		return badTerms("the encoding must be left out with a token")
 	case algorithm == Token:
 		s.Mark.Encoding = Text
 	case e == Hex || e == Base64:
 		s.Mark.Encoding = e
 	case e != "":
-		return terms("the encoding must be hex or base64")
+		return badTerms("the encoding must be hex or base64")
 	}
 	if algorithm.Public() {
 		s.Key = Key{Encoding: Base64, Min: 32, Max: 1024}
@@ -142,26 +144,26 @@ func (s *Scheme) algorithm(c Custom) error {
 	switch e := Encoding(c.SecretEncoding); {
 	case e == "":
 	case e == Text && algorithm.Public():
-		return terms("the encoding of a public key must be base64 or hex")
+		return badTerms("the encoding of a public key must be base64 or hex")
 	case e == Text || e == Hex || e == Base64:
 		s.Key.Encoding = e
 	default:
-		return terms("the secret's encoding must be text, hex or base64")
+		return badTerms("the secret's encoding must be text, hex or base64")
 	}
 	return nil
 }
 
-// cover sets the timestamp and the signed bytes. Only after place and mark.
-func (s *Scheme) cover(c Custom) error {
-	if err := s.clock(c); err != nil {
+// setSigned sets the timestamp and the template of signed bytes. It must run after setPlaces and setMark.
+func (s *Scheme) setSigned(c Custom) error {
+	if err := s.setTimestamp(c); err != nil {
 		return err
 	}
 	if s.ID[0].Header == s.Mark.Header {
-		return terms("signature, timestamp and id must stand in different headers")
+		return badTerms("the signature, the timestamp and the id must be in different headers")
 	}
 	if s.Mark.Algorithm == Token {
 		if c.Signed != "" || s.Timestamp.set() {
-			return terms("a token signs nothing, neither bytes nor a timestamp")
+			return badTerms("the signed template and the timestamp must be left out with a token, which signs nothing")
 		}
 		s.Signed = ""
 		return nil
@@ -170,19 +172,20 @@ func (s *Scheme) cover(c Custom) error {
 		s.Signed = c.Signed
 	}
 	if reason := checkTemplate(s.Signed); reason != "" {
-		return terms("the signed template " + reason)
+		return badTerms("the signed template " + reason)
 	}
 	if s.Timestamp.Field == "" && s.signs(timestampPart) != s.Timestamp.set() {
-		return terms("a timestamp header and {timestamp} in the signed template go together: unsigned it proves nothing")
+		return badTerms("a timestamp header needs {timestamp} in the signed template, and the other way round: an " +
+			"unsigned timestamp proves nothing")
 	}
 	if s.signs(idPart) && s.ID[0].Header == "" {
-		return terms("{id} in the signed template needs an id header")
+		return badTerms("{id} in the signed template needs an id header")
 	}
 	return nil
 }
 
-// clock sets where the timestamp stands and how it is written.
-func (s *Scheme) clock(c Custom) error {
+// setTimestamp sets the place and the unit of the timestamp.
+func (s *Scheme) setTimestamp(c Custom) error {
 	places := 0
 	for _, place := range []string{c.TimestampHeader, c.TimestampPrefix, c.TimestampField} {
 		if place != "" {
@@ -192,9 +195,10 @@ func (s *Scheme) clock(c Custom) error {
 	t := Timestamp{Unit: Seconds, Tolerance: tolerance}
 	switch {
 	case places > 1:
-		return terms("the timestamp stands in a header of its own, in the signature's, or in a field of the body: name one")
+		return badTerms("the timestamp must be in one place: a header of its own, the signature header, or a field " +
+			"of the body")
 	case c.TimestampUnit != "" && places == 0:
-		return terms("there is a timestamp's unit and no timestamp header")
+		return badTerms("a timestamp unit needs a timestamp header, prefix or field")
 	case places == 0:
 		return nil
 	case c.TimestampHeader != "":
@@ -203,17 +207,19 @@ func (s *Scheme) clock(c Custom) error {
 			return err
 		}
 		if name == s.Mark.Header || name == s.ID[0].Header {
-			return terms("signature, timestamp and id must stand in different headers")
+			return badTerms("the signature, the timestamp and the id must be in different headers")
 		}
 		t.Header = name
 	case c.TimestampPrefix != "":
-		if s.Separator == "" || strings.HasPrefix(c.TimestampPrefix, s.Mark.Prefix) || strings.HasPrefix(s.Mark.Prefix, c.TimestampPrefix) {
-			return terms("a timestamp beside the signature needs a separator, and a prefix that is not the signature's")
+		if s.Separator == "" || strings.HasPrefix(c.TimestampPrefix, s.Mark.Prefix) ||
+			strings.HasPrefix(s.Mark.Prefix, c.TimestampPrefix) {
+			return badTerms("a timestamp in the signature header needs a separator, and a prefix that differs from " +
+				"the signature's")
 		}
 		t.Header, t.Prefix = s.Mark.Header, c.TimestampPrefix
 	default:
 		if !fieldPath(c.TimestampField) {
-			return terms("the timestamp" + fieldTerms)
+			return badTerms("the timestamp" + fieldTerms)
 		}
 		t.Field = c.TimestampField
 	}
@@ -222,7 +228,7 @@ func (s *Scheme) clock(c Custom) error {
 	case Seconds, Milliseconds, RFC3339:
 		t.Unit = unit
 	default:
-		return terms("the timestamp's unit must be s or ms, or rfc3339")
+		return badTerms("the timestamp unit must be s, ms or rfc3339")
 	}
 	s.Timestamp = t
 	if t.Field == "" {
@@ -233,19 +239,19 @@ func (s *Scheme) clock(c Custom) error {
 
 const fieldTerms = ` field must be member names of letters, digits, "_" and "-", or "[0]", joined by "."`
 
-// ownHeader gives the canonical spelling of a header that a sender can choose for itself.
-func ownHeader(what, name string) (string, *Error) {
+// ownHeader returns the canonical spelling of a header that a sender can choose.
+func ownHeader(purpose, name string) (string, *Error) {
 	canonical := headerName(name)
 	switch canonical {
 	case "":
-		return "", terms("the " + what + " header is not a header name: letters, digits and - are")
+		return "", badTerms("the " + purpose + " header must be a header name, such as letters, digits and -")
 	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Trailer", "Te", "Upgrade", "Keep-Alive":
-		return "", terms("the " + what + " header cannot be " + canonical + ", which the transport owns")
+		return "", badTerms("the " + purpose + " header must not be " + canonical + ", which the transport sets")
 	}
 	return canonical, nil
 }
 
-// fieldPath says whether a text names a JSON field.
+// fieldPath reports whether path names a field of a JSON body.
 func fieldPath(path string) bool {
 	if len(path) > 128 {
 		return false

@@ -17,26 +17,32 @@ func TestTermsThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 		terms  signing.Custom
 		reason string
 	}{
-		{"another header for a provider", "github", signing.Custom{Header: "X-Mine"}, "fixed"},
-		{"an id header for a provider", "stripe", signing.Custom{IDHeader: "X-Mine"}, "fixed"},
-		{"a signature for none", "none", signing.Custom{Header: "X-Mine"}, "only where id and type"},
-		{"a token with an encoding", "hmac", signing.Custom{Algorithm: "token", Encoding: "hex"}, "no encoding"},
+		{"another header for a provider", "github", signing.Custom{Header: "X-Mine"}, "does not allow custom terms"},
+		{"an id header for a provider", "stripe", signing.Custom{IDHeader: "X-Mine"}, "does not allow custom terms"},
+		{"a signature for none", "none", signing.Custom{Header: "X-Mine"}, "for the id and the type only"},
+		{"a token with an encoding", "hmac", signing.Custom{Algorithm: "token", Encoding: "hex"},
+			"encoding must be left out"},
 		{"a token with signed bytes", "hmac", signing.Custom{Algorithm: "token", Signed: "{body}"}, "signs nothing"},
-		{"a token with a timestamp", "hmac", signing.Custom{Algorithm: "token", TimestampHeader: "X-Time"}, "signs nothing"},
+		{"a token with a timestamp", "hmac", signing.Custom{Algorithm: "token", TimestampHeader: "X-Time"},
+			"signs nothing"},
 		{"a public key as text", "hmac", signing.Custom{Algorithm: "ed25519", SecretEncoding: "text"}, "base64 or hex"},
-		{"the secret in the template", "hmac", signing.Custom{Signed: "{secret}{body}"}, "knows only"},
+		{"the secret in the template", "hmac", signing.Custom{Signed: "{secret}{body}"}, "no placeholders other than"},
 		{"a checksum in the template", "hmac", signing.Custom{Signed: "{crc32}"}, "{body} exactly once"},
-		{"a field in the template", "hmac", signing.Custom{Signed: "{json:id}{body}"}, "knows only"},
+		{"a field in the template", "hmac", signing.Custom{Signed: "{json:id}{body}"}, "no placeholders other than"},
 		{"a plain hash", "hmac", signing.Custom{Algorithm: "plain"}, "sha256, sha512 or sha1"},
 		{"a separator of letters", "hmac", signing.Custom{Prefix: "v1=", Separator: "ab"}, "separator"},
 		{"a separator that is base64", "hmac", signing.Custom{Prefix: "v1=", Separator: "="}, "separator"},
 		{"a long separator", "hmac", signing.Custom{Prefix: "v1=", Separator: ",,,,,"}, "separator"},
 		{"a separator without a prefix", "hmac", signing.Custom{Separator: ","}, "needs a prefix"},
-		{"timestamps in two places", "hmac", signing.Custom{TimestampHeader: "X-Time", TimestampField: "t"}, "name one"},
-		{"a timestamp beside one signature", "hmac", signing.Custom{Prefix: "v1=", TimestampPrefix: "t="}, "needs a separator"},
-		{"a timestamp with the signature's prefix", "hmac", signing.Custom{Prefix: "v1=", Separator: ",", TimestampPrefix: "v1=t"}, "not the signature's"},
-		{"a timestamp's field that is none", "hmac", signing.Custom{TimestampField: "a..b"}, "member names"},
-		{"a timestamp's prefix of 33 bytes", "hmac", signing.Custom{Prefix: "v1=", Separator: ",", TimestampPrefix: strings.Repeat("t", 33)}, "prefix"},
+		{"timestamps in two places", "hmac", signing.Custom{TimestampHeader: "X-Time", TimestampField: "t"},
+			"in one place"},
+		{"a timestamp next to one signature", "hmac", signing.Custom{Prefix: "v1=", TimestampPrefix: "t="},
+			"needs a separator"},
+		{"a timestamp with the signature's prefix", "hmac",
+			signing.Custom{Prefix: "v1=", Separator: ",", TimestampPrefix: "v1=t"}, "differs from the signature's"},
+		{"an invalid timestamp field", "hmac", signing.Custom{TimestampField: "a..b"}, "member names"},
+		{"a timestamp's prefix of 33 bytes", "hmac",
+			signing.Custom{Prefix: "v1=", Separator: ",", TimestampPrefix: strings.Repeat("t", 33)}, "prefix"},
 		{"an array's second element", "none", signing.Custom{IDField: "[1].id"}, "member names"},
 		{"every element", "none", signing.Custom{IDField: "[each].id"}, "member names"},
 		{"space in a header", "hmac", signing.Custom{Header: "X Mine"}, "header name"},
@@ -54,11 +60,13 @@ func TestTermsThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 		{"control character in the prefix", "hmac", signing.Custom{Prefix: "a\tb"}, "prefix"},
 		{"prefix that begins with a space", "hmac", signing.Custom{Prefix: " sig="}, "prefix"},
 		{"prefix of 33 bytes", "hmac", signing.Custom{Prefix: strings.Repeat("x", 33)}, "prefix"},
-		{"timestamp in the signature's header", "hmac", signing.Custom{Header: "X-A", TimestampHeader: "x-a"}, "different headers"},
+		{"timestamp in the signature's header", "hmac", signing.Custom{Header: "X-A", TimestampHeader: "x-a"},
+			"different headers"},
 		{"id in the signature's header", "hmac", signing.Custom{Header: "X-A", IDHeader: "x-a"}, "different headers"},
-		{"id in the timestamp's header", "hmac", signing.Custom{TimestampHeader: "X-A", IDHeader: "x-a"}, "different headers"},
-		{"unit in minutes", "hmac", signing.Custom{TimestampHeader: "X-A", TimestampUnit: "m"}, "s or ms"},
-		{"unit without a timestamp", "hmac", signing.Custom{TimestampUnit: "ms"}, "no timestamp header"},
+		{"id in the timestamp's header", "hmac", signing.Custom{TimestampHeader: "X-A", IDHeader: "x-a"},
+			"different headers"},
+		{"unit in minutes", "hmac", signing.Custom{TimestampHeader: "X-A", TimestampUnit: "m"}, "s, ms or rfc3339"},
+		{"unit without a timestamp", "hmac", signing.Custom{TimestampUnit: "ms"}, "needs a timestamp header"},
 		{"timestamp that is not signed", "hmac", signing.Custom{TimestampHeader: "X-A", Signed: "{body}"}, "unsigned"},
 		{"signed timestamp without a header", "hmac", signing.Custom{Signed: "{timestamp}.{body}"}, "unsigned"},
 		{"signed id without a header", "hmac", signing.Custom{Signed: "{id}.{body}"}, "id header"},
@@ -66,10 +74,11 @@ func TestTermsThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 		{"body not signed", "hmac", signing.Custom{IDHeader: "X-Id", Signed: "{id}"}, "{body} exactly once"},
 		{"body signed twice", "hmac", signing.Custom{Signed: "{body}{body}"}, "{body} exactly once"},
 		{"url signed twice", "hmac", signing.Custom{Signed: "{url}{url}{body}"}, "more than once"},
-		{"unknown part", "hmac", signing.Custom{Signed: "{secret}{body}"}, "knows only"},
-		{"open brace", "hmac", signing.Custom{Signed: "{body}{"}, "knows only"},
+		{"unknown part", "hmac", signing.Custom{Signed: "{secret}{body}"}, "no placeholders other than"},
+		{"open brace", "hmac", signing.Custom{Signed: "{body}{"}, "no placeholders other than"},
 		{"control character in the template", "hmac", signing.Custom{Signed: "\x00{body}"}, "printable"},
-		{"template of 129 bytes", "hmac", signing.Custom{Signed: "{body}" + strings.Repeat("x", 123)}, "longer than 128"},
+		{"template of 129 bytes", "hmac", signing.Custom{Signed: "{body}" + strings.Repeat("x", 123)},
+			"longer than 128"},
 		{"empty name in a field", "none", signing.Custom{IDField: "a..b"}, "member names"},
 		{"brackets in a field", "none", signing.Custom{TypeField: "a[0]"}, "member names"},
 		{"field of 129 bytes", "none", signing.Custom{TypeField: strings.Repeat("x", 129)}, "member names"},
@@ -79,7 +88,7 @@ func TestTermsThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 			t.Errorf("%s: %v, want a reason with %q", c.name, err, c.reason)
 		}
 		if s != (signing.Scheme{}) {
-			t.Errorf("%s: refused and given", c.name)
+			t.Errorf("%s: refused, but a scheme was returned", c.name)
 		}
 	}
 }
@@ -87,7 +96,7 @@ func TestTermsThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 func TestNoTermsLeaveEverySchemeAsItIs(t *testing.T) {
 	for _, s := range signing.Schemes() {
 		if got, err := s.Customize(signing.Custom{}); err != nil || got != s {
-			t.Errorf("%s: %v", s.Name, err)
+			t.Errorf("%s: got %+v, %v, want the scheme unchanged", s.Name, got, err)
 		}
 	}
 }
@@ -104,7 +113,7 @@ func TestTermsOfOneTenantLeaveTheTableAsItIs(t *testing.T) {
 	}
 }
 
-// The bytes under the signature, spelt out and computed without this package.
+// The signed bytes, written out and computed without this package.
 func TestSignatureCoversExactlyTheTemplate(t *testing.T) {
 	s, err := scheme(t, "hmac").Customize(signing.Custom{
 		IDHeader: "X-Id", TimestampHeader: "X-Time", Signed: "a:{method}{url};{id};b{body}c{timestamp}\nd",
@@ -120,7 +129,7 @@ func TestSignatureCoversExactlyTheTemplate(t *testing.T) {
 	}
 	r.Header["X-Time"] = []string{"1700000001"}
 	if got := verify(t, s, r, signing.Options{}); got != signing.SignatureMismatch {
-		t.Errorf("timestamp behind the body altered: %q", got)
+		t.Errorf("timestamp after the body altered: got %q, want %q", got, signing.SignatureMismatch)
 	}
 }
 
@@ -149,7 +158,7 @@ func TestTermsAreWhatIsVerified(t *testing.T) {
 		altered := r
 		alter(&altered)
 		if got := verify(t, s, altered, signing.Options{}); got != signing.SignatureMismatch {
-			t.Errorf("%s altered: %q", part, got)
+			t.Errorf("%s altered: got %q, want %q", part, got, signing.SignatureMismatch)
 		}
 	}
 }

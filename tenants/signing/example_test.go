@@ -8,11 +8,11 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// The worked example of GitHub's documentation, and the same request with a byte of its body altered.
+// The example of GitHub's documentation, and the same request with one byte of its body changed.
 func ExampleScheme_Verify() {
 	scheme, ok := signing.Lookup("github")
 	if !ok {
-		return // an unknown provider is refused, never let through
+		return // an unknown provider must be refused
 	}
 	secret, err := scheme.ParseSecret("It's a Secret to Everybody")
 	if err != nil {
@@ -42,4 +42,33 @@ func ExampleScheme_Verify() {
 	// push 72d3162e-cc78-11e3-81ab-4c9367dc0958 <nil>
 	// signature_mismatch
 	// [secret]
+}
+
+// A request signed as Standard Webhooks prescribe; the receiver's Verify accepts it.
+func ExampleScheme_Sign() {
+	scheme, _ := signing.Lookup("standard-webhooks")
+	secret, err := scheme.ParseSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	now := time.Unix(1_700_000_000, 0)
+	request := signing.Request{Method: "POST", URL: "https://example.com/hooks", Body: []byte(`{"type":"order.paid"}`)}
+	request.Header, err = scheme.Sign(secret, request, "msg_1", now)
+	fmt.Println(request.Header["Webhook-Id"], request.Header["Webhook-Timestamp"], err)
+
+	verified, err := scheme.Verify(request, []signing.Secret{secret}, now, signing.Options{})
+	fmt.Println(verified.DeliveryID, verified.Type, err)
+	// Output:
+	// [msg_1] [1700000000] <nil>
+	// msg_1 order.paid <nil>
+}
+
+// A tenant's own terms that contradict themselves are refused with a reason that the tenant can read.
+func ExampleDetail() {
+	scheme, _ := signing.Lookup("hmac")
+	_, err := scheme.Customize(signing.Custom{Separator: ","})
+	fmt.Println(signing.Detail(err))
+	// Output:
+	// a separator needs a prefix, which tells signatures from other items
 }

@@ -1,9 +1,9 @@
 package signing
 
-// Field reads a string or a number from an object in a JSON body, at member names joined by "."; it is the reader of
-// [Place].Field, for callers who want other facts of the same body. Of members with equal names the first wins, a number
-// is given as written, and a value over limit bytes as a longer text that is cut. Whatever the body is, the work is one pass
-// over it at the most; what stands behind something nested deeper than 64 is not found.
+// Field returns the string or number at path in a JSON body: member names joined by ".", as in [Place].Field. The
+// first of several members with equal names wins. A number is returned as written; a value over limit bytes is cut to
+// limit+1 bytes. Field makes at most one pass over the body; it does not look past anything nested deeper than 64
+// levels.
 func Field(body []byte, path string, limit int) (value string, found bool) {
 	return jsonField(body, path, limit)
 }

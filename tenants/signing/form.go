@@ -10,21 +10,22 @@ import (
 	"strings"
 )
 
-// maxPairs bounds the pairs of a form that is sorted.
+// maxPairs is the largest number of pairs in a form that is sorted.
 const maxPairs = 1000
 
-// sortedForm gives the names and values of a form body, sorted, each value behind its name. A body that is no form counts
-// only where it is empty, or where the address's query has the hex SHA-256 of it under the name digest; nothing of it is given then.
+// sortedForm returns the names and values of a form body, sorted by name, each value after its name. Another body is
+// accepted only if it is empty, or if the query parameter named digest holds its hex SHA-256; the result is then
+// empty.
 //
-// Since nothing parts a name from its value, forms that differ can be signed alike ("ab=c", "a=bc"): that is the provider's.
-// A pair that stands twice is refused, which senders are known to count once or twice.
+// Nothing separates a name from its value, so different forms can have equal signatures ("ab=c", "a=bc"): this is the
+// provider's format. A repeated pair is refused, because senders disagree on whether to count it once or twice.
 func sortedForm(r Request, digest string) ([]byte, *Error) {
 	if digest != "" {
 		if sums, found := parameters(r.query(), digest); found {
 			sum := sha256.Sum256(r.Body)
 			want, err := hex.DecodeString(sums[0])
 			if len(sums) != 1 || err != nil || subtle.ConstantTimeCompare(sum[:], want) != 1 {
-				return nil, fail(BodyNotSigned, "the body is not the one whose SHA-256 stands in the address's "+digest)
+				return nil, fail(BodyNotSigned, "the SHA-256 of the body is not the one in the query parameter "+digest)
 			}
 			return nil, nil
 		}
@@ -33,9 +34,9 @@ func sortedForm(r Request, digest string) ([]byte, *Error) {
 		return nil, nil
 	}
 	if kind := r.values("Content-Type"); len(kind) != 1 || !isForm(kind[0]) {
-		detail := "the signature covers a form, and the body is none"
+		detail := "the signature covers a form, but the body is not a form"
 		if digest != "" {
-			detail += "; nor does the address have " + digest
+			detail += ", and the URL has no query parameter " + digest
 		}
 		return nil, fail(BodyNotSigned, detail)
 	}
@@ -52,7 +53,7 @@ func sortedForm(r Request, digest string) ([]byte, *Error) {
 	var out []byte
 	for i, p := range pairs {
 		if i > 0 && p == pairs[i-1] {
-			return nil, fail(BodyNotSigned, "the form has one pair twice")
+			return nil, fail(BodyNotSigned, "the form repeats a pair")
 		}
 		out = append(append(out, p[0]...), p[1]...)
 	}
@@ -64,7 +65,7 @@ func isForm(contentType string) bool {
 	return err == nil && kind == "application/x-www-form-urlencoded"
 }
 
-// pairsOf takes a form or a query apart, in its order.
+// pairsOf splits a form or a query into pairs, in order.
 func pairsOf(form string) (pairs [][2]string, ok bool) {
 	for pair := range strings.SplitSeq(form, "&") {
 		if pair == "" {
@@ -86,7 +87,7 @@ func pairsOf(form string) (pairs [][2]string, ok bool) {
 	return pairs, true
 }
 
-// parameters gives every value of a name in a form or a query. One that cannot be taken apart has none.
+// parameters returns every value of a name in a form or a query, none if it is malformed.
 func parameters(form, name string) (values []string, found bool) {
 	if !strings.Contains(form, "=") && !strings.Contains(form, name) {
 		return nil, false

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// FuzzVerify plays every provider. As signed a request is accepted; with the body, the signature or the timestamp altered
-// it is not, unless the bytes under the signature are the same.
+// FuzzVerify acts as every provider. A request is accepted as signed, and refused with the body, the signature or the
+// timestamp altered, unless the signed bytes stay the same.
 func FuzzVerify(f *testing.F) {
 	all := players(f, 0)
 	f.Add(uint8(0), []byte(`{"id":"evt_1","type":"t"}`), uint16(3), byte(1), "sha256=", "1700000000")
@@ -28,16 +28,17 @@ func FuzzVerify(f *testing.F) {
 		p := all[int(which)%len(all)]
 		r := p.compose(t, payload, "msg_1")
 		v, err := p.verify(r)
-		if err != nil && p.answerable(r.Body) { // which no provider would send
+		if err != nil && p.answerable(r.Body) { // no provider sends this
 			return
 		}
 		if err != nil || v.Scheme != p.Name {
 			t.Fatalf("%s refuses what it signed: %v", p.Name, err)
 		}
 		if len(v.DeliveryID) > MaxDeliveryID || len(v.Type) > MaxType {
-			t.Fatalf("%s gives %d bytes of id, %d of type", p.Name, len(v.DeliveryID), len(v.Type))
+			t.Fatalf("%s returns %d bytes of id, %d of type", p.Name, len(v.DeliveryID), len(v.Type))
 		}
-		if reply, ok := p.Challenge(v, r, []Secret{p.Verifier}); ok && (len(reply.Body) > 2*maxEcho || !printable(string(reply.Body))) {
+		if reply, ok := p.Challenge(v, r, []Secret{p.Verifier}); ok &&
+			(len(reply.Body) > 2*maxEcho || !printable(string(reply.Body))) {
 			t.Fatalf("%s echoes %q", p.Name, reply.Body)
 		}
 		if p.None() {
@@ -69,17 +70,17 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// same says whether two requests have the same bytes under the signature, which only a scheme that does not cover whole bodies can say.
+// same reports whether two requests have the same signed bytes, for schemes that do not cover the whole body.
 func (p *player) same(a, b Request) bool {
-	if c := p.Covers(); c == Whole || c == Checksum { // a CRC-32 tells any change of up to four bytes in a row
+	if c := p.Covers(); c == Whole || c == Checksum { // a CRC-32 detects any change of up to four bytes in a row
 		return false
 	}
 	signed := func(r Request) (string, bool) {
-		c, _, err := p.offered(r, false)
+		c, _, err := p.collect(r, false)
 		if err != nil {
 			return "", false
 		}
-		m, err := fillIn(p.Signed, facts{Request: r, secret: p.Verifier.material().raw, digest: p.Digest})
+		m, err := fillIn(p.Signed, inputs{Request: r, secret: p.Verifier.material().raw, digest: p.Digest})
 		mac, _ := p.Mark.read(c[0].text[0]) // upper-case hex is the same
 		return fmt.Sprintf("%q %q", mac, m.whole()), err == nil
 	}
@@ -88,21 +89,22 @@ func (p *player) same(a, b Request) bool {
 	return ok && also && one == other
 }
 
-// refused wants a refusal, or with free whatever comes.
-func (p *player) refused(t *testing.T, what string, r Request, free bool) {
+// refused expects a refusal; with free any outcome is fine.
+func (p *player) refused(t *testing.T, altered string, r Request, free bool) {
 	t.Helper()
 	o := p.Options
 	o.AllowLegacy = true
 	_, err := p.Verify(r, []Secret{{}, p.Verifier}, p.instant(), o)
 	var e *Error
 	if !free && !errors.As(err, &e) {
-		t.Fatalf("%s with %s altered: %v", p.Name, what, err)
+		t.Fatalf("%s with %s altered: %v, want a refusal", p.Name, altered, err)
 	}
 }
 
-// FuzzJSONField compares with encoding/json wherever that reads the body.
+// FuzzJSONField compares jsonField with encoding/json on every body that the latter accepts.
 func FuzzJSONField(f *testing.F) {
-	for _, body := range []string{`{"id":"x","type":1}`, `{"event":{"type":"t"},"id":"\u0061"}`, `{"a":[{},[1,"]"]],"id":null}`,
+	for _, body := range []string{`{"id":"x","type":1}`, `{"event":{"type":"t"},"id":"\u0061"}`,
+		`{"a":[{},[1,"]"]],"id":null}`,
 		`{"id":"\ud800"}`, `{"id":-0.0e+1}`, `{"\\":1,"id":"\\"}`, `[`, `{"id":"a`, "{\"id\":\"\xff\"}",
 		"{\"id\":\"\\uCCCd" + strings.Repeat("\x8e", 300) + `"}`, strings.Repeat(`{"event":`, 100)} {
 		f.Add([]byte(body), true)
@@ -116,28 +118,29 @@ func FuzzJSONField(f *testing.F) {
 		const limit = 64
 		got, found := jsonField(body, path, limit)
 		if len(got) > limit+1 {
-			t.Fatalf("%d bytes", len(got))
+			t.Fatalf("got %d bytes, want at most %d", len(got), limit+1)
 		}
 		if !json.Valid(body) || nesting(body) > maxDepth {
 			return
 		}
-		want, there := reference(body, path)
+		want, ok := reference(body, path)
 		if len(want) > limit {
 			if !found || len(got) <= limit {
-				t.Fatalf("%q, %v for a value that is too long", got, found)
+				t.Fatalf("got %q, %v for a value that is too long, want it cut to %d bytes", got, found, limit+1)
 			}
 			return
 		}
-		// A value within the limit written in more than 6 bytes a byte: not by any JSON escape.
-		if found != there || there && got != want {
-			t.Fatalf("%q, %v; encoding/json says %q, %v", got, found, want, there)
+		// No JSON escape writes a byte in more than 6 bytes.
+		if found != ok || ok && got != want {
+			t.Fatalf("got %q, %v; encoding/json reads %q, %v", got, found, want, ok)
 		}
 	})
 }
 
-// FuzzTimestamp: what is accepted is exactly what strconv writes for the same number.
+// FuzzTimestamp checks that exactly those texts are accepted that strconv writes for the same number.
 func FuzzTimestamp(f *testing.F) {
-	for _, text := range []string{"1700000000", "0", "00", "-1", "+1", "1e9", "NaN", "1700000000000", "99999999999", "１", " 1", ""} {
+	for _, text := range []string{"1700000000", "0", "00", "-1", "+1", "1e9", "NaN", "1700000000000", "99999999999",
+		"１", " 1", ""} {
 		f.Add(text, true)
 		f.Add(text, false)
 	}
@@ -153,17 +156,17 @@ func FuzzTimestamp(f *testing.F) {
 			plain = numErr == nil && n >= 0 && strconv.FormatInt(n, 10) == text && n < 1e14
 		}
 		if (err == nil) != plain {
-			t.Fatalf("%q: %v", text, err)
+			t.Fatalf("%q: error %v, want accepted: %v", text, err, plain)
 		}
 		if err != nil {
 			return
 		}
 		if stamp.text(at) != text {
-			t.Fatalf("%q is written back as %q", text, stamp.text(at))
+			t.Fatalf("%q is formatted as %q", text, stamp.text(at))
 		}
 		for _, now := range []time.Time{at.Add(time.Minute), at.Add(-time.Minute)} {
 			if err := stamp.check(at, now, 0); err != nil {
-				t.Fatalf("at the tolerance: %v", err)
+				t.Fatalf("a request exactly at the tolerance is refused: %v", err)
 			}
 		}
 		unit := time.Second
@@ -172,26 +175,32 @@ func FuzzTimestamp(f *testing.F) {
 		}
 		for _, now := range []time.Time{at.Add(time.Minute + unit), at.Add(-time.Minute - unit), {}} {
 			if err := stamp.check(at, now, 0); err == nil {
-				t.Fatal("over the tolerance and accepted")
+				t.Fatal("a request beyond the tolerance is accepted")
 			}
 		}
 	})
 }
 
-// FuzzStranger sends every provider's source what somebody without the secret can: nothing of it is believed, and what a handshake gives back
-// is short, plain, and no signature of anything.
+// FuzzStranger sends requests that need no secret to a source of every provider. None may be verified, and the answer
+// to a handshake must be short, plain, and no signature of anything.
 func FuzzStranger(f *testing.F) {
 	all := players(f, 0)
 	for n, p := range all {
-		f.Add(uint8(n), true, []byte(`{"value":[{"clientState":"x"}],"signature":{"timestamp":"1700000000","token":"t","signature":"00"}}`), "challenge=a&crc_token=b&validationToken=c",
+		f.Add(uint8(n), true,
+			[]byte(
+				`{"value":[{"clientState":"x"}],"signature":{"timestamp":"1700000000","token":"t","signature":"00"}}`),
+			"challenge=a&crc_token=b&validationToken=c",
 			p.Mark.Prefix+"00", "1700000000")
-		f.Add(uint8(n), false, []byte(`{"notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":"AA=="}}}],"webhookTimestamp":1700000000000}`),
+		f.Add(uint8(n), false,
+			[]byte(`{"notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":"AA=="}}}],`+
+				`"webhookTimestamp":1700000000000}`),
 			"hub.mode=subscribe&hub.verify_token=x&hub.challenge=%0a", "v1,,,", "2023-11-14T22:13:20Z")
 	}
 	f.Add(uint8(0), true, []byte("webhook_id=1"), "bodySHA256=00&%zz", strings.Repeat("v1=,t=", 999), "")
 	f.Fuzz(func(t *testing.T, which uint8, post bool, body []byte, query, signature, stamp string) {
 		p := all[int(which)%len(all)]
-		r := Request{Method: "GET", URL: "https://in.example/in/abc?" + query, Body: body, Header: map[string][]string{}}
+		r := Request{Method: "GET", URL: "https://in.example/in/abc?" + query, Body: body,
+			Header: map[string][]string{}}
 		if post {
 			r.Method = "POST"
 		}
@@ -200,7 +209,8 @@ func FuzzStranger(f *testing.F) {
 				r.Header[header] = []string{value}
 			}
 		}
-		for _, header := range []string{p.Timestamp.Header, p.ID[0].Header, p.Certificate.Header, "Paypal-Transmission-Id", "Content-Type"} {
+		for _, header := range []string{p.Timestamp.Header, p.ID[0].Header, p.Certificate.Header,
+			"Paypal-Transmission-Id", "Content-Type"} {
 			set(header, stamp)
 		}
 		for _, header := range []string{p.Mark.Header, p.Mark.Header + "-1", p.Legacy[0].Header, p.Legacy[1].Header} {
@@ -221,11 +231,12 @@ func FuzzStranger(f *testing.F) {
 			return
 		}
 		if err == nil {
-			t.Fatalf("%s believes a stranger: %+v", p.Name, v)
+			t.Fatalf("%s accepts an unsigned request: %+v", p.Name, v)
 		}
 		if len(body) < 1000 {
-			if hints := p.Hints(r, secrets, p.instant(), o); p.Covers() == Whole && len(hints) > 0 && codeOf(err) == SignatureMismatch {
-				t.Fatalf("%s: %q", p.Name, hints)
+			if hints := p.Hints(r, secrets, p.instant(), o); p.Covers() == Whole && len(hints) > 0 &&
+				codeOf(err) == SignatureMismatch {
+				t.Fatalf("%s: hints %q for an unsigned request, want none", p.Name, hints)
 			}
 		}
 	})

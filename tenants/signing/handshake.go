@@ -7,40 +7,42 @@ import (
 	"strings"
 )
 
-// Handshake is a question that the provider asks before or between its webhooks, and its answer. The zero value is none.
+// Handshake is a request with which a provider checks an endpoint before or between its webhooks, and the answer to
+// it. The zero value means no handshake.
 //
-// The answer is plain text or JSON made of the template Answer, in which {echo} is what the provider sent to have it back and
-// {mac} is the scheme's MAC of that under the source's secret. A MAC of what somebody else chose could pass for a webhook's
-// signature. So what is echoed in JSON or gone over by a MAC is made of token characters only, which no webhook is, and a
-// scheme that gives a MAC to an unsigned question never verifies a body of that kind.
+// The answer is plain text or JSON made from the template Answer, in which {echo} is the value to be echoed and {mac}
+// is the scheme's MAC of it under the source's secret. The MAC of a value that a stranger chose could pass for the
+// signature of a webhook. So a value that is echoed in JSON or covered by a MAC must consist of token characters,
+// which no webhook body does, and a scheme that answers unsigned requests with a MAC never verifies such a body.
 type Handshake struct {
 	Method string // http.MethodGet or http.MethodPost
 	In     Spot   // where When, Token and Echo are looked up
-	// Signed: the question must carry the scheme's signature. Where not, it must carry no signature header at all.
+	// Signed requires the request to carry the scheme's signature. If false, the request must carry no signature
+	// header at all.
 	Signed bool
-	// When must have the value Equals, be there at all where Equals is empty, and Unless not be there.
+	// When must have the value Equals, or merely be present if Equals is empty; Unless must be absent.
 	When, Equals, Unless string
-	Token                string // whose value must be the source's verify token
-	Echo                 string // whose value is {echo}
+	Token                string // names the value that must equal the source's verify token
+	Echo                 string // names the value for {echo}
 	Status               int
 	ContentType          string // "" with 204
 	Answer               string
 }
 
-// Spot is a part of a request where names have values.
+// Spot is a part of a request that holds named values.
 type Spot string
 
-// The spots.
+// The parts of a request that a handshake can read.
 const (
 	Query    Spot = "query"
 	JSONBody Spot = "json"
 	FormBody Spot = "form"
 )
 
-// Bounds of what a handshake is answered with, in bytes.
+// Upper bounds of echoed values, in bytes.
 const (
 	maxEcho  = 512
-	maxToken = 128 // where it stands in JSON or under a MAC
+	maxToken = 128 // in JSON or under a MAC
 )
 
 const (
@@ -50,19 +52,19 @@ const (
 	tokenChars = "-._~+/="
 )
 
-// Reply is an answer to send as it is, with X-Content-Type-Options: nosniff.
+// Reply is the answer to a handshake. Send it unchanged, with X-Content-Type-Options: nosniff.
 type Reply struct {
 	Status      int
-	ContentType string // "": there is no body
+	ContentType string // "" means no body
 	Body        []byte
 }
 
-// VerifyToken says whether a handshake of the scheme needs a token that the tenant enters at the provider.
+// VerifyToken reports whether a handshake of the scheme needs a token that the tenant enters at the provider.
 func (s Scheme) VerifyToken() bool { return s.Handshakes[0].Token != "" || s.Handshakes[1].Token != "" }
 
-// Greet gives the answer to a handshake that the provider does not sign; asked is false where the request is none. verifyToken is
-// the source's. A wrong one is refused (verify_token_mismatch), and so is a question that wants something else back than a
-// provider does (challenge_malformed). The error is an [*Error].
+// Greet returns the answer to a handshake that the provider does not sign; asked is false if the request is not a
+// handshake. verifyToken is the source's; a different one is refused with verify_token_mismatch. A value that no
+// provider would ask to have echoed is refused with challenge_malformed. The error is an [*Error].
 func (s Scheme) Greet(r Request, secrets []Secret, verifyToken string) (reply Reply, asked bool, err error) {
 	for _, h := range s.Handshakes {
 		if h.Status == 0 || h.Signed || h.Method != r.Method || !h.asked(r) {
@@ -78,7 +80,7 @@ func (s Scheme) Greet(r Request, secrets []Secret, verifyToken string) (reply Re
 				return Reply{}, true, fail(VerifyTokenMismatch, h.Token+" is not the source's verify token")
 			}
 		}
-		// A source with several secrets is being rotated: the provider asks with the newest.
+		// A source with several secrets is being rotated: the provider uses the newest.
 		secret := Secret{}
 		for _, one := range secrets {
 			if !one.IsZero() {
@@ -87,15 +89,16 @@ func (s Scheme) Greet(r Request, secrets []Secret, verifyToken string) (reply Re
 		}
 		reply, ok := h.answer(&s, r, secret)
 		if !ok {
-			return Reply{}, true, fail(ChallengeMalformed, h.Echo+" is not what a provider would want to hear again")
+			return Reply{}, true, fail(ChallengeMalformed,
+				h.Echo+" is not a value that a provider would ask to have echoed")
 		}
 		return reply, true, nil
 	}
 	return Reply{}, false, nil
 }
 
-// Challenge gives the answer to the provider's handshake, if the request is a signed one. v must be what [Scheme.Verify] returned
-// for this request under these secrets.
+// Challenge returns the answer to a signed handshake, if the request is one. v must be the result of [Scheme.Verify]
+// for this request and these secrets.
 func (s Scheme) Challenge(v Verified, r Request, secrets []Secret) (Reply, bool) {
 	if s.None() || v.Scheme != s.Name || v.Secret < 0 || v.Secret >= len(secrets) {
 		return Reply{}, false
@@ -108,21 +111,21 @@ func (s Scheme) Challenge(v Verified, r Request, secrets []Secret) (Reply, bool)
 	return Reply{}, false
 }
 
-// asked says whether the request is the question.
+// asked reports whether the request is this handshake.
 func (h Handshake) asked(r Request) bool {
 	if h.Unless != "" {
-		if _, there := h.value(r, h.Unless); there {
+		if _, present := h.value(r, h.Unless); present {
 			return false
 		}
 	}
 	if h.When == "" {
 		return true
 	}
-	value, there := h.value(r, h.When)
-	return there && (h.Equals == "" || value == h.Equals)
+	value, present := h.value(r, h.When)
+	return present && (h.Equals == "" || value == h.Equals)
 }
 
-// value reads one value. Of several with one name in a query or a form there is none.
+// value returns the named value. In a query or a form, a name that occurs more than once has no value.
 func (h Handshake) value(r Request, name string) (string, bool) {
 	var values []string
 	switch h.In {
@@ -143,8 +146,8 @@ func (h Handshake) value(r Request, name string) (string, bool) {
 	return values[0], true
 }
 
-// answer fills the template in; it is not ok where something is to be echoed that must not be.
-func (h Handshake) answer(s *Scheme, r Request, secret Secret) (Reply, bool) {
+// answer fills in the template. ok is false if the value must not be echoed.
+func (h Handshake) answer(s *Scheme, r Request, secret Secret) (_ Reply, ok bool) {
 	reply := Reply{Status: h.Status, ContentType: h.ContentType}
 	echo, mac := "", ""
 	if h.Echo != "" {
@@ -164,7 +167,7 @@ func (h Handshake) answer(s *Scheme, r Request, secret Secret) (Reply, bool) {
 	return reply, true
 }
 
-// echoes says whether the answer may have the text in it.
+// echoes reports whether the answer may contain text.
 func (h Handshake) echoes(text string) bool {
 	if h.ContentType != plainText || h.Answer != echoPart {
 		return plain(text, maxToken, tokenChars)
@@ -172,10 +175,11 @@ func (h Handshake) echoes(text string) bool {
 	return text != "" && len(text) <= maxEcho && printable(text)
 }
 
-// answerable says whether an unsigned question could have had the body's MAC for its answer.
+// answerable reports whether the body could be the value in an unsigned handshake, whose answer is its MAC.
 func (s *Scheme) answerable(body []byte) bool {
 	for _, h := range s.Handshakes {
-		if !h.Signed && strings.Contains(h.Answer, macPart) && len(body) <= maxToken && plain(string(body), maxToken, tokenChars) {
+		if !h.Signed && strings.Contains(h.Answer, macPart) && len(body) <= maxToken &&
+			plain(string(body), maxToken, tokenChars) {
 			return true
 		}
 	}

@@ -9,7 +9,8 @@ import (
 
 func TestSignedHandshakeIsEchoedAsPlainText(t *testing.T) {
 	s := scheme(t, "slack")
-	r := signed(t, s, `{"token":"x","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P","type":"url_verification"}`)
+	r := signed(t, s,
+		`{"token":"x","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P","type":"url_verification"}`)
 	v, err := s.Verify(r, []signing.Secret{secret(t, s, 0)}, clock, signing.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -17,7 +18,7 @@ func TestSignedHandshakeIsEchoedAsPlainText(t *testing.T) {
 	reply, ok := s.Challenge(v, r, []signing.Secret{secret(t, s, 0)})
 	if !ok || reply.Status != 200 || reply.ContentType != "text/plain; charset=utf-8" ||
 		string(reply.Body) != "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P" {
-		t.Errorf("%v, %+v", ok, reply)
+		t.Errorf("got %+v, %v; want the challenge as plain text", reply, ok)
 	}
 }
 
@@ -52,7 +53,7 @@ func TestWhatIsNoHandshakeGetsNoAnswer(t *testing.T) {
 		"line end in challenge":  `{"type":"url_verification","challenge":"a\r\nSet-Cookie: b"}`,
 		"challenge not ASCII":    `{"type":"url_verification","challenge":"ä"}`,
 		"challenge is an object": `{"type":"url_verification","challenge":{}}`,
-		"no JSON":                `challenge=x&type=url_verification`,
+		"not JSON":               `challenge=x&type=url_verification`,
 	} {
 		s := scheme(t, "slack")
 		r := signed(t, s, body)
@@ -61,7 +62,7 @@ func TestWhatIsNoHandshakeGetsNoAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if reply, ok := s.Challenge(v, r, []signing.Secret{secret(t, s, 0)}); ok {
-			t.Errorf("%s: answered %q", name, reply.Body)
+			t.Errorf("%s: answered with %q, want no answer", name, reply.Body)
 		}
 	}
 	s := scheme(t, "stripe")

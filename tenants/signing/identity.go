@@ -9,16 +9,16 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what is read from a verified request, in bytes.
+// Upper bounds of values read from a verified request, in bytes.
 const (
 	MaxDeliveryID = 256
 	MaxType       = 128
 )
 
-// identify reads delivery id, type and attempt into v. To be called once the request is believed.
+// identify sets the delivery id, type and attempt in v. Call it only once the request is verified.
 func (s Scheme) identify(r Request, v *Verified) {
 	if s.signs(idPart) {
-		v.DeliveryID, v.IDSigned = r.Header[s.ID[0].Header][0], true // signedID has looked at it
+		v.DeliveryID, v.IDSigned = r.Header[s.ID[0].Header][0], true // signedID has checked it
 	} else {
 		var from Place
 		v.DeliveryID, from = first(r, s.ID[:], MaxDeliveryID, "delivery id", v)
@@ -29,13 +29,13 @@ func (s Scheme) identify(r Request, v *Verified) {
 		if n, err := strconv.ParseUint(text, 10, 31); err == nil {
 			v.Attempt = int(n) + s.AttemptOffset
 		} else {
-			v.Notes = append(v.Notes, "attempt left out: it is not a number")
+			v.Notes = append(v.Notes, "attempt ignored: it is not a number")
 		}
 	}
 }
 
-// first gives the value at the first place that has a usable one, and notes the unusable ones.
-func first(r Request, places []Place, limit int, what string, v *Verified) (string, Place) {
+// first returns the value at the first place with a usable one, and notes the unusable ones.
+func first(r Request, places []Place, limit int, name string, v *Verified) (string, Place) {
 	for _, p := range places {
 		text, found := r.at(p, limit)
 		if !found {
@@ -43,17 +43,17 @@ func first(r Request, places []Place, limit int, what string, v *Verified) (stri
 		}
 		reason := unusable(text, limit)
 		if p.Header != "" && strings.Contains(text, ",") {
-			reason = "is several headers joined by a comma"
+			reason = "is several headers joined with a comma"
 		}
 		if reason == "" {
 			return text, p
 		}
-		v.Notes = append(v.Notes, what+" left out: "+p.Header+p.Field+" "+reason)
+		v.Notes = append(v.Notes, name+" ignored: "+p.Header+p.Field+" "+reason)
 	}
 	return "", Place{}
 }
 
-// at reads a place. A value of which there are two, or that is too long, comes back as one that is unusable.
+// at returns the value at a place. A repeated header or an overlong field is returned as an unusable value.
 func (r Request) at(p Place, limit int) (string, bool) {
 	if p.Header != "" {
 		values := r.values(p.Header)
@@ -74,8 +74,8 @@ func (r Request) at(p Place, limit int) (string, bool) {
 	return r.joined(p.Field, limit)
 }
 
-// joined reads several fields as one text, in which a colon parts them and a backslash stands before any of their own: "a:b" and
-// "c" are another text than "a" and "b:c". It is there only where all of them are.
+// joined returns several fields as one text, joined by colons, with colons and backslashes in the fields escaped:
+// "a:b" and "c" differ from "a" and "b:c". All fields must be present.
 func (r Request) joined(fields string, limit int) (string, bool) {
 	var texts []string
 	for field := range strings.SplitSeq(fields, "+") {
@@ -88,8 +88,8 @@ func (r Request) joined(fields string, limit int) (string, bool) {
 	return strings.Join(texts, ":"), true
 }
 
-// unusable says why a text cannot be an id or a type, or "". Besides control characters this refuses what does not show
-// and U+FFFD, which many different broken texts decode to.
+// unusable returns why text cannot be an id or a type, or "". It refuses control and invisible characters, and
+// U+FFFD, to which many different invalid texts decode.
 func unusable(text string, limit int) string {
 	if text == "" {
 		return "is empty"
@@ -99,7 +99,7 @@ func unusable(text string, limit int) string {
 	}
 	for _, c := range text {
 		if c == utf8.RuneError || !unicode.IsPrint(c) {
-			return "holds characters that are not printable text"
+			return "contains characters that are not printable"
 		}
 	}
 	return ""

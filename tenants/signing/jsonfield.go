@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep a body may be nested on the way to a field. A field behind something deeper is not found.
+// maxDepth is the deepest nesting that is searched. A field that follows something deeper is not found.
 const maxDepth = 64
 
-// jsonField reads a string or a number in body, at the path that [Place] describes. It stops at the field:
-// one pass, no recursion, nothing allocated but the value, and what follows is not looked at, so the body need not be
-// valid JSON to its end. Of members with equal names the first wins; names are compared after unescaping, and case
-// counts. A number is given as written. A value over limit bytes is cut to one byte more.
+// jsonField returns the string or number at the path that [Place] describes. It makes one pass, without recursion,
+// allocates only the value, and stops at the field: the rest of the body need not be valid JSON. The first of several
+// members with equal names wins; names are compared case-sensitively, after unescaping. A number is returned as
+// written. A value over limit bytes is cut to limit+1 bytes.
 func jsonField(body []byte, path string, limit int) (string, bool) {
 	s := scanner{b: body}
 	for depth := 1; depth <= maxDepth; depth++ {
@@ -34,7 +34,7 @@ func jsonField(body []byte, path string, limit int) (string, bool) {
 	return "", false
 }
 
-// elementIndex reads a segment of a path that is an array's: "[0]". Of "[each]" and "[only]" it is the first.
+// elementIndex parses a path segment that indexes an array: "[0]". "[each]" and "[only]" count as the first element.
 func elementIndex(segment string) (int, bool) {
 	if len(segment) < 3 || segment[0] != '[' {
 		return 0, false
@@ -47,13 +47,14 @@ func elementIndex(segment string) (int, bool) {
 	return int(n), err == nil
 }
 
-// scanner walks over JSON text. Its methods say false where the text is not what they want; it is then of no more use.
+// scanner walks over JSON text. Its methods return false if the text is not as expected; the scanner must not be used
+// afterwards.
 type scanner struct {
 	b []byte
 	i int
 }
 
-// peek passes white space over and gives the next byte, 0 at the end.
+// peek skips white space and returns the next byte, 0 at the end.
 func (s *scanner) peek() byte {
 	for ; s.i < len(s.b); s.i++ {
 		switch c := s.b[s.i]; c {
@@ -65,7 +66,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// take passes one given byte over.
+// take consumes the byte c.
 func (s *scanner) take(c byte) bool {
 	if s.peek() != c {
 		return false
@@ -74,7 +75,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// member enters the object ahead and stops before the value of the named member.
+// member enters the next object and stops before the value of the named member.
 func (s *scanner) member(name string, depth int) bool {
 	if !s.take('{') {
 		return false
@@ -93,7 +94,7 @@ func (s *scanner) member(name string, depth int) bool {
 	}
 }
 
-// element enters the array ahead and stops before its n-th element, counted from 0.
+// element enters the next array and stops before its n-th element, counted from 0.
 func (s *scanner) element(n, depth int) bool {
 	if !s.take('[') {
 		return false
@@ -106,7 +107,7 @@ func (s *scanner) element(n, depth int) bool {
 	return true
 }
 
-// quoted passes a string over and gives it with its quotes.
+// quoted consumes a string and returns it with its quotes.
 func (s *scanner) quoted() ([]byte, bool) {
 	if s.peek() != '"' {
 		return nil, false
@@ -129,7 +130,7 @@ func (s *scanner) quoted() ([]byte, bool) {
 	}
 }
 
-// skip passes one value over, whatever it is. depth counts the containers around it.
+// skip consumes one value of any kind. depth counts the containers around it.
 func (s *scanner) skip(depth int) bool {
 	var arrays uint64 // one bit per open container: set for an array
 	for open := 0; ; {
@@ -172,7 +173,7 @@ func (s *scanner) skip(depth int) bool {
 	}
 }
 
-// word passes a number, true, false, null or junk over, up to the next byte that cannot be part of one.
+// word consumes a number, true, false, null or junk, up to the next byte that cannot be part of one.
 func (s *scanner) word() []byte {
 	start := s.i
 	for ; s.i < len(s.b); s.i++ {
@@ -184,7 +185,7 @@ func (s *scanner) word() []byte {
 	return s.b[start:s.i]
 }
 
-// scalar reads the string or number ahead.
+// scalar consumes a string or number and returns it.
 func (s *scanner) scalar(limit int) (string, bool) {
 	switch c := s.peek(); {
 	case c == '"':
@@ -192,11 +193,12 @@ func (s *scanner) scalar(limit int) (string, bool) {
 		if !ok {
 			return "", false
 		}
-		if text := quoted[1 : len(quoted)-1]; len(text) > 6*limit { // an escape is 6 bytes for at least one
+		// an escape has at most 6 bytes and yields at least one
+		if text := quoted[1 : len(quoted)-1]; len(text) > 6*limit {
 			return string(text[:limit+1]), true
 		}
 		text, ok := unquote(quoted)
-		return text[:min(len(text), limit+1)], ok // broken UTF-8 grows to three times its length
+		return text[:min(len(text), limit+1)], ok // invalid UTF-8 grows to three times its length
 	case c == '-' || c >= '0' && c <= '9':
 		word := s.word()
 		if len(word) > limit {
@@ -209,7 +211,7 @@ func (s *scanner) scalar(limit int) (string, bool) {
 	return "", false
 }
 
-// sameName compares a quoted member name.
+// sameName reports whether a quoted member name equals name.
 func sameName(quoted []byte, name string) bool {
 	text := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(text, '\\') < 0 {
@@ -222,7 +224,7 @@ func sameName(quoted []byte, name string) bool {
 	return ok && key == name
 }
 
-// unquote decodes a JSON string. Broken UTF-8 and lone surrogates become U+FFFD, as in encoding/json.
+// unquote decodes a JSON string. Invalid UTF-8 and lone surrogates become U+FFFD, as in encoding/json.
 func unquote(quoted []byte) (string, bool) {
 	text := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {

@@ -22,7 +22,7 @@ func TestJSONField(t *testing.T) {
 		{"integer as written", `{"id":9007199254740993}`, "id", "9007199254740993", true},
 		{"number as written", `{"id":-1.50e3 }`, "id", "-1.50e3", true},
 		{"first of two equal names", `{"id":"first","id":"second"}`, "id", "first", true},
-		{"first of two, though it is no text", `{"id":null,"id":"second"}`, "id", "", false},
+		{"first of two, although it is not text", `{"id":null,"id":"second"}`, "id", "", false},
 		{"first of two objects", `{"event":{},"event":{"type":"t"}}`, "event.type", "", false},
 		{"case counts", `{"ID":"x"}`, "id", "", false},
 		{"escaped name", `{"\u0069d":"x"}`, "id", "x", true},
@@ -33,8 +33,9 @@ func TestJSONField(t *testing.T) {
 		{"name ends in backslashes", `{"a\\":1,"b\\\"":2,"id":"x"}`, "id", "x", true},
 		{"name inside a string", `{"a":"\"id\":\"no\"","id":"yes"}`, "id", "yes", true},
 		{"brackets inside a string", `{"a":"]}","id":"yes"}`, "id", "yes", true},
-		{"after every kind of value", `{"a":[1,{"id":"no"},[]],"b":{"id":"no"},"c":true,"d":null,"e":-1e5,"f":"","id":"yes"}`, "id", "yes", true},
-		{"a tail that is no JSON", `{"id":"x",,,`, "id", "x", true},
+		{"after every kind of value",
+			`{"a":[1,{"id":"no"},[]],"b":{"id":"no"},"c":true,"d":null,"e":-1e5,"f":"","id":"yes"}`, "id", "yes", true},
+		{"a tail that is not JSON", `{"id":"x",,,`, "id", "x", true},
 
 		{"absent", `{"a":1}`, "id", "", false},
 		{"empty object", `{}`, "id", "", false},
@@ -62,16 +63,16 @@ func TestJSONField(t *testing.T) {
 		{"closed too early", `{"a":],"id":"x"}`, "id", "", false},
 		{"no value", `{"a":,"id":"x"}`, "id", "", false},
 
-		{"behind 63 levels: 64 with its own", `{"a":` + deep(63) + `,"id":"x"}`, "id", "x", true},
-		{"behind 64 levels: not found", `{"a":` + deep(64) + `,"id":"x"}`, "id", "", false},
-		{"behind 10,000 levels: not found", `{"a":` + deep(10_000) + `,"id":"x"}`, "id", "", false},
+		{"after 63 levels: 64 with its own", `{"a":` + deep(63) + `,"id":"x"}`, "id", "x", true},
+		{"after 64 levels: not found", `{"a":` + deep(64) + `,"id":"x"}`, "id", "", false},
+		{"after 10,000 levels: not found", `{"a":` + deep(10_000) + `,"id":"x"}`, "id", "", false},
 		{"before 10,000 levels", `{"id":"x","a":` + deep(10_000) + `}`, "id", "x", true},
 		{"64 levels down", nested, strings.Repeat("a.", 63) + "id", "x", true},
 		{"65 levels down: not found", `{"a":` + nested + `}`, strings.Repeat("a.", 64) + "id", "", false},
 	} {
 		got, found := jsonField([]byte(c.body), c.path, 64)
 		if got != c.want || found != c.found {
-			t.Errorf("%s: %q, %v; want %q, %v", c.name, got, found, c.want, c.found)
+			t.Errorf("%s: got %q, %v; want %q, %v", c.name, got, found, c.want, c.found)
 		}
 	}
 }
@@ -86,15 +87,16 @@ func TestJSONFieldOverItsLimitIsGivenLongerThanTheLimit(t *testing.T) {
 	} {
 		got, found := jsonField([]byte(`{"id":`+value+`}`), "id", 64)
 		if !found || len(got) <= 64 || len(got) > 6*64 {
-			t.Errorf("%s: %d bytes, %v", name, len(got), found)
+			t.Errorf("%s: got %d bytes, %v; want 65", name, len(got), found)
 		}
 	}
-	if got, _ := jsonField([]byte(`{"id":"`+strings.Repeat(`\u0041`, 64)+`"}`), "id", 64); got != strings.Repeat("A", 64) {
-		t.Errorf("64 escapes: %q", got)
+	if got, _ := jsonField([]byte(`{"id":"`+strings.Repeat(`\u0041`, 64)+`"}`), "id", 64); got != strings.Repeat("A",
+		64) {
+		t.Errorf("64 escapes: got %q, want 64 letters A", got)
 	}
 }
 
-// A name or a run that makes each step look back at all before it would take minutes here.
+// If each step looked back at everything before it, this would take minutes.
 func TestJSONFieldTakesTimeInProportionToTheBody(t *testing.T) {
 	const size = 4 << 20
 	for name, body := range map[string]string{
@@ -110,15 +112,15 @@ func TestJSONFieldTakesTimeInProportionToTheBody(t *testing.T) {
 	} {
 		began := time.Now()
 		if _, found := jsonField([]byte(body), "id", 64); found {
-			t.Errorf("%s: found", name)
+			t.Errorf("%s: a field was found, want none", name)
 		}
 		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%s: %v", name, took)
+			t.Errorf("%s: took %v, want at most 5s", name, took)
 		}
 	}
 }
 
-// reference finds a field of valid JSON with encoding/json: the first of equal names, exact case.
+// reference finds a field of valid JSON with encoding/json: the first of several equal names, case-sensitive.
 func reference(body []byte, path string) (string, bool) {
 	for {
 		name, rest, deeper := strings.Cut(path, ".")
@@ -156,7 +158,7 @@ func reference(body []byte, path string) (string, bool) {
 	}
 }
 
-// nesting is how deep valid JSON is.
+// nesting returns the depth of valid JSON.
 func nesting(body []byte) (deepest int) {
 	depth, quoted := 0, false
 	for i := 0; i < len(body); i++ {

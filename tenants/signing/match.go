@@ -12,9 +12,10 @@ import (
 	"strings"
 )
 
-// match compares every signature that can be read with what each secret makes of the message, in constant time and to the
-// end whatever matched before. It gives the index of the secret. A signature that cannot be read is passed over while there is another.
-func (s *Scheme) match(c candidates, secrets []Secret, template string, f facts, certificate *x509.Certificate) (int, *Error) {
+// match returns the index of the secret that made one of the signatures. It compares in constant time and always to
+// the end, even after a match. Malformed signatures are ignored as long as one is well-formed.
+func (s *Scheme) match(c candidates, secrets []Secret, template string, f inputs, certificate *x509.Certificate) (int,
+	*Error) {
 	kinds := [2]struct {
 		mark     Mark
 		readable [][]byte
@@ -29,7 +30,8 @@ func (s *Scheme) match(c candidates, secrets []Secret, template string, f facts,
 		total += len(kinds[i].readable)
 	}
 	if total == 0 {
-		return -1, fail(SignatureMalformed, c.mark.Header+c.mark.Field+" holds no whole "+string(c.mark.Encoding)+" "+string(c.mark.Algorithm))
+		return -1, fail(SignatureMalformed, c.mark.Header+c.mark.Field+" holds no complete "+string(c.mark.Algorithm)+
+			" signature in "+string(c.mark.Encoding))
 	}
 	found := -1
 	urls := s.spellings(f.URL)
@@ -58,36 +60,36 @@ func (s *Scheme) match(c candidates, secrets []Secret, template string, f facts,
 			if certificate != nil {
 				k.public = certificate.PublicKey
 			}
-			found = subtle.ConstantTimeSelect(kind.mark.made(k, m, kind.readable), i, found)
+			found = subtle.ConstantTimeSelect(kind.mark.matches(k, m, kind.readable), i, found)
 		}
 	}
 	if found < 0 {
-		return -1, fail(SignatureMismatch, "the signature is not of these bytes under any secret of the source")
+		return -1, fail(SignatureMismatch, "the signature does not match the request under any secret of the source")
 	}
 	return found, nil
 }
 
-// read takes a signature's text for its bytes.
+// read decodes the text of a signature.
 func (mark Mark) read(text string) ([]byte, bool) {
 	if mark.Algorithm == Token {
 		return []byte(text), true
 	}
-	least, most := mark.Algorithm.size()
-	return mark.Encoding.decode(make([]byte, most+2), text, least, most) // +2: base64 writes up to its padding's places
+	lowest, highest := mark.Algorithm.size()
+	return mark.Encoding.decode(make([]byte, highest+2), text, lowest, highest) // base64 writes up to its padding
 }
 
-// made says 1 where one of the signatures is the key's of the message, and 0 otherwise.
-func (mark Mark) made(k material, m message, signatures [][]byte) (hit int) {
+// matches returns 1 if one of the signatures is that of the message under the key, and 0 otherwise.
+func (mark Mark) matches(k material, m message, signatures [][]byte) (hit int) {
 	switch a := mark.Algorithm; {
 	case a == Token:
-		want := sha256.Sum256(k.raw) // of one length, whatever the secret's
+		want := sha256.Sum256(k.raw) // equal lengths, whatever the secret's
 		for _, text := range signatures {
 			got := sha256.Sum256(text)
 			hit |= subtle.ConstantTimeCompare(want[:], got[:])
 		}
 	case a.Public():
 		for _, signature := range signatures {
-			hit |= mark.proves(k.public, m, signature)
+			hit |= mark.verify(k.public, m, signature)
 		}
 	default:
 		var buf [maxSum]byte
@@ -99,8 +101,9 @@ func (mark Mark) made(k material, m message, signatures [][]byte) (hit int) {
 	return hit
 }
 
-// proves checks a signature under a public key. A key of another kind than the mark's proves nothing.
-func (mark Mark) proves(public crypto.PublicKey, m message, signature []byte) int {
+// verify returns 1 if the signature is valid under a public key, and 0 otherwise. The key's type must fit the mark's
+// algorithm.
+func (mark Mark) verify(public crypto.PublicKey, m message, signature []byte) int {
 	ok := false
 	switch key := public.(type) {
 	case ed25519.PublicKey:
@@ -120,26 +123,24 @@ func (mark Mark) proves(public crypto.PublicKey, m message, signature []byte) in
 
 func (m message) sha256() (sum [sha256.Size]byte) {
 	h := sha256.New()
-	h.Write(m.head)
-	h.Write(m.body)
-	h.Write(m.tail)
+	m.writeTo(h)
 	h.Sum(sum[:0])
 	return sum
 }
 
-// spellings gives the ways in which the sender may have written the address.
-func (s *Scheme) spellings(address string) []string {
+// spellings returns the ways in which the sender may have written the URL.
+func (s *Scheme) spellings(rawURL string) []string {
 	if !s.Ports {
-		return []string{address}
+		return []string{rawURL}
 	}
-	u, err := url.Parse(address)
+	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" {
-		return []string{address}
+		return []string{rawURL}
 	}
-	_, rest, _ := strings.Cut(address, u.Host)
+	_, rest, _ := strings.Cut(rawURL, u.Host)
 	if port := u.Port(); port != "" {
-		return []string{address, u.Scheme + "://" + strings.TrimSuffix(u.Host, ":"+port) + rest}
+		return []string{rawURL, u.Scheme + "://" + strings.TrimSuffix(u.Host, ":"+port) + rest}
 	}
 	ports := map[string]string{"http": ":80", "https": ":443"}
-	return []string{address, u.Scheme + "://" + u.Host + ports[u.Scheme] + rest}
+	return []string{rawURL, u.Scheme + "://" + u.Host + ports[u.Scheme] + rest}
 }

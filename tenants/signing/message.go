@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// Request is what arrived, as it arrived.
+// Request is a webhook request as received.
 type Request struct {
 	Method string
-	// URL is the public address that the provider was told to post to, with the query of the request: from configuration,
-	// never from the request's Host or forwarding headers, which the sender chooses.
+	// URL is the public URL that the provider was told to post to, including the request's query. It comes from
+	// configuration, never from the Host or forwarding headers, which the sender chooses.
 	URL string
-	// Header has net/http's canonical keys.
+	// Header has canonical keys, as in net/http.
 	Header map[string][]string
-	// Body is the raw bytes as the provider sent them. It is read only, and not kept.
+	// Body holds the raw bytes as sent. It is neither modified nor retained.
 	Body []byte
 }
 
-// values gives every instance of a header.
+// values returns every instance of a header.
 func (r Request) values(header string) []string {
 	if header == "" {
 		return nil
@@ -25,13 +25,13 @@ func (r Request) values(header string) []string {
 	return r.Header[header]
 }
 
-// query gives the query of the request's URL, without its question mark.
+// query returns the query of the request's URL, without the question mark.
 func (r Request) query() string {
 	_, query, _ := strings.Cut(r.URL, "?")
 	return query
 }
 
-// printable says whether s is ASCII without control characters.
+// printable reports whether s is ASCII without control characters.
 func printable(s string) bool {
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] > 0x7e {
@@ -41,7 +41,7 @@ func printable(s string) bool {
 	return true
 }
 
-// headerName gives the canonical spelling of a header's name (RFC 9110 section 5.1: a token), or "".
+// headerName returns the canonical spelling of a header name (RFC 9110 section 5.1: a token), or "".
 func headerName(name string) string {
 	if name == "" || len(name) > 128 {
 		return ""

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// player plays a provider: it has what signs, and the text of the secret that a source of it is configured with.
+// player acts as a provider: it has the signing key, and the text of the secret that a source is configured with.
 type player struct {
 	Scheme
 	Text     string
@@ -51,8 +51,8 @@ var keys = sync.OnceValue(func() (k struct {
 	return k
 })
 
-// players gives one for each scheme of the table, for the second way of those that have one, and for "hmac" on some terms of a
-// tenant's own. n makes their secrets different ones.
+// players returns one for each scheme of the table, for the second way of those that have one, and for "hmac" on some
+// custom terms. Different n give different secrets.
 func players(t tester, n byte) []player {
 	t.Helper()
 	var all []player
@@ -66,7 +66,8 @@ func players(t tester, n byte) []player {
 	for _, c := range []Custom{
 		{Header: "x-mac", Algorithm: "sha512", Encoding: "base64", Prefix: "sig=", IDHeader: "x-id", TypeField: "a.b"},
 		{Algorithm: "sha1", SecretEncoding: "base64", TimestampHeader: "x-time", IDField: "id"},
-		{TimestampHeader: "X-Time", TimestampUnit: "ms", Signed: "{method}\n{url}\n{body}.{timestamp}", SecretEncoding: "hex"},
+		{TimestampHeader: "X-Time", TimestampUnit: "ms", Signed: "{method}\n{url}\n{body}.{timestamp}",
+			SecretEncoding: "hex"},
 		{IDHeader: "X-Id", TimestampHeader: "X-Time", Signed: "a{id}:{timestamp}b{body}c", TypeHeader: "X-Type"},
 		{Header: "X-Sig", Prefix: "v1=", Separator: ", ", TimestampPrefix: "t=", Signed: "{timestamp},{body}"},
 		{TimestampHeader: "X-Time", TimestampUnit: "rfc3339"},
@@ -107,7 +108,8 @@ func asymmetric(t tester, s Scheme, key crypto.Signer, form Key) player {
 	p := player{Scheme: s}
 	if s.Certificate.Header != "" {
 		p.Text = "8PT597110X687430L"
-		p.Options.Certificate = certificate(t, key, strings.Fields(s.Certificate.Names)[0], time.Unix(0, 0), time.Unix(1<<33, 0))
+		p.Options.Certificate = certificate(t, key, strings.Fields(s.Certificate.Names)[0], time.Unix(0, 0),
+			time.Unix(1<<33, 0))
 	} else {
 		public, err := x509.MarshalPKIXPublicKey(key.Public())
 		if err != nil {
@@ -140,7 +142,8 @@ func parse(t tester, s Scheme, text string) Secret {
 
 func certificate(t tester, key crypto.Signer, name string, from, to time.Time) *x509.Certificate {
 	t.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: to}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: from,
+		NotAfter: to}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +155,7 @@ func certificate(t tester, key crypto.Signer, name string, from, to time.Time) *
 	return c
 }
 
-// instant is when the player signs.
+// instant returns the time at which the player signs.
 func (p *player) instant() time.Time {
 	if p.Now.IsZero() {
 		return time.Unix(1_700_000_000, 0)
@@ -160,8 +163,8 @@ func (p *player) instant() time.Time {
 	return p.Now
 }
 
-// compose gives a request that the provider would send: payload is the body, or stands somewhere in it where the scheme
-// wants more of a body than bytes.
+// compose returns a request that the provider would send. payload is the body, or part of it if the scheme requires a
+// certain form.
 func (p *player) compose(t tester, payload []byte, id string) Request {
 	t.Helper()
 	now := p.instant()
@@ -177,12 +180,15 @@ func (p *player) compose(t tester, payload []byte, id string) Request {
 	case "linear":
 		body(`{"webhookTimestamp":%d,"data":%s}`, now.UnixMilli(), quoted)
 	case "mailgun":
-		body(`{"signature":{"timestamp":"%d","token":"token-of-%s","signature":"%s"},"event-data":{"event":"opened","x":%s}}`, now.Unix(), id, placeholder, quoted)
+		body(`{"signature":{"timestamp":"%d","token":"token-of-%s","signature":"%s"},`+
+			`"event-data":{"event":"opened","x":%s}}`, now.Unix(), id, placeholder, quoted)
 	case "microsoft-graph":
 		body(`{"value":[{"clientState":"%s","resource":%s},{"clientState":"%[1]s"}]}`, placeholder, quoted)
 	case "adyen":
-		body(`{"live":"false","notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":"%s"},"amount":{"currency":"EUR","value":1000},`+
-			`"eventCode":"AUTHORISATION","merchantAccountCode":"M","merchantReference":"R","pspReference":"%s","reason":%s,"success":"true"}}]}`, placeholder, id, quoted)
+		body(`{"live":"false","notificationItems":[{"NotificationRequestItem":{`+
+			`"additionalData":{"hmacSignature":"%s"},"amount":{"currency":"EUR","value":1000},`+
+			`"eventCode":"AUTHORISATION","merchantAccountCode":"M","merchantReference":"R",`+
+			`"pspReference":"%s","reason":%s,"success":"true"}}]}`, placeholder, id, quoted)
 	case "twilio":
 		body("Body=%s&From=%%2B15550100&To=", url.QueryEscape(string(payload)))
 		headers["Content-Type"] = []string{"application/x-www-form-urlencoded; charset=utf-8"}
@@ -210,12 +216,12 @@ func (p *player) compose(t tester, payload []byte, id string) Request {
 	return r
 }
 
-// verify is Verify under the player's own secret.
+// verify verifies r under the player's own secret.
 func (p *player) verify(r Request) (Verified, error) {
 	return p.Verify(r, []Secret{p.Verifier}, p.instant(), p.Options)
 }
 
-// shown is the header that a composed request has its signature in, and the signature alone.
+// shown returns the header with the signature of a composed request, and the signature alone.
 func (p *player) shown(r Request) (header, signature string) {
 	header = p.Mark.Header
 	if p.Mark.Numbered > 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// A signed id may not hold the dot that parts it from the timestamp: id "msg.1700000000" with body "1.x" and id "msg"
-// with body "1700000000.1.x" would have one signature.
+// A signed id must not contain the dot that separates it from the timestamp: id "msg.1700000000" with body "1.x" and
+// id "msg" with body "1700000000.1.x" would have one signature.
 func TestBytesMovedFromBodyToSignedIDAreRefused(t *testing.T) {
 	s := scheme(t, "standard-webhooks")
 	honest := signed(t, s, "1700000000.rest")
@@ -45,7 +45,7 @@ func TestSignatureUnderAnyOfManySecretsIsAcceptedAndSaysWhich(t *testing.T) {
 	} {
 		v, err := s.Verify(r, c.secrets, clock, signing.Options{})
 		if err != nil || v.Secret != c.want {
-			t.Errorf("%s: secret %d, %v; want %d", name, v.Secret, err, c.want)
+			t.Errorf("%s: got secret %d, %v; want %d", name, v.Secret, err, c.want)
 		}
 	}
 }
@@ -60,11 +60,11 @@ func TestNoSecretOrOnlyEmptyOnesIsNoSecret(t *testing.T) {
 			o := p.Options
 			o.AllowLegacy = true
 			if _, err := p.Verify(r, secrets, clock, o); code(t, err) != signing.NoSecret {
-				t.Errorf("%s with %d secrets: %v", p.Name, len(secrets), err)
+				t.Errorf("%s with %d secrets: %v, want %s", p.Name, len(secrets), err, signing.NoSecret)
 			}
 		}
 		if _, err := p.Sign(signing.Secret{}, r, "id", clock); code(t, err) != signing.NoSecret {
-			t.Errorf("%s signs with an empty secret: %v", p.Name, err)
+			t.Errorf("%s signs with an empty secret: %v, want %s", p.Name, err, signing.NoSecret)
 		}
 	}
 }
@@ -72,20 +72,21 @@ func TestNoSecretOrOnlyEmptyOnesIsNoSecret(t *testing.T) {
 func TestUnknownSchemeRefusesEverything(t *testing.T) {
 	s, found := signing.Lookup("GitHub ")
 	if found {
-		t.Fatal("found a scheme that is not there")
+		t.Fatal("Lookup found a scheme that does not exist")
 	}
 	bent := scheme(t, "github")
 	bent.Mark.Algorithm = "hmac-md5"
 	for _, s := range []signing.Scheme{s, bent} {
 		r := signing.Request{Header: map[string][]string{hub: {"sha256="}}}
-		if _, err := s.Verify(r, []signing.Secret{secret(t, scheme(t, "github"), 0)}, clock, signing.Options{}); code(t, err) != signing.UnknownScheme {
-			t.Errorf("Verify: %v", err)
+		if _, err := s.Verify(r, []signing.Secret{secret(t, scheme(t, "github"), 0)}, clock, signing.Options{}); code(t,
+			err) != signing.UnknownScheme {
+			t.Errorf("Verify: %v, want %s", err, signing.UnknownScheme)
 		}
 		if _, err := s.ParseSecret("a secret that is long enough"); code(t, err) != signing.UnknownScheme {
-			t.Errorf("ParseSecret: %v", err)
+			t.Errorf("ParseSecret: %v, want %s", err, signing.UnknownScheme)
 		}
 		if _, err := s.Sign(secret(t, scheme(t, "github"), 0), r, "", clock); code(t, err) != signing.UnknownScheme {
-			t.Errorf("Sign: %v", err)
+			t.Errorf("Sign: %v, want %s", err, signing.UnknownScheme)
 		}
 	}
 }
@@ -97,33 +98,41 @@ func TestLegacySignatureIsRefusedUnlessTheSourceOptedIn(t *testing.T) {
 	r := signed(t, old, "{}")
 	r.Header["X-Github-Delivery"] = []string{"d1"}
 	if got := verify(t, s, r, signing.Options{}); got != signing.LegacySignature {
-		t.Errorf("by default: %q", got)
+		t.Errorf("by default: got %q, want %q", got, signing.LegacySignature)
 	}
 	if got := verify(t, s, r, signing.Options{AllowLegacy: true}); got != "" {
-		t.Errorf("opted in: %q", got)
+		t.Errorf("opted in: got %q, want accepted", got)
 	}
 	good := r.Header["X-Hub-Signature"][0]
 	for name, c := range map[string]struct {
 		header map[string][]string
 		want   string
 	}{
-		"beside a wrong proper one":    {map[string][]string{hub: {"sha256=" + zeros(64)}, "X-Hub-Signature": {good}}, signing.SignatureMismatch},
-		"beside an empty proper one":   {map[string][]string{hub: {""}, "X-Hub-Signature": {good}}, signing.SignatureMissing},
-		"under md5":                    {map[string][]string{"X-Hub-Signature": {"md5=" + zeros(32)}}, signing.SignatureMalformed},
-		"sha256 in the old header":     {map[string][]string{"X-Hub-Signature": {"sha256=" + zeros(64)}}, signing.SignatureMalformed},
-		"sha1's bytes called sha512":   {map[string][]string{"X-Hub-Signature": {"sha512=" + good[5:]}}, signing.SignatureMalformed},
-		"twice":                        {map[string][]string{"X-Hub-Signature": {good, good}}, signing.SignatureDuplicate},
-		"joined by a comma":            {map[string][]string{"X-Hub-Signature": {good + "," + good}}, signing.SignatureDuplicate},
+		"next to a wrong current one": {map[string][]string{hub: {"sha256=" + zeros(64)}, "X-Hub-Signature": {good}},
+			signing.SignatureMismatch},
+		"next to an empty current one": {map[string][]string{hub: {""}, "X-Hub-Signature": {good}},
+			signing.SignatureMissing},
+		"under md5": {map[string][]string{"X-Hub-Signature": {"md5=" + zeros(32)}},
+			signing.SignatureMalformed},
+		"sha256 in the old header": {map[string][]string{"X-Hub-Signature": {"sha256=" + zeros(64)}},
+			signing.SignatureMalformed},
+		"sha1's bytes called sha512": {map[string][]string{"X-Hub-Signature": {"sha512=" + good[5:]}},
+			signing.SignatureMalformed},
+		"twice": {map[string][]string{"X-Hub-Signature": {good, good}},
+			signing.SignatureDuplicate},
+		"joined by a comma": {map[string][]string{"X-Hub-Signature": {good + "," + good}},
+			signing.SignatureDuplicate},
 		"empty":                        {map[string][]string{"X-Hub-Signature": {""}}, signing.SignatureMalformed},
 		"no signature header anywhere": {map[string][]string{}, signing.SignatureMissing},
 	} {
-		if got := verify(t, s, signing.Request{Header: c.header, Body: r.Body}, signing.Options{AllowLegacy: true}); got != c.want {
-			t.Errorf("opted in, %s: %q, want %q", name, got, c.want)
+		if got := verify(t, s, signing.Request{Header: c.header, Body: r.Body},
+			signing.Options{AllowLegacy: true}); got != c.want {
+			t.Errorf("opted in, %s: got %q, want %q", name, got, c.want)
 		}
 	}
 }
 
-// Every refusal of the table above, searched for what it must not hold.
+// Every refusal in the table above is searched for secrets and signatures.
 func TestNoRefusalShowsSecretOrExpectedSignature(t *testing.T) {
 	for _, a := range attacks {
 		s := scheme(t, a.scheme)
@@ -142,9 +151,10 @@ func TestNoRefusalShowsSecretOrExpectedSignature(t *testing.T) {
 		mac := right[s.Mark.Header][0]
 		mac = mac[strings.Index(mac, s.Mark.Prefix)+len(s.Mark.Prefix):]
 		text := strings.ToLower(err.Error())
-		for _, hidden := range []string{mac, mac[:8], secretText(s, 0)[6:], hex.EncodeToString([]byte(secretText(s, 0)))} {
+		for _, hidden := range []string{mac, mac[:8], secretText(s, 0)[6:],
+			hex.EncodeToString([]byte(secretText(s, 0)))} {
 			if strings.Contains(text, strings.ToLower(hidden)) {
-				t.Errorf("%s %s: the error holds what it must not", a.scheme, a.name)
+				t.Errorf("%s %s: the error contains a secret or a signature", a.scheme, a.name)
 			}
 		}
 	}

@@ -11,17 +11,17 @@ import (
 
 var clock = time.Unix(1_700_000_000, 0)
 
-// scheme looks a row up.
+// scheme returns the row of that name.
 func scheme(t testing.TB, name string) signing.Scheme {
 	t.Helper()
 	s, ok := signing.Lookup(name)
 	if !ok {
-		t.Fatalf("no scheme %q", name)
+		t.Fatalf("there is no scheme %q", name)
 	}
 	return s
 }
 
-// secretText gives a secret that fits a row, a different one per n.
+// secretText returns a secret that fits a row, a different one for each n.
 func secretText(s signing.Scheme, n byte) string {
 	return s.NewSecret(strings.NewReader(strings.Repeat(string('A'+rune(n)), 32)))
 }
@@ -38,7 +38,7 @@ func secret(t testing.TB, s signing.Scheme, n byte) signing.Secret {
 	return key
 }
 
-// signed gives a request that verifies at clock under secret 0.
+// signed returns a request that verifies at clock under secret 0.
 func signed(t testing.TB, s signing.Scheme, body string) signing.Request {
 	t.Helper()
 	r := signing.Request{Method: "POST", URL: "https://in.example/in/abc", Body: []byte(body)}
@@ -50,7 +50,7 @@ func signed(t testing.TB, s signing.Scheme, body string) signing.Request {
 	return r
 }
 
-// code is the code of a refusal, "" for none.
+// code returns the code of a refusal, "" for nil.
 func code(t testing.TB, err error) string {
 	t.Helper()
 	if err == nil {
@@ -58,7 +58,7 @@ func code(t testing.TB, err error) string {
 	}
 	var e *signing.Error
 	if !errors.As(err, &e) {
-		t.Fatalf("not a *signing.Error: %v", err)
+		t.Fatalf("got %v, want a *signing.Error", err)
 	}
 	return e.Code
 }

@@ -7,29 +7,29 @@ import (
 	"log/slog"
 )
 
-// Secret is the key of one source. However it is printed, logged or encoded it shows as "[secret]". The zero Secret is
-// empty: it never verifies and never signs.
+// Secret is a key of one source. It prints, logs and marshals as "[secret]". The zero Secret is empty: it never
+// verifies and never signs.
 type Secret struct {
-	// A function, because fmt calls no method on an unexported field of somebody's struct, nor under a verb that does
-	// not fit: it then prints the fields and follows a pointer, but of a function it has only the address.
+	// A function, because fmt calls no method of an unexported field, nor under a verb that does not fit: it would
+	// print the fields of a struct and follow a pointer, but prints only the address of a function.
 	key func() material
 }
 
-// material is what a secret's text was read as.
+// material is a parsed secret.
 type material struct {
-	kind    int              // 0: a key of Scheme.Mark, 1: one of Scheme.Also
-	raw     []byte           // the key of a MAC, a token, or a text that is signed along
-	public  crypto.PublicKey // of an asymmetric algorithm
-	private crypto.Signer    // only from Signer
+	kind    int              // 0 for a key of Scheme.Mark, 1 for one of Scheme.Also
+	raw     []byte           // the key of a MAC, a token, or a text that is part of the message
+	public  crypto.PublicKey // for an asymmetric algorithm
+	private crypto.Signer    // set by Signer only
 }
 
 const redacted = "[secret]"
 
-// IsZero says whether the secret is empty.
+// IsZero reports whether the secret is empty.
 func (s Secret) IsZero() bool { return s.key == nil }
 
-// Weak says whether the key has fewer than 16 bytes, so that one captured request is enough to guess it offline. Such a
-// secret works; its owner should hear of it.
+// Weak reports whether the key is shorter than 16 bytes, so that it could be guessed offline from one captured
+// request. Such a secret works, but its owner should be told.
 func (s Secret) Weak() bool {
 	return s.key == nil || s.key().public == nil && len(s.key().raw) < 16
 }
@@ -48,7 +48,7 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted)
 // LogValue hides the secret.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText hides the secret. Keep the text that ParseSecret takes where the secret is to be stored.
+// MarshalText hides the secret. To store a secret, keep the text passed to ParseSecret.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 func hasKey(secrets []Secret) bool {

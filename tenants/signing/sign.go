@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Sign gives the headers that the provider would send with r, under canonical keys: signature, timestamp and, where the
-// scheme has one, the header of the delivery id (left out for an empty id). What stands in the body (an id, a timestamp, a signature
-// that [Scheme.Signature] makes) is the caller's to write there. With the scheme "none" there is no signature. The secret of a
-// scheme with public keys is one of [Scheme.Signer]. The error is an [*Error].
+// Sign returns the headers that the provider would send with r, under canonical keys: signature, timestamp and, if
+// the scheme has one, the delivery id header (omitted if id is empty). Values in the body (an id, a timestamp, a
+// signature from [Scheme.Signature]) are the caller's to write. The scheme "none" adds no signature. A scheme with
+// public keys needs a secret from [Scheme.Signer]. The error is an [*Error].
 func (s Scheme) Sign(secret Secret, r Request, id string, now time.Time) (map[string][]string, error) {
 	headers := map[string][]string{}
 	if name := s.ID[0].Header; name != "" && id != "" {
@@ -48,7 +48,7 @@ func (s Scheme) Sign(secret Secret, r Request, id string, now time.Time) (map[st
 	return headers, nil
 }
 
-// Signature gives the text of the signature alone, for a scheme whose signature stands in the body.
+// Signature returns the signature alone, for a scheme whose signature is in the body.
 func (s Scheme) Signature(secret Secret, r Request, id string, now time.Time) (string, error) {
 	stamp, err := s.stamp(r, now)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Scheme) markOf(secret Secret) Mark {
 	return s.Mark
 }
 
-// stamp is the timestamp to sign: now, or what the body says.
+// stamp returns the timestamp to sign: now, or the one in the body.
 func (s *Scheme) stamp(r Request, now time.Time) (string, error) {
 	if !s.Timestamp.set() {
 		return "", nil
@@ -92,9 +92,9 @@ func (s *Scheme) signature(secret Secret, r Request, id, stamp string) (string, 
 		return "", err
 	}
 	if secret.IsZero() {
-		return "", fail(NoSecret, "there is no secret to sign with")
+		return "", fail(NoSecret, "a secret is needed to sign")
 	}
-	f := facts{Request: r, timestamp: stamp, digest: s.Digest}
+	f := inputs{Request: r, timestamp: stamp, digest: s.Digest}
 	headers := map[string][]string{}
 	if id != "" {
 		headers[s.ID[0].Header] = []string{id}
@@ -127,7 +127,7 @@ func (s *Scheme) signature(secret Secret, r Request, id, stamp string) (string, 
 	}
 	signature, cause := k.private.Sign(rand.Reader, message, hash)
 	if cause != nil {
-		return "", fail(NoSecret, "the private key does not sign")
+		return "", fail(NoSecret, "the private key failed to sign")
 	}
 	return mark.Encoding.encode(signature), nil
 }

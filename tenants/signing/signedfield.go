@@ -7,21 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// Segments of a path in a row of the table, for arrays of which all is to be accounted for.
+// Path segments for arrays whose elements must all be accounted for.
 const (
-	eachElement = "[each]" // every element, of which there is at least one
-	onlyElement = "[only]" // the element of an array that has no other
+	eachElement = "[each]" // every element, at least one
+	onlyElement = "[only]" // the only element
 )
 
-// Bounds of what is read for a signature.
+// Upper bounds of signed values.
 const (
-	maxSignedField = 4096 // bytes of one field
+	maxSignedField = 4096 // of one field, in bytes
 	maxElements    = 1000 // of an array under [each]
 )
 
-// signedField reads a field that a signature covers, "" where it is missing or null. Where somebody else could read
-// the body another way it is not read: a name on the way that stands twice, be it in another case, an array under [only]
-// with more than one element, something that is neither string nor number at its end.
+// signedField returns a field that a signature covers, "" if it is absent or null. ok is false if another reader
+// could read the body differently: a name on the way that is repeated, even in another case, an array under [only]
+// with several elements, or a value that is neither a string nor a number.
 func signedField(body []byte, path string) (text string, ok bool) {
 	n := 0
 	ok = signedFields(body, path, func(value string, _ bool) bool {
@@ -32,8 +32,8 @@ func signedField(body []byte, path string) (text string, ok bool) {
 	return text, ok && n == 1
 }
 
-// signedFields gives the field of every element under [each], or the one field of a path without it. It is not ok where
-// signedField is not, and where yield said no.
+// signedFields passes the field of every element under [each] to yield, or the one field of a path without it. It
+// returns false if signedField would fail, or if yield returned false.
 func signedFields(body []byte, path string, yield func(value string, found bool) bool) bool {
 	s := scanner{b: body}
 	for depth := 1; depth <= maxDepth; depth++ {
@@ -67,7 +67,7 @@ func signedFields(body []byte, path string, yield func(value string, found bool)
 	return false
 }
 
-// each hands every element of the array ahead to signedFields.
+// each calls signedFields for every element of the next array.
 func (s *scanner) each(path string, depth int, yield func(string, bool) bool) bool {
 	if !s.take('[') {
 		return false
@@ -88,7 +88,7 @@ func (s *scanner) each(path string, depth int, yield func(string, bool) bool) bo
 	return false
 }
 
-// only enters the array ahead, which must have exactly one element, and stops before it.
+// only enters the next array, which must have exactly one element, and stops before it.
 func (s *scanner) only(depth int) bool {
 	if !s.take('[') {
 		return false
@@ -102,8 +102,8 @@ func (s *scanner) only(depth int) bool {
 	return true
 }
 
-// unique enters the object ahead, walks over all of it, and stops before the value of the named member. It is not ok
-// where there are two that somebody could take for it.
+// unique enters the next object, reads it to its end, and stops before the value of the named member. ok is false if
+// several members could be taken for it.
 func (s *scanner) unique(name string, depth int) (found, ok bool) {
 	if !s.take('{') {
 		return false, false
@@ -140,8 +140,8 @@ func (s *scanner) unique(name string, depth int) (found, ok bool) {
 	}
 }
 
-// likeName says whether a reader that does not tell upper from lower case would take the quoted name for name, which is ASCII. It
-// stops at the first character that differs, and makes nothing: whoever asks has not been believed yet.
+// likeName reports whether a case-insensitive reader would take the quoted name for name, which is ASCII. It stops at
+// the first difference and allocates nothing, since the request is still unauthenticated.
 func likeName(quoted []byte, name string) bool {
 	text := quoted[1 : len(quoted)-1]
 	for i := range len(name) {
@@ -154,7 +154,8 @@ func likeName(quoted []byte, name string) bool {
 	return len(text) == 0
 }
 
-// nextRune reads one character of a JSON string's inside, and gives how many bytes it is written in. What is broken is U+FFFD.
+// nextRune returns the first character in the inside of a JSON string and the number of bytes that it is written in.
+// An invalid one is U+FFFD.
 func nextRune(text []byte) (c rune, n int) {
 	switch {
 	case len(text) == 0:
@@ -170,7 +171,7 @@ func nextRune(text []byte) (c rune, n int) {
 	case len(text) == 1:
 		return utf8.RuneError, 1
 	}
-	return rune(text[1]), 2 // a line end is taken for an n, too: that refuses what nobody sends
+	return rune(text[1]), 2 // a line feed escape counts as an n, which refuses only what no sender writes
 }
 
 func sameLetter(a, b rune) bool {
@@ -184,7 +185,7 @@ func sameLetter(a, b rune) bool {
 	}
 }
 
-// null passes a null over.
+// null consumes a null.
 func (s *scanner) null() bool {
 	if s.peek() != 'n' {
 		return false

@@ -2,20 +2,20 @@ package signing
 
 import "time"
 
-// table is every scheme, in the order in which people are shown them. Nobody writes to the arrays behind it, and a row
-// holds no pointer, so that what Lookup and Schemes give out shares nothing with them.
+// table returns every scheme in display order. The arrays are never written to, and rows hold no pointers, so the
+// results of Lookup and Schemes share nothing with them.
 //
-// A tolerance says how long a captured request can be sent again; what comes again in that time is known by its delivery id. So where
-// a provider may repeat an old signature when it retries, the row's tolerance spans its retries: a lost event would be worse. A note
-// says what of a provider's behaviour its own pages leave open.
+// A tolerance is the time during which a captured request can be replayed; the delivery id detects a replay within
+// it. If a provider may repeat an old signature when it retries, the tolerance spans its retries: a lost event would
+// be worse. A note says what the provider's documentation leaves open.
 func table() [5][]Scheme {
 	return [5][]Scheme{codeTable[:], paymentTable[:], commerceTable[:], messageTable[:], genericTable[:]}
 }
 
 const (
-	// tolerance is what Stripe, Slack and the Standard Webhooks libraries allow between two clocks.
+	// tolerance is the clock difference that Stripe, Slack and the Standard Webhooks libraries allow.
 	tolerance = 5 * time.Minute
 	day       = 24 * time.Hour
 
-	unstated = "The provider's pages do not say for how long a failed delivery is tried again."
+	unstated = "The provider does not document for how long it retries a failed delivery."
 )

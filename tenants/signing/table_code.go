@@ -2,7 +2,11 @@ package signing
 
 import "time"
 
-// codeTable holds those whose webhooks tell of code and of work on it.
+// gitlabNote is about both schemes of GitLab.
+const gitlabNote = "After four failures in a row the webhook is disabled for a minute, doubling up to 24 hours; " +
+	"after 40, permanently."
+
+// codeTable holds providers for code and project work.
 var codeTable = [...]Scheme{
 	{
 		Name:  "github",
@@ -33,9 +37,8 @@ var codeTable = [...]Scheme{
 		Type:  [2]Place{{Header: "X-Gitlab-Event"}},
 		Retry: Retry{
 			Timeout: 10 * time.Second,
-			Note: "The token proves who sends and nothing of what is sent; gitlab-signing is better. After four failures in a row the webhook is off " +
-				"for a minute, doubling up to 24 hours; after 40 for good.",
-			Source: "https://docs.gitlab.com/user/project/integrations/webhooks/",
+			Note:    "The token authenticates the sender but not the content; prefer gitlab-signing. " + gitlabNote,
+			Source:  "https://docs.gitlab.com/user/project/integrations/webhooks/",
 		},
 	},
 	{
@@ -46,12 +49,15 @@ var codeTable = [...]Scheme{
 		Separator: " ",
 		Signed:    "{id}.{timestamp}.{body}",
 		Timestamp: Timestamp{Header: "Webhook-Timestamp", Unit: Seconds, Tolerance: tolerance},
-		Key:       Key{Encoding: Base64, Prefix: "whsec_", Mistaken: "glpat- gldt- glrt- glcbt- whsk_ whpk_", Min: 24, Max: 64, Ours: true},
-		ID:        [2]Place{{Header: "Webhook-Id"}},
-		Type:      [2]Place{{Header: "X-Gitlab-Event"}},
+		Key: Key{
+			Encoding: Base64, Prefix: "whsec_", Mistaken: "glpat- gldt- glrt- glcbt- whsk_ whpk_",
+			Min: 24, Max: 64, Ours: true,
+		},
+		ID:   [2]Place{{Header: "Webhook-Id"}},
+		Type: [2]Place{{Header: "X-Gitlab-Event"}},
 		Retry: Retry{
 			Timeout: 10 * time.Second,
-			Note:    "After four failures in a row the webhook is off for a minute, doubling up to 24 hours; after 40 for good.",
+			Note:    gitlabNote,
 			Source:  "https://docs.gitlab.com/user/project/integrations/webhooks/",
 		},
 	},
@@ -82,7 +88,7 @@ var codeTable = [...]Scheme{
 		Type:      [2]Place{{Header: "Linear-Event"}, {Field: "type"}},
 		Retry: Retry{
 			Timeout: 5 * time.Second,
-			Note:    "Tried again with growing waits; webhookTimestamp is when it was sent. " + unstated,
+			Note:    "Retries come at growing intervals; webhookTimestamp is the time of sending. " + unstated,
 			Source:  "https://linear.app/developers/webhooks",
 		},
 	},
@@ -96,7 +102,7 @@ var codeTable = [...]Scheme{
 		ID:     [2]Place{{Field: "event_id"}},
 		Type:   [2]Place{{Field: "event_type"}},
 		Retry: Retry{
-			Note:   "Tried again after 429, 408, 423 and 5xx; the webhook is disabled where too many fail. " + unstated,
+			Note:   "Retries follow 429, 408, 423 and 5xx; the webhook is disabled if too many fail. " + unstated,
 			Source: "https://www.typeform.com/developers/webhooks/",
 		},
 	},
@@ -106,10 +112,11 @@ var codeTable = [...]Scheme{
 		Docs:   "https://developer.calendly.com/api-docs/4c305798a61d3-webhook-signatures",
 		Mark:   Mark{Header: "Calendly-Webhook-Signature", Prefix: "v1=", Algorithm: HMACSHA256, Encoding: Hex},
 		Signed: "{timestamp}.{body}", Separator: ",",
-		Timestamp: Timestamp{Header: "Calendly-Webhook-Signature", Prefix: "t=", Unit: Seconds, Tolerance: 3 * time.Minute},
-		Key:       Key{Encoding: Text, Min: 6, Max: 512, Ours: true},
-		ID:        [2]Place{{Body: true}},
-		Type:      [2]Place{{Field: "event"}},
+		Timestamp: Timestamp{Header: "Calendly-Webhook-Signature", Prefix: "t=", Unit: Seconds,
+			Tolerance: 3 * time.Minute},
+		Key:  Key{Encoding: Text, Min: 6, Max: 512, Ours: true},
+		ID:   [2]Place{{Body: true}},
+		Type: [2]Place{{Field: "event"}},
 		Retry: Retry{
 			Timeout: 15 * time.Second, Note: "10 s to connect, 15 s to answer. " + unstated,
 			Source: "https://developer.calendly.com/api-docs/4c305798a61d3-webhook-signatures",
@@ -123,12 +130,14 @@ var codeTable = [...]Scheme{
 		Signed: "{body}",
 		Key:    Key{Encoding: Text, Mistaken: "sl.", Min: 6, Max: 512},
 		Handshakes: [2]Handshake{{
-			Method: "GET", In: Query, When: "challenge", Echo: "challenge", Status: 200, ContentType: plainText, Answer: echoPart,
+			Method: "GET", In: Query, When: "challenge", Echo: "challenge", Status: 200, ContentType: plainText,
+			Answer: echoPart,
 		}},
 		Retry: Retry{
 			Timeout: 10 * time.Second,
-			Note:    "A notice says only whose files changed, so that two of them may be equal: none is taken for a repeat. " + unstated,
-			Source:  "https://www.dropbox.com/developers/reference/webhooks",
+			Note: "A notification names only the accounts whose files changed, so two may be equal: none is " +
+				"treated as a duplicate. " + unstated,
+			Source: "https://www.dropbox.com/developers/reference/webhooks",
 		},
 	},
 	{
@@ -140,12 +149,14 @@ var codeTable = [...]Scheme{
 		ID:    [2]Place{{Field: "value.[0].id"}},
 		Type:  [2]Place{{Field: "value.[0].lifecycleEvent"}, {Field: "value.[0].changeType"}},
 		Handshakes: [2]Handshake{{
-			Method: "POST", In: Query, When: "validationToken", Echo: "validationToken", Status: 200, ContentType: plainText, Answer: echoPart,
+			Method: "POST", In: Query, When: "validationToken", Echo: "validationToken", Status: 200,
+			ContentType: plainText, Answer: echoPart,
 		}},
 		Retry: Retry{
 			Timeout: 10 * time.Second,
-			Note: "clientState proves who sends and nothing of what is sent. One request may hold many notifications; all must have it. " +
-				unstated,
+			Note: "clientState authenticates the sender but not the content. A request may hold many notifications, " +
+				"all " +
+				"of which must have it. " + unstated,
 			Source: "https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks",
 		},
 	},

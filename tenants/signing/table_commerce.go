@@ -2,7 +2,7 @@ package signing
 
 import "time"
 
-// commerceTable holds shops and what serves them.
+// commerceTable holds shops and services for them.
 var commerceTable = [...]Scheme{
 	{
 		Name:   "shopify",
@@ -28,8 +28,9 @@ var commerceTable = [...]Scheme{
 		Key:    Key{Encoding: Text, Mistaken: "ck_ cs_", Min: 6, Max: 512, Ours: true},
 		ID:     [2]Place{{Header: "X-Wc-Webhook-Delivery-Id"}},
 		Type:   [2]Place{{Header: "X-Wc-Webhook-Topic"}},
-		// The ping on saving a webhook: a form with the webhook's number, and no signature.
-		Handshakes: [2]Handshake{{Method: "POST", In: FormBody, When: "webhook_id", Echo: "webhook_id", Status: 200, ContentType: plainText}},
+		// The ping sent when a webhook is saved: a form with the webhook's number, without a signature.
+		Handshakes: [2]Handshake{{Method: "POST", In: FormBody, When: "webhook_id", Echo: "webhook_id", Status: 200,
+			ContentType: plainText}},
 		Retry: Retry{
 			Attempts: 1, Note: "The webhook is disabled after five failures in a row.",
 			Source: "https://woocommerce.com/document/webhooks/",
@@ -42,7 +43,8 @@ var commerceTable = [...]Scheme{
 		Mark:  Mark{Header: "X-Hubspot-Signature-V3", Algorithm: HMACSHA256, Encoding: Base64},
 		Legacy: [2]Mark{
 			{Header: "X-Hubspot-Signature", Algorithm: PlainSHA256, Encoding: Hex, Signed: "{secret}{body}"},
-			{Header: "X-Hubspot-Signature", Algorithm: PlainSHA256, Encoding: Hex, Signed: "{secret}{method}{url}{body}"},
+			{Header: "X-Hubspot-Signature", Algorithm: PlainSHA256, Encoding: Hex,
+				Signed: "{secret}{method}{url}{body}"},
 		},
 		Signed:        "{method}{uri}{body}{timestamp}",
 		Timestamp:     Timestamp{Header: "X-Hubspot-Request-Timestamp", Unit: Milliseconds, Tolerance: tolerance},
@@ -52,8 +54,10 @@ var commerceTable = [...]Scheme{
 		Attempt:       Place{Field: "[0].attemptNumber"},
 		AttemptOffset: 1,
 		Retry: Retry{
-			Note: "One request may hold many events; id, type and attempt are those of the first. The deprecated versions 1 and 2 are plain hashes: who has " +
-				"seen one request could send a longer body under it. " + unstated,
+			Note: "One request may hold many events; id, type and attempt are those of the first. " +
+				"The deprecated versions 1 and 2 are plain hashes: anyone who has seen one request could append to " +
+				"its body. " +
+				unstated,
 			Source: "https://developers.hubspot.com/docs/api-reference/legacy/webhooks/guide",
 		},
 	},
@@ -69,7 +73,8 @@ var commerceTable = [...]Scheme{
 		Attempt:       Place{Field: "retryCount"},
 		AttemptOffset: 1,
 		Retry: Retry{
-			Note:   "One signature for each of the account's HMAC keys. An envelope's event may come again with news of it: another body, marked as a duplicate. " + unstated,
+			Note: "One signature for each of the account's HMAC keys. An envelope's event may be repeated with " +
+				"a newer body, which is marked as a duplicate. " + unstated,
 			Source: "https://developers.docusign.com/platform/webhooks/connect/",
 		},
 	},

@@ -2,20 +2,22 @@ package signing
 
 import "time"
 
-// standardPublic begins a public key of Standard Webhooks.
-const standardPublic = "whpk_"
+// standardPublicKey is the second kind of signature of Standard Webhooks: Ed25519.
+func standardPublicKey(header string) Way {
+	return Way{
+		Mark: Mark{Header: header, Prefix: "v1a,", Algorithm: Ed25519, Encoding: Base64},
+		Key:  Key{Encoding: Base64, Prefix: "whpk_", Min: 32, Max: 32},
+	}
+}
 
-// genericTable holds what many send, and what a tenant describes.
+// genericTable holds formats that many senders share, and those that a tenant describes.
 var genericTable = [...]Scheme{
 	{
-		Name:  "standard-webhooks",
-		Title: "Standard Webhooks",
-		Docs:  "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-		Mark:  Mark{Header: "Webhook-Signature", Prefix: "v1,", Algorithm: HMACSHA256, Encoding: Base64},
-		Also: Way{
-			Mark{Header: "Webhook-Signature", Prefix: "v1a,", Algorithm: Ed25519, Encoding: Base64},
-			Key{Encoding: Base64, Prefix: standardPublic, Min: 32, Max: 32},
-		},
+		Name:      "standard-webhooks",
+		Title:     "Standard Webhooks",
+		Docs:      "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+		Mark:      Mark{Header: "Webhook-Signature", Prefix: "v1,", Algorithm: HMACSHA256, Encoding: Base64},
+		Also:      standardPublicKey("Webhook-Signature"),
 		Separator: " ",
 		Signed:    "{id}.{timestamp}.{body}",
 		Timestamp: Timestamp{Header: "Webhook-Timestamp", Unit: Seconds, Tolerance: tolerance},
@@ -29,14 +31,11 @@ var genericTable = [...]Scheme{
 		},
 	},
 	{
-		Name:  "svix",
-		Title: "Svix",
-		Docs:  "https://docs.svix.com/receiving/verifying-payloads/how-manual",
-		Mark:  Mark{Header: "Svix-Signature", Prefix: "v1,", Algorithm: HMACSHA256, Encoding: Base64},
-		Also: Way{
-			Mark{Header: "Svix-Signature", Prefix: "v1a,", Algorithm: Ed25519, Encoding: Base64},
-			Key{Encoding: Base64, Prefix: standardPublic, Min: 32, Max: 32},
-		},
+		Name:      "svix",
+		Title:     "Svix",
+		Docs:      "https://docs.svix.com/receiving/verifying-payloads/how-manual",
+		Mark:      Mark{Header: "Svix-Signature", Prefix: "v1,", Algorithm: HMACSHA256, Encoding: Base64},
+		Also:      standardPublicKey("Svix-Signature"),
 		Separator: " ",
 		Signed:    "{id}.{timestamp}.{body}",
 		Timestamp: Timestamp{Header: "Svix-Timestamp", Unit: Seconds, Tolerance: tolerance},
@@ -45,7 +44,7 @@ var genericTable = [...]Scheme{
 		Type:      [2]Place{{Field: "type"}},
 		Retry: Retry{
 			Timeout: 15 * time.Second, Attempts: 8, Span: 27*time.Hour + 35*time.Minute + 5*time.Second,
-			Note:   "Again after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h.",
+			Note:   "Retries follow after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h.",
 			Source: "https://docs.svix.com/retries",
 		},
 	},
@@ -57,13 +56,13 @@ var genericTable = [...]Scheme{
 		Signed: "{body}",
 		Key:    Key{Encoding: Text, Min: 6, Max: 512, Ours: true},
 		Custom: AllTerms,
-		Retry:  Retry{Note: "Whatever the sender does."},
+		Retry:  Retry{Note: "Retries depend on the sender."},
 	},
 	{
 		Name:   "none",
 		Title:  "No verification",
 		Mark:   Mark{Algorithm: Unverified},
 		Custom: IdentityTerms,
-		Retry:  Retry{Note: "Whatever the sender does."},
+		Retry:  Retry{Note: "Retries depend on the sender."},
 	},
 }

@@ -2,7 +2,7 @@ package signing
 
 import "time"
 
-// messageTable holds those who carry messages between people.
+// messageTable holds providers of messages between people.
 var messageTable = [...]Scheme{
 	{
 		Name:          "slack",
@@ -22,7 +22,7 @@ var messageTable = [...]Scheme{
 		}},
 		Retry: Retry{
 			Timeout: 3 * time.Second, Attempts: 4, Span: 6 * time.Minute,
-			Note:   "Tried again at once, after one minute and after five.",
+			Note:   "Retries follow at once, after one minute and after five.",
 			Source: "https://docs.slack.dev/apis/events-api/#retries",
 		},
 	},
@@ -45,7 +45,8 @@ var messageTable = [...]Scheme{
 		},
 		Retry: Retry{
 			Timeout: 3 * time.Second, Span: 10 * time.Minute,
-			Note:   "The secret is the application's public key. Bad signatures are sent on purpose; an address that takes one is removed.",
+			Note: "The secret is the application's public key. Discord sends bad signatures on purpose, and removes " +
+				"an endpoint that accepts one.",
 			Source: "https://docs.discord.com/developers/events/webhook-events",
 		},
 	},
@@ -60,12 +61,14 @@ var messageTable = [...]Scheme{
 		ID:        [2]Place{{Body: true}},
 		Type:      [2]Place{{Field: "event"}},
 		Handshakes: [2]Handshake{{
-			Method: "POST", In: JSONBody, Signed: true, When: "event", Equals: "endpoint.url_validation", Echo: "payload.plainToken",
+			Method: "POST", In: JSONBody, Signed: true, When: "event", Equals: "endpoint.url_validation",
+			Echo:   "payload.plainToken",
 			Status: 200, ContentType: "application/json", Answer: `{"plainToken":"{echo}","encryptedToken":"{mac}"}`,
 		}},
 		Retry: Retry{
 			Timeout: 3 * time.Second, Attempts: 4, Span: 85 * time.Minute,
-			Note:   "Again after 5 min, 20 min more and 60 min more. The address is asked anew every 72 hours.",
+			Note: "Retries follow after 5 min, 20 min more and 60 min more. The endpoint is validated again every " +
+				"72 hours.",
 			Source: "https://developers.zoom.us/blog/webhook-delays/",
 		},
 	},
@@ -80,23 +83,27 @@ var messageTable = [...]Scheme{
 		Type: [2]Place{{Field: "[0].type"}},
 		Retry: Retry{
 			Timeout: 15 * time.Second,
-			Note: "The secret is the account's auth token. The signature covers the address, with its query, and the fields of a form. How often a request " +
-				"is tried again is the tenant's choice, in the address's fragment (#rc=).",
+			Note: "The secret is the account's auth token. The signature covers the URL, with its query, and the " +
+				"fields of a " +
+				"form. The number of retries is the tenant's choice, in the URL's fragment (#rc=).",
 			Source: "https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides",
 		},
 	},
 	{
-		Name:      "sendgrid",
-		Title:     "SendGrid",
-		Docs:      "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
-		Mark:      Mark{Header: "X-Twilio-Email-Event-Webhook-Signature", Algorithm: ECDSAP256, Encoding: Base64},
-		Signed:    "{timestamp}{body}",
-		Timestamp: Timestamp{Header: "X-Twilio-Email-Event-Webhook-Timestamp", Unit: Seconds, Tolerance: day + tolerance},
-		Key:       Key{Encoding: Base64, Mistaken: "SG.", Min: 80, Max: 120},
-		ID:        [2]Place{{Field: "[0].sg_event_id"}},
-		Type:      [2]Place{{Field: "[0].event"}},
+		Name:   "sendgrid",
+		Title:  "SendGrid",
+		Docs:   "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
+		Mark:   Mark{Header: "X-Twilio-Email-Event-Webhook-Signature", Algorithm: ECDSAP256, Encoding: Base64},
+		Signed: "{timestamp}{body}",
+		Timestamp: Timestamp{Header: "X-Twilio-Email-Event-Webhook-Timestamp", Unit: Seconds,
+			Tolerance: day + tolerance},
+		Key:  Key{Encoding: Base64, Mistaken: "SG.", Min: 80, Max: 120},
+		ID:   [2]Place{{Field: "[0].sg_event_id"}},
+		Type: [2]Place{{Field: "[0].event"}},
 		Retry: Retry{
-			Note:   "The secret is the webhook's verification key, a public one. One request may hold many events; id and type are those of the first. " + unstated,
+			Note: "The secret is the webhook's verification key, a public key. One request may hold many events; id " +
+				"and " +
+				"type are those of the first. " + unstated,
 			Source: "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event",
 		},
 	},
@@ -112,8 +119,10 @@ var messageTable = [...]Scheme{
 		Type:      [2]Place{{Field: "event-data.event"}},
 		Retry: Retry{
 			Attempts: 7, Span: 8 * time.Hour,
-			Note: "Again after 5, 10 and 15 min, 1, 2 and 4 h; not after 406. The signature covers a timestamp and a token, and nothing of the event: who has " +
-				"seen one webhook could send another event under it, which would be marked as a duplicate with another body.",
+			Note: "Retries follow after 5, 10 and 15 min, 1, 2 and 4 h; none after 406. The signature covers a " +
+				"timestamp " +
+				"and a token, but not the event: anyone who has seen one webhook could send another event under it, " +
+				"which would be marked as a duplicate with another body.",
 			Source: "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retries",
 		},
 	},
@@ -143,29 +152,34 @@ var messageTable = [...]Scheme{
 		ID:     [2]Place{{Body: true}},
 		Type:   [2]Place{{Field: "object"}},
 		Handshakes: [2]Handshake{{
-			Method: "GET", In: Query, When: "hub.mode", Equals: "subscribe", Token: "hub.verify_token", Echo: "hub.challenge",
+			Method: "GET", In: Query, When: "hub.mode", Equals: "subscribe", Token: "hub.verify_token",
+			Echo:   "hub.challenge",
 			Status: 200, ContentType: plainText, Answer: echoPart,
 		}},
 		Retry: Retry{
-			Note:   "The secret is the app's. One request may hold many changes. Tried again at once, and then less and less often. " + unstated,
+			Note: "The secret is the app secret. One request may hold many changes. Retries follow at once, then " +
+				"less and less often. " + unstated,
 			Source: "https://developers.facebook.com/docs/graph-api/webhooks/getting-started",
 		},
 	},
 	{
-		Name:   "twitter",
-		Title:  "X (Twitter)",
-		Docs:   "https://docs.x.com/x-api/webhooks/quickstart",
-		Mark:   Mark{Header: "X-Twitter-Webhooks-Signature", Prefix: "sha256=", Algorithm: HMACSHA256, Encoding: Base64},
+		Name:  "twitter",
+		Title: "X (Twitter)",
+		Docs:  "https://docs.x.com/x-api/webhooks/quickstart",
+		Mark: Mark{Header: "X-Twitter-Webhooks-Signature", Prefix: "sha256=", Algorithm: HMACSHA256,
+			Encoding: Base64},
 		Signed: "{body}",
 		Key:    Key{Encoding: Text, Mistaken: "AAAAAAAAAAAAAAAAAAAAA", Min: 6, Max: 512},
 		ID:     [2]Place{{Body: true}},
 		Handshakes: [2]Handshake{{
-			Method: "GET", In: Query, When: "crc_token", Echo: "crc_token", Status: 200, ContentType: "application/json",
-			Answer: `{"response_token":"sha256={mac}"}`,
+			Method: "GET", In: Query, When: "crc_token", Echo: "crc_token", Status: 200,
+			ContentType: "application/json",
+			Answer:      `{"response_token":"sha256={mac}"}`,
 		}},
 		Retry: Retry{
-			Timeout: 3 * time.Second, Note: "The secret is the app's API secret key. The address is asked anew every hour. " + unstated,
-			Source: "https://docs.x.com/x-api/webhooks/introduction",
+			Timeout: 3 * time.Second,
+			Note:    "The secret is the app's API secret key. The endpoint is validated again every hour. " + unstated,
+			Source:  "https://docs.x.com/x-api/webhooks/introduction",
 		},
 	},
 }

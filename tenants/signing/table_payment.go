@@ -2,7 +2,7 @@ package signing
 
 import "time"
 
-// paymentTable holds those whose webhooks tell of money.
+// paymentTable holds providers of payments.
 var paymentTable = [...]Scheme{
 	{
 		Name:      "stripe",
@@ -16,8 +16,9 @@ var paymentTable = [...]Scheme{
 		ID:        [2]Place{{Field: "id"}},
 		Type:      [2]Place{{Field: "type"}},
 		Retry: Retry{
-			Span:   3 * day,
-			Note:   "Live events for up to three days with exponential backoff; sandbox events three times in a few hours.",
+			Span: 3 * day,
+			Note: "Live events are retried for up to three days with exponential backoff, sandbox events three " +
+				"times in a few hours.",
 			Source: "https://docs.stripe.com/webhooks#retries",
 		},
 	},
@@ -28,7 +29,7 @@ var paymentTable = [...]Scheme{
 		Mark:      Mark{Header: "Paypal-Transmission-Sig", Algorithm: RSASHA256, Encoding: Base64},
 		Signed:    "{header:Paypal-Transmission-Id}|{timestamp}|{secret}|{crc32}",
 		Timestamp: Timestamp{Header: "Paypal-Transmission-Time", Unit: RFC3339, Tolerance: 3*day + tolerance},
-		// The webhook's id, which PayPal signs along so that a webhook is good for one listener.
+		// The webhook's id, which PayPal includes in the signed bytes, so a webhook is valid for one listener.
 		Key: Key{Encoding: Text, Mistaken: "WH- access_token$", Min: 10, Max: 64},
 		Certificate: Pin{
 			Header: "Paypal-Cert-Url", Hosts: "api.paypal.com api.sandbox.paypal.com", Path: "/v1/notifications/certs/",
@@ -38,8 +39,11 @@ var paymentTable = [...]Scheme{
 		Type: [2]Place{{Field: "event_type"}},
 		Retry: Retry{
 			Attempts: 26, Span: 3 * day,
-			Note: "Up to 25 more times in three days. The secret is the webhook's id. The signature covers a CRC-32 of the body: who has seen one webhook " +
-				"could send another body under it, which would be marked as a duplicate with another body.",
+			Note: "Up to 25 retries in three days. The secret is the webhook's id. The signature covers a CRC-32 of " +
+				"the body: " +
+				"anyone who has seen one webhook could send another body under it, which would be marked as a " +
+				"duplicate " +
+				"with another body.",
 			Source: "https://developer.paypal.com/api/rest/webhooks/rest/",
 		},
 	},
@@ -55,7 +59,7 @@ var paymentTable = [...]Scheme{
 		Type:   [2]Place{{Field: "type"}},
 		Retry: Retry{
 			Timeout: 10 * time.Second, Span: day,
-			Note:   "For up to 24 hours; another edition of the same page says 72.",
+			Note:   "Retries for up to 24 hours; another edition of the same page says 72.",
 			Source: "https://developer.squareup.com/docs/webhooks/troubleshooting",
 		},
 	},
@@ -67,12 +71,13 @@ var paymentTable = [...]Scheme{
 		Separator: ";",
 		Signed:    "{timestamp}:{body}",
 		Timestamp: Timestamp{Header: "Paddle-Signature", Prefix: "ts=", Unit: Seconds, Tolerance: tolerance},
-		Key:       Key{Encoding: Text, Mistaken: "pdl_live_apikey_ pdl_sdbx_apikey_ ntfset_ live_ test_", Min: 6, Max: 512},
-		ID:        [2]Place{{Field: "event_id"}, {Field: "notification_id"}},
-		Type:      [2]Place{{Field: "event_type"}},
+		Key: Key{Encoding: Text, Mistaken: "pdl_live_apikey_ pdl_sdbx_apikey_ ntfset_ live_ test_", Min: 6,
+			Max: 512},
+		ID:   [2]Place{{Field: "event_id"}, {Field: "notification_id"}},
+		Type: [2]Place{{Field: "event_type"}},
 		Retry: Retry{
 			Timeout: 5 * time.Second, Attempts: 61, Span: 3 * day,
-			Note:   "Live events up to 60 more times in three days with exponential backoff.",
+			Note:   "Live events are retried up to 60 times in three days with exponential backoff.",
 			Source: "https://developer.paddle.com/webhooks/respond-to-webhooks",
 		},
 	},
@@ -81,8 +86,10 @@ var paymentTable = [...]Scheme{
 		Title: "Adyen (standard webhooks)",
 		Docs:  "https://docs.adyen.com/development-resources/webhooks/verify-hmac-signatures",
 		Mark:  Mark{Field: adyenItem + "additionalData.hmacSignature", Algorithm: HMACSHA256, Encoding: Base64},
-		Signed: "{json:" + adyenItem + "pspReference}:{json:" + adyenItem + "originalReference}:{json:" + adyenItem + "merchantAccountCode}:" +
-			"{json:" + adyenItem + "merchantReference}:{json:" + adyenItem + "amount.value}:{json:" + adyenItem + "amount.currency}:" +
+		Signed: "{json:" + adyenItem + "pspReference}:{json:" + adyenItem + "originalReference}:" +
+			"{json:" + adyenItem + "merchantAccountCode}:" +
+			"{json:" + adyenItem + "merchantReference}:{json:" + adyenItem + "amount.value}:{json:" + adyenItem +
+			"amount.currency}:" +
 			"{json:" + adyenItem + "eventCode}:{json:" + adyenItem + "success}",
 		Key:   Key{Encoding: Hex, Mistaken: "AQE", Min: 16, Max: 64},
 		ID:    [2]Place{{Field: adyenItem + "pspReference+" + adyenItem + "eventCode"}},
@@ -110,19 +117,21 @@ var paymentTable = [...]Scheme{
 		ID:     [2]Place{{Header: "X-Razorpay-Event-Id"}},
 		Type:   [2]Place{{Field: "event"}},
 		Retry: Retry{
-			Span:   day,
-			Note:   "With exponential backoff; the webhook is disabled then. A replay by hand is signed with the secret of that time.",
+			Span: day,
+			Note: "Retries use exponential backoff; then the webhook is disabled. A manual replay is signed with " +
+				"the secret of that time.",
 			Source: "https://razorpay.com/docs/webhooks/",
 		},
 	},
 }
 
-// adyenItem is the one notification of a standard webhook. Its format has an array; were there a second element, nothing would
-// cover it.
+// adyenItem is the only notification of a standard webhook. The format has an array, but a second element would be
+// unsigned.
 const adyenItem = "notificationItems.[only].NotificationRequestItem."
 
 var adyenRetry = Retry{
 	Timeout: 10 * time.Second, Span: 30 * day,
-	Note:   "Three quick tries, then after 2, 5, 10, 15 and 30 min, 1, 2, 4 and 8 h, and every 8 h for up to 30 days; in order.",
+	Note: "Three quick attempts, then after 2, 5, 10, 15 and 30 min, 1, 2, 4 and 8 h, and every 8 h for up to 30 " +
+		"days, in order.",
 	Source: "https://docs.adyen.com/development-resources/webhooks/troubleshoot",
 }

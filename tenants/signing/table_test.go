@@ -18,7 +18,8 @@ func (m Mark) sound() bool {
 
 func canonical(header string) bool { return header == textproto.CanonicalMIMEHeaderKey(header) }
 
-// rowPath is a path that a row may have: what a tenant may write, and the array segments of signed fields.
+// rowPath reports whether a row may have the path: one that a tenant may write, or one with the array segments of
+// signed fields.
 func rowPath(path string) bool {
 	for field := range strings.SplitSeq(path, "+") {
 		if !fieldPath(strings.NewReplacer(eachElement, "x", onlyElement, "x").Replace(field)) {
@@ -31,8 +32,9 @@ func rowPath(path string) bool {
 func TestEveryRowIsSound(t *testing.T) {
 	names := map[string]bool{}
 	for _, s := range Schemes() {
-		if names[s.Name] || !regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`).MatchString(s.Name) || s.Title == "" || s.Retry.Note == "" {
-			t.Errorf("name %q, title %q", s.Name, s.Title)
+		if names[s.Name] || !regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`).MatchString(s.Name) || s.Title == "" ||
+			s.Retry.Note == "" {
+			t.Errorf("bad or repeated name %q, title %q or retry note", s.Name, s.Title)
 		}
 		names[s.Name] = true
 		headers := []string{s.Mark.Header, s.Also.Mark.Header, s.Timestamp.Header, s.Certificate.Header}
@@ -64,26 +66,29 @@ func TestEveryRowIsSound(t *testing.T) {
 		}
 		stamped := s.signs(timestampPart) || s.Timestamp.Field != ""
 		if stamped != s.Timestamp.set() || s.signs(idPart) && s.ID[0].Header == "" {
-			t.Errorf("%s: %q does not go with its headers", s.Name, s.Signed)
+			t.Errorf("%s: the template %q does not fit its headers", s.Name, s.Signed)
 		}
-		if ts := s.Timestamp; ts.set() && (ts.Tolerance <= 0 || ts.Unit != Seconds && ts.Unit != Milliseconds && ts.Unit != RFC3339) {
+		if ts := s.Timestamp; ts.set() && (ts.Tolerance <= 0 ||
+			ts.Unit != Seconds && ts.Unit != Milliseconds && ts.Unit != RFC3339) {
 			t.Errorf("%s: timestamp %+v", s.Name, ts)
 		}
 		if k := s.Key; k.Min < 1 || k.Max < k.Min || k.Encoding != Text && k.Encoding != Hex && k.Encoding != Base64 {
 			t.Errorf("%s: key %+v", s.Name, k)
 		}
-		if s.Also != (Way{}) && (!s.Also.Mark.sound() || s.Also.Key.Prefix == "" || s.Also.Mark.Header != s.Mark.Header) {
+		if s.Also != (Way{}) && (!s.Also.Mark.sound() || s.Also.Key.Prefix == "" ||
+			s.Also.Mark.Header != s.Mark.Header) {
 			t.Errorf("%s: also %+v", s.Name, s.Also)
 		}
 		if !strings.HasPrefix(s.Docs, "https://") {
-			t.Errorf("%s: no page to read", s.Name)
+			t.Errorf("%s: the documentation %q is not an https URL", s.Name, s.Docs)
 		}
 	}
 }
 
-// Every part of a row's template is one that is filled in; a misspelt one would be taken for a field.
+// Every part of a row's template must be known; a misspelt one would be taken for a field.
 func TestEveryTemplateHasKnownPartsOnly(t *testing.T) {
-	known := regexp.MustCompile(`^(\{(id|timestamp|method|url|uri|body|crc32|form|secret|json:[^{}]+|header:[^{}]+)\}|[^{}])*$`)
+	known := regexp.MustCompile(
+		`^(\{(id|timestamp|method|url|uri|body|crc32|form|secret|json:[^{}]+|header:[^{}]+)\}|[^{}])*$`)
 	for _, s := range Schemes() {
 		for _, template := range []string{s.Signed, s.Legacy[0].Signed, s.Legacy[1].Signed} {
 			if !known.MatchString(template) {
@@ -105,10 +110,12 @@ func TestEveryHandshakeIsSound(t *testing.T) {
 				continue
 			}
 			echoes, macs := strings.Contains(h.Answer, echoPart), strings.Contains(h.Answer, macPart)
-			if h.Status == 0 || h.Method != "GET" && h.Method != "POST" || h.When == "" || h.In != Query && h.In != JSONBody && h.In != FormBody {
+			if h.Status == 0 || h.Method != "GET" && h.Method != "POST" || h.When == "" ||
+				h.In != Query && h.In != JSONBody && h.In != FormBody {
 				t.Errorf("%s: %+v", s.Name, h)
 			}
-			if (echoes || macs) && h.Echo == "" || (h.Status == 204) != (h.ContentType == "") || macs && h.ContentType == plainText {
+			if (echoes || macs) && h.Echo == "" || (h.Status == 204) != (h.ContentType == "") ||
+				macs && h.ContentType == plainText {
 				t.Errorf("%s: %+v", s.Name, h)
 			}
 			if macs && !s.Mark.Algorithm.keyed() || h.Method == "GET" && h.Signed {
@@ -118,8 +125,8 @@ func TestEveryHandshakeIsSound(t *testing.T) {
 	}
 }
 
-// A row whose signature is not what the provider documents would still verify what Sign made. The
-// published vectors say what it must be; here only: whatever is signed verifies, and says the same facts.
+// A row that differs from the provider's documentation would still verify its own signatures; the published vectors
+// cover that. Here only: a signed request verifies, with the same metadata.
 func TestWhatEverySchemeSignsItVerifies(t *testing.T) {
 	for _, p := range players(t, 0) {
 		holds := func(payload []byte, seconds uint32, number uint64) bool {
@@ -165,7 +172,7 @@ func TestSignRefusesAnIDThatCouldNotBeVerified(t *testing.T) {
 		}
 		_, err := p.Sign(p.Signer, Request{}, "", time.Unix(1, 0))
 		if (err != nil) != p.signs(idPart) {
-			t.Errorf("%s without an id: %v", p.Name, err)
+			t.Errorf("%s without an id: error %v, want one: %v", p.Name, err, p.signs(idPart))
 		}
 	}
 }
@@ -177,7 +184,7 @@ func TestSignRefusesATimeThatCouldNotBeVerified(t *testing.T) {
 		}
 		for _, now := range []time.Time{{}, time.Unix(-1, 0), time.Unix(1e11, 0)} {
 			if _, err := p.Sign(p.Signer, Request{}, "msg_1", now); err == nil {
-				t.Errorf("%s at %v", p.Name, now)
+				t.Errorf("%s signs at %v, want an error", p.Name, now)
 			}
 		}
 	}
@@ -187,7 +194,7 @@ func TestAPublicKeyCannotSign(t *testing.T) {
 	for _, p := range players(t, 0) {
 		if p.markOf(p.Signer).Algorithm.Public() {
 			if _, err := p.Sign(p.Verifier, p.compose(t, nil, "msg_1"), "msg_1", p.instant()); err == nil {
-				t.Errorf("%s signs with what verifies", p.Name)
+				t.Errorf("%s signs with a public key", p.Name)
 			}
 		}
 	}

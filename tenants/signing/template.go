@@ -1,42 +1,43 @@
 package signing
 
 import (
+	"hash"
 	"hash/crc32"
 	"strconv"
 	"strings"
 )
 
-// The parts of a template of signed bytes; what stands between them is literal.
+// The parts of a template of signed bytes; text between them is literal.
 const (
-	idPart        = "{id}"        // the delivery id, in the header of Scheme.ID
-	timestampPart = "{timestamp}" // as it was received
+	idPart        = "{id}"        // the delivery id, from the header in Scheme.ID
+	timestampPart = "{timestamp}" // as received
 	methodPart    = "{method}"
 	urlPart       = "{url}"
-	uriPart       = "{uri}" // the URL with the escapes of a few plain characters undone
+	uriPart       = "{uri}" // the URL with the escapes of a few plain characters decoded
 	bodyPart      = "{body}"
-	crcPart       = "{crc32}"  // of the body, in decimal (IEEE)
-	formPart      = "{form}"   // the names and values of a form, sorted, with nothing in between
+	crcPart       = "{crc32}"  // CRC-32 of the body in decimal (IEEE)
+	formPart      = "{form}"   // the names and values of a form, sorted, without separators
 	secretPart    = "{secret}" // the secret's text
 )
 
-// fieldPart is the text of one field of a JSON body; nothing where it is missing or null. {header:Name} is likewise a header's, which
-// must be there.
+// fieldPart returns the part for one field of a JSON body; an absent or null field is empty. {header:Name} is
+// likewise a header, which must be present.
 func fieldPart(path string) string { return "{json:" + path + "}" }
 
-// Coverage is how much of a body a signature covers.
+// Coverage says how much of a body a signature covers.
 type Coverage string
 
-// What a signature covers.
+// The coverages.
 const (
 	Whole    Coverage = "body"   // every byte
-	Checksum Coverage = "crc32"  // a checksum, which somebody who has seen one request can keep while changing the body
+	Checksum Coverage = "crc32"  // a checksum, which an attacker can preserve while changing the body
 	Form     Coverage = "form"   // the names and values of a form
-	Fields   Coverage = "fields" // a few fields, and nothing else of the body
-	Nothing  Coverage = "none"   // none of it
+	Fields   Coverage = "fields" // a few fields only
+	Nothing  Coverage = "none"   // nothing
 )
 
-// Covers says how much of the body the scheme's signature covers. Of what it does not cover, somebody who has seen one
-// request can send any other.
+// Covers returns how much of the body the scheme's signature covers. The rest can be replaced by anyone who has seen
+// one request.
 func (s Scheme) Covers() Coverage {
 	switch {
 	case s.signs(bodyPart):
@@ -51,10 +52,10 @@ func (s Scheme) Covers() Coverage {
 	return Nothing
 }
 
-// message is the bytes under a signature: what stands before the body, the body itself (not copied) and what follows it.
+// message holds the signed bytes: before the body, the body itself (not copied) and after it.
 type message struct{ head, body, tail []byte }
 
-// whole gives the message in one piece.
+// whole returns the message as one slice.
 func (m message) whole() []byte {
 	if len(m.body) == 0 && len(m.tail) == 0 {
 		return m.head
@@ -63,19 +64,25 @@ func (m message) whole() []byte {
 	return append(append(append(out, m.head...), m.body...), m.tail...)
 }
 
-// facts are what a template is filled from. id and timestamp are the texts as received.
-type facts struct {
+func (m message) writeTo(h hash.Hash) {
+	h.Write(m.head)
+	h.Write(m.body)
+	h.Write(m.tail)
+}
+
+// inputs are the values for the parts of a template. id and timestamp are the texts as received.
+type inputs struct {
 	Request
 	id, timestamp string
 	secret        []byte
 	digest        string // Scheme.Digest
 }
 
-// signs says whether the signature covers the part.
+// signs reports whether the signature covers the part.
 func (s Scheme) signs(part string) bool { return strings.Contains(s.Signed, part) }
 
-// fillIn makes the bytes under a signature. Which of several errors it gives says nothing of the secret.
-func fillIn(template string, f facts) (m message, err *Error) {
+// fillIn returns the signed bytes. The choice among several errors reveals nothing about the secret.
+func fillIn(template string, f inputs) (m message, err *Error) {
 	before, after, found := strings.Cut(template, bodyPart)
 	if found {
 		m.body = f.Body
@@ -87,7 +94,7 @@ func fillIn(template string, f facts) (m message, err *Error) {
 	return m, err
 }
 
-func fill(template string, f facts) ([]byte, *Error) {
+func fill(template string, f inputs) ([]byte, *Error) {
 	if template == "" {
 		return nil, nil
 	}
@@ -131,7 +138,7 @@ func fill(template string, f facts) ([]byte, *Error) {
 			}
 			text, ok := signedField(f.Body, strings.TrimPrefix(name, "json:"))
 			if !ok {
-				return nil, fail(BodyNotSigned, "the body is no JSON in which every field that is signed stands exactly once")
+				return nil, fail(BodyNotSigned, "the body must be JSON in which each signed field occurs exactly once")
 			}
 			out = append(out, text...)
 		}
@@ -140,8 +147,8 @@ func fill(template string, f facts) ([]byte, *Error) {
 	return out, nil
 }
 
-// signedHeader reads a header that a signature covers. It may not hold the literal that parts it from what follows: bytes could be
-// moved between the two under the same signature.
+// signedHeader returns a header that a signature covers. It must not contain the literal that separates it from the
+// next part: bytes could be moved between the two under the same signature.
 func signedHeader(r Request, header, rest string) (string, *Error) {
 	text, present, err := r.single(header)
 	if err != nil {
@@ -149,38 +156,38 @@ func signedHeader(r Request, header, rest string) (string, *Error) {
 	}
 	joiner, _, _ := strings.Cut(rest, "{")
 	if !present || unusable(text, MaxDeliveryID) != "" || joiner != "" && strings.Contains(text, joiner) {
-		return "", fail(SignatureMalformed, "the signature covers "+header+", and there is none that can be read")
+		return "", fail(SignatureMalformed, "the signature covers the header "+header+", which is absent or not usable")
 	}
 	return text, nil
 }
 
-// plainEscapes undoes the percent-encoding of the characters that HubSpot lists ("Validate the v3 request signature"), and of no
-// other.
+// plainEscapes decodes the percent-encoding of exactly the characters that HubSpot lists ("Validate the v3 request
+// signature").
 func plainEscapes(url string) string {
-	return strings.NewReplacer("%3A", ":", "%2F", "/", "%3F", "?", "%40", "@", "%21", "!", "%24", "$", "%27", "'", "%28", "(", "%29", ")",
-		"%2A", "*", "%2C", ",", "%3B", ";").Replace(url)
+	return strings.NewReplacer("%3A", ":", "%2F", "/", "%3F", "?", "%40", "@", "%21", "!", "%24", "$", "%27", "'",
+		"%28", "(", "%29", ")", "%2A", "*", "%2C", ",", "%3B", ";").Replace(url)
 }
 
-// checkTemplate says what is wrong with a template of a tenant's own, or "".
+// checkTemplate returns what is wrong with a tenant's own template, or "".
 func checkTemplate(template string) string {
 	if len(template) > 128 {
 		return "is longer than 128 bytes"
 	}
 	if strings.Count(template, bodyPart) != 1 {
-		return "must hold {body} exactly once, or the body would not be covered"
+		return "must contain {body} exactly once, otherwise the body is not covered"
 	}
 	rest := template
 	for _, part := range []string{idPart, timestampPart, methodPart, urlPart, bodyPart} {
 		if strings.Count(template, part) > 1 {
-			return "holds " + part + " more than once"
+			return "contains " + part + " more than once"
 		}
 		rest = strings.ReplaceAll(rest, part, "")
 	}
 	if strings.ContainsAny(rest, "{}") {
-		return "knows only {id}, {timestamp}, {method}, {url} and {body}"
+		return "must contain no placeholders other than {id}, {timestamp}, {method}, {url} and {body}"
 	}
 	if !printable(strings.ReplaceAll(rest, "\n", "")) {
-		return "may hold printable ASCII and line feeds only"
+		return "must contain only printable ASCII and line feeds"
 	}
 	return ""
 }

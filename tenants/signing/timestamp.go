@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// A timestamp has at most this many digits: seconds until the year 5138, milliseconds likewise. One digit more and
-// milliseconds would pass for seconds.
+// Upper bounds of a timestamp's digits, which last until the year 5138. With one digit more, milliseconds could pass
+// for seconds.
 const (
 	maxSecondDigits = 11
 	maxMilliDigits  = 14
 )
 
-// set says whether the scheme has a timestamp.
+// set reports whether the scheme has a timestamp.
 func (t Timestamp) set() bool { return t.Header != "" || t.Field != "" }
 
-// parse reads a timestamp. It never gives the zero time, which stands for none.
+// parse parses a timestamp. It never returns the zero time, which stands for none.
 func (t Timestamp) parse(text string) (time.Time, *Error) {
 	if text == "" {
 		return time.Time{}, fail(TimestampMissing, t.name()+" is empty")
@@ -23,14 +23,14 @@ func (t Timestamp) parse(text string) (time.Time, *Error) {
 	if t.Unit == RFC3339 {
 		at, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil || len(text) > 35 || at.Unix() < 0 {
-			return time.Time{}, fail(TimestampMalformed, t.name()+" is not a date and time of RFC 3339 since 1970")
+			return time.Time{}, fail(TimestampMalformed, t.name()+" is not an RFC 3339 date and time since 1970")
 		}
 		return at, nil
 	}
 	return t.parseUnix(text)
 }
 
-// parseUnix reads ASCII decimal digits and nothing else, no leading zero, so that one instant has one text.
+// parseUnix accepts only ASCII decimal digits without a leading zero, so each time has one text.
 func (t Timestamp) parseUnix(text string) (time.Time, *Error) {
 	digits := maxSecondDigits
 	if t.Unit == Milliseconds {
@@ -57,8 +57,8 @@ func (t Timestamp) parseUnix(text string) (time.Time, *Error) {
 	return time.Unix(n, 0), nil
 }
 
-// check holds a timestamp to the tolerance, both ways. The clock is cut to the timestamp's unit first, so that a request
-// exactly as old as the tolerance passes whatever the fraction of a second.
+// check refuses a timestamp outside the tolerance, in either direction. The clock is truncated to the timestamp's
+// unit first, so a request exactly as old as the tolerance passes whatever the fraction of a second.
 func (t Timestamp) check(signed, now time.Time, tolerance time.Duration) *Error {
 	if tolerance <= 0 {
 		tolerance = t.Tolerance
@@ -72,15 +72,15 @@ func (t Timestamp) check(signed, now time.Time, tolerance time.Duration) *Error 
 	if skew <= tolerance && skew >= -tolerance {
 		return nil
 	}
-	e := fail(TimestampOutOfRange, "signed too long ago; allowed are "+tolerance.String())
+	e := fail(TimestampOutOfRange, "the request was signed too long ago; the tolerance is "+tolerance.String())
 	if skew < 0 {
-		e.Detail = "signed ahead of this clock; allowed are " + tolerance.String()
+		e.Detail = "the request was signed in the future of this clock; the tolerance is " + tolerance.String()
 	}
 	e.Skew = skew
 	return e
 }
 
-// text writes an instant as the scheme's timestamp.
+// text formats a time in the scheme's unit.
 func (t Timestamp) text(now time.Time) string {
 	switch t.Unit {
 	case Milliseconds:
@@ -98,7 +98,7 @@ func (t Timestamp) unit() string {
 	return "seconds"
 }
 
-// name is what an error calls it.
+// name returns the timestamp's place for an error.
 func (t Timestamp) name() string {
 	switch {
 	case t.Field != "":

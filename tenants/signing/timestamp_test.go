@@ -9,8 +9,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// stamped gives a Slack request whose signature covers the timestamp as written, whatever it is: only the
-// timestamp's own rules stand in its way.
+// stamped returns a Slack request whose signature covers the timestamp exactly as written, so only the timestamp's
+// own rules can refuse it.
 func stamped(t testing.TB, text string) signing.Request {
 	t.Helper()
 	s := scheme(t, "slack")
@@ -24,7 +24,7 @@ func stamped(t testing.TB, text string) signing.Request {
 func TestTimestampThatIsNoPlainDecimalIsRefusedThoughSigned(t *testing.T) {
 	s := scheme(t, "slack")
 	if got := verify(t, s, stamped(t, "1700000000"), signing.Options{}); got != "" {
-		t.Fatalf("the plain one is refused: %s", got)
+		t.Fatalf("the plain timestamp is refused: %s", got)
 	}
 	for text, want := range map[string]string{
 		"":                         signing.TimestampMissing,
@@ -78,7 +78,7 @@ func TestTimestampIsHeldToTheToleranceOnBothSides(t *testing.T) {
 			{301 * time.Second, 0, true},
 			{-300 * time.Second, 0, false},
 			{-301 * time.Second, 0, true},
-			{300 * time.Second, -time.Hour, false}, // a tolerance below zero is none set
+			{300 * time.Second, -time.Hour, false}, // a negative tolerance counts as unset
 			{301 * time.Second, -time.Hour, true},
 			{60 * time.Second, time.Minute, false},
 			{61 * time.Second, time.Minute, true},
@@ -100,12 +100,12 @@ func TestTimestampIsHeldToTheToleranceOnBothSides(t *testing.T) {
 	}
 }
 
-// An age is reported only of a request that is authentic otherwise: a wrong secret says mismatch at any age.
+// An age is reported only for an otherwise authentic request: a wrong secret means mismatch at any age.
 func TestStaleRequestUnderAWrongSecretIsAMismatch(t *testing.T) {
 	s := scheme(t, "stripe")
 	_, err := s.Verify(signed(t, s, "{}"), []signing.Secret{secret(t, s, 1)}, clock.Add(time.Hour), signing.Options{})
 	if got := code(t, err); got != signing.SignatureMismatch {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want %q", got, signing.SignatureMismatch)
 	}
 }
 
@@ -121,11 +121,11 @@ func TestMillisecondTimestampsAreHeldToTheMillisecond(t *testing.T) {
 	keys := []signing.Secret{secret(t, s, 0)}
 	v, err := s.Verify(r, keys, clock.Add(5*time.Minute), signing.Options{})
 	if err != nil || !v.Timestamp.Equal(clock) {
-		t.Errorf("at the tolerance: %v, %v", v.Timestamp, err)
+		t.Errorf("at the tolerance: got %v, %v; want %v", v.Timestamp, err, clock)
 	}
 	_, err = s.Verify(r, keys, clock.Add(5*time.Minute+time.Millisecond), signing.Options{})
 	if got := code(t, err); got != signing.TimestampOutOfRange {
-		t.Errorf("a millisecond over: %q", got)
+		t.Errorf("a millisecond over: got %q, want %q", got, signing.TimestampOutOfRange)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestTimestampOfRFC3339(t *testing.T) {
 		"2023-11-14T22:08:19Z":        signing.TimestampOutOfRange,
 		"2023-11-14T22:18:21Z":        signing.TimestampOutOfRange,
 		"1970-01-01T00:00:00Z":        signing.TimestampOutOfRange,
-		"0001-01-01T00:00:00Z":        signing.TimestampMalformed, // Go's zero time must not pass for no timestamp
+		"0001-01-01T00:00:00Z":        signing.TimestampMalformed, // Go's zero time must not count as no timestamp
 		"1969-12-31T23:59:59Z":        signing.TimestampMalformed,
 		"2023-11-14 22:13:20Z":        signing.TimestampMalformed,
 		"2023-11-14T22:13:20":         signing.TimestampMalformed,

@@ -6,36 +6,37 @@ import (
 	"time"
 )
 
-// Options are a source's choices, and what it takes to verify that is not in the request.
+// Options are a source's choices, and other inputs to verification that are not in the request.
 type Options struct {
-	// Tolerance is how far a timestamp may be from the clock; zero or less: the scheme's own. It cannot be turned off.
+	// Tolerance is the largest distance of a timestamp from the clock; zero or less means the scheme's own. It cannot
+	// be disabled.
 	Tolerance time.Duration
-	// AllowLegacy accepts the scheme's deprecated signatures where the proper one is absent.
+	// AllowLegacy accepts the scheme's deprecated signatures if the current one is absent.
 	AllowLegacy bool
-	// Certificate is the one at CertificateURL, verified up to a root; nil with a scheme that signs with none.
+	// Certificate is the one at CertificateURL, verified up to a root; nil for a scheme without certificates.
 	Certificate *x509.Certificate
 }
 
-// Verified is what may be believed of a request. With the scheme "none" it is only what the request says.
+// Verified is the trusted content of a request. With the scheme "none" it is only what the request claims.
 type Verified struct {
 	Scheme string
-	Secret int // index of the secret that matched, -1 with the scheme "none"
-	// Timestamp is when the provider signed; zero where the scheme signs no time.
+	Secret int // index of the matching secret, -1 with the scheme "none"
+	// Timestamp is the time of signing; zero if the scheme signs no time.
 	Timestamp time.Time
-	// DeliveryID, Type and Attempt (counted from 1) are empty where the request has none that is usable.
+	// DeliveryID, Type and Attempt (counted from 1) are empty if the request has no usable value.
 	DeliveryID, Type string
 	Attempt          int
-	// IDSigned says that DeliveryID is covered by the signature. Where not, it may be new on a replayed request.
+	// IDSigned says that the signature covers DeliveryID. If false, a replayed request can carry a new one.
 	IDSigned bool
 	// Legacy says that a deprecated signature was accepted.
 	Legacy bool
-	// Notes say what was there and left out, and why, in words without the request's own.
+	// Notes say which values were present but ignored, and why, without quoting the request.
 	Notes []string
 }
 
-// Verify checks the request against every secret. The order of secrets does not matter; empty ones are passed over.
-// The error is an [*Error]. A timestamp's age is weighed only once the signature has passed, so that
-// timestamp_out_of_tolerance always means that the secret is right.
+// Verify checks the request against every secret, in any order; empty ones are ignored. The error is an [*Error]. The
+// timestamp's age is checked only after the signature, so timestamp_out_of_tolerance always means that the secret is
+// right.
 func (s Scheme) Verify(r Request, secrets []Secret, now time.Time, o Options) (Verified, error) {
 	v := Verified{Scheme: s.Name, Secret: -1}
 	if s.None() {
@@ -46,18 +47,19 @@ func (s Scheme) Verify(r Request, secrets []Secret, now time.Time, o Options) (V
 		return Verified{}, err
 	}
 	if !hasKey(secrets) {
-		return Verified{}, fail(NoSecret, "there is no secret to verify with")
+		return Verified{}, fail(NoSecret, "a secret is needed to verify")
 	}
-	sets, legacy, err := s.offered(r, o.AllowLegacy)
+	sets, legacy, err := s.collect(r, o.AllowLegacy)
 	if err != nil {
 		return Verified{}, err
 	}
 	if s.answerable(r.Body) {
-		return Verified{}, fail(SignatureMismatch, "a body like this could be a handshake's answer, which anybody may ask for")
+		return Verified{}, fail(SignatureMismatch,
+			"a body like this could come from a handshake, whose answer anyone can request")
 	}
 	var signed time.Time
 	for _, c := range sets {
-		if v.Secret, signed, err = s.judge(r, c, secrets, now, o); err == nil {
+		if v.Secret, signed, err = s.verifySet(r, c, secrets, now, o); err == nil {
 			break
 		}
 	}
@@ -75,9 +77,11 @@ func (s Scheme) Verify(r Request, secrets []Secret, now time.Time, o Options) (V
 	return v, nil
 }
 
-// judge compares one set of signatures, and gives the index of the secret that made one of them and when that was.
-func (s *Scheme) judge(r Request, c candidates, secrets []Secret, now time.Time, o Options) (found int, signed time.Time, err *Error) {
-	f := facts{Request: r, digest: s.Digest}
+// verifySet verifies one set of signatures, and returns the index of the secret that made one of them and the time of
+// signing.
+func (s *Scheme) verifySet(r Request, c candidates, secrets []Secret, now time.Time, o Options) (found int,
+	signed time.Time, err *Error) {
+	f := inputs{Request: r, digest: s.Digest}
 	template := s.Signed
 	if c.mark.Signed != "" {
 		template = c.mark.Signed
@@ -97,7 +101,7 @@ func (s *Scheme) judge(r Request, c candidates, secrets []Secret, now time.Time,
 	return found, signed, err
 }
 
-// timestamp reads the timestamp, as text for the signature and as an instant.
+// timestamp returns the timestamp, as text for the signature and as a time.
 func (s *Scheme) timestamp(r Request, c candidates) (text string, signed time.Time, err *Error) {
 	t := s.Timestamp
 	present := c.stamps == 1
@@ -106,7 +110,7 @@ func (s *Scheme) timestamp(r Request, c candidates) (text string, signed time.Ti
 	case t.Field != "":
 		var ok bool
 		if text, ok = signedField(r.Body, t.Field); !ok {
-			return "", time.Time{}, fail(TimestampMissing, "the body is no JSON with exactly one field "+t.Field)
+			return "", time.Time{}, fail(TimestampMissing, "the body must be JSON with exactly one field "+t.Field)
 		}
 		present = text != ""
 	case t.Prefix == "":
@@ -115,13 +119,13 @@ func (s *Scheme) timestamp(r Request, c candidates) (text string, signed time.Ti
 		}
 	}
 	if !present {
-		return "", time.Time{}, fail(TimestampMissing, "there is no "+t.name())
+		return "", time.Time{}, fail(TimestampMissing, "the request has no "+t.name())
 	}
 	signed, err = t.parse(text)
 	return text, signed, err
 }
 
-// signedID reads the delivery id where the template covers it.
+// signedID returns the delivery id if the template covers it.
 func (s *Scheme) signedID(r Request, template string) (string, *Error) {
 	if !strings.Contains(template, idPart) {
 		return "", nil
@@ -131,16 +135,17 @@ func (s *Scheme) signedID(r Request, template string) (string, *Error) {
 		return "", err
 	}
 	if !present {
-		return "", fail(DeliveryIDMissing, "there is no "+s.ID[0].Header+" header")
+		return "", fail(DeliveryIDMissing, "the request has no header "+s.ID[0].Header)
 	}
 	if reason := unusable(id, MaxDeliveryID); reason != "" {
 		return "", fail(DeliveryIDMissing, s.ID[0].Header+" "+reason)
 	}
-	// With the joiner in it, bytes could be moved between id, timestamp and body under the same signature
+	// If the id contained the separator, bytes could be moved between id, timestamp and body under the same signature
 	// (Standard Webhooks, "Signature scheme").
 	_, after, _ := strings.Cut(template, idPart)
 	if joiner, _, _ := strings.Cut(after, "{"); joiner != "" && strings.Contains(id, joiner) {
-		return "", fail(DeliveryIDMissing, s.ID[0].Header+` holds "`+joiner+`", which parts it from what follows`)
+		return "", fail(DeliveryIDMissing, s.ID[0].Header+` contains "`+
+			joiner+`", which separates it from the next part`)
 	}
 	return id, nil
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Each condition on each state of a row, for each action, alone and between two others, by Write and by WriteEach.
+// conditionCases try each condition on each state of a row, for each action, alone and between two others, by Write
+// and by WriteEach.
 var conditionCases = map[string]func(*tableCase){
 	"conditions hold or refuse": func(c *tableCase) {
 		for _, s := range states {
@@ -27,7 +28,7 @@ var conditionCases = map[string]func(*tableCase){
 type state struct {
 	name       string
 	conditions []expectation
-	there      bool
+	exists     bool
 	make       func(c *tableCase, k tenants.Key)
 }
 
@@ -37,9 +38,9 @@ type expectation struct {
 	holds bool
 }
 
-// states are those that a row can be in. Where it is there its version is 3 and its body "old".
+// states are the states of a row. If it exists, its version is 3 and its body "old".
 var states = []state{
-	{"never there", gone, false, func(*tableCase, tenants.Key) {}},
+	{"never put", gone, false, func(*tableCase, tenants.Key) {}},
 	{"deleted", gone, false, func(c *tableCase, k tenants.Key) {
 		makeVersion3(c, k)
 		c.write(tenants.Delete(k, tenants.At(3)))
@@ -70,33 +71,24 @@ func makeVersion3(c *tableCase, k tenants.Key) {
 	c.write(tenants.Put(k, []byte("2"), time.Now().Add(time.Hour), tenants.At(1)))
 	c.write(tenants.Put(k, []byte("old"), time.Time{}, tenants.At(2)))
 	if v := c.get(k).Version; v != 3 {
-		c.Fatalf("%v has version %d after three puts", k, v)
+		c.Fatalf("%v has version %d after three puts, want 3", k, v)
 	}
 }
 
 func testCondition(c *tableCase, s state, e expectation, action tenants.Action, each bool, kind tenants.Kind) {
 	name := fmt.Sprintf("%s, %s, action %d, each %v, kind %s", s.name, e.name, action, each, kind)
-	outer := c.T
-	defer func() {
-		if c.Failed() && !outer.Failed() {
-			outer.Log(name)
-		}
-	}()
 	c.Helper()
 	base := fmt.Sprintf("%s/%s/%d/%v/", s.name, e.name, action, each)
 	k, first, last := c.key(kind, base+"k"), c.key(kind, base+"first"), c.key(kind, base+"last")
 	s.make(c, k)
 
-	op := tenants.Check(k, e.cond)
-	switch action {
-	case tenants.ActionPut:
-		op = tenants.Put(k, []byte("new"), time.Time{}, e.cond)
-	case tenants.ActionDelete:
-		op = tenants.Delete(k, e.cond)
-	}
 	ops := []tenants.Op{
 		tenants.Put(first, []byte("f"), time.Time{}, tenants.Absent()),
-		op,
+		map[tenants.Action]tenants.Op{
+			tenants.ActionPut:    tenants.Put(k, []byte("new"), time.Time{}, e.cond),
+			tenants.ActionDelete: tenants.Delete(k, e.cond),
+			tenants.ActionCheck:  tenants.Check(k, e.cond),
+		}[action],
 		tenants.Put(last, []byte("l"), time.Time{}, tenants.Absent()),
 	}
 	var err error
@@ -104,7 +96,7 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 		var done int
 		done, err = c.table.WriteEach(c.ctx, ops...)
 		if e.holds && done != 3 || !e.holds && done != 1 {
-			c.Errorf("%s: %d done", name, done)
+			c.Errorf("%s: %d ops done", name, done)
 		}
 	} else {
 		err = c.table.Write(c.ctx, ops...)
@@ -117,11 +109,7 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 			c.missing(first)
 		}
 		c.missing(last)
-		if s.there {
-			c.holds(k, "old")
-		} else {
-			c.missing(k)
-		}
+		c.unchanged(s, k)
 		return
 	}
 	if err != nil {
@@ -130,22 +118,30 @@ func testCondition(c *tableCase, s state, e expectation, action tenants.Action, 
 	}
 	c.holds(first, "f")
 	c.holds(last, "l")
-	switch {
-	case action == tenants.ActionDelete:
+	switch action {
+	case tenants.ActionDelete:
 		c.missing(k)
-	case action == tenants.ActionCheck && s.there:
-		c.holds(k, "old")
-		if v := c.get(k).Version; v != 3 {
-			c.Errorf("%s: a check made version %d", name, v)
-		}
-	case action == tenants.ActionCheck:
-		c.missing(k)
+	case tenants.ActionCheck:
+		c.unchanged(s, k)
 	default:
 		c.holds(k, "new")
 		v := c.get(k).Version
 		at, isAt := e.cond.Version()
-		if e.cond.IsAbsent() && v != 1 || isAt && v != at+1 || s.there && v <= 3 || v < 1 {
-			c.Errorf("%s: the put made version %d", name, v)
+		if e.cond.IsAbsent() && v != 1 || isAt && v != at+1 || s.exists && v <= 3 || v < 1 {
+			c.Errorf("%s: the put made version %d, want the next one", name, v)
 		}
+	}
+}
+
+// unchanged expects the row to be as the state made it.
+func (c *tableCase) unchanged(s state, k tenants.Key) {
+	c.Helper()
+	if !s.exists {
+		c.missing(k)
+		return
+	}
+	c.holds(k, "old")
+	if v := c.get(k).Version; v != 3 {
+		c.Errorf("%v has version %d, want 3 as before", k, v)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// race runs f n times at once and returns which of them got no error. The others must have been refused.
+// race calls f n times concurrently and returns which calls got no error. The others must have been refused.
 func race(c *tableCase, n int, f func(i int) error) (wins []int) {
 	var (
 		mu    sync.Mutex
@@ -26,7 +26,7 @@ func race(c *tableCase, n int, f func(i int) error) (wins []int) {
 			if err == nil {
 				wins = append(wins, i)
 			} else if _, ok := errors.AsType[*tenants.RefusedError](err); !ok {
-				c.Errorf("racer %d: %v", i, err)
+				c.Errorf("call %d: got %v, want a RefusedError", i, err)
 			}
 		})
 	}
@@ -35,7 +35,7 @@ func race(c *tableCase, n int, f func(i int) error) (wins []int) {
 	return wins
 }
 
-// Several callers at the same rows.
+// contentionCases have several callers at the same rows.
 var contentionCases = map[string]func(*tableCase){
 	"of many that want a row absent one wins": func(c *tableCase) {
 		for round := range 10 {
@@ -44,7 +44,7 @@ var contentionCases = map[string]func(*tableCase){
 				return c.table.Write(c.ctx, tenants.Put(k, fmt.Append(nil, i), time.Time{}, tenants.Absent()))
 			})
 			if len(wins) != 1 {
-				c.Fatalf("winners %v", wins)
+				c.Fatalf("got winners %v, want one", wins)
 			}
 			c.holds(k, fmt.Sprint(wins[0]))
 		}
@@ -62,7 +62,7 @@ var contentionCases = map[string]func(*tableCase){
 				return c.table.Write(c.ctx, op)
 			})
 			if len(wins) != 1 || c.get(k).Version != v+1 {
-				c.Fatalf("winners %v, version %d", wins, c.get(k).Version)
+				c.Fatalf("got winners %v and version %d, want one and %d", wins, c.get(k).Version, v+1)
 			}
 			c.holds(k, fmt.Sprint(wins[0]))
 		}
@@ -101,14 +101,14 @@ var contentionCases = map[string]func(*tableCase){
 			puts += row.Version - 1
 		}
 		if sum != accounts*each || puts != 4*rounds*2 {
-			c.Errorf("the sum is %d after %d puts, want %d after %d", sum, puts, accounts*each, 4*rounds*2)
+			c.Errorf("got the sum %d after %d puts, want %d after %d", sum, puts, accounts*each, 4*rounds*2)
 		}
 	},
 	"writers that race for a sequence leave it dense": func(c *tableCase) {
 		const total, step = 120, 7
 		var (
 			mu    sync.Mutex
-			owned = map[string]string{} // which writer was told that it wrote a sort
+			owned = map[string]string{} // the writer that was told it wrote a sort
 			wg    sync.WaitGroup
 		)
 		for w := range 4 {
@@ -124,7 +124,8 @@ var contentionCases = map[string]func(*tableCase){
 					}
 					var ops []tenants.Op
 					for i := tail + 1; i <= tail+step; i++ {
-						ops = append(ops, tenants.Put(c.key("log/a", fmt.Sprintf("%06d", i)), []byte(me), time.Time{}, tenants.Absent()))
+						ops = append(ops, tenants.Put(c.key("log/a", fmt.Sprintf("%06d", i)), []byte(me), time.Time{},
+							tenants.Absent()))
 					}
 					done, err := c.table.WriteEach(c.ctx, ops...)
 					if err != nil {
@@ -144,11 +145,11 @@ var contentionCases = map[string]func(*tableCase){
 		wg.Wait()
 		rows := c.query(tenants.Range{Kind: "log/a", Limit: 1000})
 		if len(rows) < total || len(rows) != len(owned) {
-			c.Errorf("%d rows, of which %d were reported", len(rows), len(owned))
+			c.Errorf("got %d rows, of which %d were reported as written", len(rows), len(owned))
 		}
 		for i, r := range rows {
 			if r.Sort != fmt.Sprintf("%06d", i+1) || owned[r.Sort] != string(r.Body) {
-				c.Fatalf("row %d is %s by %s, reported to %q", i, r.Sort, r.Body, owned[r.Sort])
+				c.Fatalf("row %d is %s by %s, but reported as written by %q", i, r.Sort, r.Body, owned[r.Sort])
 			}
 		}
 	},

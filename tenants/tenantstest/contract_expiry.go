@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// A row past its expiry does not exist, whether or not the engine has removed it.
+// expiryCases are about rows past their expiry, which do not exist, whether or not the engine has removed them.
 var expiryCases = map[string]func(*tableCase){
 	"an expiry comes back, rounded up to the second": func(c *tableCase) {
 		whole := time.Now().Add(time.Hour).Truncate(time.Second)
@@ -38,7 +38,7 @@ var expiryCases = map[string]func(*tableCase){
 			}
 		}
 		if rows := c.query(tenants.Range{Kind: "log/a", Limit: 10}); len(rows) != 0 {
-			c.Errorf("queried %d expired rows", len(rows))
+			c.Errorf("a query returned %d expired rows, want none", len(rows))
 		}
 	},
 	"expired rows do not use up a query's limit": func(c *tableCase) {
@@ -56,11 +56,12 @@ var expiryCases = map[string]func(*tableCase){
 			c.Errorf("got %q, want %q", got, want[:7])
 		}
 		slices.Reverse(want)
-		if got := sortsOf(c.query(tenants.Range{Kind: "log/a", Limit: 7, Backward: true})); !slices.Equal(got, want[:7]) {
+		if got := sortsOf(c.query(tenants.Range{Kind: "log/a", Limit: 7, Backward: true})); !slices.Equal(got,
+			want[:7]) {
 			c.Errorf("backward: got %q, want %q", got, want[:7])
 		}
 		if got := c.query(tenants.Range{Kind: "log/a", Limit: 1000}); len(got) != 20 {
-			c.Errorf("%d rows, want 20", len(got))
+			c.Errorf("got %d rows, want 20", len(got))
 		}
 	},
 	"a put replaces the expiry": func(c *tableCase) {
@@ -68,7 +69,7 @@ var expiryCases = map[string]func(*tableCase){
 		c.write(tenants.Put(k, []byte("1"), time.Now().Add(time.Hour), tenants.Absent()))
 		c.write(tenants.Put(k, []byte("2"), time.Time{}, tenants.At(1)))
 		if row := c.get(k); !row.Expires.IsZero() {
-			c.Errorf("expires %v", row.Expires)
+			c.Errorf("got the expiry %v, want none", row.Expires)
 		}
 		c.write(tenants.Put(k, []byte("3"), time.Now().Add(-time.Hour), tenants.At(2)))
 		c.missing(k)
@@ -83,14 +84,14 @@ var expiryCases = map[string]func(*tableCase){
 				return c.table.Write(c.ctx, tenants.Put(k, fmt.Append(nil, i), time.Time{}, tenants.Absent()))
 			})
 			if len(wins) != 1 {
-				c.Fatalf("winners %v", wins)
+				c.Fatalf("got winners %v, want one", wins)
 			}
 			c.holds(k, fmt.Sprint(wins[0]))
 		}
 	},
 }
 
-// Cases that wait for an expiry, where waiting takes no time.
+// waitingTableCases wait for an expiry, in a bubble where that takes no time.
 var waitingTableCases = map[string]func(*tableCase){
 	"a row lives up to its expiry and not past it": func(c *tableCase) {
 		k := c.key("log/a", "1")
@@ -102,13 +103,13 @@ var waitingTableCases = map[string]func(*tableCase){
 		time.Sleep(2 * time.Millisecond)
 		c.missing(k)
 		if rows := c.query(tenants.Range{Kind: "log/a", Limit: 1}); len(rows) != 0 {
-			c.Error("a query shows it")
+			c.Error("a query returns the expired row")
 		}
 		c.refused(c.table.Write(c.ctx, tenants.Check(k, tenants.At(1))), 0)
 		c.write(tenants.Put(k, []byte("again"), time.Time{}, tenants.Absent()))
 		c.holds(k, "again")
 		if v := c.get(k).Version; v != 1 {
-			c.Errorf("version %d", v)
+			c.Errorf("got version %d, want 1", v)
 		}
 		time.Sleep(48 * time.Hour)
 		c.holds(k, "again")

@@ -9,22 +9,23 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// FeedHarness is how TestFeed gets at the Feed under test.
+// FeedHarness gives TestFeed access to the Feed under test.
 type FeedHarness struct {
-	// New returns a Table and a Feed of its changes from now on, of which the case is the one consumer.
+	// New returns a Table and a Feed of its future changes, of which the case is the only consumer.
 	New func(t *testing.T) (tenants.Table, tenants.Feed)
 
 	// Bubble is as in TableHarness.
 	Bubble func(t *testing.T, f func(t *testing.T))
 }
 
-// TestFeed holds a Feed to its contract.
+// TestFeed tests that a Feed keeps its contract.
 func TestFeed(t *testing.T, h FeedHarness) {
 	for name, f := range feedCases {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, h.Bubble, func(t *testing.T) {
 				table, feed := h.New(t)
-				f(&feedCase{tableCase: tableCase{T: t, ctx: t.Context(), table: table, tenant: newTenant()}, feed: feed})
+				f(&feedCase{tableCase: tableCase{T: t, ctx: t.Context(), table: table, tenant: newTenant()},
+					feed: feed})
 			})
 		})
 	}
@@ -35,7 +36,7 @@ type feedCase struct {
 	feed tenants.Feed
 }
 
-// await takes changes, done with each batch, until enough says so of all that were seen so far.
+// await receives changes and is done with each batch, until enough returns true for all changes seen so far.
 func (c *feedCase) await(max int, enough func(map[tenants.Key]tenants.Change) bool) {
 	c.Helper()
 	ctx, cancel := context.WithTimeout(c.ctx, time.Minute)
@@ -44,14 +45,14 @@ func (c *feedCase) await(max int, enough func(map[tenants.Key]tenants.Change) bo
 	for !enough(seen) {
 		changes, done, err := c.feed.Next(ctx, max)
 		if err != nil {
-			c.Fatalf("Next: %v, having seen %d rows", err, len(seen))
+			c.Fatalf("Next: %v, after %d rows", err, len(seen))
 		}
 		if len(changes) < 1 || len(changes) > max {
-			c.Fatalf("%d changes, at most %d were asked for", len(changes), max)
+			c.Fatalf("got %d changes, want 1 to %d", len(changes), max)
 		}
 		for _, ch := range changes {
 			if ch.Deleted && (ch.Row.Body != nil || ch.Row.Version != 0) {
-				c.Errorf("a deleted row has more than a key: %+v", ch)
+				c.Errorf("got the deleted row %+v, want only its key", ch)
 			}
 			if ch.Row.Tenant == c.tenant {
 				seen[ch.Row.Key] = ch
@@ -63,6 +64,7 @@ func (c *feedCase) await(max int, enough func(map[tenants.Key]tenants.Change) bo
 	}
 }
 
+// feedCases are the cases of TestFeed.
 var feedCases = map[string]func(*feedCase){
 	"every row that was written comes, in batches": func(c *feedCase) {
 		want := map[tenants.Key]string{}
@@ -134,11 +136,11 @@ var feedCases = map[string]func(*feedCase){
 			_, done, err := c.feed.Next(ctx, 10)
 			if err != nil {
 				if tenants.KindOf(err) != tenants.Unavailable {
-					c.Errorf("error %v", err)
+					c.Errorf("got error %v, want kind Unavailable", err)
 				}
 				return
 			}
-			if err := done(c.ctx); err != nil { // somebody else's changes, on a shared table
+			if err := done(c.ctx); err != nil { // changes of others, on a shared table
 				c.Fatal(err)
 			}
 		}

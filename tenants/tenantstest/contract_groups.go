@@ -9,7 +9,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Order within a group, and deduplication.
+// groupCases are about order within a group, and deduplication.
 var groupCases = map[string]func(*queueCase){
 	"a group comes in the order of Send": func(c *queueCase) {
 		a, b := numbered("a", 25), numbered("b", 25)
@@ -21,7 +21,7 @@ var groupCases = map[string]func(*queueCase){
 			got[r.Group] = append(got[r.Group], string(r.Body))
 		}
 		if !slices.Equal(got["a"], a) || !slices.Equal(got["b"], b) {
-			c.Errorf("received %q", got)
+			c.Errorf("received %q, want each group in order", got)
 		}
 	},
 	"a group is blocked while one of it is held, and others are not": func(c *queueCase) {
@@ -50,17 +50,17 @@ var groupCases = map[string]func(*queueCase){
 		start := time.Now()
 		c.done(held...)
 		if rs := <-got; !slices.Equal(bodiesOf(rs), []string{"2"}) || time.Since(start) > patience/2 {
-			c.Errorf("received %q after %v", bodiesOf(rs), time.Since(start))
+			c.Errorf("received %q after %v, want 2 at once", bodiesOf(rs), time.Since(start))
 		}
 	},
 	"what is released or lapses keeps its place": func(c *queueCase) {
 		c.send(in("g", "1", "2", "3")...)
 		c.release(0, c.gets(1, "1")...)
 		if r := c.gets(1, "1")[0]; r.Receives != 2 {
-			c.Errorf("received %d times, want 2", r.Receives)
+			c.Errorf("got Receives %d, want 2", r.Receives)
 		}
 		if rs := c.receive(1, 3*c.Visibility); !slices.Equal(bodiesOf(rs), []string{"1"}) {
-			c.Fatalf("received %q", bodiesOf(rs))
+			c.Fatalf("received %q, want 1", bodiesOf(rs))
 		} else {
 			c.done(rs...)
 		}
@@ -75,12 +75,12 @@ var groupCases = map[string]func(*queueCase){
 		c.done(c.gets(10, "x")...)
 		rs := c.receive(1, patience)
 		if took := time.Since(start); len(rs) != 1 || took < later-time.Second/2 {
-			c.Errorf("%q came after %v", bodiesOf(rs), took)
+			c.Errorf("received %q after %v, want one after %v", bodiesOf(rs), took, later)
 		}
 		c.done(rs...)
 		c.takes("2", "3")
 	},
-	"a group goes on behind its dead letters": func(c *queueCase) {
+	"a group goes on after its dead letters": func(c *queueCase) {
 		c.send(in("g", "poison 1", "poison 2", "next")...)
 		for _, poison := range []string{"poison 1", "poison 2"} {
 			for range c.MaxReceives {
@@ -101,7 +101,7 @@ var groupCases = map[string]func(*queueCase){
 		c.send(ms...)
 		var (
 			mu   sync.Mutex
-			held = map[string]int{} // by whom, from 1
+			held = map[string]int{} // holder, counted from 1
 			got  = map[string][]string{}
 			left = groups * each
 			wg   sync.WaitGroup
@@ -117,13 +117,13 @@ var groupCases = map[string]func(*queueCase){
 					mu.Lock()
 					for _, r := range rs {
 						if by := held[r.Group]; by != 0 && by != me {
-							c.Errorf("%d has group %s while %d holds it", me, r.Group, by)
+							c.Errorf("receiver %d got group %s while %d holds it", me, r.Group, by)
 						}
 						held[r.Group] = me
 						got[r.Group] = append(got[r.Group], string(r.Body))
 					}
 					mu.Unlock()
-					time.Sleep(time.Millisecond) // work: another one that is let in is noticed
+					time.Sleep(time.Millisecond) // time in which a second holder would be noticed
 					mu.Lock()
 					for _, r := range rs {
 						held[r.Group] = 0
@@ -144,7 +144,7 @@ var groupCases = map[string]func(*queueCase){
 		wg.Wait()
 		for g, bodies := range got {
 			if !slices.Equal(bodies, numbered("", each)) {
-				c.Errorf("group %s came as %q", g, bodies)
+				c.Errorf("group %s arrived as %q, want it in order", g, bodies)
 			}
 		}
 	},
@@ -181,12 +181,12 @@ var groupCases = map[string]func(*queueCase){
 			got[r.Group] = string(r.Body)
 		}
 		if got[long+"1"] != "1" || got[long+"2"] != "2" {
-			c.Errorf("received %q", got)
+			c.Errorf("received %q, want a message of each group", got)
 		}
 	},
 }
 
-// Several of a group in one hand.
+// handfulCases receive several messages of a group at once.
 var handfulCases = map[string]func(*queueCase){
 	"a receive returns the oldest of a group": func(c *queueCase) {
 		c.send(in("g", "1", "2", "3")...)
@@ -210,7 +210,7 @@ var handfulCases = map[string]func(*queueCase){
 		rs := c.gets(10, "1", "2", "3")
 		for i, want := range []int{2, 2, 1} {
 			if rs[i].Receives != want {
-				c.Errorf("%s was received %d times, want %d", rs[i].Body, rs[i].Receives, want)
+				c.Errorf("%s: got Receives %d, want %d", rs[i].Body, rs[i].Receives, want)
 			}
 		}
 		c.done(rs[0])
@@ -222,10 +222,10 @@ var handfulCases = map[string]func(*queueCase){
 		c.gets(2, "1", "2")
 		rs := c.receive(10, 3*c.Visibility)
 		if !slices.Equal(bodiesOf(rs), []string{"1", "2", "3"}) {
-			c.Errorf("received %q", bodiesOf(rs))
+			c.Errorf("received %q, want 1, 2, 3", bodiesOf(rs))
 		}
 	},
-	"a group goes on behind several dead letters": func(c *queueCase) {
+	"a group goes on after several dead letters": func(c *queueCase) {
 		poison := []string{"poison 1", "poison 2", "poison 3"}
 		c.send(in("g", append(poison, "next")...)...)
 		for range c.MaxReceives {
@@ -236,7 +236,7 @@ var handfulCases = map[string]func(*queueCase){
 	},
 }
 
-// Order is not promised without groups; delays are.
+// looseCases are about queues without groups, which have delays but no order.
 var looseCases = map[string]func(*queueCase){
 	"a delayed message comes after its delay, and holds nobody up": func(c *queueCase) {
 		start := time.Now()
@@ -253,7 +253,7 @@ var looseCases = map[string]func(*queueCase){
 	},
 }
 
-// Cases that wait for minutes, where waiting takes no time.
+// waitingQueueCases wait for minutes, in a bubble where that takes no time.
 var waitingQueueCases = map[string]func(*queueCase){
 	"a deduplication id counts for five minutes from the first": func(c *queueCase) {
 		m := tenants.Message{Group: "g", Dedupe: "id", Body: []byte("b")}
@@ -275,7 +275,7 @@ var waitingQueueCases = map[string]func(*queueCase){
 		c.send(in("g", "b")...)
 		time.Sleep(100 * time.Hour)
 		if r := c.gets(10, "b")[0]; time.Since(r.Sent).Round(time.Hour) != 100*time.Hour {
-			c.Errorf("sent at %v", r.Sent)
+			c.Errorf("got the time of sending %v, want 100 hours ago", r.Sent)
 		}
 	},
 }

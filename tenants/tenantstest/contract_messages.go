@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// What holds of every queue, with and without groups.
+// messageCases hold for every queue, with and without groups.
 var messageCases = map[string]func(*queueCase){
 	"a message comes as it was sent, once": func(c *queueCase) {
 		m := c.message("body")
@@ -21,10 +21,10 @@ var messageCases = map[string]func(*queueCase){
 		c.send(m)
 		r := c.gets(10, "body")[0]
 		if r.Group != m.Group || r.Receives != 1 || r.Receipt == "" {
-			c.Errorf("received %+v", r)
+			c.Errorf("received %+v, want a first receipt in group %q", r, m.Group)
 		}
 		if r.Sent.Before(before.Add(-time.Second)) || r.Sent.After(time.Now().Add(time.Second)) {
-			c.Errorf("sent at %v, about %v", r.Sent, before)
+			c.Errorf("got the time of sending %v, want about %v", r.Sent, before)
 		}
 		c.done(r)
 		c.getsNone()
@@ -58,7 +58,7 @@ var messageCases = map[string]func(*queueCase){
 		got := bodiesOf(c.drain(33))
 		slices.Sort(got)
 		if !slices.Equal(got, bodies) {
-			c.Errorf("received %q", got)
+			c.Errorf("received %q, want %q", got, bodies)
 		}
 		c.getsNone()
 	},
@@ -69,7 +69,7 @@ var messageCases = map[string]func(*queueCase){
 		c.getsNone()
 		second := c.receive(1, 3*c.Visibility)
 		if len(second) != 1 || second[0].Receives != 2 || second[0].Receipt == first.Receipt {
-			c.Fatalf("received %+v", second)
+			c.Fatalf("received %+v, want a second receipt", second)
 		}
 		c.soon(start, c.Visibility)
 	},
@@ -78,7 +78,7 @@ var messageCases = map[string]func(*queueCase){
 		stale := c.gets(1, "a")
 		fresh := c.receive(1, 3*c.Visibility)
 		if len(fresh) != 1 {
-			c.Fatal("it did not lapse")
+			c.Fatal("the visibility did not lapse")
 		}
 		c.release(0, stale...)
 		c.getsNone()
@@ -93,7 +93,7 @@ var messageCases = map[string]func(*queueCase){
 		c.release(0, c.gets(1, "a")...)
 		again := c.gets(1, "a")
 		if again[0].Receives != 2 {
-			c.Errorf("received %d times", again[0].Receives)
+			c.Errorf("got Receives %d, want 2", again[0].Receives)
 		}
 		start := time.Now()
 		c.release(later, again...)
@@ -110,7 +110,7 @@ var messageCases = map[string]func(*queueCase){
 		c.getsNone()
 		rs, err := c.dead.Receive(c.ctx, 10, patience)
 		if err != nil || len(rs) != 1 || string(rs[0].Body) != "poison" || rs[0].Group != m.Group {
-			c.Fatalf("dead letters: %+v, %v", rs, err)
+			c.Fatalf("got the dead letters %+v, %v; want poison", rs, err)
 		}
 		if err := c.dead.Done(c.ctx, rs...); err != nil {
 			c.Error(err)
@@ -121,7 +121,7 @@ var messageCases = map[string]func(*queueCase){
 		for _, wait := range []time.Duration{0, time.Second} {
 			start := time.Now()
 			if rs := c.receive(10, wait); len(rs) != 0 {
-				c.Errorf("received %q", bodiesOf(rs))
+				c.Errorf("received %q, want none", bodiesOf(rs))
 			}
 			if took := time.Since(start); took < wait || took > wait+patience/2 {
 				c.Errorf("a wait of %v took %v", wait, took)
@@ -141,13 +141,14 @@ var messageCases = map[string]func(*queueCase){
 		}()
 		<-waiting
 		if c.Bubble != nil {
-			time.Sleep(moment) // it certainly waits by now
+			time.Sleep(moment) // it is waiting by now
 		}
 		start := time.Now()
 		c.send(c.message("a"))
 		rs := <-got
-		if took := time.Since(start); len(rs) != 1 || took > patience/2 || c.Bubble != nil && took > 100*time.Millisecond {
-			c.Errorf("%q after %v", bodiesOf(rs), took)
+		if took := time.Since(start); len(rs) != 1 || took > patience/2 ||
+			c.Bubble != nil && took > 100*time.Millisecond {
+			c.Errorf("received %q after %v, want one at once", bodiesOf(rs), took)
 		}
 	},
 	"a receiver that gives up takes no message along": func(c *queueCase) {
@@ -162,11 +163,11 @@ var messageCases = map[string]func(*queueCase){
 		}
 		cancel()
 		if err := <-ended; tenants.KindOf(err) != tenants.Unavailable {
-			c.Errorf("error %v", err)
+			c.Errorf("got error %v, want kind Unavailable", err)
 		}
 		c.send(c.message("a"))
 		if r := c.gets(10, "a"); r[0].Receives != 1 && !c.Abandoned {
-			c.Errorf("received %d times", r[0].Receives)
+			c.Errorf("got Receives %d, want 1", r[0].Receives)
 		}
 	},
 	"a cancelled ctx is unavailable": func(c *queueCase) {
@@ -180,7 +181,7 @@ var messageCases = map[string]func(*queueCase){
 			"Done": c.q.Done(ctx, rs...), "Release": c.q.Release(ctx, 0, rs...),
 		} {
 			if tenants.KindOf(err) != tenants.Unavailable {
-				c.Errorf("%s: %v", name, err)
+				c.Errorf("%s: got %v, want kind Unavailable", name, err)
 			}
 		}
 	},
@@ -226,7 +227,7 @@ var messageCases = map[string]func(*queueCase){
 		wg.Wait()
 		for b, n := range seen {
 			if n != 1 {
-				c.Errorf("%s came %d times", b, n)
+				c.Errorf("%s arrived %d times, want once", b, n)
 			}
 		}
 	},

@@ -9,11 +9,11 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Ranges, directions and limits.
+// queryCases are about ranges, directions and limits.
 var queryCases = map[string]func(*tableCase){
 	"a query of nothing is empty": func(c *tableCase) {
 		if rows := c.query(tenants.Range{Kind: "log/none", Limit: 1000}); len(rows) != 0 {
-			c.Errorf("%d rows", len(rows))
+			c.Errorf("got %d rows, want none", len(rows))
 		}
 	},
 	"every range is what a sorted list would give": func(c *tableCase) {
@@ -57,7 +57,7 @@ var queryCases = map[string]func(*tableCase){
 			}
 			for _, row := range rows {
 				if string(row.Body) != row.Sort {
-					c.Fatalf("%q holds %q", row.Sort, row.Body)
+					c.Fatalf("%q has the body %q, want its sort", row.Sort, row.Body)
 				}
 			}
 		}
@@ -66,21 +66,22 @@ var queryCases = map[string]func(*tableCase){
 		for part := range 10 {
 			var ops []tenants.Op
 			for i := range 100 {
-				ops = append(ops, tenants.Put(c.key("log/a", fmt.Sprintf("%019d", part*100+i)), []byte("b"), time.Time{}, tenants.Absent()))
+				k := c.key("log/a", fmt.Sprintf("%019d", part*100+i))
+				ops = append(ops, tenants.Put(k, []byte("b"), time.Time{}, tenants.Absent()))
 			}
 			c.write(ops...)
 		}
 		for _, backward := range []bool{false, true} {
 			rows := c.query(tenants.Range{Kind: "log/a", Limit: 1000, Backward: backward})
 			if len(rows) != 1000 {
-				c.Fatalf("%d rows", len(rows))
+				c.Fatalf("got %d rows, want 1000", len(rows))
 			}
 			for i, r := range rows {
 				if backward {
 					i = 999 - i
 				}
 				if r.Sort != fmt.Sprintf("%019d", i) {
-					c.Fatalf("row %d is %s", i, r.Sort)
+					c.Fatalf("row %d is %s, want %019d", i, r.Sort, i)
 				}
 			}
 		}
@@ -93,14 +94,17 @@ var queryCases = map[string]func(*tableCase){
 		for i := range 12 {
 			c.put(c.key("log/a", fmt.Sprintf("%02d", i)), string(body))
 		}
-		for _, r := range []tenants.Range{{Kind: "log/a", Limit: 12}, {Kind: "log/a", Limit: 1000, Backward: true}, {Kind: "log/a", After: "00", Limit: 11}} {
+		for _, r := range []tenants.Range{
+			{Kind: "log/a", Limit: 12}, {Kind: "log/a", Limit: 1000, Backward: true},
+			{Kind: "log/a", After: "00", Limit: 11},
+		} {
 			rows := c.query(r)
 			if len(rows) != min(r.Limit, 12) {
-				c.Errorf("%+v: %d rows", r, len(rows))
+				c.Errorf("%+v: got %d rows, want %d", r, len(rows), min(r.Limit, 12))
 			}
 			for _, row := range rows {
 				if string(row.Body) != string(body) {
-					c.Errorf("%s is damaged", row.Sort)
+					c.Errorf("%s has another body than was put", row.Sort)
 				}
 			}
 		}
@@ -109,12 +113,12 @@ var queryCases = map[string]func(*tableCase){
 		for i := range 50 {
 			c.put(c.key("log/a", fmt.Sprintf("%02d", i)), "b")
 			if rows := c.query(tenants.Range{Kind: "log/a", Limit: 1000}); len(rows) != i+1 {
-				c.Fatalf("%d rows after %d writes", len(rows), i+1)
+				c.Fatalf("got %d rows after %d writes", len(rows), i+1)
 			}
 		}
 		c.write(tenants.Delete(c.key("log/a", "10"), tenants.Anything()))
 		if rows := c.query(tenants.Range{Kind: "log/a", Limit: 1000}); slices.Contains(sortsOf(rows), "10") {
-			c.Error("a deleted row is still there")
+			c.Error("a query returns a deleted row")
 		}
 	},
 }

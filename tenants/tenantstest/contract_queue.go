@@ -10,24 +10,24 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// QueueHarness is how TestQueue gets at the Queue under test.
+// QueueHarness gives TestQueue access to the Queue under test.
 type QueueHarness struct {
-	// New returns an empty queue and its dead letters, of a kind that takes groups or of one that takes delays. Without a bubble the cases
-	// run in parallel.
+	// New returns an empty queue and its dead letters, with groups or with delays. Without a bubble the cases run in
+	// parallel.
 	New func(t *testing.T, grouped bool) (q, dead tenants.Queue)
 
-	Visibility  time.Duration // as the queue is configured: whole seconds
-	MaxReceives int           // as the queue is configured: at least 2
+	Visibility  time.Duration // as configured: whole seconds
+	MaxReceives int           // as configured: at least 2
 	MaxBody     int           // bytes; 0 means 700,000
 
-	// Abandoned says that a Receive whose ctx has ended is known to take a message along, until it lapses.
+	// Abandoned says that a Receive whose ctx ended may hold a message until its visibility lapses.
 	Abandoned bool
 
 	// Bubble is as in TableHarness.
 	Bubble func(t *testing.T, f func(t *testing.T))
 }
 
-// TestQueue holds a Queue to its contract.
+// TestQueue tests that a Queue keeps its contract.
 func TestQueue(t *testing.T, h QueueHarness) {
 	if h.MaxBody == 0 {
 		h.MaxBody = maxMessage
@@ -36,7 +36,7 @@ func TestQueue(t *testing.T, h QueueHarness) {
 		for name, f := range cases {
 			t.Run(name, func(t *testing.T) {
 				if h.Bubble == nil {
-					t.Parallel() // most of the time these wait
+					t.Parallel() // the cases mostly wait
 				}
 				bubble(t, h.Bubble, func(t *testing.T) {
 					q, dead := h.New(t, grouped)
@@ -63,7 +63,7 @@ func prefixed(p string, cases map[string]func(*queueCase)) map[string]func(*queu
 	return m
 }
 
-// queueCase is what one case of TestQueue works with.
+// queueCase is the fixture of one case of TestQueue.
 type queueCase struct {
 	*testing.T
 	QueueHarness
@@ -72,16 +72,16 @@ type queueCase struct {
 	grouped bool
 }
 
-// patience is how long a case waits for what must come.
+// patience is how long a case waits for an expected message.
 const patience = 20 * time.Second
 
-// moment is how long it waits for what must not.
+// moment is how long a case waits to see that no message arrives.
 const moment = 100 * time.Millisecond
 
-// later is for how long it holds a message back, and has to come by what must be before that.
+// later is how long a case delays a message. Everything that must happen before it takes less.
 const later = 3 * time.Second
 
-// message returns one in a group of its own, where the queue takes groups.
+// message returns a message, in a group of its own if the queue has groups.
 func (c *queueCase) message(body string) tenants.Message {
 	m := tenants.Message{Body: []byte(body)}
 	if c.grouped {
@@ -112,12 +112,12 @@ func (c *queueCase) receive(max int, wait time.Duration) []tenants.Received {
 		c.Fatalf("Receive: %v", err)
 	}
 	if len(rs) > max {
-		c.Fatalf("%d messages, at most %d were asked for", len(rs), max)
+		c.Fatalf("received %d messages, want at most %d", len(rs), max)
 	}
 	return rs
 }
 
-// gets receives up to max, waiting, and wants exactly bodies.
+// gets receives up to max messages, waiting, and expects exactly bodies.
 func (c *queueCase) gets(max int, bodies ...string) []tenants.Received {
 	c.Helper()
 	rs := c.receive(max, patience)
@@ -127,7 +127,7 @@ func (c *queueCase) gets(max int, bodies ...string) []tenants.Received {
 	return rs
 }
 
-// takes receives bodies in this order, and is done with them, however many come at once.
+// takes receives bodies in this order, in any number of batches, and is done with them.
 func (c *queueCase) takes(bodies ...string) {
 	c.Helper()
 	if got := bodiesOf(c.drain(len(bodies))); !slices.Equal(got, bodies) {
@@ -135,7 +135,7 @@ func (c *queueCase) takes(bodies ...string) {
 	}
 }
 
-// deadAre receives the dead letters, is done with them, and wants exactly bodies.
+// deadAre receives the dead letters, is done with them, and expects exactly bodies.
 func (c *queueCase) deadAre(bodies ...string) {
 	c.Helper()
 	var dead []string
@@ -145,12 +145,12 @@ func (c *queueCase) deadAre(bodies ...string) {
 			err = c.dead.Done(c.ctx, rs...)
 		}
 		if err != nil || len(rs) == 0 {
-			c.Fatalf("dead letters %q, %v", dead, err)
+			c.Fatalf("got the dead letters %q, %v; want %q", dead, err, bodies)
 		}
 		dead = append(dead, bodiesOf(rs)...)
 	}
 	if !slices.Equal(dead, bodies) {
-		c.Errorf("dead letters %q, want %q", dead, bodies)
+		c.Errorf("got the dead letters %q, want %q", dead, bodies)
 	}
 }
 
@@ -161,7 +161,8 @@ func (c *queueCase) getsNone() {
 	}
 }
 
-// soon wants that what was due after d came then: a second later at most where time is simulated, within patience where it is real.
+// soon expects that something due after d happened then: at most a second late in simulated time, or within patience
+// in real time.
 func (c *queueCase) soon(start time.Time, d time.Duration) {
 	c.Helper()
 	took, most := time.Since(start), d+patience/2
@@ -169,7 +170,7 @@ func (c *queueCase) soon(start time.Time, d time.Duration) {
 		most = d + time.Second
 	}
 	if took < d-time.Second/2 || took > most {
-		c.Errorf("it came after %v, and was due after %v", took, d)
+		c.Errorf("it happened after %v, want %v", took, d)
 	}
 }
 
@@ -193,7 +194,7 @@ func (c *queueCase) drain(n int) (all []tenants.Received) {
 	for len(all) < n {
 		rs := c.receive(10, patience)
 		if len(rs) == 0 {
-			c.Fatalf("%d of %d messages came", len(all), n)
+			c.Fatalf("received %d messages, want %d", len(all), n)
 		}
 		c.done(rs...)
 		all = append(all, rs...)

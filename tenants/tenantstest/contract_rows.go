@@ -9,7 +9,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// What a row keeps, and who sees it.
+// rowCases are about the content of rows, and about who sees it.
 var rowCases = map[string]func(*tableCase){
 	"a row comes back as it was put": func(c *tableCase) {
 		every := make([]byte, 256)
@@ -21,13 +21,14 @@ var rowCases = map[string]func(*tableCase){
 			large[i] = byte(rand.Uint32())
 		}
 		for name, body := range map[string][]byte{
-			"empty": {}, "nil": nil, "one zero": {0}, "every byte": every, "390 KB": large, "390 KB of one byte": make([]byte, maxBody),
+			"empty": {}, "nil": nil, "one zero": {0}, "every byte": every, "390 KB": large,
+			"390 KB of one byte": make([]byte, maxBody),
 		} {
 			for _, k := range []tenants.Key{c.key("evt", name), c.key("list/things", name)} {
 				c.put(k, string(body))
 				c.holds(k, string(body))
 				if row := c.get(k); row.Version != 1 && row.Version < 1 || !row.Expires.IsZero() {
-					c.Errorf("version %d, expires %v", row.Version, row.Expires)
+					c.Errorf("got version %d and expiry %v, want at least 1 and none", row.Version, row.Expires)
 				}
 			}
 		}
@@ -42,7 +43,8 @@ var rowCases = map[string]func(*tableCase){
 		c.holds(c.key("tenant", ""), "record")
 	},
 	"sorts differ by every byte": func(c *tableCase) {
-		sorts := []string{"1", "01", "1.0", "1e0", "a", "A", "a ", " a", "%", "_", "a%", "'", "\"", "\\", "null", strings.Repeat("x", 1024)}
+		sorts := []string{"1", "01", "1.0", "1e0", "a", "A", "a ", " a", "%", "_", "a%", "'", "\"", "\\", "null",
+			strings.Repeat("x", 1024)}
 		for b := byte(0x20); b <= 0x7e; b++ {
 			sorts = append(sorts, "b"+string(b))
 		}
@@ -63,8 +65,9 @@ var rowCases = map[string]func(*tableCase){
 		for _, k := range kinds {
 			c.holds(c.key(k, "1"), string(k))
 			if k.Ordered() {
-				if rows := c.query(tenants.Range{Kind: k, Limit: 10}); len(rows) != 1 || string(rows[0].Body) != string(k) {
-					c.Errorf("Query of %s returned %d rows", k, len(rows))
+				if rows := c.query(tenants.Range{Kind: k, Limit: 10}); len(rows) != 1 ||
+					string(rows[0].Body) != string(k) {
+					c.Errorf("Query of %s returned %d rows, want one of its kind", k, len(rows))
 				}
 			}
 		}
@@ -77,7 +80,8 @@ var rowCases = map[string]func(*tableCase){
 		ids := []tenants.TenantID{c.tenant, c.tenant + "0", c.tenant[:len(c.tenant)-1], newTenant()}
 		for _, kind := range []tenants.Kind{"evt", "log/a"} {
 			for _, id := range ids {
-				c.write(tenants.Put(tenants.Key{Tenant: id, Kind: kind, Sort: "1"}, []byte(id), time.Time{}, tenants.Absent()))
+				c.write(tenants.Put(tenants.Key{Tenant: id, Kind: kind, Sort: "1"}, []byte(id), time.Time{},
+					tenants.Absent()))
 			}
 			c.write(tenants.Delete(tenants.Key{Tenant: ids[0], Kind: kind, Sort: "1"}, tenants.At(1)))
 			c.missing(tenants.Key{Tenant: ids[0], Kind: kind, Sort: "1"})
@@ -88,7 +92,7 @@ var rowCases = map[string]func(*tableCase){
 		for _, id := range ids[1:] {
 			rows, err := c.table.Query(c.ctx, tenants.Range{Tenant: id, Kind: "log/a", Limit: 10})
 			if err != nil || len(rows) != 1 || string(rows[0].Body) != string(id) {
-				c.Errorf("tenant %s: %d rows, %v", id, len(rows), err)
+				c.Errorf("tenant %s: got %d rows, %v; want its own row", id, len(rows), err)
 			}
 		}
 	},
@@ -111,7 +115,7 @@ var rowCases = map[string]func(*tableCase){
 		_, each := c.table.WriteEach(ctx, op)
 		for name, err := range map[string]error{"Get": get, "Query": query, "Write": write, "WriteEach": each} {
 			if tenants.KindOf(err) != tenants.Unavailable {
-				c.Errorf("%s: %v", name, err)
+				c.Errorf("%s: got %v, want kind Unavailable", name, err)
 			}
 		}
 	},

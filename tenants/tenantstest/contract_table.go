@@ -10,16 +10,17 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// TableHarness is how TestTable gets at the Table under test.
+// TableHarness gives TestTable access to the Table under test.
 type TableHarness struct {
-	// New returns a Table. Cases use tenants of their own, so that it may be the same one each time.
+	// New returns a Table. It may return the same one each time, because each case uses a tenant of its own.
 	New func(t *testing.T) tenants.Table
 
-	// Bubble is synctest.Test where the Table works inside a bubble. Without it time is real, and cases that would have to wait are left out.
+	// Bubble is synctest.Test if the Table works in a bubble. Otherwise time is real, and cases that wait long are
+	// skipped.
 	Bubble func(t *testing.T, f func(t *testing.T))
 }
 
-// TestTable holds a Table to its contract.
+// TestTable tests that a Table keeps its contract.
 func TestTable(t *testing.T, h TableHarness) {
 	for _, group := range []map[string]func(*tableCase){
 		rowCases, conditionCases, writeCases, queryCases, expiryCases, contentionCases,
@@ -53,7 +54,7 @@ func bubble(t *testing.T, b func(*testing.T, func(*testing.T)), f func(*testing.
 
 func newTenant() tenants.TenantID { return tenants.TenantID(tenants.NewID(tenants.PrefixTenant)) }
 
-// tableCase is what one case of TestTable works with.
+// tableCase is the fixture of one case of TestTable.
 type tableCase struct {
 	*testing.T
 	ctx    context.Context
@@ -112,24 +113,24 @@ func (c *tableCase) query(r tenants.Range) []tenants.Row {
 		c.Fatalf("Query %+v: %v", r, err)
 	}
 	if len(rows) > r.Limit {
-		c.Errorf("Query %+v returned %d rows", r, len(rows))
+		c.Errorf("Query %+v returned %d rows, more than its limit", r, len(rows))
 	}
 	for _, row := range rows {
 		if row.Tenant != r.Tenant || row.Kind != r.Kind || row.Version < 1 {
-			c.Errorf("Query %+v returned %+v", r, row.Key)
+			c.Errorf("Query %+v returned %+v, which is not in its range", r, row.Key)
 		}
 	}
 	return rows
 }
 
-// refused wants err to say that op i was refused.
+// refused expects err to say that op i was refused.
 func (c *tableCase) refused(err error, i int) {
 	c.Helper()
 	r, ok := errors.AsType[*tenants.RefusedError](err)
 	if !ok {
-		c.Errorf("error %v, want op %d refused", err, i)
+		c.Errorf("got error %v, want op %d refused", err, i)
 	} else if r.Op != i {
-		c.Errorf("op %d refused, want op %d", r.Op, i)
+		c.Errorf("got op %d refused, want op %d", r.Op, i)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// TestVault holds a Vault to its contract.
+// TestVault tests that a Vault keeps its contract.
 func TestVault(t *testing.T, open func(t *testing.T) tenants.Vault) {
 	for name, f := range vaultCases {
 		t.Run(name, func(t *testing.T) { f(&vaultCase{T: t, vault: open(t), tenant: newTenant()}) })
@@ -34,15 +34,15 @@ func (c *vaultCase) opens(purpose string, sealed, want []byte) {
 	c.Helper()
 	plain, err := c.vault.Open(c.Context(), c.tenant, purpose, sealed)
 	if err != nil || !bytes.Equal(plain, want) {
-		c.Errorf("Open: %d bytes, want %d, error %v", len(plain), len(want), err)
+		c.Errorf("Open: got %d bytes, %v; want %d bytes", len(plain), err, len(want))
 	}
 }
 
-func (c *vaultCase) stays(id tenants.TenantID, purpose string, sealed []byte) {
+func (c *vaultCase) staysSealed(id tenants.TenantID, purpose string, sealed []byte) {
 	c.Helper()
 	plain, err := c.vault.Open(c.Context(), id, purpose, sealed)
 	if len(plain) > 0 || tenants.KindOf(err) != tenants.Internal || tenants.CodeOf(err) != "unsealable" {
-		c.Errorf("Open for %s, %q: %d bytes, error %v, want unsealable", id, purpose, len(plain), err)
+		c.Errorf("Open for %s, %q: got %d bytes, %v; want unsealable", id, purpose, len(plain), err)
 	}
 }
 
@@ -56,14 +56,14 @@ var vaultCases = map[string]func(*vaultCase){
 	},
 	"it opens for its tenant and purpose alone": func(c *vaultCase) {
 		sealed := c.seal("source", []byte("secret"))
-		c.stays(newTenant(), "source", sealed)
-		c.stays(tenants.System, "source", sealed)
+		c.staysSealed(newTenant(), "source", sealed)
+		c.staysSealed(tenants.System, "source", sealed)
 		for _, purpose := range []string{"", "sourc", "source ", "sources", "Source", "token"} {
-			c.stays(c.tenant, purpose, sealed)
+			c.staysSealed(c.tenant, purpose, sealed)
 		}
 		last := c.tenant[len(c.tenant)-1:]
-		c.stays(c.tenant[:len(c.tenant)-1], string(last)+"source", sealed)
-		c.stays(c.tenant+"s", "ource", sealed)
+		c.staysSealed(c.tenant[:len(c.tenant)-1], string(last)+"source", sealed)
+		c.staysSealed(c.tenant+"s", "ource", sealed)
 		c.opens("source", sealed, []byte("secret"))
 	},
 	"no byte can be changed, added or taken away": func(c *vaultCase) {
@@ -71,12 +71,12 @@ var vaultCases = map[string]func(*vaultCase){
 		for i := range sealed {
 			changed := bytes.Clone(sealed)
 			changed[i] ^= 1
-			c.stays(c.tenant, "source", changed)
-			c.stays(c.tenant, "source", sealed[:i])
+			c.staysSealed(c.tenant, "source", changed)
+			c.staysSealed(c.tenant, "source", sealed[:i])
 		}
-		c.stays(c.tenant, "source", append(bytes.Clone(sealed), 0))
-		c.stays(c.tenant, "source", nil)
-		c.stays(c.tenant, "source", make([]byte, len(sealed)))
+		c.staysSealed(c.tenant, "source", append(bytes.Clone(sealed), 0))
+		c.staysSealed(c.tenant, "source", nil)
+		c.staysSealed(c.tenant, "source", make([]byte, len(sealed)))
 	},
 	"equal secrets are sealed differently, and do not show": func(c *vaultCase) {
 		plain := []byte("a secret that would be seen")
@@ -84,7 +84,7 @@ var vaultCases = map[string]func(*vaultCase){
 		for range 100 {
 			sealed := c.seal("source", plain)
 			if seen[string(sealed)] || bytes.Contains(sealed, plain[:8]) {
-				c.Fatal("it shows")
+				c.Fatal("a sealed secret repeats or contains the plain text")
 			}
 			seen[string(sealed)] = true
 		}

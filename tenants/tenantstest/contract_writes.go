@@ -7,14 +7,15 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// All or nothing, one after the other, and what a row's version does.
+// writeCases are about atomicity, order, and the versions of rows.
 var writeCases = map[string]func(*tableCase){
 	"a write of 100 ops is all or nothing": func(c *tableCase) {
 		for _, refuse := range []int{-1, 0, 50, 99} {
 			ops := make([]tenants.Op, 100)
 			for i := range ops {
 				kind := tenants.Kind([]string{"evt", "log/a", "log/b"}[i%3])
-				ops[i] = tenants.Put(c.key(kind, fmt.Sprintf("%d/%d", refuse, i)), []byte("b"), time.Time{}, tenants.Absent())
+				ops[i] = tenants.Put(c.key(kind, fmt.Sprintf("%d/%d", refuse, i)), []byte("b"), time.Time{},
+					tenants.Absent())
 			}
 			if refuse >= 0 {
 				ops[refuse].If = tenants.At(7)
@@ -54,7 +55,8 @@ var writeCases = map[string]func(*tableCase){
 			tenants.Put(c.key("evt", "new"), []byte("n"), time.Time{}, tenants.Absent()),
 			tenants.Delete(c.key("evt", "gone"), tenants.Anything()),
 			tenants.Check(there, tenants.At(c.get(there).Version)),
-			tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "source", Sort: string(other)}, []byte("s"), time.Time{}, tenants.Absent()),
+			tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "source", Sort: string(other)}, []byte("s"),
+				time.Time{}, tenants.Absent()),
 		)
 		c.holds(c.key("evt", "new"), "n")
 		c.missing(c.key("evt", "gone"))
@@ -62,7 +64,8 @@ var writeCases = map[string]func(*tableCase){
 		c.holds(tenants.Key{Tenant: tenants.System, Kind: "source", Sort: string(other)}, "s")
 	},
 	"deleting what is not there succeeds under anything": func(c *tableCase) {
-		c.write(tenants.Delete(c.key("evt", "a"), tenants.Anything()), tenants.Delete(c.key("log/a", "a"), tenants.Anything()))
+		c.write(tenants.Delete(c.key("evt", "a"), tenants.Anything()),
+			tenants.Delete(c.key("log/a", "a"), tenants.Anything()))
 		c.missing(c.key("evt", "a"))
 	},
 	"versions grow with each put": func(c *tableCase) {
@@ -76,7 +79,7 @@ var writeCases = map[string]func(*tableCase){
 			c.write(tenants.Put(k, []byte("b"), time.Time{}, cond))
 			v := c.get(k).Version
 			if v <= last || i%2 == 1 && v != last+1 {
-				c.Fatalf("version %d after %d", v, last)
+				c.Fatalf("got version %d after %d", v, last)
 			}
 			last = v
 		}
@@ -97,13 +100,13 @@ var writeCases = map[string]func(*tableCase){
 			tenants.Put(k, []byte("3"), time.Time{}, tenants.Absent()),
 		)
 		if done != 4 || err != nil {
-			c.Fatalf("%d done, %v", done, err)
+			c.Fatalf("got %d done, %v; want 4", done, err)
 		}
 		c.holds(k, "3")
 	},
 	"WriteEach of none does nothing": func(c *tableCase) {
 		if done, err := c.table.WriteEach(c.ctx); done != 0 || err != nil {
-			c.Errorf("%d done, %v", done, err)
+			c.Errorf("got %d done, %v; want 0", done, err)
 		}
 	},
 	"WriteEach stops at the first refusal": func(c *tableCase) {
@@ -116,24 +119,25 @@ var writeCases = map[string]func(*tableCase){
 			}
 			done, err := c.table.WriteEach(c.ctx, ops...)
 			if done != refuse {
-				c.Errorf("%d done, want %d", done, refuse)
+				c.Errorf("got %d done, want %d", done, refuse)
 			}
 			c.refused(err, refuse)
 			if rows := c.query(tenants.Range{Kind: kind, Limit: 10}); len(rows) != refuse+1 {
-				c.Errorf("%d rows, want %d", len(rows), refuse+1)
+				c.Errorf("got %d rows, want %d", len(rows), refuse+1)
 			}
 		}
 	},
 	"WriteEach takes more ops than a write": func(c *tableCase) {
 		var ops []tenants.Op
 		for i := range 250 {
-			ops = append(ops, tenants.Put(c.key("log/a", fmt.Sprintf("%03d", i)), []byte("b"), time.Time{}, tenants.Absent()))
+			ops = append(ops, tenants.Put(c.key("log/a", fmt.Sprintf("%03d", i)), []byte("b"), time.Time{},
+				tenants.Absent()))
 		}
 		if done, err := c.table.WriteEach(c.ctx, ops...); done != 250 || err != nil {
-			c.Fatalf("%d done, %v", done, err)
+			c.Fatalf("got %d done, %v; want 250", done, err)
 		}
 		if rows := c.query(tenants.Range{Kind: "log/a", Limit: 1000}); len(rows) != 250 {
-			c.Errorf("%d rows", len(rows))
+			c.Errorf("got %d rows, want 250", len(rows))
 		}
 	},
 }

@@ -1,10 +1,11 @@
-// Package tenantstest holds what tests of the domain and of its adapters stand on: a simulated Table, Queue and Vault, and the
-// contract suites that every adapter passes.
+// Package tenantstest supports tests of the domain and of its adapters. It has a simulated Table, Queue and Vault,
+// and the contract suites that every adapter must pass.
 //
-// The simulations keep the ports' promises and nothing beyond them. By default they are merely correct; Faults turns on what a real
-// engine does on a bad day and a test server never shows: torn queries, reordered and repeated changes, messages that come twice, calls
-// that fail without having happened and calls that fail having happened, callers frozen in mid-call. They work inside a testing/synctest
-// bubble, where all of that takes no time, and they panic as soon as a caller breaks one of the ports' rules.
+// The simulations keep the ports' promises and no more. By default they are flawless. Faults enables what real
+// engines do at times and test servers never show: torn queries, reordered and repeated changes, duplicate messages,
+// calls that fail without or after taking effect, and callers frozen in the middle of a call. The simulations work in
+// a testing/synctest bubble, where all of this takes no time, and they panic when a caller breaks a rule of the
+// ports.
 //
-// The suites (TestTable, TestFeed, TestQueue, TestVault) hold a case for each obligation in tenants/ports.go.
+// The suites (TestTable, TestFeed, TestQueue, TestVault) have a case for each obligation in tenants/ports.go.
 package tenantstest

@@ -10,61 +10,61 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Faults says what goes wrong and how often: rates are from 0 to 1, the zero value is a flawless engine. Whether a call is hit follows
-// from Seed, the call's method and key, and how many such calls there were before. It does not follow from how goroutines interleave, so
-// that a seed that failed fails again.
+// Faults says what fails and how often. Rates are from 0 to 1; the zero value is a flawless engine. Whether a call is
+// affected depends on Seed, the call's method and key, and the number of such calls before it. It does not depend on
+// how goroutines interleave, so a failing seed fails again.
 type Faults struct {
 	Seed uint64
 
-	Latency time.Duration // each call takes a random time up to this before it acts, and again before it returns
+	Latency time.Duration // upper bound of a random delay before each call acts, and again before it returns
 
-	Lost   float64 // a writing call fails, and did nothing; WriteEach did a part from the front, Send, Done and Release any part
-	Stored float64 // a writing call fails, and did everything
+	Lost   float64 // a write fails without effect; WriteEach has done a first part, Send, Done and Release any part
+	Stored float64 // a write fails although it took full effect
 	Unread float64 // a Get, Query or Receive fails
 
-	Frozen    float64       // a call is held up, before it acts or before it returns
+	Frozen    float64       // a call is held up before it acts or before it returns
 	FrozenFor time.Duration // for how long
 
-	Torn     float64 // Table: a Query takes a while and has some of the rows that were written meanwhile, in any mixture
+	Torn     float64 // Table: a Query takes time and returns any mixture of rows written meanwhile
 	Shuffled bool    // Feed: changes come in any order
-	Repeated float64 // Feed: a change comes again although it was done
+	Repeated float64 // Feed: a change repeats although it was done
 
-	Twice  float64 // Queue: a message comes again although it was done, once its visibility has passed
-	Lapsed float64 // Queue: the visibility of what is received ends early
+	Twice  float64 // Queue: a message that was done repeats once its visibility has passed
+	Lapsed float64 // Queue: the visibility of a received message ends early
 }
 
-// Call is what a planned fault is chosen by.
+// Call describes a call, for the choice of planned faults.
 type Call struct {
 	Caller string        // as WithCaller named it
 	Method string        // "Get", "Query", "Write", "WriteEach", "Send", "Receive", "Done", "Release"
-	Keys   []tenants.Key // of a Table's call; Query's has no Sort
-	Groups []string      // of a Queue's messages
+	Keys   []tenants.Key // keys of a Table's call; for Query without Sort
+	Groups []string      // groups of a Queue's messages
 }
 
-// Outcome is how a call that fails really went.
+// Outcome is the actual effect of a call that fails.
 type Outcome int
 
 const (
-	Lost   Outcome = iota + 1 // it did not happen
-	Stored                    // it happened, and the reply was lost
+	Lost   Outcome = iota + 1 // it had no effect
+	Stored                    // it took effect, and the reply was lost
 )
 
-// Moment is where a call is frozen.
+// Moment is the point at which a call is frozen.
 type Moment int
 
 const (
-	BeforeActing    Moment = iota + 1 // what the caller wants has not happened; it does when the caller thaws
-	BeforeReturning                   // it has happened; the caller does not know yet
+	BeforeActing    Moment = iota + 1 // it has not taken effect; it does when thawed
+	BeforeReturning                   // it has taken effect; the caller does not know yet
 )
 
 type callerKey struct{}
 
-// WithCaller names who calls, so that Freeze and Fail can choose one among several that make the same calls.
+// WithCaller names the caller, so that Freeze and Fail can choose among callers that make the same calls.
 func WithCaller(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, callerKey{}, name)
 }
 
-// Trouble is the part of a simulation that makes things go wrong. Table and Queue embed it.
+// Trouble is the part of a simulation that injects faults. Table and Queue embed it.
 type Trouble struct {
 	faults Faults
 
@@ -82,14 +82,14 @@ type plan struct {
 	ice     *Ice
 }
 
-// Turn has calls from now on go as f says. One that is under way goes on as it began.
+// Turn sets the faults of future calls. A call in progress keeps its own.
 func (tr *Trouble) Turn(f Faults) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.faults = f
 }
 
-// Count returns how many calls of a method there were.
+// Count returns the number of calls of a method so far.
 func (tr *Trouble) Count(method string) int {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -103,7 +103,8 @@ func (tr *Trouble) Fail(o Outcome, match func(Call) bool) {
 	tr.plans = append(tr.plans, &plan{match: match, outcome: o})
 }
 
-// Freeze holds up the next call that matches, as a stopped process would: it does not even notice that its ctx has ended.
+// Freeze holds up the next call that matches, as a stopped process would: the call does not even notice that its ctx
+// has ended.
 func (tr *Trouble) Freeze(at Moment, match func(Call) bool) *Ice {
 	ice := &Ice{at: at, reached: make(chan struct{}), thawed: make(chan struct{})}
 	tr.mu.Lock()
@@ -112,7 +113,7 @@ func (tr *Trouble) Freeze(at Moment, match func(Call) bool) *Ice {
 	return ice
 }
 
-// Ice is a call that Freeze holds up, or will.
+// Ice is a call held up by Freeze, now or later.
 type Ice struct {
 	at      Moment
 	reached chan struct{}
@@ -123,10 +124,10 @@ type Ice struct {
 // Reached is closed once a call is frozen.
 func (i *Ice) Reached() <-chan struct{} { return i.reached }
 
-// Thaw lets the call go on. It may be called before there is one.
+// Thaw resumes the call. It may be called before the call is frozen.
 func (i *Ice) Thaw() { i.once.Do(func() { close(i.thawed) }) }
 
-// fate is what befalls one call. It is owned by the goroutine that makes the call.
+// fate holds the faults of one call. It is owned by the goroutine that makes the call.
 type fate struct {
 	faults  *Faults
 	rng     *rand.Rand
@@ -134,10 +135,10 @@ type fate struct {
 	unread  bool
 	ice     *Ice
 	frozen  Moment
-	late    bool // it was frozen
+	late    bool // the call was frozen
 }
 
-// begin decides a call's fate and takes the time before it acts. An error means that the call must not act.
+// begin decides a call's fate and waits as long as it says before acting. An error means that the call must not act.
 func (tr *Trouble) begin(ctx context.Context, c Call, key string) (*fate, error) {
 	c.Caller, _ = ctx.Value(callerKey{}).(string)
 	f := tr.decide(c, key)
@@ -155,10 +156,10 @@ func (tr *Trouble) decide(c Call, key string) *fate {
 	tr.rolls[k]++
 	h := fnv.New64a()
 	h.Write([]byte(c.Method + "\x00" + key))
-	faults := tr.faults // Turn may come meanwhile
+	faults := tr.faults // Turn may replace them during the call
 	f := &fate{faults: &faults, rng: rand.New(rand.NewPCG(tr.faults.Seed, h.Sum64()+tr.rolls[k]))}
 
-	// Every call draws the same numbers, whichever faults are on: turning one off leaves the others where they were.
+	// Every call draws the same numbers, whichever faults are enabled: disabling one does not move the others.
 	fails, unread, frozen, when := f.rng.Float64(), f.rng.Float64(), f.rng.Float64(), f.rng.IntN(2)
 	switch {
 	case fails < tr.faults.Lost:
@@ -186,7 +187,8 @@ func (tr *Trouble) decide(c Call, key string) *fate {
 	return f
 }
 
-// end takes the time before a call that acted returns, and returns what the caller is told: err, or that the outcome is unknown.
+// end waits as long as the fate says before a call that acted returns, and returns what the caller is told: err, or
+// that the outcome is unknown.
 func (f *fate) end(ctx context.Context, err error) error {
 	if late := f.pause(ctx, BeforeReturning); late != nil {
 		return late
@@ -208,14 +210,14 @@ func (f *fate) endRead(ctx context.Context, err error) error {
 	return err
 }
 
-var errUnavailable = tenants.Errorf(tenants.Unavailable, "simulated", "the simulation let this call fail")
+var errUnavailable = tenants.Errorf(tenants.Unavailable, "simulated", "the simulation failed this call")
 
-// pause takes the call's latency, then holds it up where it is to be frozen. It fails where ctx has ended.
+// pause waits for the call's latency, then holds the call up if it is to be frozen. It fails if ctx has ended.
 func (f *fate) pause(ctx context.Context, at Moment) error {
 	if f.faults.Latency > 0 {
 		sleep(ctx, time.Duration(f.rng.Int64N(int64(f.faults.Latency))))
 	}
-	// What a stopped process had sent arrives, whoever still waits for it: a call that was frozen goes on.
+	// The requests of a stopped process still arrive: a call that was frozen continues.
 	if f.ice != nil && f.ice.at == at {
 		close(f.ice.reached)
 		<-f.ice.thawed
@@ -238,13 +240,18 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+func sleep(ctx context.Context, d time.Duration) { _ = await(ctx, nil, d) }
+
+// await returns when there is news, after d, or with an error when ctx ends.
+func await(ctx context.Context, news <-chan struct{}, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
+	case <-news:
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	return ended(ctx)
 }
 
 func newTrouble(f Faults) Trouble {

@@ -29,18 +29,18 @@ func TestFailedCallsHappenOrNotAsPlanned(t *testing.T) {
 		table := tenantstest.NewTable(tenantstest.Faults{})
 		table.Fail(c.outcome, any1)
 		if err := table.Write(ctx, put(1)); tenants.KindOf(err) != tenants.Unavailable {
-			t.Errorf("outcome %d: Write: %v", c.outcome, err)
+			t.Errorf("outcome %d: Write: got %v", c.outcome, err)
 		}
 		if _, err := table.Get(ctx, row(1)); (err == nil) != c.there {
-			t.Errorf("outcome %d: Get: %v", c.outcome, err)
+			t.Errorf("outcome %d: Get: got %v", c.outcome, err)
 		}
 		queue := tenantstest.NewQueue(tenantstest.QueueOptions{})
 		queue.Fail(c.outcome, any1)
 		if err := queue.Send(ctx, tenants.Message{Body: []byte("b")}); tenants.KindOf(err) != tenants.Unavailable {
-			t.Errorf("outcome %d: Send: %v", c.outcome, err)
+			t.Errorf("outcome %d: Send: got %v", c.outcome, err)
 		}
 		if (queue.Len() == 1) != c.there {
-			t.Errorf("outcome %d: %d messages", c.outcome, queue.Len())
+			t.Errorf("outcome %d: got %d messages", c.outcome, queue.Len())
 		}
 	}
 }
@@ -59,7 +59,7 @@ func TestRatesFailBothWaysAndReplay(t *testing.T) {
 			case err != nil:
 				seen += "s"
 			default:
-				t.Fatal("a write that succeeded did not happen")
+				t.Fatal("a successful write had no effect")
 			}
 		}
 		return seen
@@ -67,7 +67,7 @@ func TestRatesFailBothWaysAndReplay(t *testing.T) {
 	first := run(1)
 	for _, r := range "kls" {
 		if !slices.Contains([]rune(first), r) {
-			t.Errorf("outcome %c never came: %s", r, first)
+			t.Errorf("outcome %c never occurred: %s", r, first)
 		}
 	}
 	if again := run(1); again != first {
@@ -95,7 +95,7 @@ func TestLostWriteEachStoresAPrefix(t *testing.T) {
 		}
 		for i, r := range rows {
 			if r.Key != row(i+1) {
-				t.Errorf("a hole before %v", r.Key)
+				t.Errorf("there is a gap before %v", r.Key)
 			}
 		}
 		lengths[len(rows)] = true
@@ -155,7 +155,7 @@ func TestFrozenCallerActsLate(t *testing.T) {
 				t.Errorf("moment %d: acted %v while frozen", at, acted)
 			}
 			if err := table.Write(t.Context(), put(2)); err != nil {
-				t.Errorf("another caller: %v", err)
+				t.Errorf("another caller: got %v, want success", err)
 			}
 			ice.Thaw()
 			if err := <-slow; err != nil {
@@ -191,31 +191,33 @@ func TestFeedShufflesAndRepeats(t *testing.T) {
 		}
 	}
 	if slices.IsSorted(order) || len(order) == 20 {
-		t.Errorf("neither shuffled nor repeated: %v", order)
+		t.Errorf("got %v, want the changes shuffled and repeated", order)
 	}
 }
 
 func TestQueueDeliversDoneMessagesTwiceAndLapsesEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute, Faults: tenantstest.Faults{Seed: 1, Twice: 1}})
+		q := tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute,
+			Faults: tenantstest.Faults{Seed: 1, Twice: 1}})
 		if err := q.Send(t.Context(), tenants.Message{Group: "g", Body: []byte("b")}); err != nil {
 			t.Fatal(err)
 		}
 		for want := 1; want <= 2; want++ {
 			got, err := q.Receive(t.Context(), 10, 2*time.Minute)
 			if err != nil || len(got) != 1 || got[0].Receives != want {
-				t.Fatalf("receive %d: %v, %v", want, got, err)
+				t.Fatalf("receive %d: got %v, %v", want, got, err)
 			}
 			if err := q.Done(t.Context(), got...); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if q.Len() != 0 {
-			t.Error("the message never leaves")
+			t.Error("the message is never removed")
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		q := tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute, Faults: tenantstest.Faults{Seed: 1, Lapsed: 1}})
+		q := tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute,
+			Faults: tenantstest.Faults{Seed: 1, Lapsed: 1}})
 		if err := q.Send(t.Context(), tenants.Message{Body: []byte("b")}); err != nil {
 			t.Fatal(err)
 		}
@@ -223,8 +225,9 @@ func TestQueueDeliversDoneMessagesTwiceAndLapsesEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if got, err := q.Receive(t.Context(), 1, time.Minute); err != nil || len(got) != 1 || time.Since(start) >= time.Minute {
-			t.Errorf("after %v: %v, %v", time.Since(start), got, err)
+		if got, err := q.Receive(t.Context(), 1, time.Minute); err != nil || len(got) != 1 ||
+			time.Since(start) >= time.Minute {
+			t.Errorf("after %v: got %v, %v", time.Since(start), got, err)
 		}
 	})
 }
@@ -243,13 +246,17 @@ func TestBrokenRulesPanic(t *testing.T) {
 	}
 	body := []byte("b")
 	for name, f := range map[string]func(){
-		"no op":                 write(),
-		"101 ops":               write(many...),
-		"one key twice":         write(put(1), put(1)),
-		"no tenant":             write(tenants.Put(tenants.Key{Kind: "evt", Sort: "a"}, nil, time.Time{}, tenants.Anything())),
-		"no kind":               write(tenants.Put(tenants.Key{Tenant: "ten_a", Sort: "a"}, nil, time.Time{}, tenants.Anything())),
-		"control byte in sort":  write(tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a\n"}, nil, time.Time{}, tenants.Anything())),
-		"no sort in order":      write(tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "log/c"}, nil, time.Time{}, tenants.Anything())),
+		"no op":         write(),
+		"101 ops":       write(many...),
+		"one key twice": write(put(1), put(1)),
+		"no tenant": write(tenants.Put(tenants.Key{Kind: "evt", Sort: "a"}, nil, time.Time{},
+			tenants.Anything())),
+		"no kind": write(tenants.Put(tenants.Key{Tenant: "ten_a", Sort: "a"}, nil, time.Time{},
+			tenants.Anything())),
+		"control byte in sort": write(tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "evt", Sort: "a\n"}, nil,
+			time.Time{}, tenants.Anything())),
+		"no sort in order": write(tenants.Put(tenants.Key{Tenant: "ten_a", Kind: "log/c"}, nil, time.Time{},
+			tenants.Anything())),
 		"body too large":        write(tenants.Put(row(1), make([]byte, 390<<10+1), time.Time{}, tenants.Anything())),
 		"version 0":             write(tenants.Check(row(1), tenants.At(0))),
 		"query of a point kind": query("evt", 1),
@@ -265,7 +272,7 @@ func TestBrokenRulesPanic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
 				if recover() == nil {
-					t.Error("no panic")
+					t.Error("got no panic, want one")
 				}
 			}()
 			f()

@@ -9,8 +9,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Feed is the change feed of a simulated Table, for one consumer. Changes stay in it until they are done: a Next that is called before the done
-// of the one before may return the same ones.
+// Feed is the change feed of a simulated Table, for one consumer. Changes stay in it until they are done: a Next
+// before the done of the previous one may return the same changes.
 type Feed struct {
 	faults Faults
 
@@ -39,7 +39,7 @@ func (f *Feed) add(c tenants.Change) {
 	f.news = make(chan struct{})
 }
 
-// Next fulfils tenants.Feed.
+// Next implements tenants.Feed.
 func (f *Feed) Next(ctx context.Context, max int) ([]tenants.Change, func(context.Context) error, error) {
 	if max < 1 {
 		breach("a Next of %d changes", max)

@@ -8,15 +8,15 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Inboxes are simulated tenants.Inboxes: a queue for each node, as an SQS queue is one. Notices come at least once and in nearly any
-// order.
+// Inboxes are simulated tenants.Inboxes: a queue for each node, like an SQS queue. Notices arrive at least once and
+// in nearly any order.
 type Inboxes struct {
 	faults Faults
 
 	mu     sync.Mutex
 	queues map[string]*Queue
 	sends  int
-	drop   func(node string, n tenants.Notice) bool
+	drop   func(node string, n tenants.InboxMessage) bool
 }
 
 var (
@@ -25,7 +25,7 @@ var (
 	_ tenants.InboxLister = (*Inboxes)(nil)
 )
 
-// NewInboxes returns Inboxes of which there are none yet.
+// NewInboxes returns Inboxes without nodes.
 func NewInboxes(f Faults) *Inboxes { return &Inboxes{faults: f, queues: map[string]*Queue{}} }
 
 var errInboxGone = tenants.Errorf(tenants.NotFound, "inbox_gone", "the node's inbox is gone")
@@ -39,7 +39,7 @@ func (in *Inboxes) queue(node string) (*Queue, error) {
 	return nil, errInboxGone
 }
 
-// Create fulfils tenants.InboxMaker.
+// Create implements tenants.InboxMaker.
 func (in *Inboxes) Create(ctx context.Context, node string) error {
 	if err := ended(ctx); err != nil {
 		return err
@@ -47,12 +47,13 @@ func (in *Inboxes) Create(ctx context.Context, node string) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.queues[node] == nil {
-		in.queues[node] = NewQueue(QueueOptions{Visibility: 5 * time.Second, Faults: in.faults}) // what a reader lost comes again soon
+		// a notice that a reader lost is redelivered soon
+		in.queues[node] = NewQueue(QueueOptions{Visibility: 5 * time.Second, Faults: in.faults})
 	}
 	return nil
 }
 
-// Delete fulfils tenants.InboxMaker.
+// Delete implements tenants.InboxMaker.
 func (in *Inboxes) Delete(ctx context.Context, node string) error {
 	if err := ended(ctx); err != nil {
 		return err
@@ -62,13 +63,13 @@ func (in *Inboxes) Delete(ctx context.Context, node string) error {
 	if q := in.queues[node]; q != nil {
 		delete(in.queues, node)
 		q.mu.Lock()
-		q.changed() // whoever waits for a message finds that there is no queue
+		q.changed() // receivers that wait find that the queue is gone
 		q.mu.Unlock()
 	}
 	return nil
 }
 
-// List fulfils tenants.InboxLister.
+// List implements tenants.InboxLister.
 func (in *Inboxes) List(ctx context.Context) (nodes []string, err error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
@@ -81,22 +82,22 @@ func (in *Inboxes) List(ctx context.Context) (nodes []string, err error) {
 	return nodes, nil
 }
 
-// Sends returns how many notices were sent.
+// Sends returns the number of notices sent.
 func (in *Inboxes) Sends() int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.sends
 }
 
-// Drop has the notices that match get lost on their way. nil: none any more.
-func (in *Inboxes) Drop(match func(node string, n tenants.Notice) bool) {
+// Drop loses the notices that match; nil loses none.
+func (in *Inboxes) Drop(match func(node string, n tenants.InboxMessage) bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.drop = match
 }
 
-// Send fulfils tenants.Inboxes.
-func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+// Send implements tenants.Inboxes.
+func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	q, err := in.queue(node)
 	if err != nil {
 		return err
@@ -106,7 +107,7 @@ func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) 
 	var ms []tenants.Message
 	for _, n := range ns {
 		if in.drop == nil || !in.drop(node, n) {
-			ms = append(ms, tenants.Message{Body: tenants.EncodeNotice(n)})
+			ms = append(ms, tenants.Message{Body: tenants.EncodeInboxMessage(n)})
 		}
 	}
 	in.mu.Unlock()
@@ -116,16 +117,16 @@ func (in *Inboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) 
 	return q.Send(ctx, ms...)
 }
 
-// Open returns the end of an inbox that its node reads.
-func (in *Inboxes) Open(node string) tenants.Inbox { return inboxEnd{in, node} }
+// Open returns the reading end of a node's inbox.
+func (in *Inboxes) Open(node string) tenants.Inbox { return inboxEnd{all: in, node: node} }
 
 type inboxEnd struct {
 	all  *Inboxes
 	node string
 }
 
-// Receive fulfils tenants.Inbox.
-func (b inboxEnd) Receive(ctx context.Context) ([]tenants.Notice, func(context.Context) error, error) {
+// Receive implements tenants.Inbox.
+func (b inboxEnd) Receive(ctx context.Context) ([]tenants.InboxMessage, func(context.Context) error, error) {
 	for until := time.Now().Add(20 * time.Second); ; {
 		q, err := b.all.queue(b.node)
 		if err != nil {
@@ -139,24 +140,18 @@ func (b inboxEnd) Receive(ctx context.Context) ([]tenants.Notice, func(context.C
 			return nil, nil, err
 		}
 		if len(rs) > 0 || !time.Now().Before(until) {
-			var ns []tenants.Notice
+			var ns []tenants.InboxMessage
 			for _, r := range rs {
-				n, err := tenants.DecodeNotice(r.Body)
+				n, err := tenants.DecodeInboxMessage(r.Body)
 				if err != nil {
-					breach("a notice that cannot be read: %v", err)
+					breach("a notice must be readable: %v", err)
 				}
 				ns = append(ns, n)
 			}
 			return ns, func(ctx context.Context) error { return q.Done(ctx, rs...) }, nil
 		}
-		timer := time.NewTimer(min(time.Second, time.Until(until))) // messages that become visible by themselves
-		select {
-		case <-news:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if err := ended(ctx); err != nil {
+		// Messages can become visible without news.
+		if err := await(ctx, news, min(time.Second, time.Until(until))); err != nil {
 			return nil, nil, err
 		}
 	}

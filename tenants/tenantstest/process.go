@@ -7,8 +7,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Process stands between one process and what it stands on, and stops it in the ways that processes are stopped. What it wraps is
-// shared with other processes, which go on.
+// Process stands between one process and its dependencies, and stops it in the ways in which processes stop. The
+// wrapped dependencies are shared with other processes, which continue.
 type Process struct {
 	mu      sync.Mutex
 	running chan struct{} // closed unless frozen
@@ -16,14 +16,14 @@ type Process struct {
 	killed  bool
 }
 
-// NewProcess returns a Process that runs.
+// NewProcess returns a running Process.
 func NewProcess() *Process {
 	p := &Process{running: make(chan struct{})}
 	close(p.running)
 	return p
 }
 
-// Freeze stops the process, as SIGSTOP does: every call of its is held up, before it acts or before it returns, until Thaw.
+// Freeze stops the process like SIGSTOP: every call is held up, before it acts or before it returns, until Thaw.
 func (p *Process) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +34,7 @@ func (p *Process) Freeze() {
 	}
 }
 
-// Thaw lets the process go on.
+// Thaw resumes the process.
 func (p *Process) Thaw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,19 +45,19 @@ func (p *Process) Thaw() {
 	}
 }
 
-// Cut has every call fail without acting, until Mend.
+// Cut makes every call fail without acting, until Mend.
 func (p *Process) Cut() { p.set(func() { p.cut = true }) }
 
 // Mend undoes Cut.
 func (p *Process) Mend() { p.set(func() { p.cut = false }) }
 
-// Kill ends the process: nothing that it calls acts any more. The test ends its goroutines.
+// Kill ends the process: its calls no longer act. The test ends its goroutines.
 func (p *Process) Kill() {
 	p.set(func() { p.killed = true })
 	p.Thaw()
 }
 
-// Killed tells whether the process was killed.
+// Killed reports whether the process was killed.
 func (p *Process) Killed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,7 +70,7 @@ func (p *Process) set(change func()) {
 	change()
 }
 
-// Wait returns once the process is not frozen: for what a test does in its name.
+// Wait returns once the process is not frozen, for work that a test does in its name.
 func (p *Process) Wait() {
 	p.mu.Lock()
 	running := p.running
@@ -78,7 +78,7 @@ func (p *Process) Wait() {
 	<-running
 }
 
-// call makes a call in the process' name.
+// call makes a call on behalf of the process.
 func (p *Process) call(do func() error) error {
 	p.Wait()
 	p.mu.Lock()
@@ -92,8 +92,8 @@ func (p *Process) call(do func() error) error {
 	return err
 }
 
-// Table is t as the process sees it.
-func (p *Process) Table(t tenants.Table) tenants.Table { return processTable{t, p} }
+// Table returns t as the process sees it.
+func (p *Process) Table(t tenants.Table) tenants.Table { return processTable{Table: t, p: p} }
 
 type processTable struct {
 	tenants.Table
@@ -119,33 +119,33 @@ func (t processTable) WriteEach(ctx context.Context, ops ...tenants.Op) (done in
 	return done, err
 }
 
-// Inboxes is in as the process sees them.
-func (p *Process) Inboxes(in *Inboxes) *ProcessInboxes { return &ProcessInboxes{in, p} }
+// Inboxes returns in as the process sees it.
+func (p *Process) Inboxes(in *Inboxes) *ProcessInboxes { return &ProcessInboxes{all: in, p: p} }
 
-// ProcessInboxes is Inboxes as one process sees them.
+// ProcessInboxes are Inboxes as one process sees them.
 type ProcessInboxes struct {
 	all *Inboxes
 	p   *Process
 }
 
-// Send fulfils tenants.Inboxes.
-func (in *ProcessInboxes) Send(ctx context.Context, node string, ns ...tenants.Notice) error {
+// Send implements tenants.Inboxes.
+func (in *ProcessInboxes) Send(ctx context.Context, node string, ns ...tenants.InboxMessage) error {
 	return in.p.call(func() error { return in.all.Send(ctx, node, ns...) })
 }
 
-// Create fulfils tenants.InboxMaker.
+// Create implements tenants.InboxMaker.
 func (in *ProcessInboxes) Create(ctx context.Context, node string) error {
 	return in.p.call(func() error { return in.all.Create(ctx, node) })
 }
 
-// Delete fulfils tenants.InboxMaker.
+// Delete implements tenants.InboxMaker.
 func (in *ProcessInboxes) Delete(ctx context.Context, node string) error {
 	return in.p.call(func() error { return in.all.Delete(ctx, node) })
 }
 
-// Open returns the end of an inbox that its node reads.
+// Open returns the reading end of a node's inbox.
 func (in *ProcessInboxes) Open(node string) tenants.Inbox {
-	return processInbox{in.all.Open(node), in.p}
+	return processInbox{inbox: in.all.Open(node), p: in.p}
 }
 
 type processInbox struct {
@@ -153,7 +153,7 @@ type processInbox struct {
 	p     *Process
 }
 
-func (b processInbox) Receive(ctx context.Context) (ns []tenants.Notice, _ func(context.Context) error, err error) {
+func (b processInbox) Receive(ctx context.Context) (ns []tenants.InboxMessage, _ func(context.Context) error, err error) {
 	var done func(context.Context) error
 	err = b.p.call(func() error { ns, done, err = b.inbox.Receive(ctx); return err })
 	if err != nil {

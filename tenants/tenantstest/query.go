@@ -9,8 +9,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Query fulfils tenants.Table. A torn one begins, lets time pass, and then holds of each row that was written meanwhile either
-// what was there when it began or what is there when it ends.
+// Query implements tenants.Table. A torn query lets time pass, and then returns of each row that was written
+// meanwhile either the version from its start or the one from its end.
 func (t *Table) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, error) {
 	checkRange(r)
 	key := tenants.Key{Tenant: r.Tenant, Kind: r.Kind}
@@ -59,7 +59,7 @@ func tear(f *fate, before, after map[string]*tenants.Row) map[string]*tenants.Ro
 	}
 	maps.Copy(all, after)
 	torn := map[string]*tenants.Row{}
-	for _, s := range slices.Sorted(maps.Keys(all)) { // in order, so that the dice fall the same way again
+	for _, s := range slices.Sorted(maps.Keys(all)) { // in order, so that a seed repeats its choices
 		row := after[s]
 		if row != before[s] && f.rng.IntN(2) == 0 {
 			row = before[s]

@@ -12,8 +12,8 @@ import (
 
 // QueueOptions configures a simulated Queue.
 type QueueOptions struct {
-	Visibility  time.Duration // how long a received message stays its receiver's; 0 means 30 s
-	MaxReceives int           // so often a message is received, then it goes to the dead letters; 0 means without end
+	Visibility  time.Duration // how long a received message is hidden; 0 means 30 s
+	MaxReceives int           // receives before a message goes to the dead letters; 0 means no limit
 	Faults      Faults
 }
 
@@ -24,15 +24,15 @@ type Queue struct {
 	Trouble
 	visibility  time.Duration
 	maxReceives int
-	dead        *Queue // nil: this one holds dead letters
+	dead        *Queue // nil for a queue of dead letters
 
 	mu       sync.Mutex
-	messages []*message // in order of Send
+	messages []*message // in the order of Send
 	seen     map[string]time.Time
 	receipts int
 	news     chan struct{} // closed and replaced when something may have become visible
-	waited   time.Time     // when the last of those who wait for news looks again by itself
-	quiet    time.Time     // nothing is visible before then
+	waited   time.Time     // when the last waiting receiver looks again by itself
+	quiet    time.Time     // no message is visible before then
 }
 
 var _ tenants.Queue = (*Queue)(nil)
@@ -40,10 +40,10 @@ var _ tenants.Queue = (*Queue)(nil)
 type message struct {
 	tenants.Message
 	sent     time.Time
-	visible  time.Time // hidden up to then
+	visible  time.Time // hidden until then
 	receipt  string
 	receives int
-	again    bool // it was done, and comes once more
+	again    bool // it was done, and repeats once
 }
 
 // NewQueue returns an empty Queue.
@@ -58,20 +58,21 @@ func newQueue(o QueueOptions) *Queue {
 	if o.Visibility == 0 {
 		o.Visibility = 30 * time.Second
 	}
-	return &Queue{Trouble: newTrouble(o.Faults), visibility: o.Visibility, seen: map[string]time.Time{}, news: make(chan struct{})}
+	return &Queue{Trouble: newTrouble(o.Faults), visibility: o.Visibility, seen: map[string]time.Time{},
+		news: make(chan struct{})}
 }
 
-// DeadLetters returns the queue of the messages that were received too often. It is flawless.
+// DeadLetters returns the queue of the messages that were received too often. It has no faults.
 func (q *Queue) DeadLetters() *Queue { return q.dead }
 
-// Len returns how many messages are in the queue, visible or not.
+// Len returns the number of messages in the queue, visible or not.
 func (q *Queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.messages)
 }
 
-// Send fulfils tenants.Queue.
+// Send implements tenants.Queue.
 func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 	groups, name := make([]string, len(ms)), ""
 	for i, m := range ms {
@@ -85,7 +86,7 @@ func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 	}
 	q.mu.Lock()
 	for _, m := range ms {
-		if f.outcome != Lost || f.rng.IntN(2*len(ms)) < len(ms)-1 { // of one message: never
+		if f.outcome != Lost || f.rng.IntN(2*len(ms)) < len(ms)-1 { // a single message is always lost
 			q.add(m)
 		}
 	}
@@ -99,7 +100,7 @@ func (q *Queue) Send(ctx context.Context, ms ...tenants.Message) error {
 func (q *Queue) add(m tenants.Message) {
 	now := time.Now()
 	if m.Dedupe != "" {
-		id := m.Group + " " + m.Dedupe // as little as a queue has to see: a repetition in another group is news to it
+		id := m.Group + " " + m.Dedupe // queues deduplicate within a group only
 		if first, ok := q.seen[id]; ok && now.Sub(first) < dedupeWindow {
 			return
 		}
@@ -115,7 +116,7 @@ func (q *Queue) add(m tenants.Message) {
 	}
 }
 
-// Done fulfils tenants.Queue.
+// Done implements tenants.Queue.
 func (q *Queue) Done(ctx context.Context, rs ...tenants.Received) error {
 	return q.settle(ctx, "Done", rs, func(f *fate, m *message) {
 		if !m.again && f.rng.Float64() < f.faults.Twice {
@@ -126,17 +127,17 @@ func (q *Queue) Done(ctx context.Context, rs ...tenants.Received) error {
 	})
 }
 
-// Release fulfils tenants.Queue.
+// Release implements tenants.Queue.
 func (q *Queue) Release(ctx context.Context, delay time.Duration, rs ...tenants.Received) error {
 	if delay < 0 {
-		breach("a release for %v", delay)
+		breach("a Release must have no negative delay: %v", delay)
 	}
 	return q.settle(ctx, "Release", rs, func(_ *fate, m *message) {
 		m.receipt, m.visible = "", time.Now().Add(delay)
 	})
 }
 
-// settle calls act, under the lock, for each of rs that its receiver still holds.
+// settle calls act, with the lock held, for each of rs that its receiver still holds.
 func (q *Queue) settle(ctx context.Context, method string, rs []tenants.Received, act func(*fate, *message)) error {
 	groups, name := make([]string, len(rs)), ""
 	for i, r := range rs {
@@ -149,11 +150,12 @@ func (q *Queue) settle(ctx context.Context, method string, rs []tenants.Received
 	}
 	q.mu.Lock()
 	q.quiet = time.Time{}
-	shown := method == "Release" // or what waits behind it in its group
+	shown := method == "Release" // otherwise, the next message of its group
 	for _, r := range rs {
 		shown = shown || r.Group != ""
 		at := slices.IndexFunc(q.messages, func(m *message) bool { return r.Receipt != "" && m.receipt == r.Receipt })
-		if f.outcome == Lost && f.rng.IntN(2*len(rs)) >= len(rs)-1 || at < 0 || !q.messages[at].visible.After(time.Now()) {
+		if f.outcome == Lost && f.rng.IntN(2*len(rs)) >= len(rs)-1 || at < 0 ||
+			!q.messages[at].visible.After(time.Now()) {
 			continue
 		}
 		act(f, q.messages[at])

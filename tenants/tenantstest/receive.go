@@ -8,10 +8,10 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Receive fulfils tenants.Queue.
+// Receive implements tenants.Queue.
 func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]tenants.Received, error) {
 	if max < 1 || wait < 0 {
-		breach("a Receive of %d messages, waiting %v", max, wait)
+		breach("a Receive must have a positive max and no negative wait: %d, %v", max, wait)
 	}
 	f, err := q.begin(ctx, Call{Method: "Receive"}, "")
 	if err != nil {
@@ -27,20 +27,14 @@ func (q *Queue) Receive(ctx context.Context, max int, wait time.Duration) ([]ten
 		if len(got) > 0 || !now.Before(until) {
 			return got, f.end(ctx, nil)
 		}
-		timer := time.NewTimer(next.Sub(now))
-		select {
-		case <-news:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if err := ended(ctx); err != nil {
+		if err := await(ctx, news, next.Sub(now)); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// take hands out what is visible. Where that is nothing it says when the next message becomes so by itself, and what to wait for otherwise.
+// take returns the visible messages. If there are none, it returns when the next one becomes visible by itself, and a
+// channel that signals other changes.
 func (q *Queue) take(f *fate, max int, until time.Time) (got []tenants.Received, next time.Time, news <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -80,7 +74,7 @@ func (q *Queue) take(f *fate, max int, until time.Time) (got []tenants.Received,
 		r.Body = slices.Clone(m.Body)
 		got = append(got, r)
 	}
-	if len(got) == 0 { // whoever else looks before then finds nothing either
+	if len(got) == 0 { // no message is visible before then
 		if q.quiet = next; next.IsZero() {
 			q.quiet = now.Add(time.Hour)
 		}
@@ -89,7 +83,8 @@ func (q *Queue) take(f *fate, max int, until time.Time) (got []tenants.Received,
 	return got, next, q.news
 }
 
-// waitFor returns when one who waits until then looks again, given when something becomes visible by itself (zero: nothing does), and notes it.
+// waitFor records and returns when a receiver that waits until the given time looks again. next is when a message
+// becomes visible by itself, or zero.
 func (q *Queue) waitFor(next, until time.Time) time.Time {
 	if next.IsZero() || next.After(until) {
 		next = until
@@ -100,7 +95,7 @@ func (q *Queue) waitFor(next, until time.Time) time.Time {
 	return next
 }
 
-// bury moves to the dead letters what is visible again and was received often enough.
+// bury moves messages to the dead letters that are visible again and were received often enough.
 func (q *Queue) bury(now time.Time) {
 	if q.maxReceives == 0 || q.dead == nil {
 		return

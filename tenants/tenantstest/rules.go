@@ -8,12 +8,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// What a caller owes the ports. A breach is a defect of the caller, so it panics: no engine can be relied on to notice it.
+// The rules for callers of the ports. Breaking one is a defect of the caller, so it panics: no engine is guaranteed
+// to notice it.
 
 const (
 	maxBody    = 390 << 10
 	maxOps     = 100
-	maxSort    = 1024 // bytes; DynamoDB's sort key
+	maxSort    = 1024 // bytes; the limit of a DynamoDB sort key
 	maxMessage = 700_000
 	maxRows    = 1000
 	maxDelay   = 15 * time.Minute
@@ -28,7 +29,8 @@ func checkPartition(t tenants.TenantID, k tenants.Kind) {
 	if t == "" || strings.Trim(string(t), "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
 		breach("the tenant of %q is %q", k, t)
 	}
-	if k == "" || strings.Trim(string(k), "abcdefghijklmnopqrstuvwxyz0123456789_-./") != "" || k[0] == '/' || k[len(k)-1] == '/' || strings.Count(string(k), "/") > 1 {
+	if k == "" || strings.Trim(string(k), "abcdefghijklmnopqrstuvwxyz0123456789_-./") != "" ||
+		k[0] == '/' || k[len(k)-1] == '/' || strings.Count(string(k), "/") > 1 {
 		breach("the kind %q", k)
 	}
 }

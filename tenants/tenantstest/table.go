@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Table is a simulated tenants.Table. Rows past their expiry stay in it, hidden, until Sweep is called.
+// Table is a simulated tenants.Table. Expired rows stay in it, hidden, until Sweep is called.
 type Table struct {
 	Trouble
 
@@ -26,10 +26,11 @@ type partition struct {
 	kind   tenants.Kind
 }
 
-// rows are the rows of one tenant and kind. A stored row is never changed, only replaced: its pointer tells one put from the next.
+// rows are the rows of one tenant and kind. A stored row is replaced but never modified, so its pointer identifies
+// one put.
 type rows struct {
 	bySort map[string]*tenants.Row
-	sorts  []string // in order, of an ordered kind
+	sorts  []string // sorted; empty unless the kind is ordered
 }
 
 // NewTable returns an empty Table.
@@ -37,7 +38,7 @@ func NewTable(f Faults) *Table {
 	return &Table{Trouble: newTrouble(f), parts: map[partition]*rows{}}
 }
 
-// Get fulfils tenants.Table.
+// Get implements tenants.Table.
 func (t *Table) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
 	checkKey(k)
 	f, err := t.begin(ctx, Call{Method: "Get", Keys: []tenants.Key{k}}, rollName(k))
@@ -56,7 +57,7 @@ func (t *Table) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
 	return copyRow(row), nil
 }
 
-// Write fulfils tenants.Table.
+// Write implements tenants.Table.
 func (t *Table) Write(ctx context.Context, ops ...tenants.Op) error {
 	checkWrite(ops)
 	f, err := t.begin(ctx, Call{Method: "Write", Keys: keysOf(ops)}, rollName(ops[0].Row.Key))
@@ -69,7 +70,7 @@ func (t *Table) Write(ctx context.Context, ops ...tenants.Op) error {
 	return f.end(ctx, t.apply(ops))
 }
 
-// WriteEach fulfils tenants.Table.
+// WriteEach implements tenants.Table.
 func (t *Table) WriteEach(ctx context.Context, ops ...tenants.Op) (int, error) {
 	if len(ops) == 0 {
 		return 0, ended(ctx)
@@ -87,7 +88,7 @@ func (t *Table) WriteEach(ctx context.Context, ops ...tenants.Op) (int, error) {
 	}
 	done := 0
 	for ; done < acts && err == nil; done++ {
-		if done > 0 && f.faults.Latency > 0 { // a round trip each: others get in between
+		if done > 0 && f.faults.Latency > 0 { // a round trip each: others can write in between
 			sleep(ctx, time.Duration(f.rng.Int64N(int64(f.faults.Latency))))
 			if err := ended(ctx); err != nil {
 				return f.rng.IntN(done + 1), err
@@ -106,7 +107,7 @@ func (t *Table) WriteEach(ctx context.Context, ops ...tenants.Op) (int, error) {
 	return done, err
 }
 
-// Sweep removes the rows that are past their expiry, as an engine does at some time of its own choice.
+// Sweep removes expired rows, as an engine does from time to time.
 func (t *Table) Sweep() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -119,7 +120,7 @@ func (t *Table) Sweep() {
 	}
 }
 
-// Left returns the keys of the tenant's rows that have not expired, in order.
+// Left returns the sorted keys of the tenant's rows that have not expired.
 func (t *Table) Left(tenant tenants.TenantID) (keys []tenants.Key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -130,7 +131,9 @@ func (t *Table) Left(tenant tenants.TenantID) (keys []tenants.Key) {
 			}
 		}
 	}
-	slices.SortFunc(keys, func(a, b tenants.Key) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Sort, b.Sort)) })
+	slices.SortFunc(keys, func(a, b tenants.Key) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Sort, b.Sort))
+	})
 	return keys
 }
 
@@ -200,7 +203,7 @@ func (t *Table) tell(c tenants.Change) {
 	}
 }
 
-// stored returns the row that is physically there, alive returns it where it has not expired.
+// stored returns the row in storage, even if it has expired; alive returns it only if it has not.
 func (t *Table) stored(k tenants.Key) *tenants.Row {
 	if p := t.parts[partition{k.Tenant, k.Kind}]; p != nil {
 		return p.bySort[k.Sort]
@@ -220,7 +223,7 @@ func live(row *tenants.Row, now time.Time) bool {
 	return row.Expires.IsZero() || now.Before(row.Expires)
 }
 
-// wholeSecond rounds an expiry up, as every Table does: a row lives at least as long as it was to.
+// wholeSecond rounds an expiry up, as every Table does: a row lives at least until its expiry.
 func wholeSecond(t time.Time) time.Time {
 	if t.IsZero() {
 		return t

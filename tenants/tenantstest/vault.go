@@ -12,12 +12,12 @@ import (
 
 const maxSecret = 4 << 10
 
-// Vault is a tenants.Vault whose key lives as long as it does.
+// Vault is a tenants.Vault with a key in memory.
 type Vault struct{ aead cipher.AEAD }
 
 var _ tenants.Vault = (*Vault)(nil)
 
-// NewVault returns a Vault with a fresh key.
+// NewVault returns a Vault with a new key.
 func NewVault() *Vault {
 	key := make([]byte, 32)
 	rand.Read(key)
@@ -32,7 +32,7 @@ func NewVault() *Vault {
 	return &Vault{aead}
 }
 
-// Seal fulfils tenants.Vault.
+// Seal implements tenants.Vault.
 func (v *Vault) Seal(ctx context.Context, t tenants.TenantID, purpose string, plain []byte) ([]byte, error) {
 	if len(plain) > maxSecret {
 		breach("a secret of %d bytes", len(plain))
@@ -43,14 +43,15 @@ func (v *Vault) Seal(ctx context.Context, t tenants.TenantID, purpose string, pl
 	return v.aead.Seal(nil, nil, plain, binding(t, purpose)), nil
 }
 
-// Open fulfils tenants.Vault.
+// Open implements tenants.Vault.
 func (v *Vault) Open(ctx context.Context, t tenants.TenantID, purpose string, sealed []byte) ([]byte, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
 	plain, err := v.aead.Open(nil, nil, sealed, binding(t, purpose))
 	if err != nil {
-		return nil, tenants.Errorf(tenants.Internal, "unsealable", "not sealed for this tenant and purpose")
+		return nil, tenants.Errorf(tenants.Internal, "unsealable",
+			"the secret must be opened with the tenant and purpose that it was sealed for")
 	}
 	return plain, nil
 }

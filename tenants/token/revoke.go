@@ -8,34 +8,34 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// MaxRevocations is how many revocations of a tenant are in force at a time, about: every node keeps them in memory. Beyond,
-// revoke subjects rather than tokens, or replace the signing key.
+// MaxRevocations is the approximate number of revocations of a tenant in force at a time: every node keeps them in
+// memory. Beyond it, revoke subjects instead of tokens, or replace the signing key.
 const MaxRevocations = 10_000
 
 const (
 	revocationTTL = 5 * time.Second
-	// Past this a revocation says nothing: no token that was issued before it still lives.
+	// After this time a revocation has no effect: every token issued before it has expired.
 	revocationLife = MaxTTL + 2*leeway
 )
 
-// Revocation names what to revoke, by exactly one of its fields.
+// Revocation names what to revoke. Exactly one field must be set.
 type Revocation struct {
-	TokenID string // one token, by its jti
-	Subject string // every token of the subject that has been issued until now
-	Raw     string // one token, by itself
+	TokenID string // one token by its jti
+	Subject string // every token issued to the subject so far
+	Raw     string // one token by its text
 }
 
-// record is a revocation as it is stored, under "token " or "subject " and a hash of which.
+// record is a stored revocation. Its key is "token " or "subject ", and a hash of the id or the subject.
 type record struct {
-	At time.Time // tokens of the subject issued then or before are revoked
+	At time.Time // tokens of the subject issued at or before this time are revoked
 }
 
-// revocations of one tenant, by the Sort of their rows. They do not change.
+// revocations are those of one tenant, by the Sort of their rows. They are not modified.
 type revocations map[string]entry
 
 type entry struct{ at, expires time.Time }
 
-// setID names what a tenant's revocations were while its version was that.
+// setID identifies a tenant's revocations at a version of the tenant.
 type setID struct {
 	tenant  tenants.TenantID
 	version int64
@@ -45,24 +45,27 @@ func tokenSort(id string) string { return tenants.DerivedID("token ", id) }
 
 func subjectSort(subject string) string { return tenants.DerivedID("subject ", subject) }
 
-// Revoke makes tokens count no more, open streams included; on every node within seconds. Revoking what does not exist is no error.
-// Values that cannot name anything: Unprocessable. More than MaxRevocations: TooMany revocation_limit.
+// Revoke invalidates tokens, including those of open streams, on every node within seconds. Revoking a token that
+// does not exist is no error. A value that cannot name anything is Unprocessable; more than MaxRevocations are
+// TooMany revocation_limit.
 func (t *Tokens) Revoke(ctx context.Context, tenant tenants.TenantID, r Revocation) error {
-	sort, err := t.sort(ctx, tenant, r)
+	sort, err := t.rowSort(ctx, tenant, r)
 	if err != nil {
 		return err
 	}
 	t.revoked.Forget(tenant)
-	have, err := t.load(ctx, tenant)
+	inForce, err := t.load(ctx, tenant)
 	if err != nil {
 		return err
 	}
-	if _, again := have[sort]; !again && len(have) >= MaxRevocations {
-		return tenants.Errorf(tenants.TooMany, "revocation_limit", "there can be at most %d revocations at a time; revoke subjects, or replace the signing key", MaxRevocations)
+	if _, known := inForce[sort]; !known && len(inForce) >= MaxRevocations {
+		return tenants.Errorf(tenants.TooMany, "revocation_limit",
+			"there must be at most %d revocations at a time; revoke subjects, or replace the signing key",
+			MaxRevocations)
 	}
 	err = t.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
 		now := time.Now().UTC()
-		body, err := json.Marshal(record{now})
+		body, err := json.Marshal(record{At: now})
 		if err != nil {
 			return nil, tenants.Errorf(tenants.Internal, "revocation_unencodable", "%w", err)
 		}
@@ -72,20 +75,20 @@ func (t *Tokens) Revoke(ctx context.Context, tenant tenants.TenantID, r Revocati
 	return err
 }
 
-// sort names the row of what r revokes.
-func (t *Tokens) sort(ctx context.Context, tenant tenants.TenantID, r Revocation) (string, error) {
+// rowSort returns the Sort of the row for a revocation.
+func (t *Tokens) rowSort(ctx context.Context, tenant tenants.TenantID, r Revocation) (string, error) {
 	bad := func(detail string) error {
 		return &tenants.Error{Kind: tenants.Unprocessable, Code: "invalid_revocation", Detail: detail}
 	}
 	switch {
 	case r.TokenID != "" && r.Subject == "" && r.Raw == "":
 		if len(r.TokenID) > maxID {
-			return "", bad("a token's id has at most 128 bytes")
+			return "", bad("the token's id must have at most 128 bytes")
 		}
 		return tokenSort(r.TokenID), nil
 	case r.Subject != "" && r.TokenID == "" && r.Raw == "":
 		if !validSubject(r.Subject) {
-			return "", bad("the subject must be 1 to 255 bytes of characters that show")
+			return "", bad("the subject must be 1 to 255 bytes of printable characters")
 		}
 		return subjectSort(r.Subject), nil
 	case r.Raw != "" && r.TokenID == "" && r.Subject == "":
@@ -94,15 +97,15 @@ func (t *Tokens) sort(ctx context.Context, tenant tenants.TenantID, r Revocation
 			return "", err
 		}
 		if err != nil || p.Tenant != tenant {
-			return "", bad("this is no token of the account that is still in force")
+			return "", bad("the token must be a valid token of the account")
 		}
 		return tokenSort(p.TokenID), nil
 	}
-	return "", bad("exactly one of token, token_id and subject is needed")
+	return "", bad("exactly one of token, token_id and subject must be set")
 }
 
-// Revoked tells whether the token behind p has been revoked, or its signer deleted; for open streams, whose token was verified
-// when they began. A principal of an API key never is. It may go on by what it read up to 5 s ago.
+// Revoked reports whether the token of p has been revoked, or its signer deleted; for open streams, whose token was
+// verified at their start. It is false for a principal of an API key. What it knows may be 5 s old.
 func (t *Tokens) Revoked(ctx context.Context, p tenants.Principal) (bool, error) {
 	if p.TokenID == "" {
 		return false, nil
@@ -124,34 +127,37 @@ func (t *Tokens) Revoked(ctx context.Context, p tenants.Principal) (bool, error)
 	if e, ok := r[tokenSort(p.TokenID)]; ok && now.Before(e.expires) {
 		return true, nil
 	}
-	// A token that does not say when it was issued counts as issued before.
+	// A token without a time of issue counts as issued before.
 	e, ok := r[subjectSort(p.Subject)]
 	return ok && now.Before(e.expires) && !p.Issued.After(e.at), nil
 }
 
-// Ends returns when the signer of the token behind p is over, which may have been settled after p was verified; zero: never. A
-// signer that is gone: Unauthenticated token_unknown_key.
+// Ends returns when the signer of p's token expires, which may have been decided after p was verified; zero means
+// never. A deleted signer is Unauthenticated token_unknown_key.
 func (t *Tokens) Ends(ctx context.Context, p tenants.Principal) (time.Time, error) {
 	signer, err := t.signers.Find(ctx, p.KID)
 	return signer.Expires, err
 }
 
-// load gives the tenant's revocations as they were at most 5 s ago. They are read again only where the tenant's version has moved
-// since; the version is read first, so that what is kept under it is never older.
+// load returns the tenant's revocations, at most 5 s old. It reads them again only if the tenant's version has
+// changed. It reads the version first, so cached revocations are never older than their version.
 func (t *Tokens) load(ctx context.Context, tenant tenants.TenantID) (revocations, error) {
 	return t.revoked.Get(ctx, tenant, func(ctx context.Context) (revocations, error) {
 		version, err := t.accounts.Version(ctx, tenant)
 		if err != nil {
 			return nil, err
 		}
-		return t.sets.Get(ctx, setID{tenant, version}, func(ctx context.Context) (revocations, error) { return t.read(ctx, tenant) })
+		return t.sets.Get(ctx, setID{tenant: tenant, version: version}, func(ctx context.Context) (revocations, error) {
+			return t.read(ctx, tenant)
+		})
 	})
 }
 
 func (t *Tokens) read(ctx context.Context, tenant tenants.TenantID) (revocations, error) {
 	all := make(revocations)
 	for after := ""; ; {
-		rows, err := t.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: tenants.KindRevocations, After: after, Limit: 1000})
+		rows, err := t.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: tenants.KindRevocations, After: after,
+			Limit: 1000})
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +166,7 @@ func (t *Tokens) read(ctx context.Context, tenant tenants.TenantID) (revocations
 			if err := json.Unmarshal(row.Body, &r); err != nil {
 				return nil, tenants.Errorf(tenants.Internal, "revocation_undecodable", "%w", err)
 			}
-			all[row.Sort] = entry{r.At, row.Expires}
+			all[row.Sort] = entry{at: r.At, expires: row.Expires}
 		}
 		if len(rows) < 1000 {
 			return all, nil

@@ -11,27 +11,29 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/keyring"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
-// rig is one process of a deployment, with a tenant that has a signer of its own.
+// rig is one process of a deployment, and a tenant with a signer of its own.
 type rig struct {
 	table    *tenantstest.Table
 	vault    tenants.Vault
-	accounts *tenants.Accounts
-	keys     *tenants.Keys
-	signers  *tenants.Signers
+	accounts *account.Accounts
+	keys     *account.Keys
+	signers  *account.Signers
 	tokens   *token.Tokens
 
 	tenant tenants.TenantID
-	signer tenants.APIKey
+	signer account.APIKey
 	secret string
 }
 
 type nobody struct{}
 
-func (nobody) Send(context.Context, string, ...tenants.Notice) error { return nil }
+func (nobody) Send(context.Context, string, ...tenants.InboxMessage) error { return nil }
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
@@ -42,7 +44,8 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	r.tenant = ten.ID
-	if r.signer, r.secret, err = r.keys.Create(ctx, ten.ID, tenants.KeySpec{Name: "backend", Role: tenants.RoleSigner}); err != nil {
+	if r.signer, r.secret, err = r.keys.Create(ctx, ten.ID,
+		account.KeySpec{Name: "backend", Role: tenants.RoleSigner}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -51,24 +54,25 @@ func newRig(t testing.TB) *rig {
 func processOn(t testing.TB, table *tenantstest.Table, vault tenants.Vault) *rig {
 	t.Helper()
 	r := &rig{table: table, vault: vault}
-	d, err := tenants.OpenDeployment(context.Background(), table, vault)
+	d, err := keyring.Open(context.Background(), table, vault)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.accounts = tenants.NewAccounts(table, tenants.NewNews(table, nobody{}))
-	r.signers = tenants.NewSigners(r.accounts, vault, d)
-	r.keys = tenants.NewKeys(r.accounts, r.signers)
+	r.accounts = account.NewAccounts(table, account.NewNews(table, nobody{}))
+	r.signers = account.NewSigners(r.accounts, vault, d)
+	r.keys = account.NewKeys(r.accounts, r.signers)
 	r.tokens = token.New(table, r.accounts, r.signers)
 	return r
 }
 
-// reads is how often the table was read.
+// reads returns the number of reads of the table.
 func (r *rig) reads() int { return r.table.Count("Get") + r.table.Count("Query") }
 
-// claims are good ones, with changes; a nil value takes a claim away.
+// claims returns valid claims with changes; a nil value removes a claim.
 func (r *rig) claims(changes map[string]any) map[string]any {
 	c := map[string]any{
-		"aud": "hookcast", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "jti": "j1", "sub": "alice",
+		"aud": "hookcast", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "jti": "j1",
+		"sub":    "alice",
 		"tenant": string(r.tenant), "roles": []string{"viewer"}, "channels": []string{"orders.*"},
 	}
 	maps.Copy(c, changes)
@@ -83,7 +87,7 @@ func (r *rig) header(changes map[string]any) map[string]any {
 	return h
 }
 
-// sign makes a token as the tenant's backend would, without the library under test.
+// sign creates a token as the tenant's backend would, without the library under test.
 func (r *rig) sign(t *testing.T, header, claims any) string {
 	t.Helper()
 	return signRaw(text(t, header), text(t, claims), r.secret)
@@ -102,7 +106,8 @@ func text(t *testing.T, v any) string {
 }
 
 func signRaw(header, claims, secret string) string {
-	input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+	input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." +
+		base64.RawURLEncoding.EncodeToString([]byte(claims))
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(input))
 	return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
@@ -117,4 +122,19 @@ func wantCode(t *testing.T, err error, code string) {
 	if tenants.CodeOf(err) != code || tenants.KindOf(err) != kind {
 		t.Errorf("got %v, want %s", err, code)
 	}
+}
+
+// newTokens returns Tokens over simulated storage, and a tenant of theirs.
+func newTokens(ctx context.Context) (*token.Tokens, tenants.TenantID) {
+	table, vault := tenantstest.NewTable(tenantstest.Faults{}), tenantstest.NewVault()
+	d, err := keyring.Open(ctx, table, vault)
+	if err != nil {
+		panic(err)
+	}
+	accounts := account.NewAccounts(table, account.NewNews(table, nobody{}))
+	tenant, _, _, err := accounts.Signup(ctx, "Acme", "ops@example.com")
+	if err != nil {
+		panic(err)
+	}
+	return token.New(table, accounts, account.NewSigners(accounts, vault, d)), tenant.ID
 }

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/erasure"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
 func TestMintedTokenSpeaksForItsSubject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, ctx := newRig(t), context.Background()
-		made, err := r.tokens.Mint(ctx, r.tenant, token.Spec{Subject: "auth0|älice", Channels: []string{"orders.*", "news"}, TTL: time.Hour})
+		made, err := r.tokens.Mint(ctx, r.tenant,
+			token.Spec{Subject: "auth0|älice", Channels: []string{"orders.*", "news"}, TTL: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -24,12 +26,13 @@ func TestMintedTokenSpeaksForItsSubject(t *testing.T) {
 			t.Fatal(err)
 		}
 		if p.Tenant != r.tenant || p.Subject != "auth0|älice" || p.TokenID != made.ID || p.KeyID != "" || p.Operator ||
-			!slices.Equal(p.Roles, []string{"viewer"}) || !slices.Equal(p.Channels, []string{"orders.*", "news"}) || !p.Expires.Equal(made.Expires) {
+			!slices.Equal(p.Roles, []string{"viewer"}) || !slices.Equal(p.Channels, []string{"orders.*", "news"}) ||
+			!p.Expires.Equal(made.Expires) {
 			t.Errorf("got %+v", p)
 		}
 		time.Sleep(time.Until(made.Expires) - time.Millisecond)
 		if _, err := r.tokens.Verify(ctx, made.Raw); err != nil {
-			t.Errorf("before it expires: %v", err)
+			t.Errorf("before it expires: got %v, want accepted", err)
 		}
 		time.Sleep(time.Millisecond)
 		_, err = r.tokens.Verify(ctx, made.Raw)
@@ -66,8 +69,9 @@ func TestMintRefuses(t *testing.T) {
 		c.change(&spec)
 		_, err := r.tokens.Mint(ctx, r.tenant, spec)
 		e, ok := err.(*tenants.Error)
-		if !ok || e.Kind != tenants.Unprocessable || e.Code != "invalid_token" || len(e.Fields) != 1 || e.Fields[0].Pointer != c.pointer {
-			t.Errorf("%s: %v", name, err)
+		if !ok || e.Kind != tenants.Unprocessable || e.Code != "invalid_token" || len(e.Fields) != 1 ||
+			e.Fields[0].Pointer != c.pointer {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	if _, err := r.tokens.Mint(ctx, r.tenant, good); err != nil {
@@ -75,28 +79,31 @@ func TestMintRefuses(t *testing.T) {
 	}
 	_, err := r.tokens.Mint(ctx, "ten_00000000000000000000000000", good)
 	if tenants.KindOf(err) != tenants.NotFound {
-		t.Errorf("for no tenant: %v", err)
+		t.Errorf("without a tenant: got %v, want an error", err)
 	}
 }
 
 func TestTokenOfTheTenantsBackend(t *testing.T) {
 	r, ctx := newRig(t), context.Background()
 	for name, c := range map[string]struct{ header, claims map[string]any }{
-		"whole":           {},
-		"without typ":     {header: map[string]any{"typ": nil}},
-		"without roles":   {claims: map[string]any{"roles": nil}},
-		"without iat":     {claims: map[string]any{"iat": nil}},
-		"without jti":     {claims: map[string]any{"jti": nil}},
-		"with nbf":        {claims: map[string]any{"nbf": time.Now().Unix()}},
-		"more claims":     {claims: map[string]any{"email": "a@b.example", "nested": map[string]any{"sub": "x", "deep": []any{map[string]any{"sub": "y"}}}}},
-		"slow clock":      {claims: map[string]any{"iat": time.Now().Add(59 * time.Second).Unix(), "nbf": time.Now().Add(59 * time.Second).Unix()}},
-		"fraction":        {claims: map[string]any{"exp": float64(time.Now().Add(time.Hour).UnixMilli()) / 1000}},
-		"key brought too": {header: map[string]any{"jwk": map[string]any{"kty": "oct", "k": "AAAA"}, "jku": "https://evil.example/k", "x5u": "https://evil.example/x", "x5c": []string{"MIIB"}}},
-		"own role":        {claims: map[string]any{"roles": []string{"editor", "publisher"}}},
+		"whole":         {},
+		"without typ":   {header: map[string]any{"typ": nil}},
+		"without roles": {claims: map[string]any{"roles": nil}},
+		"without iat":   {claims: map[string]any{"iat": nil}},
+		"without jti":   {claims: map[string]any{"jti": nil}},
+		"with nbf":      {claims: map[string]any{"nbf": time.Now().Unix()}},
+		"more claims": {claims: map[string]any{"email": "a@b.example",
+			"nested": map[string]any{"sub": "x", "deep": []any{map[string]any{"sub": "y"}}}}},
+		"slow clock": {claims: map[string]any{"iat": time.Now().Add(59 * time.Second).Unix(),
+			"nbf": time.Now().Add(59 * time.Second).Unix()}},
+		"fraction": {claims: map[string]any{"exp": float64(time.Now().Add(time.Hour).UnixMilli()) / 1000}},
+		"key brought too": {header: map[string]any{"jwk": map[string]any{"kty": "oct", "k": "AAAA"},
+			"jku": "https://evil.example/k", "x5u": "https://evil.example/x", "x5c": []string{"MIIB"}}},
+		"own role": {claims: map[string]any{"roles": []string{"editor", "publisher"}}},
 	} {
 		p, err := r.tokens.Verify(ctx, r.sign(t, r.header(c.header), r.claims(c.claims)))
 		if err != nil || p.Subject != "alice" || p.Tenant != r.tenant || p.TokenID == "" || len(p.Roles) == 0 {
-			t.Errorf("%s: %+v, %v", name, p, err)
+			t.Errorf("%s: got %+v, %v", name, p, err)
 		}
 	}
 }
@@ -112,7 +119,7 @@ func TestSuspendedTenantsTokensDoNotCount(t *testing.T) {
 	}
 	_, err := r.tokens.Verify(ctx, raw)
 	wantCode(t, err, "tenant_suspended")
-	if err := r.accounts.Delete(ctx, r.tenant); err != nil {
+	if err := erasure.NewErasure(r.table, r.accounts).Delete(ctx, r.tenant); err != nil {
 		t.Fatal(err)
 	}
 	_, err = r.tokens.Verify(ctx, raw)
@@ -127,13 +134,13 @@ func TestDeletedSignersTokensDoNotCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if revoked, err := r.tokens.Revoked(ctx, open); err != nil || revoked {
-		t.Fatalf("while the signer is there: %v, %v", revoked, err)
+		t.Fatalf("while the signer exists: revoked %v, %v; want false", revoked, err)
 	}
 	if err := r.keys.Delete(ctx, r.tenant, r.signer.ID); err != nil {
 		t.Fatal(err)
 	}
 	if revoked, err := r.tokens.Revoked(ctx, open); err != nil || !revoked {
-		t.Errorf("an open stream stays: %v, %v", revoked, err)
+		t.Errorf("an open stream: revoked %v, %v; want true", revoked, err)
 	}
 	_, err = r.tokens.Verify(ctx, raw)
 	wantCode(t, err, "token_unknown_key")
@@ -147,13 +154,13 @@ func TestEndsFollowsASignerThatIsRotatedLater(t *testing.T) {
 			t.Fatal(err)
 		}
 		if at, err := r.tokens.Ends(ctx, open); err != nil || !at.IsZero() {
-			t.Errorf("before: %v, %v", at, err)
+			t.Errorf("before the rotation: got %v, %v", at, err)
 		}
 		if _, _, err := r.keys.Rotate(ctx, r.tenant, r.signer.ID, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		if at, err := r.tokens.Ends(ctx, open); err != nil || at.IsZero() || time.Until(at) > time.Minute {
-			t.Errorf("rotated: %v, %v", at, err)
+			t.Errorf("after the rotation: got %v, %v", at, err)
 		}
 		time.Sleep(time.Minute)
 		_, err = r.tokens.Ends(ctx, open)
@@ -180,7 +187,8 @@ func TestTokensEndWithTheirRotatedSigner(t *testing.T) {
 
 func BenchmarkVerify(b *testing.B) {
 	r, ctx := newRig(b), context.Background()
-	made, err := r.tokens.Mint(ctx, r.tenant, token.Spec{Subject: "alice", Channels: []string{"orders"}, TTL: time.Hour})
+	made, err := r.tokens.Mint(ctx, r.tenant,
+		token.Spec{Subject: "alice", Channels: []string{"orders"}, TTL: time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -8,11 +8,11 @@ import (
 )
 
 var (
-	errSlow   = errors.New("upstream: no answer in time")
-	errSilent = errors.New("upstream: silent for too long")
+	errSlow   = errors.New("upstream: the answer did not arrive in time")
+	errSilent = errors.New("upstream: the connection was silent for too long")
 )
 
-// body is what a connection brings, and ends when nothing comes for too long.
+// body is the body of an answer. It ends when nothing arrives for too long.
 type body struct {
 	io.ReadCloser
 	idle   time.Duration
@@ -27,7 +27,7 @@ func newBody(r io.ReadCloser, idle time.Duration, cancel context.CancelCauseFunc
 	return b
 }
 
-// Read counts the time of a silence from when somebody waits for it to end: while nobody reads, the other server is the one that waits.
+// Read counts silence only while a reader waits: while nobody reads, the other server waits for us.
 func (b *body) Read(p []byte) (int, error) {
 	b.silent.Reset(b.idle)
 	defer b.silent.Stop()

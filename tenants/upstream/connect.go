@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	maxRedirects = 5
-	excerptRead  = 4 << 10 // of which secrets are cut out first, so that none is cut in two
-	excerptShown = 1 << 10
-	comeBack     = 5 * time.Second // advice about a failure that may pass
+	maxRedirects      = 5
+	excerptRead       = 4 << 10 // secrets are removed before the excerpt is cut, so none is cut in two
+	excerptShown      = 1 << 10
+	defaultRetryAfter = 5 * time.Second // advice after a temporary failure
 )
 
-// errNoContent is the other server's word that there is no more: 204.
-var errNoContent = errors.New("upstream: 204")
+// errNoContent says that the other server ended the stream with 204.
+var errNoContent = errors.New("upstream: the other server answered 204")
 
-// connect asks for the stream from lastID on. nil body: an error, which is errNoContent or a *tenants.Error of kind BadGateway, one that
-// may pass with a RetryAfter.
+// connect requests the stream after lastID. If body is nil, the error is errNoContent or a *tenants.Error of kind
+// BadGateway, with a RetryAfter if the failure may be temporary.
 func (s *Stream) connect(ctx context.Context) (*body, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(s.o.FirstByte, func() { cancel(errSlow) })
@@ -49,7 +49,7 @@ func (s *Stream) connect(ctx context.Context) (*body, error) {
 	return newBody(answer.Body, s.o.Idle, cancel), nil
 }
 
-// ask makes the request, and again where a redirect leads that is to be followed.
+// ask sends the request and follows redirects.
 func (s *Stream) ask(ctx context.Context) (*http.Response, error) {
 	o := s.o.Request
 	o.Header = maps.Clone(o.Header)
@@ -63,7 +63,7 @@ func (s *Stream) ask(ctx context.Context) (*http.Response, error) {
 	for hops := 0; ; hops++ {
 		answer, failure := s.o.Opener.Open(ctx, o)
 		if failure != "" {
-			if context.Cause(ctx) == errSlow {
+			if errors.Is(context.Cause(ctx), errSlow) {
 				failure = tenants.FailureTimeout
 			}
 			return nil, unreachable(failure)
@@ -77,7 +77,7 @@ func (s *Stream) ask(ctx context.Context) (*http.Response, error) {
 	}
 }
 
-// redirected tells where an answer leads, if that is to be followed.
+// redirected returns the target of a redirect, and whether to follow it.
 func (s *Stream) redirected(o tenants.Outgoing, answer *http.Response) (string, bool) {
 	switch answer.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
@@ -93,14 +93,15 @@ func (s *Stream) redirected(o tenants.Outgoing, answer *http.Response) (string, 
 		return "", false
 	}
 	to, err := from.Parse(answer.Header.Get("Location"))
-	if err != nil || answer.Header.Get("Location") == "" || to.Scheme != from.Scheme || !strings.EqualFold(to.Host, from.Host) || to.User != nil {
+	if err != nil || answer.Header.Get("Location") == "" || to.Scheme != from.Scheme ||
+		!strings.EqualFold(to.Host, from.Host) || to.User != nil {
 		return "", false
 	}
 	to.Fragment, to.RawFragment = "", ""
 	return to.String(), true
 }
 
-// refuse says why an answer is no event stream; nil where it is one.
+// refuse returns why an answer is not an event stream, or nil.
 func (s *Stream) refuse(answer *http.Response) error {
 	encoding := strings.TrimSpace(answer.Header.Get("Content-Encoding"))
 	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
@@ -108,36 +109,39 @@ func (s *Stream) refuse(answer *http.Response) error {
 	case answer.StatusCode == http.StatusNoContent:
 		return errNoContent
 	case answer.StatusCode >= 300 && answer.StatusCode < 400:
-		return s.shown(answer, "upstream_redirect", "The other server answers with a redirect that is not followed.")
+		return s.answerError(answer, "upstream_redirect",
+			"the other server answered with a redirect, which is not followed")
 	case answer.StatusCode != http.StatusOK:
-		return s.shown(answer, "upstream_status", "The other server answered "+strconv.Itoa(answer.StatusCode)+", not 200.")
+		return s.answerError(answer, "upstream_status", "the other server answered "+strconv.Itoa(answer.StatusCode)+
+			", not 200")
 	case !strings.EqualFold(strings.TrimSpace(kind), "text/event-stream"):
-		return s.shown(answer, "upstream_media_type", "The other server's answer is no text/event-stream.")
+		return s.answerError(answer, "upstream_media_type", "the other server's answer must be text/event-stream")
 	case encoding != "" && !strings.EqualFold(encoding, "identity"):
-		return s.shown(answer, "upstream_encoding", "The other server's answer comes with a Content-Encoding that nobody asked for.")
+		return s.answerError(answer, "upstream_encoding", "the other server's answer must have no Content-Encoding")
 	}
 	return nil
 }
 
-// shown makes the error about an answer, with as much of it as may be shown.
-func (s *Stream) shown(answer *http.Response, code, detail string) error {
+// answerError returns the error about an answer, with as much of it as may be shown.
+func (s *Stream) answerError(answer *http.Response, code, detail string) error {
 	e := tenants.Errorf(tenants.BadGateway, code, "%s", detail)
-	e.Upstream = &tenants.UpstreamAnswer{Status: answer.StatusCode, ContentType: s.cut(answer.Header.Get("Content-Type"), 128)}
+	e.Upstream = &tenants.UpstreamAnswer{Status: answer.StatusCode,
+		ContentType: s.cut(answer.Header.Get("Content-Type"), 128)}
 	if textual(answer.Header) {
 		b, _ := io.ReadAll(io.LimitReader(answer.Body, excerptRead))
 		e.Upstream.Excerpt = s.cut(string(b), excerptShown)
 	}
 	switch code := answer.StatusCode; {
 	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
-		e.RetryAfter = comeBack
+		e.RetryAfter = defaultRetryAfter
 		if n, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && n > 0 {
-			e.RetryAfter = min(time.Duration(n)*time.Second, longestPause)
+			e.RetryAfter = min(time.Duration(n)*time.Second, maxPause)
 		}
 	}
 	return e
 }
 
-// cut makes text fit to be shown: without secrets, on one line, and not longer than max bytes.
+// cut returns text without secrets, on one line, and at most max bytes long.
 func (s *Stream) cut(text string, max int) string {
 	text = strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {
@@ -152,31 +156,32 @@ func (s *Stream) cut(text string, max int) string {
 	return text
 }
 
-// textual tells whether a body is one that people can read.
+// textual reports whether a body is human-readable text.
 func textual(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	return err == nil && h.Get("Content-Encoding") == "" && (strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml"))
+	return err == nil && h.Get("Content-Encoding") == "" &&
+		(strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml"))
 }
 
-// unreachable is the error about an answer that never came.
+// unreachable returns the error about a request without an answer.
 func unreachable(f tenants.Failure) error {
-	code, detail, passing := "upstream_unreachable", "The other server cannot be reached ("+string(f)+").", true
+	code, detail, temporary := "upstream_unreachable", "the other server cannot be reached ("+string(f)+")", true
 	switch f {
 	case tenants.FailureURL, tenants.FailureBlocked:
-		code, detail, passing = "upstream_blocked", "The other server's address is none that may be reached.", false
+		code, detail, temporary = "upstream_blocked", "the other server's address must not be reached", false
 	case tenants.FailureTimeout:
-		code, detail = "upstream_timeout", "The other server did not answer in time."
+		code, detail = "upstream_timeout", "the other server did not answer in time"
 	}
 	e := tenants.Errorf(tenants.BadGateway, code, "%s", detail)
-	if passing {
-		e.RetryAfter = comeBack
+	if temporary {
+		e.RetryAfter = defaultRetryAfter
 	}
 	return e
 }
 
-const maxLastID = 1 << 10 // bytes of an id that go into a header
+const maxLastID = 1 << 10 // bytes of a Last-Event-ID header
 
-// resumable tells whether an id can go into a header (RFC 9110 section 5.5).
+// resumable reports whether an id fits into a header (RFC 9110 section 5.5).
 func resumable(id string) bool {
 	if len(id) > maxLastID || strings.TrimSpace(id) != id {
 		return false

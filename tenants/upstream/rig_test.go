@@ -16,7 +16,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
-// server is another server, in memory: each request is answered by the next of its scripts, the last of them for good.
+// server is the other server, in memory. Each request is answered by the next of its scripts; the last one repeats.
 type server struct {
 	mu      sync.Mutex
 	scripts []script
@@ -25,7 +25,8 @@ type server struct {
 	open    int
 }
 
-// script answers one request. write gives the body, until its context ends; an error breaks the connection, nil ends it.
+// script answers one request. write produces the body until its context ends; an error breaks the connection, nil
+// ends it.
 type script struct {
 	failure tenants.Failure
 	delay   time.Duration
@@ -41,7 +42,7 @@ func events(write func(ctx context.Context, w io.Writer, r tenants.Outgoing) err
 	return script{status: 200, header: map[string]string{"Content-Type": "text/event-stream"}, write: write}
 }
 
-// text is a script of a stream that says so much and ends with err.
+// text is a script of a stream that sends s and ends with err.
 func text(s string, err error) script {
 	return events(func(_ context.Context, w io.Writer, _ tenants.Outgoing) error {
 		io.WriteString(w, s)
@@ -49,7 +50,7 @@ func text(s string, err error) script {
 	})
 }
 
-// silent is a stream that says so much and then nothing.
+// silent is a script of a stream that sends s and then nothing.
 func silent(s string) script {
 	return events(func(ctx context.Context, w io.Writer, _ tenants.Outgoing) error {
 		io.WriteString(w, s)
@@ -59,10 +60,11 @@ func silent(s string) script {
 }
 
 func refusing(status int) script {
-	return script{status: status, header: map[string]string{"Content-Type": "text/plain"}, write: func(_ context.Context, w io.Writer, _ tenants.Outgoing) error {
-		io.WriteString(w, "no, not with a-secret-key")
-		return nil
-	}}
+	return script{status: status, header: map[string]string{"Content-Type": "text/plain"},
+		write: func(_ context.Context, w io.Writer, _ tenants.Outgoing) error {
+			io.WriteString(w, "no, not with a-secret-key")
+			return nil
+		}}
 }
 
 func (s *server) Open(ctx context.Context, o tenants.Outgoing) (*http.Response, tenants.Failure) {
@@ -105,7 +107,7 @@ func (s *server) count(n int) {
 	s.open += n
 }
 
-// lastIDs is what each request went on from.
+// lastIDs returns the id from which each request resumed.
 func (s *server) lastIDs() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +118,7 @@ func (s *server) lastIDs() string {
 	return strings.Join(ids, "|")
 }
 
-// sink notes what comes.
+// sink records the stream.
 type sink struct {
 	mu    sync.Mutex
 	got   []string // data, or GAP
@@ -146,12 +148,15 @@ func (s *sink) String() string { return strings.Join(s.got, " ") }
 
 func options(s *server) upstream.Options {
 	return upstream.Options{
-		Opener: s, Request: tenants.Outgoing{Method: "GET", URL: "https://example.com/a"}, Reconnect: true, FirstByte: 30 * time.Second, Idle: time.Minute,
-		Total: 24 * time.Hour, EventBytes: 1 << 16, Redact: func(s string) string { return strings.ReplaceAll(s, "a-secret-key", "[redacted]") },
+		Opener: s, Request: tenants.Outgoing{Method: "GET", URL: "https://example.com/a"}, Reconnect: true,
+		FirstByte: 30 * time.Second, Idle: time.Minute,
+		Total: 24 * time.Hour, EventBytes: 1 << 16, Redact: func(s string) string {
+			return strings.ReplaceAll(s, "a-secret-key", "[redacted]")
+		},
 	}
 }
 
-// run opens and runs a stream to its end.
+// run opens a stream and runs it to its end.
 func run(t *testing.T, o upstream.Options, to *sink) (upstream.End, error) {
 	t.Helper()
 	stream, err := upstream.Open(t.Context(), o)
@@ -161,8 +166,9 @@ func run(t *testing.T, o upstream.Options, to *sink) (upstream.End, error) {
 	return stream.Run(t.Context(), to), nil
 }
 
-// want runs scripts and wants what comes, how it ends, and what each request went on from.
-func want(t *testing.T, change func(*upstream.Options), got, lastIDs string, reason upstream.Reason, scripts ...script) *server {
+// want runs scripts and checks the events, the end, and the id from which each request resumed.
+func want(t *testing.T, change func(*upstream.Options), got, lastIDs string, reason upstream.Reason,
+	scripts ...script) *server {
 	t.Helper()
 	s, to := &server{scripts: scripts}, &sink{}
 	o := options(s)

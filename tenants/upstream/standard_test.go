@@ -12,8 +12,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/upstream"
 )
 
-// lastEventID answers three times as web-platform-tests' eventsource/resources/last-event-id.py does, with the id that a request brings, or says
-// hello with the id given.
+// lastEventID answers three times like web-platform-tests' eventsource/resources/last-event-id.py: with the id of the
+// request, or with hello and the given id.
 func lastEventID(id string) []script {
 	echo := events(func(_ context.Context, w io.Writer, r tenants.Outgoing) error {
 		if last := strings.Join(r.Header["Last-Event-Id"], ","); last != "" {
@@ -26,7 +26,7 @@ func lastEventID(id string) []script {
 	return []script{echo, echo, echo, noContent}
 }
 
-// What the cases of web-platform-tests' eventsource/format-* say of coming back: with which id, and when.
+// The reconnection cases of web-platform-tests' eventsource/format-*: with which id, and when.
 func TestComingBackAsWebPlatformTestsHaveIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want(t, nil, "hello … …", "|…|…|…", upstream.Ended, lastEventID("…")...) // format-field-id, format-field-id-2
@@ -34,15 +34,16 @@ func TestComingBackAsWebPlatformTestsHaveIt(t *testing.T) {
 			want(t, nil, "hello GAP hello GAP hello", "|||", upstream.Ended, lastEventID(id)...) // format-field-id-null
 		}
 		once := "retry:1000\ndata:test1\n\nid:test\ndata:test2\n"
-		want(t, nil, "test1 GAP test1", "||", upstream.Ended, text(once, nil), text(once, nil), noContent) // format-data-before-final-empty-line
+		// format-data-before-final-empty-line
+		want(t, nil, "test1 GAP test1", "||", upstream.Ended, text(once, nil), text(once, nil), noContent)
 		for stream, pause := range map[string]time.Duration{
 			"retry:03000\ndata:x\n\n\n":             3 * time.Second, // format-field-retry
 			"retry:3000\nretry:1000x\ndata:x\n\n\n": 3 * time.Second, // format-field-retry-bogus
 			"retry:1000\nretry:5000x\ndata:x\n\n\n": time.Second,     // format-field-retry-bogus-2
 		} {
 			s := want(t, nil, "x", "|", upstream.Ended, text(stream, nil), noContent)
-			if took := s.at[1].Sub(s.at[0]); took < pause || took > pause+pause/4 { // a quarter more is theirs
-				t.Errorf("%q: it came back after %v", stream, took)
+			if took := s.at[1].Sub(s.at[0]); took < pause || took > pause+pause/4 { // the tests allow a quarter more
+				t.Errorf("%q: reconnected after %v, want %v", stream, took, pause)
 			}
 		}
 	})

@@ -12,32 +12,32 @@ import (
 	"github.com/hookcast/hookcast/tenants/eventstream"
 )
 
-// Bounds of how fast a stream comes back to a server. An EventSource's own time to wait is the browser's choice; most have 3 s.
+// Bounds of the pause before a reconnect. The default of an EventSource is the browser's choice; most use 3 s.
 const (
-	usualRetry   = 3 * time.Second
-	leastRetry   = 200 * time.Millisecond
-	longestPause = time.Minute
+	defaultRetry = 3 * time.Second
+	minRetry     = 200 * time.Millisecond
+	maxPause     = time.Minute
 )
 
-// What is taken together by the sink.
+// Bounds of a batch for the sink.
 const (
 	batchEvents = 64
 	batchBytes  = 128 << 10
 )
 
-// Stream is an upstream. One goroutine runs it.
+// Stream is an event stream of another server. One goroutine runs it.
 type Stream struct {
 	o      Options
-	first  *body // of the connection that Open made; nil: it said that there is nothing
+	first  *body // of the first connection; nil after a 204
 	lastID string
 	retry  time.Duration
 	until  time.Time
 }
 
-// Open connects for the first time, so that whoever asked for the stream learns whether there is one: kind BadGateway where not. ctx is
-// for the whole stream. Who does not Run the Stream closes it.
+// Open makes the first connection, so the caller learns whether the stream exists; if not, the error is of kind
+// BadGateway. ctx covers the whole stream. A caller that does not Run the Stream must Close it.
 func Open(ctx context.Context, o Options) (*Stream, error) {
-	s := &Stream{o: o, lastID: o.LastID, retry: usualRetry, until: time.Now().Add(o.Total)}
+	s := &Stream{o: o, lastID: o.LastID, retry: defaultRetry, until: time.Now().Add(o.Total)}
 	var err error
 	s.first, err = s.try(ctx, false)
 	if err != nil && !errors.Is(err, errNoContent) {
@@ -46,26 +46,28 @@ func Open(ctx context.Context, o Options) (*Stream, error) {
 	return s, nil
 }
 
-// try connects, and tells who wants to know.
+// try connects, and reports the attempt to Tried.
 func (s *Stream) try(ctx context.Context, again bool) (*body, error) {
 	conn, err := s.connect(ctx)
-	if known, _ := errors.AsType[*tenants.Error](err); s.o.Tried != nil && ctx.Err() == nil && (err == nil || known != nil) { // 204 is neither
+	// 204 is neither
+	if known, _ := errors.AsType[*tenants.Error](err); s.o.Tried != nil && ctx.Err() == nil &&
+		(err == nil || known != nil) {
 		s.o.Tried(again, err)
 	}
 	return conn, err
 }
 
-// Close lets go of a Stream that was not run.
+// Close releases a Stream that was not run.
 func (s *Stream) Close() {
 	if s.first != nil {
 		s.first.Close()
 	}
 }
 
-// LastID is where the stream would go on from. It is for who runs it.
+// LastID returns the id to resume after. Only the goroutine of Run may call it.
 func (s *Stream) LastID() string { return s.lastID }
 
-// Run gives what comes to the sink until the stream ends.
+// Run passes the stream to the sink until it ends.
 func (s *Stream) Run(ctx context.Context, sink Sink) End {
 	ctx, cancel := context.WithDeadline(ctx, s.until)
 	defer cancel()
@@ -75,7 +77,7 @@ func (s *Stream) Run(ctx context.Context, sink Sink) End {
 		some, err := s.read(ctx, conn, sink)
 		stop()
 		conn.Close()
-		if end, over := s.over(ctx, err); over {
+		if end, over := s.endOf(ctx, err); over {
 			return end
 		}
 		if some {
@@ -83,8 +85,8 @@ func (s *Stream) Run(ctx context.Context, sink Sink) End {
 		} else {
 			failures++ // a server that ends each answer at once
 		}
-		if conn, err = s.again(ctx, failures); err != nil {
-			end, _ := s.over(ctx, err)
+		if conn, err = s.reconnect(ctx, failures); err != nil {
+			end, _ := s.endOf(ctx, err)
 			return end
 		}
 		if s.lastID != "" && resumable(s.lastID) || conn == nil {
@@ -92,18 +94,18 @@ func (s *Stream) Run(ctx context.Context, sink Sink) End {
 		}
 		if err := sink.Gap(ctx); err != nil {
 			conn.Close()
-			end, _ := s.over(ctx, refusedError{err})
+			end, _ := s.endOf(ctx, refusedError{err})
 			return end
 		}
 	}
 	return End{Reason: Ended}
 }
 
-// refusedError is an error of the sink's.
+// refusedError is an error returned by the sink.
 type refusedError struct{ error }
 
-// over tells whether a stream is over for good after err, and how.
-func (s *Stream) over(ctx context.Context, err error) (End, bool) {
+// endOf returns how a stream ended after err, and whether it has ended at all.
+func (s *Stream) endOf(ctx context.Context, err error) (End, bool) {
 	refused, sinks := errors.AsType[refusedError](err)
 	upstreams, known := errors.AsType[*tenants.Error](err)
 	switch {
@@ -114,7 +116,8 @@ func (s *Stream) over(ctx context.Context, err error) (End, bool) {
 	case sinks:
 		return End{Reason: Refused, Err: refused.error}, true
 	case errors.Is(err, eventstream.ErrTooLong):
-		e := tenants.Errorf(tenants.BadGateway, "upstream_event_too_large", "The other server sent an event of more than %d bytes.", s.o.EventBytes)
+		e := tenants.Errorf(tenants.BadGateway, "upstream_event_too_large",
+			"the other server sent an event of more than %d bytes", s.o.EventBytes)
 		return End{Reason: Failed, Err: e}, true
 	case known:
 		return End{Reason: Failed, Err: upstreams}, true
@@ -123,10 +126,11 @@ func (s *Stream) over(ctx context.Context, err error) (End, bool) {
 	case errors.Is(err, io.EOF):
 		return End{Reason: Ended}, true
 	}
-	return End{Reason: Cut, Err: tenants.Errorf(tenants.BadGateway, "upstream_cut", "The connection to the other server broke.")}, true
+	return End{Reason: Cut, Err: tenants.Errorf(tenants.BadGateway, "upstream_cut",
+		"the connection to the other server broke")}, true
 }
 
-// read gives a connection's events to the sink until it ends, and tells whether there were some.
+// read passes a connection's events to the sink until it ends, and reports whether there were any.
 func (s *Stream) read(ctx context.Context, conn *body, sink Sink) (some bool, err error) {
 	d := eventstream.NewDecoder(conn, s.o.EventBytes)
 	d.Resume(s.lastID)
@@ -137,7 +141,7 @@ func (s *Stream) read(ctx context.Context, conn *body, sink Sink) (some bool, er
 			s.retry = t
 		}
 		if err != nil {
-			s.lastID = d.LastID() // which moves without an event, too
+			s.lastID = d.LastID() // it moves without an event, too
 			return some, err
 		}
 		var failed error
@@ -148,7 +152,7 @@ func (s *Stream) read(ctx context.Context, conn *body, sink Sink) (some bool, er
 			}
 		}
 		lastID := batch[len(batch)-1].ID
-		if !some && beganAnew(s.lastID, batch) {
+		if !some && restarted(s.lastID, batch) {
 			if err := sink.Gap(ctx); err != nil {
 				return some, refusedError{err}
 			}
@@ -165,9 +169,9 @@ func (s *Stream) read(ctx context.Context, conn *body, sink Sink) (some bool, er
 	}
 }
 
-// beganAnew tells whether the first events behind lastID show that the other server has not gone on from there: it counts, and counts from
-// the beginning again. Others that do not go on cannot be told from those that do.
-func beganAnew(lastID string, batch []eventstream.Event) bool {
+// restarted reports whether the first events after lastID show that the other server has restarted its numbering. It
+// detects this only for ids that are numbers.
+func restarted(lastID string, batch []eventstream.Event) bool {
 	last, err := strconv.ParseUint(lastID, 10, 64)
 	if err != nil {
 		return false
@@ -176,11 +180,11 @@ func beganAnew(lastID string, batch []eventstream.Event) bool {
 	return err == nil && first < last
 }
 
-// again connects again, and tries until it has: nil where the other server says that there is no more. An error is for good.
-func (s *Stream) again(ctx context.Context, failures int) (*body, error) {
+// reconnect tries until it has a connection; nil means that the other server answered 204. An error is final.
+func (s *Stream) reconnect(ctx context.Context, failures int) (*body, error) {
 	var asked time.Duration
 	for ; ; failures++ {
-		if err := rest(ctx, max(s.pause(failures), asked)); err != nil {
+		if err := sleep(ctx, max(s.pause(failures), asked)); err != nil {
 			return nil, err
 		}
 		conn, err := s.try(ctx, true)
@@ -192,22 +196,22 @@ func (s *Stream) again(ctx context.Context, failures int) (*body, error) {
 			return nil, err
 		}
 		asked = 0
-		if e.RetryAfter != comeBack {
+		if e.RetryAfter != defaultRetryAfter {
 			asked = e.RetryAfter
 		}
 	}
 }
 
-// pause is how long to wait after so many failures in a row: what the stream asks for, doubling with each.
+// pause returns the wait after a number of consecutive failures: the stream's retry time, doubled for each.
 func (s *Stream) pause(failures int) time.Duration {
-	d := max(s.retry, leastRetry)
-	for ; failures > 0 && d < longestPause; failures-- {
-		d = min(2*d, longestPause)
+	d := max(s.retry, minRetry)
+	for ; failures > 0 && d < maxPause; failures-- {
+		d = min(2*d, maxPause)
 	}
 	return d + rand.N(d/10+1)
 }
 
-func rest(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

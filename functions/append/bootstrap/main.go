@@ -1,4 +1,4 @@
-// Command bootstrap is the function that puts queued events into their channels' logs.
+// Command bootstrap is the function that appends queued events to the logs of their channels.
 package main
 
 import (
@@ -6,12 +6,15 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	appending "github.com/hookcast/hookcast/functions/append"
 	"github.com/hookcast/hookcast/infra/awsenv"
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/infra/sqs"
-	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/node"
+	"github.com/hookcast/hookcast/tenants/trace"
 )
 
 func main() {
@@ -19,11 +22,13 @@ func main() {
 	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
 	queues := sqs.New(env.Config)
 	inboxes := queues.Inboxes(env.Get(awsenv.InboxPrefix))
-	_, err := tenants.NewNodes(table).Live(context.Background()) // so that a table that is not there is known at once
+	_, err := node.NewNodes(table).Live(context.Background()) // detects a missing table at once
 	env.Must(err)
-	appender := tenants.NewAppender(tenants.NewLog(table), tenants.NewInterest(table), inboxes, queues.Queue(env.Get(awsenv.IngestQueue)))
-	appender.Tenants, appender.Logger = tenants.NewAccounts(table, tenants.NewNews(table, inboxes)), env.Logger
-	appender.Tracer = tenants.NewTracer(table, env.Logger)
+	ingest := queues.Queue(env.Get(awsenv.IngestQueue))
+	appender := intake.NewAppender(eventlog.New(table), node.NewInterest(table), inboxes, ingest)
+	appender.Tenants, appender.Logger = account.NewAccounts(table, account.NewNews(table, inboxes)), env.Logger
+	appender.Tracer = trace.NewTracer(table, env.Logger)
 	env.Ready()
-	lambda.Start(appending.Handler(appending.Options{Appender: appender, Tracer: appender.Tracer, Logger: env.Logger, Measure: env.Measure}))
+	lambda.Start(appending.Handler(appending.Options{Appender: appender, Tracer: appender.Tracer, Logger: env.Logger,
+		Measure: env.Measure}))
 }

@@ -1,4 +1,4 @@
-// Command bootstrap is the function that takes webhooks in.
+// Command bootstrap is the function that receives webhooks.
 package main
 
 import (
@@ -6,7 +6,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"github.com/hookcast/hookcast/functions/ingest"
 	"github.com/hookcast/hookcast/functions/internal/gateway"
 	"github.com/hookcast/hookcast/infra/awsenv"
@@ -15,6 +14,11 @@ import (
 	"github.com/hookcast/hookcast/infra/kms"
 	"github.com/hookcast/hookcast/infra/sqs"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/eventlog"
+	"github.com/hookcast/hookcast/tenants/intake"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/source"
 )
 
 func main() {
@@ -22,17 +26,18 @@ func main() {
 	table := dynamo.Open(dynamodb.NewFromConfig(env.Config), env.Get(awsenv.Table))
 	key := env.Get(awsenv.KMSKey)
 	vault := kms.New(env.Config, key, key)
-	deployment, err := tenants.OpenDeployment(context.Background(), table, vault)
+	deployment, err := keyring.Open(context.Background(), table, vault)
 	env.Must(err)
-	accounts := tenants.NewAccounts(table, nil) // which nothing here changes
-	sources := tenants.NewSources(accounts, vault, deployment)
+	accounts := account.NewAccounts(table, nil) // this function changes no tenant
+	sources := source.NewSources(table, accounts, vault, deployment)
 	queue := sqs.New(env.Config).Queue(env.Get(awsenv.IngestQueue))
-	intake := tenants.NewIntake(accounts, tenants.NewLog(table), queue)
-	judge := tenants.NewJudge(certificates.New(certificates.Options{}))
+	in := intake.NewIntake(accounts, eventlog.New(table), queue)
+	judge := source.NewVerifier(certificates.New(certificates.Options{}))
 	handler := ingest.Handler(ingest.Options{
-		Receiver: tenants.NewReceiver(sources, judge, intake), Logger: env.Logger, Observe: ingest.Observe,
+		Receiver: intake.NewReceiver(sources, judge, in), Logger: env.Logger, Observe: ingest.Observe,
 		PublicURL: env.Get(awsenv.PublicURL), MaxBody: tenants.MaxEventBytes,
 	})
 	env.Ready()
-	lambda.Start(gateway.New(gateway.Options{Handler: handler, Logger: env.Logger, MaxBody: tenants.MaxEventBytes, Measure: env.Measure}))
+	lambda.Start(gateway.New(gateway.Options{Handler: handler, Logger: env.Logger, MaxBody: tenants.MaxEventBytes,
+		Measure: env.Measure}))
 }

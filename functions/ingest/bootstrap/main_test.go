@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
-// A provider waits while a cold function starts: what ingest does not need it does not carry.
+// A provider waits while a cold function starts, so ingest must not link packages that it does not need.
 func TestIngestLinksNothingOfTheStreamsNorOfTheOneBox(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
 	if err != nil {
@@ -18,18 +18,19 @@ func TestIngestLinksNothingOfTheStreamsNorOfTheOneBox(t *testing.T) {
 	}
 	deps := strings.Fields(string(out))
 	if len(deps) < 50 {
-		t.Fatalf("go list named %d packages", len(deps))
+		t.Fatalf("go list named %d packages, want at least 50", len(deps))
 	}
 	for _, d := range deps {
-		for _, heavy := range []string{"gofiber", "fasthttp", "casbin", "sqlite", "golang-jwt", "hookcast/streamer", "tenants/api", "tenants/access"} {
+		for _, heavy := range []string{"gofiber", "fasthttp", "casbin", "sqlite", "golang-jwt", "hookcast/streamer",
+			"tenants/api", "tenants/access"} {
 			if strings.Contains(d, heavy) {
-				t.Errorf("the binary holds %s", d)
+				t.Errorf("the binary links %s", d)
 			}
 		}
 	}
 }
 
-const maxBinary = 13 << 20 // Lambda fetches and unpacks it on a cold start
+const maxBinary = 13 << 20 // bytes; Lambda fetches and unpacks the binary on a cold start
 
 func TestTheBinaryStaysSmall(t *testing.T) {
 	depth.NeedsAll(t) // it compiles everything for another machine
@@ -45,6 +46,6 @@ func TestTheBinaryStaysSmall(t *testing.T) {
 	}
 	t.Logf("%d bytes", info.Size())
 	if info.Size() > maxBinary {
-		t.Errorf("the binary has %d bytes, and may have %d", info.Size(), maxBinary)
+		t.Errorf("the binary has %d bytes, want at most %d", info.Size(), maxBinary)
 	}
 }

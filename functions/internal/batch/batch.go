@@ -1,5 +1,6 @@
-// Package batch makes the answers by which a function tells Lambda which items of a batch failed (ReportBatchItemFailures). An answer that
-// names an item that is not in the batch, or an empty one, makes Lambda take the whole batch for failed.
+// Package batch builds the responses by which a function tells Lambda which items of a batch failed
+// (ReportBatchItemFailures). If a response names an item that is not in the batch, or an empty item, Lambda treats
+// the whole batch as failed.
 package batch
 
 import (
@@ -12,12 +13,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// messages answers for messages of a queue, of which those at the indexes in failed did: they come again, and with each the later ones of
-// its group, which would otherwise be ahead of it (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
+// messages returns the response for messages of a queue. Those at the indexes in failed are received again, and with
+// each one the later messages of its group, which would otherwise overtake it
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
 func messages(ms []events.SQSMessage, failed []int) events.SQSEventResponse {
 	out := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	lost := make([]bool, len(ms))
@@ -29,14 +30,15 @@ func messages(ms []events.SQSMessage, failed []int) events.SQSEventResponse {
 		group := Group(m)
 		if lost[i] || group != "" && blocked[group] {
 			blocked[group] = true
-			out.BatchItemFailures = append(out.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+			out.BatchItemFailures = append(out.BatchItemFailures,
+				events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 		}
 	}
 	return out
 }
 
-// Records answers for records of a stream, of which those at the indexes in failed did. Lambda goes on with the first of them and has all
-// behind it come again, whether they failed or not, so that one is all that there is to say
+// Records returns the response for records of a stream, of which those at the indexes in failed have failed. It names
+// only the first of them: Lambda retries it and all records after it, whether they failed or not
 // (https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html).
 func Records(rs []events.DynamoDBEventRecord, failed []int) events.DynamoDBEventResponse {
 	out := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
@@ -47,15 +49,16 @@ func Records(rs []events.DynamoDBEventRecord, failed []int) events.DynamoDBEvent
 	for _, i := range failed {
 		first = min(first, i)
 	}
-	out.BatchItemFailures = append(out.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: rs[first].Change.SequenceNumber})
+	out.BatchItemFailures = append(out.BatchItemFailures,
+		events.DynamoDBBatchItemFailure{ItemIdentifier: rs[first].Change.SequenceNumber})
 	return out
 }
 
-// spare is how long before its end an invocation is cut short, so that there is time to say what has failed: one that is ended from
-// outside has failed as a whole.
+// spare is how long before the end of the invocation its context ends. This leaves time to report failures: if Lambda
+// ends the invocation, the whole batch fails.
 const spare = 500 * time.Millisecond
 
-// Within returns a context that ends a little before the invocation does.
+// Within returns a context that ends shortly before the invocation does.
 func Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	if end, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, end.Add(-spare))
@@ -63,7 +66,7 @@ func Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithCancel(ctx)
 }
 
-// TenantsOf returns each of ts once, in the order in which they come, for the one line that the log has of a batch.
+// TenantsOf returns each of ts once, in the order of ts, for a batch's log line.
 func TenantsOf(ts iter.Seq[tenants.TenantID]) []tenants.TenantID {
 	found := []tenants.TenantID{}
 	for t := range ts {
@@ -82,11 +85,11 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
-// Group is the message's, in a FIFO queue; in others it is "".
+// Group returns the message's group, or "" for a message of a standard queue.
 func Group(m events.SQSMessage) string { return m.Attributes["MessageGroupId"] }
 
-// received is the message as the domain has it. Bodies are base64 (infra/sqs); one that is not is nobody's, and is left for
-// whoever is to deal with it to refuse.
+// received converts a message. Bodies are base64 (infra/sqs); a body that is not is returned unchanged, for the
+// consumer to refuse.
 func received(m events.SQSMessage) tenants.Received {
 	body, err := base64.StdEncoding.Strict().DecodeString(m.Body)
 	if err != nil {

@@ -31,17 +31,22 @@ func TestAFailedMessageTakesTheLaterOnesOfItsGroupAlong(t *testing.T) {
 		want   string
 	}{
 		{[]string{"x", "x", "y"}, nil, `{"batchItemFailures":[]}`},
-		{[]string{"x", "y", "x", "y", "x"}, []int{2}, `{"batchItemFailures":[{"itemIdentifier":"c"},{"itemIdentifier":"e"}]}`},
-		{[]string{"x", "y", "x", "y"}, []int{3, 0}, `{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"c"},{"itemIdentifier":"d"}]}`},
+		{[]string{"x", "y", "x", "y", "x"}, []int{2},
+			`{"batchItemFailures":[{"itemIdentifier":"c"},{"itemIdentifier":"e"}]}`},
+		{[]string{"x", "y", "x", "y"}, []int{3, 0},
+			`{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"c"},{"itemIdentifier":"d"}]}`},
 		{[]string{"", "", ""}, []int{1}, `{"batchItemFailures":[{"itemIdentifier":"b"}]}`},
 		{nil, nil, `{"batchItemFailures":[]}`},
 	} {
 		queue := batch.Queue{
-			Take: func(context.Context, []tenants.Received) []int { return tt.failed }, Logger: slog.New(slog.DiscardHandler), Measure: func(...slog.Attr) {},
+			Take: func(context.Context, []tenants.Received) []int {
+				return tt.failed
+			}, Logger: slog.New(slog.DiscardHandler), Measure: func(...slog.Attr) {},
 		}
 		got, err := json.Marshal(queue.Handle(t.Context(), events.SQSEvent{Records: messages(tt.groups...)}))
 		if err != nil || string(got) != tt.want {
-			t.Errorf("%v failed of %q: %s, %v", tt.failed, tt.groups, got, err)
+			t.Errorf("response for failures %v of groups %q is %s, %v, want %s", tt.failed, tt.groups, got, err,
+				tt.want)
 		}
 	}
 }
@@ -58,7 +63,7 @@ func TestTheFirstFailedRecordIsNamed(t *testing.T) {
 	} {
 		got, err := json.Marshal(batch.Records(rs, failed))
 		if err != nil || string(got) != want {
-			t.Errorf("%v failed: %s, %v", failed, got, err)
+			t.Errorf("response for failures %v is %s, %v, want %s", failed, got, err, want)
 		}
 	}
 }
@@ -72,12 +77,13 @@ func TestWithinLeavesTimeToAnswer(t *testing.T) {
 		begin := time.Now()
 		<-part.Done()
 		if took := time.Since(begin); took != 4500*time.Millisecond || whole.Err() != nil {
-			t.Errorf("it ended after %v, the invocation with %v", took, whole.Err())
+			t.Errorf("the context ended after %v, and the invocation's has error %v, want 4.5s and none", took,
+				whole.Err())
 		}
 	})
 	endless, end := batch.Within(t.Context())
 	if _, ok := endless.Deadline(); ok {
-		t.Error("an invocation without an end has one")
+		t.Error("Within set a deadline for an invocation without one")
 	}
 	end()
 }

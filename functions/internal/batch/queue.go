@@ -6,23 +6,23 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Queue deals with batches of a queue's messages, and counts and logs what came of them.
+// Queue handles batches of a queue's messages, and measures and logs the results.
 type Queue struct {
-	// Take deals with a batch and returns the indexes of what is not done, in ascending order, which it has given back to the queue. Its ctx ends
-	// before the invocation does.
+	// Take handles a batch and returns the indexes of messages that are not done, in ascending order. It has released
+	// them to the queue. Its ctx ends before the invocation does.
 	Take func(ctx context.Context, rs []tenants.Received) (failed []int)
 
-	Name    string // what is measured: Name is how many are done, NameFailed how many are not, NameLatency how long it took
+	// prefix of metrics: Name counts messages done, NameFailed those not done, NameLatency is the duration
+	Name    string
 	Measure func(values ...slog.Attr)
 	Logger  *slog.Logger
-	Says    func(rs []tenants.Received) slog.Attr // what else a batch's line in the log has to say of it; nil: nothing
+	Says    func(rs []tenants.Received) slog.Attr // returns another attribute for the batch's log line; may be nil
 }
 
-// Handle deals with one batch.
+// Handle handles one batch.
 func (q Queue) Handle(ctx context.Context, e events.SQSEvent) events.SQSEventResponse {
 	begin := time.Now()
 	rs := make([]tenants.Received, len(e.Records))
@@ -38,12 +38,14 @@ func (q Queue) Handle(ctx context.Context, e events.SQSEvent) events.SQSEventRes
 	out := messages(e.Records, lost)
 	failed := len(out.BatchItemFailures)
 	took := time.Since(begin)
-	q.Measure(slog.Int(q.Name, len(rs)-failed), slog.Int(q.Name+"Failed", failed), slog.Duration(q.Name+"Latency", took))
+	q.Measure(slog.Int(q.Name, len(rs)-failed), slog.Int(q.Name+"Failed", failed),
+		slog.Duration(q.Name+"Latency", took))
 	line := []slog.Attr{slog.String("request_id", RequestID(ctx))}
 	if q.Says != nil {
 		line = append(line, q.Says(rs))
 	}
-	line = append(line, slog.Int("messages", len(rs)), slog.Int("failed", failed), slog.Int64("ms", took.Milliseconds()))
+	line = append(line, slog.Int("messages", len(rs)), slog.Int("failed", failed),
+		slog.Int64("ms", took.Milliseconds()))
 	q.Logger.LogAttrs(ctx, slog.LevelInfo, "batch", line...)
 	return out
 }

@@ -1,10 +1,10 @@
-// Package gateway serves net/http handlers behind API Gateway's HTTP APIs: it makes a request of an event in payload format 2.0, and
-// an event's answer of what the handler wrote.
+// Package gateway serves net/http handlers behind API Gateway's HTTP APIs. It converts an event in payload format 2.0
+// to a request, and the handler's response to the gateway's form.
 //
-// The gateway has changed the request by the time it is here. Names of headers are lower case, and values of one name are joined by
-// commas: they stay joined, since nobody can tell a comma that the gateway put from one that was sent. Bodies of text types
-// are strings, and what is not UTF-8 in them is gone: such a request is refused, 400 body_not_utf8, because whoever signed it signed
-// other bytes. Bodies of all other types come in base64, and are whole.
+// The gateway changes requests. Names of headers are lower case, and values of one name are joined by commas. They
+// stay joined, because a comma of the gateway looks the same as one that was sent. Bodies of text types are strings
+// in which bytes that are not UTF-8 are lost. Such a request is refused with 400 body_not_utf8, because a signature
+// would cover other bytes. Bodies of other types are in base64 and complete.
 //
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 package gateway
@@ -25,25 +25,26 @@ import (
 	"github.com/hookcast/hookcast/tenants/problem"
 )
 
-// MaxPayload is the largest answer that Lambda takes of a function that is waited for, in bytes.
+// MaxPayload is the largest response of a synchronously invoked function that Lambda accepts, in bytes.
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const MaxPayload = 6 << 20
 
-// Options are what a Handler stands on.
+// Options are a Handler's dependencies and limits.
 type Options struct {
 	Handler http.Handler
 	Logger  *slog.Logger
-	// MaxBody is the largest body that is decoded, in bytes; what is larger is 413 body_too_large. The handler may take less.
+	// MaxBody is the largest body that is decoded, in bytes; larger ones get 413 body_too_large. The handler may have
+	// a lower limit.
 	MaxBody int
-	// Measure hears of each request; nil: nobody does.
+	// Measure is called for each request. It may be nil.
 	Measure func(values ...slog.Attr)
 }
 
-// Handler is a lambda.Handler. Its Invoke never fails: whatever comes, the client gets an answer.
+// Handler implements lambda.Handler.
 type Handler struct{ o Options }
 
-// New makes a Handler.
+// New returns a Handler.
 func New(o Options) *Handler {
 	if o.Measure == nil {
 		o.Measure = func(...slog.Attr) {}
@@ -51,11 +52,11 @@ func New(o Options) *Handler {
 	return &Handler{o}
 }
 
-// Invoke fulfils lambda.Handler.
+// Invoke implements lambda.Handler. The client gets a response for every payload.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	begin := time.Now()
 	id := tenants.NewID(tenants.PrefixRequest)
-	ctx, cancel := batch.Within(ctx) // what waits for a service that does not answer is told so, rather than the process ended
+	ctx, cancel := batch.Within(ctx) // a handler that waits for a service must end before Lambda ends the process
 	defer cancel()
 	ctx, notes := note.With(ctx)
 	w := newResponse(id)
@@ -72,7 +73,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		w = newResponse(id)
 		h.fail(w, r, id, err)
 		if answer, err = w.event(); err != nil {
-			return nil, err // of a problem's few hundred bytes: cannot be
+			return nil, err // cannot happen: a problem has a few hundred bytes
 		}
 	}
 	took := time.Since(begin)
@@ -81,16 +82,17 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		faults = 1
 	}
 	h.o.Measure(slog.Int("Requests", 1), slog.Int("Faults", faults), slog.Duration("Latency", took))
-	// Neither path nor query: there are tokens in them.
+	// Path and query are not logged because they may contain tokens.
 	h.o.Logger.LogAttrs(ctx, slog.LevelInfo, "request", append([]slog.Attr{
-		slog.String("request_id", w.sent.Get("Request-Id")), slog.String("gateway_request_id", gatewayID), slog.String("method", method(r)),
+		slog.String("request_id", w.sent.Get("Request-Id")), slog.String("gateway_request_id", gatewayID),
+		slog.String("method", method(r)),
 		slog.Int("status", w.status), slog.Int64("ms", took.Milliseconds()), slog.Int("bytes", w.body.Len()),
 	}, notes.Attrs()...)...)
 	return json.Marshal(answer)
 }
 
-// serve has the handler serve r. A panic is an error: the runtime would end the process, and whoever else's request it was to serve next
-// would wait for a new one.
+// serve calls the handler and converts a panic to an error. Otherwise the runtime would end the process, and the next
+// request would wait for a new one.
 func (h *Handler) serve(w *response, r *http.Request) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -101,7 +103,7 @@ func (h *Handler) serve(w *response, r *http.Request) (err error) {
 	return nil
 }
 
-// fail answers with err, whose request is nil where it could not be made out.
+// fail writes err as the response to r, which is nil if the event could not be decoded.
 func (h *Handler) fail(w *response, r *http.Request, id string, err error) {
 	if r == nil {
 		r = &http.Request{Method: http.MethodPost}
@@ -118,22 +120,24 @@ func method(r *http.Request) string {
 	return r.Method
 }
 
-// decode makes an event of the payload. What is no event in format 2.0 is a fault of the deployment's, not of the client's.
+// decode decodes the payload. A payload that is not an event in format 2.0 is a fault of the deployment, not of the
+// client.
 func decode(payload []byte) (events.APIGatewayV2HTTPRequest, error) {
 	var e events.APIGatewayV2HTTPRequest
 	if err := json.Unmarshal(payload, &e); err != nil {
-		return e, malformed("it is no JSON of an event")
+		return e, malformed("it is not valid JSON of an event")
 	}
 	switch {
 	case e.Version != "2.0":
-		return e, malformed("its format is not 2.0")
+		return e, malformed("its format must be 2.0")
 	case e.RequestContext.HTTP.Method == "" || e.RawPath == "":
 		return e, malformed("it has no method or no path")
 	}
 	return e, nil
 }
 
-// malformed never quotes the event: there are credentials in it.
+// malformed returns the error for an event that cannot be used. why must not quote the event, which may contain
+// credentials.
 func malformed(why string) error {
-	return tenants.Errorf(tenants.Internal, "event_malformed", "the gateway's event: %s", why)
+	return tenants.Errorf(tenants.Internal, "event_malformed", "the gateway's event is malformed: %s", why)
 }

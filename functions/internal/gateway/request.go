@@ -17,7 +17,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// request makes a request of an event, and returns the gateway's own id for it.
+// request converts an event to a request, and returns the gateway's own id of it.
 func (h *Handler) request(ctx context.Context, payload []byte) (_ *http.Request, gatewayID string, err error) {
 	e, err := decode(payload)
 	if err != nil {
@@ -29,7 +29,7 @@ func (h *Handler) request(ctx context.Context, payload []byte) (_ *http.Request,
 	if err != nil {
 		return nil, gatewayID, err
 	}
-	if !e.IsBase64Encoded && !utf8.Valid(payload) { // JSON's decoder would put U+FFFD for what is not
+	if !e.IsBase64Encoded && !utf8.Valid(payload) { // the JSON decoder replaces invalid bytes by U+FFFD
 		return nil, gatewayID, notUTF8()
 	}
 	r := &http.Request{
@@ -42,7 +42,7 @@ func (h *Handler) request(ctx context.Context, payload []byte) (_ *http.Request,
 	return r.WithContext(ctx), gatewayID, nil
 }
 
-// urlOf keeps path and query as they came. A path that is no valid escaping is taken literally.
+// urlOf keeps path and query as they were sent. A path with invalid escapes is taken literally.
 func urlOf(e events.APIGatewayV2HTTPRequest) *url.URL {
 	u := &url.URL{Path: e.RawPath, RawQuery: e.RawQueryString}
 	if path, err := url.PathUnescape(e.RawPath); err == nil {
@@ -62,11 +62,12 @@ func headerOf(e events.APIGatewayV2HTTPRequest) http.Header {
 	return header
 }
 
-// body returns the body as it was sent, or says that it is not to be had.
+// body returns the body as it was sent, or an error if that is not possible.
 func (h *Handler) body(e events.APIGatewayV2HTTPRequest, header http.Header) ([]byte, error) {
 	tooLarge := tenants.Errorf(tenants.TooLarge, "body_too_large", "the body is larger than %d bytes", h.o.MaxBody)
 	if !e.IsBase64Encoded {
-		// A byte that is not UTF-8 became U+FFFD, which has three: the length tells it from a U+FFFD that was sent.
+		// The gateway replaces a byte that is not UTF-8 by U+FFFD, which has three bytes. The length shows whether
+		// that happened or U+FFFD was sent.
 		if sent, err := strconv.Atoi(header.Get("Content-Length")); err == nil && sent != len(e.Body) {
 			return nil, notUTF8()
 		}
@@ -80,7 +81,7 @@ func (h *Handler) body(e events.APIGatewayV2HTTPRequest, header http.Header) ([]
 	}
 	body, err := base64.StdEncoding.DecodeString(e.Body)
 	if err != nil {
-		return nil, malformed("its body is no base64")
+		return nil, malformed("its body is not valid base64")
 	}
 	if len(body) > h.o.MaxBody {
 		return nil, tooLarge
@@ -90,5 +91,5 @@ func (h *Handler) body(e events.APIGatewayV2HTTPRequest, header http.Header) ([]
 
 func notUTF8() error {
 	return tenants.Errorf(tenants.Invalid, "body_not_utf8",
-		"The body has a text type and is not UTF-8, so that it does not arrive as it was sent. Send it as application/octet-stream.")
+		"the body has a text type but is not valid UTF-8: send it as application/octet-stream to keep its bytes")
 }

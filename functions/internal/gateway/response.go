@@ -12,15 +12,15 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// response is an http.ResponseWriter that keeps what is written.
+// response is an http.ResponseWriter that stores the response.
 type response struct {
 	header http.Header
-	sent   http.Header // as it was when the status was written
+	sent   http.Header // copy of header when the status was written
 	status int
 	body   bytes.Buffer
 }
 
-// newResponse has a request id, for handlers that make none of their own.
+// newResponse returns a response with the request id, for handlers that do not set one.
 func newResponse(id string) *response {
 	return &response{header: http.Header{"Request-Id": {id}}}
 }
@@ -28,7 +28,7 @@ func newResponse(id string) *response {
 func (w *response) Header() http.Header { return w.header }
 
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK { // 1xx go nowhere
+	if w.status == 0 && status >= http.StatusOK { // 1xx cannot be sent
 		w.status, w.sent = status, w.header.Clone()
 	}
 }
@@ -38,11 +38,12 @@ func (w *response) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
-const spare = 1024 // bytes of an answer besides headers and body
+const spare = 1024 // bytes of a response besides headers and body
 
-// event makes the gateway's form of the answer. One that is over Lambda's limit: kind Unprocessable, code response_too_large.
+// event returns the response in the gateway's form. If it exceeds Lambda's limit, the error has kind Unprocessable
+// and code response_too_large.
 func (w *response) event() (events.APIGatewayV2HTTPResponse, error) {
-	w.WriteHeader(http.StatusOK) // a handler that wrote nothing
+	w.WriteHeader(http.StatusOK) // if the handler wrote nothing
 	e := events.APIGatewayV2HTTPResponse{StatusCode: w.status, Headers: make(map[string]string, len(w.sent))}
 	size := 0
 	for name, values := range w.sent {
@@ -56,18 +57,20 @@ func (w *response) event() (events.APIGatewayV2HTTPResponse, error) {
 	body := w.body.Bytes()
 	e.Body = string(body)
 	length := quoted(body)
-	// Text that is full of quotation marks may fit in base64 alone.
+	// Text with many quotation marks may fit only in base64.
 	fits := size+length+spare <= MaxPayload
-	if coded := base64.StdEncoding.EncodedLen(len(body)); !fits || !isText(w.sent.Get("Content-Type")) || !utf8.Valid(body) {
+	if coded := base64.StdEncoding.EncodedLen(len(body)); !fits || !isText(w.sent.Get("Content-Type")) ||
+		!utf8.Valid(body) {
 		e.Body, e.IsBase64Encoded, length = base64.StdEncoding.EncodeToString(body), true, coded
 	}
 	if size+length+spare > MaxPayload {
-		return e, tenants.Errorf(tenants.Unprocessable, "response_too_large", "the answer is too large; ask for less at once, by limit")
+		return e, tenants.Errorf(tenants.Unprocessable, "response_too_large",
+			"the response is too large: request fewer items with the parameter limit")
 	}
 	return e, nil
 }
 
-// quoted is how many bytes b has in a JSON string, as encoding/json writes it.
+// quoted returns the length of b in a JSON string written by encoding/json, in bytes.
 func quoted(b []byte) (n int) {
 	for _, c := range b {
 		switch {
@@ -87,5 +90,6 @@ func isText(contentType string) bool {
 	if err != nil {
 		return contentType == ""
 	}
-	return strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml") || strings.HasSuffix(kind, "yaml")
+	return strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml") ||
+		strings.HasSuffix(kind, "yaml")
 }

@@ -1,4 +1,4 @@
-// Package note lets whoever serves a request add to the one line that the log has of it.
+// Package note lets a request's handler add attributes to the request's log line.
 package note
 
 import (
@@ -9,19 +9,19 @@ import (
 
 type key struct{}
 
-// Notes are what was noted of one request.
+// Notes are the attributes added for one request.
 type Notes struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
 }
 
-// With returns a context under which Add notes into the Notes.
+// With returns a context for Add and the Notes that it adds to.
 func With(ctx context.Context) (context.Context, *Notes) {
 	n := new(Notes)
 	return context.WithValue(ctx, key{}, n), n
 }
 
-// Add notes something of the request that ctx belongs to, where somebody keeps notes of it. Never a secret.
+// Add adds an attribute to the Notes of ctx, if it has any. value must not be a secret.
 func Add(ctx context.Context, name, value string) {
 	n, ok := ctx.Value(key{}).(*Notes)
 	if !ok {
@@ -32,7 +32,7 @@ func Add(ctx context.Context, name, value string) {
 	n.attrs = append(n.attrs, slog.String(name, value))
 }
 
-// Attrs returns what was noted.
+// Attrs returns the attributes.
 func (n *Notes) Attrs() []slog.Attr {
 	n.mu.Lock()
 	defer n.mu.Unlock()

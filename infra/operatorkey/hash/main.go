@@ -1,8 +1,8 @@
-// Command hash prints the hash of the operator's key in a file, which it makes where there is none:
+// Command hash prints the hash of the operator's key in a file. If the file does not exist, it creates a key:
 //
 //	go run ./infra/operatorkey/hash operator.key
 //
-// The hash is what a deployment is given. The key stays in the file.
+// The hash is a parameter of a deployment. The key stays in the file.
 package main
 
 import (

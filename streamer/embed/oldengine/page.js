@@ -1,6 +1,6 @@
 'use strict'
-// Runs the two snippets, which stand in the files named on the command line, in a page of next to nothing: one that has what a browser of 2018 has,
-// and an EventSource that the test speaks through. Prints what came of it as JSON.
+// Runs the two snippets, in the files named on the command line, in a minimal page with the API of a browser of 2018 and
+// an EventSource that the test controls. Prints the result as JSON.
 const fs = require('fs'), util = require('util'), vm = require('vm')
 
 const sources = []
@@ -22,13 +22,18 @@ class EventSource {
 const nothing = () => {}
 const defined = []
 const page = {
-  EventSource, HTMLElement: class {}, CustomEvent: class {}, URL, URLSearchParams, TextDecoder: util.TextDecoder, TextEncoder: util.TextEncoder,
+  EventSource, HTMLElement: class {}, CustomEvent: class {}, URL, URLSearchParams,
+  TextDecoder: util.TextDecoder, TextEncoder: util.TextEncoder,
   setTimeout, clearTimeout, setInterval, clearInterval, addEventListener: nothing, removeEventListener: nothing,
-  atob: text => Buffer.from(text, 'base64').toString('binary'), navigator: { onLine: true }, location: { href: 'http://page.test/', origin: 'http://page.test' },
+  atob: text => Buffer.from(text, 'base64').toString('binary'), navigator: { onLine: true },
+  location: { href: 'http://page.test/', origin: 'http://page.test' },
   customElements: { define: name => defined.push(name), get: nothing },
   document: {
-    currentScript: { src: 'http://hookcast.test/embed.js', dataset: {}, getAttribute: () => null, hasAttribute: () => false },
-    visibilityState: 'visible', readyState: 'complete', addEventListener: nothing, removeEventListener: nothing, dispatchEvent: nothing, querySelectorAll: () => [],
+    currentScript: {
+      src: 'http://hookcast.test/embed.js', dataset: {}, getAttribute: () => null, hasAttribute: () => false,
+    },
+    visibilityState: 'visible', readyState: 'complete', addEventListener: nothing, removeEventListener: nothing,
+    dispatchEvent: nothing, querySelectorAll: () => [],
   },
 }
 page.window = page.self = page
@@ -36,11 +41,13 @@ vm.createContext(page)
 for (const file of process.argv.slice(2)) vm.runInContext(fs.readFileSync(file, 'utf8'), page, { filename: file })
 
 const ended = events => {
-  process.stdout.write(JSON.stringify({ v8: process.versions.v8, defined, job: typeof page.Hookcast.job, url: sources[0].url, events }), () => process.exit())
+  const result = { v8: process.versions.v8, defined, job: typeof page.Hookcast.job, url: sources[0].url, events }
+  process.stdout.write(JSON.stringify(result), () => process.exit())
 }
-page.Hookcast.connect({ url: 'http://hookcast.test', channels: ['orders'], getToken: () => Promise.resolve('a.token.b') })
-  .on('paid', event => ended([event]))
-const opened = setInterval(() => { // the token is asked for first
+page.Hookcast.connect({
+  url: 'http://hookcast.test', channels: ['orders'], getToken: () => Promise.resolve('a.token.b'),
+}).on('paid', event => ended([event]))
+const opened = setInterval(() => { // the snippet gets the token first
   if (!sources.length) return
   clearInterval(opened)
   sources[0].emit('open')

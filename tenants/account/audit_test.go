@@ -1,0 +1,63 @@
+package account_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+)
+
+func TestAuditEntriesAreListedTheLatestFirstAndKept400Days(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := account.NewAuditLog(tenantstest.NewTable(tenantstest.Faults{}))
+		for n := range 25 {
+			e := account.AuditEntry{Time: time.Now(), Actor: "key_1", Action: "source.update", Object: string(rune('a' + n)), IP: "192.0.2.1", RequestID: "req_1"}
+			to := []tenants.TenantID{"ten_a"}
+			if n == 3 {
+				to = append(to, tenants.System)
+			}
+			if err := l.Add(t.Context(), e, to...); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		read := func(of tenants.TenantID) (objects string) {
+			t.Helper()
+			for after := ""; ; {
+				entries, next, err := l.List(t.Context(), of, after, 10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range entries {
+					if !tenants.ValidID(tenants.PrefixAudit, e.ID) || e.Actor != "key_1" || e.IP != "192.0.2.1" {
+						t.Errorf("%+v", e)
+					}
+					objects += e.Object
+				}
+				if after = next; next == "" {
+					return objects
+				}
+			}
+		}
+		if got := read("ten_a"); got != "yxwvutsrqponmlkjihgfedcba" {
+			t.Errorf("ten_a has %s", got)
+		}
+		if got := read(tenants.System); got != "d" {
+			t.Errorf("the operator has %s", got)
+		}
+		if got := read("ten_b"); got != "" {
+			t.Errorf("ten_b has %s", got)
+		}
+		time.Sleep(399 * 24 * time.Hour)
+		if got := read("ten_a"); len(got) != 25 {
+			t.Errorf("after 399 days: %s", got)
+		}
+		time.Sleep(2 * 24 * time.Hour)
+		if got := read("ten_a"); got != "" {
+			t.Errorf("after 401 days: %s", got)
+		}
+	})
+}

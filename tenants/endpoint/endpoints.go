@@ -1,0 +1,205 @@
+package endpoint
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/cache"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/record"
+)
+
+// Endpoints keeps the endpoints, and makes what is posted to them.
+type Endpoints struct {
+	table        tenants.Table
+	accounts     *account.Accounts
+	vault        tenants.Vault
+	filter       tenants.Filter
+	destinations tenants.Destinations
+	challenges   keyring.DerivedKey // the key that challenges follow from
+	challenge    bool
+	opened       *cache.Cache[string, openEndpoint] // by what is sealed
+}
+
+// Options are what Endpoints stands on besides.
+type Options struct {
+	Filter       tenants.Filter       // nil: endpoints with a filter get nothing, and none can be made
+	Destinations tenants.Destinations // nil: no URL can be set, which a process that only delivers does not
+	// Challenge: an endpoint is pending until its URL has answered the ownership challenge. Off: it is enabled at once, which is for
+	// development on one's own machine.
+	Challenge bool
+}
+
+// NewEndpoints makes an Endpoints.
+func NewEndpoints(t tenants.Table, a *account.Accounts, v tenants.Vault, d *keyring.Ring, o Options) *Endpoints {
+	return &Endpoints{
+		table: t, accounts: a, vault: v, filter: o.Filter, destinations: o.Destinations, challenges: d.Challenges(), challenge: o.Challenge,
+		opened: cache.New[string, openEndpoint](cache.ReadTTL, 10_000, 0),
+	}
+}
+
+// Create registers an endpoint. Values that could not work: Unprocessable, with the reason. Over the tenant's limit, which holds
+// against any number of concurrent calls: TooMany endpoint_limit; over MaxEndpointsPerHost: TooMany endpoint_host_limit.
+func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Endpoint, Key, error) {
+	now := time.Now().UTC()
+	e := Endpoint{
+		ID: tenants.NewID(tenants.PrefixEndpoint), Tenant: tenant, Name: spec.Name, Channels: slices.Clone(spec.Channels), Types: slices.Clone(spec.Types),
+		Filter: spec.Filter, Ordered: spec.Ordered, PerSecond: spec.PerSecond, Concurrency: spec.Concurrency, Schedule: slices.Clone(spec.Schedule),
+		Created: now,
+	}
+	s.enable(&e, now)
+	if err := e.check(s.filter); err != nil {
+		return Endpoint{}, Key{}, err
+	}
+	var err error
+	if e.URL, err = s.checkURL(ctx, spec.URL); err != nil {
+		return Endpoint{}, Key{}, err
+	}
+	if err := s.sealHeaders(ctx, &e, spec.Headers); err != nil {
+		return Endpoint{}, Key{}, err
+	}
+	made, key, err := s.newSecret(ctx, e, spec.SecretScheme, spec.Secret)
+	if err != nil {
+		return Endpoint{}, Key{}, err
+	}
+	e.Secrets = []Secret{made}
+	err = s.accounts.Change(ctx, tenant, func(t tenants.Tenant) ([]tenants.Op, error) {
+		all, err := s.All(ctx, tenant)
+		if err != nil {
+			return nil, err
+		}
+		limit := MaxEndpoints
+		if n := t.Limits().Endpoints; n > 0 {
+			limit = min(limit, n)
+		}
+		if len(all) >= limit {
+			return nil, tenants.Errorf(tenants.TooMany, "endpoint_limit", "the plan allows %d endpoints", limit)
+		}
+		if err := roomAtHost(all, e); err != nil {
+			return nil, err
+		}
+		return []tenants.Op{e.put()}, nil
+	})
+	if err != nil {
+		return Endpoint{}, Key{}, err
+	}
+	return e, key, nil
+}
+
+func (s *Endpoints) checkURL(ctx context.Context, raw string) (string, error) {
+	if s.destinations == nil {
+		return "", tenants.Errorf(tenants.Internal, "no_destinations", "this process sets no URLs")
+	}
+	return s.destinations.CheckURL(ctx, raw)
+}
+
+// roomAtHost refuses e where the tenant has as many others at its host as it may have.
+func roomAtHost(all []Endpoint, e Endpoint) error {
+	host, n := e.Host(), 0
+	for _, other := range all {
+		if other.ID != e.ID && other.Host() == host {
+			n++
+		}
+	}
+	if n >= MaxEndpointsPerHost {
+		return tenants.Errorf(tenants.TooMany, "endpoint_host_limit", "there may be %d endpoints at one host", MaxEndpointsPerHost)
+	}
+	return nil
+}
+
+// Get returns one endpoint: NotFound endpoint_not_found.
+func (s *Endpoints) Get(ctx context.Context, tenant tenants.TenantID, id string) (Endpoint, error) {
+	const code, detail = "endpoint_not_found", "there is no such endpoint"
+	if !tenants.ValidID(tenants.PrefixEndpoint, id) {
+		return Endpoint{}, tenants.Errorf(tenants.NotFound, code, detail)
+	}
+	return record.Read[Endpoint](ctx, s.table, tenants.Key{Tenant: tenant, Kind: rowEndpoints, Sort: id}, code, detail)
+}
+
+// List returns up to limit (1 to 100) endpoints behind the id after, oldest first, and where to go on: "" at the end.
+func (s *Endpoints) List(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Endpoint, string, error) {
+	return record.List[Endpoint](ctx, s.table, tenant, rowEndpoints, after, record.PageLimit(limit))
+}
+
+// All returns every endpoint of the tenant, oldest first, as the last completed write left each: one Query, for whoever delivers.
+func (s *Endpoints) All(ctx context.Context, tenant tenants.TenantID) ([]Endpoint, error) {
+	all, _, err := record.List[Endpoint](ctx, s.table, tenant, rowEndpoints, "", MaxEndpoints)
+	return all, err
+}
+
+// Patch changes what p names. Values that could not work: Unprocessable. Another URL has to be proven anew.
+func (s *Endpoints) Patch(ctx context.Context, tenant tenants.TenantID, id string, p Patch) (Endpoint, error) {
+	if p.URL != nil { // before the change, which may be tried several times
+		checked, err := s.checkURL(ctx, *p.URL)
+		if err != nil {
+			return Endpoint{}, err
+		}
+		p.URL = &checked
+	}
+	return s.edit(ctx, tenant, id, func(e *Endpoint) error {
+		record.Set(&e.Name, p.Name)
+		record.Set(&e.Channels, p.Channels)
+		record.Set(&e.Types, p.Types)
+		record.Set(&e.Filter, p.Filter)
+		record.Set(&e.Ordered, p.Ordered)
+		record.Set(&e.PerSecond, p.PerSecond)
+		record.Set(&e.Concurrency, p.Concurrency)
+		record.Set(&e.Schedule, p.Schedule)
+		if err := e.check(s.filter); err != nil {
+			return err
+		}
+		if p.Headers != nil {
+			if err := s.sealHeaders(ctx, e, *p.Headers); err != nil {
+				return err
+			}
+		}
+		if p.URL == nil || *p.URL == e.URL {
+			return nil
+		}
+		e.URL = *p.URL
+		if e.State != Disabled {
+			s.enable(e, time.Now())
+		}
+		all, err := s.All(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		return roomAtHost(all, *e)
+	})
+}
+
+// Delete ends an endpoint: nothing is posted to it any more, and its secrets are gone.
+func (s *Endpoints) Delete(ctx context.Context, tenant tenants.TenantID, id string) error {
+	return s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
+		e, err := s.Get(ctx, tenant, id)
+		if err != nil {
+			return nil, err
+		}
+		return []tenants.Op{tenants.Delete(e.row(), tenants.Anything())}, nil
+	})
+}
+
+// edit reads an endpoint, lets change have it, and writes it back unless another change came in between.
+func (s *Endpoints) edit(ctx context.Context, tenant tenants.TenantID, id string, change func(*Endpoint) error) (Endpoint, error) {
+	var e Endpoint
+	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) (ops []tenants.Op, err error) {
+		if e, err = s.Get(ctx, tenant, id); err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		e.Secrets = slices.DeleteFunc(e.Secrets, func(x Secret) bool { return tenants.Ended(x.NotAfter, now) })
+		if err := change(&e); err != nil {
+			return nil, err
+		}
+		return []tenants.Op{e.put()}, nil
+	})
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return e, nil
+}
+
+const rowEndpoints tenants.Kind = "list/endpoints" // {tenant}, endpoint id

@@ -1,0 +1,94 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/record"
+)
+
+// claim is the row evt/{event id}: which number of which channel the event is to have. It is a hint, and the row there
+// the truth: the event is in the log if and only if that row bears its id.
+type claim struct {
+	Channel  string
+	Seq      int64
+	BodyHash []byte // SHA-256 of the event's data
+
+	version int64
+}
+
+func ClaimKey(tenant tenants.TenantID, id string) tenants.Key {
+	return tenants.Key{Tenant: tenant, Kind: "evt", Sort: id}
+}
+
+// claimOp claims for e, which has no claim yet, the number that it carries.
+func claimOp(e tenants.Event, now time.Time) tenants.Op {
+	hash := sha256.Sum256(e.Data)
+	return tenants.Put(ClaimKey(e.Tenant, e.ID), record.Encode(claim{Channel: e.Channel, Seq: e.Seq, BodyHash: hash[:]}), expiry(e, now), tenants.Absent())
+}
+
+// Find returns the number of the event of that id, if it is in the log. A claim alone does not count: its event may wait among the dead letters.
+func (l *Log) Find(ctx context.Context, tenant tenants.TenantID, id string) (seq int64, ok bool) {
+	c, err := l.claimOf(ctx, tenant, id)
+	if err != nil {
+		return 0, false
+	}
+	e, err := l.At(ctx, tenants.ChannelKey{Tenant: tenant, Name: c.Channel}, c.Seq)
+	return c.Seq, err == nil && e.ID == id
+}
+
+// Recognise tells whether e is in the log: known then, with its id and channel there. Where its id is claimed for another body, e comes
+// back as the event that the log would make of it. A claim alone does not count: its event may wait among the dead letters.
+func (l *Log) Recognise(ctx context.Context, e tenants.Event) (_ tenants.Event, known bool) {
+	hash := sha256.Sum256(e.Data)
+	for range 2 { // the id as sent, and the one derived from it and the body
+		c, err := l.claimOf(ctx, e.Tenant, e.ID)
+		if err != nil {
+			return e, false
+		}
+		if !bytes.Equal(c.BodyHash, hash[:]) {
+			e = derived(e, c)
+			continue
+		}
+		stored, err := l.At(ctx, tenants.ChannelKey{Tenant: e.Tenant, Name: c.Channel}, c.Seq)
+		if err != nil || stored.ID != e.ID {
+			return e, false
+		}
+		return stored, true
+	}
+	return e, false
+}
+
+// claimOf returns the claim of the event id; none: kind NotFound.
+func (l *Log) claimOf(ctx context.Context, tenant tenants.TenantID, id string) (claim, error) {
+	row, err := l.Table.Get(ctx, ClaimKey(tenant, id))
+	if err != nil {
+		return claim{}, err
+	}
+	c, err := record.Decode[claim](row)
+	c.version = row.Version
+	return c, err
+}
+
+// stray tells whether the claim c under e's id belongs to another body or another channel.
+func stray(e tenants.Event, c claim) bool {
+	hash := sha256.Sum256(e.Data)
+	return !bytes.Equal(c.BodyHash, hash[:]) || c.Channel != e.Channel
+}
+
+// derived returns e as the event that it becomes where its id is claimed by c for something else: under an id that follows from
+// the first one and what differs, so that every retry of it derives the same.
+func derived(e tenants.Event, c claim) tenants.Event {
+	if e.DuplicateOf == "" {
+		e.DuplicateOf = e.ID
+	}
+	if hash := sha256.Sum256(e.Data); !bytes.Equal(c.BodyHash, hash[:]) {
+		e.ID = tenants.DerivedID(tenants.PrefixEvent, e.ID, "body", string(hash[:]))
+	} else {
+		e.ID = tenants.DerivedID(tenants.PrefixEvent, e.ID, "channel", e.Channel)
+	}
+	return e
+}

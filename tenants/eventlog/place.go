@@ -1,0 +1,96 @@
+package eventlog
+
+import (
+	"context"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// placeTries bounds the slow way. Each try that is refused means that another writer got further, and a channel has one
+// writer but for the moments in which a message is handed from one to the next.
+const placeTries = 64
+
+// placeEach appends the slow way, one event after the other.
+func (l *Log) placeEach(ctx context.Context, ch tenants.ChannelKey, run []tenants.Event) ([]tenants.Event, error) {
+	placed := make([]tenants.Event, 0, len(run))
+	var last int64
+	for _, e := range run {
+		e, err := l.place(ctx, ch, e)
+		if err != nil {
+			return l.salvage(ctx, ch, placed, err)
+		}
+		placed = append(placed, e)
+		last = max(last, e.Seq)
+	}
+	if err := l.keepBooks(ctx, ch, last); err != nil {
+		return nil, err
+	}
+	return placed, nil
+}
+
+// place appends e whatever has been tried with it before: reads the tail, then e's claim, then the row that the claim names, in
+// this order. If the row is e's, that is all. Otherwise one write moves the claim (at the version read) to the number behind the
+// tail and puts the row there (where there is none).
+//
+// Why e cannot end up at two numbers. Whoever comes this way is fenced by the claim's version. Whoever comes the fast way
+// puts e, unfenced, at the number s of e's first claim and nowhere else; so the question is whether that can still happen once
+// the write here has put e at t.
+//   - s < t: then s was at or below the tail before the row at s was read, so it was there and was not e's. A taken
+//     number stays taken: the put at s is refused.
+//   - s = t: the second of the two puts is refused.
+//   - s > t: the fast way puts t before s, in one WriteEach that stops where it is refused. Had it put t before, this write would
+//     have been refused; after it, the put at t is, and s is never reached.
+//
+// Why there is no hole: t is the number behind a tail that was read, here and (as the first of a run) there.
+func (l *Log) place(ctx context.Context, ch tenants.ChannelKey, e tenants.Event) (tenants.Event, error) {
+	t, err := l.tail(ctx, ch)
+	if err != nil {
+		return e, err
+	}
+	for range placeTries {
+		if t.seq, err = l.seek(ctx, ch, t.seq); err != nil {
+			return e, err
+		}
+		c, err := l.claimOf(ctx, ch.Tenant, e.ID)
+		if err != nil && !tenants.IsNotFound(err) {
+			return e, err
+		}
+		now := time.Now()
+		e.Seq = t.seq + 1
+		move := claimOp(e, now)
+		if err == nil {
+			if stray(e, c) {
+				e = derived(e, c)
+				continue
+			}
+			stored, err := l.At(ctx, ch, c.Seq)
+			if err == nil && stored.ID == e.ID {
+				return stored, nil
+			}
+			if err != nil && !tenants.IsNotFound(err) {
+				return e, err
+			}
+			move.If = tenants.At(c.version)
+		}
+		err = l.Table.Write(ctx, move, tenants.Put(logRow(ch, e.Seq), tenants.EncodeEvent(e), expiry(e, now), tenants.Absent()))
+		if err == nil {
+			t.seq = e.Seq
+			l.tails.put(ch, t)
+			return e, nil
+		}
+		if !tenants.IsRefused(err) {
+			return e, err
+		}
+	}
+	return e, tenants.Errorf(tenants.Unavailable, "channel_contended", "the channel is written to from too many sides at once")
+}
+
+// At returns the event at seq.
+func (l *Log) At(ctx context.Context, ch tenants.ChannelKey, seq int64) (tenants.Event, error) {
+	row, err := l.Table.Get(ctx, logRow(ch, seq))
+	if err != nil {
+		return tenants.Event{}, err
+	}
+	return tenants.DecodeEvent(row.Body)
+}

@@ -1,0 +1,69 @@
+package eventlog
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// tailsAtMost bounds how many channels' tails a process remembers, some 300 bytes each.
+const tailsAtMost = 10_000
+
+// tailCache remembers the tails of the channels appended to last.
+type tailCache struct {
+	mu    sync.Mutex
+	max   int
+	byKey map[tenants.ChannelKey]*list.Element // of tailEntry
+	order list.List                            // most recently used first
+}
+
+type tailEntry struct {
+	key  tenants.ChannelKey
+	tail tail
+}
+
+func newTailCache(max int) *tailCache {
+	return &tailCache{max: max, byKey: make(map[tenants.ChannelKey]*list.Element)}
+}
+
+func (c *tailCache) get(ch tenants.ChannelKey) (tail, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el, ok := c.byKey[ch]
+	if !ok {
+		return tail{}, false
+	}
+	c.order.MoveToFront(el)
+	return el.Value.(*tailEntry).tail, true
+}
+
+// put remembers t unless what is remembered is as fresh and further: two goroutines may append to one channel at once.
+func (c *tailCache) put(ch tenants.ChannelKey, t tail) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el, ok := c.byKey[ch]; ok {
+		e := el.Value.(*tailEntry)
+		if !(e.tail.read.Equal(t.read) && e.tail.seq > t.seq) && !e.tail.read.After(t.read) {
+			e.tail = t
+		}
+		c.order.MoveToFront(el)
+		return
+	}
+	c.byKey[ch] = c.order.PushFront(&tailEntry{ch, t})
+	if c.order.Len() > c.max {
+		oldest := c.order.Back()
+		c.order.Remove(oldest)
+		delete(c.byKey, oldest.Value.(*tailEntry).key)
+	}
+}
+
+// books notes the head row as just read or written, and that the channel's record exists.
+func (c *tailCache) books(ch tenants.ChannelKey, t tail) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el, ok := c.byKey[ch]; ok {
+		e := el.Value.(*tailEntry)
+		e.tail.headSeq, e.tail.headVersion, e.tail.listed = t.headSeq, t.headVersion, true
+	}
+}

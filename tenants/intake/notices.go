@@ -1,0 +1,74 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// Notices tells tenants about their own accounts, by events in their channel NoticesChannel, to which nobody else can publish. An event's
+// id follows from what it says, so that however many processes notice the same thing it is told once.
+type Notices struct {
+	queue  tenants.Queue
+	marker marker
+
+	mu   sync.Mutex
+	told map[string]bool // ids that this process has sent
+}
+
+// TypeLimitWarning is the type of the event that says that most of a limit is in use:
+//
+//	{"limit":"connections","max":1000,"percent":80,"period":"2026-01-31"}
+//
+// limit is a name of LimitNames. It comes once in a period (a day or, of events_per_month and channels, a month) for each value of the limit.
+const TypeLimitWarning = "limit.warning"
+
+const (
+	noticesTold = 10_000 // remembered
+	noticeTime  = 5 * time.Second
+)
+
+// NewNotices makes a Notices that sends to the ingest queue.
+func NewNotices(q tenants.Queue) *Notices {
+	return &Notices{queue: q, marker: newMarker(), told: make(map[string]bool)}
+}
+
+// Scarce tells the tenant, which has limits l, that most of a limit is in use. What cannot be sent is told at the next occasion.
+func (n *Notices) Scarce(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, limit string, most int64, period string) {
+	n.Tell(ctx, tenant, l, TypeLimitWarning, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, tenants.ScarcePercent, period))
+}
+
+// Tell sends the tenant, which has limits l, an event of the type with JSON as its data, once for each data.
+func (n *Notices) Tell(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, kind string, data []byte) {
+	e := tenants.Event{
+		ID: tenants.DerivedID(tenants.PrefixEvent, string(tenant), "notice", string(data)), Tenant: tenant, Channel: tenants.NoticesChannel, Type: kind,
+		Data: data, ContentType: "application/json", Time: time.Now().UTC(),
+	}
+	if !n.first(e.ID) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, noticeTime)
+	defer cancel()
+	if err := n.queue.Send(ctx, n.marker.message(e, Terms{Limits: l, known: true})); err != nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.told, e.ID)
+	}
+}
+
+// first tells whether this process has yet to send it, and notes that it does.
+func (n *Notices) first(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.told[id] {
+		return false
+	}
+	if len(n.told) >= noticesTold {
+		clear(n.told) // the log knows, too
+	}
+	n.told[id] = true
+	return true
+}

@@ -1,0 +1,90 @@
+package keyring_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/keyring"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
+)
+
+func TestDeploymentHasOneSecretHoweverManyStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := tenantstest.NewTable(tenantstest.Faults{Seed: 2, Latency: 2 * time.Millisecond})
+		vault, ctx := tenantstest.NewVault(), context.Background()
+		var mu sync.Mutex
+		cursors := make(map[string]bool)
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				d, err := keyring.Open(ctx, table, vault)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				cursors[d.Cursors().Seal("ten_a", "r", "p")] = true
+			})
+		}
+		wg.Wait()
+		if len(cursors) != 1 {
+			t.Errorf("ten processes made %d secrets", len(cursors))
+		}
+		if d := rig.Ok(keyring.Open(ctx, table, vault))(t); !cursors[d.Cursors().Seal("ten_a", "r", "p")] {
+			t.Error("a restart has another secret")
+		}
+		if _, err := keyring.Open(ctx, table, tenantstest.NewVault()); tenants.KindOf(err) != tenants.Internal {
+			t.Errorf("with another vault: %v", err)
+		}
+	})
+}
+
+func TestDeploymentDoesNotPrint(t *testing.T) {
+	o := rig.NewOffice(t)
+	ten, _, _ := o.SignUp(t)
+	s := rig.Ok(o.Signers.Ours(context.Background(), ten.ID))(t)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(verb, o.Deploy); text != "[deployment]" {
+			t.Errorf("%s prints %d bytes", verb, len(text))
+		}
+		if text := fmt.Sprintf(verb, s); strings.Contains(text, string(s.Key)) || !strings.Contains(text, s.KID) {
+			t.Errorf("%s prints the signer's key", verb)
+		}
+	}
+}
+
+func TestCursors(t *testing.T) {
+	c := rig.NewOffice(t).Deploy.Cursors()
+	for _, position := range []string{"", "key_01", "a b\x00c", strings.Repeat("x", 500)} {
+		sealed := c.Seal("ten_a", "keys", position)
+		if got, err := c.Open("ten_a", "keys", sealed); err != nil || got != position {
+			t.Errorf("%q comes back as %q, %v", position, got, err)
+		}
+		for i := range sealed {
+			b := []byte(sealed)
+			b[i] = map[bool]byte{true: 'A', false: 'B'}[b[i] != 'A']
+			if _, err := c.Open("ten_a", "keys", string(b)); err == nil {
+				t.Fatalf("changed at %d it opens", i)
+			}
+		}
+		for _, foreign := range [][2]string{{"ten_b", "keys"}, {"ten_a", "sources"}, {"ten_ak", "eys"}} {
+			_, err := c.Open(tenants.TenantID(foreign[0]), foreign[1], sealed)
+			rig.WantError(t, err, tenants.Invalid, "invalid_cursor")
+		}
+	}
+	for _, junk := range []string{"", "x", "====", "\n", strings.Repeat("A", 1<<20), c.Seal("ten_a", "keys", "k") + "\n", c.Seal("ten_a", "keys", "k") + "="} {
+		_, err := c.Open("ten_a", "keys", junk)
+		rig.WantError(t, err, tenants.Invalid, "invalid_cursor")
+	}
+	if _, err := rig.NewOffice(t).Deploy.Cursors().Open("ten_a", "keys", c.Seal("ten_a", "keys", "k")); err == nil {
+		t.Error("another deployment opens it")
+	}
+}

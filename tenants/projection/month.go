@@ -1,0 +1,82 @@
+package projection
+
+import (
+	"context"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/record"
+	"github.com/hookcast/hookcast/tenants/worker"
+)
+
+// MonthUsage is what a tenant took in a month.
+type MonthUsage struct {
+	Month  string // "2026-01", of UTC
+	Events int64
+}
+
+// MaxMonths is how many months can be asked for at once: as many as are kept.
+const MaxMonths = 13
+
+// Month returns how many events the tenant's channels took in the month of at, as far as the feed has been counted. An event's
+// month is that of its Time; where times are not in the order of numbers, as behind a queue that stood still over the end of a month,
+// an event may count in the earlier month in place of the later one, and in one of them only.
+func (u *MonthlyUsage) Month(ctx context.Context, tenant tenants.TenantID, at time.Time) (events int64, err error) {
+	months, err := u.Months(ctx, tenant, at, 1)
+	if err != nil {
+		return 0, err
+	}
+	return months[0].Events, nil
+}
+
+// Months returns what Month does for the month of last and those before it, n in all, the latest first.
+func (u *MonthlyUsage) Months(ctx context.Context, tenant tenants.TenantID, last time.Time, n int) ([]MonthUsage, error) {
+	n = max(1, min(n, MaxMonths))
+	counts := make([]map[string]usageRecord, n+1) // one month more: where a channel's first month begins is seen from the one before
+	first := time.Date(last.UTC().Year(), last.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+	err := worker.Parallel(n+1, worker.GroupsAtOnce, func(i int) (err error) {
+		counts[i], err = u.channels(ctx, tenant, first.AddDate(0, -i, 0))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	months := make([]MonthUsage, n)
+	for i := range months {
+		months[i].Month = MonthOf(first.AddDate(0, -i, 0))
+		for channel, c := range counts[i] {
+			months[i].Events += max(0, c.Last-max(c.First-1, counts[i+1][channel].Last))
+		}
+	}
+	return months, nil
+}
+
+// channels returns the month's counts by channel.
+func (u *MonthlyUsage) channels(ctx context.Context, tenant tenants.TenantID, month time.Time) (map[string]usageRecord, error) {
+	counts := make(map[string]usageRecord)
+	for after := ""; ; {
+		rows, err := u.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: usageKind(month), After: after, Limit: 1000})
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if counts[row.Sort], err = record.Decode[usageRecord](row); err != nil {
+				return nil, err
+			}
+		}
+		if len(rows) < 1000 {
+			return counts, nil
+		}
+		after = rows[len(rows)-1].Sort
+	}
+}
+
+// Kinds are the kinds of rows that a tenant deleted at since has here.
+func Kinds(since time.Time) []tenants.TenantKind {
+	kinds := []tenants.TenantKind{{Kind: rowIndex}}
+	first := time.Date(since.Year(), since.Month(), 1, 0, 0, 0, 0, time.UTC)
+	for n := -1; n <= MaxMonths; n++ { // the first, where a month ended meanwhile
+		kinds = append(kinds, tenants.TenantKind{Kind: usageKind(first.AddDate(0, -n, 0))})
+	}
+	return kinds
+}

@@ -1,0 +1,181 @@
+package proxy
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
+	"github.com/hookcast/hookcast/tenants/cache"
+	"github.com/hookcast/hookcast/tenants/record"
+)
+
+// MaxProxies is how many proxies a tenant may have.
+const MaxProxies = 500
+
+// Proxies keeps the proxies.
+type Proxies struct {
+	table        tenants.Table
+	accounts     *account.Accounts
+	vault        tenants.Vault
+	destinations tenants.Destinations
+	opened       *cache.Cache[proxyKey, openProxy]
+}
+
+type proxyKey struct {
+	tenant tenants.TenantID
+	id     string
+}
+
+// openProxy is a proxy ready to be run.
+type openProxy struct {
+	Proxy
+	request request
+}
+
+// NewProxies makes a Proxies. Without Destinations no proxy can be made or changed, which a process that only runs them does not.
+func NewProxies(t tenants.Table, a *account.Accounts, v tenants.Vault, d tenants.Destinations) *Proxies {
+	return &Proxies{table: t, accounts: a, vault: v, destinations: d, opened: cache.New[proxyKey, openProxy](cache.ReadTTL, 10_000, 1_000)}
+}
+
+// Create registers a proxy. Values that could not work: Unprocessable, with the reason. Over MaxProxies: TooMany proxy_limit.
+func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Proxy, error) {
+	p, r := spec.proxy(tenant)
+	if err := s.check(ctx, &p, &r); err != nil {
+		return Proxy{}, err
+	}
+	p.describe(r)
+	if err := s.seal(ctx, &p, r); err != nil {
+		return Proxy{}, err
+	}
+	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
+		n, err := record.Count(ctx, s.table, tenant, rowProxies, MaxProxies)
+		if err != nil {
+			return nil, err
+		}
+		if n >= MaxProxies {
+			return nil, tenants.Errorf(tenants.TooMany, "proxy_limit", "there may be %d proxies", MaxProxies)
+		}
+		return []tenants.Op{p.put()}, nil
+	})
+	if err != nil {
+		return Proxy{}, err
+	}
+	return p, nil
+}
+
+// proxy is a new proxy of the spec's, and its request.
+func (spec Spec) proxy(tenant tenants.TenantID) (Proxy, proxyRequest) {
+	p := Proxy{
+		ID: tenants.NewID(tenants.PrefixProxy), Tenant: tenant, Name: spec.Name, Method: spec.Method, BodyMediaType: spec.BodyMediaType,
+		Parameters: maps.Clone(spec.Parameters), Share: spec.Share, Channel: spec.Channel, Redirects: spec.Redirects, Limits: spec.Limits,
+		Revision: 1, Created: time.Now().UTC().Truncate(time.Second),
+	}
+	r := proxyRequest{URL: spec.URL, Headers: maps.Clone(spec.Headers)}
+	if spec.Body != nil {
+		r.Body = append([]byte{}, *spec.Body...)
+	}
+	if p.Method == "" {
+		p.Method = "GET"
+		if r.Body != nil {
+			p.Method = "POST"
+		}
+	}
+	p.Reconnect = p.Method == "GET"
+	record.Set(&p.Reconnect, spec.Reconnect)
+	return p, r
+}
+
+// describe notes what may be shown of the request.
+func (p *Proxy) describe(r proxyRequest) {
+	p.Shown, p.HeaderNames = shownURL(r.URL), headerNames(r.Headers)
+}
+
+// Get returns one proxy: NotFound proxy_not_found.
+func (s *Proxies) Get(ctx context.Context, tenant tenants.TenantID, id string) (Proxy, error) {
+	const code, detail = "proxy_not_found", "there is no such proxy"
+	if !tenants.ValidID(tenants.PrefixProxy, id) {
+		return Proxy{}, tenants.Errorf(tenants.NotFound, code, detail)
+	}
+	return record.Read[Proxy](ctx, s.table, tenants.Key{Tenant: tenant, Kind: rowProxies, Sort: id}, code, detail)
+}
+
+// List returns up to limit (1 to 100) proxies behind the id after, oldest first, and where to go on: "" at the end.
+func (s *Proxies) List(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Proxy, string, error) {
+	return record.List[Proxy](ctx, s.table, tenant, rowProxies, after, record.PageLimit(limit))
+}
+
+// Patch changes what c names. Values that could not work: Unprocessable. Runs that are under way go on as they began.
+func (s *Proxies) Patch(ctx context.Context, tenant tenants.TenantID, id string, c Patch) (p Proxy, err error) {
+	err = s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
+		if p, err = s.Get(ctx, tenant, id); err != nil {
+			return nil, err
+		}
+		r, err := s.unseal(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		c.apply(&p, &r)
+		p.Revision++
+		if err := s.check(ctx, &p, &r); err != nil {
+			return nil, err
+		}
+		p.describe(r)
+		if err := s.seal(ctx, &p, r); err != nil {
+			return nil, err
+		}
+		return []tenants.Op{p.put()}, nil
+	})
+	s.Forget(tenant)
+	if err != nil {
+		return Proxy{}, err
+	}
+	return p, nil
+}
+
+func (c Patch) apply(p *Proxy, r *proxyRequest) {
+	record.Set(&p.Name, c.Name)
+	record.Set(&p.Method, c.Method)
+	record.Set(&r.URL, c.URL)
+	record.Set(&r.Headers, c.Headers)
+	if c.Body != nil {
+		r.Body = nil
+		if *c.Body != nil {
+			r.Body = append([]byte{}, **c.Body...)
+		}
+	}
+	record.Set(&p.BodyMediaType, c.BodyMediaType)
+	record.Set(&p.Parameters, c.Parameters)
+	record.Set(&p.Share, c.Share)
+	record.Set(&p.Channel, c.Channel)
+	record.Set(&p.Redirects, c.Redirects)
+	record.Set(&p.Reconnect, c.Reconnect)
+	record.Set(&p.Limits, c.Limits)
+}
+
+// Delete ends a proxy: nobody can run it any more, and its secrets are gone.
+func (s *Proxies) Delete(ctx context.Context, tenant tenants.TenantID, id string) error {
+	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
+		p, err := s.Get(ctx, tenant, id)
+		if err != nil {
+			return nil, err
+		}
+		return []tenants.Op{tenants.Delete(p.row(), tenants.Anything())}, nil
+	})
+	s.Forget(tenant)
+	return err
+}
+
+// Forget makes the next run of the tenant's proxies read them anew; for whoever receives news.
+func (s *Proxies) Forget(tenant tenants.TenantID) {
+	s.opened.ForgetWhere(func(k proxyKey, _ openProxy) bool { return k.tenant == tenant })
+}
+
+func (p Proxy) row() tenants.Key { return tenants.Key{Tenant: p.Tenant, Kind: rowProxies, Sort: p.ID} }
+
+func (p Proxy) put() tenants.Op {
+	return tenants.Put(p.row(), record.Encode(p), time.Time{}, tenants.Anything())
+}
+
+const rowProxies tenants.Kind = "list/proxies" // {tenant}, proxy id

@@ -1,0 +1,30 @@
+package quota
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+// address is where a tenant's clients connect from.
+type address struct {
+	tenant  tenants.TenantID
+	network string
+}
+
+// takeFrom counts a connect against the rate of its address. Whoever is on this machine is not held back: it is the operator's own, or
+// everybody at once, behind a proxy that the deployment was not told of.
+func (a *Admission) takeFrom(r Request, l tenants.Limits) error {
+	if l.ConnectsPerSecondIP <= 0 || r.IP == "" {
+		return nil
+	}
+	if addr, err := netip.ParseAddr(r.IP); err == nil && addr.IsLoopback() {
+		return nil
+	}
+	k := address{tenants.TenantID(strings.Clone(string(r.Tenant))), strings.Clone(r.IP)}
+	if wait, ok := a.from.Take(k, a.share(l.ConnectsPerSecondIP), 1); !ok {
+		return full("ip_connect_rate", "too many connections were opened from this address within a second", max(wait, connectAgain))
+	}
+	return nil
+}

@@ -1,0 +1,11 @@
+package rig
+
+import (
+	"fmt"
+
+	"github.com/hookcast/hookcast/tenants"
+)
+
+func OutingTenant(i int) tenants.TenantID {
+	return tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, fmt.Sprint("outing", i)))
+}

@@ -1,0 +1,29 @@
+package rig
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/projection"
+)
+
+// Logged is the change of an event that was appended.
+func Logged(t tenants.TenantID, channel string, seq int64, at time.Time) tenants.Change {
+	e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Tenant: t, Channel: channel, Seq: seq, Time: at}
+	return tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: t, Kind: tenants.Kind("log/" + channel), Sort: "x"}, Version: 1, Body: tenants.EncodeEvent(e)}}
+}
+
+func Count(t *testing.T, u *projection.MonthlyUsage, cs ...tenants.Change) {
+	t.Helper()
+	if failed, err := u.Count(t.Context(), cs); failed != nil || err != nil {
+		t.Fatalf("failed %v, %v", failed, err)
+	}
+}
+
+func WantUsage(t *testing.T, u *projection.MonthlyUsage, tenant tenants.TenantID, month time.Time, want int64) {
+	t.Helper()
+	if got, err := u.Month(t.Context(), tenant, month); err != nil || got != want {
+		t.Errorf("%s in %s: %d, %v, want %d", tenant, month.Format("2006-01"), got, err, want)
+	}
+}
