@@ -25,8 +25,11 @@ import (
 // inside runs an awslocal in this process, so that the test can reach its parts and emulators.
 func inside(t *testing.T, c config) *local {
 	t.Helper()
-	need(t)
+	start(t) // and so links what is run
 	c.api, c.data = peers.FreeAddr(), filepath.Join(t.TempDir(), "data")
+	if err := copyBinaries(c.data); err != nil {
+		t.Fatal(err)
+	}
 	l := newLocal(c)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/streamer/peers"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // built is the program as a user runs it, and a running instance that is shared by tests that do it no harm.
@@ -30,6 +31,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	depth.Parallel(8) // they wait for queues, and until somebody is taken for dead
 	code := m.Run()
 	if built.shared != nil {
 		built.shared.stop()
@@ -59,8 +61,7 @@ func start(t *testing.T) *running {
 		if built.dir, built.err = os.MkdirTemp("", "awslocal"); built.err != nil {
 			return
 		}
-		if out, err := exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("%w\n%s", err, out)
+		if _, built.err = endtoend.Build(built.dir, "infra/awslocal"); built.err != nil {
 			return
 		}
 		built.shared, built.err = launch(filepath.Join(built.dir, "data"), 2)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/streamer/peers"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 var (
@@ -79,9 +80,9 @@ func (s *storm) violation(format string, args ...any) {
 // Whatever fails in the order that the seed determines, each acknowledged event reaches every subscriber once, in
 // order, and within a minute.
 //
-//	go test ./infra/awslocal -run Storm -v -seed 7 -webhooks 5000 -rounds 3
+//	HOOKCAST_TESTS=all go test ./infra/awslocal -run Storm -v -seed 7 -webhooks 5000 -rounds 3
 func TestNothingIsLostInAStorm(t *testing.T) {
-	need(t)
+	depth.NeedsAll(t)
 	s := &storm{weather: newWeather(*stormSeed), t: t, down: make(chan struct{}), appended: make(map[string]time.Time)}
 	transport := func() *http.Transport { return &http.Transport{MaxIdleConnsPerHost: 256} }
 	patient := transport()

@@ -25,11 +25,11 @@ type workstation struct {
 func newWorkstation(t *testing.T) workstation {
 	t.Helper()
 	dir := t.TempDir()
-	k := workstation{binary: filepath.Join(dir, "hookcast")}
-	if out, err := exec.Command("go", "build", "-o", k.binary,
-		"github.com/hookcast/hookcast/infra/hookcast").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	binary, err := Build(dir, "infra/hookcast")
+	if err != nil {
+		t.Fatal(err)
 	}
+	k := workstation{binary: binary}
 	k.env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "HOOKCAST_") })
 	k.env = append(k.env, "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "settings"))
 	return k

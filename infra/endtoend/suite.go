@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,13 @@ import (
 // Suite checks what a running deployment promises to its users. It creates its own tenants, and needs the two
 // addresses and the operator's key alone.
 func Suite(t *testing.T, d Deployment, operatorKey string) {
+	waiting := []string{ // for seconds, and together: they have tenants of their own
+		"a stream outlives its token where that is renewed in time", "a job nobody reports on times out, and says so",
+		"a job's bursts are told as few events, and the last", "who publishes for one client learns that it has left",
+		"an event goes out signed, again where it failed, and dies and comes back",
+		"an event's way is told, with times, and why somebody lacks it",
+		"a source takes gzip once, refuses too much, answers as told",
+	}
 	for name, test := range map[string]func(*testing.T, Deployment, string){
 		"a signed webhook reaches a stream, a poll and the history":                webhookJourney,
 		"an altered webhook gets 401 and a repeated one is a duplicate":            forgedAndRepeated,
@@ -47,7 +55,12 @@ func Suite(t *testing.T, d Deployment, operatorKey string) {
 		"a deleted tenant's streams end, and its webhooks find nobody":             deleted,
 		"an event goes out signed, again where it failed, and dies and comes back": deliveries,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, d, operatorKey) })
+		t.Run(name, func(t *testing.T) {
+			if slices.Contains(waiting, name) {
+				t.Parallel()
+			}
+			test(t, d, operatorKey)
+		})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // The demo page is the first thing that a newcomer sees: it shows a signed webhook, continues after the server was
 // killed, and moves its progress bar by events. HOOKCAST_SCREENSHOT names a file for a screenshot of it.
 func TestDemoPageShowsWebhooksAndSurvivesAKill(t *testing.T) {
+	t.Parallel()
 	addr, data := peers.FreeAddr(), filepath.Join(t.TempDir(), "data")
 	p := start(t, addr, data)
 	page := browser.NewPage(t, "http://"+addr+"/")
@@ -56,6 +57,7 @@ func TestDemoPageShowsWebhooksAndSurvivesAKill(t *testing.T) {
 // A native EventSource never reconnects after an error status. Refused in-band, it reconnects by itself once there is
 // room.
 func TestFourthEventSourceIsToldOfTheQuotaAndConnectsWhenOneLeaves(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "three")
 	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t),
@@ -91,6 +93,7 @@ func TestFourthEventSourceIsToldOfTheQuotaAndConnectsWhenOneLeaves(t *testing.T)
 // A page outlives its token on the same stream: the snippet renews it in place. Another stream with the first token
 // shows when that token has expired.
 func TestAPageOutlivesItsToken(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "outlives")
 	mint := func(seconds int) string {

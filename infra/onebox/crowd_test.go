@@ -12,6 +12,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/streamer/peers"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // roomFor lifts the tenant's limits, so that the server's own limits are measured.
@@ -23,6 +24,7 @@ func roomFor(t testing.TB, p *process, tenant endtoend.Tenant) {
 }
 
 func TestTenThousandIdleStreamsCostAtMostTwoKiBEach(t *testing.T) {
+	depth.NeedsAll(t)
 	const streams, most = 10_000, 2 << 10
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "crowd")

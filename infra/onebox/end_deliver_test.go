@@ -15,6 +15,7 @@ import (
 // A terminating onebox waits up to five seconds for the answer of a delivery in progress. An answer within that time
 // is kept; otherwise the attempt does not count, and the next process delivers the event.
 func TestToldToEndWhileADeliveryHangs(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		answers  bool // while onebox waits
 		requests int64
@@ -23,6 +24,7 @@ func TestToldToEndWhileADeliveryHangs(t *testing.T) {
 		"the server never answers":   {false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var requests atomic.Int64
 			arrived, answer := make(chan struct{}, 1), make(chan struct{})
 			receiver := endtoend.StartReceiver(t, func(r endtoend.Received) (int, string) {

@@ -39,6 +39,7 @@ func jobSite(t *testing.T, hookcast string, job endtoend.Job) string {
 
 // HOOKCAST_JOB_SCREENSHOT names a file for a screenshot of the page in the middle of the work.
 func TestJobPageMovesKeepsItsPlaceAndEndsOnce(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "exports")
 	job := p.Job(t, tenant, map[string]any{"name": "Export of 2026"})
@@ -110,6 +111,7 @@ func wantEndAfterReload(t *testing.T, p *process, tenant endtoend.Tenant, first 
 }
 
 func TestJobPageSaysWhyThereIsNoResult(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "exports")
 	failed := p.Job(t, tenant, nil)

@@ -47,6 +47,7 @@ func (a *acceptedEvents) state() (byPath map[string][]int64, requests int) {
 // Onebox is killed at random moments while it delivers to a server that refuses every sixth request. It delivers
 // every acknowledged event to both endpoints, and to the ordered one in order.
 func TestKilledWhileItDeliversEveryEventArrives(t *testing.T) {
+	t.Parallel()
 	const kills, perLife = 8, 8
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -18,6 +18,7 @@ import (
 // exactly once, the numbers have no gap, and a subscriber that reconnects with its cursor gets each exactly once and
 // in order.
 func TestKilledTwentyTimesLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	const kills, senders = 20, 8
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -15,10 +15,12 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 func TestMain(m *testing.M) {
 	endtoend.RunCrowd()
+	depth.Parallel(6) // they wait for processes of their own
 	code := m.Run()
 	browser.Close()
 	if built.dir != "" {
@@ -40,10 +42,7 @@ func binary(t testing.TB) string {
 		if built.dir, built.err = os.MkdirTemp("", "onebox"); built.err != nil {
 			return
 		}
-		var out []byte
-		if out, built.err = exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); built.err != nil {
-			t.Logf("%s", out)
-		}
+		_, built.err = endtoend.Build(built.dir, "infra/onebox")
 	})
 	if built.err != nil {
 		t.Fatal(built.err)

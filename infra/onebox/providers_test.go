@@ -142,6 +142,7 @@ func altered(body string) string {
 var ahead = map[string]time.Duration{"paddle": 2 * time.Minute, "linear": 50 * time.Second}
 
 func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testing.T) {
+	t.Parallel()
 	own := endtoend.OpenLibraries(t)
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	a, err := p.Do(t.Context(), "POST", "/v1/signup", "", map[string]string{"name": "Acme", "email": "a@example.com"})
