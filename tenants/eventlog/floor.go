@@ -18,15 +18,15 @@ func (l *Log) floor(ctx context.Context, ch tenants.ChannelKey, end int64, r ten
 		low = max(low, end-r.Events+1)
 	}
 	if r.Seconds > 0 && low <= end {
-		return l.Youngest(ctx, ch, low, end, time.Now().Unix()-r.Seconds)
+		return l.FirstSince(ctx, ch, low, end, time.Now().Unix()-r.Seconds)
 	}
 	return low, nil
 }
 
-// Youngest returns the lowest number from low to end whose event was received at or after the Unix time since; end+1 if none
+// FirstSince returns the lowest number from low to end whose event was received at or after the Unix time since; end+1 if none
 // was. Numbers are dense, so that a search by halves needs log2(end-low) reads. The first one looked at is low: mostly all
 // of what count and purge leave is young enough. A row that has expired is old.
-func (l *Log) Youngest(ctx context.Context, ch tenants.ChannelKey, low, end, since int64) (int64, error) {
+func (l *Log) FirstSince(ctx context.Context, ch tenants.ChannelKey, low, end, since int64) (int64, error) {
 	high := end + 1 // the answer is from low to high
 	for mid := low; low < high; mid = low + (high-low)/2 {
 		e, err := l.At(ctx, ch, mid)

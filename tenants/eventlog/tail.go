@@ -16,10 +16,10 @@ const tailTrust = 60 * time.Second
 // seekPage is how many rows past the head are read at a time. They are few: the head is written with every batch.
 const seekPage = 64
 
-func LogKind(ch tenants.ChannelKey) tenants.Kind { return tenants.Kind("log/" + ch.Name) }
+func EventKind(ch tenants.ChannelKey) tenants.Kind { return tenants.Kind("log/" + ch.Name) }
 
 func logRow(ch tenants.ChannelKey, seq int64) tenants.Key {
-	return tenants.Key{Tenant: ch.Tenant, Kind: LogKind(ch), Sort: seqSort(seq)}
+	return tenants.Key{Tenant: ch.Tenant, Kind: EventKind(ch), Sort: seqSort(seq)}
 }
 
 func HeadKey(ch tenants.ChannelKey) tenants.Key {
@@ -79,7 +79,7 @@ func (l *Log) tail(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
 	if t.seq, err = l.seek(ctx, ch, t.headSeq); err != nil {
 		return t, err
 	}
-	switch _, err = l.Table.Get(ctx, RecordKey(ch)); {
+	switch _, err = l.table.Get(ctx, RecordKey(ch)); {
 	case err == nil:
 		t.listed = true
 	case !tenants.IsNotFound(err):
@@ -91,7 +91,7 @@ func (l *Log) tail(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
 }
 
 func (l *Log) readHead(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
-	row, err := l.Table.Get(ctx, HeadKey(ch))
+	row, err := l.table.Get(ctx, HeadKey(ch))
 	if tenants.IsNotFound(err) {
 		return tail{}, nil
 	}
@@ -106,7 +106,7 @@ func (l *Log) readHead(ctx context.Context, ch tenants.ChannelKey) (tail, error)
 // meanwhile, never of one that was there when it began.
 func (l *Log) seek(ctx context.Context, ch tenants.ChannelKey, seq int64) (int64, error) {
 	for {
-		rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: LogKind(ch), After: seqSort(seq), Limit: seekPage})
+		rows, err := l.table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(seq), Limit: seekPage})
 		if err != nil {
 			return seq, err
 		}
@@ -121,25 +121,25 @@ func (l *Log) seek(ctx context.Context, ch tenants.ChannelKey, seq int64) (int64
 	}
 }
 
-// keepBooks makes sure that the head is at seq or past it, and that the channel's record exists.
-func (l *Log) keepBooks(ctx context.Context, ch tenants.ChannelKey, seq int64) error {
+// ensureHead makes sure that the head is at seq or past it, and that the channel's record exists.
+func (l *Log) ensureHead(ctx context.Context, ch tenants.ChannelKey, seq int64) error {
 	for range placeTries {
 		t, err := l.readHead(ctx, ch)
 		if err != nil {
 			return err
 		}
 		if t.headSeq < seq {
-			if err := l.Table.Write(ctx, t.headOp(ch, seq)); tenants.IsRefused(err) {
+			if err := l.table.Write(ctx, t.headOp(ch, seq)); tenants.IsRefused(err) {
 				continue
 			} else if err != nil {
 				return err
 			}
 			t.advanceHead(seq)
 		}
-		if err := l.Table.Write(ctx, newChannelOp(ch, time.Now())); err != nil && !tenants.IsRefused(err) {
+		if err := l.table.Write(ctx, newChannelOp(ch, time.Now())); err != nil && !tenants.IsRefused(err) {
 			return err
 		}
-		l.tails.books(ch, t)
+		l.tails.setHead(ch, t)
 		return nil
 	}
 	return tenants.Errorf(tenants.Unavailable, "channel_contended", "the channel's head is written to from too many sides at once")

@@ -58,8 +58,8 @@ func (c *tailCache) put(ch tenants.ChannelKey, t tail) {
 	}
 }
 
-// books notes the head row as just read or written, and that the channel's record exists.
-func (c *tailCache) books(ch tenants.ChannelKey, t tail) {
+// setHead notes the head row as just read or written, and that the channel's record exists.
+func (c *tailCache) setHead(ch tenants.ChannelKey, t tail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if el, ok := c.byKey[ch]; ok {

@@ -24,8 +24,8 @@ const (
 	maxFieldDeep = 16
 )
 
-// NewHidden makes a Hidden of valid fields.
-func NewHidden(fields ...Field) Hidden {
+// New makes a Hidden of valid fields.
+func New(fields ...Field) Hidden {
 	lines := make([]string, 0, len(fields))
 	for _, f := range fields {
 		lines = append(lines, f.Channel+" "+f.Path)

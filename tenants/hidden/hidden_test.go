@@ -17,7 +17,7 @@ func hide(paths ...string) hidden.Hidden {
 	for _, p := range paths {
 		fields = append(fields, hidden.Field{Channel: "*", Path: p})
 	}
-	return hidden.NewHidden(fields...)
+	return hidden.New(fields...)
 }
 
 func TestView(t *testing.T) {
@@ -75,7 +75,7 @@ func TestView(t *testing.T) {
 }
 
 func TestHiddenIsOfChannels(t *testing.T) {
-	h := hidden.NewHidden(
+	h := hidden.New(
 		hidden.Field{Channel: "orders.*", Path: "b"}, hidden.Field{Channel: "*", Path: "a"},
 		hidden.Field{Channel: "orders.1", Path: "b"}, hidden.Field{Channel: "news", Path: "c"},
 	)
@@ -98,7 +98,7 @@ func TestHiddenIsOfChannels(t *testing.T) {
 		t.Error("equal ones are not equal")
 	}
 	e := &tenants.Event{Channel: "x", Data: []byte("text")}
-	if hidden.Hidden("").View(e) != e || hidden.NewHidden(hidden.Field{Channel: "news", Path: "c"}).View(e) != e {
+	if hidden.Hidden("").View(e) != e || hidden.New(hidden.Field{Channel: "news", Path: "c"}).View(e) != e {
 		t.Error("an event in which nothing is hidden is not itself")
 	}
 }

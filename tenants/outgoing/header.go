@@ -9,13 +9,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-const maxEndpointHeaders = 20
+const maxHeaders = 20
 
-const maxEndpointHeaderName = 64
+const maxHeaderName = 64
 
-const maxEndpointHeaderValue = 1024
+const maxHeaderValue = 1024
 
-const maxEndpointHeaderBytes = 3500 // all of them: what a Vault seals is at most 4 KB
+const maxHeaderBytes = 3500 // all of them: what a Vault seals is at most 4 KB
 
 // deniedHeaders cannot be a tenant's to set: they frame the request, belong to the connection (RFC 9110 section 7.6.1), say who
 // sends it and by which way, or are what a cloud's metadata service takes for consent.
@@ -27,14 +27,14 @@ var deniedHeaderPrefixes = [...]string{"webhook-", "hookcast-", "proxy-", "sec-"
 
 // CheckHeaders returns the headers under canonical names, or says which one is not the tenant's to set.
 func CheckHeaders(headers map[string]string) (map[string]string, error) {
-	if len(headers) > maxEndpointHeaders {
+	if len(headers) > maxHeaders {
 		return nil, tenants.Refused("/headers", "invalid_header", "there may be at most 20 headers")
 	}
 	total := 0
 	clean := make(map[string]string, len(headers))
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		pointer, value := "/headers/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name), headers[name]
-		if why := RefuseHeader(name, value); why != "" {
+		if why := HeaderProblem(name, value); why != "" {
 			return nil, tenants.Refused(pointer, "invalid_header", why)
 		}
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
@@ -44,15 +44,15 @@ func CheckHeaders(headers map[string]string) (map[string]string, error) {
 		clean[canonical] = value
 		total += len(name) + len(value)
 	}
-	if total > maxEndpointHeaderBytes {
+	if total > maxHeaderBytes {
 		return nil, tenants.Refused("/headers", "invalid_header", "the headers may have 3500 bytes in all")
 	}
 	return clean, nil
 }
 
-// RefuseHeader says why a header cannot be set, or "". Its grammar is RFC 9110's, sections 5.6.2 and 5.5, without obs-text.
-func RefuseHeader(name, value string) string {
-	if name == "" || len(name) > maxEndpointHeaderName {
+// HeaderProblem says why a header cannot be set, or "". Its grammar is RFC 9110's, sections 5.6.2 and 5.5, without obs-text.
+func HeaderProblem(name, value string) string {
+	if name == "" || len(name) > maxHeaderName {
 		return "a header's name has 1 to 64 characters"
 	}
 	for i := range len(name) {
@@ -69,7 +69,7 @@ func RefuseHeader(name, value string) string {
 			return "headers that begin with " + p + " are not yours to set"
 		}
 	}
-	if len(value) > maxEndpointHeaderValue {
+	if len(value) > maxHeaderValue {
 		return "a header's value has at most 1024 bytes"
 	}
 	if strings.TrimSpace(value) != value {

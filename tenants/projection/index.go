@@ -62,7 +62,7 @@ func (x *EventIndex) Add(ctx context.Context, changes []tenants.Change) (failed 
 	lost := make([]bool, len(changes))
 	var errs []error
 	for i, c := range changes {
-		if c.Deleted || c.Row.Version > 1 || !CountsForUsage(c.Row.Kind) {
+		if c.Deleted || c.Row.Version > 1 || !countsForUsage(c.Row.Kind) {
 			continue
 		}
 		e, err := tenants.DecodeEvent(c.Row.Body)

@@ -42,8 +42,8 @@ type usageKey struct {
 	month tenants.Kind
 }
 
-// CountsForUsage tells whether rows of the kind are those that Count looks for.
-func CountsForUsage(k tenants.Kind) bool {
+// countsForUsage tells whether rows of the kind are those that Count looks for.
+func countsForUsage(k tenants.Kind) bool {
 	channel, isEvent := strings.CutPrefix(string(k), "log/")
 	return isEvent && tenants.Metered(channel)
 }
@@ -57,7 +57,7 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []tenants.Change) (fai
 	lost := make([]bool, len(changes))
 	var errs []error
 	for i, c := range changes {
-		if c.Deleted || !CountsForUsage(c.Row.Kind) {
+		if c.Deleted || !countsForUsage(c.Row.Kind) {
 			continue
 		}
 		e, err := tenants.DecodeEvent(c.Row.Body)

@@ -51,8 +51,8 @@ const (
 
 // Bounds of one hop's row.
 const (
-	StepNodes  = 200
-	StepDenies = 8 // so many of Denied are kept
+	MaxNodes  = 200
+	MaxDenied = 8 // so many of Denied are kept
 )
 
 func traceKind(event string) tenants.Kind { return tenants.Kind("trace/" + event) }

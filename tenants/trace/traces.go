@@ -11,17 +11,17 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// Traces reads what was recorded of events and sessions. What was not is not there: tracing may have been off, the event not among those sampled,
+// Reader reads what was recorded of events and sessions. What was not is not there: tracing may have been off, the event not among those sampled,
 // or there may have been too much to write.
-type Traces struct{ table tenants.Table }
+type Reader struct{ table tenants.Table }
 
-// NewTraces makes a Traces over t.
-func NewTraces(t tenants.Table) *Traces { return &Traces{t} }
+// NewReader makes a Traces over t.
+func NewReader(t tenants.Table) *Reader { return &Reader{t} }
 
 const hopsAtMost = 300 // of one event: two, and one for each node
 
 // Steps returns what was recorded of an event, in order of time.
-func (t *Traces) Steps(ctx context.Context, tenant tenants.TenantID, event string) ([]Step, error) {
+func (t *Reader) Steps(ctx context.Context, tenant tenants.TenantID, event string) ([]Step, error) {
 	hops, _, err := record.List[Step](ctx, t.table, tenant, traceKind(event), "", hopsAtMost)
 	slices.SortStableFunc(hops, func(a, b Step) int { return cmp.Or(a.Begin().Compare(b.Begin()), strings.Compare(a.Name, b.Name)) })
 	return hops, err
@@ -38,7 +38,7 @@ func (h Step) Begin() time.Time {
 const sessionsAtMost = 1_000
 
 // Sessions returns what was recorded of the subject's comings and goings since, the latest first. Not whole: there is more of it.
-func (t *Traces) Sessions(ctx context.Context, tenant tenants.TenantID, subject string, since time.Time) (list []Session, whole bool, err error) {
+func (t *Reader) Sessions(ctx context.Context, tenant tenants.TenantID, subject string, since time.Time) (list []Session, whole bool, err error) {
 	rows, err := t.table.Query(ctx, tenants.Range{
 		Tenant: tenant, Kind: sessionKind(subject), After: Session{At: since}.key(tenant, subject).Sort, Backward: true, Limit: sessionsAtMost,
 	})
