@@ -29,13 +29,13 @@ func newChannelOp(ch tenants.ChannelKey, now time.Time) tenants.Op {
 
 // Channel returns the channel's record; kind NotFound, code channel_not_found, where nothing was ever appended.
 func (l *Log) Channel(ctx context.Context, tenant tenants.TenantID, channel string) (Channel, error) {
-	return record.Read[Channel](ctx, l.table, RecordKey(tenants.ChannelKey{Tenant: tenant, Name: channel}), "channel_not_found", "there is no such channel")
+	return record.Read[Channel](ctx, l.Table, RecordKey(tenants.ChannelKey{Tenant: tenant, Name: channel}), "channel_not_found", "there is no such channel")
 }
 
 // Channels returns up to limit (1 to 1,000) of the tenant's channels in order of their names, behind the name after ("" from
 // the first). Fewer than limit means that there are no more.
 func (l *Log) Channels(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Channel, error) {
-	channels, _, err := record.List[Channel](ctx, l.table, tenant, RecordKind(), after, min(max(limit, 1), 1000))
+	channels, _, err := record.List[Channel](ctx, l.Table, tenant, RecordKind(), after, min(max(limit, 1), 1000))
 	return channels, err
 }
 
@@ -76,7 +76,7 @@ func (l *Log) Purge(ctx context.Context, tenant tenants.TenantID, channel string
 
 // emptyPage empties payloads behind the number after, up to and with through, and returns how far it got.
 func (l *Log) emptyPage(ctx context.Context, ch tenants.ChannelKey, after, through int64) (int64, error) {
-	rows, err := l.table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(after), Before: seqSort(through + 1), Limit: purgePage})
+	rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(after), Before: seqSort(through + 1), Limit: purgePage})
 	if err != nil {
 		return after, err
 	}
@@ -93,7 +93,7 @@ func (l *Log) emptyPage(ctx context.Context, ch tenants.ChannelKey, after, throu
 	}
 	if len(ops) > 0 {
 		// Refused: emptied by another Purge, or expired just now. Either way the next look at the page finds less to do.
-		if _, err := l.table.WriteEach(ctx, ops...); tenants.IsRefused(err) {
+		if _, err := l.Table.WriteEach(ctx, ops...); tenants.IsRefused(err) {
 			return after, nil
 		} else if err != nil {
 			return after, err
@@ -109,7 +109,7 @@ func (l *Log) emptyPage(ctx context.Context, ch tenants.ChannelKey, after, throu
 // nothing to write. It returns the record as it then is.
 func (l *Log) changeChannel(ctx context.Context, ch tenants.ChannelKey, change func(*Channel) bool) (Channel, error) {
 	for range placeTries {
-		row, err := l.table.Get(ctx, RecordKey(ch))
+		row, err := l.Table.Get(ctx, RecordKey(ch))
 		if tenants.IsNotFound(err) {
 			return Channel{}, tenants.Errorf(tenants.NotFound, "channel_not_found", "there is no such channel")
 		}
@@ -123,7 +123,7 @@ func (l *Log) changeChannel(ctx context.Context, ch tenants.ChannelKey, change f
 		if !change(&c) {
 			return c, nil
 		}
-		err = l.table.Write(ctx, tenants.Put(row.Key, record.Encode(c), time.Time{}, tenants.At(row.Version)))
+		err = l.Table.Write(ctx, tenants.Put(row.Key, record.Encode(c), time.Time{}, tenants.At(row.Version)))
 		if err == nil || !tenants.IsRefused(err) {
 			return c, err
 		}

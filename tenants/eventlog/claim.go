@@ -64,7 +64,7 @@ func (l *Log) Recognise(ctx context.Context, e tenants.Event) (_ tenants.Event, 
 
 // claimOf returns the claim of the event id; none: kind NotFound.
 func (l *Log) claimOf(ctx context.Context, tenant tenants.TenantID, id string) (claim, error) {
-	row, err := l.table.Get(ctx, ClaimKey(tenant, id))
+	row, err := l.Table.Get(ctx, ClaimKey(tenant, id))
 	if err != nil {
 		return claim{}, err
 	}

@@ -22,7 +22,7 @@ const holeAge = time.Minute
 func (l *Log) settle(ctx context.Context, ch tenants.ChannelKey, missing, end int64) (int64, error) {
 	pause := holeFirstPause
 	for waited := time.Duration(0); ; {
-		if _, err := l.table.Get(ctx, logRow(ch, missing)); !tenants.IsNotFound(err) {
+		if _, err := l.Table.Get(ctx, logRow(ch, missing)); !tenants.IsNotFound(err) {
 			return missing, err
 		}
 		next, old, err := l.nextPresent(ctx, ch, missing, end)
@@ -45,7 +45,7 @@ func (l *Log) settle(ctx context.Context, ch tenants.ChannelKey, missing, end in
 // nextPresent returns the first number that is there nextPresent missing, and whether its row is old: appended so long ago that what is
 // missing before it has expired. Rows are kept for different times, so that one can go before its elders.
 func (l *Log) nextPresent(ctx context.Context, ch tenants.ChannelKey, missing, end int64) (next int64, old bool, err error) {
-	rows, err := l.table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(missing), Limit: 1})
+	rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(missing), Limit: 1})
 	if err != nil {
 		return 0, false, err
 	}

@@ -27,13 +27,13 @@ const (
 // for whatever the fast one stumbled over: read the tail, then the claim, then the row that the claim names; if that row is
 // not the event's, move the claim and put the row behind the tail in one write. Why that holds is said at place (log_place.go).
 type Log struct {
-	table tenants.Table
+	Table tenants.Table
 	tails *tailCache
 }
 
 // New returns a Log over t.
 func New(t tenants.Table) *Log {
-	return &Log{table: t, tails: newTailCache(tailsAtMost)}
+	return &Log{Table: t, tails: newTailCache(tailsAtMost)}
 }
 
 // Append puts events at the end of the channel, in their order, and returns them as they are stored: with Tenant, Channel
@@ -109,7 +109,7 @@ func (l *Log) appendRun(ctx context.Context, ch tenants.ChannelKey, run []tenant
 		ops = append(ops, newChannelOp(ch, now))
 	}
 
-	done, err := l.table.WriteEach(ctx, ops...)
+	done, err := l.Table.WriteEach(ctx, ops...)
 	rows := min(max(done-claims, 0), len(run))
 	t.seq += int64(rows)
 	if err == nil {
@@ -159,7 +159,7 @@ func (l *Log) salvage(ctx context.Context, ch tenants.ChannelKey, placed []tenan
 func (l *Log) claimAll(ctx context.Context, run []tenants.Event, now time.Time) (fresh bool, err error) {
 	taken := make([]bool, len(run))
 	err = worker.Parallel(len(run), claimsAtOnce, func(i int) error {
-		err := l.table.Write(ctx, claimOp(run[i], now))
+		err := l.Table.Write(ctx, claimOp(run[i], now))
 		if tenants.IsRefused(err) {
 			taken[i] = true
 			return nil

@@ -73,7 +73,7 @@ func (l *Log) place(ctx context.Context, ch tenants.ChannelKey, e tenants.Event)
 			}
 			move.If = tenants.At(c.version)
 		}
-		err = l.table.Write(ctx, move, tenants.Put(logRow(ch, e.Seq), tenants.EncodeEvent(e), expiry(e, now), tenants.Absent()))
+		err = l.Table.Write(ctx, move, tenants.Put(logRow(ch, e.Seq), tenants.EncodeEvent(e), expiry(e, now), tenants.Absent()))
 		if err == nil {
 			t.seq = e.Seq
 			l.tails.put(ch, t)
@@ -88,7 +88,7 @@ func (l *Log) place(ctx context.Context, ch tenants.ChannelKey, e tenants.Event)
 
 // At returns the event at seq.
 func (l *Log) At(ctx context.Context, ch tenants.ChannelKey, seq int64) (tenants.Event, error) {
-	row, err := l.table.Get(ctx, logRow(ch, seq))
+	row, err := l.Table.Get(ctx, logRow(ch, seq))
 	if err != nil {
 		return tenants.Event{}, err
 	}

@@ -91,7 +91,7 @@ func (l *Log) rowsFrom(ctx context.Context, ch tenants.ChannelKey, start int64, 
 	size := 0
 	for want := min(limit, firstRows); ; {
 		next := start + int64(len(events))
-		rows, err := l.table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(next - 1), Limit: want})
+		rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(next - 1), Limit: want})
 		if err != nil {
 			return nil, err
 		}

@@ -79,7 +79,7 @@ func (l *Log) tail(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
 	if t.seq, err = l.seek(ctx, ch, t.headSeq); err != nil {
 		return t, err
 	}
-	switch _, err = l.table.Get(ctx, RecordKey(ch)); {
+	switch _, err = l.Table.Get(ctx, RecordKey(ch)); {
 	case err == nil:
 		t.listed = true
 	case !tenants.IsNotFound(err):
@@ -91,7 +91,7 @@ func (l *Log) tail(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
 }
 
 func (l *Log) readHead(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
-	row, err := l.table.Get(ctx, HeadKey(ch))
+	row, err := l.Table.Get(ctx, HeadKey(ch))
 	if tenants.IsNotFound(err) {
 		return tail{}, nil
 	}
@@ -106,7 +106,7 @@ func (l *Log) readHead(ctx context.Context, ch tenants.ChannelKey) (tail, error)
 // meanwhile, never of one that was there when it began.
 func (l *Log) seek(ctx context.Context, ch tenants.ChannelKey, seq int64) (int64, error) {
 	for {
-		rows, err := l.table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(seq), Limit: seekPage})
+		rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(seq), Limit: seekPage})
 		if err != nil {
 			return seq, err
 		}
@@ -129,14 +129,14 @@ func (l *Log) ensureHead(ctx context.Context, ch tenants.ChannelKey, seq int64) 
 			return err
 		}
 		if t.headSeq < seq {
-			if err := l.table.Write(ctx, t.headOp(ch, seq)); tenants.IsRefused(err) {
+			if err := l.Table.Write(ctx, t.headOp(ch, seq)); tenants.IsRefused(err) {
 				continue
 			} else if err != nil {
 				return err
 			}
 			t.advanceHead(seq)
 		}
-		if err := l.table.Write(ctx, newChannelOp(ch, time.Now())); err != nil && !tenants.IsRefused(err) {
+		if err := l.Table.Write(ctx, newChannelOp(ch, time.Now())); err != nil && !tenants.IsRefused(err) {
 			return err
 		}
 		l.tails.setHead(ch, t)

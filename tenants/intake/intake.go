@@ -32,7 +32,7 @@ type Intake struct {
 // NewIntake returns an Intake to q. The rate of events is counted per Intake: a process needs one.
 func NewIntake(limits tenants.LimitLookup, l *eventlog.Log, q tenants.Queue) *Intake {
 	return &Intake{
-		limits: limits, log: l, queue: q, rate: cache.NewRate[tenants.TenantID](10_000), sources: cache.NewRate[string](10_000), marker: newMarker(), month: newMonthLimit(projection.NewMonthlyUsage(l.table)),
+		limits: limits, log: l, queue: q, rate: cache.NewRate[tenants.TenantID](10_000), sources: cache.NewRate[string](10_000), marker: newMarker(), month: newMonthLimit(projection.NewMonthlyUsage(l.Table)),
 		channels: newChannelCount(l), notices: NewNotices(q), last: &lastLimits{read: make(map[tenants.TenantID]tenants.Limits)},
 	}
 }
