@@ -16,13 +16,14 @@ var ErrContended = errors.New("record: other writers were first at each try")
 // without pause comes near the bound.
 const updateTries = 64
 
-// Update changes the record in the row at k by optimistic concurrency. It reads the row, calls f with the record and the
-// condition under which the row is still as it was read (Absent, with the zero record, if there is no row), and writes the
-// ops that f returns, all or nothing. If the write is refused, Update pauses for a short random time, reads again and calls
-// f again, up to 64 times; then it returns ErrContended. With no ops, or an error, from f nothing is written.
+// Update changes the record in the row at k by optimistic concurrency. It reads the row, calls f with the record and
+// the condition under which the row is still as it was read (Absent, with the zero record, if there is no row), and
+// writes the ops that f returns, all or nothing. If the write is refused, Update pauses for a short random time,
+// reads again and calls f again, up to 64 times; then it returns ErrContended. With no ops, or an error, from f
+// nothing is written.
 //
-// The ops must hold a put, delete or check of the row under that condition; f may add ops of other rows. After an error of
-// kind Unavailable the write may have happened.
+// The ops must hold a put, delete or check of the row under that condition; f may add ops of other rows. After an
+// error of kind Unavailable the write may have happened.
 func Update[T any](ctx context.Context, t tenants.Table, k tenants.Key,
 	f func(now T, was tenants.Condition) ([]tenants.Op, error)) error {
 	for try := range updateTries {
@@ -46,8 +47,8 @@ func Update[T any](ctx context.Context, t tenants.Table, k tenants.Key,
 	return ErrContended
 }
 
-// Find returns the record in the row at k and the condition under which the row is still as it was read: Absent, with the
-// zero record, if there is no row.
+// Find returns the record in the row at k and the condition under which the row is still as it was read: Absent, with
+// the zero record, if there is no row.
 func Find[T any](ctx context.Context, t tenants.Table, k tenants.Key) (T, tenants.Condition, error) {
 	var v T
 	row, err := t.Get(ctx, k)

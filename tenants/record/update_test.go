@@ -47,9 +47,10 @@ func TestUpdateWritesNothingWithoutOps(t *testing.T) {
 	table := tenantstest.NewTable(tenantstest.Faults{})
 	refused := errors.New("refused")
 	for _, want := range []error{nil, refused} {
-		err := record.Update(context.Background(), table, counterKey, func(counter, tenants.Condition) ([]tenants.Op, error) {
-			return nil, want
-		})
+		err := record.Update(context.Background(), table, counterKey,
+			func(counter, tenants.Condition) ([]tenants.Op, error) {
+				return nil, want
+			})
 		if !errors.Is(err, want) {
 			t.Errorf("Update: got %v, want the error of f, %v", err, want)
 		}
@@ -64,14 +65,15 @@ func TestUpdateOfAContendedRowEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := tenantstest.NewTable(tenantstest.Faults{})
 		calls := 0
-		err := record.Update(context.Background(), table, counterKey, func(now counter, was tenants.Condition) ([]tenants.Op, error) {
-			calls++
-			other := tenants.Put(counterKey, record.Encode(counter{now.N + 10}), time.Time{}, tenants.Anything())
-			if err := table.Write(context.Background(), other); err != nil {
-				t.Fatal(err)
-			}
-			return increment(now, was)
-		})
+		err := record.Update(context.Background(), table, counterKey,
+			func(now counter, was tenants.Condition) ([]tenants.Op, error) {
+				calls++
+				other := tenants.Put(counterKey, record.Encode(counter{now.N + 10}), time.Time{}, tenants.Anything())
+				if err := table.Write(context.Background(), other); err != nil {
+					t.Fatal(err)
+				}
+				return increment(now, was)
+			})
 		if !errors.Is(err, record.ErrContended) || calls != 64 {
 			t.Errorf("got %v after %d tries, want ErrContended after 64", err, calls)
 		}
@@ -82,7 +84,8 @@ func TestUpdateEndsWithItsContext(t *testing.T) {
 	table := tenantstest.NewTable(tenantstest.Faults{})
 	ctx, cancel := context.WithCancel(context.Background())
 	err := record.Update(ctx, table, counterKey, func(now counter, was tenants.Condition) ([]tenants.Op, error) {
-		if err := table.Write(context.Background(), tenants.Put(counterKey, []byte("{}"), time.Time{}, tenants.Anything())); err != nil {
+		if err := table.Write(context.Background(),
+			tenants.Put(counterKey, []byte("{}"), time.Time{}, tenants.Anything())); err != nil {
 			t.Fatal(err)
 		}
 		cancel()
