@@ -64,8 +64,8 @@ func List[T any](ctx context.Context, t tenants.Table, tenant tenants.TenantID, 
 }
 
 // Count returns the number of rows of an ordered kind, and stops counting at limit.
-func Count(ctx context.Context, t tenants.Table, tenant tenants.TenantID, kind tenants.Kind, limit int) (n int,
-	err error) {
+func Count(ctx context.Context, t tenants.Table, tenant tenants.TenantID, kind tenants.Kind,
+	limit int) (n int, err error) {
 	for after := ""; ; {
 		rows, err := t.Query(ctx, tenants.Range{Tenant: tenant, Kind: kind, After: after, Limit: min(limit-n, 1000)})
 		n += len(rows)
