@@ -7,10 +7,10 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// tailsAtMost bounds how many channels' tails a process remembers, some 300 bytes each.
+// tailsAtMost is how many tails a process remembers, of about 300 bytes each.
 const tailsAtMost = 10_000
 
-// tailCache remembers the tails of the channels appended to last.
+// tailCache remembers the tails of the channels that were appended to last.
 type tailCache struct {
 	mu    sync.Mutex
 	max   int
@@ -38,7 +38,8 @@ func (c *tailCache) get(ch tenants.ChannelKey) (tail, bool) {
 	return el.Value.(*tailEntry).tail, true
 }
 
-// put remembers t unless what is remembered is as fresh and further: two goroutines may append to one channel at once.
+// put remembers t, unless the remembered tail was read later, or at the same time and is further: two goroutines may
+// append to one channel at once.
 func (c *tailCache) put(ch tenants.ChannelKey, t tail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +59,7 @@ func (c *tailCache) put(ch tenants.ChannelKey, t tail) {
 	}
 }
 
-// setHead notes the head row as just read or written, and that the channel's record exists.
+// setHead remembers the head as just read or written, and that the channel has its record.
 func (c *tailCache) setHead(ch tenants.ChannelKey, t tail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
