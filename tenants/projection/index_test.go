@@ -29,7 +29,8 @@ func newest(a, b tenants.EventRef) int {
 }
 
 // inIndex reads a whole list, limit events at a time.
-func inIndex(t *testing.T, x *projection.EventIndex, tenant tenants.TenantID, q projection.IndexQuery, limit int) (all []tenants.EventRef) {
+func inIndex(t *testing.T, x *projection.EventIndex, tenant tenants.TenantID, q projection.IndexQuery,
+	limit int) (all []tenants.EventRef) {
 	t.Helper()
 	for after := ""; ; {
 		events, next, err := x.List(context.Background(), tenant, q, after, limit)
@@ -50,12 +51,14 @@ func inIndex(t *testing.T, x *projection.EventIndex, tenant tenants.TenantID, q 
 	}
 }
 
-// Events of two tenants are appended over a while by three writers; the feed gives them in any order, again, and in other batches, to two readers of it
-// at once, and the table fails both ways. Each list has each event once, and in order.
+// Events of two tenants are appended over a while by three writers; the feed gives them in any order, again, and in
+// other batches, to two readers of it at once, and the table fails both ways. Each list has each event once, and in
+// order.
 func TestIndexListsEachEventOnceAndTheNewestFirst(t *testing.T) {
 	for seed := range uint64(12) {
 		synctest.Test(t, func(t *testing.T) {
-			table := tenantstest.NewTable(tenantstest.Faults{Seed: seed, Latency: 20 * time.Millisecond, Lost: 0.03, Stored: 0.03, Torn: 0.2, Shuffled: true, Repeated: 0.2})
+			table := tenantstest.NewTable(tenantstest.Faults{Seed: seed, Latency: 20 * time.Millisecond, Lost: 0.03,
+				Stored: 0.03, Torn: 0.2, Shuffled: true, Repeated: 0.2})
 			x := projection.NewEventIndex(table)
 			ctx, stop := context.WithCancel(context.Background())
 			running := make(chan struct{})
@@ -73,13 +76,16 @@ func TestIndexListsEachEventOnceAndTheNewestFirst(t *testing.T) {
 				tenant := []tenants.TenantID{"ten_a", "ten_b"}[rng.IntN(2)]
 				channel := fmt.Sprintf("c%d", rng.IntN(5))
 				e := tenants.Event{
-					ID: tenants.NewID(tenants.PrefixEvent), Type: fmt.Sprintf("type.%d", rng.IntN(3)), Source: []string{"", "src_1"}[rng.IntN(2)], Data: fmt.Appendf(nil, "%d", n),
-					Time: time.Now().Add(-time.Duration(rng.IntN(1_500)) * time.Millisecond).UTC().Truncate(100 * time.Millisecond), Keep: -1,
+					ID: tenants.NewID(tenants.PrefixEvent), Type: fmt.Sprintf("type.%d", rng.IntN(3)),
+					Source: []string{"", "src_1"}[rng.IntN(2)], Data: fmt.Appendf(nil, "%d", n),
+					Time: time.Now().Add(-time.Duration(rng.IntN(1_500)) * time.Millisecond).UTC().Truncate(
+						100 * time.Millisecond), Keep: -1,
 				}
 				for {
 					placed, err := l.Append(ctx, tenant, channel, []tenants.Event{e})
 					if err == nil {
-						want[tenant] = append(want[tenant], tenants.EventRef{ID: e.ID, Channel: channel, Source: e.Source, Type: e.Type, Seq: placed[0].Seq, Time: e.Time})
+						want[tenant] = append(want[tenant], tenants.EventRef{ID: e.ID, Channel: channel,
+							Source: e.Source, Type: e.Type, Seq: placed[0].Seq, Time: e.Time})
 						break
 					}
 				}
@@ -94,11 +100,13 @@ func TestIndexListsEachEventOnceAndTheNewestFirst(t *testing.T) {
 			middle := want["ten_a"][len(want["ten_a"])/2].Time
 			for tenant, events := range want {
 				for _, q := range []projection.IndexQuery{
-					{}, {Channel: "c3"}, {Source: "src_1"}, {Type: "type.1"}, {Channel: "c1", Type: "type.2"}, {From: middle}, {To: middle}, {From: middle.Add(-time.Minute), To: middle}, {Channel: "none"},
+					{}, {Channel: "c3"}, {Source: "src_1"}, {Type: "type.1"}, {Channel: "c1", Type: "type.2"},
+					{From: middle}, {To: middle}, {From: middle.Add(-time.Minute), To: middle}, {Channel: "none"},
 				} {
 					var left []tenants.EventRef
 					for _, e := range events {
-						if (q.Channel == "" || q.Channel == e.Channel) && (q.Source == "" || q.Source == e.Source) && (q.Type == "" || q.Type == e.Type) &&
+						if (q.Channel == "" || q.Channel == e.Channel) && (q.Source == "" || q.Source == e.Source) &&
+							(q.Type == "" || q.Type == e.Type) &&
 							!e.Time.Before(q.From) && (q.To.IsZero() || e.Time.Before(q.To)) {
 							left = append(left, e)
 						}
@@ -107,7 +115,8 @@ func TestIndexListsEachEventOnceAndTheNewestFirst(t *testing.T) {
 					limit := 1 + rng.IntN(60)
 					got := inIndex(t, x, tenant, q, limit)
 					if !slices.Equal(got, left) {
-						t.Errorf("seed %d, %s, %+v by %d: %d events, want %d\n%v\n%v", seed, tenant, q, limit, len(got), len(left), got, left)
+						t.Errorf("seed %d, %s, %+v by %d: %d events, want %d\n%v\n%v", seed, tenant, q, limit, len(got),
+							len(left), got, left)
 						return
 					}
 				}
@@ -129,7 +138,8 @@ func TestIndexWritesARowForEachTenantAndBatch(t *testing.T) {
 	x := projection.NewEventIndex(table)
 	var cs []tenants.Change
 	for seq := range int64(100) {
-		cs = append(cs, rig.Logged("ten_a", fmt.Sprintf("c%d", seq%7), seq+1, january.Add(time.Duration(seq)*10*time.Millisecond)))
+		cs = append(cs, rig.Logged("ten_a", fmt.Sprintf("c%d", seq%7), seq+1,
+			january.Add(time.Duration(seq)*10*time.Millisecond)))
 	}
 	cs = append(cs, rig.Logged("ten_b", "c", 1, january))
 	indexed(t, x, cs...)
@@ -176,11 +186,14 @@ func TestIndexDoesOnlyBoundedWorkForAPage(t *testing.T) {
 
 func TestIndexKnowsDuplicatesAndLeavesOutWhatIsNoEventOfTheTenants(t *testing.T) {
 	x := projection.NewEventIndex(tenantstest.NewTable(tenantstest.Faults{}))
-	e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Channel: "c", Seq: 2, Time: january, DuplicateOf: "evt_1"}
-	twin := tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/c", Sort: "2"}, Version: 1, Body: tenants.EncodeEvent(e)}}
+	e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Channel: "c", Seq: 2, Time: january,
+		DuplicateOf: "evt_1"}
+	twin := tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/c", Sort: "2"}, Version: 1,
+		Body: tenants.EncodeEvent(e)}}
 	purged := rig.Logged("ten_a", "c", 3, january)
 	purged.Row.Version = 2
-	indexed(t, x, rig.Logged("ten_a", "c", 1, january), twin, purged, rig.Logged("ten_a", "hookcast.notices", 1, january),
+	indexed(t, x, rig.Logged("ten_a", "c", 1, january), twin,
+		purged, rig.Logged("ten_a", "hookcast.notices", 1, january),
 		tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "version"}}},
 		tenants.Change{Deleted: true, Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/c", Sort: "9"}}})
 	if all := inIndex(t, x, "ten_a", projection.IndexQuery{}, 10); len(all) != 2 {
@@ -198,9 +211,13 @@ func TestIndexKnowsDuplicatesAndLeavesOutWhatIsNoEventOfTheTenants(t *testing.T)
 func TestWhatCannotBeIndexedIsNamed(t *testing.T) {
 	table := tenantstest.NewTable(tenantstest.Faults{})
 	x := projection.NewEventIndex(table)
-	junk := tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/junk", Sort: "x"}, Body: []byte("junk")}}
-	table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "Write" && c.Keys[0].Tenant == "ten_b" })
-	cs := []tenants.Change{rig.Logged("ten_a", "c", 1, january), junk, rig.Logged("ten_b", "c", 1, january), rig.Logged("ten_a", "c", 2, january), rig.Logged("ten_b", "c", 2, january)}
+	junk := tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/junk", Sort: "x"},
+		Body: []byte("junk")}}
+	table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
+		return c.Method == "Write" && c.Keys[0].Tenant == "ten_b"
+	})
+	cs := []tenants.Change{rig.Logged("ten_a", "c", 1, january), junk, rig.Logged("ten_b", "c", 1, january),
+		rig.Logged("ten_a", "c", 2, january), rig.Logged("ten_b", "c", 2, january)}
 	failed, err := x.Add(t.Context(), cs)
 	if !slices.Equal(failed, []int{1, 2, 4}) || err == nil {
 		t.Errorf("failed %v, %v", failed, err)
@@ -248,12 +265,14 @@ func TestIndexRefusesAPositionThatIsNone(t *testing.T) {
 	}
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	indexed(t, x, rig.Logged("ten_a", "c", 1, january))
-	for want, q := range map[int]projection.IndexQuery{0: {From: far}, 1: {From: time.Date(1, 2, 1, 0, 0, 0, 0, time.UTC), To: far}} {
+	for want, q := range map[int]projection.IndexQuery{0: {From: far},
+		1: {From: time.Date(1, 2, 1, 0, 0, 0, 0, time.UTC), To: far}} {
 		if all := inIndex(t, x, "ten_a", q, 10); len(all) != want {
 			t.Errorf("%+v: %+v", q, all)
 		}
 	}
-	if all := inIndex(t, x, "ten_a", projection.IndexQuery{To: time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC)}, 10); len(all) != 0 {
+	if all := inIndex(t, x, "ten_a", projection.IndexQuery{To: time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC)},
+		10); len(all) != 0 {
 		t.Errorf("%+v", all)
 	}
 }

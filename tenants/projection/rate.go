@@ -7,14 +7,13 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// rateWindow is what an average rate is taken over: longer than the feed's batches, short enough to move with what happens.
-const rateWindow = 10 * time.Second
+const (
+	rateWindow = 10 * time.Second // longer than the feed's batches, short enough to follow a change
+	rateEvents = 50_000           // the most events that are counted
+)
 
-// rateEvents is how many events are counted at most.
-const rateEvents = 50_000
-
-// PerSecond returns how many of the tenant's events a second there were in the ten seconds up to now, rounded up, as far as the change feed
-// has brought them. It counts what got into the log, from wherever it came: a sender's own events, webhooks, replays.
+// PerSecond returns the tenant's events per second over the ten seconds up to now, rounded up, as far as the change
+// feed has been indexed. It counts every event in the log: published ones, webhooks and replays.
 func (x *EventIndex) PerSecond(ctx context.Context, tenant tenants.TenantID, now time.Time) (int, error) {
 	n := 0
 	for after := ""; n < rateEvents; {

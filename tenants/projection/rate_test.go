@@ -34,7 +34,8 @@ func TestPerSecondCountsTheLastTenSecondsOnce(t *testing.T) {
 		}
 		for i := range 15 * 40 {
 			for _, tenant := range []tenants.TenantID{rig.LogTenant, "ten_b"} {
-				e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Type: "t", Time: time.Now(), Data: fmt.Append(nil, i), Keep: -1}
+				e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Type: "t", Time: time.Now(),
+					Data: fmt.Append(nil, i), Keep: -1}
 				if _, err := l.Append(t.Context(), tenant, fmt.Sprint("c", i%3), []tenants.Event{e}); err != nil {
 					t.Fatal(err)
 				}
