@@ -26,8 +26,8 @@ func RecordKey(ch tenants.ChannelKey) tenants.Key {
 }
 
 func newChannelOp(ch tenants.ChannelKey, now time.Time) tenants.Op {
-	return tenants.Put(RecordKey(ch), record.Encode(Channel{Name: ch.Name, Created: now.UTC()}), time.Time{},
-		tenants.Absent())
+	c := Channel{Name: ch.Name, Created: now.UTC()}
+	return tenants.Put(RecordKey(ch), record.Encode(c), time.Time{}, tenants.Absent())
 }
 
 func errNoChannel() error {
@@ -131,8 +131,7 @@ func (l *Log) changeChannel(ctx context.Context, ch tenants.ChannelKey, change f
 // contended returns err, but Unavailable channel_contended for record.ErrContended.
 func contended(err error) error {
 	if errors.Is(err, record.ErrContended) {
-		err = tenants.Errorf(tenants.Unavailable, "channel_contended",
-			"the channel has too many writers at a time: try again")
+		err = tenants.Errorf(tenants.Unavailable, "channel_contended", "the channel has too many writers: try again")
 	}
 	return err
 }

@@ -44,8 +44,8 @@ func ExampleLog_Read_gap() {
 	ctx := context.Background()
 	log := eventlog.New(tenantstest.NewTable(tenantstest.Faults{}))
 	for i := range 5 {
-		if _, err := log.Append(ctx, "ten_a", "orders.42",
-			[]tenants.Event{made(fmt.Sprint("evt_", i), "{}")}); err != nil {
+		e := made(fmt.Sprint("evt_", i), "{}")
+		if _, err := log.Append(ctx, "ten_a", "orders.42", []tenants.Event{e}); err != nil {
 			fmt.Println(err)
 		}
 	}

@@ -78,10 +78,9 @@ func (l *Log) settle(ctx context.Context, ch tenants.ChannelKey, missing, end in
 // nextPresent returns the first number present after missing, end+1 if there is none. old reports that its row was
 // appended so long ago that the rows missing before it have expired, not been written late: rows are kept for
 // different times.
-func (l *Log) nextPresent(ctx context.Context, ch tenants.ChannelKey, missing, end int64) (next int64, old bool,
-	err error) {
-	after := logRow(ch, missing)
-	rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: after.Kind, After: after.Sort, Limit: 1})
+func (l *Log) nextPresent(ctx context.Context, ch tenants.ChannelKey, missing,
+	end int64) (next int64, old bool, err error) {
+	rows, err := l.Table.Query(ctx, rowsAfter(ch, missing, 1))
 	if err != nil {
 		return 0, false, err
 	}

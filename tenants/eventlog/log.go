@@ -45,8 +45,7 @@ func (l *Log) Append(ctx context.Context, tenant tenants.TenantID, channel strin
 			run[i] = events[i]
 			run[i].Tenant, run[i].Channel, run[i].Seq = tenant, channel, 0
 			if run[i].ID == "" {
-				return placed, tenants.Errorf(tenants.Internal, "event_without_id",
-					"an event must have an id to be appended")
+				return placed, tenants.Errorf(tenants.Internal, "event_without_id", "an appended event must have an id")
 			}
 		}
 		stored, err := l.appendRun(ctx, ch, run)
@@ -137,8 +136,8 @@ func (l *Log) appendRun(ctx context.Context, ch tenants.ChannelKey, run []tenant
 // if the head is at or after them: the caller does not append them again, and if the head stayed below them until
 // they expire, their numbers would be used twice. Without salvage a long run on a table with occasional errors would
 // start over for ever.
-func (l *Log) salvage(ctx context.Context, ch tenants.ChannelKey, placed []tenants.Event, err error) ([]tenants.Event,
-	error) {
+func (l *Log) salvage(ctx context.Context, ch tenants.ChannelKey, placed []tenants.Event,
+	err error) ([]tenants.Event, error) {
 	if len(placed) == 0 {
 		return nil, err
 	}

@@ -106,8 +106,8 @@ func TestAppendKeepsTenantsApart(t *testing.T) {
 	if got.Tenant != rig.LogTenant || got.Channel != "orders" || got.Seq != 1 {
 		t.Errorf("got %+v, want number 1 of orders, of %s", got, rig.LogTenant)
 	}
-	if _, err := l.Event(context.Background(), other, e.ID,
-		tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
+	_, err := l.Event(context.Background(), other, e.ID, tenants.Retention{})
+	if tenants.CodeOf(err) != "event_not_found" {
 		t.Errorf("Event of another tenant: got %v, want event_not_found", err)
 	}
 	if end, err := l.Tail(context.Background(), other, "orders"); end != 0 || err != nil {
@@ -174,8 +174,8 @@ func TestRowsExpireAfterTheirQueuesAndHeadsNever(t *testing.T) {
 				for kind, sort := range map[tenants.Kind]string{
 					"evt": e.ID, "log/orders": "0000000000000000001", "head": "orders", "list/channels": "orders",
 				} {
-					row, err := table.Get(context.Background(),
-						tenants.Key{Tenant: rig.LogTenant, Kind: kind, Sort: sort})
+					k := tenants.Key{Tenant: rig.LogTenant, Kind: kind, Sort: sort}
+					row, err := table.Get(context.Background(), k)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -253,8 +253,8 @@ func TestTailInMemoryIsReadAgain(t *testing.T) {
 			}
 		}
 		head := tenants.Key{Tenant: rig.LogTenant, Kind: "head", Sort: "orders"}
-		if err := table.Write(ctx, tenants.Put(head, []byte(`{"Seq":3}`), time.Time{},
-			tenants.Anything())); err != nil {
+		put := tenants.Put(head, []byte(`{"Seq":3}`), time.Time{}, tenants.Anything())
+		if err := table.Write(ctx, put); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(61 * time.Second)

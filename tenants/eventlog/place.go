@@ -75,8 +75,8 @@ func (l *Log) place(ctx context.Context, ch tenants.ChannelKey, e tenants.Event)
 			}
 			move.If = tenants.At(c.version)
 		}
-		err = l.Table.Write(ctx, move, tenants.Put(logRow(ch, e.Seq), tenants.EncodeEvent(e), expiry(e, now),
-			tenants.Absent()))
+		put := tenants.Put(logRow(ch, e.Seq), tenants.EncodeEvent(e), expiry(e, now), tenants.Absent())
+		err = l.Table.Write(ctx, move, put)
 		if err == nil {
 			t.seq = e.Seq
 			l.tails.put(ch, t)

@@ -123,8 +123,8 @@ func TestRacingAppendersFindsPlantedFaults(t *testing.T) {
 }
 
 // remembering reads each row of the kind once and returns the same row from then on.
-func remembering(t tenants.Table, kind func(tenants.Kind) bool) func(context.Context, tenants.Key) (tenants.Row,
-	error) {
+func remembering(t tenants.Table,
+	kind func(tenants.Kind) bool) func(context.Context, tenants.Key) (tenants.Row, error) {
 	var mu sync.Mutex
 	rows := make(map[tenants.Key]tenants.Row)
 	return func(ctx context.Context, k tenants.Key) (tenants.Row, error) {

@@ -24,8 +24,7 @@ type Page struct {
 type Gap struct {
 	Channel  string
 	From, To int64 // the first and the last lost number
-	// the cursor was after the tail, since the table was restored: the client's state is in doubt, To is the tail
-	Reset bool
+	Reset    bool  // the cursor was after the tail To, since the table was restored: the client's state is in doubt
 }
 
 // Cursor returns the cursor after the page, for a reader whose cursor was after.
@@ -90,9 +89,8 @@ func (l *Log) rowsFrom(ctx context.Context, ch tenants.ChannelKey, start int64, 
 	var events []tenants.Event
 	size := 0
 	for want := min(limit, firstRows); ; {
-		after := seqSort(start + int64(len(events)) - 1)
-		rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: after,
-			Limit: want})
+		after := start + int64(len(events)) - 1
+		rows, err := l.Table.Query(ctx, rowsAfter(ch, after, want))
 		if err != nil {
 			return nil, err
 		}
@@ -129,8 +127,8 @@ func (l *Log) lastAt(ctx context.Context, ch tenants.ChannelKey, end int64) (end
 
 // Event returns the event of that id. If it is not in the log (yet), or below the floor of retention r: kind
 // NotFound, code event_not_found.
-func (l *Log) Event(ctx context.Context, tenant tenants.TenantID, id string, r tenants.Retention) (tenants.Event,
-	error) {
+func (l *Log) Event(ctx context.Context, tenant tenants.TenantID, id string,
+	r tenants.Retention) (tenants.Event, error) {
 	none := tenants.Errorf(tenants.NotFound, "event_not_found", "there is no such event")
 	c, err := l.claimOf(ctx, tenant, id)
 	if err != nil {

@@ -53,8 +53,8 @@ func TestLogRecords(t *testing.T) {
 				`,"Channel":"orders","Seq":1,"Type":"push","Data":null,"ContentType":"text/plain","Source":"src_1",` +
 				`"Time":"2000-01-01T00:00:00Z","End":false,"DuplicateOf":"","Provenance":{"Scheme":"github",` +
 				`"Verified":true,"Legacy":false,"SecretID":"sec_1","Signed":"0001-01-01T00:00:00Z",` +
-				`"DeliveryID":"d-1","Attempt":2,"ReplayOf":"","Headers":{"X-Github-Event":"push"},"Decoded":false},"Keep":-1,"Hops":0,` +
-				`"Snapshot":false}`},
+				`"DeliveryID":"d-1","Attempt":2,"ReplayOf":"","Headers":{"X-Github-Event":"push"},"Decoded":false},` +
+				`"Keep":-1,"Hops":0,"Snapshot":false}`},
 			{"log/orders", "0000000000000000002", "\x01\xc0\x02" + `{"ID":"evt_00000000000000000000000002",` + tenant +
 				`,"Channel":"orders","Seq":2,"Type":"push","Data":null,"ContentType":"text/plain","Source":"src_1",` +
 				`"Time":"2000-01-01T00:00:00Z","End":true,"DuplicateOf":"evt_00000000000000000000000001",` +

@@ -24,6 +24,11 @@ func logRow(ch tenants.ChannelKey, seq int64) tenants.Key {
 	return tenants.Key{Tenant: ch.Tenant, Kind: EventKind(ch), Sort: seqSort(seq)}
 }
 
+// rowsAfter returns the range of the next limit rows after the number seq.
+func rowsAfter(ch tenants.ChannelKey, seq int64, limit int) tenants.Range {
+	return tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(seq), Limit: limit}
+}
+
 // HeadKey returns the key of the channel's head.
 func HeadKey(ch tenants.ChannelKey) tenants.Key {
 	return tenants.Key{Tenant: ch.Tenant, Kind: "head", Sort: ch.Name}
@@ -108,9 +113,7 @@ func tailAt(h head, was tenants.Condition) tail {
 // it began, and may miss rows that are written meanwhile.
 func (l *Log) seek(ctx context.Context, ch tenants.ChannelKey, seq int64) (int64, error) {
 	for {
-		after := seqSort(seq)
-		rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: EventKind(ch), After: after,
-			Limit: seekPage})
+		rows, err := l.Table.Query(ctx, rowsAfter(ch, seq, seekPage))
 		if err != nil {
 			return seq, err
 		}

@@ -5,8 +5,8 @@
 //
 // Its rows, all ordered kinds of the tenant:
 //
-//   - "usage/{month}", Sort the channel: the lowest and the highest number of the channel in the month. The log is dense, so
-//     they are a count. Kept for 13 months.
+//   - "usage/{month}", Sort the channel: the lowest and the highest number of the channel in the month. The log is
+//     dense, so they are a count. Kept for 13 months.
 //   - "index/events", Sort the time of the newest event and a hash: a sheet of up to 250 events of one batch. Kept as
 //     long as the event that is kept longest.
 //

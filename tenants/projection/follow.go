@@ -68,13 +68,13 @@ type logged struct {
 	from int
 }
 
-// eventsOf returns the events in changes, without those of Hookcast's own channels and changes of other rows. It adds
-// the rows that cannot be decoded to f. An event's Tenant and Channel are those of its row.
-func eventsOf(changes []tenants.Change, f *worker.Failures) []logged {
+// eventsOf returns the events in changes, without those of Hookcast's own channels, other rows, and rows of a later
+// version than newest. It adds the rows that cannot be decoded to f. An event's Tenant and Channel are its row's.
+func eventsOf(changes []tenants.Change, newest int64, f *worker.Failures) []logged {
 	var events []logged
 	for i, c := range changes {
 		channel, isEvent := strings.CutPrefix(string(c.Row.Kind), "log/")
-		if c.Deleted || !isEvent || !tenants.Metered(channel) {
+		if c.Deleted || c.Row.Version > newest || !isEvent || !tenants.Metered(channel) {
 			continue
 		}
 		e, err := tenants.DecodeEvent(c.Row.Body)

@@ -58,10 +58,7 @@ func (x *EventIndex) Add(ctx context.Context, changes []tenants.Change) (failed 
 	var f worker.Failures
 	byTenant := make(map[tenants.TenantID][]logged)
 	var order []tenants.TenantID
-	for _, e := range eventsOf(changes, &f) {
-		if e.row.Version > 1 {
-			continue
-		}
+	for _, e := range eventsOf(changes, 1, &f) {
 		if byTenant[e.Tenant] == nil {
 			order = append(order, e.Tenant)
 		}

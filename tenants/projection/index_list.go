@@ -88,8 +88,8 @@ func (x *EventIndex) List(ctx context.Context, tenant tenants.TenantID, q IndexQ
 
 // page reads the sheets in r and moves r past them. It returns their events, their number, and the time of the newest
 // event that the next sheets may have: zero if there are no more.
-func (x *EventIndex) page(ctx context.Context, r *tenants.Range) (events []tenants.EventRef, settled time.Time, n int,
-	err error) {
+func (x *EventIndex) page(ctx context.Context,
+	r *tenants.Range) (events []tenants.EventRef, settled time.Time, n int, err error) {
 	rows, err := x.table.Query(ctx, *r)
 	for _, row := range rows {
 		s, err := record.Decode[sheet](row)

@@ -31,8 +31,8 @@ func (u *MonthlyUsage) Month(ctx context.Context, tenant tenants.TenantID, at ti
 }
 
 // Months returns the usage of n months, as Month does: that of last and those before it, the latest first.
-func (u *MonthlyUsage) Months(ctx context.Context, tenant tenants.TenantID, last time.Time, n int) ([]MonthUsage,
-	error) {
+func (u *MonthlyUsage) Months(ctx context.Context, tenant tenants.TenantID, last time.Time,
+	n int) ([]MonthUsage, error) {
 	n = max(1, min(n, MaxMonths))
 	counts := make([]map[string]usageRecord, n+1) // the earliest month begins where the one before it ends
 	first := time.Date(last.UTC().Year(), last.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
@@ -54,8 +54,8 @@ func (u *MonthlyUsage) Months(ctx context.Context, tenant tenants.TenantID, last
 }
 
 // channels returns the month's records by channel.
-func (u *MonthlyUsage) channels(ctx context.Context, tenant tenants.TenantID, month time.Time) (map[string]usageRecord,
-	error) {
+func (u *MonthlyUsage) channels(ctx context.Context, tenant tenants.TenantID,
+	month time.Time) (map[string]usageRecord, error) {
 	counts := make(map[string]usageRecord)
 	for after := ""; ; {
 		rows, err := u.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: usageKind(month), After: after,

@@ -3,6 +3,7 @@ package projection
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -37,7 +38,7 @@ func (u *MonthlyUsage) Count(ctx context.Context, changes []tenants.Change) (fai
 	counts := make(map[tenants.Key]usageRecord)
 	from := make(map[tenants.Key][]int)
 	var keys []tenants.Key
-	for _, e := range eventsOf(changes, &f) {
+	for _, e := range eventsOf(changes, math.MaxInt64, &f) {
 		k := tenants.Key{Tenant: e.Tenant, Kind: usageKind(e.Time), Sort: e.Channel}
 		n, known := counts[k]
 		if !known {
@@ -67,7 +68,7 @@ func (u *MonthlyUsage) widen(ctx context.Context, k tenants.Key, n usageRecord) 
 	})
 	if errors.Is(err, record.ErrContended) {
 		return tenants.Errorf(tenants.Unavailable, "usage_contended",
-			"the count has too many writers at a time: try again")
+			"the count has too many writers: try again")
 	}
 	return err
 }

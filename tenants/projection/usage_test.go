@@ -20,7 +20,7 @@ func newUsage(f tenantstest.Faults) (*projection.MonthlyUsage, *tenantstest.Tabl
 	return projection.NewMonthlyUsage(table), table
 }
 
-// Batches come again, in parts, out of order and to several at once; each event counts once.
+// Batches come repeatedly, in parts, out of order and to several processes at once. Each event counts once.
 func TestUsageCountsEachEventOnce(t *testing.T) {
 	u, _ := newUsage(tenantstest.Faults{})
 	var all []tenants.Change
@@ -67,7 +67,7 @@ func TestUsageIsPerMonthOfUTC(t *testing.T) {
 	rig.WantUsage(t, u, "ten_a", time.Date(2026, 2, 28, 0, 0, 0, 0, time.FixedZone("", -3600)), 2)
 }
 
-// Events that waited over the end of a month behind others come under the earlier one, and only there.
+// Events whose times are not in the order of their numbers at the end of a month count in the earlier one alone.
 func TestEventsOutOfTheirMonthsOrderCountInOneOfThem(t *testing.T) {
 	u, _ := newUsage(tenantstest.Faults{})
 	february := january.AddDate(0, 1, 0)
@@ -93,11 +93,11 @@ func TestWhatCannotBeCountedIsNamed(t *testing.T) {
 		rig.Logged("ten_a", "up", 2, january), rig.Logged("ten_a", "down", 2, january)}
 	failed, err := u.Count(t.Context(), cs)
 	if !slices.Equal(failed, []int{1, 2, 4}) || err == nil {
-		t.Errorf("failed %v, %v", failed, err)
+		t.Errorf("Count: got failed %v, %v, want [1 2 4] and an error", failed, err)
 	}
 	rig.WantUsage(t, u, "ten_a", january, 2)
 	if failed, _ := u.Count(t.Context(), cs); !slices.Equal(failed, []int{1}) {
-		t.Errorf("when they came again %v failed", failed)
+		t.Errorf("Count again: got failed %v, want [1]", failed)
 	}
 	rig.WantUsage(t, u, "ten_a", january, 4)
 }
