@@ -30,17 +30,10 @@ func newChannelOp(ch tenants.ChannelKey, now time.Time) tenants.Op {
 	return tenants.Put(RecordKey(ch), record.Encode(c), time.Time{}, tenants.Absent())
 }
 
-func errNoChannel() error {
-	return tenants.Errorf(tenants.NotFound, "channel_not_found", "there is no such channel")
-}
-
 // Channel returns the channel's record. A channel to which nothing was appended: kind NotFound, code channel_not_found.
 func (l *Log) Channel(ctx context.Context, tenant tenants.TenantID, channel string) (Channel, error) {
-	c, was, err := record.Find[Channel](ctx, l.Table, RecordKey(tenants.ChannelKey{Tenant: tenant, Name: channel}))
-	if err == nil && was.IsAbsent() {
-		err = errNoChannel()
-	}
-	return c, err
+	k := RecordKey(tenants.ChannelKey{Tenant: tenant, Name: channel})
+	return record.Read[Channel](ctx, l.Table, k, "channel_not_found", "there is no such channel")
 }
 
 // Channels returns up to limit (1 to 1,000) of the tenant's channels in order of name, beginning after the name after
@@ -117,7 +110,7 @@ func (l *Log) changeChannel(ctx context.Context, ch tenants.ChannelKey, change f
 	k := RecordKey(ch)
 	err = record.Update(ctx, l.Table, k, func(now Channel, was tenants.Condition) ([]tenants.Op, error) {
 		if was.IsAbsent() {
-			return nil, errNoChannel()
+			return nil, tenants.Errorf(tenants.NotFound, "channel_not_found", "there is no such channel")
 		}
 		c = now
 		if change(&c); c == now {

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"container/list"
 	"context"
 	"slices"
 	"time"
@@ -26,7 +27,7 @@ type Log struct {
 
 // New returns a Log over t.
 func New(t tenants.Table) *Log {
-	return &Log{Table: t, tails: newTailCache(tailsAtMost)}
+	return &Log{Table: t, tails: &tailCache{byKey: make(map[tenants.ChannelKey]*list.Element)}}
 }
 
 // Append appends events to the channel, in order, and returns them as stored, with Tenant, Channel and Seq set. An

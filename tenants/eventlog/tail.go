@@ -42,26 +42,22 @@ type head struct{ Seq int64 }
 
 // tail is what a Log knows of a channel's end. Every number up to seq is used; the table may have more.
 type tail struct {
-	seq         int64
-	headSeq     int64
-	headVersion int64 // 0: there is no head row
-	listed      bool  // the channel has its record
-	read        time.Time
+	seq     int64
+	headSeq int64
+	headWas tenants.Condition // under which the head is at headSeq
+	listed  bool              // the channel has its record
+	read    time.Time
 }
 
 // headOp returns the write that moves the head to seq.
 func (t tail) headOp(ch tenants.ChannelKey, seq int64) tenants.Op {
-	c := tenants.Absent()
-	if t.headVersion > 0 {
-		c = tenants.At(t.headVersion)
-	}
-	return tenants.Put(HeadKey(ch), record.Encode(head{Seq: seq}), time.Time{}, c)
+	return tenants.Put(HeadKey(ch), record.Encode(head{Seq: seq}), time.Time{}, t.headWas)
 }
 
 // advanceHead updates t after headOp has succeeded.
 func (t *tail) advanceHead(seq int64) {
-	t.headSeq = seq
-	t.headVersion++
+	v, _ := t.headWas.Version()
+	t.headSeq, t.headWas = seq, tenants.At(v+1)
 }
 
 // Tail returns the channel's last number, 0 if it has no events.
@@ -76,7 +72,7 @@ func (l *Log) Tail(ctx context.Context, tenant tenants.TenantID, channel string)
 
 // tail returns the channel's tail, from memory for up to tailTrust, or else from the table.
 func (l *Log) tail(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
-	now := wallNow()
+	now := time.Now().Round(0) // wall clock alone
 	if t, ok := l.tails.get(ch); ok && !now.Before(t.read) && now.Sub(t.read) < tailTrust {
 		return t, nil
 	}
@@ -100,13 +96,7 @@ func (l *Log) tail(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
 
 func (l *Log) readHead(ctx context.Context, ch tenants.ChannelKey) (tail, error) {
 	h, was, err := record.Find[head](ctx, l.Table, HeadKey(ch))
-	return tailAt(h, was), err
-}
-
-// tailAt returns the tail that has h for its head, as read under the condition was.
-func tailAt(h head, was tenants.Condition) tail {
-	version, _ := was.Version()
-	return tail{headSeq: h.Seq, headVersion: version}
+	return tail{headSeq: h.Seq, headWas: was}, err
 }
 
 // seek returns the last number, beginning to search at seq, which must be used. It sees every row that was there when
@@ -132,7 +122,7 @@ func (l *Log) seek(ctx context.Context, ch tenants.ChannelKey, seq int64) (int64
 func (l *Log) ensureHead(ctx context.Context, ch tenants.ChannelKey, seq int64) error {
 	var t tail
 	err := record.Update(ctx, l.Table, HeadKey(ch), func(now head, was tenants.Condition) ([]tenants.Op, error) {
-		if t = tailAt(now, was); now.Seq >= seq {
+		if t = (tail{headSeq: now.Seq, headWas: was}); now.Seq >= seq {
 			return nil, nil
 		}
 		op := t.headOp(ch, seq)
@@ -157,6 +147,3 @@ func rowSeq(row tenants.Row) (int64, error) {
 	}
 	return seq, nil
 }
-
-// wallNow returns the time without its monotonic part.
-func wallNow() time.Time { return time.Now().Round(0) }

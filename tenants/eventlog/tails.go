@@ -13,7 +13,6 @@ const tailsAtMost = 10_000
 // tailCache remembers the tails of the channels that were appended to last.
 type tailCache struct {
 	mu    sync.Mutex
-	max   int
 	byKey map[tenants.ChannelKey]*list.Element // of tailEntry
 	order list.List                            // most recently used first
 }
@@ -21,10 +20,6 @@ type tailCache struct {
 type tailEntry struct {
 	key  tenants.ChannelKey
 	tail tail
-}
-
-func newTailCache(max int) *tailCache {
-	return &tailCache{max: max, byKey: make(map[tenants.ChannelKey]*list.Element)}
 }
 
 func (c *tailCache) get(ch tenants.ChannelKey) (tail, bool) {
@@ -52,7 +47,7 @@ func (c *tailCache) put(ch tenants.ChannelKey, t tail) {
 		return
 	}
 	c.byKey[ch] = c.order.PushFront(&tailEntry{ch, t})
-	if c.order.Len() > c.max {
+	if c.order.Len() > tailsAtMost {
 		oldest := c.order.Back()
 		c.order.Remove(oldest)
 		delete(c.byKey, oldest.Value.(*tailEntry).key)
@@ -65,6 +60,6 @@ func (c *tailCache) setHead(ch tenants.ChannelKey, t tail) {
 	defer c.mu.Unlock()
 	if el, ok := c.byKey[ch]; ok {
 		e := el.Value.(*tailEntry)
-		e.tail.headSeq, e.tail.headVersion, e.tail.listed = t.headSeq, t.headVersion, true
+		e.tail.headSeq, e.tail.headWas, e.tail.listed = t.headSeq, t.headWas, true
 	}
 }

@@ -13,11 +13,8 @@ func ExampleHidden_View() {
 		hidden.Field{Channel: "orders.*", Path: "customer.email"},
 		hidden.Field{Channel: "*", Path: "items.price"},
 	)
-	order := &tenants.Event{
-		Channel: "orders.42",
-		Data: []byte(
-			`{"id":42,"customer":{"name":"Ann","email":"ann@example.com"},"items":[{"sku":"A","price":9.50}]}`),
-	}
+	const paid = `{"id":42,"customer":{"name":"Ann","email":"ann@example.com"},"items":[{"sku":"A","price":9.50}]}`
+	order := &tenants.Event{Channel: "orders.42", Data: []byte(paid)}
 	fmt.Println(string(h.View(order).Data))
 	fmt.Println(string(h.View(&tenants.Event{Channel: "orders.42", Data: []byte("not JSON")}).Data))
 	fmt.Println(h.Fields("orders.42"))

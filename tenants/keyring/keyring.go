@@ -6,7 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -17,11 +19,11 @@ import (
 // Ring holds the keys of one deployment, derived from its root secret with HKDF (RFC 5869). It never prints.
 type Ring struct{ sources, kids, cursors, challenges, reports DerivedKey }
 
-const (
-	rowDeployment     tenants.Kind = "deployment" // sys, "": a rootRecord
-	deploymentPurpose              = "deployment-root"
-)
+const rowDeployment tenants.Kind = "deployment"
 
+const deploymentPurpose = "deployment-root"
+
+// rootRecord is the body of the row of rowDeployment.
 type rootRecord struct{ Sealed []byte }
 
 // Open returns the Ring of the deployment whose table is t. It makes the root secret if there is none yet.
@@ -149,4 +151,34 @@ func (c Cursors) Open(t tenants.TenantID, route, cursor string) (position string
 		return "", bad
 	}
 	return position, nil
+}
+
+// SameText reports whether a and b are equal, in a time that depends on their lengths only.
+func SameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// Base62 is the alphabet of RandomText.
+const Base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// RandomText returns n random characters of base 62, all equally likely.
+func RandomText(n int) string {
+	out := make([]byte, 0, n)
+	var b [64]byte
+	for {
+		rand.Read(b[:])
+		for _, c := range b {
+			if c >= 248 { // 4 × 62: the rest of a byte would favour some characters
+				continue
+			}
+			if out = append(out, Base62[c%62]); len(out) == n {
+				return string(out)
+			}
+		}
+	}
+}
+
+// HashText returns the SHA-256 of a secret text in hex: the key under which its row is found. The text must have at
+// least 128 random bits, so that the plain hash reveals nothing, and neither does the time that a look-up takes.
+func HashText(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
