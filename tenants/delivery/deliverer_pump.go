@@ -128,7 +128,7 @@ func (d *Deliverer) pumpCursor(ctx context.Context, ep endpoint.Endpoint, channe
 	if ep.Created.After(since) {
 		since = ep.Created
 	}
-	cursor.Next, err = d.Log.Youngest(ctx, tenants.ChannelKey{Tenant: ep.Tenant, Name: channel}, 1, end, since.Unix())
+	cursor.Next, err = d.Log.FirstSince(ctx, tenants.ChannelKey{Tenant: ep.Tenant, Name: channel}, 1, end, since.Unix())
 	return cursor, tenants.Absent(), err
 }
 

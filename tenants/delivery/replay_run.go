@@ -145,7 +145,7 @@ func (w *replaying) enter(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	first, err := w.Log.Youngest(ctx, tenants.ChannelKey{Tenant: w.r.Tenant, Name: w.r.At}, 1, end, w.r.Since.Unix())
+	first, err := w.Log.FirstSince(ctx, tenants.ChannelKey{Tenant: w.r.Tenant, Name: w.r.At}, 1, end, w.r.Since.Unix())
 	w.r.Seq = max(first-1, 0)
 	return false, err
 }

@@ -101,7 +101,7 @@ func sign(scheme, secret, id string, at time.Time, body []byte) (string, error) 
 // contentTypeOf is what the event's sender declared, where that can be said again, else what the payload is.
 func contentTypeOf(ev tenants.Event) string {
 	switch declared := ev.ContentType; {
-	case declared != "" && outgoing.RefuseHeader("X", declared) == "":
+	case declared != "" && outgoing.HeaderProblem("X", declared) == "":
 		return declared
 	case json.Valid(ev.Data):
 		return "application/json"

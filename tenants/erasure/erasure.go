@@ -121,7 +121,7 @@ func kinds(since time.Time) []tenants.TenantKind {
 // channels erases every channel: its events, each with its claim, then its head, and last the record that leads here.
 func (e *Erasure) channels(ctx context.Context, id tenants.TenantID) (erased int, err error) {
 	for {
-		rows, err := e.table.Query(ctx, tenants.Range{Tenant: id, Kind: eventlog.RecordKind(), Limit: erasePage})
+		rows, err := e.table.Query(ctx, tenants.Range{Tenant: id, Kind: eventlog.RecordKind, Limit: erasePage})
 		if err != nil || len(rows) == 0 {
 			return erased, err
 		}
@@ -141,7 +141,7 @@ func (e *Erasure) channels(ctx context.Context, id tenants.TenantID) (erased int
 
 func (e *Erasure) events(ctx context.Context, ch tenants.ChannelKey) (erased int, err error) {
 	for {
-		rows, err := e.table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: eventlog.LogKind(ch), Limit: erasePage})
+		rows, err := e.table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: eventlog.EventKind(ch), Limit: erasePage})
 		if err != nil || len(rows) == 0 {
 			return erased, err
 		}

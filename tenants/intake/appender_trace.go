@@ -56,9 +56,9 @@ func (f *fanOutTrace) end() {
 	h := trace.Step{Name: trace.StepFannedOut, At: f.began.UTC(), Took: time.Since(f.began)}
 	for i, node := range f.nodes {
 		switch {
-		case f.errs[i] == nil && len(h.Nodes) < trace.StepNodes:
+		case f.errs[i] == nil && len(h.Nodes) < trace.MaxNodes:
 			h.Nodes = append(h.Nodes, node)
-		case tenants.IsNotFound(f.errs[i]) && len(h.Gone) < trace.StepNodes:
+		case tenants.IsNotFound(f.errs[i]) && len(h.Gone) < trace.MaxNodes:
 			h.Gone = append(h.Gone, node)
 		}
 	}

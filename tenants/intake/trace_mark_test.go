@@ -119,7 +119,7 @@ func TestAnAppendIsTracedFromItsBeginning(t *testing.T) {
 		began := time.Now()
 		r.AppendAll(t)
 		r.Tracer.Flush(t.Context())
-		hops, err := trace.NewTraces(r.Table).Steps(t.Context(), r.Tenant, a.ID)
+		hops, err := trace.NewReader(r.Table).Steps(t.Context(), r.Tenant, a.ID)
 		if err != nil || len(hops) != 2 {
 			t.Fatalf("%+v, %v", hops, err)
 		}

@@ -17,7 +17,7 @@ func (r AppenderRig) FannedOut(t *testing.T) trace.Step {
 	e.Time, e.Trace = time.Now(), &tenants.TraceMark{}
 	r.Append(t.Context(), Received("orders", e))
 	r.Tracer.Flush(t.Context())
-	hops, err := trace.NewTraces(r.Table).Steps(t.Context(), LogTenant, e.ID)
+	hops, err := trace.NewReader(r.Table).Steps(t.Context(), LogTenant, e.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
