@@ -51,14 +51,14 @@ const answerTime = 2 * time.Second
 // List returns up to limit of the tenant's connections behind a position ("": from the first), as they were within the last 3 s.
 // A limit of 0 only counts them.
 func (c *Connections) List(ctx context.Context, t tenants.TenantID, after string, limit int) (ConnectionList, error) {
-	limit = max(0, min(limit, answerLists-1))
+	limit = max(0, min(limit, listAtMost-1))
 	return c.lists.Get(ctx, listing{t, after, limit}, func(ctx context.Context) (ConnectionList, error) {
 		o := tenants.Order{Do: tenants.OrderList, After: after}
 		if limit > 0 {
 			o.Limit = limit + 1 // so that there is seen to be more
 		}
 		var list ConnectionList
-		var told []busy
+		var told []topCount
 		missing, err := c.ask(ctx, t, o, func(a answerRecord, first bool) bool {
 			list.Connections, told = append(list.Connections, a.Connections...), append(told, a.Busy...)
 			if first {
@@ -67,8 +67,8 @@ func (c *Connections) List(ctx context.Context, t tenants.TenantID, after string
 			}
 			return false
 		})
-		list.Missing, list.Busiest = missing, busiest(told)
-		all := oldest(list.Connections, after, o.Limit)
+		list.Missing, list.Busiest = missing, sumTopCounts(told)
+		all := pageAfter(list.Connections, after, o.Limit)
 		list.Connections = all[:min(len(all), limit)]
 		if len(all) > limit {
 			list.Next = list.Connections[limit-1].Position()
@@ -90,7 +90,7 @@ func (c *Connections) Close(ctx context.Context, t tenants.TenantID, id string) 
 	if c.Local != nil && c.Local.Disconnect(t, id) {
 		return nil
 	}
-	return c.one(ctx, t, tenants.Order{Do: tenants.OrderClose, Connection: id})
+	return c.orderOne(ctx, t, tenants.Order{Do: tenants.OrderClose, Connection: id})
 }
 
 // Renew has a connection go on under another credential of who opened it: errors are those of LocalConnections.Renew and Close.
@@ -101,14 +101,14 @@ func (c *Connections) Renew(ctx context.Context, t tenants.TenantID, id string, 
 			return err
 		}
 	}
-	return c.one(ctx, t, tenants.Order{Do: tenants.OrderRenew, Connection: id, Principal: &p})
+	return c.orderOne(ctx, t, tenants.Order{Do: tenants.OrderRenew, Connection: id, Principal: &p})
 }
 
 func (c *Connections) forget(t tenants.TenantID) {
 	c.lists.ForgetWhere(func(l listing, _ ConnectionList) bool { return l.tenant == t })
 }
 
-func (c *Connections) one(ctx context.Context, t tenants.TenantID, o tenants.Order) error {
+func (c *Connections) orderOne(ctx context.Context, t tenants.TenantID, o tenants.Order) error {
 	if !tenants.ValidID(tenants.PrefixConnection, o.Connection) {
 		return tenants.NoConnection()
 	}

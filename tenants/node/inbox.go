@@ -19,7 +19,7 @@ func (n *Node) receive(ctx context.Context, l *life) {
 			return
 		case tenants.IsNotFound(err):
 			n.o.Logger.Warn("a node's inbox is gone", "node", l.node)
-			n.lose(l)
+			n.endLife(l)
 			return
 		case err != nil:
 			failures++
@@ -29,7 +29,7 @@ func (n *Node) receive(ctx context.Context, l *life) {
 		}
 		failures = 0
 		if !l.held(time.Now()) {
-			n.lose(l)
+			n.endLife(l)
 			return
 		}
 		n.deliver(ns)
@@ -57,7 +57,7 @@ func (n *Node) deliver(ns []tenants.InboxMessage) {
 	for _, notice := range ns {
 		switch {
 		case notice.Order != nil:
-			n.obey(notice.Tenant, *notice.Order)
+			n.handleOrder(notice.Tenant, *notice.Order)
 		case notice.Channel == "":
 			n.o.Forget(notice.Tenant)
 			fallthrough

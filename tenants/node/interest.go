@@ -61,7 +61,7 @@ func (in *Interest) Drop(ctx context.Context, node string, tenant tenants.Tenant
 // Nodes returns every node whose interest in the channel was committed before the call and has not ended. Some of them may live no more.
 func (in *Interest) Nodes(ctx context.Context, tenant tenants.TenantID, channel string) ([]string, error) {
 	var nodes []string
-	err := in.rows(ctx, tenant, channel, func(row tenants.Row) error {
+	err := in.eachRow(ctx, tenant, channel, func(row tenants.Row) error {
 		nodes = append(nodes, row.Sort)
 		return nil
 	})
@@ -73,7 +73,7 @@ func (in *Interest) Nodes(ctx context.Context, tenant tenants.TenantID, channel 
 func (in *Interest) Subscribers(ctx context.Context, tenant tenants.TenantID, channel string) (int, error) {
 	return in.counts.Get(ctx, tenants.ChannelKey{Tenant: tenant, Name: channel}, func(ctx context.Context) (int, error) {
 		byNode := make(map[string]int)
-		err := in.rows(ctx, tenant, channel, func(row tenants.Row) error {
+		err := in.eachRow(ctx, tenant, channel, func(row tenants.Row) error {
 			r, err := record.Decode[interestRecord](row)
 			if r.Subscribers > 0 {
 				byNode[row.Sort] = r.Subscribers
@@ -94,8 +94,8 @@ func (in *Interest) Subscribers(ctx context.Context, tenant tenants.TenantID, ch
 	})
 }
 
-// Bury drops the row of a node to which nothing can be sent, if its lease is over. Where that cannot be found out it stays.
-func (in *Interest) Bury(ctx context.Context, node string, tenant tenants.TenantID, channel string) error {
+// DropIfGone drops the row of a node to which nothing can be sent, if its lease is over. Where that cannot be found out it stays.
+func (in *Interest) DropIfGone(ctx context.Context, node string, tenant tenants.TenantID, channel string) error {
 	gone, err := in.nodes.Gone(ctx, node)
 	if err != nil || !gone {
 		return err
@@ -103,7 +103,7 @@ func (in *Interest) Bury(ctx context.Context, node string, tenant tenants.Tenant
 	return in.Drop(ctx, node, tenant, channel)
 }
 
-func (in *Interest) rows(ctx context.Context, tenant tenants.TenantID, channel string, each func(tenants.Row) error) error {
+func (in *Interest) eachRow(ctx context.Context, tenant tenants.TenantID, channel string, each func(tenants.Row) error) error {
 	const page = 1000
 	for after := ""; ; {
 		rows, err := in.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: interestKind(channel), After: after, Limit: page})

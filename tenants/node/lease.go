@@ -117,6 +117,6 @@ func (n *Node) renew(ctx context.Context, l *life) error {
 	l.mu.Lock()
 	l.began = began
 	l.mu.Unlock()
-	n.look(ctx)
+	n.countLive(ctx)
 	return nil
 }

@@ -36,26 +36,26 @@ type Fanout interface {
 
 // Slots is what a node keeps of the connection slots that it shares with others; package quota's Admission is one. A node has one at most.
 type Slots interface {
-	// Contend is another node's appeal: slots of the tenant, or of the channel or subject where one is named, that nobody uses go back.
-	Contend(t tenants.TenantID, channel, subject string)
+	// ReturnUnused is another node's appeal: slots of the tenant, or of the channel or subject where one is named, that nobody uses go back.
+	ReturnUnused(t tenants.TenantID, channel, subject string)
 	// Retake takes the slots of what is open anew, under the name that the node has now.
 	Retake(ctx context.Context, f Fanout)
-	// Upkeep gives back slots that nobody uses. It is called every few seconds while the node runs.
-	Upkeep(ctx context.Context, f Fanout)
+	// Maintain gives back slots that nobody uses. It is called every few seconds while the node runs.
+	Maintain(ctx context.Context, f Fanout)
 	// Close ends what goes on in the background, and waits for it.
 	Close()
 	// Connecting is how many connections of the tenant were opened within the last second or so, where their rate is limited.
 	Connecting(t tenants.TenantID) int
 }
 
-// Keep has the node keep up s from the moment that it runs.
-func (n *Node) Keep(s Slots) {
+// SetSlots has the node keep up s from the moment that it runs.
+func (n *Node) SetSlots(s Slots) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.slots = s
 }
 
-func (n *Node) kept() Slots {
+func (n *Node) sharedSlots() Slots {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.slots
@@ -97,7 +97,7 @@ type Node struct {
 	count  atomic.Int64  // nodes that lived when this one last looked
 	lost   chan struct{} // holds one once a life is found to be over
 	births atomic.Int64
-	orders chan order
+	orders chan tenantOrder
 
 	mu      sync.Mutex
 	life    *life
@@ -114,7 +114,7 @@ func New(o Options) *Node {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{o: o, nodes: NewNodes(o.Table), lost: make(chan struct{}, 1), orders: make(chan order, ordersAhead)}
+	n := &Node{o: o, nodes: NewNodes(o.Table), lost: make(chan struct{}, 1), orders: make(chan tenantOrder, ordersQueued)}
 	if n.o.Inboxes == nil {
 		n.o.Inboxes = n
 	}
@@ -140,12 +140,12 @@ func (n *Node) ID() string {
 
 // Held tells whether the node can be sure that nobody takes it for dead.
 func (n *Node) Held() bool {
-	_, ok := n.Incarnation()
+	_, ok := n.Lease()
 	return ok
 }
 
-// Incarnation returns the node's present name, and whether nobody can take it for dead under that.
-func (n *Node) Incarnation() (name string, ok bool) {
+// Lease returns the node's present name, and whether nobody can take it for dead under that.
+func (n *Node) Lease() (name string, ok bool) {
 	n.mu.Lock()
 	l := n.life
 	n.mu.Unlock()
@@ -155,8 +155,8 @@ func (n *Node) Incarnation() (name string, ok bool) {
 	return l.node, l.held(time.Now())
 }
 
-// Formerly returns names that this node had before.
-func (n *Node) Formerly() []string {
+// FormerNames returns names that this node had before.
+func (n *Node) FormerNames() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.former
@@ -189,7 +189,7 @@ func (n *Node) InterestUntil() time.Time { return time.Now().Add(interestLife) }
 // Join makes the node known under its first name. Where it fails nothing of it is left but what Sweep finds.
 func (n *Node) Join(ctx context.Context) error {
 	if n.o.Alone {
-		if err := n.bury(ctx); err != nil {
+		if err := n.deleteLeases(ctx); err != nil {
 			return err
 		}
 	}
@@ -197,22 +197,22 @@ func (n *Node) Join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.look(ctx)
+	n.countLive(ctx)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.life, n.settled = l, true
 	return nil
 }
 
-// look counts the nodes that live.
-func (n *Node) look(ctx context.Context) {
+// countLive counts the nodes that live.
+func (n *Node) countLive(ctx context.Context) {
 	if live, err := n.nodes.Live(ctx); err == nil {
 		n.count.Store(int64(len(live)))
 	}
 }
 
-// bury removes the leases of whoever was here before a node that is alone.
-func (n *Node) bury(ctx context.Context) error {
+// deleteLeases removes the leases of whoever was here before a node that is alone.
+func (n *Node) deleteLeases(ctx context.Context) error {
 	for {
 		rows, err := n.o.Table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.RowNodes, Limit: 50})
 		if err != nil || len(rows) == 0 {

@@ -24,7 +24,7 @@ type answerRecord struct {
 	Found       bool
 	Refused     *refusal // found, and not done
 	Connections []tenants.Connection
-	Busy        []busy
+	Busy        []topCount
 }
 
 // refusal is why an order about a connection that is here was not carried out.
@@ -49,23 +49,23 @@ func refusalOf(err error) *refusal {
 }
 
 const (
-	answerLife   = time.Minute
-	answerBytes  = 300 << 10 // of a page
-	answerLists  = 1_000     // connections that a node lists at most
-	ordersAhead  = 1_000     // orders that wait on a node; what comes then is dropped, and its asker told of a node that is missing
-	ordersAtOnce = 8         // that a node carries out
+	answerLife      = time.Minute
+	answerPageBytes = 300 << 10 // of a page
+	listAtMost      = 1_000     // connections that a node lists at most
+	ordersQueued    = 1_000     // orders that wait on a node; what comes then is dropped, and its asker told of a node that is missing
+	ordersAtOnce    = 8         // that a node carries out
 )
 
-type order struct {
+type tenantOrder struct {
 	tenant tenants.TenantID
 	order  tenants.Order
 }
 
-// obey does what is ordered, now or soon.
-func (n *Node) obey(t tenants.TenantID, o tenants.Order) {
+// handleOrder does what is ordered, now or soon.
+func (n *Node) handleOrder(t tenants.TenantID, o tenants.Order) {
 	if o.Do == tenants.OrderReturn {
-		if s := n.kept(); s != nil {
-			s.Contend(t, o.Channel, o.Subject)
+		if s := n.sharedSlots(); s != nil {
+			s.ReturnUnused(t, o.Channel, o.Subject)
 		}
 		return
 	}
@@ -76,33 +76,33 @@ func (n *Node) obey(t tenants.TenantID, o tenants.Order) {
 		return
 	}
 	select {
-	case n.orders <- order{t, o}:
+	case n.orders <- tenantOrder{t, o}:
 	default:
 		n.o.Logger.Warn("too many orders at once", "tenant", t)
 	}
 }
 
-// answer carries out orders until ctx ends.
-func (n *Node) answer(ctx context.Context, f Fanout) {
+// serveOrders carries out orders until ctx ends.
+func (n *Node) serveOrders(ctx context.Context, f Fanout) {
 	var all sync.WaitGroup
 	for range ordersAtOnce {
-		all.Go(func() { n.answerOne(ctx, f) })
+		all.Go(func() { n.drainOrders(ctx, f) })
 	}
 	all.Wait()
 }
 
-// answerOne carries out one order after the other.
-func (n *Node) answerOne(ctx context.Context, f Fanout) {
+// drainOrders carries out one order after the other.
+func (n *Node) drainOrders(ctx context.Context, f Fanout) {
 	for {
-		var o order
+		var o tenantOrder
 		select {
 		case <-ctx.Done():
 			return
 		case o = <-n.orders:
 		}
-		if node, ok := n.Incarnation(); ok {
+		if node, ok := n.Lease(); ok {
 			ctx, cancel := context.WithTimeout(ctx, worker.CallTime)
-			if err := n.carryOut(ctx, f, node, o.tenant, o.order); err != nil {
+			if err := n.execute(ctx, f, node, o.tenant, o.order); err != nil {
 				n.o.Logger.Warn("an order could not be answered", "tenant", o.tenant, "order", o.order.Do, "error", err)
 			}
 			cancel()
@@ -110,7 +110,7 @@ func (n *Node) answerOne(ctx context.Context, f Fanout) {
 	}
 }
 
-func (n *Node) carryOut(ctx context.Context, f Fanout, node string, t tenants.TenantID, o tenants.Order) error {
+func (n *Node) execute(ctx context.Context, f Fanout, node string, t tenants.TenantID, o tenants.Order) error {
 	pages := []answerRecord{{}}
 	switch o.Do {
 	case tenants.OrderClose:
@@ -125,7 +125,7 @@ func (n *Node) carryOut(ctx context.Context, f Fanout, node string, t tenants.Te
 		}
 	case tenants.OrderList:
 		pages = answerPages(f.Connections(t), o.After, o.Limit)
-		if s := n.kept(); s != nil {
+		if s := n.sharedSlots(); s != nil {
 			pages[0].Connecting = s.Connecting(t)
 		}
 	default:
@@ -149,15 +149,15 @@ func answerPages(list []tenants.Connection, after string, limit int) []answerRec
 	total := len(list)
 	pages := []answerRecord{{Total: total}}
 	if limit == 0 {
-		pages[0].Busy = busiestOf(list)
+		pages[0].Busy = topCounts(list)
 		return pages
 	}
-	list = oldest(list, after, min(limit, answerLists))
+	list = pageAfter(list, after, min(limit, listAtMost))
 	size := 0
 	for _, c := range list {
 		more := len(record.Encode(c)) + 1
 		last := &pages[len(pages)-1]
-		if size+more > answerBytes && len(last.Connections) > 0 {
+		if size+more > answerPageBytes && len(last.Connections) > 0 {
 			pages = append(pages, answerRecord{Total: total})
 			last, size = &pages[len(pages)-1], 0
 		}
@@ -167,8 +167,8 @@ func answerPages(list []tenants.Connection, after string, limit int) []answerRec
 	return pages
 }
 
-// oldest sorts the list in place and returns the first few behind a position.
-func oldest(list []tenants.Connection, after string, limit int) []tenants.Connection {
+// pageAfter sorts the list in place and returns the first few behind a position.
+func pageAfter(list []tenants.Connection, after string, limit int) []tenants.Connection {
 	slices.SortFunc(list, func(a, b tenants.Connection) int { return cmp.Compare(a.Position(), b.Position()) })
 	from, found := slices.BinarySearchFunc(list, after, func(c tenants.Connection, after string) int { return cmp.Compare(c.Position(), after) })
 	if found {

@@ -14,11 +14,11 @@ import (
 func (n *Node) Run(ctx context.Context, f Fanout) {
 	n.fanout.Store(&f)
 	var all sync.WaitGroup
-	all.Go(func() { n.watch(ctx, f) })
-	all.Go(func() { n.upkeep(ctx, f) })
-	all.Go(func() { n.answer(ctx, f) })
+	all.Go(func() { n.watchVersions(ctx, f) })
+	all.Go(func() { n.maintainSlots(ctx, f) })
+	all.Go(func() { n.serveOrders(ctx, f) })
 	for ctx.Err() == nil {
-		n.live(ctx, f)
+		n.runLife(ctx, f)
 	}
 	all.Wait()
 }
@@ -26,8 +26,8 @@ func (n *Node) Run(ctx context.Context, f Fanout) {
 // shortLife is a life after which the next is put off for a moment: whatever ended it would end that too.
 const shortLife = 10 * time.Second
 
-// live lives one life and, where ctx has not ended, begins the next.
-func (n *Node) live(ctx context.Context, f Fanout) {
+// runLife lives one life and, where ctx has not ended, begins the next.
+func (n *Node) runLife(ctx context.Context, f Fanout) {
 	n.mu.Lock()
 	l := n.life
 	n.mu.Unlock()
@@ -43,7 +43,7 @@ func (n *Node) live(ctx context.Context, f Fanout) {
 		tasks.Go(func() { n.settle(of, l, f) })
 	}
 	began := time.Now()
-	n.keep(of, l)
+	n.keepLease(of, l)
 	cancel()
 	tasks.Wait()
 	if ctx.Err() != nil || time.Since(began) < shortLife && !worker.Wait(ctx, time.Second) {
@@ -64,8 +64,8 @@ func (n *Node) live(ctx context.Context, f Fanout) {
 	}
 }
 
-// keep renews the lease until the life is over or ctx ends.
-func (n *Node) keep(ctx context.Context, l *life) {
+// keepLease renews the lease until the life is over or ctx ends.
+func (n *Node) keepLease(ctx context.Context, l *life) {
 	for failures := 0; l.held(time.Now()); {
 		pause := renewEvery
 		if failures > 0 {
@@ -92,8 +92,8 @@ func (n *Node) keep(ctx context.Context, l *life) {
 	}
 }
 
-// lose says that the life is over.
-func (n *Node) lose(l *life) {
+// endLife says that the life is over.
+func (n *Node) endLife(l *life) {
 	l.end()
 	select {
 	case n.lost <- struct{}{}:
@@ -115,7 +115,7 @@ func (n *Node) settle(ctx context.Context, l *life, f Fanout) {
 		worker.Wait(ctx, worker.RetryDelay(failures))
 	}
 	for _, t := range f.Tenants() {
-		n.changed(f, t)
+		n.reload(f, t)
 	}
 	n.mu.Lock()
 	slots := n.slots
@@ -141,21 +141,21 @@ func (n *Node) settle(ctx context.Context, l *life, f Fanout) {
 
 const formerAtMost = 8 // names that a node remembers as its own
 
-// changed has everything about the tenant looked at anew.
-func (n *Node) changed(f Fanout, t tenants.TenantID) {
+// reload has everything about the tenant looked at anew.
+func (n *Node) reload(f Fanout, t tenants.TenantID) {
 	n.o.Forget(t)
 	f.Deliver(tenants.InboxMessage{Tenant: t})
 }
 
 const upkeepEvery = 5 * time.Second
 
-// upkeep gives back slots that nobody uses.
-func (n *Node) upkeep(ctx context.Context, f Fanout) {
-	s := n.kept()
+// maintainSlots gives back slots that nobody uses.
+func (n *Node) maintainSlots(ctx context.Context, f Fanout) {
+	s := n.sharedSlots()
 	if s == nil {
 		return
 	}
 	for worker.Wait(ctx, upkeepEvery) {
-		s.Upkeep(ctx, f)
+		s.Maintain(ctx, f)
 	}
 }

@@ -13,9 +13,9 @@ type address struct {
 	network string
 }
 
-// takeFrom counts a connect against the rate of its address. Whoever is on this machine is not held back: it is the operator's own, or
+// takeAddressRate counts a connect against the rate of its address. Whoever is on this machine is not held back: it is the operator's own, or
 // everybody at once, behind a proxy that the deployment was not told of.
-func (a *Admission) takeFrom(r Request, l tenants.Limits) error {
+func (a *Admission) takeAddressRate(r Request, l tenants.Limits) error {
 	if l.ConnectsPerSecondIP <= 0 || r.IP == "" {
 		return nil
 	}
@@ -23,8 +23,8 @@ func (a *Admission) takeFrom(r Request, l tenants.Limits) error {
 		return nil
 	}
 	k := address{tenants.TenantID(strings.Clone(string(r.Tenant))), strings.Clone(r.IP)}
-	if wait, ok := a.from.Take(k, a.share(l.ConnectsPerSecondIP), 1); !ok {
-		return full("ip_connect_rate", "too many connections were opened from this address within a second", max(wait, connectAgain))
+	if wait, ok := a.addressRates.Take(k, a.share(l.ConnectsPerSecondIP), 1); !ok {
+		return limitReached("ip_connect_rate", "too many connections were opened from this address within a second", max(wait, connectAgain))
 	}
 	return nil
 }

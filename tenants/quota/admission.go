@@ -28,32 +28,32 @@ type Admission struct {
 	// Notices tells tenants that they have few connections left; nil: nobody does. It is set before the first Reserve.
 	Notices Warner
 
-	connects *cache.Rate[tenants.TenantID]
-	from     *cache.Rate[address]
-	node     *node.Node // nil: not shared
+	connectRates *cache.Rate[tenants.TenantID]
+	addressRates *cache.Rate[address]
+	node         *node.Node // nil: not shared
 
 	mu   sync.Mutex // guards the rest, and the state of every slot and count
 	open map[tenants.TenantID]*occupancy
 
 	// What goes on in the background, until the node of a shared one leaves.
-	over bool
-	ctx  context.Context
-	end  context.CancelFunc
-	work sync.WaitGroup
+	closed bool
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
 }
 
-// NewAdmission makes an Admission of this process' own, with nothing open.
-func NewAdmission() *Admission {
-	a := &Admission{connects: cache.NewRate[tenants.TenantID](10_000), from: cache.NewRate[address](100_000), open: make(map[tenants.TenantID]*occupancy)}
-	a.ctx, a.end = context.WithCancel(context.Background())
+// New makes an Admission of this process' own, with nothing open.
+func New() *Admission {
+	a := &Admission{connectRates: cache.NewRate[tenants.TenantID](10_000), addressRates: cache.NewRate[address](100_000), open: make(map[tenants.TenantID]*occupancy)}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
 }
 
 // NewShared makes the Admission of a node, with nothing open. The node keeps it up once it runs.
 func NewShared(n *node.Node) *Admission {
-	a := NewAdmission()
+	a := New()
 	a.node = n
-	n.Keep(a)
+	n.SetSlots(a)
 	return a
 }
 
@@ -120,20 +120,20 @@ func (a *Admission) Reserve(ctx context.Context, r Request, l tenants.Limits) (*
 	var o *occupancy
 	for {
 		o = a.open[r.Tenant]
-		if err := a.room(o, r, l); err != nil {
+		if err := a.checkLocal(o, r, l); err != nil {
 			return nil, err
 		}
-		if again, err := a.cover(ctx, r, l); err != nil {
+		if again, err := a.ensureSlots(ctx, r, l); err != nil {
 			return nil, err
 		} else if !again {
 			break
 		}
 	}
-	if err := a.takeFrom(r, l); err != nil {
+	if err := a.takeAddressRate(r, l); err != nil {
 		return nil, err
 	}
-	if wait, ok := a.connects.Take(r.Tenant, a.share(l.ConnectsPerSecond), 1); !ok {
-		return nil, full("connect_rate", "too many connections were opened within a second", max(wait, connectAgain))
+	if wait, ok := a.connectRates.Take(r.Tenant, a.share(l.ConnectsPerSecond), 1); !ok {
+		return nil, limitReached("connect_rate", "too many connections were opened within a second", max(wait, connectAgain))
 	}
 	o = a.occupancy(r.Tenant)
 	s := &Slot{admission: a, occupancy: o}
@@ -144,14 +144,14 @@ func (a *Admission) Reserve(ctx context.Context, r Request, l tenants.Limits) (*
 	o.all.n++
 	for i, c := range r.Channels {
 		if !slices.Contains(r.Channels[:i], c) { // one connection counts once
-			s.channels = append(s.channels, add(o.channels, c))
+			s.channels = append(s.channels, increment(o.channels, c))
 		}
 	}
 	if r.Subject != "" {
-		s.subject = add(o.subjects, r.Subject)
+		s.subject = increment(o.subjects, r.Subject)
 	}
 	if r.IP != "" {
-		s.ip = add(o.ips, r.IP)
+		s.ip = increment(o.ips, r.IP)
 	}
 	s.lapse = time.AfterFunc(confirmWithin, s.lapsed)
 	a.warn(s, l)
@@ -178,8 +178,8 @@ func (a *Admission) share(limit int) int {
 	return (limit + live - 1) / live
 }
 
-// room tells which of the limits that this process keeps by itself is in the way. It is called under the lock; o may be nil.
-func (a *Admission) room(o *occupancy, r Request, l tenants.Limits) error {
+// checkLocal tells which of the limits that this process keeps by itself is in the way. It is called under the lock; o may be nil.
+func (a *Admission) checkLocal(o *occupancy, r Request, l tenants.Limits) error {
 	if o == nil {
 		o = &occupancy{}
 	}
@@ -188,7 +188,7 @@ func (a *Admission) room(o *occupancy, r Request, l tenants.Limits) error {
 		return limit > 0 && c != nil && c.n >= limit
 	}
 	if r.IP != "" && over(o.ips, r.IP, a.share(l.ConnectionsPerIP)) {
-		return full("ip_connection_limit", "the address has as many connections open as the account's limit allows", tryAgain)
+		return limitReached("ip_connection_limit", "the address has as many connections open as the account's limit allows", tryAgain)
 	}
 	if a.node != nil {
 		return nil // the others are common
@@ -214,30 +214,30 @@ const (
 )
 
 func fullTenant() *tenants.Error {
-	return full("connection_limit", "the account has as many connections open as its limit allows", tryAgain)
+	return limitReached("connection_limit", "the account has as many connections open as its limit allows", tryAgain)
 }
 
 func fullChannel() *tenants.Error {
-	return full("channel_connection_limit", "the channel has as many connections open as the account's limit allows", tryAgain)
+	return limitReached("channel_connection_limit", "the channel has as many connections open as the account's limit allows", tryAgain)
 }
 
 func fullSubject() *tenants.Error {
-	return full("subject_connection_limit", "the subject has as many connections open as the account's limit allows", tryAgain)
+	return limitReached("subject_connection_limit", "the subject has as many connections open as the account's limit allows", tryAgain)
 }
 
-// full refuses. Those who are refused together are told different times, so that they do not come back together.
-func full(code, detail string, after time.Duration) *tenants.Error {
+// limitReached refuses. Those who are refused together are told different times, so that they do not come back together.
+func limitReached(code, detail string, after time.Duration) *tenants.Error {
 	return &tenants.Error{Kind: tenants.TooMany, Code: code, Detail: detail, RetryAfter: after + rand.N(2*after)}
 }
 
-// add counts one more. The map keeps a copy of a new name: a transport's strings may live in a buffer that is used again.
-func add(m map[string]*count, name string) *count {
-	c := entry(m, name)
+// increment counts one more. The map keeps a copy of a new name: a transport's strings may live in a buffer that is used again.
+func increment(m map[string]*count, name string) *count {
+	c := countFor(m, name)
 	c.n++
 	return c
 }
 
-func entry(m map[string]*count, name string) *count {
+func countFor(m map[string]*count, name string) *count {
 	c := m[name]
 	if c == nil {
 		c = &count{name: strings.Clone(name)}
@@ -285,22 +285,22 @@ func (s *Slot) release() {
 	s.lapse = nil
 	a, o := s.admission, s.occupancy
 	for _, c := range s.channels {
-		a.drop(o.channels, c)
+		a.decrement(o.channels, c)
 	}
-	a.drop(o.subjects, s.subject)
-	a.drop(o.ips, s.ip)
+	a.decrement(o.subjects, s.subject)
+	a.decrement(o.ips, s.ip)
 	o.all.n--
-	a.released(&o.all)
-	a.tidy(o)
+	a.afterRelease(&o.all)
+	a.removeIfEmpty(o)
 }
 
-// drop takes one off. An entry that has come to zero leaves unless it holds a block.
-func (a *Admission) drop(m map[string]*count, c *count) {
+// decrement takes one off. An entry that has come to zero leaves unless it holds a block.
+func (a *Admission) decrement(m map[string]*count, c *count) {
 	if c == nil {
 		return
 	}
 	c.n--
-	a.released(c)
+	a.afterRelease(c)
 	if c.idle() {
 		delete(m, c.name)
 	}
@@ -309,8 +309,8 @@ func (a *Admission) drop(m map[string]*count, c *count) {
 // idle tells whether nothing is lost where the entry is.
 func (c *count) idle() bool { return c.n == 0 && c.block.empty() }
 
-// tidy removes the tenant's occupancy where that is empty.
-func (a *Admission) tidy(o *occupancy) {
+// removeIfEmpty removes the tenant's occupancy where that is empty.
+func (a *Admission) removeIfEmpty(o *occupancy) {
 	if o.all.idle() && len(o.channels) == 0 && len(o.subjects) == 0 && len(o.ips) == 0 && a.open[o.tenant] == o {
 		delete(a.open, o.tenant)
 	}

@@ -31,7 +31,7 @@ func TestAdmissionLimits(t *testing.T) {
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, ctx := quota.NewAdmission(), context.Background()
+				a, ctx := quota.New(), context.Background()
 				first := rig.Ok(a.Reserve(ctx, base, c.limits))(t)
 				if !first.Confirm() || !rig.Ok(a.Reserve(ctx, base, c.limits))(t).Confirm() {
 					t.Fatal("a fresh slot cannot be confirmed")
@@ -57,7 +57,7 @@ func TestAdmissionLimits(t *testing.T) {
 // An address is what one client can be taken to own; those on this machine are not held back.
 func TestAddressesAreCountedByWhoHasThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, limits := quota.NewAdmission(), tenants.Limits{ConnectionsPerIP: 6, ConnectsPerSecondIP: 2}
+		a, limits := quota.New(), tenants.Limits{ConnectionsPerIP: 6, ConnectsPerSecondIP: 2}
 		connect := func(ip string) string {
 			_, err := a.Reserve(t.Context(), quota.Request{Tenant: "ten_a", IP: ip}, limits)
 			return tenants.CodeOf(err)
@@ -91,7 +91,7 @@ func TestAddressesAreCountedByWhoHasThem(t *testing.T) {
 // Whoever floods connects from one address does not use up the tenant's rate.
 func TestAnAddressCannotUseUpTheTenantsConnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, limits := quota.NewAdmission(), tenants.Limits{ConnectsPerSecond: 20, ConnectsPerSecondIP: 5}
+		a, limits := quota.New(), tenants.Limits{ConnectsPerSecond: 20, ConnectsPerSecondIP: 5}
 		after := make(map[time.Duration]bool)
 		for range 1000 {
 			if s, err := a.Reserve(t.Context(), quota.Request{Tenant: "ten_a", IP: "192.0.2.1"}, limits); err == nil {
@@ -111,7 +111,7 @@ func TestAnAddressCannotUseUpTheTenantsConnects(t *testing.T) {
 
 func TestSlotLapsesUnlessConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, ctx := quota.NewAdmission(), context.Background()
+		a, ctx := quota.New(), context.Background()
 		r := quota.Request{Tenant: "ten_a", Channels: []string{"x"}}
 		late := rig.Ok(a.Reserve(ctx, r, tenants.Limits{}))(t)
 		kept := rig.Ok(a.Reserve(ctx, r, tenants.Limits{}))(t)
@@ -142,7 +142,7 @@ func TestSlotLapsesUnlessConfirmed(t *testing.T) {
 }
 
 func TestAdmissionCountsAChannelOncePerConnection(t *testing.T) {
-	a, ctx := quota.NewAdmission(), context.Background()
+	a, ctx := quota.New(), context.Background()
 	s := rig.Ok(a.Reserve(ctx, quota.Request{Tenant: "ten_a", Channels: []string{"x", "x", "x"}}, tenants.Limits{ConnectionsPerChannel: 2}))(t)
 	rig.Ok(a.Reserve(ctx, quota.Request{Tenant: "ten_a", Channels: []string{"x"}}, tenants.Limits{ConnectionsPerChannel: 2}))(t).Release()
 	s.Release()
@@ -155,7 +155,7 @@ func TestAdmissionCountsAChannelOncePerConnection(t *testing.T) {
 
 // A transport's strings may be of a buffer that is used again.
 func TestAdmissionKeepsNoStringOfItsCaller(t *testing.T) {
-	a, ctx := quota.NewAdmission(), context.Background()
+	a, ctx := quota.New(), context.Background()
 	buffer := []byte("orders")
 	name := rig.UnsafeString(buffer)
 	s := rig.Ok(a.Reserve(ctx, quota.Request{Tenant: "ten_a", Channels: []string{name}, Subject: name, IP: name}, tenants.Limits{}))(t)
@@ -180,7 +180,7 @@ func TestAdmissionKeepsNoStringOfItsCaller(t *testing.T) {
 func TestAdmissionNeverPassesALimit(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
-			a := quota.NewAdmission()
+			a := quota.New()
 			limits := tenants.Limits{Connections: 7, ConnectionsPerChannel: 4, ConnectionsPerSubject: 2, ConnectionsPerIP: 3}
 			live := newTally()
 			var wg sync.WaitGroup
@@ -268,7 +268,7 @@ func (l *tally) drop(names []string) {
 }
 
 func BenchmarkAdmission(b *testing.B) {
-	a, ctx := quota.NewAdmission(), context.Background()
+	a, ctx := quota.New(), context.Background()
 	r := quota.Request{Tenant: "ten_a", Channels: []string{"orders"}, Subject: "alice", IP: "192.0.2.1"}
 	hold, err := a.Reserve(ctx, r, tenants.Limits{})
 	if err != nil || !hold.Confirm() {

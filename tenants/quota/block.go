@@ -43,27 +43,27 @@ type block struct {
 	channel string // what is counted; both empty: all of the tenant's connections
 	subject string
 
-	life    string        // the incarnation that holds it: under another one it is worth nothing
-	have    int           // slots that may be given out, those in use included
-	row     int           // the most that the row may say that this node holds
-	limit   int           // as it was last asked for
-	others  int           // what other nodes held when the row was read last
-	waiting int           // Reserves that need one more
-	flight  chan struct{} // closed when the I/O under way has ended; nil: there is none
-	scant   bool          // the last flight that took slots found fewer than were needed
+	life     string        // the incarnation that holds it: under another one it is worth nothing
+	have     int           // slots that may be given out, those in use included
+	row      int           // the most that the row may say that this node holds
+	limit    int           // as it was last asked for
+	others   int           // what other nodes held when the row was read last
+	waiting  int           // Reserves that need one more
+	inFlight chan struct{} // closed when the I/O under way has ended; nil: there is none
+	tooFew   bool          // the last flight that took slots found fewer than were needed
 
 	refused   time.Time // until when nothing is free
 	contended time.Time // until when what is unused goes back soon
 	returning bool      // a timer is set for that
-	since     time.Time // when the last slot came back
+	lastUse   time.Time // when the last slot came back
 	put       time.Time // when the row was put last
-	shed      bool      // connections that it has no slots for are to end: they came in under a life that is over
+	mayShed   bool      // connections that it has no slots for are to end: they came in under a life that is over
 }
 
 // empty tells whether the block holds nothing and nobody is about to change or look at that: of one count there is never more than one
 // block. b may be nil.
 func (b *block) empty() bool {
-	return b == nil || b.have == 0 && b.row == 0 && b.waiting == 0 && b.flight == nil && !b.returning
+	return b == nil || b.have == 0 && b.row == 0 && b.waiting == 0 && b.inFlight == nil && !b.returning
 }
 
 // elsewhere is what other nodes hold of the count, as far as this one knows. b may be nil.
@@ -86,9 +86,9 @@ func newBlock(t tenants.TenantID, channel, subject string) *block {
 	return b
 }
 
-// ask is how many slots a node takes that needs so many, of so many free for it: more than it needs where there are plenty, so that the
+// blockSize is how many slots a node takes that needs so many, of so many free for it: more than it needs where there are plenty, so that the
 // next ones cost nothing, and ever fewer as the pool empties.
-func ask(need, have, free, live int, contended bool) int {
+func blockSize(need, have, free, live int, contended bool) int {
 	if need >= free || contended {
 		return min(need, max(free, 0))
 	}

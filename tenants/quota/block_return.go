@@ -9,14 +9,14 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// released is called, under the lock, when one of c has ended.
-func (a *Admission) released(c *count) {
+// afterRelease is called, under the lock, when one of c has ended.
+func (a *Admission) afterRelease(c *count) {
 	b := c.block
 	if b == nil {
 		return
 	}
-	b.since = time.Now()
-	if b.have > c.n && b.since.Before(b.contended) {
+	b.lastUse = time.Now()
+	if b.have > c.n && b.lastUse.Before(b.contended) {
 		a.returnSoon(c, returnAfter)
 	}
 }
@@ -29,7 +29,7 @@ func (a *Admission) returnSoon(c *count, after time.Duration) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			c.block.returning = false
-			if !a.over {
+			if !a.closed {
 				a.work.Add(1)
 				defer a.work.Done()
 				a.giveBack(c)
@@ -41,14 +41,14 @@ func (a *Admission) returnSoon(c *count, after time.Duration) {
 // Close ends what goes on in the background, and waits for it.
 func (a *Admission) Close() {
 	a.mu.Lock()
-	a.over = true
-	a.end()
+	a.closed = true
+	a.cancel()
 	a.mu.Unlock()
 	a.work.Wait()
 }
 
-// Contend is another node's appeal: what is unused goes back now, and until it is a while ago whatever comes to be unused.
-func (a *Admission) Contend(t tenants.TenantID, channel, subject string) {
+// ReturnUnused is another node's appeal: what is unused goes back now, and until it is a while ago whatever comes to be unused.
+func (a *Admission) ReturnUnused(t tenants.TenantID, channel, subject string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o := a.open[t]
@@ -72,30 +72,30 @@ func (a *Admission) Contend(t tenants.TenantID, channel, subject string) {
 
 // giveBack gives back what c does not use. Called under the lock, which it gives up meanwhile.
 func (a *Admission) giveBack(c *count) {
-	if !a.current(c) {
+	if !a.known(c) {
 		return
 	}
 	b := c.block
-	defer a.forget(c)
-	life, held := a.node.Incarnation()
+	defer a.removeIdle(c)
+	life, held := a.node.Lease()
 	if !held || b.life != life {
 		return // what it held is the next life's to see to
 	}
-	if b.flight != nil {
+	if b.inFlight != nil {
 		a.returnSoon(c, returnAfter)
 		return
 	}
-	b.have = min(b.have, c.n+b.waiting) // from here on nobody is given what is about to go back
-	if err := a.fly(b, func() error { return a.lower(b, life) }); err != nil {
+	b.have = min(b.have, c.n+b.waiting) // addressRates here on nobody is given what is about to go back
+	if err := a.runIO(b, func() error { return a.lowerRow(b, life) }); err != nil {
 		a.returnSoon(c, returnRetry)
 	}
 }
 
-// lower makes the row say what the block has. Only the block's flight calls it.
-func (a *Admission) lower(b *block, life string) error {
+// lowerRow makes the row say what the block has. Only the block's flight calls it.
+func (a *Admission) lowerRow(b *block, life string) error {
 	ctx, cancel := context.WithTimeout(a.ctx, blockCallTime)
 	defer cancel()
-	return a.edit(ctx, b, func(rec *slotsRecord) (bool, error) {
+	return a.updateRow(ctx, b, func(rec *slotsRecord) (bool, error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if b.life != life || rec.Held[life] == b.have && time.Since(b.put) < slotsRefresh {
@@ -107,15 +107,15 @@ func (a *Admission) lower(b *block, life string) error {
 	}, life)
 }
 
-// current tells whether c has not been forgotten since. Called under the lock.
-func (a *Admission) current(c *count) bool {
+// known tells whether c has not been forgotten since. Called under the lock.
+func (a *Admission) known(c *count) bool {
 	o := a.open[c.block.key.Tenant]
 	return o != nil && (c == &o.all || o.channels[c.name] == c || o.subjects[c.name] == c)
 }
 
-// forget removes an entry that nothing is lost with. Called under the lock.
-func (a *Admission) forget(c *count) {
-	if !a.current(c) || !c.idle() {
+// removeIdle removes an entry that nothing is lost with. Called under the lock.
+func (a *Admission) removeIdle(c *count) {
+	if !a.known(c) || !c.idle() {
 		return
 	}
 	o := a.open[c.block.key.Tenant]
@@ -124,7 +124,7 @@ func (a *Admission) forget(c *count) {
 			delete(m, c.name)
 		}
 	}
-	a.tidy(o)
+	a.removeIfEmpty(o)
 }
 
 // blocks returns every count that has a block, of each tenant the tenant's own first. Called under the lock.
@@ -148,19 +148,19 @@ func (a *Admission) blocks() (byTenant [][]*count) {
 	return byTenant
 }
 
-// Upkeep gives back what has not been used for a while, and puts rows again that are about to expire.
-func (a *Admission) Upkeep(ctx context.Context, f node.Fanout) {
+// Maintain gives back what has not been used for a while, and puts rows again that are about to expire.
+func (a *Admission) Maintain(ctx context.Context, f node.Fanout) {
 	a.mu.Lock()
 	var due, over []*count
 	now := time.Now()
 	for _, list := range a.blocks() {
 		for _, c := range list {
 			b := c.block
-			unused := c.n == 0 && b.waiting == 0 && (b.have > 0 || b.row > 0) && now.Sub(b.since) >= blockLinger
+			unused := c.n == 0 && b.waiting == 0 && (b.have > 0 || b.row > 0) && now.Sub(b.lastUse) >= blockLinger
 			if unused || b.row > b.have || c.n > 0 && now.Sub(b.put) >= slotsRefresh {
 				due = append(due, c)
 			}
-			if b.shed = b.shed && c.n > b.have; b.shed {
+			if b.mayShed = b.mayShed && c.n > b.have; b.mayShed {
 				over = append(over, c)
 			}
 		}
@@ -200,34 +200,34 @@ func (a *Admission) retakeOne(ctx context.Context, c *count) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	b := c.block
-	life, held := a.node.Incarnation()
-	if !a.current(c) {
+	life, held := a.node.Lease()
+	if !a.known(c) {
 		return true
 	}
-	if !held || b.flight != nil {
+	if !held || b.inFlight != nil {
 		return false
 	}
 	if b.life == life {
-		b.shed = true
+		b.mayShed = true
 		return true
 	}
 	if c.n == 0 {
 		b.life, b.have, b.row = life, 0, 0
-		a.forget(c)
+		a.removeIdle(c)
 		return true
 	}
-	err := a.fly(b, func() error { return a.take(ctx, c, life) })
-	b.shed = err == nil
+	err := a.runIO(b, func() error { return a.takeSlots(ctx, c, life) })
+	b.mayShed = err == nil
 	return err == nil
 }
 
-// shed ends connections of c for which there is no slot.
+// mayShed ends connections of c for which there is no slot.
 func (a *Admission) shed(f node.Fanout, c *count) {
 	a.mu.Lock()
 	b := c.block
-	life, held := a.node.Incarnation()
+	life, held := a.node.Lease()
 	over := c.n - b.have
-	known := b.life == life && held && b.shed
+	known := b.life == life && held && b.mayShed
 	a.mu.Unlock()
 	if known && over > 0 {
 		f.Shed(b.key.Tenant, b.channel, b.subject, over)

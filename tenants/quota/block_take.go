@@ -12,45 +12,45 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// cover sees to it that each common count that limits the request holds a slot for it. again: it asked for one, without the lock
+// ensureSlots sees to it that each common count that limits the request holds a slot for it. again: it asked for one, without the lock
 // meanwhile, so that the caller is to look anew. Called under the lock.
-func (a *Admission) cover(ctx context.Context, r Request, l tenants.Limits) (again bool, err error) {
+func (a *Admission) ensureSlots(ctx context.Context, r Request, l tenants.Limits) (again bool, err error) {
 	if a.node == nil || l.Connections <= 0 && l.ConnectionsPerChannel <= 0 && (l.ConnectionsPerSubject <= 0 || r.Subject == "") {
 		return false, nil
 	}
-	life, held := a.node.Incarnation()
+	life, held := a.node.Lease()
 	if !held {
 		return false, tenants.Errorf(tenants.Unavailable, "node_without_lease", "this node has yet to make itself known to the others")
 	}
 	o := a.occupancy(r.Tenant)
-	if l.Connections > 0 && o.all.short(life) {
-		return true, a.fetch(ctx, o, &o.all, newBlock(o.tenant, "", ""), life, l.Connections, fullTenant)
+	if l.Connections > 0 && o.all.lacksSlot(life) {
+		return true, a.fetchSlot(ctx, o, &o.all, newBlock(o.tenant, "", ""), life, l.Connections, fullTenant)
 	}
 	if l.ConnectionsPerChannel > 0 {
 		for i, name := range r.Channels {
 			if slices.Contains(r.Channels[:i], name) {
 				continue
 			}
-			if c := entry(o.channels, name); c.short(life) {
-				return true, a.fetch(ctx, o, c, newBlock(o.tenant, c.name, ""), life, l.ConnectionsPerChannel, fullChannel)
+			if c := countFor(o.channels, name); c.lacksSlot(life) {
+				return true, a.fetchSlot(ctx, o, c, newBlock(o.tenant, c.name, ""), life, l.ConnectionsPerChannel, fullChannel)
 			}
 		}
 	}
 	if l.ConnectionsPerSubject > 0 && r.Subject != "" {
-		if c := entry(o.subjects, r.Subject); c.short(life) {
-			return true, a.fetch(ctx, o, c, newBlock(o.tenant, "", c.name), life, l.ConnectionsPerSubject, fullSubject)
+		if c := countFor(o.subjects, r.Subject); c.lacksSlot(life) {
+			return true, a.fetchSlot(ctx, o, c, newBlock(o.tenant, "", c.name), life, l.ConnectionsPerSubject, fullSubject)
 		}
 	}
 	return false, nil
 }
 
-// short tells whether there is no slot left for one more.
-func (c *count) short(life string) bool {
+// lacksSlot tells whether there is no slot left for one more.
+func (c *count) lacksSlot(life string) bool {
 	return c.block == nil || c.block.life != life || c.block.have <= c.n
 }
 
-// fetch gets one more slot for c, or waits while another Reserve does. Called under the lock, which it gives up meanwhile.
-func (a *Admission) fetch(ctx context.Context, o *occupancy, c *count, fresh *block, life string, limit int, refusal func() *tenants.Error) error {
+// fetchSlot gets one more slot for c, or waits while another Reserve does. Called under the lock, which it gives up meanwhile.
+func (a *Admission) fetchSlot(ctx context.Context, o *occupancy, c *count, fresh *block, life string, limit int, refusal func() *tenants.Error) error {
 	if c.block == nil {
 		c.block = fresh
 	}
@@ -58,9 +58,9 @@ func (a *Admission) fetch(ctx context.Context, o *occupancy, c *count, fresh *bl
 	b.waiting++
 	defer func() {
 		b.waiting--
-		a.forget(c)
+		a.removeIdle(c)
 	}()
-	if under := b.flight; under != nil {
+	if under := b.inFlight; under != nil {
 		a.mu.Unlock()
 		select {
 		case <-under:
@@ -76,40 +76,40 @@ func (a *Admission) fetch(ctx context.Context, o *occupancy, c *count, fresh *bl
 		return refusal()
 	}
 	b.limit = limit
-	if err := a.fly(b, func() error { return a.take(ctx, c, life) }); err != nil {
+	if err := a.runIO(b, func() error { return a.takeSlots(ctx, c, life) }); err != nil {
 		return err
 	}
-	if c.short(life) && b.scant { // else those who came meanwhile were quicker, and there are more
+	if c.lacksSlot(life) && b.tooFew { // else those who came meanwhile were quicker, and there are more
 		b.refused = time.Now().Add(refusedTrust)
 		return refusal()
 	}
 	return nil
 }
 
-// fly does I/O for a block that has none under way. Called under the lock, which do runs without.
-func (a *Admission) fly(b *block, do func() error) error {
-	b.flight = make(chan struct{})
+// runIO does I/O for a block that has none under way. Called under the lock, which do runs without.
+func (a *Admission) runIO(b *block, do func() error) error {
+	b.inFlight = make(chan struct{})
 	a.mu.Unlock()
 	err := do()
 	a.mu.Lock()
-	close(b.flight)
-	b.flight = nil
+	close(b.inFlight)
+	b.inFlight = nil
 	return err
 }
 
-// take makes the node hold enough for all that are open and all that wait, as far as there is. Only the block's flight calls it.
-func (a *Admission) take(ctx context.Context, c *count, life string) error {
+// takeSlots makes the node hold enough for all that are open and all that wait, as far as there is. Only the block's flight calls it.
+func (a *Admission) takeSlots(ctx context.Context, c *count, life string) error {
 	ctx, cancel := context.WithTimeout(ctx, blockCallTime)
 	defer cancel()
 	b := c.block
-	return a.edit(ctx, b, func(rec *slotsRecord) (bool, error) {
-		others := rec.others(life, a.node.Formerly())
+	return a.updateRow(ctx, b, func(rec *slotsRecord) (bool, error) {
+		others := rec.others(life, a.node.FormerNames())
 		a.mu.Lock()
 		limit, short := b.limit, c.n+b.waiting > b.limit-others
 		a.mu.Unlock()
 		if short {
 			var err error
-			if others, err = a.prune(ctx, rec, life); err != nil {
+			if others, err = a.dropDead(ctx, rec, life); err != nil {
 				return false, err
 			}
 		}
@@ -123,9 +123,9 @@ func (a *Admission) take(ctx context.Context, c *count, life string) error {
 		}
 		b.others = others
 		need := c.n + b.waiting
-		held := ask(need, b.have, limit-others, a.node.Live(), contended)
+		held := blockSize(need, b.have, limit-others, a.node.Live(), contended)
 		want := need > held
-		b.scant = want
+		b.tooFew = want
 		if want || contended {
 			b.contended = now.Add(wantedTrust)
 		}
@@ -137,17 +137,17 @@ func (a *Admission) take(ctx context.Context, c *count, life string) error {
 		rec.hold(life, held)
 		if tell {
 			rec.Wanted = now
-			if nodes := rec.nodes(life); !a.over {
-				a.work.Go(func() { a.appeal(b, nodes) })
+			if nodes := rec.nodes(life); !a.closed {
+				a.work.Go(func() { a.requestReturn(b, nodes) })
 			}
 		}
 		return true, nil
 	}, life)
 }
 
-// edit reads the row, has change change it, and puts it where nobody else has meanwhile; else once more. What the put says of this node is
+// updateRow reads the row, has change change it, and puts it where nobody else has meanwhile; else once more. What the put says of this node is
 // what the block then has. change says whether to put at all.
-func (a *Admission) edit(ctx context.Context, b *block, change func(*slotsRecord) (put bool, err error), life string) error {
+func (a *Admission) updateRow(ctx context.Context, b *block, change func(*slotsRecord) (put bool, err error), life string) error {
 	for try := range blockTries {
 		if try > 0 && !worker.Wait(ctx, rand.N(2*time.Millisecond<<min(try, 5))) {
 			break
@@ -186,8 +186,8 @@ func (a *Admission) edit(ctx context.Context, b *block, change func(*slotsRecord
 	return tenants.Errorf(tenants.Unavailable, "slots_contended", "too many want a slot at once")
 }
 
-// prune leaves out of rec what nodes hold whose lease is over, and returns what the living hold besides this one.
-func (a *Admission) prune(ctx context.Context, rec *slotsRecord, life string) (others int, err error) {
+// dropDead leaves out of rec what nodes hold whose lease is over, and returns what the living hold besides this one.
+func (a *Admission) dropDead(ctx context.Context, rec *slotsRecord, life string) (others int, err error) {
 	for _, node := range rec.nodes(life) {
 		gone, err := a.node.Gone(ctx, node)
 		if err != nil {
@@ -200,8 +200,8 @@ func (a *Admission) prune(ctx context.Context, rec *slotsRecord, life string) (o
 	return rec.others(life, nil), nil
 }
 
-// appeal asks the other holders for what they do not use. A notice that is lost is sent again as long as somebody goes without.
-func (a *Admission) appeal(b *block, nodes []string) {
+// requestReturn asks the other holders for what they do not use. A notice that is lost is sent again as long as somebody goes without.
+func (a *Admission) requestReturn(b *block, nodes []string) {
 	ctx, cancel := context.WithTimeout(a.ctx, blockCallTime)
 	defer cancel()
 	notice := tenants.InboxMessage{Tenant: b.key.Tenant, Order: &tenants.Order{Do: tenants.OrderReturn, Channel: b.channel, Subject: b.subject}}

@@ -268,7 +268,7 @@ func TestNobodyIsRefusedWhileThereIsRoom(t *testing.T) {
 		r := quota.Request{Tenant: rig.LogTenant}
 		rig.Ok(fl.Sites[0].Connect(r, tenants.Limits{Connections: 1}))(t)
 		_, err := fl.Sites[0].Connect(r, tenants.Limits{Connections: 1})
-		rig.WantError(t, err, tenants.TooMany, "connection_limit") // from now on a block is of no more than is needed
+		rig.WantError(t, err, tenants.TooMany, "connection_limit") // addressRates now on a block is of no more than is needed
 		time.Sleep(time.Second)
 		var clients sync.WaitGroup
 		for range 64 {

@@ -9,7 +9,7 @@ import (
 // warn has the tenant told, once a day for each limit, that most of it is in use. Addresses are left out: one client reaches its limit, and
 // nothing of the account's is scarce. Called under the lock, with a slot that was just given.
 func (a *Admission) warn(s *Slot, l tenants.Limits) {
-	if a.Notices == nil || a.over {
+	if a.Notices == nil || a.closed {
 		return
 	}
 	o := s.occupancy
@@ -24,7 +24,7 @@ func (a *Admission) warn(s *Slot, l tenants.Limits) {
 	if s.subject != nil {
 		a.scarce(o, l, "connections_per_subject", s.subject.open(), l.ConnectionsPerSubject)
 	}
-	if share := a.share(l.ConnectsPerSecond); share > 0 && tenants.Scarce(int64(a.connects.Used(o.tenant)), int64(share)) {
+	if share := a.share(l.ConnectsPerSecond); share > 0 && tenants.Scarce(int64(a.connectRates.Used(o.tenant)), int64(share)) {
 		a.scarce(o, l, "connects_per_second", l.ConnectsPerSecond, l.ConnectsPerSecond)
 	}
 }
@@ -49,4 +49,4 @@ func (a *Admission) scarce(o *occupancy, l tenants.Limits, limit string, used, m
 }
 
 // Connecting is how many connections of the tenant were opened on this node within the last second or so, where their rate is limited.
-func (a *Admission) Connecting(t tenants.TenantID) int { return a.connects.Used(t) }
+func (a *Admission) Connecting(t tenants.TenantID) int { return a.connectRates.Used(t) }

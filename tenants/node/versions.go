@@ -12,23 +12,23 @@ import (
 // versionEvery is how often a node looks at the version of each tenant that has connections: what it was not told of it finds by that.
 const versionEvery = 30 * time.Second
 
-// look is what a node has seen of a tenant's version.
-type look struct {
+// countLive is what a node has seen of a tenant's version.
+type versionCheck struct {
 	version int64 // -1: none yet
 	next    time.Time
 }
 
-// watch looks at versions until ctx ends, at each tenant's at a time of its own.
-func (n *Node) watch(ctx context.Context, f Fanout) {
-	looks := make(map[tenants.TenantID]look)
+// watchVersions looks at versions until ctx ends, at each tenant's at a time of its own.
+func (n *Node) watchVersions(ctx context.Context, f Fanout) {
+	looks := make(map[tenants.TenantID]versionCheck)
 	for worker.Wait(ctx, time.Second) {
 		now, before := time.Now(), looks
-		looks = make(map[tenants.TenantID]look)
+		looks = make(map[tenants.TenantID]versionCheck)
 		var due []tenants.TenantID
 		for _, t := range f.Tenants() {
 			l, known := before[t]
 			if !known {
-				l = look{-1, now.Add(rand.N(versionEvery))}
+				l = versionCheck{-1, now.Add(rand.N(versionEvery))}
 			}
 			if !now.Before(l.next) {
 				due = append(due, t)
@@ -36,13 +36,13 @@ func (n *Node) watch(ctx context.Context, f Fanout) {
 			}
 			looks[t] = l
 		}
-		n.compare(ctx, f, due, looks)
+		n.compareVersions(ctx, f, due, looks)
 	}
 }
 
-// compare looks at the tenants' versions and has every tenant looked at anew whose version is not the one that was seen, or has never
+// compareVersions looks at the tenants' versions and has every tenant looked at anew whose version is not the one that was seen, or has never
 // been: what was read when its connections came in may be older.
-func (n *Node) compare(ctx context.Context, f Fanout, due []tenants.TenantID, looks map[tenants.TenantID]look) {
+func (n *Node) compareVersions(ctx context.Context, f Fanout, due []tenants.TenantID, looks map[tenants.TenantID]versionCheck) {
 	versions := make([]int64, len(due))
 	failed := make([]error, len(due))
 	worker.Parallel(len(due), worker.NodesAtOnce, func(i int) error {
@@ -58,7 +58,7 @@ func (n *Node) compare(ctx context.Context, f Fanout, due []tenants.TenantID, lo
 			l.next = time.Now()
 		case l.version != versions[i]:
 			l.version = versions[i]
-			n.changed(f, t)
+			n.reload(f, t)
 		}
 		looks[t] = l
 	}
