@@ -8,7 +8,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// presence is the row heard/{channel} of a bound channel: whether its client was there when a node last had something to say about that.
+// presence is the row of a bound channel: whether its client was connected when a node last wrote about it.
 type presence struct {
 	Here bool
 	At   time.Time
@@ -16,7 +16,7 @@ type presence struct {
 
 const (
 	presenceKept = 24 * time.Hour
-	// absence is how long a client may be away before it is taken to have left: one that connects again is back by then.
+	// absence is how long a client must be away before it counts as gone. A client that reconnects is back earlier.
 	absence = 5 * time.Second
 )
 
@@ -24,28 +24,26 @@ func presenceKey(tenant tenants.TenantID, channel string) tenants.Key {
 	return tenants.Key{Tenant: tenant, Kind: "heard", Sort: channel}
 }
 
-// presenceOps note what a node says about a bound channel; none of another channel.
+// presenceOps returns the ops that record a node's number of subscribers of a bound channel: none for other channels.
 func presenceOps(tenant tenants.TenantID, channel string, subscribers int) []tenants.Op {
 	if !tenants.BoundChannel(channel) {
 		return nil
 	}
 	now := time.Now().UTC()
-	return []tenants.Op{tenants.Put(presenceKey(tenant, channel), record.Encode(presence{subscribers > 0, now}), now.Add(presenceKept), tenants.Anything())}
+	body := record.Encode(presence{subscribers > 0, now})
+	return []tenants.Op{tenants.Put(presenceKey(tenant, channel), body, now.Add(presenceKept), tenants.Anything())}
 }
 
-// Left tells whether a bound channel's client has listened and has not for 5 s, as far as nodes have said: at most 5 s late. Of a
-// channel that is not bound, and of one that nobody has listened to within a day: false.
+// Left reports whether the client of a bound channel has listened within the last day and has been away for 5 s. The
+// answer may be 5 s late. It is false for a channel that is not bound.
 func (in *Interest) Left(ctx context.Context, tenant tenants.TenantID, channel string) (bool, error) {
 	if !tenants.BoundChannel(channel) {
 		return false, nil
 	}
-	p, err := record.Read[presence](ctx, in.table, presenceKey(tenant, channel), "never_heard", "nobody has listened")
-	if err != nil || time.Since(p.At) < absence {
-		if tenants.IsNotFound(err) {
-			err = nil
-		}
+	p, was, err := record.Find[presence](ctx, in.table, presenceKey(tenant, channel))
+	if err != nil || was.IsAbsent() || time.Since(p.At) < absence {
 		return false, err
 	}
-	n, err := in.Subscribers(ctx, tenant, channel) // a node that died has said nothing
+	n, err := in.Subscribers(ctx, tenant, channel) // a node that died wrote no absence
 	return err == nil && n == 0, err
 }

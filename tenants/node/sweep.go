@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -8,28 +9,28 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Sweep takes away what dead nodes have left: their inboxes. Leases and interest rows end by themselves, and slots are given out again
-// by whoever wants them, see Admission: nothing waits for a sweep. Run it each minute or so.
+// Sweep removes the inboxes that dead nodes have left. Nothing waits for it: leases and interest rows expire by
+// themselves, and package quota takes slots back from dead nodes when it needs them. Run it every minute or so.
 type Sweep struct {
 	table tenants.Table
 	maker tenants.InboxMaker
 	all   tenants.InboxLister
 
-	Logger *slog.Logger // nil: discards
+	Logger *slog.Logger // nil discards
 }
 
-// NewSweep makes a Sweep over the table that holds the leases.
+// NewSweep returns a Sweep over the table that holds the leases.
 func NewSweep(t tenants.Table, maker tenants.InboxMaker, all tenants.InboxLister) *Sweep {
 	return &Sweep{table: t, maker: maker, all: all}
 }
 
-// orphanAge is how old an inbox without a lease is before it is taken for one that its node has left: a node makes its inbox
-// first.
+// orphanAge is the age from which an inbox without a lease is abandoned. A node makes its inbox before its lease.
 const orphanAge = 2 * time.Minute
 
-// Run removes inboxes that nobody reads and returns how many. It goes on behind one that cannot be removed and returns the first error.
+// Run removes the inboxes that no node reads and returns how many. It continues after an inbox that cannot be
+// removed, and returns the first error.
 func (s *Sweep) Run(ctx context.Context) (removed int, err error) {
-	// First the inboxes, then the leases: a node whose inbox was listed had its lease before, or is young.
+	// List the inboxes before the leases: a node whose inbox is in the list then has its lease already, or is young.
 	nodes, err := s.all.List(ctx)
 	if err != nil {
 		return 0, err
@@ -44,14 +45,12 @@ func (s *Sweep) Run(ctx context.Context) (removed int, err error) {
 			continue
 		}
 		if failed := s.maker.Delete(ctx, node); failed != nil {
-			if err == nil {
-				err = failed
-			}
+			err = cmp.Or(err, failed)
 			continue
 		}
 		removed++
 		if s.Logger != nil {
-			s.Logger.InfoContext(ctx, "an inbox that nobody reads was removed", "node", node)
+			s.Logger.InfoContext(ctx, "removed the inbox of a dead node", "node", node)
 		}
 	}
 	return removed, err

@@ -7,22 +7,22 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// TopCounts is how many connections the channel, the subject and the address have that have most of them.
+// TopCounts holds the number of connections of the channel, of the subject and of the network that have the most.
 type TopCounts struct{ Channel, Subject, IP int }
 
-// topCount is how many of a node's connections have something in common.
+// topCount is the number of a node's connections that share a channel, subject or network. It is stored in answers.
 type topCount struct {
 	Of   string // "channel", "subject" or "ip"
 	Name string
 	N    int
 }
 
-// topCountsPerKind is how many of each sort a node tells of. What is not among those on a node can be among them on all together only
-// where many have nearly as much.
+// topCountsPerKind bounds the topCounts in an answer. A name that is not among them on any node can still be among the
+// first over all nodes, but then many others have nearly as many connections.
 const topCountsPerKind = 10
 
-// topCounts counts what connections have in common.
-func topCounts(list []tenants.Connection) (all []topCount) {
+// topCounts returns the largest counts of one node's connections, per kind.
+func topCounts(list []tenants.Connection) (top []topCount) {
 	counts := make(map[topCount]int)
 	for _, c := range list {
 		for _, name := range c.Channels {
@@ -37,31 +37,31 @@ func topCounts(list []tenants.Connection) (all []topCount) {
 	}
 	for _, of := range []string{"channel", "subject", "ip"} {
 		var some []topCount
-		for b, n := range counts {
-			if b.Of == of {
-				some = append(some, topCount{b.Of, b.Name, n})
+		for c, n := range counts {
+			if c.Of == of {
+				some = append(some, topCount{c.Of, c.Name, n})
 			}
 		}
 		slices.SortFunc(some, func(a, b topCount) int { return cmp.Or(b.N-a.N, cmp.Compare(a.Name, b.Name)) })
-		all = append(all, some[:min(len(some), topCountsPerKind)]...)
+		top = append(top, some[:min(len(some), topCountsPerKind)]...)
 	}
-	return all
+	return top
 }
 
-// sumTopCounts adds up what nodes tell.
-func sumTopCounts(told []topCount) (most TopCounts) {
+// sumTopCounts adds up the counts of several nodes and returns the largest sums.
+func sumTopCounts(counts []topCount) (top TopCounts) {
 	sums := make(map[topCount]int)
-	for _, b := range told {
-		k := topCount{Of: b.Of, Name: b.Name}
-		sums[k] += b.N
-		switch n := sums[k]; b.Of {
+	for _, c := range counts {
+		k := topCount{Of: c.Of, Name: c.Name}
+		sums[k] += c.N
+		switch n := sums[k]; c.Of {
 		case "channel":
-			most.Channel = max(most.Channel, n)
+			top.Channel = max(top.Channel, n)
 		case "subject":
-			most.Subject = max(most.Subject, n)
+			top.Subject = max(top.Subject, n)
 		case "ip":
-			most.IP = max(most.IP, n)
+			top.IP = max(top.IP, n)
 		}
 	}
-	return most
+	return top
 }

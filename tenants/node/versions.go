@@ -9,40 +9,42 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// versionEvery is how often a node looks at the version of each tenant that has connections: what it was not told of it finds by that.
-const versionEvery = 30 * time.Second
+// checkEvery is how often a node reads the version of each tenant that has connections. It finds changes that way whose
+// notices were lost.
+const checkEvery = 30 * time.Second
 
-// countLive is what a node has seen of a tenant's version.
+// versionCheck is the last version of a tenant that the node has seen.
 type versionCheck struct {
-	version int64 // -1: none yet
+	version int64 // -1 before the first check
 	next    time.Time
 }
 
-// watchVersions looks at versions until ctx ends, at each tenant's at a time of its own.
+// watchVersions checks versions until ctx ends. The checks of different tenants are spread over checkEvery.
 func (n *Node) watchVersions(ctx context.Context, f Fanout) {
-	looks := make(map[tenants.TenantID]versionCheck)
+	checks := make(map[tenants.TenantID]versionCheck)
 	for worker.Wait(ctx, time.Second) {
-		now, before := time.Now(), looks
-		looks = make(map[tenants.TenantID]versionCheck)
+		now, before := time.Now(), checks
+		checks = make(map[tenants.TenantID]versionCheck)
 		var due []tenants.TenantID
 		for _, t := range f.Tenants() {
-			l, known := before[t]
+			c, known := before[t]
 			if !known {
-				l = versionCheck{-1, now.Add(rand.N(versionEvery))}
+				c = versionCheck{-1, now.Add(rand.N(checkEvery))}
 			}
-			if !now.Before(l.next) {
+			if !now.Before(c.next) {
 				due = append(due, t)
-				l.next = now.Add(versionEvery)
+				c.next = now.Add(checkEvery)
 			}
-			looks[t] = l
+			checks[t] = c
 		}
-		n.compareVersions(ctx, f, due, looks)
+		n.checkVersions(ctx, f, due, checks)
 	}
 }
 
-// compareVersions looks at the tenants' versions and has every tenant looked at anew whose version is not the one that was seen, or has never
-// been: what was read when its connections came in may be older.
-func (n *Node) compareVersions(ctx context.Context, f Fanout, due []tenants.TenantID, looks map[tenants.TenantID]versionCheck) {
+// checkVersions reads the tenants' versions and reloads each tenant whose version has changed. The first check reloads
+// too: what was read when the connections came may be older.
+func (n *Node) checkVersions(ctx context.Context, f Fanout, due []tenants.TenantID,
+	checks map[tenants.TenantID]versionCheck) {
 	versions := make([]int64, len(due))
 	failed := make([]error, len(due))
 	worker.Parallel(len(due), worker.NodesAtOnce, func(i int) error {
@@ -52,14 +54,14 @@ func (n *Node) compareVersions(ctx context.Context, f Fanout, due []tenants.Tena
 		return nil
 	})
 	for i, t := range due {
-		l := looks[t]
+		c := checks[t]
 		switch {
 		case failed[i] != nil:
-			l.next = time.Now()
-		case l.version != versions[i]:
-			l.version = versions[i]
+			c.next = time.Now()
+		case c.version != versions[i]:
+			c.version = versions[i]
 			n.reload(f, t)
 		}
-		looks[t] = l
+		checks[t] = c
 	}
 }
