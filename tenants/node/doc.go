@@ -25,7 +25,7 @@
 //   - A name is used once. A node whose lease may have lapsed begins again under a new name, and passes on nothing that
 //     came under the old one after that. So Nodes.Gone never has to be taken back.
 //   - A node trusts its lease for less time than others do, and by two clocks. So it stops before others replace it.
-//   - A node writes its interest before it reads the log; the appender writes the event before it reads the interest. So
+//   - A node writes its interest before it reads the log; the appender writes an event before it reads interest. So
 //     one of the two sees the other.
 //   - Notices and orders may be lost or come twice. Nothing depends on one: nodes also compare versions, read the log
 //     and see leases expire.

@@ -51,17 +51,7 @@ type Slots interface {
 }
 
 // SetSlots makes the node maintain s. It must be called before Run.
-func (n *Node) SetSlots(s Slots) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.slots = s
-}
-
-func (n *Node) sharedSlots() Slots {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.slots
-}
+func (n *Node) SetSlots(s Slots) { n.slots = s }
 
 // Options configures a Node.
 type Options struct {
@@ -102,12 +92,12 @@ type Node struct {
 	lost   chan struct{} // holds one element once a life is found to be over
 	births atomic.Int64
 	orders chan tenants.InboxMessage
+	slots  Slots // set before Run; may be nil
 
 	mu      sync.Mutex // guards the rest
 	life    *life
 	former  []string // former names of this node, the latest last
 	settled bool     // interest and slots are recorded under the present name
-	slots   Slots
 }
 
 // New returns a Node that has not joined yet.
@@ -171,15 +161,14 @@ func (n *Node) Ready() error {
 	settled := n.settled
 	n.mu.Unlock()
 	if !settled || !n.Held() {
-		return ErrWithoutLease()
+		return ErrWithoutLease
 	}
 	return nil
 }
 
-// ErrWithoutLease returns the error of a node whose lease is not held.
-func ErrWithoutLease() error {
-	return tenants.Errorf(tenants.Unavailable, "node_without_lease", "this node is not registered with the others yet")
-}
+// ErrWithoutLease is the error of a node whose lease is not held.
+var ErrWithoutLease = tenants.Errorf(tenants.Unavailable, "node_without_lease",
+	"this node is not registered with the others yet")
 
 // Live returns the number of live nodes at the last look, this node included. It is at least 1.
 func (n *Node) Live() int { return int(max(1, n.count.Load())) }
@@ -240,11 +229,11 @@ func (n *Node) deleteLeases(ctx context.Context) error {
 // has returned. What cannot be removed ends with the lease, or is removed by Sweep.
 func (n *Node) Leave(ctx context.Context) error {
 	n.mu.Lock()
-	l, slots := n.life, n.slots
+	l := n.life
 	n.life, n.settled = nil, false
 	n.mu.Unlock()
-	if slots != nil {
-		slots.Close()
+	if n.slots != nil {
+		n.slots.Close()
 	}
 	if l == nil {
 		return nil

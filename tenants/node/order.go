@@ -59,8 +59,8 @@ const (
 func (n *Node) handleOrder(m tenants.InboxMessage) {
 	switch o := m.Order; o.Do {
 	case tenants.OrderReturn:
-		if s := n.sharedSlots(); s != nil {
-			s.ReturnUnused(m.Tenant, o.Channel, o.Subject)
+		if n.slots != nil {
+			n.slots.ReturnUnused(m.Tenant, o.Channel, o.Subject)
 		}
 		return
 	case tenants.OrderLetGo:
@@ -129,8 +129,8 @@ func (n *Node) answer(ctx context.Context, f Fanout, t tenants.TenantID, o tenan
 		}
 	case tenants.OrderList:
 		pages := answerPages(f.Connections(t), o.After, o.Limit)
-		if s := n.sharedSlots(); s != nil {
-			pages[0].Connecting = s.Connecting(t)
+		if n.slots != nil {
+			pages[0].Connecting = n.slots.Connecting(t)
 		}
 		return pages
 	default:

@@ -101,25 +101,24 @@ const formerNamesKept = 8
 // lost, and removes what is left of the former names.
 func (n *Node) settle(ctx context.Context, l *life, f Fanout) {
 	for failures := 1; ; failures++ {
-		err := f.Reregister(ctx, l.node)
-		if err == nil {
+		if err := f.Reregister(ctx, l.node); err == nil {
 			break
+		} else if ctx.Err() == nil {
+			n.o.Logger.Warn("writing interest again failed", "node", l.node, "error", err)
 		}
-		if ctx.Err() != nil {
+		if !worker.Wait(ctx, worker.RetryDelay(failures)) {
 			return
 		}
-		n.o.Logger.Warn("writing interest again failed", "node", l.node, "error", err)
-		worker.Wait(ctx, worker.RetryDelay(failures))
 	}
 	for _, t := range f.Tenants() {
 		n.reload(f, t)
 	}
 	n.mu.Lock()
 	n.settled = true
-	slots, former := n.slots, n.former
+	former := n.former
 	n.mu.Unlock()
-	if slots != nil {
-		slots.Retake(ctx, f)
+	if n.slots != nil {
+		n.slots.Retake(ctx, f)
 	}
 	for _, name := range former {
 		call, cancel := context.WithTimeout(ctx, worker.CallTime)
@@ -144,8 +143,7 @@ func (n *Node) reload(f Fanout, t tenants.TenantID) {
 const maintainEvery = 5 * time.Second
 
 func (n *Node) maintainSlots(ctx context.Context, f Fanout) {
-	s := n.sharedSlots()
-	for s != nil && worker.Wait(ctx, maintainEvery) {
-		s.Maintain(ctx, f)
+	for n.slots != nil && worker.Wait(ctx, maintainEvery) {
+		n.slots.Maintain(ctx, f)
 	}
 }

@@ -35,13 +35,12 @@ func topCounts(list []tenants.Connection) (top []topCount) {
 			counts[topCount{Of: "ip", Name: tenants.Network(c.Remote)}]++
 		}
 	}
+	byKind := make(map[string][]topCount)
+	for c, n := range counts {
+		byKind[c.Of] = append(byKind[c.Of], topCount{c.Of, c.Name, n})
+	}
 	for _, of := range []string{"channel", "subject", "ip"} {
-		var some []topCount
-		for c, n := range counts {
-			if c.Of == of {
-				some = append(some, topCount{c.Of, c.Name, n})
-			}
-		}
+		some := byKind[of]
 		slices.SortFunc(some, func(a, b topCount) int { return cmp.Or(b.N-a.N, cmp.Compare(a.Name, b.Name)) })
 		top = append(top, some[:min(len(some), topCountsPerKind)]...)
 	}
@@ -51,16 +50,12 @@ func topCounts(list []tenants.Connection) (top []topCount) {
 // sumTopCounts adds up the counts of several nodes and returns the largest sums.
 func sumTopCounts(counts []topCount) (top TopCounts) {
 	sums := make(map[topCount]int)
+	largest := map[string]*int{"channel": &top.Channel, "subject": &top.Subject, "ip": &top.IP}
 	for _, c := range counts {
 		k := topCount{Of: c.Of, Name: c.Name}
 		sums[k] += c.N
-		switch n := sums[k]; c.Of {
-		case "channel":
-			top.Channel = max(top.Channel, n)
-		case "subject":
-			top.Subject = max(top.Subject, n)
-		case "ip":
-			top.IP = max(top.IP, n)
+		if n := largest[c.Of]; n != nil {
+			*n = max(*n, sums[k])
 		}
 	}
 	return top

@@ -95,10 +95,7 @@ func (a *Admission) Reserve(ctx context.Context, r Request, l tenants.Limits) (*
 	}
 	o := a.occupancy(r.Tenant)
 	s := &Slot{admission: a, occupancy: o}
-	s.channels = s.one[:0]
-	if len(r.Channels) > len(s.one) {
-		s.channels = make([]*count, 0, len(r.Channels))
-	}
+	s.channels = slices.Grow(s.one[:0], len(r.Channels))
 	o.all.n++
 	for i, c := range r.Channels {
 		if !slices.Contains(r.Channels[:i], c) { // a connection counts once per channel

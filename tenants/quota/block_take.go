@@ -21,7 +21,7 @@ func (a *Admission) ensureSlots(ctx context.Context, r Request, l tenants.Limits
 	}
 	life, held := a.node.Lease()
 	if !held {
-		return false, node.ErrWithoutLease()
+		return false, node.ErrWithoutLease
 	}
 	o := a.occupancy(r.Tenant)
 	if l.Connections > 0 && o.all.lacksSlot(life) {

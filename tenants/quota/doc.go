@@ -19,7 +19,7 @@
 // # Invariants
 //
 //   - The numbers in a row never add up to more than the limit; every change is a put at the version that was read.
-//   - A row never says less than what a node gives out: the node counts on more only after the put, and on less before it.
+//   - A row never says less than what a node gives out: the node counts on more after the put, and on less before it.
 //   - A block belongs to one name of the node, see package node. Under a new name the node takes slots again for the
 //     connections that are open (Retake), and ends those for which there are none.
 //   - mu guards everything in memory, and is not held during I/O. A block has at most one I/O at a time (runIO).
