@@ -49,7 +49,7 @@ func (l *life) end() {
 	l.over = true
 }
 
-// begin begins a life. It makes the inbox before the lease, so that whoever sees the lease can send.
+// begin begins a life. It makes the inbox before the lease, so that every process that sees the lease can send.
 func (n *Node) begin(ctx context.Context) (*life, error) {
 	l := &life{node: tenants.NewID(tenants.PrefixNode), version: 1, endless: n.o.Alone}
 	if n.o.Maker != nil {

@@ -66,17 +66,17 @@ func TestAddressesAreCountedByWhoHasThem(t *testing.T) {
 		}
 		for _, ip := range []string{"2001:db8::1", "2001:db8::ffff:2"} {
 			if code := connect(ip); code != "" {
-				t.Errorf("%s: got %q", ip, code)
+				t.Errorf("%s: got %q, want none", ip, code)
 			}
 		}
 		for _, ip := range []string{"2001:db8::3", "2001:db8::1"} {
 			if code := connect(ip); code != "ip_connect_rate" {
-				t.Errorf("%s: got %q", ip, code)
+				t.Errorf("%s: got %q, want ip_connect_rate", ip, code)
 			}
 		}
 		for _, ip := range []string{"2001:db8:0:1::1", "192.0.2.1", "::ffff:192.0.2.1"} {
 			if code := connect(ip); code != "" {
-				t.Errorf("%s: got %q", ip, code)
+				t.Errorf("%s: got %q, want none", ip, code)
 			}
 		}
 		if code := connect("192.0.2.1"); code != "ip_connect_rate" {
