@@ -127,7 +127,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	in := intake.NewIntake(b.accounts, channels, b.queue)
 	publisher := intake.NewPublisher(in)
 	b.jobs = job.NewJobs(table, in, deployment)
-	judge := source.NewVerifier(certificates.New(certificates.Options{}))
+	verifier := source.NewVerifier(certificates.New(certificates.Options{}))
 
 	interest := node.NewInterest(table)
 	b.tracer = trace.NewTracer(table, log)
@@ -192,7 +192,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 	o := streamer.Options{
 		Hub: b.hub, Accounts: b.accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: b.relay,
 		API: api.New(api.Options{
-			Table: table, Accounts: b.accounts, Erasure: b.erasure, Keys: keys, Sources: sources, Judge: judge, Endpoints: b.endpoints, Probe: endpoint.NewProbe(b.endpoints, b.reach),
+			Table: table, Accounts: b.accounts, Erasure: b.erasure, Keys: keys, Sources: sources, Verifier: verifier, Endpoints: b.endpoints, Probe: endpoint.NewProbe(b.endpoints, b.reach),
 			Deliveries: steering, Recovery: steering, Log: channels, Publisher: publisher, Jobs: b.jobs, Tokens: tokens, Gate: gate, Policies: policies,
 			Cursors: deployment.Cursors(), Logger: log, SignupOpen: c.signup, PublicURL: c.publicURL,
 			Subscribers: subscribers, Proxies: proxies,
@@ -204,7 +204,7 @@ func open(ctx context.Context, c config, log *slog.Logger) (_ *box, err error) {
 			Observe: streamer.Observe,
 		}),
 		Ingest: ingest.Handler(ingest.Options{
-			Receiver: intake.NewReceiver(sources, judge, in), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
+			Receiver: intake.NewReceiver(sources, verifier, in), Logger: log, PublicURL: c.publicURL, MaxBody: tenants.MaxEventBytes, Observe: streamer.Observe,
 		}),
 		OpenAPI: api.OpenAPI, Logger: log, TrustedHops: c.trustedHops, Metrics: b.metrics, Tracer: b.tracer,
 	}

@@ -143,7 +143,7 @@ func open(ctx context.Context, env *awsenv.Env) (*streamer, error) {
 	s.app = tier.New(tier.Options{
 		Hub: s.hub, Accounts: accounts, Keys: keys, Tokens: tokens, Gate: gate, Admission: admission, Proxies: proxies, Relay: s.relay.Load(),
 		API: api.New(api.Options{
-			Table: table, Accounts: accounts, Erasure: erasure.NewErasure(table, accounts), Keys: keys, Sources: sources, Judge: source.NewVerifier(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
+			Table: table, Accounts: accounts, Erasure: erasure.NewErasure(table, accounts), Keys: keys, Sources: sources, Verifier: source.NewVerifier(certificates.New(certificates.Options{})), Log: channels, Tokens: tokens, Gate: gate, Policies: policies,
 			Endpoints: endpoints, Probe: endpoint.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 			Publisher: intake.NewPublisher(in), Jobs: s.jobs,
 			Cursors: deployment.Cursors(), Logger: s.log, SignupOpen: env.SignupOpen(), PublicURL: env.Get(awsenv.PublicURL),

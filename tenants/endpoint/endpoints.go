@@ -42,7 +42,7 @@ func NewEndpoints(t tenants.Table, a *account.Accounts, v tenants.Vault, d *keyr
 }
 
 // Create registers an endpoint. Values that could not work: Unprocessable, with the reason. Over the tenant's limit, which holds
-// against any number of concurrent calls: TooMany endpoint_limit; over MaxEndpointsPerHost: TooMany endpoint_host_limit.
+// against any number of concurrent calls: TooMany endpoint_limit; over MaxPerHost: TooMany endpoint_host_limit.
 func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Endpoint, Key, error) {
 	now := time.Now().UTC()
 	e := Endpoint{
@@ -71,7 +71,7 @@ func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec Sp
 		if err != nil {
 			return nil, err
 		}
-		limit := MaxEndpoints
+		limit := maxEndpoints
 		if n := t.Limits().Endpoints; n > 0 {
 			limit = min(limit, n)
 		}
@@ -104,8 +104,8 @@ func roomAtHost(all []Endpoint, e Endpoint) error {
 			n++
 		}
 	}
-	if n >= MaxEndpointsPerHost {
-		return tenants.Errorf(tenants.TooMany, "endpoint_host_limit", "there may be %d endpoints at one host", MaxEndpointsPerHost)
+	if n >= MaxPerHost {
+		return tenants.Errorf(tenants.TooMany, "endpoint_host_limit", "there may be %d endpoints at one host", MaxPerHost)
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (s *Endpoints) List(ctx context.Context, tenant tenants.TenantID, after str
 
 // All returns every endpoint of the tenant, oldest first, as the last completed write left each: one Query, for whoever delivers.
 func (s *Endpoints) All(ctx context.Context, tenant tenants.TenantID) ([]Endpoint, error) {
-	all, _, err := record.List[Endpoint](ctx, s.table, tenant, rowEndpoints, "", MaxEndpoints)
+	all, _, err := record.List[Endpoint](ctx, s.table, tenant, rowEndpoints, "", maxEndpoints)
 	return all, err
 }
 

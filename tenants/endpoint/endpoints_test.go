@@ -130,7 +130,7 @@ func TestThousandEndpointsToOneHostEndAtAHundred(t *testing.T) {
 			break
 		}
 	}
-	if made != endpoint.MaxEndpointsPerHost {
+	if made != endpoint.MaxPerHost {
 		t.Errorf("%d were made", made)
 	}
 	elsewhere := rig.HooksEndpoint()

@@ -52,7 +52,7 @@ func healthKey(t tenants.TenantID, endpoint string) tenants.Key {
 // Healths reads and changes the health of endpoints.
 type Healths struct{ Table tenants.Table }
 
-func (s Healths) Of(ctx context.Context, t tenants.TenantID, endpoint string) (Health, tenants.Condition, error) {
+func (s Healths) Find(ctx context.Context, t tenants.TenantID, endpoint string) (Health, tenants.Condition, error) {
 	row, err := s.Table.Get(ctx, healthKey(t, endpoint))
 	if tenants.IsNotFound(err) {
 		return Health{}, tenants.Absent(), nil
@@ -118,7 +118,7 @@ func (h Health) Failed(now time.Time, status int, retryAfter time.Duration) Heal
 // about is counted again at the next attempt.
 func (s Healths) Change(ctx context.Context, t tenants.TenantID, endpoint string, f func(Health) (Health, bool)) error {
 	for range healthTries {
-		h, was, err := s.Of(ctx, t, endpoint)
+		h, was, err := s.Find(ctx, t, endpoint)
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 
 // Types of what is posted outside of deliveries.
 const (
-	TypeTest         = "hookcast.endpoint.test"
-	TypeVerification = "hookcast.endpoint.verification"
+	typeTest         = "hookcast.endpoint.test"
+	typeVerification = "hookcast.endpoint.verification"
 )
 
 // probeRate is how many probes a tenant may ask for in a second, per process: each is a request to somebody's server, now.
@@ -45,7 +45,7 @@ type probe struct {
 // proven is false. Errors: TooMany probe_rate, and Prove's.
 func (p *Probe) Verify(ctx context.Context, e Endpoint) (now Endpoint, a tenants.Answer, proven bool, err error) {
 	challenge := p.endpoints.Challenge(e)
-	a, err = p.post(ctx, e, probe{Type: TypeVerification, Challenge: challenge})
+	a, err = p.post(ctx, e, probe{Type: typeVerification, Challenge: challenge})
 	if err != nil || !echoes(a, challenge) {
 		return e, a, false, err
 	}
@@ -66,14 +66,14 @@ func echoes(a tenants.Answer, challenge string) bool {
 }
 
 // Test posts an event to the endpoint now, whatever its channels, types, filter and rate are; with none, one of type
-// TypeTest. It counts for nothing and is not tried again. An endpoint whose URL has yet to be proven: Conflict
+// typeTest. It counts for nothing and is not tried again. An endpoint whose URL has yet to be proven: Conflict
 // endpoint_unproven, since what a tenant writes is not for strangers. TooMany probe_rate.
 func (p *Probe) Test(ctx context.Context, e Endpoint, ev *tenants.Event) (tenants.Answer, error) {
 	if !p.endpoints.proven(e) {
 		return tenants.Answer{}, tenants.Errorf(tenants.Conflict, "endpoint_unproven", "the endpoint's URL has yet to answer the ownership challenge; verify it first")
 	}
 	if ev == nil {
-		return p.post(ctx, e, probe{Type: TypeTest})
+		return p.post(ctx, e, probe{Type: typeTest})
 	}
 	return p.send(ctx, e, *ev)
 }

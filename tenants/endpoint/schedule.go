@@ -3,13 +3,13 @@ package endpoint
 import "time"
 
 const (
-	jitter        = 0.2              // each wait is up to so much shorter or longer
-	retryAtMost   = 24 * time.Hour   // what Retry-After can ask for
-	holdsUpTo     = 24 * time.Hour   // how much later than its schedule a delivery may end because it was held back
-	RecheckEvery  = 15 * time.Minute // how often is looked whether a disabled endpoint, or a suspended tenant, is back
-	busyHold      = time.Minute      // how long an endpoint with 429 and no Retry-After is left alone
-	busyHoldMost  = time.Hour        // and how long at most with one: then one attempt finds out
-	SecondTryWith = time.Second      // a connection that failed within this is tried once more at once
+	jitter          = 0.2              // each wait is up to so much shorter or longer
+	retryAtMost     = 24 * time.Hour   // what Retry-After can ask for
+	holdsUpTo       = 24 * time.Hour   // how much later than its schedule a delivery may end because it was held back
+	RecheckEvery    = 15 * time.Minute // how often is looked whether a disabled endpoint, or a suspended tenant, is back
+	busyHold        = time.Minute      // how long an endpoint with 429 and no Retry-After is left alone
+	busyHoldMost    = time.Hour        // and how long at most with one: then one attempt finds out
+	SecondTryWithin = time.Second      // a connection that failed within this is tried once more at once
 )
 
 func (ep Endpoint) schedule() []time.Duration {
@@ -19,9 +19,9 @@ func (ep Endpoint) schedule() []time.Duration {
 	return ep.Schedule
 }
 
-// After returns how long to wait behind a failed attempt, given how many failed since the delivery was taken up (1 or more), what the answer asked
+// NextWait returns how long to wait behind a failed attempt, given how many failed since the delivery was taken up (1 or more), what the answer asked
 // for, and a random number from 0 to 1. False: that was the last one.
-func (ep Endpoint) After(failed int, asked time.Duration, random float64) (time.Duration, bool) {
+func (ep Endpoint) NextWait(failed int, asked time.Duration, random float64) (time.Duration, bool) {
 	s := ep.schedule()
 	if failed > len(s) {
 		return 0, false

@@ -42,15 +42,15 @@ type Patch struct {
 
 // Bounds of endpoints.
 const (
-	MaxEndpoints           = 1000 // of a tenant, whatever its plan: a Query reads all
-	MaxEndpointsPerHost    = 100  // of a tenant: nobody is posted to by a thousand endpoints at once
-	MaxEndpointPatterns    = 50   // in Channels and in Types
-	MaxEndpointRate        = 1000 // PerSecond
-	MaxEndpointConcurrency = 64
-	MaxEndpointWaits       = 20 // of a Schedule
-	MinEndpointWait        = time.Second
-	MaxEndpointWait        = 24 * time.Hour
-	MaxEndpointSpan        = 10 * 24 * time.Hour // all waits of a Schedule: an event's row lasts longer than its retries
+	maxEndpoints   = 1000 // of a tenant, whatever its plan: a Query reads all
+	MaxPerHost     = 100  // of a tenant: nobody is posted to by a thousand endpoints at once
+	MaxPatterns    = 50   // in Channels and in Types
+	MaxRate        = 1000 // PerSecond
+	MaxConcurrency = 64
+	MaxWaits       = 20 // of a Schedule
+	minWait        = time.Second
+	maxWait        = 24 * time.Hour
+	maxSpan        = 10 * 24 * time.Hour // all waits of a Schedule: an event's row lasts longer than its retries
 )
 
 // check refuses an endpoint that could not work. The URL is the Destinations' to check.
@@ -67,9 +67,9 @@ func (e Endpoint) check(f tenants.Filter) error {
 		return err
 	}
 	switch {
-	case e.PerSecond < 0 || e.PerSecond > MaxEndpointRate:
+	case e.PerSecond < 0 || e.PerSecond > MaxRate:
 		return tenants.Refused("/per_second", "invalid_rate", "the rate must be 1 to 1000 per second, or 0 for no limit of its own")
-	case e.Concurrency < 0 || e.Concurrency > MaxEndpointConcurrency:
+	case e.Concurrency < 0 || e.Concurrency > MaxConcurrency:
 		return tenants.Refused("/concurrency", "invalid_concurrency", "the concurrency must be 1 to 64, or 0 for the default")
 	}
 	if err := checkSchedule(e.Schedule); err != nil {
@@ -85,7 +85,7 @@ func (e Endpoint) check(f tenants.Filter) error {
 }
 
 func CheckPatterns(pointer, code string, patterns []string, valid func(string) bool, detail string) error {
-	if len(patterns) > MaxEndpointPatterns {
+	if len(patterns) > MaxPatterns {
 		return tenants.Refused(pointer, code, "there may be at most 50")
 	}
 	for i, p := range patterns {
@@ -117,17 +117,17 @@ func ValidTypePattern(p string) bool {
 }
 
 func checkSchedule(waits []time.Duration) error {
-	if len(waits) > MaxEndpointWaits {
+	if len(waits) > MaxWaits {
 		return tenants.Refused("/schedule_seconds", "invalid_schedule", "there may be at most 20 retries")
 	}
 	var span time.Duration
 	for _, w := range waits {
-		if w < MinEndpointWait || w > MaxEndpointWait {
+		if w < minWait || w > maxWait {
 			return tenants.Refused("/schedule_seconds", "invalid_schedule", "each wait must be 1 to 86400 seconds")
 		}
 		span += w
 	}
-	if span > MaxEndpointSpan {
+	if span > maxSpan {
 		return tenants.Refused("/schedule_seconds", "invalid_schedule", "the waits may be 864000 seconds in all")
 	}
 	return nil

@@ -15,12 +15,12 @@ import (
 // status, or read the body.
 type Response struct {
 	Status int    // 200, 201, 202 or 204
-	Body   string // at most MaxResponseBody characters; none with 204
+	Body   string // at most maxResponseBody characters; none with 204
 	Type   string // "json", "text" or "xml"; "" where there is no body
 }
 
-// MaxResponseBody is how many characters a source's own answer may have.
-const MaxResponseBody = 1000
+// maxResponseBody is how many characters a source's own answer may have.
+const maxResponseBody = 1000
 
 // ContentType is the media type that goes with the body.
 func (r Response) ContentType() string {
@@ -54,7 +54,7 @@ func (r Response) check() error {
 		return tenants.Refused("/response/content_type", "invalid_response", "the content type is json, text or xml")
 	}
 	switch {
-	case utf8.RuneCountInString(r.Body) > MaxResponseBody:
+	case utf8.RuneCountInString(r.Body) > maxResponseBody:
 		return tenants.Refused("/response/body", "invalid_response", "the body has more than 1000 characters")
 	case !utf8.ValidString(r.Body) || strings.ContainsFunc(r.Body, invisible):
 		return tenants.Refused("/response/body", "invalid_response", "the body holds a control character other than tab and line ends")

@@ -116,15 +116,15 @@ func parsePlaceholder(inside string) (templatePart, error) {
 // Fixed tells whether the template is one channel's name.
 func (t Template) Fixed() bool { return len(t.parts) == 1 && t.parts[0].from == fromLiteral }
 
-// Routed is what a template is filled from.
-type Routed struct {
+// TemplateInput is what a template is filled from.
+type TemplateInput struct {
 	Header       map[string][]string // with canonical keys
 	Body         []byte
 	Type, Source string
 }
 
 // Channel fills the template in. Where a placeholder has nothing to fill in, missing is that placeholder, as people write it.
-func (t Template) Channel(r Routed) (channel, missing string) {
+func (t Template) Channel(r TemplateInput) (channel, missing string) {
 	var b strings.Builder
 	for _, p := range t.parts {
 		if p.from == fromLiteral {
@@ -145,7 +145,7 @@ func (t Template) Channel(r Routed) (channel, missing string) {
 	return strings.TrimRight(name[:min(len(name), tenants.MaxChannelName)], "."), ""
 }
 
-func (p templatePart) value(r Routed) string {
+func (p templatePart) value(r TemplateInput) string {
 	switch p.from {
 	case fromType:
 		return r.Type

@@ -65,7 +65,7 @@ type Patch struct {
 const (
 	MaxSecrets   = 8 // at a time, those being rotated out included
 	MaxTokens    = 4 // likewise
-	MinTolerance = time.Second
+	minTolerance = time.Second
 	MaxTolerance = time.Hour
 )
 
@@ -97,7 +97,7 @@ func (s Source) check() (signing.Scheme, error) {
 	if err := checkRoute(s.Channel, s.Fallback); err != nil {
 		return signing.Scheme{}, err
 	}
-	if s.Tolerance != 0 && (s.Tolerance < MinTolerance || s.Tolerance > MaxTolerance) {
+	if s.Tolerance != 0 && (s.Tolerance < minTolerance || s.Tolerance > MaxTolerance) {
 		return signing.Scheme{}, tenants.Refused("/tolerance_seconds", "invalid_tolerance", "the tolerance must be 1 to 3600 seconds, or 0 for the provider's own")
 	}
 	if s.Response != nil {
@@ -132,13 +132,13 @@ func (s Source) row() tenants.Key { return tenants.Key{Tenant: s.Tenant, Kind: r
 func (s Source) puts() []tenants.Op {
 	ops := []tenants.Op{tenants.Put(s.row(), record.Encode(s), time.Time{}, tenants.Anything())}
 	for _, t := range s.Tokens {
-		ops = append(ops, tenants.Put(t.lookup(), record.Encode(sourceLookup{s.Tenant, s.ID, t.Expires}), t.Expires, tenants.Anything()))
+		ops = append(ops, tenants.Put(t.lookup(), record.Encode(lookupRecord{s.Tenant, s.ID, t.Expires}), t.Expires, tenants.Anything()))
 	}
 	return ops
 }
 
-// sourceLookup is how a URL that is posted to is found.
-type sourceLookup struct {
+// lookupRecord is how a URL that is posted to is found.
+type lookupRecord struct {
 	Tenant  tenants.TenantID
 	ID      string
 	Expires time.Time
@@ -150,11 +150,11 @@ func (t Token) lookup() tenants.Key {
 
 // Kinds are the kinds of rows that tenants have here.
 func Kinds() []tenants.TenantKind {
-	return []tenants.TenantKind{{Kind: rowSources, AtOnce: true, Lookups: sourceLookups}}
+	return []tenants.TenantKind{{Kind: rowSources, AtOnce: true, Lookups: lookupKeys}}
 }
 
-// sourceLookups names the rows of System by which the source in row is found.
-func sourceLookups(row tenants.Row) (keys []tenants.Key, err error) {
+// lookupKeys names the rows of System by which the source in row is found.
+func lookupKeys(row tenants.Row) (keys []tenants.Key, err error) {
 	s, err := record.Decode[Source](row)
 	for _, t := range s.Tokens {
 		keys = append(keys, t.lookup())

@@ -87,12 +87,12 @@ func (s *Sources) Create(ctx context.Context, tenant tenants.TenantID, spec Spec
 // Get returns one source: NotFound source_not_found.
 func (s *Sources) Get(ctx context.Context, tenant tenants.TenantID, id string) (Source, error) {
 	if !tenants.ValidID(tenants.PrefixSource, id) {
-		return Source{}, sourceNotFound()
+		return Source{}, notFound()
 	}
 	return record.Read[Source](ctx, s.table, tenants.Key{Tenant: tenant, Kind: rowSources, Sort: id}, "source_not_found", "there is no such source")
 }
 
-func sourceNotFound() error {
+func notFound() error {
 	return tenants.Errorf(tenants.NotFound, "source_not_found", "there is no such source")
 }
 

@@ -17,7 +17,7 @@ import (
 // unknown, replaced or expired one: NotFound source_not_found. A suspended tenant: Forbidden tenant_suspended.
 func (s *Sources) ByToken(ctx context.Context, token string) (Source, []signing.Secret, error) {
 	if _, ok := s.deployment.Sources().CutChecksum(token, tenants.IdChars); !ok {
-		return Source{}, nil, sourceNotFound()
+		return Source{}, nil, notFound()
 	}
 	hash := keyring.HashText(token)
 	o, err := s.found.Get(ctx, hash, func(ctx context.Context) (openSource, error) { return s.find(ctx, hash) })
@@ -26,20 +26,20 @@ func (s *Sources) ByToken(ctx context.Context, token string) (Source, []signing.
 	}
 	if _, err := s.accounts.Active(ctx, o.Tenant); err != nil {
 		if tenants.KindOf(err) == tenants.NotFound {
-			err = sourceNotFound()
+			err = notFound()
 		}
 		return Source{}, nil, err
 	}
 	now := time.Now()
 	if tenants.Ended(o.expires, now) {
-		return Source{}, nil, sourceNotFound()
+		return Source{}, nil, notFound()
 	}
 	src, secrets := o.at(now)
 	return src, secrets, nil
 }
 
 func (s *Sources) find(ctx context.Context, hash string) (openSource, error) {
-	found, err := record.Read[sourceLookup](ctx, s.table, Token{Hash: hash}.lookup(), "source_not_found", "there is no such source")
+	found, err := record.Read[lookupRecord](ctx, s.table, Token{Hash: hash}.lookup(), "source_not_found", "there is no such source")
 	if err != nil {
 		return openSource{}, err
 	}

@@ -68,8 +68,8 @@ func main() {
 	in := intake.NewIntake(accounts, channels, queues.Queue(env.Get(awsenv.IngestQueue)))
 	handler := admin.Handler(api.New(api.Options{
 		Table: table, Accounts: accounts, Erasure: erasure.NewErasure(table, accounts), Keys: keys,
-		Sources: source.NewSources(table, accounts, vault, deployment),
-		Judge:   source.NewVerifier(certificates.New(certificates.Options{})), Log: channels,
+		Sources:  source.NewSources(table, accounts, vault, deployment),
+		Verifier: source.NewVerifier(certificates.New(certificates.Options{})), Log: channels,
 		Publisher: intake.NewPublisher(in), Jobs: job.NewJobs(table, in, deployment),
 		Endpoints: endpoints, Probe: endpoint.NewProbe(endpoints, reach), Deliveries: deliveries, Recovery: deliveries,
 		Proxies: proxy.NewProxies(table, accounts, vault, reach),
