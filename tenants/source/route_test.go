@@ -9,9 +9,11 @@ import (
 )
 
 var routed = source.TemplateInput{
-	Header: map[string][]string{"X-Shop": {"Blue/Shop.example"}, "X-Twice": {"a", "b"}, "X-Empty": {""}, "X-Bytes": {"a\xff\x00b"}},
+	Header: map[string][]string{"X-Shop": {"Blue/Shop.example"}, "X-Twice": {"a", "b"}, "X-Empty": {""},
+		"X-Bytes": {"a\xff\x00b"}},
 	Body: []byte(`{"repository":{"name":"Hello.World","id":42,"private":true,"owner":null,"topics":["a"]},"type":"push",
-		"empty":"","long":"` + strings.Repeat("é", 500) + `","a":1,"a":2,"ref":"refs/heads/main","ünï":"ok","\u0065scaped":"yes","n":-1.5e3}`),
+		"empty":"","long":"` + strings.Repeat("é", 500) +
+		`","a":1,"a":2,"ref":"refs/heads/main","ünï":"ok","\u0065scaped":"yes","n":-1.5e3}`),
 	Type: "pull_request.opened", Source: "src_0123456789abcdefghjkmnpqrs",
 }
 
@@ -91,11 +93,15 @@ func TestTemplateOverABodyThatIsNoObject(t *testing.T) {
 
 func TestTemplatesThatAreNone(t *testing.T) {
 	for _, s := range []string{
-		"", "Orders", "a b", ".", "a.", ".a", "a..b", "{", "}", "{}", "a{", "a}", "{a}}", "{{a}}", "{a", "a{b}c}", "{a.}", "{.a}", "{a..b}", "{.}",
-		"{header:}", "{header:a b}", "{header:a\r\nb}", "{json:}", "{a\nb}", "{a\x00}", "{\xff}", "é", "{a}.", "{a}..{b}", "ORDERS.{a}",
-		strings.Repeat("a", 65), strings.Repeat("a.", 300) + "a", strings.Repeat("{a}", 9), "{" + strings.Repeat("a", 600) + "}", strings.Repeat("a", 64) + "{b}",
+		"", "Orders", "a b", ".", "a.", ".a", "a..b", "{", "}", "{}", "a{", "a}", "{a}}", "{{a}}", "{a", "a{b}c}",
+		"{a.}", "{.a}", "{a..b}", "{.}",
+		"{header:}", "{header:a b}", "{header:a\r\nb}", "{json:}", "{a\nb}", "{a\x00}", "{\xff}", "é", "{a}.",
+		"{a}..{b}", "ORDERS.{a}",
+		strings.Repeat("a", 65), strings.Repeat("a.", 300) + "a", strings.Repeat("{a}", 9),
+		"{" + strings.Repeat("a", 600) + "}", strings.Repeat("a", 64) + "{b}",
 	} {
-		if _, err := source.ParseTemplate(s); tenants.CodeOf(err) != "invalid_channel" || tenants.KindOf(err) != tenants.Unprocessable {
+		if _, err := source.ParseTemplate(s); tenants.CodeOf(err) != "invalid_channel" ||
+			tenants.KindOf(err) != tenants.Unprocessable {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
@@ -120,7 +126,8 @@ func FuzzTemplate(f *testing.F) {
 			t.Errorf("%q: Fixed is %v", s, template.Fixed())
 		}
 		if again, _ := source.ParseTemplate(s); missing == "" {
-			if c, _ := again.Channel(source.TemplateInput{Header: map[string][]string{"X-Shop": {header}}, Body: body, Type: eventType, Source: "src_1"}); c != channel {
+			if c, _ := again.Channel(source.TemplateInput{Header: map[string][]string{"X-Shop": {header}}, Body: body,
+				Type: eventType, Source: "src_1"}); c != channel {
 				t.Errorf("%q gives %q and %q", s, channel, c)
 			}
 		}
