@@ -217,8 +217,8 @@ func (a *Accounts) SetTracing(ctx context.Context, id tenants.TenantID, sample f
 }
 
 // edit applies change to the tenant's record.
-func (a *Accounts) edit(ctx context.Context, id tenants.TenantID, change func(*tenants.Tenant) error) (tenants.Tenant,
-	error) {
+func (a *Accounts) edit(ctx context.Context, id tenants.TenantID, change func(*tenants.Tenant) error,
+) (tenants.Tenant, error) {
 	var t tenants.Tenant
 	err := a.Change(ctx, id, func(now tenants.Tenant) ([]tenants.Op, error) {
 		t = now

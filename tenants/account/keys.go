@@ -126,8 +126,8 @@ func keyNotFound() *tenants.Error {
 
 // Rotate creates a key with the same name and role. The old one keeps working for overlap (0 to MaxKeyOverlap). A key
 // that has been rotated already: Conflict key_rotated.
-func (k *Keys) Rotate(ctx context.Context, tenant tenants.TenantID, id string, overlap time.Duration) (APIKey,
-	string, error) {
+func (k *Keys) Rotate(ctx context.Context, tenant tenants.TenantID, id string, overlap time.Duration,
+) (APIKey, string, error) {
 	if overlap < 0 || overlap > MaxKeyOverlap {
 		return APIKey{}, "", tenants.Refused("/overlap_seconds", "invalid_overlap",
 			"the overlap must be 0 to 604800 seconds")

@@ -113,8 +113,8 @@ func (s *Signers) load(ctx context.Context, tenant tenants.TenantID, kid string)
 }
 
 // put returns the op that stores a signer whose key is the bytes of text.
-func (s *Signers) put(ctx context.Context, tenant tenants.TenantID, kid, text string, c tenants.Condition) (tenants.Op,
-	error) {
+func (s *Signers) put(ctx context.Context, tenant tenants.TenantID, kid, text string, c tenants.Condition,
+) (tenants.Op, error) {
 	sealed, err := s.vault.Seal(ctx, tenant, signerPurpose(kid), []byte(text))
 	return tenants.Put(signerKey(tenant, kid), record.Encode(signerRecord{Sealed: sealed}), time.Time{}, c), err
 }

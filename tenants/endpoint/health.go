@@ -133,8 +133,8 @@ func (s Healths) Change(ctx context.Context, t tenants.TenantID, endpoint string
 
 // ClaimProbe reports whether the caller may make an attempt now. While the circuit is open only one caller at a time
 // may, to find out whether the endpoint is back.
-func (s Healths) ClaimProbe(ctx context.Context, t tenants.TenantID, endpoint string, now time.Time) (mine bool,
-	err error) {
+func (s Healths) ClaimProbe(ctx context.Context, t tenants.TenantID, endpoint string, now time.Time,
+) (mine bool, err error) {
 	err = s.Change(ctx, t, endpoint, func(h Health) (Health, bool) {
 		mine = h.Open.IsZero() || !h.HeldUntil(now).After(now)
 		if !mine || h.Open.IsZero() {

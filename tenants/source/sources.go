@@ -99,8 +99,8 @@ func notFound() *tenants.Error {
 
 // List returns up to limit (1 to 100) sources after the id after, oldest first, and the after of the next page: "" at
 // the end.
-func (s *Sources) List(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Source, string,
-	error) {
+func (s *Sources) List(ctx context.Context, tenant tenants.TenantID, after string, limit int,
+) ([]Source, string, error) {
 	return record.List[Source](ctx, s.table, tenant, rowSources, after, record.PageLimit(limit))
 }
 
@@ -142,8 +142,8 @@ func (s *Sources) Update(ctx context.Context, tenant tenants.TenantID, id string
 
 // RotateURL gives the source a new URL and returns its token. The old one keeps working for overlap, 0 to
 // tenants.MaxOverlap. If MaxTokens URLs would work besides the new one: Conflict url_limit.
-func (s *Sources) RotateURL(ctx context.Context, tenant tenants.TenantID, id string, overlap time.Duration) (Source,
-	string, error) {
+func (s *Sources) RotateURL(ctx context.Context, tenant tenants.TenantID, id string, overlap time.Duration,
+) (Source, string, error) {
 	if err := tenants.CheckOverlap(overlap); err != nil {
 		return Source{}, "", err
 	}
