@@ -1,9 +1,9 @@
 // Package endpoint keeps endpoints: URLs of tenants that Hookcast posts events to. It decides which events an endpoint
-// gets, signs the requests, and remembers how an endpoint fares. It does not send deliveries: package delivery does.
+// gets, signs the requests, and remembers which endpoints fail. It does not send deliveries: package delivery does.
 //
 // For each event package delivery calls Endpoints.All and Matches, then Pace.Take and Healths for the time of an
-// attempt, then Prepare for the signed request, and Healths.Change with what came of it. The admin API creates and
-// changes endpoints, and tests them with Probe. Package job has endpoints do work, by the same path.
+// attempt, then Prepare for the signed request, and Healths.Change with the outcome. Package job sends work to endpoints
+// with Prepare. The admin API creates and changes endpoints, and tests them with Probe.
 //
 // # The rows
 //

@@ -2,7 +2,7 @@
 // channel its event goes to.
 //
 // For each request package intake calls Sources.ByToken with the token from the URL, then Verifier.Verify with the raw
-// body, then the channel Template that ParseTemplate made. The admin API creates and changes sources.
+// body, and then lets the source's Template name the channel. The admin API creates and changes sources.
 //
 // # The rows
 //
