@@ -43,7 +43,7 @@ type Options struct {
 	Keys       *account.Keys
 	Sources    *source.Sources
 	Proxies    *proxy.Proxies
-	Judge      source.Verifier // verifies recorded requests for a source
+	Verifier   source.Verifier // verifies recorded requests for a source
 	Endpoints  *endpoint.Endpoints
 	Probe      *endpoint.Probe
 	Recovery   Recovery // nil: endpoints cannot recover events

@@ -61,7 +61,7 @@ func (d *Deliverer) pump(ctx context.Context, ep endpoint.Endpoint, m errand, aw
 		}
 		return outcomeOf(OutcomeHeld, p.nap(ctx, until))
 	}
-	if p.h, _, err = d.healths().Of(ctx, m.Tenant, m.Endpoint); err != nil {
+	if p.h, _, err = d.healths().Find(ctx, m.Tenant, m.Endpoint); err != nil {
 		return OutcomeFailed, err
 	}
 	for {

@@ -46,7 +46,7 @@ func (d *Deliverer) replay(ctx context.Context, m errand) error {
 		case w.ep.State != endpoint.Enabled:
 			w.fail("the endpoint is " + string(w.ep.State))
 		default:
-			h, _, err := d.healths().Of(ctx, m.Tenant, r.Endpoint)
+			h, _, err := d.healths().Find(ctx, m.Tenant, r.Endpoint)
 			if err != nil {
 				return err
 			}

@@ -32,7 +32,7 @@ type Inbound struct {
 // Receiver takes webhooks in: finds the source, verifies the signature, and enqueues the event.
 type Receiver struct {
 	sources    SourceLookup
-	judge      source.Verifier
+	verifier   source.Verifier
 	intake     *Intake
 	handshakes *cache.Rate[string] // by source
 }
@@ -79,7 +79,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound, src source.Source, s
 		return Accepted{}, err
 	}
 	request := signing.Request{Method: in.Method, URL: in.URL, Header: in.Header, Body: in.Body}
-	v, err := r.judge.Verify(ctx, src, secrets, request, in.Received)
+	v, err := r.verifier.Verify(ctx, src, secrets, request, in.Received)
 	if err != nil {
 		return Accepted{}, unverified(err)
 	}
@@ -126,7 +126,7 @@ func event(in Inbound, src source.Source, scheme signing.Scheme, v signing.Verif
 	if err != nil {
 		return e, tenants.Errorf(tenants.Internal, "source_unusable", "%w", err)
 	}
-	channel, missing := template.Channel(source.Routed{Header: in.Header, Body: in.Body, Type: e.Type, Source: src.ID})
+	channel, missing := template.Channel(source.TemplateInput{Header: in.Header, Body: in.Body, Type: e.Type, Source: src.ID})
 	if missing != "" {
 		if channel = src.Fallback; channel == "" {
 			return e, tenants.Errorf(tenants.Unprocessable, "channel_field_missing", "the source's channel needs %s, and this webhook has no such text or number", missing)

@@ -39,7 +39,8 @@ func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "messageverificationcerts.paypal.com"},
+	template := &x509.Certificate{SerialNumber: big.NewInt(1),
+		Subject:   pkix.Name{CommonName: "messageverificationcerts.paypal.com"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -56,9 +57,11 @@ func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 	}
 	const address = "https://api.paypal.com/v1/notifications/certs/CERT-1"
 	post := func() intake.Inbound {
-		in := intake.Inbound{Token: token, Method: "POST", URL: "https://hooks.example/in/" + token, Body: []byte(`{"id":"WH-1","event_type":"PAYMENT"}`), Received: time.Now(),
+		in := intake.Inbound{Token: token, Method: "POST", URL: "https://hooks.example/in/" + token,
+			Body: []byte(`{"id":"WH-1","event_type":"PAYMENT"}`), Received: time.Now(),
 			Header: map[string][]string{"Paypal-Transmission-Id": {"t-1"}, "Paypal-Cert-Url": {address}}}
-		signed, err := scheme.Sign(signer, signing.Request{Method: "POST", Header: in.Header, Body: in.Body}, "", in.Received)
+		signed, err := scheme.Sign(signer, signing.Request{Method: "POST", Header: in.Header, Body: in.Body},
+			"", in.Received)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,18 +77,33 @@ func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 		code   string
 		asked  int
 	}{
-		"signed":                     {shelf: shelf{cert: certificate}, asked: 1},
-		"altered":                    {shelf{cert: certificate}, func(in *intake.Inbound) { in.Body[2] = 'X' }, tenants.Unauthenticated, "signature_mismatch", 1},
-		"without a signature":        {shelf{cert: certificate}, func(in *intake.Inbound) { delete(in.Header, "Paypal-Transmission-Sig") }, tenants.Unauthenticated, "signature_missing", 0},
-		"without a time":             {shelf{cert: certificate}, func(in *intake.Inbound) { delete(in.Header, "Paypal-Transmission-Time") }, tenants.Unauthenticated, "timestamp_missing", 0},
-		"without an address":         {shelf{cert: certificate}, func(in *intake.Inbound) { delete(in.Header, "Paypal-Cert-Url") }, tenants.Unauthenticated, "certificate_missing", 0},
-		"of a host that is another":  {shelf{cert: certificate}, func(in *intake.Inbound) { in.Header["Paypal-Cert-Url"] = []string{"https://169.254.169.254/x"} }, tenants.Unauthenticated, "certificate_refused", 0},
-		"while nobody answers":       {shelf{err: tenants.Errorf(tenants.Unavailable, "certificate_unavailable", "down")}, nil, tenants.Unavailable, "certificate_unavailable", 1},
-		"whose chain does not hold":  {shelf{err: tenants.Errorf(tenants.Unauthenticated, "certificate_refused", "no")}, nil, tenants.Unauthenticated, "certificate_refused", 1},
-		"in a signature of no bytes": {shelf{cert: certificate}, func(in *intake.Inbound) { in.Header["Paypal-Transmission-Sig"] = []string{""} }, tenants.Unauthenticated, "signature_missing", 0},
+		"signed": {shelf: shelf{cert: certificate}, asked: 1},
+		"altered": {shelf{cert: certificate}, func(in *intake.Inbound) {
+			in.Body[2] = 'X'
+		}, tenants.Unauthenticated, "signature_mismatch", 1},
+		"without a signature": {shelf{cert: certificate}, func(in *intake.Inbound) {
+			delete(in.Header, "Paypal-Transmission-Sig")
+		}, tenants.Unauthenticated, "signature_missing", 0},
+		"without a time": {shelf{cert: certificate}, func(in *intake.Inbound) {
+			delete(in.Header, "Paypal-Transmission-Time")
+		}, tenants.Unauthenticated, "timestamp_missing", 0},
+		"without an address": {shelf{cert: certificate}, func(in *intake.Inbound) {
+			delete(in.Header, "Paypal-Cert-Url")
+		}, tenants.Unauthenticated, "certificate_missing", 0},
+		"of a host that is another": {shelf{cert: certificate}, func(in *intake.Inbound) {
+			in.Header["Paypal-Cert-Url"] = []string{"https://169.254.169.254/x"}
+		}, tenants.Unauthenticated, "certificate_refused", 0},
+		"while nobody answers": {shelf{err: tenants.Errorf(tenants.Unavailable, "certificate_unavailable",
+			"down")}, nil, tenants.Unavailable, "certificate_unavailable", 1},
+		"whose chain does not hold": {shelf{err: tenants.Errorf(tenants.Unauthenticated, "certificate_refused", "no")},
+			nil, tenants.Unauthenticated, "certificate_refused", 1},
+		"in a signature of no bytes": {shelf{cert: certificate}, func(in *intake.Inbound) {
+			in.Header["Paypal-Transmission-Sig"] = []string{""}
+		}, tenants.Unauthenticated, "signature_missing", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			receiver := intake.NewReceiver(r.Sources, source.NewVerifier(&c.shelf), intake.NewIntake(r.Accounts, eventlog.New(r.Table), r.Queue))
+			receiver := intake.NewReceiver(r.Sources, source.NewVerifier(&c.shelf),
+				intake.NewIntake(r.Accounts, eventlog.New(r.Table), r.Queue))
 			in := post()
 			if c.change != nil {
 				c.change(&in)
@@ -105,6 +123,7 @@ func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 			}
 		})
 	}
-	_, err = intake.NewReceiver(r.Sources, source.NewVerifier(nil), intake.NewIntake(r.Accounts, eventlog.New(r.Table), r.Queue)).Receive(ctx, post())
+	_, err = intake.NewReceiver(r.Sources, source.NewVerifier(nil),
+		intake.NewIntake(r.Accounts, eventlog.New(r.Table), r.Queue)).Receive(ctx, post())
 	rig.WantError(t, err, tenants.Unauthenticated, signing.CertificateMissing)
 }
