@@ -35,7 +35,7 @@ func (a *Accounts) Signup(ctx context.Context, name, email string) (tenants.Tena
 	if err := tenants.CheckName("/name", name); err != nil {
 		return tenants.Tenant{}, APIKey{}, "", err
 	}
-	email, err := tenants.NormalEmail(email)
+	email, err := normalEmail(email)
 	if err != nil {
 		return tenants.Tenant{}, APIKey{}, "", err
 	}
@@ -150,7 +150,7 @@ func (p OperatorPatch) apply(t *tenants.Tenant) error {
 		t.Name = *p.Name
 	}
 	if p.Origins != nil {
-		if err := tenants.CheckOrigins(*p.Origins); err != nil {
+		if err := checkOrigins(*p.Origins); err != nil {
 			return err
 		}
 		t.Origins = slices.Clone(*p.Origins)

@@ -45,7 +45,7 @@ const (
 	signerPrefix   = "hk_sign_"
 	keyRandom      = 43
 	keyChecksum    = 6
-	keyLength      = len(livePrefix) + tenants.IdChars + 1 + keyRandom + keyChecksum
+	keyLength      = len(livePrefix) + tenants.IDChars + 1 + keyRandom + keyChecksum
 )
 
 // CheckKeyFormat tells whether text can be a key at all, by its form and checksum alone. If not: Unauthenticated

@@ -229,7 +229,7 @@ func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return k.ensureOperator(ctx, tenants.PrefixKey+text[len(operatorPrefix):len(operatorPrefix)+tenants.IdChars], hash)
+	return k.ensureOperator(ctx, tenants.PrefixKey+text[len(operatorPrefix):len(operatorPrefix)+tenants.IDChars], hash)
 }
 
 // EnsureOperatorHash is EnsureOperator by the key's SHA-256 in hexadecimal, for who does not have the key.

@@ -65,11 +65,11 @@ const ourKeyID = tenants.PrefixKey + "00000000000000000000000000"
 // one that is gone or expired: likewise.
 func (s *Signers) Find(ctx context.Context, kid string) (Signer, error) {
 	unknown := tenants.Errorf(tenants.Unauthenticated, "token_unknown_key", "the token's kid names no key of this deployment")
-	body, ok := s.deployment.Kids().CutChecksum(kid, 2*tenants.IdChars)
+	body, ok := s.deployment.Kids().CutChecksum(kid, 2*tenants.IDChars)
 	if !ok {
 		return Signer{}, unknown
 	}
-	found, err := s.load(ctx, tenants.TenantID(tenants.PrefixTenant+body[:tenants.IdChars]), kid)
+	found, err := s.load(ctx, tenants.TenantID(tenants.PrefixTenant+body[:tenants.IDChars]), kid)
 	if err != nil && tenants.KindOf(err) == tenants.NotFound || err == nil && !found.Expires.IsZero() && !time.Now().Before(found.Expires) {
 		return Signer{}, unknown
 	}

@@ -15,7 +15,7 @@ func (a *Accounts) SetTracing(ctx context.Context, id tenants.TenantID, sample f
 		switch {
 		case !(sample > 0 && sample <= 1):
 			return set, tenants.Refused("/sample", "invalid_sample", "sample must be above 0, and at most 1")
-		case lasts <= 0 || lasts > tenants.TracingAtMost:
+		case lasts <= 0 || lasts > tenants.MaxTracing:
 			return set, tenants.Refused("/minutes", "invalid_minutes", "minutes must be 1 to 60")
 		}
 		now := time.Now().UTC()

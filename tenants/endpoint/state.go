@@ -57,7 +57,7 @@ func (s *Endpoints) GiveUp(ctx context.Context, seen Endpoint, reason string) (E
 // follows from the deployment's secret, and is another one for another URL and each time that the endpoint becomes pending.
 func (s *Endpoints) Challenge(e Endpoint) string {
 	sum := s.challenges.MAC(string(e.Tenant), e.ID, e.URL, strconv.FormatInt(e.Changed.Unix(), 10))
-	return tenants.Crockford.EncodeToString(sum)[:2*tenants.IdChars]
+	return tenants.Crockford.EncodeToString(sum)[:2*tenants.IDChars]
 }
 
 // Prove records that whoever owns the URL of the endpoint, as it was seen, has given the answer: a pending endpoint is enabled by

@@ -13,7 +13,7 @@ import (
 // Key is the key of a node's lease: the row is there, and not past its expiry, for as long as the node lives. Its Sort is the
 // name of the node's inbox.
 func Key(node string) tenants.Key {
-	return tenants.Key{Tenant: tenants.System, Kind: tenants.RowNodes, Sort: node}
+	return tenants.Key{Tenant: tenants.System, Kind: tenants.KindNodes, Sort: node}
 }
 
 // Fanout is what a node has its subscribers served by; package hub's Hub is one.
@@ -214,7 +214,7 @@ func (n *Node) look(ctx context.Context) {
 // bury removes the leases of whoever was here before a node that is alone.
 func (n *Node) bury(ctx context.Context) error {
 	for {
-		rows, err := n.o.Table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.RowNodes, Limit: 50})
+		rows, err := n.o.Table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.KindNodes, Limit: 50})
 		if err != nil || len(rows) == 0 {
 			return err
 		}

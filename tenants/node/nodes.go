@@ -28,7 +28,7 @@ func (n *Nodes) Live(ctx context.Context) (map[string]bool, error) {
 	return n.live.Get(ctx, struct{}{}, func(ctx context.Context) (map[string]bool, error) {
 		live := make(map[string]bool)
 		for after := ""; ; {
-			rows, err := n.table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.RowNodes, After: after, Limit: 1000})
+			rows, err := n.table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.KindNodes, After: after, Limit: 1000})
 			if err != nil {
 				return nil, err
 			}

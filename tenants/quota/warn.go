@@ -24,7 +24,7 @@ func (a *Admission) warn(s *Slot, l tenants.Limits) {
 	if s.subject != nil {
 		a.scarce(o, l, "connections_per_subject", s.subject.open(), l.ConnectionsPerSubject)
 	}
-	if share := a.share(l.ConnectsPerSecond); share > 0 && tenants.Scarce(int64(a.connects.Used(o.tenant)), int64(share)) {
+	if share := a.share(l.ConnectsPerSecond); share > 0 && tenants.NearLimit(int64(a.connects.Used(o.tenant)), int64(share)) {
 		a.scarce(o, l, "connects_per_second", l.ConnectsPerSecond, l.ConnectsPerSecond)
 	}
 }
@@ -33,7 +33,7 @@ func (a *Admission) warn(s *Slot, l tenants.Limits) {
 func (c *count) open() int { return c.n + c.block.elsewhere() }
 
 func (a *Admission) scarce(o *occupancy, l tenants.Limits, limit string, used, most int) {
-	if !tenants.Scarce(int64(used), int64(most)) {
+	if !tenants.NearLimit(int64(used), int64(most)) {
 		return
 	}
 	today := time.Now().UTC().Format(time.DateOnly)

@@ -16,7 +16,7 @@ import (
 // that have ended are in neither. It may go on by what it read up to 5 s ago. A token that we did not make, without I/O, an
 // unknown, replaced or expired one: NotFound source_not_found. A suspended tenant: Forbidden tenant_suspended.
 func (s *Sources) ByToken(ctx context.Context, token string) (Source, []signing.Secret, error) {
-	if _, ok := s.deployment.Sources().CutChecksum(token, tenants.IdChars); !ok {
+	if _, ok := s.deployment.Sources().CutChecksum(token, tenants.IDChars); !ok {
 		return Source{}, nil, sourceNotFound()
 	}
 	hash := keyring.HashText(token)
