@@ -36,7 +36,7 @@ func (a *Accounts) Signup(ctx context.Context, name, email string) (tenants.Tena
 	if err := tenants.CheckName("/name", name); err != nil {
 		return tenants.Tenant{}, APIKey{}, "", err
 	}
-	email, err := tenants.NormalEmail(email)
+	email, err := normalEmail(email)
 	if err != nil {
 		return tenants.Tenant{}, APIKey{}, "", err
 	}
@@ -154,7 +154,7 @@ func (p OperatorPatch) apply(t *tenants.Tenant) error {
 		t.Name = *p.Name
 	}
 	if p.Origins != nil {
-		if err := tenants.CheckOrigins(*p.Origins); err != nil {
+		if err := checkOrigins(*p.Origins); err != nil {
 			return err
 		}
 		t.Origins = slices.Clone(*p.Origins)
@@ -191,7 +191,7 @@ func (a *Accounts) Resume(ctx context.Context, id tenants.TenantID) (tenants.Ten
 	return a.edit(ctx, id, func(t *tenants.Tenant) error { t.Suspended = false; return nil })
 }
 
-// SetTracing turns tracing on for the time lasts (at most tenants.TracingAtMost), or off if sample is 0. It takes
+// SetTracing turns tracing on for the time lasts (at most tenants.MaxTracing), or off if sample is 0. It takes
 // effect in every process within 5 s. Refused values: Unprocessable.
 func (a *Accounts) SetTracing(ctx context.Context, id tenants.TenantID, sample float64, lasts time.Duration,
 ) (tenants.Tracing, error) {
@@ -200,7 +200,7 @@ func (a *Accounts) SetTracing(ctx context.Context, id tenants.TenantID, sample f
 		switch {
 		case !(sample > 0 && sample <= 1):
 			return set, tenants.Refused("/sample", "invalid_sample", "sample must be above 0 and at most 1")
-		case lasts <= 0 || lasts > tenants.TracingAtMost:
+		case lasts <= 0 || lasts > tenants.MaxTracing:
 			return set, tenants.Refused("/minutes", "invalid_minutes", "minutes must be 1 to 60")
 		}
 		now := time.Now().UTC()

@@ -46,7 +46,7 @@ const (
 	signerPrefix   = "hk_sign_"
 	keyRandom      = 43
 	keyChecksum    = 6
-	keyLength      = len(livePrefix) + tenants.IdChars + 1 + keyRandom + keyChecksum
+	keyLength      = len(livePrefix) + tenants.IDChars + 1 + keyRandom + keyChecksum
 )
 
 // CheckKeyFormat checks the form and the checksum of a key without a read. Not a key: Unauthenticated

@@ -242,7 +242,7 @@ func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	id := strings.TrimPrefix(text, operatorPrefix)[:tenants.IdChars]
+	id := strings.TrimPrefix(text, operatorPrefix)[:tenants.IDChars]
 	return k.ensureOperator(ctx, tenants.PrefixKey+id, hash)
 }
 

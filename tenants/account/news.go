@@ -39,7 +39,7 @@ func (n *News) Version(ctx context.Context, tenant tenants.TenantID) (int64, err
 func (n *News) Send(ctx context.Context, tenant tenants.TenantID) error {
 	var failed []error
 	for after := ""; ; {
-		rows, err := n.table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.RowNodes, After: after,
+		rows, err := n.table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.KindNodes, After: after,
 			Limit: 1000})
 		if err != nil {
 			return errors.Join(append(failed, err)...)

@@ -66,11 +66,11 @@ const ourKeyID = tenants.PrefixKey + "00000000000000000000000000"
 func (s *Signers) Find(ctx context.Context, kid string) (Signer, error) {
 	unknown := tenants.Errorf(tenants.Unauthenticated, "token_unknown_key",
 		"the token's kid is not the kid of a key of this deployment")
-	body, ok := s.deployment.Kids().CutChecksum(kid, 2*tenants.IdChars)
+	body, ok := s.deployment.Kids().CutChecksum(kid, 2*tenants.IDChars)
 	if !ok {
 		return Signer{}, unknown
 	}
-	found, err := s.load(ctx, tenants.TenantID(tenants.PrefixTenant+body[:tenants.IdChars]), kid)
+	found, err := s.load(ctx, tenants.TenantID(tenants.PrefixTenant+body[:tenants.IDChars]), kid)
 	if tenants.IsNotFound(err) || err == nil && tenants.Ended(found.Expires, time.Now()) {
 		return Signer{}, unknown
 	}

@@ -39,7 +39,7 @@ func testEventOf(f *fields) (*tenants.Event, error) {
 	if !tenants.ValidChannel(ev.Channel) {
 		e.refuse("channel", "must be the name of a channel")
 	}
-	if err := tenants.ValidType(ev.Type); err != nil {
+	if err := tenants.CheckType(ev.Type); err != nil {
 		e.refuse("type", "must be an event type: 1 to 128 letters, digits and . _ : / -, not a reserved type")
 	}
 	if len(ev.Data) > tenants.MaxEventBytes {

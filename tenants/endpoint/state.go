@@ -54,7 +54,7 @@ func (s *Endpoints) GiveUp(ctx context.Context, seen Endpoint, reason string) (E
 // It is derived from the deployment's secret and changes with the URL and each time the endpoint becomes pending.
 func (s *Endpoints) Challenge(e Endpoint) string {
 	sum := s.challenges.MAC(string(e.Tenant), e.ID, e.URL, strconv.FormatInt(e.Changed.Unix(), 10))
-	return tenants.Crockford.EncodeToString(sum)[:2*tenants.IdChars]
+	return tenants.Crockford.EncodeToString(sum)[:2*tenants.IDChars]
 }
 
 // Prove records that the owner of seen's URL has given the answer, and enables a pending endpoint. Wrong answer:

@@ -128,14 +128,14 @@ func (in *Intake) enqueue(ctx context.Context, e tenants.Event, terms Terms, rep
 		in.month.giveBack(e.Tenant)
 		return Accepted{}, err
 	}
-	if tenants.Scarce(int64(in.rate.Used(e.Tenant)), int64(limits.EventsPerSecond)) {
+	if tenants.NearLimit(int64(in.rate.Used(e.Tenant)), int64(limits.EventsPerSecond)) {
 		in.notices.Scarce(ctx, e.Tenant, limits, "events_per_second", int64(limits.EventsPerSecond), now.UTC().Format(time.DateOnly))
 	}
 	month := projection.MonthOf(now)
-	if tenants.Scarce(used, limits.EventsPerMonth) {
+	if tenants.NearLimit(used, limits.EventsPerMonth) {
 		in.notices.Scarce(ctx, e.Tenant, limits, "events_per_month", limits.EventsPerMonth, month)
 	}
-	if tenants.Scarce(int64(channels), int64(limits.Channels)) {
+	if tenants.NearLimit(int64(channels), int64(limits.Channels)) {
 		in.notices.Scarce(ctx, e.Tenant, limits, "channels", int64(limits.Channels), month)
 	}
 	return Accepted{ID: e.ID, Channel: e.Channel, Tenant: e.Tenant}, nil

@@ -38,7 +38,7 @@ func NewNotices(q tenants.Queue) *Notices {
 
 // Scarce tells the tenant, which has limits l, that most of a limit is in use. What cannot be sent is told at the next occasion.
 func (n *Notices) Scarce(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, limit string, most int64, period string) {
-	n.Tell(ctx, tenant, l, TypeLimitWarning, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, tenants.ScarcePercent, period))
+	n.Tell(ctx, tenant, l, TypeLimitWarning, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, tenants.NearLimitPercent, period))
 }
 
 // Tell sends the tenant, which has limits l, an event of the type with JSON as its data, once for each data.

@@ -132,8 +132,8 @@ func event(in Inbound, src source.Source, scheme signing.Scheme, v signing.Verif
 			return e, tenants.Errorf(tenants.Unprocessable, "channel_field_missing", "the source's channel needs %s, and this webhook has no such text or number", missing)
 		}
 	}
-	if tenants.MadeChannel(channel) {
-		return e, tenants.Errorf(tenants.Unprocessable, "reserved_channel", tenants.MadeChannelDetail)
+	if tenants.UnpublishableChannel(channel) {
+		return e, tenants.UnpublishableError("")
 	}
 	e.Channel = channel
 	return e, nil

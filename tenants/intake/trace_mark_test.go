@@ -71,10 +71,10 @@ func TestAMarkChangesNotForHowLongAnEventIsKept(t *testing.T) {
 func TestTracingEndsAfterAnHourWhoeverForgetsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewIntakeRig(t)
-		if _, err := r.Accounts.SetTracing(t.Context(), r.Tenant, 1, tenants.TracingAtMost+time.Nanosecond); err == nil {
+		if _, err := r.Accounts.SetTracing(t.Context(), r.Tenant, 1, tenants.MaxTracing+time.Nanosecond); err == nil {
 			t.Error("it can be on for more than an hour")
 		}
-		if _, err := r.Accounts.SetTracing(t.Context(), r.Tenant, 1, tenants.TracingAtMost); err != nil {
+		if _, err := r.Accounts.SetTracing(t.Context(), r.Tenant, 1, tenants.MaxTracing); err != nil {
 			t.Fatal(err)
 		}
 		r.Accounts.Forget(r.Tenant)

@@ -14,7 +14,7 @@ import (
 // Key returns the key of a node's lease. The node is live while the row exists and has not expired. The Sort is the
 // name of the node and of its inbox.
 func Key(node string) tenants.Key {
-	return tenants.Key{Tenant: tenants.System, Kind: tenants.RowNodes, Sort: node}
+	return tenants.Key{Tenant: tenants.System, Kind: tenants.KindNodes, Sort: node}
 }
 
 // Fanout serves the subscribers that are connected to a node; hub.Hub is one.
@@ -210,7 +210,7 @@ func (n *Node) countLive(ctx context.Context) {
 // deleteLeases removes the leases of earlier processes. A node that is alone calls it before it joins.
 func (n *Node) deleteLeases(ctx context.Context) error {
 	for {
-		r := tenants.Range{Tenant: tenants.System, Kind: tenants.RowNodes, Limit: 50}
+		r := tenants.Range{Tenant: tenants.System, Kind: tenants.KindNodes, Limit: 50}
 		rows, err := n.o.Table.Query(ctx, r)
 		if err != nil || len(rows) == 0 {
 			return err

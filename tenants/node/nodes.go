@@ -101,7 +101,7 @@ func (s *Sweep) Run(ctx context.Context) (removed int, err error) {
 		return 0, err
 	}
 	for _, node := range nodes {
-		made, ok := tenants.IdTime(tenants.PrefixNode, node)
+		made, ok := tenants.IDTime(tenants.PrefixNode, node)
 		if !ok || live[node] || time.Since(made) < orphanAge {
 			continue
 		}

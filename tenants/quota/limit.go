@@ -72,7 +72,7 @@ func (a *Admission) warn(s *Slot, l tenants.Limits) {
 	if s.subject != nil {
 		a.warnOf(o, l, "connections_per_subject", s.subject.everywhere(), l.ConnectionsPerSubject)
 	}
-	if share := a.share(l.ConnectsPerSecond); tenants.Scarce(int64(a.connectRates.Used(o.tenant)), int64(share)) {
+	if share := a.share(l.ConnectsPerSecond); tenants.NearLimit(int64(a.connectRates.Used(o.tenant)), int64(share)) {
 		a.warnOf(o, l, "connects_per_second", l.ConnectsPerSecond, l.ConnectsPerSecond)
 	}
 }
@@ -87,7 +87,7 @@ func (c *count) everywhere() int {
 
 // warnOf warns of one limit if most of it is used and today's warning has not been sent.
 func (a *Admission) warnOf(o *occupancy, l tenants.Limits, limit string, used, most int) {
-	if !tenants.Scarce(int64(used), int64(most)) {
+	if !tenants.NearLimit(int64(used), int64(most)) {
 		return
 	}
 	today := time.Now().UTC().Format(time.DateOnly)

@@ -116,10 +116,10 @@ func checkRoute(channel, fallback string) error {
 	switch {
 	case err != nil:
 		return err
-	case tenants.MadeChannel(channel):
-		return tenants.ErrReservedChannel("/channel")
-	case tenants.MadeChannel(fallback):
-		return tenants.ErrReservedChannel("/fallback")
+	case tenants.UnpublishableChannel(channel):
+		return tenants.UnpublishableError("/channel")
+	case tenants.UnpublishableChannel(fallback):
+		return tenants.UnpublishableError("/fallback")
 	case fallback != "" && !tenants.ValidChannel(fallback):
 		return tenants.Refused("/fallback", "invalid_channel",
 			"the fallback must be the name of a channel: segments of a-z, 0-9, _ and -, joined by dots")

@@ -17,7 +17,7 @@ import (
 // that this deployment did not make, which takes no I/O to find out: NotFound source_not_found. A suspended tenant:
 // Forbidden tenant_suspended.
 func (s *Sources) ByToken(ctx context.Context, token string) (Source, []signing.Secret, error) {
-	if _, ok := s.deployment.Sources().CutChecksum(token, tenants.IdChars); !ok {
+	if _, ok := s.deployment.Sources().CutChecksum(token, tenants.IDChars); !ok {
 		return Source{}, nil, notFound()
 	}
 	hash := keyring.HashText(token)
