@@ -48,7 +48,7 @@ func TestEncoded(t *testing.T) {
 		{values: []string{"deflate"}, refused: true},
 		{values: []string{"gzip;q=1"}, refused: true},
 	} {
-		got, err := intake.Encoded(map[string][]string{"Content-Encoding": tt.values})
+		got, err := intake.Gzipped(map[string][]string{"Content-Encoding": tt.values})
 		if tt.refused {
 			rig.WantError(t, err, tenants.UnsupportedMediaType, "content_encoding")
 		} else if err != nil || got != tt.gzipped {
