@@ -56,8 +56,7 @@ func (e *Erasure) Run(ctx context.Context) (erased int, err error) {
 		}
 		for _, row := range rows {
 			n, failed := e.tenant(ctx, row)
-			erased += n
-			if failed != nil && err == nil {
+			if erased += n; failed != nil && err == nil {
 				err = failed
 			}
 		}
@@ -204,11 +203,10 @@ func (e *Erasure) Delete(ctx context.Context, id tenants.TenantID) error {
 		return err
 	}
 	for _, kind := range kinds(now) {
-		if !kind.AtOnce {
-			continue
-		}
-		if _, err := e.list(ctx, id, kind); err != nil {
-			return err
+		if kind.AtOnce {
+			if _, err := e.list(ctx, id, kind); err != nil {
+				return err
+			}
 		}
 	}
 	return e.accounts.Remove(ctx, id)

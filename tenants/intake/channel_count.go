@@ -31,10 +31,9 @@ type channelCount struct {
 
 func newChannelCount(l *eventlog.Log) *channelCount {
 	return &channelCount{
-		log:    l,
+		log: l, begun: make(map[tenants.TenantID]map[string]time.Time),
 		exists: cache.New[tenants.ChannelKey, struct{}](existingTrust, 20_000, 0),
 		stored: cache.New[tenants.TenantID, int](countTrust, tenantsAtMost, 0),
-		begun:  make(map[tenants.TenantID]map[string]time.Time),
 	}
 }
 

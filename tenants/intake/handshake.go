@@ -9,8 +9,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/source"
 )
 
-// handshakesPerSecond is how many handshakes a source answers in a second. They are unsigned, and a provider sends one
-// once in a while.
+// handshakesPerSecond is how many handshakes, which are unsigned, a source answers. Providers rarely send one.
 const handshakesPerSecond = 5
 
 // greet answers a provider's unsigned handshake; answered is false if the request must be verified instead. GET is

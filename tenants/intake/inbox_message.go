@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	// inboxMessageBytes is the upper bound of an inbox message that holds more than one event. Inboxes are queues that
-	// take messages of at least 256 KB.
+	// inboxMessageBytes bounds a message of several events. Inboxes are queues whose messages may have 256 KB or more.
 	inboxMessageBytes = 200 << 10
 
 	// eventHeadBytes is more than an event takes in an inbox message besides its strings and its data.

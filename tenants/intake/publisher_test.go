@@ -41,46 +41,38 @@ func TestPublishRefuses(t *testing.T) {
 	r := rig.NewIntakeRig(t)
 	r.Limit(t, map[string]int64{"event_bytes": 100})
 	good := intake.Publication{Channel: "orders", Type: "created", Data: []byte("{}")}
+	channel := func(s string) func(*intake.Publication) { return func(p *intake.Publication) { p.Channel = s } }
+	eventType := func(s string) func(*intake.Publication) { return func(p *intake.Publication) { p.Type = s } }
+	id := func(s string) func(*intake.Publication) { return func(p *intake.Publication) { p.ID = s } }
+	data := func(size int) func(*intake.Publication) {
+		return func(p *intake.Publication) { p.Data = make([]byte, size) }
+	}
 	for _, tt := range []struct {
 		name   string
 		change func(*intake.Publication)
 		kind   tenants.ErrorKind
 		code   string
 	}{
-		{"no channel", func(p *intake.Publication) { p.Channel = "" }, tenants.Unprocessable, "invalid_channel"},
-		{"a channel in capitals", func(p *intake.Publication) {
-			p.Channel = "Orders"
-		}, tenants.Unprocessable, "invalid_channel"},
-		{"a pattern for a channel", func(p *intake.Publication) {
-			p.Channel = "orders.*"
-		}, tenants.Unprocessable, "invalid_channel"},
-		{"no type", func(p *intake.Publication) { p.Type = "" }, tenants.Unprocessable, "invalid_type"},
-		{"a type with CR", func(p *intake.Publication) { p.Type = "a\rb" }, tenants.Unprocessable, "invalid_type"},
-		{"a type with LF", func(p *intake.Publication) { p.Type = "a\nb" }, tenants.Unprocessable, "invalid_type"},
-		{"a type with NUL", func(p *intake.Publication) { p.Type = "a\x00b" }, tenants.Unprocessable, "invalid_type"},
-		{"a type with a space", func(p *intake.Publication) { p.Type = "a b" }, tenants.Unprocessable, "invalid_type"},
-		{"a type beyond ASCII", func(p *intake.Publication) { p.Type = "é" }, tenants.Unprocessable, "invalid_type"},
-		{"a type of 129", func(p *intake.Publication) {
-			p.Type = strings.Repeat("a", 129)
-		}, tenants.Unprocessable, "invalid_type"},
-		{"the type error", func(p *intake.Publication) { p.Type = "error" }, tenants.Unprocessable, "reserved_type"},
-		{"the type open", func(p *intake.Publication) { p.Type = "open" }, tenants.Unprocessable, "reserved_type"},
-		{"the type message", func(p *intake.Publication) {
-			p.Type = "message"
-		}, tenants.Unprocessable, "reserved_type"},
-		{"a type of ours", func(p *intake.Publication) {
-			p.Type = "hookcast.gap"
-		}, tenants.Unprocessable, "reserved_type"},
-		{"an id with CR", func(p *intake.Publication) { p.ID = "a\rb" }, tenants.Unprocessable, "invalid_id"},
-		{"an id with LF", func(p *intake.Publication) { p.ID = "a\n" }, tenants.Unprocessable, "invalid_id"},
-		{"an id with NUL", func(p *intake.Publication) { p.ID = "\x00" }, tenants.Unprocessable, "invalid_id"},
-		{"an id that is not UTF-8", func(p *intake.Publication) { p.ID = "\xff" }, tenants.Unprocessable, "invalid_id"},
-		{"an id of 129", func(p *intake.Publication) {
-			p.ID = strings.Repeat("a", 129)
-		}, tenants.Unprocessable, "invalid_id"},
-		{"one byte too large", func(p *intake.Publication) {
-			p.Data = make([]byte, 101)
-		}, tenants.TooLarge, "event_too_large"},
+		{"no channel", channel(""), tenants.Unprocessable, "invalid_channel"},
+		{"a channel in capitals", channel("Orders"), tenants.Unprocessable, "invalid_channel"},
+		{"a pattern for a channel", channel("orders.*"), tenants.Unprocessable, "invalid_channel"},
+		{"no type", eventType(""), tenants.Unprocessable, "invalid_type"},
+		{"a type with CR", eventType("a\rb"), tenants.Unprocessable, "invalid_type"},
+		{"a type with LF", eventType("a\nb"), tenants.Unprocessable, "invalid_type"},
+		{"a type with NUL", eventType("a\x00b"), tenants.Unprocessable, "invalid_type"},
+		{"a type with a space", eventType("a b"), tenants.Unprocessable, "invalid_type"},
+		{"a type beyond ASCII", eventType("é"), tenants.Unprocessable, "invalid_type"},
+		{"a type of 129", eventType(strings.Repeat("a", 129)), tenants.Unprocessable, "invalid_type"},
+		{"the type error", eventType("error"), tenants.Unprocessable, "reserved_type"},
+		{"the type open", eventType("open"), tenants.Unprocessable, "reserved_type"},
+		{"the type message", eventType("message"), tenants.Unprocessable, "reserved_type"},
+		{"a type of ours", eventType("hookcast.gap"), tenants.Unprocessable, "reserved_type"},
+		{"an id with CR", id("a\rb"), tenants.Unprocessable, "invalid_id"},
+		{"an id with LF", id("a\n"), tenants.Unprocessable, "invalid_id"},
+		{"an id with NUL", id("\x00"), tenants.Unprocessable, "invalid_id"},
+		{"an id that is not UTF-8", id("\xff"), tenants.Unprocessable, "invalid_id"},
+		{"an id of 129", id(strings.Repeat("a", 129)), tenants.Unprocessable, "invalid_id"},
+		{"one byte too large", data(101), tenants.TooLarge, "event_too_large"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := good
@@ -90,11 +82,11 @@ func TestPublishRefuses(t *testing.T) {
 		})
 	}
 	for _, change := range []func(*intake.Publication){
-		func(p *intake.Publication) { p.Type = strings.Repeat("a", 128) },
-		func(p *intake.Publication) { p.Type = "A.b_c:d/e-1" },
-		func(p *intake.Publication) { p.ID = strings.Repeat("a", 128) },
-		func(p *intake.Publication) { p.ID = "Auftrag 42/ß" },
-		func(p *intake.Publication) { p.Data = make([]byte, 100) },
+		eventType(strings.Repeat("a", 128)),
+		eventType("A.b_c:d/e-1"),
+		id(strings.Repeat("a", 128)),
+		id("Auftrag 42/ß"),
+		data(100),
 		func(p *intake.Publication) { p.Data = nil },
 	} {
 		p := good
