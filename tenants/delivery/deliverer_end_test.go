@@ -17,8 +17,9 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// An attempt under way when the process is told to end either ends in time, and what came of it is kept, or it is broken off, counts for nothing and is made
-// again by the next process, which need not wait for the message's visibility.
+// An attempt under way when the process is told to end either ends in time, and what came of it is kept, or it is
+// broken off, counts for nothing and is made again by the next process, which need not wait for the message's
+// visibility.
 func TestAttemptUnderWayAtTheEndIsKeptOrMadeAgain(t *testing.T) {
 	for _, inOrder := range []bool{false, true} {
 		for name, tt := range map[string]struct {
@@ -30,8 +31,10 @@ func TestAttemptUnderWayAtTheEndIsKeptOrMadeAgain(t *testing.T) {
 			requests int // in all
 			history  []int
 		}{
-			"it is delivered":               {rig.Status(200), 4 * time.Second, 3 * time.Second, delivery.Delivered, 1, 1, []int{200}},
-			"it fails":                      {rig.Status(500), 4 * time.Second, 3 * time.Second, delivery.Pending, 1, 2, []int{500, 200}},
+			"it is delivered": {rig.Status(200), 4 * time.Second, 3 * time.Second, delivery.Delivered,
+				1, 1, []int{200}},
+			"it fails": {rig.Status(500), 4 * time.Second, 3 * time.Second, delivery.Pending, 1, 2,
+				[]int{500, 200}},
 			"it has no answer":              {rig.Status(200), 14 * time.Second, 5 * time.Second, "", 0, 2, []int{200}},
 			"it has no answer, and no will": {rig.Status(500), 14 * time.Second, 5 * time.Second, "", 0, 2, []int{200}},
 		} {
@@ -51,14 +54,16 @@ func TestAttemptUnderWayAtTheEndIsKeptOrMadeAgain(t *testing.T) {
 						t.Errorf("ended after %v, want %v", took, tt.ends)
 					}
 					list := p.All(ep.ID)
-					if tt.state == "" && len(list) != 0 || tt.state != "" && (len(list) != 1 || list[0].State != tt.state || list[0].Attempts != tt.attempts) {
+					if tt.state == "" && len(list) != 0 || tt.state != "" &&
+						(len(list) != 1 || list[0].State != tt.state || list[0].Attempts != tt.attempts) {
 						t.Errorf("on record: %+v", list)
 					}
 					stop = p.Run(4)
 					time.Sleep(10 * time.Second)
 					stop()
 					list = p.All(ep.ID)
-					if len(list) != 1 || list[0].State != delivery.Delivered || list[0].Attempts != len(tt.history) || len(p.Receivers.Of(ep.ID)) != tt.requests {
+					if len(list) != 1 || list[0].State != delivery.Delivered || list[0].Attempts != len(tt.history) ||
+						len(p.Receivers.Of(ep.ID)) != tt.requests {
 						t.Fatalf("after %d requests: %+v", len(p.Receivers.Of(ep.ID)), list)
 					}
 					var history []int
@@ -121,7 +126,9 @@ func TestAnswerAtTheVeryEndIsRecorded(t *testing.T) {
 func TestOrderedChannelIsLeftBetweenTwoEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a", ordered)
-		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), time.Second }, ep)
+		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) {
+			return rig.Status(200), time.Second
+		}, ep)
 		stop := p.Run(4)
 		p.Publish("orders", "e", 20)
 		time.Sleep(2500 * time.Millisecond)
@@ -158,13 +165,16 @@ func (f fatal) Write(ctx context.Context, ops ...tenants.Op) error {
 	return f.Table.Write(ctx, ops...)
 }
 
-// A process that dies between telling the queue of the next attempt and recording the one before leaves a message for an attempt that is one too far. Where both
-// messages are held back, that one may come first: who gets it makes the attempt that was not recorded. The one behind it is made all the same, although
-// the queue has had a message for it before.
+// A process that dies between telling the queue of the next attempt and recording the one before leaves a message for
+// an attempt that is one too far. Where both messages are held back, that one may come first: who gets it makes the
+// attempt that was not recorded. The one behind it is made all the same, although the queue has had a message for it
+// before.
 func TestProcessKilledBeforeItRecordsLeavesNoDeliveryBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		ep := rig.EndpointOf("a", func(e *endpoint.Endpoint) { e.Schedule = slices.Repeat([]time.Duration{5 * time.Second}, 3) })
+		ep := rig.EndpointOf("a", func(e *endpoint.Endpoint) {
+			e.Schedule = slices.Repeat([]time.Duration{5 * time.Second}, 3)
+		})
 		p := rig.NewPost(t, func(_, event string, n int) (tenants.Answer, time.Duration) {
 			switch {
 			case event == tenants.DerivedID(tenants.PrefixEvent, "busy-0") && n == 1:
@@ -176,14 +186,16 @@ func TestProcessKilledBeforeItRecordsLeavesNoDeliveryBehind(t *testing.T) {
 		}, ep)
 		var longer atomic.Bool
 		p.Outbox.Random = func() float64 { // of whichever worker
-			if time.Since(begin) >= time.Minute && longer.CompareAndSwap(false, true) { // of the two it is the attempt's own message that is held back for longer
+			// of the two it is the attempt's own message that is held back for longer
+			if time.Since(begin) >= time.Minute && longer.CompareAndSwap(false, true) {
 				return 1
 			}
 			return 0
 		}
 		process := tenantstest.NewProcess()
 		dying := *p.Outbox
-		dying.Table, dying.Ready, dying.Waiting = fatal{p.Table, process}, mortal{p.Ready, process}, mortal{p.Waiting, process}
+		dying.Table, dying.Ready, dying.Waiting = fatal{p.Table, process}, mortal{p.Ready, process},
+			mortal{p.Waiting, process}
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan struct{})
 		go func() {
@@ -191,8 +203,10 @@ func TestProcessKilledBeforeItRecordsLeavesNoDeliveryBehind(t *testing.T) {
 			close(ended)
 		}()
 		dispatch := func(events []tenants.Event) {
-			row := tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders"}, Version: 1, Body: tenants.EncodeEvent(events[0])}
-			if failed, err := delivery.NewDispatcher(p.Outbox).Dispatch(context.Background(), []tenants.Change{{Row: row}}); err != nil || failed != nil {
+			row := tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders"}, Version: 1,
+				Body: tenants.EncodeEvent(events[0])}
+			if failed, err := delivery.NewDispatcher(p.Outbox).Dispatch(context.Background(),
+				[]tenants.Change{{Row: row}}); err != nil || failed != nil {
 				t.Fatal(failed, err)
 			}
 		}

@@ -53,7 +53,8 @@ func TestSlowEndpointDelaysNobodyElse(t *testing.T) {
 	})
 }
 
-// Attack 57: what fails together does not come again together, and an endpoint that answers nothing is left alone but for a probe.
+// Attack 57: what fails together does not come again together, and an endpoint that answers nothing is left alone but
+// for a probe.
 func TestAttackRetryStormIsSpreadAndBroken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a", func(e *endpoint.Endpoint) { e.Concurrency = 64 })
@@ -102,7 +103,9 @@ func TestEndpointsRateHoldsOverProcesses(t *testing.T) {
 	for _, rate := range []int{1, 5, 50} {
 		synctest.Test(t, func(t *testing.T) {
 			ep := rig.EndpointOf("a", func(e *endpoint.Endpoint) { e.PerSecond = rate })
-			p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), time.Millisecond }, ep)
+			p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) {
+				return rig.Status(200), time.Millisecond
+			}, ep)
 			second := delivery.NewDeliverer(p.Outbox, p.Receivers)
 			ctx, cancel := context.WithCancel(context.Background())
 			ended := make(chan struct{})
@@ -186,8 +189,10 @@ func TestAttackPoisonMessageEndsAmongDeadLetters(t *testing.T) {
 		if n := len(p.Receivers.Of(ep.ID)); n != 20 {
 			t.Errorf("%d of 20 delivered", n)
 		}
-		if p.Ready.Len()+p.Waiting.Len() != 0 || p.Ready.DeadLetters().Len() != 1 || p.Waiting.DeadLetters().Len() != 1 {
-			t.Errorf("left %d and %d, dead %d and %d", p.Ready.Len(), p.Waiting.Len(), p.Ready.DeadLetters().Len(), p.Waiting.DeadLetters().Len())
+		if p.Ready.Len()+p.Waiting.Len() != 0 || p.Ready.DeadLetters().Len() != 1 ||
+			p.Waiting.DeadLetters().Len() != 1 {
+			t.Errorf("left %d and %d, dead %d and %d", p.Ready.Len(), p.Waiting.Len(), p.Ready.DeadLetters().Len(),
+				p.Waiting.DeadLetters().Len())
 		}
 	})
 }
@@ -196,17 +201,22 @@ func TestAttackPoisonMessageEndsAmongDeadLetters(t *testing.T) {
 func TestAttackFeedRepeatsAndTurnsItsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain, inOrder := rig.EndpointOf("a"), rig.EndpointOf("b", ordered)
-		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), 0 }, plain, inOrder)
+		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) {
+			return rig.Status(200), 0
+		}, plain, inOrder)
 		stored := p.Publish("orders", "e", 40)
 		var changes []tenants.Change
 		for _, e := range stored {
-			row := tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders", Sort: fmt.Sprintf("%019d", e.Seq)}, Version: 1, Body: tenants.EncodeEvent(e)}
+			row := tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders",
+				Sort: fmt.Sprintf("%019d", e.Seq)}, Version: 1, Body: tenants.EncodeEvent(e)}
 			changes = append([]tenants.Change{{Row: row}}, changes...)
 		}
-		changes = append(changes, tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders", Sort: "x"}, Body: []byte("no event")}})
+		changes = append(changes, tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant,
+			Kind: "log/orders", Sort: "x"}, Body: []byte("no event")}})
 		stop := p.Run(16)
 		for range 3 {
-			if failed, err := delivery.NewDispatcher(p.Outbox).Dispatch(context.Background(), changes); err != nil || len(failed) > 0 {
+			if failed, err := delivery.NewDispatcher(p.Outbox).Dispatch(context.Background(), changes); err != nil ||
+				len(failed) > 0 {
 				t.Fatal(failed, err)
 			}
 			time.Sleep(6 * time.Minute) // longer than the queue knows a repeat

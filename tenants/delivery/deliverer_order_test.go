@@ -61,7 +61,9 @@ func TestOrderedEndpointWaitsForItsHead(t *testing.T) {
 // A canceled head lets the next one pass at once, and a retried one does not wait for its time.
 func TestOrderedHeadIsCanceledAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ep := rig.EndpointOf("a", ordered, func(e *endpoint.Endpoint) { e.Schedule = []time.Duration{time.Hour, time.Hour} })
+		ep := rig.EndpointOf("a", ordered, func(e *endpoint.Endpoint) {
+			e.Schedule = []time.Duration{time.Hour, time.Hour}
+		})
 		broken := true
 		p := rig.NewPost(t, func(_, event string, n int) (tenants.Answer, time.Duration) {
 			if broken {
@@ -109,7 +111,8 @@ func TestOrderedHeadIsCanceledAndRetried(t *testing.T) {
 	})
 }
 
-// Suspension and disabling put deliveries off; an endpoint or a tenant that is gone ends them, and the queues run empty.
+// Suspension and disabling put deliveries off; an endpoint or a tenant that is gone ends them, and the queues run
+// empty.
 func TestAttackDeletedTenantsQueueRunsEmpty(t *testing.T) {
 	for name, end := range map[string]func(*rig.Post, endpoint.Endpoint){
 		"endpoint": func(p *rig.Post, ep endpoint.Endpoint) { p.Book.Remove(ep.ID) },
@@ -120,7 +123,9 @@ func TestAttackDeletedTenantsQueueRunsEmpty(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				plain, inOrder := rig.EndpointOf("a"), rig.EndpointOf("b", ordered)
-				p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(500), 0 }, plain, inOrder)
+				p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) {
+					return rig.Status(500), 0
+				}, plain, inOrder)
 				stop := p.Run(4)
 				p.Publish("orders", "e", 50)
 				time.Sleep(10 * time.Minute)
@@ -146,11 +151,14 @@ func TestAttackDeletedTenantsQueueRunsEmpty(t *testing.T) {
 }
 
 func TestSuspendedTenantsDeliveriesWait(t *testing.T) {
-	for name, ep := range map[string]endpoint.Endpoint{"plain": rig.EndpointOf("a"), "ordered": rig.EndpointOf("a", ordered)} {
+	for name, ep := range map[string]endpoint.Endpoint{"plain": rig.EndpointOf("a"),
+		"ordered": rig.EndpointOf("a", ordered)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ep.Created = time.Now().UTC()
-				p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), 0 }, ep)
+				p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) {
+					return rig.Status(200), 0
+				}, ep)
 				p.Limits.Set(rig.LogTenant, tenants.Errorf(tenants.Forbidden, "tenant_suspended", "suspended"))
 				stop := p.Run(4)
 				p.Publish("orders", "e", 10)

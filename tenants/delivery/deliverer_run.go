@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	hopBatch   = 100
-	hopWorkers = 2
-	graceTime  = 5 * time.Second // for attempts under way when Run is told to end; then they are broken off, and made again
-	shareDelay = time.Second     // how long a tenant's message waits that has its share of the workers in hand
+	forwardBatch   = 100
+	forwardWorkers = 2
+	graceTime      = 5 * time.Second // for attempts in progress when Run is told to end; later they are cancelled
+	shareDelay     = time.Second     // for a message whose tenant has its share of the workers
 )
 
-// Run takes messages of both queues until ctx ends: so many attempts at once at most, and once most of the workers are busy no more than
-// half of them for one tenant. Then nothing is begun any more. What is under way has 5 s to end before it is broken off, which leaves its message in the
-// queue; of an attempt that has been answered what came of it is still recorded. So Run returns within 5 s where the table and the queues answer, and
-// within 25 s where they do not.
+// Run handles messages of both queues until ctx ends, with at most workers attempts at a time. Once most workers are
+// busy, one tenant gets at most half of them. After ctx ends nothing begins. Work in progress has 5 s to end; then it
+// is cancelled, and its message stays in the queue. The result of an attempt that was answered is recorded all the
+// same, so Run returns within 5 s if the table and the queues answer, and within 25 s if they do not.
 func (d *Deliverer) Run(ctx context.Context, workers int) {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -29,17 +29,19 @@ func (d *Deliverer) Run(ctx context.Context, workers int) {
 	})()
 	run := *d
 	run.ending = ctx.Done()
-	pool := &pool{workers: workers, busy: make(map[tenants.TenantID]int)}
-	ready := &worker.Pool{Queue: d.Ready, Workers: workers, Batch: 1, Logger: d.Logger, Handle: func(rs []tenants.Received) []int { return run.inPool(working, pool, rs) }}
-	waiting := &worker.Pool{Queue: d.Waiting, Workers: hopWorkers, Batch: hopBatch, Logger: d.Logger, Handle: func(rs []tenants.Received) []int { return run.Forward(working, rs) }}
+	s := &shares{workers: workers, busy: make(map[tenants.TenantID]int)}
+	ready := &worker.Pool{Queue: d.Ready, Workers: workers, Batch: 1, Logger: d.Logger,
+		Handle: func(rs []tenants.Received) []int { return run.deliverShared(working, s, rs) }}
+	waiting := &worker.Pool{Queue: d.Waiting, Workers: forwardWorkers, Batch: forwardBatch, Logger: d.Logger,
+		Handle: func(rs []tenants.Received) []int { return run.Forward(working, rs) }}
 	var both sync.WaitGroup
 	both.Go(func() { ready.Run(ctx) })
 	both.Go(func() { waiting.Run(ctx) })
 	both.Wait()
 }
 
-// pool counts what each tenant has of the workers.
-type pool struct {
+// shares counts the busy workers of each tenant.
+type shares struct {
 	workers int
 
 	mu   sync.Mutex
@@ -47,41 +49,42 @@ type pool struct {
 	busy map[tenants.TenantID]int
 }
 
-// enter tells whether the tenant may have one more.
-func (p *pool) enter(t tenants.TenantID) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.busy[t] >= max(p.workers/2, 1) && p.all >= p.workers*3/4 {
+// enter takes a worker for the tenant, and reports whether it may have it.
+func (s *shares) enter(t tenants.TenantID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[t] >= max(s.workers/2, 1) && s.all >= s.workers*3/4 {
 		return false
 	}
-	p.all++
-	p.busy[t]++
+	s.all++
+	s.busy[t]++
 	return true
 }
 
-func (p *pool) leave(t tenants.TenantID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.all--
-	if p.busy[t]--; p.busy[t] == 0 {
-		delete(p.busy, t)
+func (s *shares) leave(t tenants.TenantID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.busy[t]--; s.busy[t] == 0 {
+		delete(s.busy, t)
 	}
 }
 
-// inPool is Deliver for one message, unless its tenant has its share of the workers already: then it waits for a moment.
-func (d *Deliverer) inPool(ctx context.Context, p *pool, rs []tenants.Received) []int {
-	m, err := decodeErrand(rs[0].Body)
+// deliverShared is Deliver for one message. If its tenant has its share of the workers already, the message waits a
+// moment.
+func (d *Deliverer) deliverShared(ctx context.Context, s *shares, rs []tenants.Received) []int {
+	m, err := decodeMessage(rs[0].Body)
 	if err != nil {
 		return d.Deliver(ctx, rs)
 	}
-	if !p.enter(m.Tenant) {
+	if !s.enter(m.Tenant) {
 		if err := d.wait(ctx, m.again(d.spread(time.Now().Add(shareDelay), shareDelay))); err != nil {
-			return []int{0} // it comes again when its visibility is over
+			return []int{0} // the queue shows it again when its visibility timeout ends
 		}
 		return nil
 	}
-	defer p.leave(m.Tenant)
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer s.leave(m.Tenant)
+	ctx, cancel := context.WithTimeout(ctx, AttemptTime)
 	defer cancel()
 	return d.Deliver(ctx, rs)
 }

@@ -39,11 +39,14 @@ func TestDeliveryFailsAndSucceedsLater(t *testing.T) {
 			t.Fatalf("%d deliveries", len(list))
 		}
 		d := list[0]
-		if d.ID != rs[0].Message || d.State != delivery.Delivered || d.Event != e.ID || d.Attempts != 2 || len(d.History) != 2 ||
-			d.History[0].Status != 500 || d.History[1].Status != 201 || string(d.History[1].Body) != "taken" || d.History[1].Number != 2 {
+		if d.ID != rs[0].Message || d.State != delivery.Delivered || d.Event != e.ID || d.Attempts != 2 ||
+			len(d.History) != 2 ||
+			d.History[0].Status != 500 || d.History[1].Status != 201 || string(d.History[1].Body) != "taken" ||
+			d.History[1].Number != 2 {
 			t.Errorf("the delivery is %+v", d)
 		}
-		if got, err := delivery.NewDeliveries(p.Outbox).Get(context.Background(), rig.LogTenant, d.ID); err != nil || got.ID != d.ID {
+		if got, err := delivery.NewDeliveries(p.Outbox).Get(context.Background(), rig.LogTenant, d.ID); err != nil ||
+			got.ID != d.ID {
 			t.Errorf("by its id: %v, %v", got.ID, err)
 		}
 		if p.Ready.Len()+p.Waiting.Len() != 0 {
@@ -62,7 +65,8 @@ func TestHappyDeliveryCostsOneWrite(t *testing.T) {
 		stop := p.Run(16)
 		time.Sleep(time.Second)
 		stop()
-		if n := p.Table.Count("Write") + p.Table.Count("WriteEach") - writes; n != 10 || len(p.Receivers.Of(ep.ID)) != 10 {
+		if n := p.Table.Count("Write") + p.Table.Count("WriteEach") - writes; n != 10 ||
+			len(p.Receivers.Of(ep.ID)) != 10 {
 			t.Errorf("%d writes, %d requests", n, len(p.Receivers.Of(ep.ID)))
 		}
 		if n := p.Ready.Count("Send") - sends; n != 1 {
@@ -73,11 +77,14 @@ func TestHappyDeliveryCostsOneWrite(t *testing.T) {
 
 func TestDeliveryDiesWithItsHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ep := rig.EndpointOf("a", func(e *endpoint.Endpoint) { e.Schedule = []time.Duration{time.Second, 2 * time.Second} })
+		ep := rig.EndpointOf("a", func(e *endpoint.Endpoint) {
+			e.Schedule = []time.Duration{time.Second, 2 * time.Second}
+		})
 		fails := true
 		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) {
 			if fails {
-				return tenants.Answer{Status: 302, Connected: true, Header: map[string][]string{"Location": {"http://169.254.169.254/"}}}, 0
+				return tenants.Answer{Status: 302, Connected: true,
+					Header: map[string][]string{"Location": {"http://169.254.169.254/"}}}, 0
 			}
 			return rig.Status(204), 0
 		}, ep)
@@ -86,7 +93,8 @@ func TestDeliveryDiesWithItsHistory(t *testing.T) {
 		p.Publish("orders", "e", 1)
 		time.Sleep(time.Minute)
 		dead, _, err := d.Dead(ctx, rig.LogTenant, "", "", 10)
-		if err != nil || len(dead) != 1 || dead[0].Attempts != 3 || len(dead[0].History) != 3 || dead[0].Reason != delivery.ReasonExhausted {
+		if err != nil || len(dead) != 1 || dead[0].Attempts != 3 || len(dead[0].History) != 3 ||
+			dead[0].Reason != delivery.ReasonExhausted {
 			t.Fatalf("dead letters %+v, %v", dead, err)
 		}
 		fails = false
@@ -96,7 +104,8 @@ func TestDeliveryDiesWithItsHistory(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		stop()
-		if got := rig.Ok(d.Get(ctx, rig.LogTenant, dead[0].ID))(t); got.State != delivery.Delivered || got.Attempts != 4 || len(got.History) != 4 {
+		if got := rig.Ok(d.Get(ctx, rig.LogTenant, dead[0].ID))(t); got.State != delivery.Delivered ||
+			got.Attempts != 4 || len(got.History) != 4 {
 			t.Errorf("redriven: %+v", got)
 		}
 		if dead, _, _ := d.Dead(ctx, rig.LogTenant, "", "", 10); len(dead) != 0 {
@@ -115,11 +124,16 @@ func TestAttackRetryAfterIsClampedAnd410Disables(t *testing.T) {
 		least  time.Duration
 		most   time.Duration
 	}{
-		"ten years":  {tenants.Answer{Status: 503, Connected: true, RetryAfter: 87600 * time.Hour}, 24 * time.Hour, 24*time.Hour + time.Minute},
-		"negative":   {tenants.Answer{Status: 503, Connected: true, RetryAfter: -time.Hour}, 4 * time.Second, 7 * time.Second},
-		"too soon":   {tenants.Answer{Status: 503, Connected: true, RetryAfter: time.Second}, 4 * time.Second, 7 * time.Second},
-		"an hour":    {tenants.Answer{Status: 503, Connected: true, RetryAfter: time.Hour}, time.Hour, time.Hour + time.Minute},
-		"429 a year": {tenants.Answer{Status: 429, Connected: true, RetryAfter: 8760 * time.Hour}, 24 * time.Hour, 24*time.Hour + time.Minute},
+		"ten years": {tenants.Answer{Status: 503, Connected: true, RetryAfter: 87600 * time.Hour}, 24 * time.Hour,
+			24*time.Hour + time.Minute},
+		"negative": {tenants.Answer{Status: 503, Connected: true, RetryAfter: -time.Hour}, 4 * time.Second,
+			7 * time.Second},
+		"too soon": {tenants.Answer{Status: 503, Connected: true, RetryAfter: time.Second}, 4 * time.Second,
+			7 * time.Second},
+		"an hour": {tenants.Answer{Status: 503, Connected: true, RetryAfter: time.Hour}, time.Hour,
+			time.Hour + time.Minute},
+		"429 a year": {tenants.Answer{Status: 429, Connected: true, RetryAfter: 8760 * time.Hour}, 24 * time.Hour,
+			24*time.Hour + time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -159,7 +173,8 @@ func TestAttackRetryAfterIsClampedAnd410Disables(t *testing.T) {
 		if d := p.All(ep.ID); len(d) != 1 || d[0].State != delivery.Dead || d[0].Reason != delivery.ReasonGone {
 			t.Errorf("deliveries %+v", d)
 		}
-		if told := p.Told(); len(told) != 1 || told[0].Type != delivery.TypeEndpointDisabled || !strings.Contains(string(told[0].Data), ep.ID) {
+		if told := p.Told(); len(told) != 1 || told[0].Type != delivery.TypeEndpointDisabled ||
+			!strings.Contains(string(told[0].Data), ep.ID) {
 			t.Errorf("the tenant was told %+v", told)
 		}
 	})
@@ -186,7 +201,8 @@ func TestEndpointThatOnlyFailsIsWarnedOfAndDisabled(t *testing.T) {
 		for _, e := range p.Told() {
 			types = append(types, e.Type)
 		}
-		if want := []string{delivery.TypeEndpointFailing, delivery.TypeEndpointFailing, delivery.TypeEndpointFailing, delivery.TypeEndpointDisabled}; !slices.Equal(types, want) {
+		if want := []string{delivery.TypeEndpointFailing, delivery.TypeEndpointFailing, delivery.TypeEndpointFailing,
+			delivery.TypeEndpointDisabled}; !slices.Equal(types, want) {
 			t.Errorf("the tenant was told %v", types)
 		}
 	})
@@ -199,10 +215,11 @@ func TestConnectionThatFailsAtOnceIsTriedOnceMore(t *testing.T) {
 		second  bool
 		waiting bool
 	}{
-		"refused at once":           {tenants.Answer{Failure: tenants.FailureConnect}, time.Millisecond, true, false},
-		"refused after a while":     {tenants.Answer{Failure: tenants.FailureConnect}, 3 * time.Second, false, true},
-		"cut when it was connected": {tenants.Answer{Failure: tenants.FailureReset, Connected: true}, time.Millisecond, false, true},
-		"blocked":                   {tenants.Answer{Failure: tenants.FailureBlocked}, time.Millisecond, false, true},
+		"refused at once":       {tenants.Answer{Failure: tenants.FailureConnect}, time.Millisecond, true, false},
+		"refused after a while": {tenants.Answer{Failure: tenants.FailureConnect}, 3 * time.Second, false, true},
+		"cut when it was connected": {tenants.Answer{Failure: tenants.FailureReset, Connected: true}, time.Millisecond,
+			false, true},
+		"blocked": {tenants.Answer{Failure: tenants.FailureBlocked}, time.Millisecond, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -218,7 +235,8 @@ func TestConnectionThatFailsAtOnceIsTriedOnceMore(t *testing.T) {
 				time.Sleep(3500 * time.Millisecond)
 				stop()
 				d := p.All(ep.ID)
-				if len(d) != 1 || d[0].Attempts != 1 || d[0].History[0].Second != c.second || (d[0].State == delivery.Pending) != c.waiting {
+				if len(d) != 1 || d[0].Attempts != 1 || d[0].History[0].Second != c.second ||
+					(d[0].State == delivery.Pending) != c.waiting {
 					t.Errorf("deliveries %+v", d)
 				}
 			})

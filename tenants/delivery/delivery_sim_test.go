@@ -21,9 +21,9 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// stored simulates all of the way from the queue to subscribers: senders, two appender processes over a queue and a table on
-// a bad day, and nodes that come and go. There is no anti-entropy: what a subscriber has, it has by the order in which
-// interest and log are written and read.
+// stored simulates all of the way from the queue to subscribers: senders, two appender processes over a queue and a
+// table on a bad day, and nodes that come and go. There is no anti-entropy: what a subscriber has, it has by the
+// order in which interest and log are written and read.
 type stored struct {
 	seed   uint64
 	table  tenants.Table
@@ -80,7 +80,8 @@ func (d *stored) subscribe(ctx context.Context, n *simNode, rng *rand.Rand) {
 		}
 		register := func() {
 			rig.Again(func() error {
-				return in.Register(context.Background(), n.name, time.Now().Add(24*time.Hour), rig.LogTenant, simChannel, 1)
+				return in.Register(context.Background(), n.name, time.Now().Add(24*time.Hour), rig.LogTenant,
+					simChannel, 1)
 			})
 		}
 		if !d.late {
@@ -212,7 +213,8 @@ func simulateDelivery(t *testing.T, seed uint64, late bool, spoil func(tenants.T
 		f := rig.BadDays(seed)
 		f.Lapsed, f.Twice = 0.1, 0.1
 		raw := tenantstest.NewTable(f)
-		d := &stored{seed: seed, raw: raw, table: spoil(raw), late: late, queue: tenantstest.NewQueue(tenantstest.QueueOptions{Faults: f})}
+		d := &stored{seed: seed, raw: raw, table: spoil(raw), late: late,
+			queue: tenantstest.NewQueue(tenantstest.QueueOptions{Faults: f})}
 		faults = d.run(t)
 	})
 	return faults
@@ -231,9 +233,10 @@ func TestDeliveryFindsPlantedFaults(t *testing.T) {
 		late  bool
 		spoil func(tenants.Table) tenants.Table
 	}{
-		"interest written after the log was read":                     {true, rig.Honest},
-		"a row put whether its number is taken or not (a stale tail)": {false, rig.Unchecked("log/orders", rig.AnyCondition)},
-		"a claim not checked":                                         {false, rig.Unchecked("evt", tenants.Condition.IsAbsent)},
+		"interest written after the log was read": {true, rig.Honest},
+		"a row put whether its number is taken or not (a stale tail)": {false,
+			rig.Unchecked("log/orders", rig.AnyCondition)},
+		"a claim not checked": {false, rig.Unchecked("evt", tenants.Condition.IsAbsent)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(2000) {

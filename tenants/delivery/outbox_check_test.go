@@ -17,7 +17,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// check tells what is wrong with an outing that is over, at most a few of each sort. So many deliveries there are at least.
+// check tells what is wrong with an outing that is over, at most a few of each sort. So many deliveries there are at
+// least.
 func (o *outing) check(t *testing.T, least int) (faults []string) {
 	t.Helper()
 	found := func(format string, args ...any) {
@@ -39,7 +40,8 @@ func (o *outing) check(t *testing.T, least int) (faults []string) {
 		}
 		records := make(map[string]delivery.Delivery)
 		for after := ""; ; {
-			page, next, err := deliveries.List(context.Background(), ep.Tenant, delivery.Filter{Endpoint: ep.ID}, after, 100)
+			page, next, err := deliveries.List(context.Background(), ep.Tenant, delivery.Filter{Endpoint: ep.ID}, after,
+				100)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,8 +107,10 @@ func (o *outing) check(t *testing.T, least int) (faults []string) {
 			}
 		}
 	}
-	t.Logf("%d deliveries: %d delivered, %d dead, %d requests, %v", all, delivered, dead, len(o.receivers.Requests), o.end.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).Round(time.Minute))
-	t.Logf("%d receives of what waits, %d of what is ready; %d and %d sends", o.waiting.Count("Receive"), o.ready.Count("Receive"), o.waiting.Count("Send"), o.ready.Count("Send"))
+	t.Logf("%d deliveries: %d delivered, %d dead, %d requests, %v", all, delivered, dead, len(o.receivers.Requests),
+		o.end.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).Round(time.Minute))
+	t.Logf("%d receives of what waits, %d of what is ready; %d and %d sends", o.waiting.Count("Receive"),
+		o.ready.Count("Receive"), o.waiting.Count("Send"), o.ready.Count("Send"))
 	if all < least || delivered < least/2 || dead == 0 {
 		found("only %d deliveries, of which %d delivered and %d dead", all, delivered, dead)
 	}
@@ -138,8 +142,10 @@ func historyFaults(ep endpoint.Endpoint, d delivery.Delivery) (faults []string) 
 	return faults
 }
 
-// orderFaults tells of events of a channel that an ordered endpoint was first asked to take before one ahead of it was settled.
-func (o *outing) orderFaults(ep endpoint.Endpoint, requests []rig.Request, settled map[string]time.Time) (faults []string) {
+// orderFaults tells of events of a channel that an ordered endpoint was first asked to take before one ahead of it
+// was settled.
+func (o *outing) orderFaults(ep endpoint.Endpoint, requests []rig.Request,
+	settled map[string]time.Time) (faults []string) {
 	asked := make(map[string]time.Time)
 	for _, r := range requests {
 		if at, before := asked[r.Event]; !before || r.At.Before(at) {
@@ -155,7 +161,8 @@ func (o *outing) orderFaults(ep endpoint.Endpoint, requests []rig.Request, settl
 		for i := 1; i < len(events); i++ {
 			ahead, e := events[i-1], events[i]
 			if at, was := asked[e.ID]; was && at.Before(settled[ahead.ID]) {
-				faults = append(faults, fmt.Sprintf("%s was sent %v before %s ahead of it was settled", e.Data, settled[ahead.ID].Sub(at), ahead.Data))
+				faults = append(faults, fmt.Sprintf("%s was sent %v before %s ahead of it was settled", e.Data,
+					settled[ahead.ID].Sub(at), ahead.Data))
 			}
 		}
 	}

@@ -24,8 +24,8 @@ var postSeed = flag.Uint64("post", 0, "the seed of the simulation of deliveries;
 var postEvents = flag.Int("post-events", 0,
 	"how many events each of three tenants has in it, for 20 endpoints; 0: 167 with HOOKCAST_TESTS=all, else 20")
 
-// outing is a simulation of deliveries: events of some tenants go to many endpoints, which fail in every way that there is, by workers that
-// crash or are told to end, over storage on a bad day.
+// outing is a simulation of deliveries: events of some tenants go to many endpoints, which fail in every way that
+// there is, by workers that crash or are told to end, over storage on a bad day.
 type outing struct {
 	seed      uint64
 	table     *tenantstest.Table
@@ -91,7 +91,8 @@ const (
 )
 
 // answering makes the receivers' answers: random ones, by seed, endpoint, event and how often it was asked.
-func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint, event string, n int) (tenants.Answer, time.Duration) {
+func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint, event string, n int) (tenants.Answer,
+	time.Duration) {
 	return func(endpoint, event string, n int) (tenants.Answer, time.Duration) {
 		h := tenants.DerivedID("", endpoint, event, fmt.Sprint(n))
 		rng := rand.New(rand.NewPCG(o.seed, uint64(h[3])<<24|uint64(h[4])<<16|uint64(h[5])<<8|uint64(h[6])))
@@ -110,7 +111,8 @@ func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint
 			return rig.Status(204), took
 		case busyDoor:
 			if rng.IntN(4) == 0 {
-				return tenants.Answer{Status: 429, Connected: true, RetryAfter: time.Duration(rng.IntN(90)) * time.Second}, took
+				return tenants.Answer{Status: 429, Connected: true,
+					RetryAfter: time.Duration(rng.IntN(90)) * time.Second}, took
 			}
 			return rig.Status(200), took
 		}
@@ -120,9 +122,11 @@ func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint
 		case 1:
 			return tenants.Answer{}, time.Hour // hangs
 		case 2:
-			return tenants.Answer{Status: 500, Connected: true, Body: make([]byte, tenants.MaxAnswerBody), Truncated: true}, took
+			return tenants.Answer{Status: 500, Connected: true, Body: make([]byte, tenants.MaxAnswerBody),
+				Truncated: true}, took
 		case 3:
-			return tenants.Answer{Status: 302, Connected: true, Header: map[string][]string{"Location": {"https://elsewhere.example/"}}}, took
+			return tenants.Answer{Status: 302, Connected: true,
+				Header: map[string][]string{"Location": {"https://elsewhere.example/"}}}, took
 		case 4:
 			return tenants.Answer{Failure: tenants.FailureResponse, Connected: true}, took
 		case 5:
@@ -139,9 +143,11 @@ func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint
 // newOuting makes the world of a seed: three tenants, of each so many endpoints.
 func newOuting(seed uint64, each int) *outing {
 	faults := tenantstest.Faults{
-		Seed: seed, Latency: 20 * time.Millisecond, Lost: 0.01, Stored: 0.01, Unread: 0.01, Torn: 0.1, Shuffled: true, Repeated: 0.05, Twice: 0.02,
+		Seed: seed, Latency: 20 * time.Millisecond, Lost: 0.01, Stored: 0.01, Unread: 0.01, Torn: 0.1, Shuffled: true,
+		Repeated: 0.05, Twice: 0.02,
 	}
-	o := &outing{seed: seed, table: tenantstest.NewTable(faults), book: rig.NewBook(), events: make(map[tenants.TenantID][]tenants.Event)}
+	o := &outing{seed: seed, table: tenantstest.NewTable(faults), book: rig.NewBook(),
+		events: make(map[tenants.TenantID][]tenants.Event)}
 	o.ready = tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: 2 * time.Minute, Faults: faults})
 	faults.Lapsed = 0.01
 	o.waiting = tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: 2 * time.Minute, Faults: faults})
@@ -149,7 +155,8 @@ func newOuting(seed uint64, each int) *outing {
 	for i := range 3 * each {
 		ep := rig.EndpointOf(fmt.Sprint("outing", i), func(e *endpoint.Endpoint) {
 			e.Tenant = rig.OutingTenant(i % 3)
-			e.Schedule = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 20 * time.Minute, time.Hour}
+			e.Schedule = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute,
+				20 * time.Minute, time.Hour}
 			switch k := i / 3; {
 			case k%manners == never:
 				e.Schedule = []time.Duration{time.Second, time.Minute}
@@ -176,7 +183,8 @@ func (o *outing) process(feed tenants.Feed, rng *rand.Rand) (end func(kill bool)
 	table := p.Table(o.table)
 	var mu sync.Mutex
 	box := &delivery.Outbox{
-		Table: table, Log: eventlog.New(table), Endpoints: o.book, Ready: mortal{o.ready, p}, Waiting: mortal{o.waiting, p}, Tenants: &rig.NoLimits{},
+		Table: table, Log: eventlog.New(table), Endpoints: o.book, Ready: mortal{o.ready, p},
+		Waiting: mortal{o.waiting, p}, Tenants: &rig.NoLimits{},
 		Random: func() float64 {
 			mu.Lock()
 			defer mu.Unlock()
@@ -202,7 +210,8 @@ func (o *outing) process(feed tenants.Feed, rng *rand.Rand) (end func(kill bool)
 	}
 }
 
-// run publishes so many events of each tenant over three channels, ends processes while they work, and waits until all is settled.
+// run publishes so many events of each tenant over three channels, ends processes while they work, and waits until
+// all is settled.
 func (o *outing) run(t *testing.T, each int) {
 	rng := rand.New(rand.NewPCG(o.seed, 7))
 	feed := o.table.Feed()
@@ -212,11 +221,14 @@ func (o *outing) run(t *testing.T, each int) {
 		for k := range 3 {
 			tenant, channel := rig.OutingTenant(k), fmt.Sprint("channel-", i%3)
 			data := fmt.Sprintf("%d-%d", k, i)
-			e := tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Type: "test", Data: []byte(data), Time: time.Now().UTC()}
-			stored, err := eventlog.New(rig.Patient{Table: o.table}).Append(context.Background(), tenant, channel, []tenants.Event{e})
+			e := tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Type: "test", Data: []byte(data),
+				Time: time.Now().UTC()}
+			stored, err := eventlog.New(rig.Patient{Table: o.table}).Append(context.Background(), tenant, channel,
+				[]tenants.Event{e})
 			if err != nil && tenants.KindOf(err) == tenants.Unavailable {
 				rig.Again(func() (err error) {
-					stored, err = eventlog.New(rig.Patient{Table: o.table}).Append(context.Background(), tenant, channel, []tenants.Event{e})
+					stored, err = eventlog.New(rig.Patient{Table: o.table}).Append(context.Background(), tenant,
+						channel, []tenants.Event{e})
 					return err
 				})
 			}
@@ -246,8 +258,8 @@ func (o *outing) run(t *testing.T, each int) {
 	}
 }
 
-// TestTenThousandDeliveries: each is delivered at least once or dead with all of its history; ordered endpoints get theirs in order; rate,
-// concurrency and breaker hold.
+// TestTenThousandDeliveries: each is delivered at least once or dead with all of its history; ordered endpoints get
+// theirs in order; rate, concurrency and breaker hold.
 func TestTenThousandDeliveries(t *testing.T) {
 	seed := *postSeed
 	if seed == 0 {

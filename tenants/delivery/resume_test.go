@@ -22,10 +22,11 @@ func numbered(name string, n int) (list []string) {
 	return list
 }
 
-// An ordered endpoint that is enabled again gets what came meanwhile without another event in any channel, and once: of channels that it knew and of new ones, of
-// more than one page of them, and of none that are not its own.
+// An ordered endpoint that is enabled again gets what came meanwhile without another event in any channel, and once:
+// of channels that it knew and of new ones, of more than one page of them, and of none that are not its own.
 func TestOrderedEndpointGoesOnOnceItIsEnabled(t *testing.T) {
-	for name, away := range map[string]time.Duration{"within a nap": 5 * time.Minute, "behind all naps": 20 * time.Hour} {
+	for name, away := range map[string]time.Duration{"within a nap": 5 * time.Minute,
+		"behind all naps": 20 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const quiet = 230
@@ -33,8 +34,12 @@ func TestOrderedEndpointGoesOnOnceItIsEnabled(t *testing.T) {
 				for i := range quiet {
 					channels = append(channels, fmt.Sprint("quiet-", i))
 				}
-				ep := rig.EndpointOf("a", ordered, func(e *endpoint.Endpoint) { e.Channels, e.Schedule = channels, []time.Duration{time.Minute} })
-				p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), 0 }, ep)
+				ep := rig.EndpointOf("a", ordered, func(e *endpoint.Endpoint) {
+					e.Channels, e.Schedule = channels, []time.Duration{time.Minute}
+				})
+				p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) {
+					return rig.Status(200), 0
+				}, ep)
 				stop := p.Run(8)
 				p.Publish("orders", "o", 1)
 				time.Sleep(time.Second)
@@ -86,8 +91,12 @@ func TestOrderedEndpointGoesOnOnceItIsEnabled(t *testing.T) {
 // What has failed and waits for its next attempt goes on waiting: to be enabled is no reason to try it sooner.
 func TestOrderedHeadKeepsItsScheduleWhenEnabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ep := rig.EndpointOf("a", ordered, func(e *endpoint.Endpoint) { e.Schedule = []time.Duration{time.Hour, time.Hour} })
-		p := rig.NewPost(t, func(_, _ string, n int) (tenants.Answer, time.Duration) { return rig.Status(500 - 300*min(n-1, 1)), 0 }, ep)
+		ep := rig.EndpointOf("a", ordered, func(e *endpoint.Endpoint) {
+			e.Schedule = []time.Duration{time.Hour, time.Hour}
+		})
+		p := rig.NewPost(t, func(_, _ string, n int) (tenants.Answer, time.Duration) {
+			return rig.Status(500 - 300*min(n-1, 1)), 0
+		}, ep)
 		stop := p.Run(8)
 		p.Publish("orders", "e", 2)
 		time.Sleep(time.Minute)
@@ -110,7 +119,10 @@ func TestResumeIsForOrderedEndpointsThatAreEnabled(t *testing.T) {
 	p := rig.NewPost(t, nil)
 	d := delivery.NewDeliveries(p.Outbox)
 	for want, ep := range []endpoint.Endpoint{
-		rig.EndpointOf("plain"), rig.EndpointOf("on", ordered), rig.EndpointOf("off", ordered, func(e *endpoint.Endpoint) { e.State = endpoint.Pending }),
+		rig.EndpointOf("plain"), rig.EndpointOf("on", ordered),
+		rig.EndpointOf("off", ordered, func(e *endpoint.Endpoint) {
+			e.State = endpoint.Pending
+		}),
 	} {
 		if err := d.Resume(t.Context(), ep); err != nil {
 			t.Fatal(err)
@@ -125,7 +137,8 @@ func TestResumeIsForOrderedEndpointsThatAreEnabled(t *testing.T) {
 	}
 }
 
-// A replay is sent to an ordered endpoint by number, a channel's one after the other. It neither holds up what is new nor is held up by what fails.
+// A replay is sent to an ordered endpoint by number, a channel's one after the other. It neither holds up what is new
+// nor is held up by what fails.
 func TestReplayToOrderedEndpointIsByNumberAndHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a", ordered)
@@ -140,9 +153,10 @@ func TestReplayToOrderedEndpointIsByNumberAndHoldsUpNobody(t *testing.T) {
 		p.Publish("orders", "e", 20)
 		time.Sleep(10 * time.Second)
 		begun := time.Now()
-		if _, err := delivery.NewDeliveries(p.Outbox).StartReplay(context.Background(), rig.LogTenant, delivery.ReplaySpec{
-			Do: delivery.ReplayEvents, Endpoint: ep.ID, Since: begun.Add(-time.Hour),
-		}); err != nil {
+		if _, err := delivery.NewDeliveries(p.Outbox).StartReplay(context.Background(), rig.LogTenant,
+			delivery.ReplaySpec{
+				Do: delivery.ReplayEvents, Endpoint: ep.ID, Since: begun.Add(-time.Hour),
+			}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
