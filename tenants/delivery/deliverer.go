@@ -17,10 +17,9 @@ type Deliverer struct {
 	sender tenants.Sender
 	pace   *endpoint.Pace
 	seen   *cache.Cache[string, endpoint.Endpoint] // by endpointName
+	ended  func() error                            // once it returns an error, no attempt begins
 
-	ending <-chan struct{} // once it is closed, no attempt begins; nil: never
-
-	// Observe, if not nil, is called with the outcome of each message. It must be set before the first one.
+	// Observe is called with the outcome of each message. It must be set before the first one.
 	Observe func(Outcome)
 }
 
@@ -45,7 +44,10 @@ func Outcomes() []Outcome {
 // NewDeliverer returns a Deliverer that makes its requests with s.
 func NewDeliverer(o *Outbox, s tenants.Sender) *Deliverer {
 	seen := cache.New[string, endpoint.Endpoint](cache.ReadTTL, 10_000, 1_000)
-	return &Deliverer{Outbox: o, sender: s, pace: &endpoint.Pace{Table: o.Table}, seen: seen}
+	return &Deliverer{
+		Outbox: o, sender: s, pace: &endpoint.Pace{Table: o.Table}, seen: seen, ended: context.Background().Err,
+		Observe: func(Outcome) {},
+	}
 }
 
 // AttemptTime bounds the work of one message: a turn, two tries of at most 15 s, and the table's calls. The visibility
@@ -76,29 +78,23 @@ func (d *Deliverer) Deliver(ctx context.Context, rs []tenants.Received) (failed 
 	}
 	acks := &acknowledger{queue: d.Ready}
 	if len(lanes) > 1 {
-		defer time.AfterFunc(acknowledgeAfter, func() { acks.flush(ctx) }).Stop()
+		defer time.AfterFunc(acknowledgeAfter, func() { acks.add(ctx, true) }).Stop()
 	}
 	var failures worker.Failures
 	worker.Each(&failures, lanes, func(l *lane) []int { return l.left }, func(l *lane) error {
 		for len(l.left) > 0 {
 			r := rs[l.left[0]]
 			outcome, err := d.do(ctx, r)
-			d.observe(outcome)
+			d.Observe(outcome)
 			if err != nil {
 				return err
 			}
 			l.left = l.left[1:]
-			acks.done(ctx, r)
+			acks.add(ctx, false, r)
 		}
 		return nil
 	})
 	return d.giveBack(ctx, d.Ready, rs, &failures)
-}
-
-func (d *Deliverer) observe(o Outcome) {
-	if d.Observe != nil {
-		d.Observe(o)
-	}
 }
 
 // acknowledger tells a queue about messages that are done while their batch is not. The batch's owner tells it again.
@@ -110,23 +106,18 @@ type acknowledger struct {
 	late bool // each message is acknowledged as soon as it is done
 }
 
-func (a *acknowledger) done(ctx context.Context, r tenants.Received) {
+// add acknowledges messages that are done and those held, if late is or has been true; otherwise it holds them.
+func (a *acknowledger) add(ctx context.Context, late bool, rs ...tenants.Received) {
 	a.mu.Lock()
-	late := a.late
-	a.held = append(a.held, r)
-	a.mu.Unlock()
-	if late {
-		_ = a.queue.Done(ctx, r)
+	a.late = a.late || late
+	a.held = append(a.held, rs...)
+	var now []tenants.Received
+	if a.late {
+		now, a.held = a.held, nil
 	}
-}
-
-func (a *acknowledger) flush(ctx context.Context) {
-	a.mu.Lock()
-	a.late = true
-	held := a.held
 	a.mu.Unlock()
-	if len(held) > 0 {
-		_ = a.queue.Done(ctx, held...)
+	if len(now) > 0 {
+		_ = a.queue.Done(ctx, now...)
 	}
 }
 
@@ -139,6 +130,10 @@ func (d *Deliverer) do(ctx context.Context, r tenants.Received) (Outcome, error)
 	ctx, cancel := context.WithTimeout(ctx, AttemptTime)
 	defer cancel()
 	ep, err := d.endpoint(ctx, m)
+	paused := false
+	if err == nil {
+		paused, err = d.paused(ctx, ep)
+	}
 	if tenants.IsNotFound(err) {
 		return OutcomeDropped, nil
 	} else if err != nil {
@@ -147,12 +142,6 @@ func (d *Deliverer) do(ctx context.Context, r tenants.Received) (Outcome, error)
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < AttemptTime-AttemptTime/8 { // the batch has used the time up
 		m.Hop++
 		return outcomeOf(OutcomeHeld, d.Ready.Send(ctx, m.ready(ep)))
-	}
-	paused, err := d.paused(ctx, ep)
-	if tenants.IsNotFound(err) {
-		return OutcomeDropped, nil
-	} else if err != nil {
-		return OutcomeFailed, err
 	}
 	if time.Since(r.Sent) > endpoint.FullAfter && !paused {
 		d.noteBacklog(ctx, ep)
@@ -187,14 +176,11 @@ func (d *Deliverer) endpoint(ctx context.Context, m message) (endpoint.Endpoint,
 // paused reports whether the endpoint receives nothing for now: it is not enabled, or its tenant is suspended. If the
 // tenant has been deleted, the error is NotFound.
 func (d *Deliverer) paused(ctx context.Context, ep endpoint.Endpoint) (bool, error) {
-	switch _, err := d.Tenants.Limits(ctx, ep.Tenant); {
-	case err == nil:
-		return ep.State != endpoint.Enabled, nil
-	case tenants.KindOf(err) == tenants.Forbidden:
+	_, err := d.Tenants.Limits(ctx, ep.Tenant)
+	if err != nil && tenants.KindOf(err) == tenants.Forbidden {
 		return true, nil
-	default:
-		return false, err
 	}
+	return ep.State != endpoint.Enabled, err
 }
 
 // noteBacklog notes that messages wait too long in the endpoint's lanes, so that new ones wait elsewhere. A queue
@@ -206,4 +192,84 @@ func (d *Deliverer) noteBacklog(ctx context.Context, ep endpoint.Endpoint) {
 		h.Full = now.Add(endpoint.FullFor)
 		return h, changed
 	})
+}
+
+const (
+	forwardBatch   = 100
+	forwardWorkers = 2
+	graceTime      = 5 * time.Second // for attempts in progress when Run is told to end; later they are cancelled
+	shareDelay     = time.Second     // for a message whose tenant has its share of the workers
+)
+
+// Run handles messages of both queues until ctx ends, with at most workers attempts at a time. Once most workers are
+// busy, one tenant gets at most half of them. After ctx ends nothing begins. Work in progress has 5 s to end; then it
+// is cancelled, and its message stays in the queue. The result of an attempt that was answered is recorded all the
+// same, so Run returns within 5 s if the table and the queues answer, and within 25 s if they do not.
+func (d *Deliverer) Run(ctx context.Context, workers int) {
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		worker.Wait(working, graceTime)
+		stop()
+	})()
+	run := *d
+	run.ended = ctx.Err
+	s := &shares{workers: workers, busy: make(map[tenants.TenantID]int)}
+	ready := &worker.Pool{Queue: d.Ready, Workers: workers, Batch: 1, Logger: d.Logger,
+		Handle: func(rs []tenants.Received) []int { return run.deliverShared(working, s, rs) }}
+	waiting := &worker.Pool{Queue: d.Waiting, Workers: forwardWorkers, Batch: forwardBatch, Logger: d.Logger,
+		Handle: func(rs []tenants.Received) []int { return run.Forward(working, rs) }}
+	var both sync.WaitGroup
+	both.Go(func() { ready.Run(ctx) })
+	both.Go(func() { waiting.Run(ctx) })
+	both.Wait()
+}
+
+// shares counts the busy workers of each tenant.
+type shares struct {
+	workers int
+
+	mu   sync.Mutex
+	all  int
+	busy map[tenants.TenantID]int
+}
+
+// enter takes a worker for the tenant, and reports whether it may have it.
+func (s *shares) enter(t tenants.TenantID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[t] >= max(s.workers/2, 1) && s.all >= s.workers*3/4 {
+		return false
+	}
+	s.all++
+	s.busy[t]++
+	return true
+}
+
+func (s *shares) leave(t tenants.TenantID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.busy[t]--; s.busy[t] == 0 {
+		delete(s.busy, t)
+	}
+}
+
+// deliverShared is Deliver for one message. If its tenant has its share of the workers already, the message waits a
+// moment.
+func (d *Deliverer) deliverShared(ctx context.Context, s *shares, rs []tenants.Received) []int {
+	m, err := decodeMessage(rs[0].Body)
+	if err != nil {
+		return d.Deliver(ctx, rs)
+	}
+	if !s.enter(m.Tenant) {
+		if err := d.wait(ctx, m.again(d.spread(time.Now().Add(shareDelay), shareDelay))); err != nil {
+			return []int{0} // the queue shows it again when its visibility timeout ends
+		}
+		return nil
+	}
+	defer s.leave(m.Tenant)
+	ctx, cancel := context.WithTimeout(ctx, AttemptTime)
+	defer cancel()
+	return d.Deliver(ctx, rs)
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -113,12 +114,10 @@ func deliveryKey(t tenants.TenantID, endpoint, id string) tenants.Key {
 	return tenants.Key{Tenant: t, Kind: tenants.Kind(deliveryPrefix + endpoint), Sort: id}
 }
 
-func (d Delivery) key() tenants.Key { return deliveryKey(d.Tenant, d.Endpoint, d.ID) }
-
 // put writes the delivery as changed now.
 func (d Delivery) put(c tenants.Condition, now time.Time) tenants.Op {
 	d.Updated = now.UTC()
-	return tenants.Put(d.key(), record.Encode(d), now.Add(deliveryLife), c)
+	return tenants.Put(deliveryKey(d.Tenant, d.Endpoint, d.ID), record.Encode(d), now.Add(deliveryLife), c)
 }
 
 // note appends an attempt to the history.
@@ -137,10 +136,7 @@ func (d *Delivery) note(a Attempt) {
 func someOf(header map[string][]string, limit int) map[string][]string {
 	size := 0
 	for name, values := range header {
-		size += len(name)
-		for _, v := range values {
-			size += len(v)
-		}
+		size += len(name) + len(strings.Join(values, ""))
 	}
 	if size <= limit {
 		return header

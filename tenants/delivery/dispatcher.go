@@ -29,38 +29,33 @@ func (d *Dispatcher) Run(ctx context.Context, feed tenants.Feed) {
 				err = done(ctx)
 			}
 		}
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			failures++
-			d.warn(ctx, "dispatching the table's changes failed", "error", err)
-			worker.Wait(ctx, min(worker.RetryDelay(failures), worker.CallTime))
+		if err == nil || ctx.Err() != nil {
+			failures = 0
 			continue
 		}
-		failures = 0
+		failures++
+		d.warn(ctx, "dispatching the table's changes failed", "error", err)
+		worker.Wait(ctx, min(worker.RetryDelay(failures), worker.CallTime))
 	}
 }
 
 // Persist calls Dispatch, and again with the failed changes, until all succeed or ctx is about to end.
 func (d *Dispatcher) Persist(ctx context.Context, changes []tenants.Change) (failed []int, err error) {
-	indexes := make([]int, len(changes)) // in the caller's changes
-	for i := range indexes {
-		indexes[i] = i
-	}
+	all := changes
 	for try := 1; ; try++ {
-		failed, err := d.Dispatch(ctx, changes)
-		if len(failed) == 0 {
+		lost, err := d.Dispatch(ctx, changes)
+		if len(lost) == 0 {
 			return nil, nil
 		}
-		rest, at := make([]tenants.Change, len(failed)), make([]int, len(failed))
-		for i, index := range failed {
-			rest[i], at[i] = changes[index], indexes[index]
+		for i, index := range lost {
+			if try > 1 {
+				lost[i] = failed[index]
+			}
 		}
-		changes, indexes = rest, at
+		failed, changes = lost, pick(all, lost)
 		pause := worker.RetryDelay(try)
 		if end, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(end) < pause+time.Second {
-			return indexes, err
+			return failed, err
 		}
 		worker.Wait(ctx, pause)
 	}
@@ -116,7 +111,14 @@ func (d *Dispatcher) dispatch(ctx context.Context, t tenants.TenantID, events []
 		return err
 	}
 	var ready, waiting []tenants.Message
-	healths := sync.OnceValues(func() (map[string]endpoint.Health, error) { return d.healthsOf(ctx, t) })
+	healths := sync.OnceValues(func() (map[string]endpoint.Health, error) {
+		rows, err := d.Table.Query(ctx, tenants.Range{Tenant: t, Kind: endpoint.RowHealth, Limit: 1000})
+		byID := make(map[string]endpoint.Health, len(rows))
+		for i := 0; i < len(rows) && err == nil; i++ {
+			byID[rows[i].Sort], err = record.Decode[endpoint.Health](rows[i])
+		}
+		return byID, err
+	})
 	for _, ep := range all {
 		if ep.State != endpoint.Enabled {
 			continue
@@ -134,25 +136,10 @@ func (d *Dispatcher) dispatch(ctx context.Context, t tenants.TenantID, events []
 			}
 		}
 	}
-	if err := d.sendReady(ctx, ready...); err != nil || len(waiting) == 0 {
+	if err := sendAll(ctx, d.Ready, ready); err != nil {
 		return err
 	}
-	return d.Waiting.Send(ctx, waiting...)
-}
-
-// healthsOf reads the health of all of the tenant's endpoints, by their ids.
-func (d *Dispatcher) healthsOf(ctx context.Context, t tenants.TenantID) (map[string]endpoint.Health, error) {
-	rows, err := d.Table.Query(ctx, tenants.Range{Tenant: t, Kind: endpoint.RowHealth, Limit: 1000})
-	if err != nil {
-		return nil, err
-	}
-	known := make(map[string]endpoint.Health, len(rows))
-	for _, row := range rows {
-		if known[row.Sort], err = record.Decode[endpoint.Health](row); err != nil {
-			return nil, err
-		}
-	}
-	return known, nil
+	return sendAll(ctx, d.Waiting, waiting)
 }
 
 // messagesFor returns the messages for one endpoint: one for each event, or for each channel if the endpoint is

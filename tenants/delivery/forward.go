@@ -29,23 +29,17 @@ func (d *Deliverer) Forward(ctx context.Context, rs []tenants.Received) (failed 
 // plan is what Forward does with a batch. Each message is in one part, by its index in the batch, or needs nothing.
 type plan struct {
 	batch    []tenants.Received
-	steps    []step      // of replays and resumptions
+	steps    []item      // of replays and resumptions
 	waiting  *transfer   // to the waiting queue
 	all      []*transfer // waiting, and one to the ready queue for each endpoint
-	stays    []stay
+	stays    []item      // stay in the waiting queue, hidden until they are due
 	failures worker.Failures
 }
 
-// step is a message whose work is done at once.
-type step struct {
+// item is a message by its index in the batch.
+type item struct {
 	index int
 	m     message
-}
-
-// stay is a message that stays in the waiting queue, hidden until then.
-type stay struct {
-	index int
-	until time.Time
 }
 
 // transfer is the messages that are sent to a queue in one call.
@@ -82,19 +76,24 @@ func (d *Deliverer) classify(ctx context.Context, batch []tenants.Received) *pla
 			p.putOff(i, m, now)
 			continue
 		case m.Do == doReplay || m.Do == doResume:
-			p.steps = append(p.steps, step{i, m})
+			p.steps = append(p.steps, item{i, m})
 			continue
 		}
-		to := targets[endpointName(m.Tenant, m.Endpoint)]
+		name := endpointName(m.Tenant, m.Endpoint)
+		to := targets[name]
 		if to == nil {
-			if to, err = d.target(ctx, m); tenants.IsNotFound(err) {
+			to = &target{ready: &transfer{queue: d.Ready}}
+			if to.ep, err = d.endpoint(ctx, m); tenants.IsNotFound(err) {
 				continue // there is nothing to do for a deleted endpoint
-			} else if err != nil {
+			}
+			if err == nil {
+				to.health, _, err = d.healths().Of(ctx, m.Tenant, m.Endpoint)
+			}
+			if err != nil {
 				p.failures.Add(err, i)
 				continue
 			}
-			targets[endpointName(m.Tenant, m.Endpoint)] = to
-			p.all = append(p.all, to.ready)
+			targets[name], p.all = to, append(p.all, to.ready)
 		}
 		full := to.health.FullUntil(now)
 		if m.Do == doSend && !m.Force && !full.IsZero() && now.Before(to.ep.Deadline(m.Began)) {
@@ -106,19 +105,10 @@ func (d *Deliverer) classify(ctx context.Context, batch []tenants.Received) *pla
 	return p
 }
 
-func (d *Deliverer) target(ctx context.Context, m message) (*target, error) {
-	ep, err := d.endpoint(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	h, _, err := d.healths().Of(ctx, m.Tenant, m.Endpoint)
-	return &target{ep: ep, health: h, ready: &transfer{queue: d.Ready}}, err
-}
-
 // putOff keeps a message in the waiting queue until it is due.
 func (p *plan) putOff(index int, m message, now time.Time) {
 	if p.batch[index].Receives > 1 {
-		p.stays = append(p.stays, stay{index, m.Due})
+		p.stays = append(p.stays, item{index, m})
 		return
 	}
 	p.waiting.add(index, m.waiting(now))
@@ -136,15 +126,12 @@ func (p *plan) run(ctx context.Context, d *Deliverer) (failed []int) {
 		}
 	}
 	worker.Each(&p.failures, p.all, func(t *transfer) []int { return t.from }, func(t *transfer) error {
-		if len(t.messages) == 0 {
-			return nil
-		}
-		return t.queue.Send(ctx, t.messages...)
+		return sendAll(ctx, t.queue, t.messages)
 	})
 	failed = d.giveBack(ctx, d.Waiting, p.batch, &p.failures)
 	worker.Parallel(len(p.stays), worker.GroupsAtOnce, func(i int) error {
 		s := p.stays[i]
-		if err := d.Waiting.Release(ctx, min(time.Until(s.until), hideAtMost), p.batch[s.index]); err != nil {
+		if err := d.Waiting.Release(ctx, min(time.Until(s.m.Due), hideAtMost), p.batch[s.index]); err != nil {
 			d.warn(ctx, "release failed", "error", err) // the queue shows it when its visibility timeout ends
 		}
 		return nil
@@ -162,10 +149,14 @@ func (d *Deliverer) giveBack(ctx context.Context, q tenants.Queue, batch []tenan
 	if err != nil {
 		d.warn(ctx, "outbox messages failed", "messages", len(failed), "error", err)
 	}
-	back := make([]tenants.Received, len(failed))
-	for i, index := range failed {
-		back[i] = batch[index]
-	}
-	worker.GiveBack(ctx, q, d.Logger, back...)
+	worker.GiveBack(ctx, q, d.Logger, pick(batch, failed)...)
 	return failed
+}
+
+func pick[T any](list []T, indexes []int) []T {
+	picked := make([]T, len(indexes))
+	for i, index := range indexes {
+		picked[i] = list[index]
+	}
+	return picked
 }

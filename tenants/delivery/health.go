@@ -65,17 +65,15 @@ func (d *Deliverer) giveUp(ctx context.Context, ep endpoint.Endpoint, reason str
 	}
 	to, err := d.Endpoints.GiveUp(ctx, ep, reason)
 	d.seen.Forget(endpointName(ep.Tenant, ep.ID))
-	if err != nil {
-		if !tenants.IsNotFound(err) {
-			d.warn(ctx, "an endpoint was not disabled", "tenant", ep.Tenant, "endpoint", ep.ID, "error", err)
-		}
-		return // the next attempt tries again
+	switch {
+	case tenants.IsNotFound(err):
+	case err != nil: // the next attempt tries again
+		d.warn(ctx, "an endpoint was not disabled", "tenant", ep.Tenant, "endpoint", ep.ID, "error", err)
+	case to.State == endpoint.Disabled && to.Reason == reason: // not if the tenant has changed it meanwhile
+		notice := disabled{ep.ID, ep.Name, reason, to.Changed.UTC().Truncate(time.Second)}
+		d.tell(ctx, ep, TypeEndpointDisabled, notice)
+		d.changeHealth(ctx, ep, func(endpoint.Health) (endpoint.Health, bool) { return endpoint.Health{}, true })
 	}
-	if to.State != endpoint.Disabled || to.Reason != reason {
-		return // the tenant has changed it meanwhile
-	}
-	d.tell(ctx, ep, TypeEndpointDisabled, disabled{ep.ID, ep.Name, reason, to.Changed.UTC().Truncate(time.Second)})
-	d.changeHealth(ctx, ep, func(endpoint.Health) (endpoint.Health, bool) { return endpoint.Health{}, true })
 }
 
 // TypeEndpointFailing and TypeEndpointDisabled are the types of the events that tell a tenant about an endpoint, in its

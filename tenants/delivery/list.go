@@ -40,10 +40,7 @@ func (d *Deliveries) List(ctx context.Context, t tenants.TenantID, f Filter, aft
 		}
 		f.Since, f.Until = later(f.Since, e.Time), tenants.Earlier(f.Until, e.Time.Add(time.Millisecond))
 	}
-	within := tenants.Range{Tenant: t, Backward: true}
-	if !f.Since.IsZero() {
-		within.After = deliveriesAt(f.Since)
-	}
+	within := tenants.Range{Tenant: t, After: deliveriesAt(f.Since), Backward: true}
 	if !f.Until.IsZero() {
 		within.Before = deliveriesAt(f.Until)
 	}

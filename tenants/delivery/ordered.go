@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/cache"
 	"github.com/hookcast/hookcast/tenants/endpoint"
 	"github.com/hookcast/hookcast/tenants/record"
+	"github.com/hookcast/hookcast/tenants/worker"
 )
 
 // An ordered endpoint has no message for each event: the log is its queue. A message with doChannel delivers a
@@ -48,11 +50,11 @@ type channelWalk struct {
 
 // deliverChannel delivers the events of the message's channel that an ordered endpoint has not received.
 func (d *Deliverer) deliverChannel(ctx context.Context, ep endpoint.Endpoint, m message, paused bool) (Outcome, error) {
-	w := &channelWalk{Deliverer: d, ep: ep, m: m}
-	var err error
-	if w.cursor, w.was, err = d.cursor(ctx, ep, m.Channel); err != nil {
+	cursor, was, err := d.cursor(ctx, ep, m.Channel)
+	if err != nil {
 		return OutcomeFailed, err
 	}
+	w := &channelWalk{Deliverer: d, ep: ep, m: m, cursor: cursor, was: was}
 	now := time.Now()
 	if w.cursor.Wake.After(now) && !m.Force && m.Wake != w.cursor.Wake.UnixMilli() {
 		return OutcomeDropped, nil
@@ -79,8 +81,12 @@ func (d *Deliverer) deliverChannel(ctx context.Context, ep endpoint.Endpoint, m 
 			return outcomeOf(OutcomeDelivered, w.save(ctx))
 		}
 		for _, e := range page.Events {
-			if end, ok := ctx.Deadline(); ok && time.Until(end) < leastTime || d.ends() {
-				return w.continueLater(ctx)
+			if end, ok := ctx.Deadline(); ok && time.Until(end) < leastTime || d.ended() != nil {
+				w.m.Hop++ // the rest goes to the end of the lane
+				if err := w.save(ctx); err != nil {
+					return OutcomeFailed, err
+				}
+				return outcomeOf(OutcomeDelivered, d.Ready.Send(ctx, w.m.ready(ep)))
 			}
 			outcome, err := w.deliver(ctx, e)
 			if err != nil {
@@ -95,16 +101,6 @@ func (d *Deliverer) deliverChannel(ctx context.Context, ep endpoint.Endpoint, m 
 				return outcomeOf(outcome, w.save(ctx))
 			}
 		}
-	}
-}
-
-// ends reports whether no attempt may begin any more.
-func (d *Deliverer) ends() bool {
-	select {
-	case <-d.ending:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -133,11 +129,11 @@ func (w *channelWalk) deliver(ctx context.Context, e tenants.Event) (Outcome, er
 		return OutcomeDelivered, nil
 	}
 	first := sendMessage(w.ep, e, "", time.Now())
-	t := task{ep: w.ep, m: w.m, event: e, health: w.health}
-	var err error
-	if t.d, t.was, err = w.find(ctx, w.ep.Tenant, w.ep.ID, first.Delivery); err != nil {
+	d, was, err := w.find(ctx, w.ep.Tenant, w.ep.ID, first.Delivery)
+	if err != nil {
 		return OutcomeFailed, err
 	}
+	t := task{ep: w.ep, m: w.m, d: d, was: was, event: e, health: w.health}
 	switch {
 	case t.was.IsAbsent():
 		t.d = first.delivery(e.Type)
@@ -166,13 +162,14 @@ func (w *channelWalk) deliver(ctx context.Context, e tenants.Event) (Outcome, er
 	case err != nil:
 		return outcome, err
 	case outcome == OutcomeRetry:
-		return outcomeOf(outcome, w.savePause(ctx, due))
+		w.cursor.Wake = due
+		return outcomeOf(outcome, w.save(ctx))
 	case outcome == OutcomeDropped: // another worker has the channel, too
 		return w.pause(ctx, time.Now().Add(time.Second))
 	case outcome == OutcomeDelivered:
 		w.health = endpoint.Health{}
 	}
-	w.observe(outcome)
+	w.Observe(outcome)
 	return outcome, nil
 }
 
@@ -185,21 +182,17 @@ func (w *channelWalk) wakeAt(ctx context.Context, due time.Time) error {
 
 // pause puts the channel off until due.
 func (w *channelWalk) pause(ctx context.Context, due time.Time) (Outcome, error) {
-	err := w.wakeAt(ctx, due)
-	if err == nil {
-		err = w.savePause(ctx, due)
+	if err := w.wakeAt(ctx, due); err != nil {
+		return OutcomeFailed, err
 	}
-	return outcomeOf(OutcomeHeld, err)
-}
-
-func (w *channelWalk) savePause(ctx context.Context, due time.Time) error {
-	w.cursor.Wake = time.UnixMilli(due.UnixMilli()).UTC()
-	return w.save(ctx)
+	w.cursor.Wake = due
+	return outcomeOf(OutcomeHeld, w.save(ctx))
 }
 
 // save writes the cursor. If it is refused, another worker has the channel too and is further.
 func (w *channelWalk) save(ctx context.Context) error {
 	key := cursorKey(w.ep.Tenant, w.ep.ID, w.m.Channel)
+	w.cursor.Wake = w.cursor.Wake.Truncate(time.Millisecond).UTC() // as the message says it
 	err := w.Table.Write(ctx, tenants.Put(key, record.Encode(w.cursor), time.Now().Add(cursorLife), w.was))
 	if tenants.IsRefused(err) {
 		return nil
@@ -207,12 +200,81 @@ func (w *channelWalk) save(ctx context.Context) error {
 	return err
 }
 
-// continueLater puts the rest of the channel at the end of its lane.
-func (w *channelWalk) continueLater(ctx context.Context) (Outcome, error) {
-	if err := w.save(ctx); err != nil {
-		return OutcomeFailed, err
+// While an ordered endpoint is disabled its events are not dispatched, and the messages that walk its channels end.
+// So that quiet channels continue too once it is enabled, each channel that it has not finished gets a new message.
+// This goes page by page, in messages of the waiting queue.
+
+const (
+	resumePage  = 100                         // channels
+	resumeDelay = cache.ReadTTL + time.Second // by then every process knows that the endpoint is enabled
+)
+
+// Resume sends an ordered endpoint that has just been enabled the events that it has not received, within a few
+// seconds. Failed attempts keep their schedule. For any other endpoint it does nothing. It may be called again.
+func (d *Deliveries) Resume(ctx context.Context, ep endpoint.Endpoint) error {
+	if !ep.Ordered || ep.State != endpoint.Enabled {
+		return nil
 	}
-	m := w.m
-	m.Hop++
-	return outcomeOf(OutcomeDelivered, w.Ready.Send(ctx, m.ready(w.ep)))
+	now := time.Now()
+	due := now.Add(resumeDelay)
+	return d.wait(ctx, message{Do: doResume, Tenant: ep.Tenant, Endpoint: ep.ID, Began: now.UTC(), Due: due})
+}
+
+// resume sends the messages for a page of the endpoint's channels, those after m.Channel.
+func (d *Deliverer) resume(ctx context.Context, m message) error {
+	ctx, cancel := context.WithTimeout(ctx, AttemptTime)
+	defer cancel()
+	ep, err := d.Endpoints.Get(ctx, m.Tenant, m.Endpoint)
+	if tenants.IsNotFound(err) || err == nil && (!ep.Ordered || ep.State != endpoint.Enabled) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	page, err := d.Log.Channels(ctx, m.Tenant, m.Channel, resumePage)
+	if err != nil {
+		return err
+	}
+	rest := make([]message, len(page)) // the zero message: nothing is left of the channel
+	err = worker.Parallel(len(page), worker.GroupsAtOnce, func(i int) (err error) {
+		if name := page[i].Name; ep.WantsChannel(name) {
+			rest[i], err = d.restOf(ctx, ep, name, m.Began)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var ready []tenants.Message
+	for _, r := range rest {
+		if r.Do != "" {
+			ready = append(ready, r.ready(ep))
+		}
+	}
+	if err := sendAll(ctx, d.Ready, ready); err != nil || len(page) < resumePage {
+		return err
+	}
+	m.Channel = page[len(page)-1].Name
+	return d.wait(ctx, m.again(time.Now().Add(replayPause)))
+}
+
+// restOf returns the message for the rest of a channel, or the zero message if nothing is left. It ends a pause,
+// because the pause may have waited for the endpoint.
+func (d *Deliverer) restOf(ctx context.Context, ep endpoint.Endpoint, channel string, began time.Time) (message,
+	error) {
+	cursor, _, err := d.cursor(ctx, ep, channel)
+	if err != nil {
+		return message{}, err
+	}
+	tail, err := d.Log.Tail(ctx, ep.Tenant, channel)
+	if err != nil || cursor.Next > tail {
+		return message{}, err
+	}
+	m := message{
+		Do: doChannel, Tenant: ep.Tenant, Endpoint: ep.ID, Channel: channel, Began: began, Hop: began.UnixNano(),
+	}
+	if !cursor.Wake.IsZero() {
+		m.Wake = cursor.Wake.UnixMilli()
+	}
+	return m, nil
 }

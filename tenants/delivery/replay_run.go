@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -169,7 +170,7 @@ func (w *replayRun) sendNew(ctx context.Context, events []tenants.Event) error {
 	for i, e := range events {
 		ms[i] = sendMessage(w.ep, e, w.r.ID, time.Now()).ready(w.ep)
 	}
-	return w.sendReady(ctx, ms...)
+	return sendAll(ctx, w.Ready, ms)
 }
 
 // sendMissing sends those events that have neither been delivered nor will be, under their original deliveries.
@@ -223,7 +224,10 @@ func (w *replayRun) deadPage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	endpoints := make(map[string]endpoint.Endpoint) // the zero Endpoint: it is gone
+	all, err := w.Endpoints.All(ctx, w.r.Tenant)
+	if err != nil {
+		return err
+	}
 	for _, row := range rows {
 		w.r.Examined++
 		w.r.At = row.Sort
@@ -231,17 +235,8 @@ func (w *replayRun) deadPage(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if w.r.Endpoint != "" && at.Endpoint != w.r.Endpoint {
-			continue
-		}
-		ep, known := endpoints[at.Endpoint]
-		if !known {
-			if ep, err = w.Endpoints.Get(ctx, w.r.Tenant, at.Endpoint); err != nil && !tenants.IsNotFound(err) {
-				return err
-			}
-			endpoints[at.Endpoint] = ep
-		}
-		if ep.State != endpoint.Enabled {
+		i := slices.IndexFunc(all, func(ep endpoint.Endpoint) bool { return ep.ID == at.Endpoint })
+		if i < 0 || all[i].State != endpoint.Enabled || w.r.Endpoint != "" && w.r.Endpoint != at.Endpoint {
 			continue
 		}
 		x, was, err := w.find(ctx, w.r.Tenant, at.Endpoint, row.Sort)
@@ -251,7 +246,7 @@ func (w *replayRun) deadPage(ctx context.Context) error {
 		if was.IsAbsent() || w.r.Channel != "" && x.Channel != w.r.Channel || !w.wantsType(x.Type) {
 			continue
 		}
-		if err := w.sendEnded(ctx, ep, x, was); err != nil {
+		if err := w.sendEnded(ctx, all[i], x, was); err != nil {
 			return err
 		}
 	}
