@@ -70,7 +70,8 @@ func (d *Deliverer) send(ctx context.Context, ep endpoint.Endpoint, m message, p
 	})
 }
 
-// event reads the message's event from the log. If it is not there or its payload has been purged, the error is NotFound.
+// event reads the message's event from the log. If it is not there or its payload has been purged, the error is
+// NotFound.
 func (o *Outbox) event(ctx context.Context, m message) (tenants.Event, error) {
 	e, err := o.Log.At(ctx, tenants.ChannelKey{Tenant: m.Tenant, Name: m.Channel}, m.Seq)
 	if err != nil {

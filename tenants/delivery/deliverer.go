@@ -54,8 +54,6 @@ func NewDeliverer(o *Outbox, s tenants.Sender) *Deliverer {
 // timeout of the ready queue must be longer, and so must the time that Deliver is given.
 const AttemptTime = 40 * time.Second
 
-const acknowledgeAfter = time.Second
-
 // lane is the messages of one group in a batch, by their indexes.
 type lane struct{ left []int }
 
@@ -63,8 +61,7 @@ type lane struct{ left []int }
 // it has given back. Messages of a group are handled one after the other; one that fails takes the later ones with
 // it. Work for which there is no time before ctx ends goes to the end of its lane.
 //
-// A batch may contain a slow message. The others are acknowledged after a second, so that their lanes need not wait
-// for it.
+// A batch may contain a slow message. The others are acknowledged after a second, so their lanes need not wait.
 func (d *Deliverer) Deliver(ctx context.Context, rs []tenants.Received) (failed []int) {
 	var lanes []*lane
 	byGroup := make(map[string]*lane)
@@ -78,7 +75,7 @@ func (d *Deliverer) Deliver(ctx context.Context, rs []tenants.Received) (failed 
 	}
 	acks := &acknowledger{queue: d.Ready}
 	if len(lanes) > 1 {
-		defer time.AfterFunc(acknowledgeAfter, func() { acks.add(ctx, true) }).Stop()
+		defer time.AfterFunc(time.Second, func() { acks.add(ctx, true) }).Stop()
 	}
 	var failures worker.Failures
 	worker.Each(&failures, lanes, func(l *lane) []int { return l.left }, func(l *lane) error {
@@ -152,8 +149,7 @@ func (d *Deliverer) do(ctx context.Context, r tenants.Received) (Outcome, error)
 	case doChannel:
 		return d.deliverChannel(ctx, ep, m, paused)
 	}
-	return OutcomeFailed, tenants.Errorf(tenants.Internal, "errand_undecodable",
-		"the outbox message asks for unknown work")
+	return OutcomeFailed, tenants.Errorf(tenants.Internal, "errand_undecodable", "the message asks for unknown work")
 }
 
 func outcomeOf(o Outcome, err error) (Outcome, error) {
@@ -167,10 +163,10 @@ func endpointName(t tenants.TenantID, id string) string { return string(t) + "/"
 
 // endpoint returns the message's endpoint as it was at most 5 s ago.
 func (d *Deliverer) endpoint(ctx context.Context, m message) (endpoint.Endpoint, error) {
-	read := func(ctx context.Context) (endpoint.Endpoint, error) {
+	name := endpointName(m.Tenant, m.Endpoint)
+	return d.seen.Get(ctx, name, func(ctx context.Context) (endpoint.Endpoint, error) {
 		return d.Endpoints.Get(ctx, m.Tenant, m.Endpoint)
-	}
-	return d.seen.Get(ctx, endpointName(m.Tenant, m.Endpoint), read)
+	})
 }
 
 // paused reports whether the endpoint receives nothing for now: it is not enabled, or its tenant is suspended. If the
@@ -255,8 +251,7 @@ func (s *shares) leave(t tenants.TenantID) {
 	}
 }
 
-// deliverShared is Deliver for one message. If its tenant has its share of the workers already, the message waits a
-// moment.
+// deliverShared is Deliver for one message. The message waits a moment if its tenant has its share of the workers.
 func (d *Deliverer) deliverShared(ctx context.Context, s *shares, rs []tenants.Received) []int {
 	m, err := decodeMessage(rs[0].Body)
 	if err != nil {

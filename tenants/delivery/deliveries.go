@@ -78,8 +78,8 @@ func mustBeEnabled(ep endpoint.Endpoint) error {
 func (x Delivery) retryMessage(ep endpoint.Endpoint) message {
 	m := message{
 		Do: doSend, Tenant: x.Tenant, Endpoint: x.Endpoint, Delivery: x.ID, Channel: x.Channel, Seq: x.Seq,
-		Event:  x.Event,
-		Replay: x.Replay, Attempt: x.Attempts + 1, Hop: time.Now().UnixNano(), Began: x.Began, Force: true,
+		Event: x.Event, Replay: x.Replay, Attempt: x.Attempts + 1, Hop: time.Now().UnixNano(), Began: x.Began,
+		Force: true,
 	}
 	if ep.Ordered && x.Replay == "" && x.Base == 0 { // its channel waits for it
 		m.Do, m.Attempt = doChannel, 0
@@ -87,9 +87,8 @@ func (x Delivery) retryMessage(ep endpoint.Endpoint) message {
 	return m
 }
 
-// revive begins an ended delivery anew. It first writes the row, then sends the message, and then removes the dead
-// letter: a caller who finds a dead letter whose delivery is pending and has not been tried since sends the message
-// again.
+// revive begins an ended delivery anew. It writes the row, sends the message, and then removes the dead letter: if a
+// dead letter's delivery is pending and has not been tried since, the message must be sent again.
 func (o *Outbox) revive(ctx context.Context, ep endpoint.Endpoint, x Delivery, was tenants.Condition, force bool) (
 	Delivery, error) {
 	now := time.Now()
@@ -108,10 +107,9 @@ func (o *Outbox) revive(ctx context.Context, ep endpoint.Endpoint, x Delivery, w
 	if err := o.Ready.Send(ctx, m.ready(ep)); err != nil || dead.Version == 0 {
 		return x, err
 	}
-	if err := o.Table.Write(ctx, tenants.Delete(dead.Key, tenants.At(dead.Version))); err != nil &&
-		!tenants.IsRefused(err) {
-		o.warn(ctx, "the dead letter of a revived delivery was not removed", "tenant", x.Tenant, "delivery",
-			x.ID, "error", err)
+	err = o.Table.Write(ctx, tenants.Delete(dead.Key, tenants.At(dead.Version)))
+	if err != nil && !tenants.IsRefused(err) {
+		o.warn(ctx, "a revived delivery kept its dead letter", "tenant", x.Tenant, "delivery", x.ID, "error", err)
 	}
 	return x, nil
 }
@@ -139,17 +137,14 @@ func (d *Deliveries) Cancel(ctx context.Context, t tenants.TenantID, id string) 
 	}
 	if m.Do == doChannel { // the next events need not wait until the attempt would have been due
 		if err := d.Ready.Send(ctx, m.ready(ep)); err != nil {
-			d.warn(ctx, "a channel waits for a canceled delivery", "tenant", t, "endpoint", ep.ID, "channel",
-				found.Channel,
-				"error", err)
+			d.warn(ctx, "a channel waits for a canceled delivery", "tenant", t, "delivery", id, "error", err)
 		}
 	}
 	return found, nil
 }
 
-// ReplayEvent sends an event to an endpoint, even if the endpoint has received it or its filters do not match. It
-// returns the new delivery, whose row is written by the first attempt. If there is no such event, the error is
-// NotFound event_not_found.
+// ReplayEvent sends an event to an endpoint, even if it has received it or its filters do not match. The row of the
+// returned delivery is written by the first attempt. If there is no such event, the error is NotFound event_not_found.
 func (d *Deliveries) ReplayEvent(ctx context.Context, t tenants.TenantID, event, endpoint string, r tenants.Retention) (
 	Delivery, error) {
 	ep, err := d.Endpoints.Get(ctx, t, endpoint)

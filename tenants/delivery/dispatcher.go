@@ -18,12 +18,10 @@ type Dispatcher struct{ *Outbox }
 // NewDispatcher returns a Dispatcher.
 func NewDispatcher(o *Outbox) *Dispatcher { return &Dispatcher{o} }
 
-const dispatchBatch = 256
-
 // Run dispatches the changes of the feed until ctx ends. It retries until it succeeds: meanwhile the feed stands still.
 func (d *Dispatcher) Run(ctx context.Context, feed tenants.Feed) {
 	for failures := 0; ctx.Err() == nil; {
-		changes, done, err := feed.Next(ctx, dispatchBatch)
+		changes, done, err := feed.Next(ctx, 256)
 		if err == nil {
 			if _, err = d.Persist(ctx, changes); err == nil {
 				err = done(ctx)
@@ -73,8 +71,7 @@ type tenantEvents struct {
 
 // Dispatch sends a message for each new event among the changes to each endpoint that wants it. It returns the
 // indexes of the changes for which not all messages could be sent, in ascending order: the caller has to call it with
-// them again. Rows of other kinds are ignored, and so are rows of a log that are not events, because they never will
-// be.
+// them again. Rows of other kinds are ignored, and so are rows of a log that cannot be decoded.
 //
 // A tenant's endpoints are read after its events were committed: an endpoint that existed before an event receives it.
 func (d *Dispatcher) Dispatch(ctx context.Context, changes []tenants.Change) (failed []int, err error) {
@@ -142,8 +139,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, t tenants.TenantID, events []
 	return sendAll(ctx, d.Waiting, waiting)
 }
 
-// messagesFor returns the messages for one endpoint: one for each event, or for each channel if the endpoint is
-// ordered.
+// messagesFor returns the messages for an endpoint: one for each event, or for each channel if it is ordered.
 func (d *Dispatcher) messagesFor(ctx context.Context, ep endpoint.Endpoint, events []tenants.Event) (ms []message) {
 	channels, now := make(map[string]int), time.Now().UTC() // by name, the indexes in ms
 	for _, e := range events {
@@ -165,8 +161,7 @@ func (d *Dispatcher) messagesFor(ctx context.Context, ep endpoint.Endpoint, even
 	return ms
 }
 
-// accepts reports whether the event is for the endpoint: it came after the endpoint was created and matches its
-// filters.
+// accepts reports whether the event is not older than the endpoint and matches its filters.
 func (o *Outbox) accepts(ctx context.Context, ep endpoint.Endpoint, e tenants.Event) bool {
 	if e.Time.Before(ep.Created) {
 		return false

@@ -20,8 +20,7 @@ const (
 // in ascending order; the queue shows these again.
 //
 // A message that is received again may have been forwarded the first time. From then on it stays in the queue, hidden
-// until it is due: if it were sent again, a queue that loses acknowledgements would double its messages every 15
-// minutes.
+// until it is due: if it were sent again, a queue that loses acknowledgements would double its messages each time.
 func (d *Deliverer) Forward(ctx context.Context, rs []tenants.Received) (failed []int) {
 	return d.classify(ctx, rs).run(ctx, d)
 }

@@ -62,8 +62,7 @@ func (d *Deliverer) deliverChannel(ctx context.Context, ep endpoint.Endpoint, m 
 	w.cursor.Wake = time.Time{}
 	if paused {
 		until := d.spread(now.Add(endpoint.RecheckEvery), endpoint.RecheckEvery/4)
-		// the channel's next event, once it is enabled, continues at the cursor
-		if !until.Before(ep.Deadline(m.Began)) {
+		if !until.Before(ep.Deadline(m.Began)) { // once it is enabled, the next event continues at the cursor
 			return outcomeOf(OutcomeDropped, w.save(ctx))
 		}
 		return w.pause(ctx, until)
@@ -260,18 +259,17 @@ func (d *Deliverer) resume(ctx context.Context, m message) error {
 
 // restOf returns the message for the rest of a channel, or the zero message if nothing is left. It ends a pause,
 // because the pause may have waited for the endpoint.
-func (d *Deliverer) restOf(ctx context.Context, ep endpoint.Endpoint, channel string, began time.Time) (message,
-	error) {
-	cursor, _, err := d.cursor(ctx, ep, channel)
+func (d *Deliverer) restOf(ctx context.Context, ep endpoint.Endpoint, name string, began time.Time) (message, error) {
+	cursor, _, err := d.cursor(ctx, ep, name)
 	if err != nil {
 		return message{}, err
 	}
-	tail, err := d.Log.Tail(ctx, ep.Tenant, channel)
+	tail, err := d.Log.Tail(ctx, ep.Tenant, name)
 	if err != nil || cursor.Next > tail {
 		return message{}, err
 	}
 	m := message{
-		Do: doChannel, Tenant: ep.Tenant, Endpoint: ep.ID, Channel: channel, Began: began, Hop: began.UnixNano(),
+		Do: doChannel, Tenant: ep.Tenant, Endpoint: ep.ID, Channel: name, Began: began, Hop: began.UnixNano(),
 	}
 	if !cursor.Wake.IsZero() {
 		m.Wake = cursor.Wake.UnixMilli()

@@ -66,9 +66,8 @@ func (o *Outbox) warn(ctx context.Context, msg string, args ...any) {
 }
 
 // find reads a delivery. If there is none it returns the zero Delivery and Absent.
-func (o *Outbox) find(ctx context.Context, t tenants.TenantID, endpoint, id string) (
-	Delivery, tenants.Condition, error) {
-	return record.Find[Delivery](ctx, o.Table, deliveryKey(t, endpoint, id))
+func (o *Outbox) find(ctx context.Context, t tenants.TenantID, ep, id string) (Delivery, tenants.Condition, error) {
+	return record.Find[Delivery](ctx, o.Table, deliveryKey(t, ep, id))
 }
 
 // spread adds a random part of by to a time, so that messages which were held together do not come back together.
@@ -137,11 +136,10 @@ func (m message) ready(ep endpoint.Endpoint) tenants.Message {
 	return tenants.Message{Group: m.group(ep), Dedupe: m.dedupe(), Body: record.Encode(m)}
 }
 
-// waiting returns the message for the waiting queue, which shows it when it is due or after 15 minutes, its longest delay.
+// waiting returns the message for the waiting queue, which delays it until it is due, or for 15 minutes at most.
 func (m message) waiting(now time.Time) tenants.Message {
-	// rounded up: never early
-	delay := min(max(m.Due.Sub(now), 0)+time.Millisecond, 15*time.Minute).Truncate(time.Millisecond)
-	return tenants.Message{Delay: delay, Body: record.Encode(m)}
+	delay := min(max(m.Due.Sub(now), 0)+time.Millisecond, 15*time.Minute) // rounded up: never early
+	return tenants.Message{Delay: delay.Truncate(time.Millisecond), Body: record.Encode(m)}
 }
 
 // again returns the message for the same work later.
@@ -155,8 +153,7 @@ func (m message) again(due time.Time) message {
 func (m message) delivery(typ string) Delivery {
 	return Delivery{
 		ID: m.Delivery, Tenant: m.Tenant, Endpoint: m.Endpoint, Event: m.Event, Channel: m.Channel, Seq: m.Seq,
-		Type:   typ,
-		Replay: m.Replay, State: Pending, Began: m.Began,
+		Type: typ, Replay: m.Replay, State: Pending, Began: m.Began,
 	}
 }
 

@@ -120,8 +120,8 @@ func (d *Deliveries) StartReplay(ctx context.Context, t tenants.TenantID, spec R
 }
 
 // Recover starts a replay of the events that the endpoint has not received since then, and returns its id.
-func (d *Deliveries) Recover(ctx context.Context, t tenants.TenantID, endpoint string, since time.Time) (
-	id string, err error) {
+func (d *Deliveries) Recover(ctx context.Context, t tenants.TenantID, endpoint string, since time.Time) (string,
+	error) {
 	r, err := d.StartReplay(ctx, t, ReplaySpec{Do: ReplayMissing, Endpoint: endpoint, Since: since})
 	return r.ID, err
 }
