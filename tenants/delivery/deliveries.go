@@ -75,13 +75,13 @@ func mustBeEnabled(ep endpoint.Endpoint) error {
 }
 
 // retryMessage returns the message that makes the delivery's next attempt at once.
-func (x Delivery) retryMessage(ep endpoint.Endpoint) message {
+func (d Delivery) retryMessage(ep endpoint.Endpoint) message {
 	m := message{
-		Do: doSend, Tenant: x.Tenant, Endpoint: x.Endpoint, Delivery: x.ID, Channel: x.Channel, Seq: x.Seq,
-		Event: x.Event, Replay: x.Replay, Attempt: x.Attempts + 1, Hop: time.Now().UnixNano(), Began: x.Began,
+		Do: doSend, Tenant: d.Tenant, Endpoint: d.Endpoint, Delivery: d.ID, Channel: d.Channel, Seq: d.Seq,
+		Event: d.Event, Replay: d.Replay, Attempt: d.Attempts + 1, Hop: time.Now().UnixNano(), Began: d.Began,
 		Force: true,
 	}
-	if ep.Ordered && x.Replay == "" && x.Base == 0 { // its channel waits for it
+	if ep.Ordered && d.Replay == "" && d.Base == 0 { // its channel waits for it
 		m.Do, m.Attempt = doChannel, 0
 	}
 	return m
