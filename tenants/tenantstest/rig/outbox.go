@@ -138,10 +138,12 @@ type Request struct {
 	Done     time.Time
 }
 
+// Behavior returns the answer to the n-th request with the event to the endpoint, and how long it takes.
+type Behavior func(endpoint, event string, n int) (tenants.Answer, time.Duration)
+
 // Receivers is a Sender and all endpoints that it reaches.
 type Receivers struct {
-	// Answer returns the answer to the n-th request with the event to the endpoint, and how long it takes.
-	Answer func(endpoint, event string, n int) (tenants.Answer, time.Duration)
+	Answer Behavior
 
 	mu       sync.Mutex
 	Requests []Request      // in the order in which they ended
@@ -214,8 +216,7 @@ type Post struct {
 }
 
 // NewPost returns a Post without faults, whose receivers answer as answer says.
-func NewPost(t *testing.T, answer func(endpoint, event string, n int) (tenants.Answer, time.Duration),
-	endpoints ...endpoint.Endpoint) *Post {
+func NewPost(t *testing.T, answer Behavior, endpoints ...endpoint.Endpoint) *Post {
 	o := tenantstest.QueueOptions{Visibility: time.Minute}
 	p := &Post{
 		t: t, Table: tenantstest.NewTable(tenantstest.Faults{}), Book: NewBook(endpoints...), Limits: &NoLimits{},
@@ -298,8 +299,8 @@ func EndpointOf(name string, change ...func(*endpoint.Endpoint)) endpoint.Endpoi
 // Status returns an answer with the status.
 func Status(code int) tenants.Answer { return tenants.Answer{Status: code, Connected: true} }
 
-// Always returns an Answer of Receivers that is always the status, after took.
-func Always(code int, took time.Duration) func(endpoint, event string, n int) (tenants.Answer, time.Duration) {
+// Always returns the behavior of endpoints that always answer with the status, after took.
+func Always(code int, took time.Duration) Behavior {
 	return func(string, string, int) (tenants.Answer, time.Duration) { return Status(code), took }
 }
 
