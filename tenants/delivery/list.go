@@ -12,27 +12,27 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Filter says which deliveries a list is to have. Its zero value: all.
+// Filter selects deliveries. The zero Filter selects all.
 type Filter struct {
 	Endpoint string
 	Event    string
 	State    State
-	Since    time.Time // only of events received since,
-	Until    time.Time // and before
+	Since    time.Time // only deliveries of events received since then
+	Until    time.Time // and before then
 }
 
-// lookedAtMost bounds the work of one page of a list; one that looked at so many rows may be short.
+// lookedAtMost bounds the rows that one page reads; a page that reaches it may be short.
 const lookedAtMost = 500
 
-// List returns up to limit (1 to 100) deliveries behind the position after, and where to go on: "" at the end. They come by endpoint, the
-// oldest endpoint first, and of each those of the newest events first. Fewer than limit does not mean the end. No such endpoint or
-// event: NotFound.
-func (d *Deliveries) List(ctx context.Context, t tenants.TenantID, f Filter, after string, limit int) (list []Delivery, next string, err error) {
-	endpoints, err := d.named(ctx, t, f.Endpoint)
+// List returns up to limit (1 to 100) deliveries after the position after, and the position to continue from, "" at
+// the end. They are sorted by endpoint, the oldest first, and then by event, the newest first. A page of fewer than
+// limit may be followed by others. If there is no such endpoint or event, the error is NotFound.
+func (d *Deliveries) List(ctx context.Context, t tenants.TenantID, f Filter, after string, limit int) (
+	list []Delivery, next string, err error) {
+	endpoints, err := d.selected(ctx, t, f.Endpoint)
 	if err != nil {
 		return nil, "", err
 	}
-	within := tenants.Range{Tenant: t, Backward: true}
 	if f.Event != "" {
 		e, err := d.Log.Event(ctx, t, f.Event, tenants.Retention{})
 		if err != nil {
@@ -40,25 +40,23 @@ func (d *Deliveries) List(ctx context.Context, t tenants.TenantID, f Filter, aft
 		}
 		f.Since, f.Until = later(f.Since, e.Time), tenants.Earlier(f.Until, e.Time.Add(time.Millisecond))
 	}
-	if !f.Since.IsZero() {
-		within.After = deliveriesAt(f.Since)
-	}
+	within := tenants.Range{Tenant: t, After: deliveriesAt(f.Since), Backward: true}
 	if !f.Until.IsZero() {
 		within.Before = deliveriesAt(f.Until)
 	}
 	limit = record.PageLimit(limit)
-	from, behind, _ := strings.Cut(after, "/")
+	from, before, _ := strings.Cut(after, "/")
 	looked := 0
 	for _, ep := range endpoints {
 		if ep.ID < from {
 			continue
 		}
 		r := within
-		r.Kind, r.Limit = tenants.Kind(deliveryKindOf+ep.ID), min(limit+1, 50)
-		if ep.ID == from && behind != "" {
-			r.Before = behind
+		r.Kind, r.Limit = tenants.Kind(deliveryPrefix+ep.ID), min(limit+1, 50)
+		if ep.ID == from && before != "" {
+			r.Before = before
 		}
-		for {
+		for more := true; more; {
 			rows, err := d.Table.Query(ctx, r)
 			if err != nil {
 				return nil, "", err
@@ -75,18 +73,16 @@ func (d *Deliveries) List(ctx context.Context, t tenants.TenantID, f Filter, aft
 				if len(list) == limit || looked >= lookedAtMost {
 					return list, ep.ID + "/" + row.Sort, nil
 				}
+				r.Before = row.Sort
 			}
-			if len(rows) < r.Limit {
-				break
-			}
-			r.Before = rows[len(rows)-1].Sort
+			more = len(rows) == r.Limit
 		}
 	}
 	return list, "", nil
 }
 
-// named are all endpoints, or the one of that id.
-func (d *Deliveries) named(ctx context.Context, t tenants.TenantID, id string) ([]endpoint.Endpoint, error) {
+// selected returns the endpoint with the id, or all if id is "".
+func (d *Deliveries) selected(ctx context.Context, t tenants.TenantID, id string) ([]endpoint.Endpoint, error) {
 	if id != "" {
 		ep, err := d.Endpoints.Get(ctx, t, id)
 		return []endpoint.Endpoint{ep}, err
@@ -103,9 +99,11 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Dead returns up to limit (1 to 100) dead deliveries behind the position after, of the newest events first, and where to go on: "" at the end. Endpoint
-// "" is every one. Fewer than limit does not mean the end.
-func (d *Deliveries) Dead(ctx context.Context, t tenants.TenantID, endpoint, after string, limit int) (list []Delivery, next string, err error) {
+// Dead returns up to limit (1 to 100) dead deliveries after the position after, those of the newest events first, and
+// the position to continue from, "" at the end. An empty endpoint selects all. A page of fewer than limit may be
+// followed by others.
+func (d *Deliveries) Dead(ctx context.Context, t tenants.TenantID, endpoint, after string, limit int) (
+	list []Delivery, next string, err error) {
 	if endpoint != "" {
 		if _, err := d.Endpoints.Get(ctx, t, endpoint); err != nil {
 			return nil, "", err
