@@ -159,7 +159,7 @@ func TestJobEndsAfterADayHoweverMuchIsReported(t *testing.T) {
 		time.Sleep(23*time.Hour + 59*time.Minute)
 		r.Report(t, j, rig.Percent(1))
 		time.Sleep(time.Minute)
-		if _, err := r.Process().Look(ctx); err != nil {
+		if _, err := r.Process().CheckDue(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if got := rig.Ok(r.Jobs.Get(ctx, r.Tenant, j.ID))(t); got.State != job.TimedOut || !strings.Contains(got.Error.Message, "24 hours") {
@@ -183,7 +183,7 @@ func TestWhatADeadProcessLeftUntoldIsTold(t *testing.T) {
 			t.Fatalf("told %+v", all)
 		}
 		time.Sleep(time.Minute)
-		if _, err := r.Process().Look(ctx); err != nil {
+		if _, err := r.Process().CheckDue(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if all := r.Events(t, j); len(all) != 2 || all[1].Type != "job.completed" {
@@ -244,8 +244,8 @@ func TestJobValuesThatCannotBeShownAreRefused(t *testing.T) {
 		"an error of nothing":  {job.Report{Error: &job.Error{Code: "x"}}, "invalid_text"},
 		"a code with a space":  {job.Report{Error: &job.Error{Code: "a b", Message: "x"}}, "invalid_code"},
 		"a result of no JSON":  {job.Report{Complete: true, Result: json.RawMessage(`{`)}, "invalid_result"},
-		"a result too large":   {job.Report{Complete: true, Result: json.RawMessage(`"` + strings.Repeat("x", job.MaxJobResult) + `"`)}, "job_result_too_large"},
-		"too many lines":       {job.Report{Lines: make([]string, job.MaxJobLines+1)}, "invalid_lines"},
+		"a result too large":   {job.Report{Complete: true, Result: json.RawMessage(`"` + strings.Repeat("x", job.MaxResult) + `"`)}, "job_result_too_large"},
+		"too many lines":       {job.Report{Lines: make([]string, job.MaxLines+1)}, "invalid_lines"},
 		"too much of lines":    {job.Report{Lines: slices.Repeat([]string{long}, 40)}, "job_log_too_large"},
 	} {
 		if _, err := r.Jobs.Report(ctx, r.Tenant, j.ID, c.report); tenants.CodeOf(err) != c.code {
@@ -276,10 +276,10 @@ func TestJobOfTheLargestValuesFitsItsRow(t *testing.T) {
 			rig.WantError(t, err, tenants.TooMany, "job_log_rate")
 		}
 		full.Complete, full.Lines = true, nil
-		full.Result = json.RawMessage(`"` + strings.Repeat("<", job.MaxJobResult-2) + `"`)
+		full.Result = json.RawMessage(`"` + strings.Repeat("<", job.MaxResult-2) + `"`)
 		r.Report(t, j, full)
 		all := r.Events(t, j)
-		if last := all[len(all)-1]; last.Type != "job.completed" || len(last.Result) != job.MaxJobResult {
+		if last := all[len(all)-1]; last.Type != "job.completed" || len(last.Result) != job.MaxResult {
 			t.Errorf("the last is %s", last.Type)
 		}
 	})
@@ -317,7 +317,7 @@ func TestReportTokenOpensItsJobAlone(t *testing.T) {
 	r, stranger := rig.NewJobRig(t), rig.NewJobRig(t)
 	ctx := context.Background()
 	j := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
-	token := r.Jobs.JobToken(j)
+	token := r.Jobs.Token(j)
 	tenant, id, err := r.Jobs.OpenToken(token)
 	if err != nil || tenant != r.Tenant || id != j.ID {
 		t.Fatalf("%s %s %v", tenant, id, err)
@@ -325,7 +325,7 @@ func TestReportTokenOpensItsJobAlone(t *testing.T) {
 	other := rig.Ok(r.Jobs.Create(ctx, r.Tenant, job.Spec{}))(t)
 	for name, bad := range map[string]string{
 		"nothing": "", "no prefix": token[4:], "cut": token[:len(token)-1], "longer": token + "0", "another job": strings.Replace(token, j.ID[4:], other.ID[4:], 1),
-		"another tenant": strings.Replace(token, string(r.Tenant)[4:], string(stranger.Tenant)[4:], 1), "another deployment": stranger.Jobs.JobToken(j),
+		"another tenant": strings.Replace(token, string(r.Tenant)[4:], string(stranger.Tenant)[4:], 1), "another deployment": stranger.Jobs.Token(j),
 		"the id": j.ID, "upper case": strings.ToUpper(token),
 	} {
 		if _, _, err := r.Jobs.OpenToken(bad); tenants.CodeOf(err) != "job_not_found" {
@@ -343,14 +343,14 @@ func TestNothingIsLeftOfAJobThatEndedLongAgo(t *testing.T) {
 		r.Report(t, j, job.Report{Complete: true})
 		r.Events(t, j)
 		time.Sleep(time.Minute)
-		if _, err := r.Jobs.Look(ctx); err != nil {
+		if _, err := r.Jobs.CheckDue(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := r.Log.Channel(ctx, r.Tenant, j.Channel); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * 24 * time.Hour)
-		if _, err := r.Process().Look(ctx); err != nil {
+		if _, err := r.Process().CheckDue(ctx); err != nil {
 			t.Fatal(err)
 		}
 		r.Table.Sweep()
@@ -361,7 +361,7 @@ func TestNothingIsLeftOfAJobThatEndedLongAgo(t *testing.T) {
 				}
 			}
 		}
-		if n, err := r.Jobs.Look(ctx); n != 0 || err != nil {
+		if n, err := r.Jobs.CheckDue(ctx); n != 0 || err != nil {
 			t.Errorf("%d are still due: %v", n, errors.Join(err))
 		}
 	})

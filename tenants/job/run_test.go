@@ -70,7 +70,7 @@ func TestEndpointDoesAJobAndItsAnswerIsTold(t *testing.T) {
 		}
 	}}
 	runRig(t, w, func(r *rig.JobRig, endpoints *endpoint.Endpoints, e endpoint.Endpoint) {
-		j := r.Run(t, endpoints, e, 0)
+		j := r.CreateRun(t, endpoints, e, 0)
 		time.Sleep(14 * time.Minute)
 		var said []string
 		for _, e := range r.Events(t, j) {
@@ -113,7 +113,7 @@ func TestRunFailsWithAWordThatSaysWhy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			runRig(t, c.worker, func(r *rig.JobRig, endpoints *endpoint.Endpoints, e endpoint.Endpoint) {
-				j := r.Run(t, endpoints, e, time.Minute)
+				j := r.CreateRun(t, endpoints, e, time.Minute)
 				time.Sleep(20 * time.Minute)
 				done := rig.Ok(r.Jobs.Get(context.Background(), r.Tenant, j.ID))(t)
 				if done.State != job.Failed || done.Error.Code != c.code {
@@ -134,7 +134,7 @@ func TestCanceledRunClosesItsRequest(t *testing.T) {
 		closed.Store(true)
 	}}
 	runRig(t, w, func(r *rig.JobRig, endpoints *endpoint.Endpoints, e endpoint.Endpoint) {
-		job := r.Run(t, endpoints, e, 0)
+		job := r.CreateRun(t, endpoints, e, 0)
 		time.Sleep(25 * time.Second)
 		if closed.Load() {
 			t.Error("closed before it was canceled")
@@ -156,7 +156,7 @@ func TestRunOfADeadNodeFailsAndIsNotBegunTwice(t *testing.T) {
 		w := &worker{status: 200, kind: "application/json", answer: func(ctx context.Context, _ io.Writer) { <-ctx.Done() }}
 		r.Jobs.UseRunner(job.Runner{Endpoints: endpoints, Opener: w})
 		stop := r.Watch(t)
-		j := r.Run(t, endpoints, e, 0)
+		j := r.CreateRun(t, endpoints, e, 0)
 		time.Sleep(5 * time.Second)
 		stop()
 		r.Jobs = r.Process()
@@ -181,7 +181,7 @@ func TestRunNeedsAnEndpointThatIsEnabled(t *testing.T) {
 	rig.WantError(t, err, tenants.NotFound, "endpoint_not_found")
 	open := r.Endpoints(false)
 	e, _ = rig.MustCreate(t, open, r.Tenant, rig.HooksEndpoint())
-	_, err = r.Jobs.CreateRun(ctx, open, r.Tenant, job.RunSpec{Endpoint: e.ID, Data: json.RawMessage(`"` + strings.Repeat("x", job.MaxJobRunData) + `"`)})
+	_, err = r.Jobs.CreateRun(ctx, open, r.Tenant, job.RunSpec{Endpoint: e.ID, Data: json.RawMessage(`"` + strings.Repeat("x", job.MaxRunData) + `"`)})
 	rig.WantError(t, err, tenants.TooLarge, "job_data_too_large")
 	_, err = r.Jobs.CreateRun(ctx, open, r.Tenant, job.RunSpec{Endpoint: e.ID, Spec: job.Spec{Timeout: time.Hour}})
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_timeout")

@@ -25,7 +25,7 @@ func (s *Proxies) Call(ctx context.Context, tenant tenants.TenantID, id string, 
 		_, err := s.Get(ctx, tenant, id)
 		return Call{}, err
 	}
-	o, err := s.opened.Get(ctx, proxyKey{tenant, id}, func(ctx context.Context) (openProxy, error) {
+	o, err := s.opened.Get(ctx, cacheKey{tenant, id}, func(ctx context.Context) (openProxy, error) {
 		p, err := s.Get(ctx, tenant, id)
 		if err != nil {
 			return openProxy{}, err
@@ -64,7 +64,7 @@ func (s *Proxies) Once(ctx context.Context, tenant tenants.TenantID, spec Spec, 
 }
 
 func (o openProxy) call(given map[string]string) (c Call, err error) {
-	values, err := valuesOf(o.Parameters, given)
+	values, err := bindValues(o.Parameters, given)
 	if err != nil {
 		return c, err
 	}

@@ -69,14 +69,14 @@ func (p Parameter) check(pointer string) error {
 	default:
 		return wrong("the type is integer, id, enum or text")
 	}
-	if p.Default != nil && !p.takes(*p.Default) {
+	if p.Default != nil && !p.allows(*p.Default) {
 		return wrong("the default is none of the values that the parameter takes")
 	}
 	return nil
 }
 
-// takes tells whether a caller may fill the hole with v.
-func (p Parameter) takes(v string) bool {
+// allows tells whether a caller may fill the hole with v.
+func (p Parameter) allows(v string) bool {
 	switch p.Kind {
 	case ParameterInteger:
 		n, err := strconv.ParseInt(v, 10, 64)
@@ -140,9 +140,9 @@ func parameterName(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-// valuesOf holds what a caller gives to the parameters: every one has a value behind it. Unprocessable invalid_parameter at
+// bindValues holds what a caller gives to the parameters: every one has a value behind it. Unprocessable invalid_parameter at
 // /parameters/NAME; what was given is not repeated.
-func valuesOf(ps map[string]Parameter, given map[string]string) (map[string]string, error) {
+func bindValues(ps map[string]Parameter, given map[string]string) (map[string]string, error) {
 	for name := range given {
 		if _, known := ps[name]; !known {
 			return nil, tenants.Refused("/parameters", "invalid_parameter", "a parameter is given that the proxy does not have")
@@ -157,7 +157,7 @@ func valuesOf(ps map[string]Parameter, given map[string]string) (map[string]stri
 			return nil, tenants.Refused("/parameters/"+name, "invalid_parameter", "the parameter is required")
 		case !ok:
 			v = *p.Default
-		case !p.takes(v):
+		case !p.allows(v):
 			return nil, tenants.Refused("/parameters/"+name, "invalid_parameter", "this is none of the values that the parameter takes")
 		}
 		values[name] = v

@@ -11,8 +11,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// MaxProxies is how many proxies a tenant may have.
-const MaxProxies = 500
+// maxProxies is how many proxies a tenant may have.
+const maxProxies = 500
 
 // Proxies keeps the proxies.
 type Proxies struct {
@@ -20,10 +20,10 @@ type Proxies struct {
 	accounts     *account.Accounts
 	vault        tenants.Vault
 	destinations tenants.Destinations
-	opened       *cache.Cache[proxyKey, openProxy]
+	opened       *cache.Cache[cacheKey, openProxy]
 }
 
-type proxyKey struct {
+type cacheKey struct {
 	tenant tenants.TenantID
 	id     string
 }
@@ -36,10 +36,10 @@ type openProxy struct {
 
 // NewProxies makes a Proxies. Without Destinations no proxy can be made or changed, which a process that only runs them does not.
 func NewProxies(t tenants.Table, a *account.Accounts, v tenants.Vault, d tenants.Destinations) *Proxies {
-	return &Proxies{table: t, accounts: a, vault: v, destinations: d, opened: cache.New[proxyKey, openProxy](cache.ReadTTL, 10_000, 1_000)}
+	return &Proxies{table: t, accounts: a, vault: v, destinations: d, opened: cache.New[cacheKey, openProxy](cache.ReadTTL, 10_000, 1_000)}
 }
 
-// Create registers a proxy. Values that could not work: Unprocessable, with the reason. Over MaxProxies: TooMany proxy_limit.
+// Create registers a proxy. Values that could not work: Unprocessable, with the reason. Over maxProxies: TooMany proxy_limit.
 func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Proxy, error) {
 	p, r := spec.proxy(tenant)
 	if err := s.check(ctx, &p, &r); err != nil {
@@ -50,12 +50,12 @@ func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Spec
 		return Proxy{}, err
 	}
 	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
-		n, err := record.Count(ctx, s.table, tenant, rowProxies, MaxProxies)
+		n, err := record.Count(ctx, s.table, tenant, rowProxies, maxProxies)
 		if err != nil {
 			return nil, err
 		}
-		if n >= MaxProxies {
-			return nil, tenants.Errorf(tenants.TooMany, "proxy_limit", "there may be %d proxies", MaxProxies)
+		if n >= maxProxies {
+			return nil, tenants.Errorf(tenants.TooMany, "proxy_limit", "there may be %d proxies", maxProxies)
 		}
 		return []tenants.Op{p.put()}, nil
 	})
@@ -66,13 +66,13 @@ func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Spec
 }
 
 // proxy is a new proxy of the spec's, and its request.
-func (spec Spec) proxy(tenant tenants.TenantID) (Proxy, proxyRequest) {
+func (spec Spec) proxy(tenant tenants.TenantID) (Proxy, secretRequest) {
 	p := Proxy{
 		ID: tenants.NewID(tenants.PrefixProxy), Tenant: tenant, Name: spec.Name, Method: spec.Method, BodyMediaType: spec.BodyMediaType,
 		Parameters: maps.Clone(spec.Parameters), Share: spec.Share, Channel: spec.Channel, Redirects: spec.Redirects, Limits: spec.Limits,
 		Revision: 1, Created: time.Now().UTC().Truncate(time.Second),
 	}
-	r := proxyRequest{URL: spec.URL, Headers: maps.Clone(spec.Headers)}
+	r := secretRequest{URL: spec.URL, Headers: maps.Clone(spec.Headers)}
 	if spec.Body != nil {
 		r.Body = append([]byte{}, *spec.Body...)
 	}
@@ -88,7 +88,7 @@ func (spec Spec) proxy(tenant tenants.TenantID) (Proxy, proxyRequest) {
 }
 
 // describe notes what may be shown of the request.
-func (p *Proxy) describe(r proxyRequest) {
+func (p *Proxy) describe(r secretRequest) {
 	p.Shown, p.HeaderNames = shownURL(r.URL), headerNames(r.Headers)
 }
 
@@ -134,7 +134,7 @@ func (s *Proxies) Patch(ctx context.Context, tenant tenants.TenantID, id string,
 	return p, nil
 }
 
-func (c Patch) apply(p *Proxy, r *proxyRequest) {
+func (c Patch) apply(p *Proxy, r *secretRequest) {
 	record.Set(&p.Name, c.Name)
 	record.Set(&p.Method, c.Method)
 	record.Set(&r.URL, c.URL)
@@ -169,7 +169,7 @@ func (s *Proxies) Delete(ctx context.Context, tenant tenants.TenantID, id string
 
 // Forget makes the next run of the tenant's proxies read them anew; for whoever receives news.
 func (s *Proxies) Forget(tenant tenants.TenantID) {
-	s.opened.ForgetWhere(func(k proxyKey, _ openProxy) bool { return k.tenant == tenant })
+	s.opened.ForgetWhere(func(k cacheKey, _ openProxy) bool { return k.tenant == tenant })
 }
 
 func (p Proxy) row() tenants.Key { return tenants.Key{Tenant: p.Tenant, Kind: rowProxies, Sort: p.ID} }

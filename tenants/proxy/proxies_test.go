@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,5 +161,24 @@ func TestASealedProxyOpensNowhereElse(t *testing.T) {
 	}
 	if c, err := s.Call(t.Context(), one.ID, p.ID, nil); err != nil || c.Request.Header["X-Key"][0] != "secret" {
 		t.Errorf("%v", err)
+	}
+}
+
+// A request with two bad headers names the same one each time.
+func TestRefusalOfHeadersNamesTheFirst(t *testing.T) {
+	s, tenant := newProxies(t)
+	for what, value := range map[string]string{"an unknown parameter": "{{b}}", "a header of the stream": ""} {
+		for range 50 {
+			headers := map[string]string{"Accept": value, "Cache-Control": value, "Last-Event-Id": value}
+			if value != "" {
+				headers = map[string]string{"X-A": value, "X-B": value, "X-C": value}
+			}
+			spec := proxy.Spec{Name: "p", URL: "https://example.com/{{a}}", Headers: headers, Parameters: anyText}
+			want := "/headers/" + slices.Sorted(maps.Keys(headers))[0]
+			_, err := s.Create(t.Context(), tenant, spec)
+			if e, ok := errors.AsType[*tenants.Error](err); !ok || len(e.Fields) != 1 || e.Fields[0].Pointer != want {
+				t.Fatalf("%s: Create returned %v, want an error at %s", what, err, want)
+			}
+		}
 	}
 }

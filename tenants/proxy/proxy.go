@@ -13,7 +13,7 @@ type Proxy struct {
 	Tenant        tenants.TenantID
 	Name          string
 	Method        string // "GET" or "POST"
-	Sealed        []byte // a proxyRequest, under Key
+	Sealed        []byte // a secretRequest, under Key
 	Key           []byte // sealed by the Vault
 	Shown         string // the URL as it may be shown: without the values of its query
 	HeaderNames   []string
@@ -53,7 +53,7 @@ type bound struct {
 	count       func(*Limits) *int           // of the others
 }
 
-func proxyBounds() []bound {
+func bounds() []bound {
 	return []bound{
 		{name: "first_byte_seconds", least: 1, most: 300, usual: 30, field: func(l *Limits) *time.Duration { return &l.FirstByte }},
 		{name: "idle_seconds", least: 1, most: 3600, usual: 120, field: func(l *Limits) *time.Duration { return &l.Idle }},
@@ -68,7 +68,7 @@ func proxyBounds() []bound {
 // Named gives every bound under its name in the API, defaults worked out.
 func (l Limits) Named() map[string]int64 {
 	named := make(map[string]int64)
-	for _, b := range proxyBounds() {
+	for _, b := range bounds() {
 		named[b.name] = b.get(&l)
 	}
 	return named
@@ -90,7 +90,7 @@ func (b bound) get(l *Limits) int64 {
 // LimitNames are the names that LimitsOf takes, in the order to show them.
 func LimitNames() []string {
 	var names []string
-	for _, b := range proxyBounds() {
+	for _, b := range bounds() {
 		names = append(names, b.name)
 	}
 	return names
@@ -100,7 +100,7 @@ func LimitNames() []string {
 // be that.
 func LimitsOf(named map[string]int64) (l Limits, err error) {
 	known := 0
-	for _, b := range proxyBounds() {
+	for _, b := range bounds() {
 		n, given := named[b.name]
 		if !given {
 			continue
@@ -121,8 +121,8 @@ func LimitsOf(named map[string]int64) (l Limits, err error) {
 	return l, nil
 }
 
-// Worked returns the limits with the defaults in the place of what is 0.
-func (l Limits) Worked() Limits {
+// WithDefaults returns the limits with the defaults in the place of what is 0.
+func (l Limits) WithDefaults() Limits {
 	full, _ := LimitsOf(l.Named()) // which are within their bounds
 	return full
 }

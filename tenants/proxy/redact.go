@@ -18,9 +18,9 @@ const redacted = "[redacted]"
 
 // Bounds of what is cut out. Of an error nothing is lost with a word too much; an event is somebody's data, in which "on" may be no secret.
 const (
-	leastSecret = 4
-	leastKey    = 16
-	leastNamed  = 8 // where the header's name says that it is a key
+	minSecret   = 4
+	minKey      = 16
+	minNamedKey = 8 // where the header's name says that it is a key
 )
 
 // openHeaders say what kind of answer is wanted; their values are no secrets.
@@ -34,10 +34,10 @@ func newRedactor(rawURL string, headers map[string][]string, body []byte, bodyMe
 	var all, keys []string
 	add := func(name, value string) {
 		for _, v := range partsOf(value) {
-			if len(v) >= leastSecret {
+			if len(v) >= minSecret {
 				all = append(all, forms(v)...)
 			}
-			if len(v) >= leastKey || len(v) >= leastNamed && namesKey(name) {
+			if len(v) >= minKey || len(v) >= minNamedKey && namesKey(name) {
 				keys = append(keys, forms(v)...)
 			}
 		}
@@ -59,7 +59,7 @@ func newRedactor(rawURL string, headers map[string][]string, body []byte, bodyMe
 			}
 		}
 	}
-	if bodyMediaType == formType {
+	if bodyMediaType == mediaTypeForm {
 		if form, err := url.ParseQuery(string(body)); err == nil {
 			for name, values := range form {
 				for _, v := range values {

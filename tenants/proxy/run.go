@@ -41,8 +41,8 @@ type RunState struct {
 	Count  int64  // how many there have been
 }
 
-// RunLease is a node's hold on a run.
-type RunLease struct {
+// Lease is a node's hold on a run.
+type Lease struct {
 	RunState
 	tenant  tenants.TenantID
 	run     string
@@ -56,14 +56,14 @@ const runKept = time.Hour // how long it is remembered how far a run that nobody
 
 func runKind(run string) tenants.Kind { return tenants.Kind("run/" + run) }
 
-func leaseOf(tenant tenants.TenantID, run string) tenants.Key {
+func leaseKey(tenant tenants.TenantID, run string) tenants.Key {
 	return tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "lease"}
 }
 
 // Take takes the run for node where it can be had. before is what was known of it; the lease goes on from there. Not taken: before says who
 // has it.
-func (r *Runs) Take(ctx context.Context, tenant tenants.TenantID, run, node string) (before RunState, lease *RunLease, err error) {
-	row, err := r.table.Get(ctx, leaseOf(tenant, run))
+func (r *Runs) Take(ctx context.Context, tenant tenants.TenantID, run, node string) (before RunState, lease *Lease, err error) {
+	row, err := r.table.Get(ctx, leaseKey(tenant, run))
 	free := tenants.Absent()
 	switch {
 	case err == nil:
@@ -80,12 +80,12 @@ func (r *Runs) Take(ctx context.Context, tenant tenants.TenantID, run, node stri
 	case !tenants.IsNotFound(err):
 		return before, nil, err
 	}
-	lease = &RunLease{RunState: before, tenant: tenant, run: run, version: row.Version + 1}
+	lease = &Lease{RunState: before, tenant: tenant, run: run, version: row.Version + 1}
 	lease.Node, lease.Open, lease.Over = node, false, false
 	if lease.LastID == "" || lease.Epoch == "" {
 		lease.Epoch, lease.Count = tenants.NewID(""), 0
 	}
-	err = r.table.Write(ctx, tenants.Put(leaseOf(tenant, run), record.Encode(lease.RunState), time.Now().Add(24*time.Hour), free))
+	err = r.table.Write(ctx, tenants.Put(leaseKey(tenant, run), record.Encode(lease.RunState), time.Now().Add(24*time.Hour), free))
 	if _, refused := errors.AsType[*tenants.RefusedError](err); refused {
 		before, _, err = r.Look(ctx, tenant, run)
 		return before, nil, err
@@ -98,7 +98,7 @@ func (r *Runs) Take(ctx context.Context, tenant tenants.TenantID, run, node stri
 
 // Look returns the run's state, and whether a node that lives runs it.
 func (r *Runs) Look(ctx context.Context, tenant tenants.TenantID, run string) (s RunState, runs bool, err error) {
-	row, err := r.table.Get(ctx, leaseOf(tenant, run))
+	row, err := r.table.Get(ctx, leaseKey(tenant, run))
 	if tenants.IsNotFound(err) {
 		return s, false, nil
 	}
@@ -116,22 +116,22 @@ func (r *Runs) Look(ctx context.Context, tenant tenants.TenantID, run string) (s
 }
 
 // Save writes how far the run is. ErrRunLost: it is another's.
-func (r *Runs) Save(ctx context.Context, l *RunLease) error {
+func (r *Runs) Save(ctx context.Context, l *Lease) error {
 	return r.write(ctx, l, time.Now().Add(24*time.Hour))
 }
 
 // End gives the run back. over says that nobody is to go on with it.
-func (r *Runs) End(ctx context.Context, l *RunLease, over bool) error {
+func (r *Runs) End(ctx context.Context, l *Lease, over bool) error {
 	l.Node, l.Open, l.Over = "", false, over
 	return r.write(ctx, l, time.Now().Add(runKept))
 }
 
-func (r *Runs) write(ctx context.Context, l *RunLease, expires time.Time) error {
+func (r *Runs) write(ctx context.Context, l *Lease, expires time.Time) error {
 	body := record.Encode(l.RunState)
-	err := r.table.Write(ctx, tenants.Put(leaseOf(l.tenant, l.run), body, expires, tenants.At(l.version)))
+	err := r.table.Write(ctx, tenants.Put(leaseKey(l.tenant, l.run), body, expires, tenants.At(l.version)))
 	if _, refused := errors.AsType[*tenants.RefusedError](err); refused {
 		// What was stored and reported failed is ours, too.
-		row, err := r.table.Get(ctx, leaseOf(l.tenant, l.run))
+		row, err := r.table.Get(ctx, leaseKey(l.tenant, l.run))
 		if err != nil && !tenants.IsNotFound(err) {
 			return err
 		}
@@ -147,13 +147,13 @@ func (r *Runs) write(ctx context.Context, l *RunLease, expires time.Time) error 
 	return err
 }
 
-// Hold notes that node has listeners, under an id of the caller's, and LetGo that it has none any more.
-func (r *Runs) Hold(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
+// Join notes that node has listeners, under an id of the caller's, and Leave that it has none any more.
+func (r *Runs) Join(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
 	return r.table.Write(ctx, tenants.Put(tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "hold/" + node + "/" + id}, record.Empty, time.Now().Add(24*time.Hour), tenants.Anything()))
 }
 
-// LetGo ends what Hold began, and tells the node that runs it, if that is another.
-func (r *Runs) LetGo(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
+// Leave ends what Hold began, and tells the node that runs it, if that is another.
+func (r *Runs) Leave(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
 	if err := r.table.Write(ctx, tenants.Delete(tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "hold/" + node + "/" + id}, tenants.Anything())); err != nil {
 		return err
 	}

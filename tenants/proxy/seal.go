@@ -11,37 +11,37 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// proxyRequest is what of a proxy is a secret: the request as its tenant wrote it, holes included.
-type proxyRequest struct {
+// secretRequest is what of a proxy is a secret: the request as its tenant wrote it, holes included.
+type secretRequest struct {
 	URL     string
 	Headers map[string]string
 	Body    []byte // nil: none
 }
 
-// MaxBody is how large the body of a proxy's request may be.
-const MaxBody = 64 << 10
+// maxBody is how large the body of a proxy's request may be.
+const maxBody = 64 << 10
 
 // seal puts r into p. A Vault seals 4 KB at most: it seals a key, and the request is encrypted under that by AES-256-GCM, for this proxy alone.
-func (s *Proxies) seal(ctx context.Context, p *Proxy, r proxyRequest) error {
+func (s *Proxies) seal(ctx context.Context, p *Proxy, r secretRequest) error {
 	key := make([]byte, 32)
 	rand.Read(key)
-	sealer, err := proxySealer(key)
+	sealer, err := newSealer(key)
 	if err != nil {
 		return err
 	}
-	if p.Key, err = s.vault.Seal(ctx, p.Tenant, proxyPurpose(p.ID), key); err != nil {
+	if p.Key, err = s.vault.Seal(ctx, p.Tenant, purpose(p.ID), key); err != nil {
 		return err
 	}
 	p.Sealed = sealer.Seal(nil, nil, record.Encode(r), []byte(string(p.Tenant)+"/"+p.ID))
 	return nil
 }
 
-func (s *Proxies) unseal(ctx context.Context, p Proxy) (r proxyRequest, err error) {
-	key, err := s.vault.Open(ctx, p.Tenant, proxyPurpose(p.ID), p.Key)
+func (s *Proxies) unseal(ctx context.Context, p Proxy) (r secretRequest, err error) {
+	key, err := s.vault.Open(ctx, p.Tenant, purpose(p.ID), p.Key)
 	if err != nil {
 		return r, err
 	}
-	sealer, err := proxySealer(key)
+	sealer, err := newSealer(key)
 	if err != nil {
 		return r, err
 	}
@@ -50,13 +50,13 @@ func (s *Proxies) unseal(ctx context.Context, p Proxy) (r proxyRequest, err erro
 		err = json.Unmarshal(b, &r)
 	}
 	if err != nil {
-		return proxyRequest{}, tenants.Errorf(tenants.Internal, "unsealable", "a proxy's request does not open")
+		return secretRequest{}, tenants.Errorf(tenants.Internal, "unsealable", "a proxy's request does not open")
 	}
 	return r, nil
 }
 
-// proxySealer writes a random nonce in front of what it seals.
-func proxySealer(key []byte) (cipher.AEAD, error) {
+// newSealer writes a random nonce in front of what it seals.
+func newSealer(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, tenants.Errorf(tenants.Internal, "unsealable", "a proxy's key is none")
@@ -68,4 +68,4 @@ func proxySealer(key []byte) (cipher.AEAD, error) {
 	return sealer, nil
 }
 
-func proxyPurpose(proxy string) string { return "proxy/" + proxy }
+func purpose(proxy string) string { return "proxy/" + proxy }

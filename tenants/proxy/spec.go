@@ -48,7 +48,7 @@ type Patch struct {
 
 // request is a proxy's request, taken apart.
 type request struct {
-	proxyRequest
+	secretRequest
 	url     template
 	headers map[string]template
 	body    template
@@ -56,8 +56,8 @@ type request struct {
 }
 
 // parse takes the request and the channel apart and says what cannot work.
-func (p Proxy) parse(r proxyRequest) (q request, err error) {
-	q.proxyRequest = r
+func (p Proxy) parse(r secretRequest) (q request, err error) {
+	q.secretRequest = r
 	var why string
 	if q.url, why = urlTemplate(r.URL, p.Parameters); why != "" {
 		return q, tenants.Refused("/url", "invalid_url", why)
@@ -82,7 +82,7 @@ func (p Proxy) parse(r proxyRequest) (q request, err error) {
 		return q, tenants.Refused("/channel", "invalid_channel", why)
 	}
 	q.channel.placed(inName)
-	used := holes(append(all, q.channel)...)
+	used := placeholders(append(all, q.channel)...)
 	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
 		if !used[name] {
 			return q, tenants.Refused("/parameters/"+name, "invalid_parameter", "the parameter stands nowhere: write {{"+name+"}} where it is to stand")
@@ -92,7 +92,7 @@ func (p Proxy) parse(r proxyRequest) (q request, err error) {
 }
 
 // check refuses a proxy that could not work, and puts both into their normal form.
-func (s *Proxies) check(ctx context.Context, p *Proxy, r *proxyRequest) error {
+func (s *Proxies) check(ctx context.Context, p *Proxy, r *secretRequest) error {
 	if err := tenants.CheckName("/name", p.Name); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Proxies) check(ctx context.Context, p *Proxy, r *proxyRequest) error {
 	if r.Body == nil {
 		p.BodyMediaType = ""
 	}
-	if err := checkProxyBody(p, r); err != nil {
+	if err := checkBody(p, r); err != nil {
 		return err
 	}
 	headers, err := outgoing.CheckHeaders(r.Headers)
@@ -139,13 +139,13 @@ func (s *Proxies) check(ctx context.Context, p *Proxy, r *proxyRequest) error {
 	return tenants.Publishable(name)
 }
 
-func checkProxyBody(p *Proxy, r *proxyRequest) error {
+func checkBody(p *Proxy, r *secretRequest) error {
 	switch {
 	case r.Body == nil:
 		return nil
 	case p.Method == "GET":
 		return tenants.Refused("/body", "invalid_body", "a GET has no body")
-	case len(r.Body) > MaxBody:
+	case len(r.Body) > maxBody:
 		return tenants.Refused("/body", "invalid_body", "the body has at most 65536 bytes")
 	case !utf8.Valid(r.Body):
 		return tenants.Refused("/body", "invalid_body", "the body is no UTF-8")

@@ -13,9 +13,9 @@ type template []piece
 
 // piece is literal text, or a hole.
 type piece struct {
-	text  string // of a hole, the parameter's name
-	hole  bool
-	place place
+	text        string // of a hole, the parameter's name
+	placeholder bool
+	place       place
 }
 
 // place is where a hole stands, which says how what fills it is written.
@@ -45,7 +45,7 @@ func parseTemplate(text string, ps map[string]Parameter) (t template, why string
 		if _, known := ps[name]; !closed || !known {
 			return nil, "{{ begins the name of a parameter, and }} ends it; this is none that is declared"
 		}
-		t = append(t, piece{text: name, hole: true})
+		t = append(t, piece{text: name, placeholder: true})
 		text = after
 	}
 }
@@ -55,7 +55,7 @@ func urlTemplate(text string, ps map[string]Parameter) (template, string) {
 	t, why := parseTemplate(text, ps)
 	seen := "" // the literals so far
 	for i := range t {
-		if !t[i].hole {
+		if !t[i].placeholder {
 			seen += t[i].text
 			continue
 		}
@@ -85,7 +85,7 @@ func bodyTemplate(text, mediaType string, ps map[string]Parameter) (template, st
 	}
 	quoted, seen := false, ""
 	for i := range t {
-		if !t[i].hole {
+		if !t[i].placeholder {
 			quoted = quotedAt(t[i].text, quoted)
 			seen += t[i].text
 			continue
@@ -97,7 +97,7 @@ func bodyTemplate(text, mediaType string, ps map[string]Parameter) (template, st
 			t[i].place = inJSON
 		case isJSONType(mediaType):
 			return nil, "a parameter that is no integer must stand inside a string"
-		case mediaType == formType && strings.Contains(seen[strings.LastIndexByte(seen, '&')+1:], "="):
+		case mediaType == mediaTypeForm && strings.Contains(seen[strings.LastIndexByte(seen, '&')+1:], "="):
 			t[i].place = inQuery
 		default:
 			return nil, "parameters can stand in a body of JSON, or in the values of a form"
@@ -111,7 +111,7 @@ func bodyTemplate(text, mediaType string, ps map[string]Parameter) (template, st
 	return t, ""
 }
 
-const formType = "application/x-www-form-urlencoded"
+const mediaTypeForm = "application/x-www-form-urlencoded"
 
 func isJSONType(mediaType string) bool {
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
@@ -151,7 +151,7 @@ func (t template) fill(values map[string]string) (text, why string) {
 	var b strings.Builder
 	path := false
 	for _, p := range t {
-		if !p.hole {
+		if !p.placeholder {
 			b.WriteString(p.text)
 			continue
 		}
@@ -195,12 +195,12 @@ func hasDots(raw string) bool {
 	return false
 }
 
-// holes names the parameters that stand in the templates.
-func holes(ts ...template) map[string]bool {
+// placeholders names the parameters that stand in the templates.
+func placeholders(ts ...template) map[string]bool {
 	names := make(map[string]bool)
 	for _, t := range ts {
 		for _, p := range t {
-			if p.hole {
+			if p.placeholder {
 				names[p.text] = true
 			}
 		}

@@ -3,10 +3,13 @@ package job
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/hookcast/hookcast/tenants"
 )
 
 func TestJobLine(t *testing.T) {
@@ -33,7 +36,7 @@ func TestJobLine(t *testing.T) {
 		`{"error":""}`:                         `lines [{"error":""}]`,
 		deep:                                   "lines [" + deep + "]",
 	} {
-		if got := said(jobLine([]byte(line))); got != want {
+		if got := said(readLine([]byte(line))); got != want {
 			t.Errorf("%q says %q, want %q", line, got, want)
 		}
 	}
@@ -68,7 +71,7 @@ func FuzzJobLine(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		before := bytes.Clone(line)
-		r := jobLine(line)
+		r := readLine(line)
 		if !bytes.Equal(line, before) {
 			t.Fatal("the line was changed")
 		}
@@ -89,23 +92,34 @@ func FuzzJobLine(f *testing.F) {
 
 func TestJobAnswerThatStreamsIsBounded(t *testing.T) {
 	for name, c := range map[string]struct{ body, code string }{
-		"an endless line":    {strings.Repeat("x", maxRunLine+1), ErrorTooLarge},
+		"an endless line":    {strings.Repeat("x", maxAnswerLine+1), ErrorTooLarge},
 		"endless lines":      {strings.Repeat(strings.Repeat("x", 1000)+"\n", 9<<10), ErrorTooLarge},
 		"no result":          {"{\"percent\":1}\n", ErrorBroken},
 		"nothing":            {"", ErrorBroken},
 		"what stands behind": {"{\"result\":1}\n{\"error\":\"x\"}", ""},
 	} {
-		end := readJobLines(strings.NewReader(c.body), func(Report) error { return nil })
+		end := readStream(strings.NewReader(c.body), func(Report) error { return nil })
 		if c.code == "" && !end.Complete || c.code != "" && (end.Error == nil || end.Error.Code != c.code) {
 			t.Errorf("%s ends with %+v", name, end)
 		}
 	}
 	for body, want := range map[string]string{`{"a": 1}`: `{"a":1}`, "done": `"done"`, "\xff": `"` + "\ufffd" + `"`, " ": "", strings.Repeat("[", 300): `"` + strings.Repeat("[", 300) + `"`} {
-		if end := readJobResult(strings.NewReader(body)); !end.Complete || string(end.Result) != want {
+		if end := readResult(strings.NewReader(body)); !end.Complete || string(end.Result) != want {
 			t.Errorf("%.20q is %+v", body, end)
 		}
 	}
-	if end := readJobResult(strings.NewReader(strings.Repeat("x", MaxJobResult+1))); end.Error == nil || end.Error.Code != ErrorTooLarge {
+	if end := readResult(strings.NewReader(strings.Repeat("x", MaxResult+1))); end.Error == nil || end.Error.Code != ErrorTooLarge {
 		t.Errorf("too large a result is %+v", end.Error)
+	}
+}
+
+// A report with two bad fields names the same one each time.
+func TestRefusalOfAReportNamesItsFirstBadField(t *testing.T) {
+	bad := "a\a"
+	for range 50 {
+		r := Report{Step: &bad, Message: &bad}
+		if e, ok := errors.AsType[*tenants.Error](r.check()); !ok || len(e.Fields) != 1 || e.Fields[0].Pointer != "/step" {
+			t.Fatalf("check returned %+v, want an error at /step", e)
+		}
 	}
 }
