@@ -26,5 +26,6 @@
 //   - Only one event of a job is under way at a time, so events enter the channel in the order of the changes. Sending
 //     one again is harmless: its id follows from the job and the event's number.
 //   - Events of one type are at least 250 ms apart. Changes within that time are published as one.
-//   - A run is begun at most once. If the claim of its node lapses, the run has failed: its work may be half done.
+//   - A run is begun at most once. The first node that finds it claims it, posts to the endpoint, and renews the claim
+//     until the answer ends. If the claim lapses the run has failed: its work may be half done.
 package job

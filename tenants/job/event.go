@@ -87,17 +87,11 @@ func (r *storedJob) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, (*plain)(r)); err != nil {
 		return err
 	}
-	raws := []*json.RawMessage{&r.Result}
-	if r.Run != nil {
-		raws = append(raws, &r.Run.Data)
+	if string(r.Result) == "null" {
+		r.Result = nil
 	}
-	if r.Out != nil {
-		raws = append(raws, &r.Out.Data)
-	}
-	for _, raw := range raws {
-		if string(*raw) == "null" {
-			*raw = nil
-		}
+	if r.Out != nil && string(r.Out.Data) == "null" {
+		r.Out.Data = nil
 	}
 	return nil
 }

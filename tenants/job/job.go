@@ -126,7 +126,8 @@ func (r *Report) check() error {
 		} else if len(e.Code) > 64 || strings.ContainsFunc(e.Code, func(c rune) bool {
 			return c > unicode.MaxASCII || !tenants.TypeChar(byte(c)) || strings.ContainsRune(".:/", c)
 		}) {
-			return tenants.Refused("/error/code", "invalid_code", "the code must be at most 64 letters, digits, _ and -")
+			return tenants.Refused("/error/code", "invalid_code",
+				"the code must be at most 64 letters, digits, _ and -")
 		}
 		if e.Message == "" || !isText(e.Message) {
 			return tenants.Refused("/error/message", "invalid_text",
@@ -139,8 +140,8 @@ func (r *Report) check() error {
 			return tenants.Refused("/result", "invalid_result", "the result must be JSON")
 		}
 		if b.Len() > MaxResult {
-			return tenants.Errorf(tenants.TooLarge, "job_result_too_large", "the result must have at most %d bytes, not %d",
-				MaxResult, b.Len())
+			return tenants.Errorf(tenants.TooLarge, "job_result_too_large",
+				"the result must have at most %d bytes, not %d", MaxResult, b.Len())
 		}
 		r.Result = b.Bytes()
 	}
@@ -148,7 +149,7 @@ func (r *Report) check() error {
 		return tenants.Refused("/lines", "invalid_lines", "a report must have at most 500 lines")
 	}
 	r.Lines = splitLines(r.Lines)
-	if encodedSize(r.Lines) > maxLog {
+	if len(encode(r.Lines)) > maxLog {
 		return tenants.Errorf(tenants.TooLarge, "job_log_too_large",
 			"the lines of a report must have at most %d bytes together", maxLog)
 	}
@@ -177,14 +178,6 @@ func splitLines(texts []string) (lines []string) {
 		}
 	}
 	return lines
-}
-
-// encodedSize returns the size of the lines as JSON, as the row holds them.
-func encodedSize(lines []string) int {
-	if len(lines) == 0 {
-		return 0
-	}
-	return len(encode(lines))
 }
 
 // apply changes the job as r says. Each visible change gets a new revision.

@@ -146,9 +146,9 @@ func (j *Jobs) List(
 }
 
 // Report takes a report of a worker. It fails with Unprocessable or TooLarge for a value that cannot be shown, with
-// Conflict job_ended if the job has ended (unless this report ended it, and is received again), with TooMany event_rate,
-// and with TooMany job_log_rate if lines come faster than they are published. After Unavailable the report may have been
-// taken. Repeating it changes nothing, except that its lines may appear twice.
+// Conflict job_ended if the job has ended (unless this report ended it, and is received again), with TooMany
+// event_rate, and with TooMany job_log_rate if lines come faster than they are published. After Unavailable the
+// report may have been taken. Repeating it changes nothing, except that its lines may appear twice.
 func (j *Jobs) Report(ctx context.Context, tenant tenants.TenantID, id string, report Report) (Job, error) {
 	if err := report.check(); err != nil {
 		return Job{}, err
@@ -175,7 +175,7 @@ func (j *Jobs) Report(ctx context.Context, tenant tenants.TenantID, id string, r
 func (r *storedJob) take(report Report, now time.Time, terms intake.Terms) error {
 	if len(report.Lines) > 0 {
 		lines := append(r.Lines[:len(r.Lines):len(r.Lines)], report.Lines...)
-		if len(r.Lines) > 0 && encodedSize(lines) > maxLog {
+		if len(r.Lines) > 0 && len(encode(lines)) > maxLog {
 			err := tenants.Errorf(tenants.TooMany, "job_log_rate", "the lines come faster than they are published")
 			err.RetryAfter = time.Second
 			return err
@@ -196,10 +196,11 @@ func (j *Jobs) Cancel(ctx context.Context, tenant tenants.TenantID, id string) (
 	})
 }
 
+// edit changes a job, or fails and leaves it to be discarded. It may be called several times.
+type edit func(r *storedJob, now time.Time) error
+
 // update changes a job as change does, and publishes the change.
-func (j *Jobs) update(
-	ctx context.Context, tenant tenants.TenantID, id string, do func(*storedJob, time.Time) error,
-) (Job, error) {
+func (j *Jobs) update(ctx context.Context, tenant tenants.TenantID, id string, do edit) (Job, error) {
 	var claimed bool
 	r, err := j.change(ctx, tenant, id, func(r *storedJob, now time.Time) error {
 		if err := do(r, now); err != nil {
@@ -215,9 +216,7 @@ func (j *Jobs) update(
 }
 
 // change applies do to the job by compare-and-swap, and returns the result. A job that ends leaves the running jobs.
-func (j *Jobs) change(
-	ctx context.Context, tenant tenants.TenantID, id string, do func(*storedJob, time.Time) error,
-) (r storedJob, err error) {
+func (j *Jobs) change(ctx context.Context, tenant tenants.TenantID, id string, do edit) (r storedJob, err error) {
 	if !tenants.ValidID(tenants.PrefixJob, id) {
 		return r, notFound()
 	}

@@ -13,10 +13,6 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// A run is the work of a job that one of the tenant's endpoints does. The endpoint gets a signed request, as for any
-// delivery, and may take its time. The node that first finds the job claims it for runLease, sends the request, and
-// reports what the answer says; it renews the claim until the answer ends.
-
 // Codes of an Error of a run that the endpoint did not set.
 const (
 	ErrorUnreachable = "endpoint_unreachable" // no answer
@@ -68,10 +64,12 @@ func (j *Jobs) CreateRun(
 		return Job{}, err
 	}
 	if e.State != endpoint.Enabled {
-		return Job{}, tenants.Errorf(tenants.Conflict, "endpoint_not_enabled", "the endpoint is %s; enable it first", e.State)
+		return Job{}, tenants.Errorf(tenants.Conflict, "endpoint_not_enabled", "the endpoint is %s; enable it first",
+			e.State)
 	}
 	if spec.Timeout > maxRun {
-		return Job{}, tenants.Refused("/timeout_seconds", "invalid_timeout", "the timeout of a run must be 1 to 900 seconds")
+		return Job{}, tenants.Refused("/timeout_seconds", "invalid_timeout",
+			"the timeout of a run must be 1 to 900 seconds")
 	}
 	run := assignment{Endpoint: e.ID, Data: json.RawMessage("{}")}
 	if len(spec.Data) > 0 {
@@ -80,7 +78,8 @@ func (j *Jobs) CreateRun(
 			return Job{}, tenants.Refused("/data", "invalid_data", "the data must be JSON")
 		}
 		if b.Len() > MaxRunData {
-			return Job{}, tenants.Errorf(tenants.TooLarge, "job_data_too_large", "the data must have at most %d bytes, not %d", MaxRunData, b.Len())
+			return Job{}, tenants.Errorf(tenants.TooLarge, "job_data_too_large",
+				"the data must have at most %d bytes, not %d", MaxRunData, b.Len())
 		}
 		run.Data = b.Bytes()
 	}
@@ -88,8 +87,8 @@ func (j *Jobs) CreateRun(
 	return r.Job, err
 }
 
-// deadline returns when the job times out. A run has a later deadline than Job.deadline, because its node ends it if the
-// endpoint is silent, and the lapsed claim if the node is gone.
+// deadline returns when the job times out. A run has a later deadline than Job.deadline, because its node ends it if
+// the endpoint is silent, and the lapsed claim if the node is gone.
 func (r *storedJob) deadline() time.Time {
 	if r.Run != nil {
 		return r.Created.Add(maxRun + 2*runWait)

@@ -33,7 +33,8 @@ func dueKey(at time.Time, tenant tenants.TenantID, id string) tenants.Key {
 func parseDue(sort string) (tenant tenants.TenantID, id string, err error) {
 	parts := strings.Split(sort, "/")
 	if len(parts) != 3 {
-		return "", "", tenants.Errorf(tenants.Internal, "record_undecodable", "the key of a job's due time must have 3 parts")
+		return "", "", tenants.Errorf(tenants.Internal, "record_undecodable",
+			"the key of a job's due time must have 3 parts")
 	}
 	return tenants.TenantID(parts[1]), parts[2], nil
 }
