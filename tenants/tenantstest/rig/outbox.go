@@ -363,8 +363,3 @@ func Again(do func() error) error {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
-
-// OutingTenant returns the id of a tenant of a simulation of deliveries.
-func OutingTenant(i int) tenants.TenantID {
-	return tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, fmt.Sprint("outing", i)))
-}

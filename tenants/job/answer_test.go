@@ -3,10 +3,13 @@ package job
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/hookcast/hookcast/tenants"
 )
 
 func TestJobLine(t *testing.T) {
@@ -33,13 +36,14 @@ func TestJobLine(t *testing.T) {
 		`{"error":""}`:                         `lines [{"error":""}]`,
 		deep:                                   "lines [" + deep + "]",
 	} {
-		if got := said(jobLine([]byte(line))); got != want {
-			t.Errorf("%q says %q, want %q", line, got, want)
+		if got := text(readLine([]byte(line))); got != want {
+			t.Errorf("the line %q is read as %q, want %q", line, got, want)
 		}
 	}
 }
 
-func said(r Report) string {
+// text writes a report in one line.
+func text(r Report) string {
 	var s []string
 	if r.Percent != nil {
 		s = append(s, fmt.Sprint("percent ", *r.Percent))
@@ -63,49 +67,68 @@ func said(r Report) string {
 }
 
 func FuzzJobLine(f *testing.F) {
-	for _, seed := range []string{"", "x", `{"percent":40}`, `{"lines":["a\u0000\nb"],"step":"\ud800"}`, `{"result":{"a":[1e400]}}`, `{"error":{"code":"c","message":"m"}}`, "\xff{", `{"percent":1,"percent":2}`} {
+	for _, seed := range []string{
+		"", "x", `{"percent":40}`, `{"lines":["a\u0000\nb"],"step":"\ud800"}`, `{"result":{"a":[1e400]}}`,
+		`{"error":{"code":"c","message":"m"}}`, "\xff{", `{"percent":1,"percent":2}`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		before := bytes.Clone(line)
-		r := jobLine(line)
+		r := readLine(line)
 		if !bytes.Equal(line, before) {
-			t.Fatal("the line was changed")
+			t.Fatalf("readLine changed its argument %q to %q", before, line)
 		}
 		again := r
 		if err := again.check(); err != nil {
-			t.Fatalf("%q says what cannot be shown: %v", line, err)
+			t.Fatalf("the line %q is read as a report that check refuses: %v", line, err)
 		}
 		if r.Complete && r.Error != nil || r.Percent != nil && (*r.Percent < 0 || *r.Percent > 100) {
-			t.Fatalf("%q says %+v", line, r)
+			t.Fatalf("the line %q is read as %+v, want a percentage of 0 to 100 and one end", line, r)
 		}
 		j := Job{State: Running}
 		j.apply(r, j.Created)
 		if b := j.data(r.Lines); !json.Valid(b) || !utf8.Valid(b) && utf8.Valid(line) {
-			t.Fatalf("%q is told as %q", line, b)
+			t.Fatalf("the event for the line %q is %q, want valid JSON and UTF-8", line, b)
 		}
 	})
 }
 
 func TestJobAnswerThatStreamsIsBounded(t *testing.T) {
 	for name, c := range map[string]struct{ body, code string }{
-		"an endless line":    {strings.Repeat("x", maxRunLine+1), ErrorTooLarge},
-		"endless lines":      {strings.Repeat(strings.Repeat("x", 1000)+"\n", 9<<10), ErrorTooLarge},
-		"no result":          {"{\"percent\":1}\n", ErrorBroken},
-		"nothing":            {"", ErrorBroken},
-		"what stands behind": {"{\"result\":1}\n{\"error\":\"x\"}", ""},
+		"an endless line": {strings.Repeat("x", maxAnswerLine+1), ErrorTooLarge},
+		"endless lines":   {strings.Repeat(strings.Repeat("x", 1000)+"\n", 9<<10), ErrorTooLarge},
+		"no result":       {"{\"percent\":1}\n", ErrorBroken},
+		"nothing":         {"", ErrorBroken},
+		"a second end":    {"{\"result\":1}\n{\"error\":\"x\"}", ""},
 	} {
-		end := readJobLines(strings.NewReader(c.body), func(Report) error { return nil })
+		end := readStream(strings.NewReader(c.body), func(Report) error { return nil })
 		if c.code == "" && !end.Complete || c.code != "" && (end.Error == nil || end.Error.Code != c.code) {
-			t.Errorf("%s ends with %+v", name, end)
+			t.Errorf("%s: readStream returned %+v, want the code %q", name, end, c.code)
 		}
 	}
-	for body, want := range map[string]string{`{"a": 1}`: `{"a":1}`, "done": `"done"`, "\xff": `"` + "\ufffd" + `"`, " ": "", strings.Repeat("[", 300): `"` + strings.Repeat("[", 300) + `"`} {
-		if end := readJobResult(strings.NewReader(body)); !end.Complete || string(end.Result) != want {
-			t.Errorf("%.20q is %+v", body, end)
+	deep := strings.Repeat("[", 300)
+	for body, want := range map[string]string{
+		`{"a": 1}`: `{"a":1}`, "done": `"done"`, "\xff": `"` + "\ufffd" + `"`, " ": "", deep: `"` + deep + `"`,
+	} {
+		if end := readResult(strings.NewReader(body)); !end.Complete || string(end.Result) != want {
+			t.Errorf("readResult of %.20q returned %+v, want the result %.20s", body, end, want)
 		}
 	}
-	if end := readJobResult(strings.NewReader(strings.Repeat("x", MaxJobResult+1))); end.Error == nil || end.Error.Code != ErrorTooLarge {
-		t.Errorf("too large a result is %+v", end.Error)
+	end := readResult(strings.NewReader(strings.Repeat("x", MaxResult+1)))
+	if end.Error == nil || end.Error.Code != ErrorTooLarge {
+		t.Errorf("readResult of a too large result returned %+v, want %s", end, ErrorTooLarge)
+	}
+}
+
+// A report with two bad fields names the same one each time.
+func TestRefusalOfAReportNamesItsFirstBadField(t *testing.T) {
+	bad := "a\a"
+	for range 50 {
+		r := Report{Step: &bad, Message: &bad}
+		if e, ok := errors.AsType[*tenants.Error](r.check()); !ok || len(e.Fields) != 1 ||
+			e.Fields[0].Pointer != "/step" {
+			t.Fatalf("check returned %+v, want an error at /step", e)
+		}
 	}
 }
