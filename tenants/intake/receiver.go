@@ -61,13 +61,12 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
 	if err != nil {
 		return Accepted{}, err
 	}
-	accepted, err := r.accept(ctx, in, src, secrets)
+	accepted, err := r.take(ctx, in, src, secrets)
 	accepted.Tenant = src.Tenant
 	return accepted, err
 }
 
-func (r *Receiver) accept(ctx context.Context, in Inbound, src source.Source, secrets []signing.Secret) (Accepted,
-	error) {
+func (r *Receiver) take(ctx context.Context, in Inbound, src source.Source, secrets []signing.Secret) (Accepted, error) {
 	scheme, err := src.Scheme()
 	if err != nil {
 		return Accepted{}, tenants.Errorf(tenants.Internal, "source_unusable", "%w", err)
