@@ -65,7 +65,10 @@ var importRules = []struct {
 	{"tenants/api", 8, rooms("", "access", "account", "cache", "delivery", "endpoint", "envelope", "erasure", "eventlog", "hidden",
 		"intake", "job", "keyring", "node", "problem", "projection", "proxy", "signing", "source", "token", "trace"), nil,
 		"the admin API serves everything that the domain has"},
+	{"tenants/backend", 9, rooms("", "access", "account", "api", "delivery", "endpoint", "erasure", "eventlog", "filter", "intake",
+		"job", "keyring", "node", "projection", "proxy", "source", "token"), nil, "the one composition of the domain over the ports"},
 	{"tenants/tenantstest", 1, rooms(""), nil, "suites and simulations of the ports"},
+	{"tenants/tenantstest/golden", 0, nil, nil, "compares encodings with a file: it knows no record, so that every owner can use it"},
 	{"tenants/tenantstest/depth", 0, nil, nil, "how much of the long tests a run asks for"},
 	{"tenants/tenantstest/rig", 8, rooms("", "account", "delivery", "endpoint", "erasure", "eventlog", "intake", "job", "keyring", "node",
 		"projection", "quota", "signing", "source", "tenantstest"), nil, "what tests of several packages stand on"},
@@ -79,6 +82,8 @@ var importRules = []struct {
 	{"infra/certificates", 2, rooms("", "cache"), nil, "fetches the certificates that the domain verifies with"},
 	{"infra/awsenv", 0, nil, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go"},
 		"a process's surroundings: it knows nothing of what the process does"},
+	{"infra/awsports", 10, append(rooms("backend", "egress"), "infra/awsenv", "infra/certificates", "infra/dynamo", "infra/kms",
+		"infra/sqs"), awsFor("dynamodb"), "the adapters of the AWS form, as the environment names them"},
 	{"infra/operatorkey", 4, append(rooms("account"), "infra/privatefile"), nil, "a key in a file"},
 	{"infra/privatefile", 0, nil, nil, "files of their owner alone: it knows nothing of what is in them"},
 	{"infra/stacks", 0, nil, []string{"gopkg.in/yaml.v3"}, "reads templates, and knows nothing of what is deployed"},
@@ -108,6 +113,8 @@ var importRules = []struct {
 	{"streamer", 9, append(rooms("", "access", "account", "api", "envelope", "hidden", "problem", "proxy", "quota", "token", "trace"),
 		"streamer/embed", "streamer/hub", "streamer/ndjson", "streamer/relay", "streamer/sse", "streamer/ws"),
 		[]string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp", "golang.org/x/sys"}, "the only package that knows Fiber"},
+	{"streamer/tier", 10, append(rooms("", "api", "backend", "job", "node", "proxy", "quota", "trace"), "streamer", "streamer/hub",
+		"streamer/relay"), nil, "the one composition of a streaming node over a backend"},
 }
 
 // rooms names packages of the domain by what is after tenants/; "" is the root.

@@ -4,7 +4,6 @@ package admin
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -52,36 +51,6 @@ func Handler(api http.Handler, openAPI []byte) http.Handler {
 func runsProxy(path string) bool {
 	rest, ok := strings.CutPrefix(path, "/v1/proxies/")
 	return ok && (rest == "run" || strings.HasSuffix(rest, "/stream") || strings.HasSuffix(rest, "/collect"))
-}
-
-// Interest counts a channel's subscribers on all nodes. *tenants.Interest implements it.
-type Interest interface {
-	Subscribers(ctx context.Context, t tenants.TenantID, channel string) (int, error)
-	Left(ctx context.Context, t tenants.TenantID, channel string) (bool, error)
-}
-
-// Subscribers returns a function that counts a channel's subscribers for the API. If the count fails, it logs the
-// error and returns 0, because the number is secondary in the API's responses.
-func Subscribers(in Interest, log *slog.Logger) func(context.Context, tenants.TenantID, string) int {
-	return func(ctx context.Context, t tenants.TenantID, channel string) int {
-		n, err := in.Subscribers(ctx, t, channel)
-		if err != nil {
-			log.WarnContext(ctx, "cannot count subscribers", "tenant", t, "error", err)
-		}
-		return n
-	}
-}
-
-// Left returns a function that reports whether a bound channel's client has left. If that is unknown, it logs the
-// error and returns false.
-func Left(in Interest, log *slog.Logger) func(context.Context, tenants.TenantID, string) bool {
-	return func(ctx context.Context, t tenants.TenantID, channel string) bool {
-		left, err := in.Left(ctx, t, channel)
-		if err != nil {
-			log.WarnContext(ctx, "cannot find out whether a client has left", "tenant", t, "error", err)
-		}
-		return left
-	}
 }
 
 // Observe adds the tenant to the request's log line.

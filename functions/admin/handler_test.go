@@ -1,11 +1,7 @@
 package admin_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,7 +9,6 @@ import (
 
 	"github.com/hookcast/hookcast/functions/admin"
 	"github.com/hookcast/hookcast/functions/internal/note"
-	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/problem"
 )
 
@@ -76,32 +71,6 @@ func TestStreamsAreToldThatTheyAreAtTheWrongHost(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != 418 {
 			t.Errorf("%s: got status %d, want the API's 418", path, w.Code)
-		}
-	}
-}
-
-type counts struct {
-	n   int
-	err error
-}
-
-func (c counts) Left(context.Context, tenants.TenantID, string) (bool, error) {
-	return c.n == 0, c.err
-}
-
-func (c counts) Subscribers(context.Context, tenants.TenantID, string) (int, error) {
-	return c.n, c.err
-}
-
-func TestACountThatCannotBeHadIsNothingAndLogged(t *testing.T) {
-	for _, c := range []counts{{3, nil}, {0, errors.New("down")}} {
-		var log bytes.Buffer
-		l := slog.New(slog.NewJSONHandler(&log, nil))
-		if n := admin.Subscribers(c, l)(t.Context(), "ten_1", "orders"); n != c.n {
-			t.Errorf("Subscribers = %d, want %d", n, c.n)
-		}
-		if got := strings.Count(log.String(), "ten_1"); (got == 1) != (c.err != nil) {
-			t.Errorf("with error %v it logged %s", c.err, &log)
 		}
 	}
 }

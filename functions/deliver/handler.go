@@ -15,7 +15,7 @@ import (
 // which it has released to the queue.
 type Deliverer interface {
 	Deliver(ctx context.Context, rs []tenants.Received) (failed []int) // for deliveries that are ready
-	Forward(ctx context.Context, rs []tenants.Received) (failed []int)     // for deliveries that wait
+	Forward(ctx context.Context, rs []tenants.Received) (failed []int) // for deliveries that wait
 }
 
 // Options are a Handler's dependencies.

@@ -11,18 +11,18 @@ import (
 
 const modulePath = "github.com/hookcast/hookcast"
 
-// moduleRoot returns the folder of the source.
+// moduleRoot returns the folder of the module's source.
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Dir}}").Output()
 	path, dir, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
 	if err != nil || path != modulePath {
-		return "", fmt.Errorf("it is run from within its source: go run ./infra/awslocal")
+		return "", fmt.Errorf("awslocal must run inside its source tree: go run ./infra/awslocal")
 	}
 	return dir, nil
 }
 
-// build makes the binary of a main and returns its path. It is a deployment's but for the machine and for what would have everything be
-// compiled a second time beside the developer's own builds.
+// build builds a main package and returns the path of its binary. The flags are those of a deployment, except for the
+// target machine and for flags that would compile every package a second time next to the developer's own builds.
 func build(ctx context.Context, root, into, name, main string) (string, error) {
 	out := filepath.Join(into, name, filepath.Base(main))
 	if err := os.MkdirAll(filepath.Dir(out), 0o700); err != nil {
@@ -30,10 +30,10 @@ func build(ctx context.Context, root, into, name, main string) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", out, "./"+main)
 	cmd.Dir = root
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // killed, it leaves its linker behind
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // if killed, go would not stop its linker
 	cmd.WaitDelay = stopTime
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./%s: %w\n%s", main, err, said)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./%s: %w\n%s", main, err, output)
 	}
 	return out, nil
 }

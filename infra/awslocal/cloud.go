@@ -20,16 +20,17 @@ import (
 )
 
 const (
-	region   = "us-east-1"
-	signedUp = "000000000000"
+	region    = "us-east-1"
+	accountID = "000000000000"
 )
 
-// cloud is what stands in for AWS. tables, streams and queues are awslocal's own ways to it, past whatever is put between.
+// cloud holds the servers that stand in for AWS. tables, streams and queues are awslocal's own clients, which bypass
+// a proxy.
 type cloud struct {
 	dynamodb, sqs *emulator.Server
 	kms           *http.Server
-	endpoints     []string          // for functions and nodes, as variables of the environment
-	urls          map[string]string // of queues, by name
+	endpoints     []string          // environment variables for functions and nodes
+	urls          map[string]string // URLs of queues by name
 
 	tables  *dynamodb.Client
 	streams *dynamodbstreams.Client
@@ -37,7 +38,8 @@ type cloud struct {
 }
 
 // openCloud starts the servers.
-func openCloud(ctx context.Context, keyARN string, through func(service, url string) (string, error)) (_ *cloud, err error) {
+func openCloud(ctx context.Context, keyARN string, through func(service, url string) (string, error)) (_ *cloud,
+	err error) {
 	c := &cloud{urls: make(map[string]string)}
 	defer func() {
 		if err != nil {
@@ -68,7 +70,9 @@ func openCloud(ctx context.Context, keyARN string, through func(service, url str
 	}
 	cfg := aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider("awslocal", "awslocal", "")}
 	c.tables = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = &c.dynamodb.URL })
-	c.streams = dynamodbstreams.NewFromConfig(cfg, func(o *dynamodbstreams.Options) { o.BaseEndpoint = &c.dynamodb.URL })
+	c.streams = dynamodbstreams.NewFromConfig(cfg, func(o *dynamodbstreams.Options) {
+		o.BaseEndpoint = &c.dynamodb.URL
+	})
 	c.queues = sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = &c.sqs.URL })
 	return c, nil
 }
@@ -85,7 +89,7 @@ func (c *cloud) serveKMS(keyARN string) (url string, err error) {
 		return "", err
 	}
 	c.kms = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = c.kms.Serve(ln) }() // until close
+	go func() { _ = c.kms.Serve(ln) }() // runs until close
 	return "http://" + ln.Addr().String(), nil
 }
 
@@ -101,7 +105,7 @@ func (c *cloud) close() {
 	}
 }
 
-// makeTable makes the table and returns its stream's ARN, "" where it has none.
+// makeTable creates the table and returns its stream's ARN, or "" if it has no stream.
 func (c *cloud) makeTable(ctx context.Context, t *stacks.Table) (stream string, err error) {
 	in := &dynamodb.CreateTableInput{TableName: &t.Name, BillingMode: dynamotypes.BillingModePayPerRequest}
 	for _, k := range []struct {
@@ -111,27 +115,30 @@ func (c *cloud) makeTable(ctx context.Context, t *stacks.Table) (stream string, 
 		if k.name == "" {
 			continue
 		}
-		in.KeySchema = append(in.KeySchema, dynamotypes.KeySchemaElement{AttributeName: aws.String(k.name), KeyType: k.kind})
+		in.KeySchema = append(in.KeySchema, dynamotypes.KeySchemaElement{AttributeName: aws.String(k.name),
+			KeyType: k.kind})
 		in.AttributeDefinitions = append(in.AttributeDefinitions, dynamotypes.AttributeDefinition{
 			AttributeName: aws.String(k.name), AttributeType: dynamotypes.ScalarAttributeType(t.KeyTypes[k.name]),
 		})
 	}
 	if t.StreamView != "" {
-		in.StreamSpecification = &dynamotypes.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: dynamotypes.StreamViewType(t.StreamView)}
+		in.StreamSpecification = &dynamotypes.StreamSpecification{StreamEnabled: aws.Bool(true),
+			StreamViewType: dynamotypes.StreamViewType(t.StreamView)}
 	}
 	out, err := c.tables.CreateTable(ctx, in)
 	if err != nil {
-		return "", fmt.Errorf("making the table: %w", err)
+		return "", fmt.Errorf("creating the table: %w", err)
 	}
 	if t.TTL != "" {
 		_, err = c.tables.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-			TableName: &t.Name, TimeToLiveSpecification: &dynamotypes.TimeToLiveSpecification{AttributeName: &t.TTL, Enabled: aws.Bool(true)},
+			TableName: &t.Name, TimeToLiveSpecification: &dynamotypes.TimeToLiveSpecification{AttributeName: &t.TTL,
+				Enabled: aws.Bool(true)},
 		})
 	}
 	return aws.ToString(out.TableDescription.LatestStreamArn), err
 }
 
-// makeQueues makes the queues, those first that are others' dead letters.
+// makeQueues creates the queues, dead-letter queues first.
 func (c *cloud) makeQueues(ctx context.Context, queues []*stacks.Queue) error {
 	made := make(map[*stacks.Queue]bool)
 	for len(made) < len(queues) {
@@ -141,12 +148,12 @@ func (c *cloud) makeQueues(ctx context.Context, queues []*stacks.Queue) error {
 				continue
 			}
 			if err := c.makeQueue(ctx, q); err != nil {
-				return fmt.Errorf("making the queue %s: %w", q.Name, err)
+				return fmt.Errorf("creating the queue %s: %w", q.Name, err)
 			}
 			made[q] = true
 		}
 		if len(made) == before {
-			return fmt.Errorf("queues are each other's dead letters in a circle")
+			return fmt.Errorf("the queues' dead-letter queues form a cycle")
 		}
 	}
 	return nil

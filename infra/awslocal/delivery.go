@@ -12,22 +12,22 @@ import (
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
-// delivery hands batches of a stream's records over until they are done with or given up, as
-// https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html has it: a function that names a record has done
-// with those before it; what is left is halved where the mapping says so, which counts as no try; a batch that cannot be halved any more is
-// tried again, and at last noted as a failure.
+// delivery hands batches of a stream's records to a function until they are processed or given up, as
+// https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html describes. If the function
+// names a failed record, those before it are processed. The rest is halved if the mapping says so, which does not
+// count as a retry; a batch that cannot be halved is retried, and in the end recorded as a failure.
 type delivery struct {
 	source *stacks.EventSource
 	invoke invoker
-	note   func(ctx context.Context, f failure) error // to the destination of failures
+	note   func(ctx context.Context, f failure) error // sends to the mapping's destination for failures
 	pause  func(ctx context.Context, try int)
 	log    *slog.Logger
 
 	mu    sync.Mutex
-	begun map[string]bool // shards
+	begun map[string]bool // by shard
 }
 
-// failure is a batch that was given up.
+// failure describes a batch that was given up.
 type failure struct {
 	Shard       string
 	First, Last string // sequence numbers
@@ -36,7 +36,7 @@ type failure struct {
 	Condition   string
 }
 
-// begin tells whether nobody has begun the shard yet.
+// begin reports whether this is its first call for the shard.
 func (d *delivery) begin(shard string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -47,7 +47,7 @@ func (d *delivery) begin(shard string) bool {
 	return true
 }
 
-// batch delivers records, all of one shard and in order.
+// batch delivers records, which are of one shard and in order.
 func (d *delivery) batch(ctx context.Context, shard string, rs []record) {
 	began := time.Now()
 	for tries := 0; ctx.Err() == nil; {
@@ -74,7 +74,7 @@ func (d *delivery) batch(ctx context.Context, shard string, rs []record) {
 		}
 		if condition != "" {
 			f := failure{shard, rs[0].sequence, rs[len(rs)-1].sequence, len(rs), tries, condition}
-			d.log.Error("records are given up", "shard", shard, "first", f.First, "records", f.Size, "why", condition)
+			d.log.Error("records were given up", "shard", shard, "first", f.First, "records", f.Size, "why", condition)
 			for d.source.OnFailure != nil && ctx.Err() == nil {
 				if err := d.note(ctx, f); err == nil {
 					break
@@ -87,7 +87,7 @@ func (d *delivery) batch(ctx context.Context, shard string, rs []record) {
 	}
 }
 
-// try hands the records over once and returns how many of them are done with.
+// try hands the records over once and returns how many of them are processed.
 func (d *delivery) try(ctx context.Context, rs []record) int {
 	bodies := make([]json.RawMessage, len(rs))
 	for i, r := range rs {
@@ -105,13 +105,13 @@ func (d *delivery) try(ctx context.Context, rs []record) int {
 	if !d.source.Partial {
 		return len(rs)
 	}
-	var said events.DynamoDBEventResponse
-	if len(answer) > 0 && json.Unmarshal(answer, &said) != nil {
+	var response events.DynamoDBEventResponse
+	if len(answer) > 0 && json.Unmarshal(answer, &response) != nil {
 		return 0
 	}
 	done := len(rs)
-	for _, f := range said.BatchItemFailures {
-		at := 0 // a name that is none of theirs: all have failed
+	for _, f := range response.BatchItemFailures {
+		at := 0 // an unknown identifier means that all have failed
 		for i, r := range rs {
 			if r.sequence == f.ItemIdentifier {
 				at = i

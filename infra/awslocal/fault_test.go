@@ -15,22 +15,24 @@ import (
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
-// awaitProcess waits until the named process runs under another id than before.
+// awaitProcess waits until all processes of that name have other ids than before.
 func (r *running) awaitProcess(t testing.TB, name string, before []int) []int {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if now := r.processes(t)[name]; len(now) > 0 && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) }) {
+		if now := r.processes(t)[name]; len(now) > 0 && !slices.ContainsFunc(now, func(pid int) bool {
+			return slices.Contains(before, pid)
+		}) {
 			return now
 		}
 	}
-	t.Fatalf("%s does not come back", name)
+	t.Fatalf("%s was not replaced within 30 s", name)
 	return nil
 }
 
-// Environments that are killed with events in their hands, and a node that is killed and replaced, lose nothing.
+// Environments that are killed with events in progress, and a node that is killed and replaced, lose nothing.
 func TestKilledProcessesAreReplacedAndNothingIsLost(t *testing.T) {
 	p := start(t)
-	t.Parallel() // most of it is waiting for the queue
+	t.Parallel() // it mostly waits for the queue
 	tenant := p.Signup(t, "killed")
 	token := p.Token(t, tenant, "page", "orders")
 	source := p.GitHubSource(t, tenant, "orders")
@@ -52,12 +54,12 @@ func TestKilledProcessesAreReplacedAndNothingIsLost(t *testing.T) {
 			p.awaitProcess(t, "streamer-1", before)
 		}
 	}
-	late := time.AfterFunc(2*time.Minute, stream.Close) // what an environment held comes again after the queue's 30 s
+	late := time.AfterFunc(2*time.Minute, stream.Close) // events of a killed environment return after the queue's 30 s
 	defer late.Stop()
 	for n := 1; n <= 40; n++ {
 		f, err := stream.NextEvent()
 		if err != nil || f.ID != itoa(n) || f.Data != `{"n":`+itoa(n)+`}` {
-			t.Fatalf("%+v, %v where event %d was due", f, err, n)
+			t.Fatalf("got %+v, %v, want event %d", f, err, n)
 		}
 	}
 	if err := awaitReady(t.Context(), "http://"+p.streams[0]+"/readyz"); err != nil {
@@ -69,7 +71,7 @@ func TestKilledProcessesAreReplacedAndNothingIsLost(t *testing.T) {
 	}
 }
 
-// Each program names all that its environment lacks, which is what the template gives it, in one line, and ends with status 1.
+// Each program lists in one line all variables of the template that its environment lacks, and ends with status 1.
 func TestAProgramWithoutItsEnvironmentSaysSo(t *testing.T) {
 	p := start(t)
 	top, err := stacks.Load("../../template.yaml")
@@ -77,7 +79,8 @@ func TestAProgramWithoutItsEnvironmentSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, err := top.Deploy("x", stacks.Place{QueueURL: func(name string) string { return name }}, map[string]string{
-		"ApiDomainName": "a", "StreamDomainName": "b", "CertificateArn": "c", "OperatorKeyHash": "d", "StreamerImageTag": "e",
+		"ApiDomainName": "a", "StreamDomainName": "b", "CertificateArn": "c", "OperatorKeyHash": "d",
+		"StreamerImageTag": "e",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -101,15 +104,15 @@ func TestAProgramWithoutItsEnvironmentSaysSo(t *testing.T) {
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) || !strings.HasPrefix(said, name+": missing in the environment: ") {
-			t.Errorf("%s says %q, and lacks %q", program, said, want)
+			t.Errorf("%s printed %q, want it to list %q", program, said, want)
 		}
 		if said := failing(t, binary, all...); said != name+": missing in the environment: AWS_REGION\n" {
-			t.Errorf("%s without a region says %q", program, said)
+			t.Errorf("%s without a region printed %q", program, said)
 		}
 	}
 }
 
-// failing runs a program that is to end by itself with status 1, and returns the one line that it says.
+// failing runs a program that must end by itself with status 1, and returns the one line that it prints.
 func failing(t *testing.T, binary string, environment ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -118,12 +121,12 @@ func failing(t *testing.T, binary string, environment ...string) string {
 	cmd.Env = append([]string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}, environment...)
 	out, err := cmd.CombinedOutput()
 	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 1 || strings.Count(string(out), "\n") != 1 {
-		t.Errorf("%s ended with %v and says %q", binary, err, out)
+		t.Errorf("%s ended with %v and printed %q, want status 1 and one line", binary, err, out)
 	}
 	return string(out)
 }
 
-// A cold start is a provider's wait. The bound is far above what it takes, for machines that do much else.
+// A provider waits for a cold start. The bound is far above the usual time, for busy machines.
 func TestFunctionsStartQuickly(t *testing.T) {
 	p := start(t)
 	for _, name := range []string{"ingest", "append", "changes", "deliver", "admin", "sweep"} {
@@ -134,7 +137,7 @@ func TestFunctionsStartQuickly(t *testing.T) {
 		}
 		d, err := time.ParseDuration(strings.ReplaceAll(m[1], " ", ""))
 		if err != nil || d > 5*time.Second {
-			t.Errorf("%s took %v to start, %v", name, d, err)
+			t.Errorf("%s took %v to start (%v), want at most 5 s", name, d, err)
 		}
 		t.Logf("%s: %v", name, d)
 	}

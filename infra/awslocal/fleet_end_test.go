@@ -10,21 +10,22 @@ import (
 	"time"
 )
 
-// However it is ended, at work or while it starts, awslocal leaves nothing running.
+// However awslocal is ended, after or during its start, no process outlives it.
 func TestNoProcessIsLeftBehind(t *testing.T) {
 	start(t)
 	t.Parallel()
 	binary := filepath.Join(built.dir, "awslocal")
 	for name, tt := range map[string]struct {
 		program []string
-		links   bool                           // what the others find linked
-		when    func(t *testing.T, r *running) // it has begun; returns when it is to end
+		links   bool                           // the program links its binaries, which the others copy
+		when    func(t *testing.T, r *running) // returns when the program is to end
 		signal  syscall.Signal
-		group   bool // as the terminal's Ctrl-C signals: every process of the group
-		status  int  // it ends with; -1: killed
+		group   bool // the signal goes to every process of the group, as Ctrl-C in a terminal does
+		status  int  // the program's exit status; -1: killed
 	}{
-		"Ctrl-C":                          {[]string{binary}, false, atWork, syscall.SIGINT, false, 0},
-		"Ctrl-C of go run":                {[]string{"go", "run", "."}, false, atWork, syscall.SIGINT, true, 1}, // go's own status, however its program ended
+		"Ctrl-C": {[]string{binary}, false, atWork, syscall.SIGINT, false, 0},
+		// the status of go, however its program ended
+		"Ctrl-C of go run":                {[]string{"go", "run", "."}, false, atWork, syscall.SIGINT, true, 1},
 		"a kill":                          {[]string{binary}, false, atWork, syscall.SIGKILL, false, -1},
 		"SIGTERM while it links":          {[]string{binary}, true, linking, syscall.SIGTERM, false, 0},
 		"SIGTERM while the servers start": {[]string{binary}, false, starting, syscall.SIGTERM, false, 0},
@@ -44,7 +45,7 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.out.Close()
-			defer r.cmd.Process.Kill() // where the test fails before the end
+			defer r.cmd.Process.Kill() // if the test fails before the end
 			tt.when(t, r)
 			pid := r.cmd.Process.Pid
 			if tt.group {
@@ -57,7 +58,7 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 			defer late.Stop()
 			<-r.exited
 			if got := r.cmd.ProcessState.ExitCode(); got != tt.status || strings.Contains(r.said(), "awslocal: ") {
-				t.Errorf("it ended with status %d: %s", got, r.said())
+				t.Errorf("awslocal ended with status %d, want %d: %s", got, tt.status, r.said())
 			}
 			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 				left := session(t, r.cmd.Process.Pid)
@@ -65,7 +66,7 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 					break
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("left behind: %q", left)
+					t.Fatalf("these processes still run: %q", left)
 				}
 			}
 		})
@@ -76,8 +77,8 @@ func atWork(t *testing.T, r *running) {
 	if err := r.await(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(session(t, r.cmd.Process.Pid)); n < 10 { // itself, five functions, two nodes, DynamoDB, SQS
-		t.Errorf("only %d processes", n)
+	if n := len(session(t, r.cmd.Process.Pid)); n < 10 { // awslocal, five functions, two nodes, DynamoDB, SQS
+		t.Errorf("%d processes run, want at least 10", n)
 	}
 }
 
@@ -94,20 +95,20 @@ func awaitProgram(t *testing.T, r *running, name string) {
 			}
 		}
 	}
-	t.Fatalf("no %s runs: %s", name, r.said())
+	t.Fatalf("no process %s runs: %s", name, r.said())
 }
 
-// session lists what runs in the session that pid leads or led, by the programs' names. Who has ended and waits to be noticed does not run.
+// session returns the names of the programs that run in the session that pid leads or led. Zombies do not count.
 func session(t *testing.T, pid int) (programs []string) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(stats) == 0 {
-		t.Skip("there is no /proc")
+		t.Skip("this machine has no /proc")
 	}
 	for _, path := range stats {
 		b, err := os.ReadFile(path)
 		if err != nil {
-			continue // gone meanwhile
+			continue // ended in the meantime
 		}
 		line := string(b)
 		begin, end := strings.IndexByte(line, '('), strings.LastIndexByte(line, ')')

@@ -16,8 +16,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/eventlog"
 )
 
-// Events wait in the queue whose tenant was deleted meanwhile, between those of one that is there. Only the latter's come into a log, and
-// nothing into the dead letters.
+// goneTenant queues events of a deleted tenant between those of an existing one. Only the
+// latter reach a log, and none the dead-letter queue.
 func goneTenant(t *testing.T, l *local) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -28,7 +28,8 @@ func goneTenant(t *testing.T, l *local) {
 	var lost []string
 	for range each {
 		for _, tenant := range []tenants.TenantID{gone, here} {
-			e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Tenant: tenant, Channel: "orders", Type: "push", Data: []byte(`{}`), Time: time.Now()}
+			e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Tenant: tenant, Channel: "orders", Type: "push",
+				Data: []byte(`{}`), Time: time.Now()}
 			if tenant == gone {
 				lost = append(lost, e.ID)
 			}
@@ -41,13 +42,16 @@ func goneTenant(t *testing.T, l *local) {
 		}
 	}
 	waiting := func(url string) bool {
-		out, err := l.cloud.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{
-			types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
-		}})
+		out, err := l.cloud.queues.GetQueueAttributes(ctx,
+			&sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{
+				types.QueueAttributeNameApproximateNumberOfMessages,
+				types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return out.Attributes["ApproximateNumberOfMessages"] != "0" || out.Attributes["ApproximateNumberOfMessagesNotVisible"] != "0"
+		return out.Attributes["ApproximateNumberOfMessages"] != "0" ||
+			out.Attributes["ApproximateNumberOfMessagesNotVisible"] != "0"
 	}
 	for waiting(url) {
 		sleep(ctx, 20*time.Millisecond)
@@ -55,15 +59,15 @@ func goneTenant(t *testing.T, l *local) {
 	log := eventlog.New(dynamo.Open(l.cloud.tables, stack+"-Table"))
 	for tenant, want := range map[tenants.TenantID]int64{here: each, gone: 0} {
 		if tail, err := log.Tail(ctx, tenant, "orders"); err != nil || tail != want {
-			t.Errorf("the log of %s has %d events, %v, want %d", tenant, tail, err, want)
+			t.Errorf("the log of %s has %d events (%v), want %d", tenant, tail, err, want)
 		}
 	}
 	for _, id := range lost {
 		if _, err := log.Event(ctx, gone, id, tenants.Retention{}); tenants.KindOf(err) != tenants.NotFound {
-			t.Errorf("an event of the tenant that is gone is there: %v", err)
+			t.Errorf("an event of the deleted tenant was stored: %v", err)
 		}
 	}
 	if waiting(l.cloud.urls[stack+"-ingest-dead.fifo"]) {
-		t.Error("something went to the dead letters")
+		t.Error("a message went to the dead-letter queue")
 	}
 }

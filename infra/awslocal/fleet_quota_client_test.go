@@ -13,33 +13,34 @@ import (
 	"time"
 )
 
-// crowd is clients of one tenant that come, stay a while if they get a place, leave, and come again, to any node; and who counts them.
+// crowd is a number of clients of one tenant that connect to any node, stay for a while if they get a slot, leave,
+// and return; and the counts of what they see.
 type crowd struct {
 	limit  int
 	token  string
 	nodes  []string
-	stop   chan struct{} // closed: everybody leaves
-	settle chan struct{} // closed: whoever has a place keeps it
+	stop   chan struct{} // closed when all clients must leave
+	settle chan struct{} // closed when clients must keep their slots
 
 	mu      sync.Mutex
-	killed  map[string]bool // nodes that may refuse connections and break streams off
-	wanting int             // who has a place or tries to get one
-	inUse   int             // places that the servers have given, by what clients have seen
-	top     int             // of inUse
+	killed  map[string]bool // nodes that may refuse connections and cut streams
+	wanting int             // clients that have a slot or try to get one
+	inUse   int             // slots in use, as seen by the clients
+	top     int             // the highest inUse
 	refused int
 	faults  []string
 	empty   emptiness
 }
 
-// emptiness is how empty it was when somebody was refused: load slows clients and servers down alike, so that what they do is counted rather
-// than the time that it takes.
+// emptiness counts how many slots were free when a client was refused. Load slows clients and servers down alike, so
+// it counts events rather than their durations.
 type emptiness struct {
-	refusals, sum int // inUse at each of them
-	run, longest  int // refusals in a row with too few in use
-	low           int // all such refusals
+	refusals, sum int // sum of inUse over the refusals
+	run, longest  int // consecutive refusals with too few slots in use
+	low           int // all of these refusals
 }
 
-// refuse counts a client that was sent away.
+// refuse counts a refused client.
 func (c *crowd) refuse() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,8 +58,8 @@ func (c *crowd) refuse() {
 	e.longest = max(e.longest, e.run)
 }
 
-// told notes what must not be.
-func (c *crowd) told(format string, args ...any) {
+// violation records a violation.
+func (c *crowd) violation(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.faults) < 20 {
@@ -72,9 +73,10 @@ func (c *crowd) want(n int) {
 	c.wanting += n
 }
 
-// use counts a place. It is taken once its holder has seen the stream's first frame, and free from before its holder hangs up: the server,
-// which hears of the one later and has known of the other earlier, has never fewer in use than are counted here. One that the server takes
-// away would be counted too long, so none must be, but by a killed node: and that one's places nobody is given for some seconds.
+// use counts a slot. It is in use once its holder has seen the first frame of the stream, and free before its holder
+// disconnects: the server learns of the former earlier and of the latter later, and so never has fewer in use than
+// are counted here. A stream that the server ends would be counted for too long. So no server may end one, except a
+// killed node, and its slots are not given to others for some seconds.
 func (c *crowd) use(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +96,7 @@ func (c *crowd) isKilled(node string) bool {
 	return c.killed[node]
 }
 
-// client lives until stop is closed.
+// client runs until stop is closed.
 func (c *crowd) client(rng *rand.Rand) {
 	pause := func(most time.Duration) bool {
 		select {
@@ -110,7 +112,7 @@ func (c *crowd) client(rng *rand.Rand) {
 			node := c.nodes[rng.IntN(len(c.nodes))]
 			conn, err := c.connect(node)
 			if err != nil && !c.isKilled(node) {
-				c.told("%v", err)
+				c.violation("%v", err)
 			}
 			if conn != nil {
 				c.use(1)
@@ -118,7 +120,7 @@ func (c *crowd) client(rng *rand.Rand) {
 				c.use(-1)
 				conn.Close()
 				if !left && !c.isKilled(node) {
-					c.told("a stream was broken off")
+					c.violation("a stream was cut")
 				}
 				break
 			}
@@ -130,33 +132,37 @@ func (c *crowd) client(rng *rand.Rand) {
 	}
 }
 
-// connect asks a node for a stream. Without a place, as the stream itself must then say, it returns nil.
+// connect asks a node for a stream. It returns nil if there is no slot, which the stream must then say itself.
 func (c *crowd) connect(node string) (net.Conn, error) {
 	conn, err := net.DialTimeout("tcp", node, 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	_, err = fmt.Fprintf(conn, "GET /v1/stream?channel=orders HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\n\r\n", node, c.token)
+	_, err = fmt.Fprintf(conn, "GET /v1/stream?channel=orders HTTP/1.1\r\nHost: %s\r\nAccept: "+
+		"text/event-stream\r\nAuthorization: Bearer %s\r\n\r\n", node, c.token)
 	var got []byte
 	for b := make([]byte, 2048); err == nil; {
 		var n int
 		n, err = conn.Read(b)
 		got = append(got, b[:n]...)
-		if i := bytes.Index(got, []byte("\r\n\r\n")); i >= 0 && bytes.Contains(got[i:], []byte("event: hookcast.open\n")) && bytes.HasSuffix(got, []byte("\n\n")) {
+		if i := bytes.Index(got, []byte("\r\n\r\n")); i >= 0 &&
+			bytes.Contains(got[i:], []byte("event: hookcast.open\n")) && bytes.HasSuffix(got, []byte("\n\n")) {
 			return conn, nil
 		}
 	}
 	conn.Close()
 	said := string(got)
-	if !errors.Is(err, io.EOF) || !strings.HasPrefix(said, "HTTP/1.1 200 ") || !strings.Contains(said, "event: hookcast.quota\n") || !strings.Contains(said, "retry: ") {
-		return nil, fmt.Errorf("neither a stream nor a refusal but %q, %w", said, err)
+	if !errors.Is(err, io.EOF) || !strings.HasPrefix(said, "HTTP/1.1 200 ") ||
+		!strings.Contains(said, "event: hookcast.quota\n") || !strings.Contains(said, "retry: ") {
+		return nil, fmt.Errorf("got neither a stream nor a refusal but %q: %w", said, err)
 	}
 	c.refuse()
 	return nil, nil
 }
 
-// stay holds the place for so long, or until everybody leaves where it is to be kept. It tells whether the client was the one to leave.
+// stay keeps the slot for a while, or until stop is closed if settle is. It reports whether the client was the one to
+// leave.
 func (c *crowd) stay(conn net.Conn, long time.Duration) (left bool) {
 	until := time.Now().Add(long)
 	for b := make([]byte, 1024); ; {

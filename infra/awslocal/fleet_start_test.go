@@ -15,7 +15,7 @@ import (
 	"github.com/hookcast/hookcast/streamer/peers"
 )
 
-// Each program that is absent is named, with what it is for, in one line; and none that is there.
+// Missing programs are named with their purposes in one line, and no others are.
 func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
 	need(t)
 	programs := []string{"go", "java", "node", "npm"}
@@ -39,12 +39,12 @@ func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
 		t.Setenv("PATH", bin)
 		err := run(t.Context(), []string{"-data", t.TempDir()}, io.Discard)
 		if err == nil || strings.Contains(err.Error(), "\n") {
-			t.Fatalf("without %s: %v", absent, err)
+			t.Fatalf("without %s awslocal returned %v, want an error in one line", absent, err)
 		}
 		for _, p := range programs {
 			named := strings.Contains(err.Error(), ": "+p+" ") || strings.Contains(err.Error(), "; "+p+" ")
 			if named != (absent == p || absent == "") {
-				t.Errorf("without %q it says %q", absent, err)
+				t.Errorf("without %q the error is %q", absent, err)
 			}
 		}
 	}
@@ -81,24 +81,24 @@ func TestWhatCannotBeIsSaidAtOnce(t *testing.T) {
 		{[]string{"-api", here, "-stream", two}, here},
 		{[]string{"-api", one, "-stream", two + "," + here}, here},
 		{[]string{"-api", one, "-stream", two, "-data", filepath.Join(file, "data")}, file},
-		{[]string{"-api", one, "-stream", two, "-data", p.data}, p.data + " is another awslocal's"},
+		{[]string{"-api", one, "-stream", two, "-data", p.data}, p.data + " is used by another awslocal"},
 	} {
 		begin := time.Now()
 		err := run(t.Context(), append([]string{"-data", t.TempDir()}, tt.args...), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%q: %v", tt.args, err)
+			t.Errorf("awslocal %q returned %v, want an error in one line with %q", tt.args, err, tt.says)
 		}
 		if took := time.Since(begin); took > 20*time.Second {
-			t.Errorf("%q: only after %v", tt.args, took)
+			t.Errorf("awslocal %q returned after %v, want at most 20 s", tt.args, took)
 		}
 	}
 	var help strings.Builder
 	if err := run(t.Context(), []string{"-h"}, &help); err != nil || !strings.Contains(help.String(), "-stream") {
-		t.Errorf("-h: %v, %q", err, &help)
+		t.Errorf("-h returned %v and printed %q", err, &help)
 	}
 }
 
-// A newcomer pastes what awslocal prints into one shell, and sees the webhook on the stream.
+// A newcomer pastes the lines that awslocal prints into one shell, and sees the webhook on the stream.
 func TestTheLinesThatItPrintsWork(t *testing.T) {
 	p := start(t)
 	for _, program := range []string{"bash", "curl", "openssl"} {
@@ -110,7 +110,7 @@ func TestTheLinesThatItPrintsWork(t *testing.T) {
 	for line := range strings.Lines(p.said()) {
 		if pasted, ok := strings.CutPrefix(line, "    "); ok {
 			if strings.HasPrefix(pasted, "body=") {
-				// Somebody at a shell has seen the stream begin by now.
+				// A user at a shell sees the stream begin before the next line.
 				script.WriteString("until grep -q hookcast.open \"$seen\"; do sleep 0.1; done\n")
 			}
 			pasted = strings.Replace(pasted, `" &`, `" > "$seen" &`, 1)
@@ -128,17 +128,19 @@ func TestTheLinesThatItPrintsWork(t *testing.T) {
 	cmd.Env = append(os.Environ(), "seen="+seen)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), `"channel":"orders"}`) || !strings.Contains(string(out), "event: issues") {
-		t.Errorf("%v: %s\nof\n%s", err, out, &script)
+	if err != nil || !strings.Contains(string(out), `"channel":"orders"}`) ||
+		!strings.Contains(string(out), "event: issues") {
+		t.Errorf("the lines ended with %v and printed\n%s\nThe lines:\n%s", err, out, &script)
 	}
-	for _, told := range append([]string{p.API, filepath.Join(p.data, "operator.key")}, p.streams...) {
-		if !strings.Contains(p.said(), told) {
-			t.Errorf("it does not say %s: %s", told, p.said())
+	for _, want := range append([]string{p.API, filepath.Join(p.data, "operator.key")}, p.streams...) {
+		if !strings.Contains(p.said(), want) {
+			t.Errorf("the output lacks %s: %s", want, p.said())
 		}
 	}
 }
 
-// A node that ends each time before the deployment was ready, its port being taken for one, is given up with what it said last.
+// A node that ends several times before the deployment is ready, for example because its port is taken, is given up
+// with its last line of output.
 func TestANodeThatDoesNotStartIsSaid(t *testing.T) {
 	out, err := os.Create(filepath.Join(t.TempDir(), "streamer-1.log"))
 	if err != nil {
@@ -149,12 +151,13 @@ func TestANodeThatDoesNotStartIsSaid(t *testing.T) {
 	if err := os.WriteFile(binary, []byte("#!/bin/sh\necho life >&2; echo no luck >&2; exit 1\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := &streamer{name: "streamer-1", binary: binary, out: out, log: slog.New(slog.DiscardHandler), changed: func() {}, ready: make(chan struct{})}
-	if err := s.run(t.Context()); err == nil || err.Error() != "streamer-1 does not start: no luck" {
-		t.Errorf("%v", err)
+	s := &streamer{name: "streamer-1", binary: binary, out: out, log: slog.New(slog.DiscardHandler), changed: func() {},
+		ready: make(chan struct{})}
+	if err := s.run(t.Context()); err == nil || err.Error() != "streamer-1 did not start: no luck" {
+		t.Errorf("got %v, want the last line of output", err)
 	}
 	said, err := os.ReadFile(out.Name())
 	if err != nil || strings.Count(string(said), "life\n") != firstLives {
-		t.Errorf("%v: it was started other than %d times: %s", err, firstLives, said)
+		t.Errorf("the node was not started %d times (%v): %s", firstLives, err, said)
 	}
 }

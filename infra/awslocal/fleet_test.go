@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// fleet runs an awslocal of the test's own, with three nodes.
+// fleet runs an awslocal with three nodes for one test.
 func fleet(t *testing.T) *running {
 	t.Helper()
 	start(t)
@@ -15,19 +15,19 @@ func fleet(t *testing.T) *running {
 	}
 	t.Cleanup(func() {
 		if err := r.stop(); err != nil {
-			t.Errorf("it ended with %v: %s", err, r.said())
+			t.Errorf("awslocal ended with %v: %s", err, r.said())
 		}
 	})
 	return r
 }
 
-// setLimits changes limits of a tenant's as the operator.
+// setLimits changes the tenant's limits as the operator.
 func (r *running) setLimits(t testing.TB, id string, limits map[string]int) {
 	t.Helper()
 	r.Must(t, "PATCH", "/v1/tenants/"+id, r.operatorKey(t), map[string]any{"limits": limits}).Want(t, 200)
 }
 
-// What belongs to the deployment's other host is refused in a way that says so; the API is on both.
+// A request for the other host of the deployment is refused with wrong_host; both hosts serve the API.
 func TestEachHostNamesTheOther(t *testing.T) {
 	p := start(t)
 	tenant := p.Signup(t, "hosts")
@@ -37,7 +37,7 @@ func TestEachHostNamesTheOther(t *testing.T) {
 	for _, path := range []string{"/v1/stream?channel=orders", "/v1/poll?channel=orders", "/v1/ws?channel=orders"} {
 		p.Must(t, "GET", path, tenant.Key, nil, "Accept", "text/event-stream").Want(t, 404).JSON(t, &said)
 		if said.Code != "wrong_host" {
-			t.Errorf("%s on the API's host: %s", path, said.Code)
+			t.Errorf("%s on the API's host is answered %s, want wrong_host", path, said.Code)
 		}
 	}
 	source := p.GitHubSource(t, tenant, "orders")
@@ -47,7 +47,7 @@ func TestEachHostNamesTheOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a.Want(t, 404).JSON(t, &said); said.Code != "wrong_host" {
-		t.Errorf("a webhook on a node: %s", said.Code)
+		t.Errorf("a webhook on a node is answered %s, want wrong_host", said.Code)
 	}
 	nodes.Must(t, "GET", "/v1/limits", tenant.Key, nil).Want(t, 200)
 	p.Must(t, "GET", "/v1/limits", tenant.Key, nil).Want(t, 200)

@@ -2,5 +2,5 @@
 
 package main
 
-// hold does nothing here: whoever starts two on one folder is not told.
-func hold(string) (let func(), err error) { return func() {}, nil }
+// hold does nothing on this system: a second awslocal on the same folder is not detected.
+func hold(string) (release func(), err error) { return func() {}, nil }

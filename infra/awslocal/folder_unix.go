@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// hold makes the folder this process's alone until let is called or the process ends, in whatever way: two would write the same binaries
-// and logs.
-func hold(folder string) (let func(), err error) {
+// hold reserves the folder for this process until release is called or the process ends: two would write the same
+// binaries and logs.
+func hold(folder string) (release func(), err error) {
 	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -20,7 +20,7 @@ func hold(folder string) (let func(), err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("the folder %s is another awslocal's; -data takes another folder", folder)
+			return nil, fmt.Errorf("the folder %s is used by another awslocal; choose another one with -data", folder)
 		}
 		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}

@@ -19,13 +19,14 @@ import (
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
-// maxEvent is what Lambda takes of a gateway, with the body in base64 where it is.
+// maxEvent is Lambda's limit for a request of a gateway, with the body in base64 if it is encoded.
 const maxEvent = 6 << 20
 
-// front answers as an HTTP API does: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+// front answers as an HTTP API does:
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 type front struct {
 	routes    []stacks.Route
-	functions map[string]*lambda.Function // by the functions' names in the project
+	functions map[string]*lambda.Function // by the functions' names in this repository
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -60,13 +61,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// within calls invoke and does not wait for its answer longer than ctx lasts.
+// within calls invoke, and waits for its answer until ctx ends.
 func within(ctx context.Context, invoke invoker, payload []byte) ([]byte, error) {
 	type outcome struct {
 		answer []byte
 		err    error
 	}
-	done := make(chan outcome, 1) // which an invocation that goes on behind ctx leaves its answer in
+	done := make(chan outcome, 1) // takes the answer of an invocation that outlives ctx
 	go func() {
 		answer, err := invoke(ctx, payload)
 		done <- outcome{answer, err}
@@ -79,7 +80,7 @@ func within(ctx context.Context, invoke invoker, payload []byte) ([]byte, error)
 	}
 }
 
-// route picks the route that serves r: a path that matches whole before one that ends in {name+}, and the default at last.
+// route returns the route that serves r: an exact match, else one that ends in {name+}, else the default.
 func (f *front) route(r *http.Request) (best *stacks.Route) {
 	rank := 0
 	for i, route := range f.routes {
@@ -93,7 +94,7 @@ func (f *front) route(r *http.Request) (best *stacks.Route) {
 	return best
 }
 
-// match ranks how well the pattern of a route matches a path: 0 not at all, 1 as the default, 2 by a rest, 3 whole.
+// match ranks how well a route's pattern matches a path: 0 is no match, 1 the default, 2 a {name+}, 3 an exact match.
 func match(pattern, path string) int {
 	if pattern == "" {
 		return 1
@@ -122,7 +123,7 @@ func match(pattern, path string) int {
 	return 3
 }
 
-// event makes the event of a request, in payload format 2.0.
+// event returns the event of a request, in payload format 2.0.
 func event(r *http.Request, route stacks.Route, body []byte) events.APIGatewayV2HTTPRequest {
 	key := "$default"
 	if route.Path != "" {
@@ -130,10 +131,12 @@ func event(r *http.Request, route stacks.Route, body []byte) events.APIGatewayV2
 	}
 	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
 	e := events.APIGatewayV2HTTPRequest{
-		Version: route.Payload, RouteKey: key, RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery, Headers: make(map[string]string),
+		Version: route.Payload, RouteKey: key, RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
+		Headers: make(map[string]string),
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey: key, AccountID: signedUp, Stage: "$default", RequestID: rand.Text(), APIID: "awslocal", DomainName: r.Host,
-			TimeEpoch: time.Now().UnixMilli(), Time: time.Now().UTC().Format("02/Jan/2006:15:04:05 +0000"),
+			RouteKey: key, AccountID: accountID, Stage: "$default", RequestID: rand.Text(), APIID: "awslocal",
+			DomainName: r.Host,
+			TimeEpoch:  time.Now().UnixMilli(), Time: time.Now().UTC().Format("02/Jan/2006:15:04:05 +0000"),
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
 				Method: r.Method, Path: r.URL.EscapedPath(), Protocol: r.Proto, SourceIP: ip, UserAgent: r.UserAgent(),
 			},
@@ -156,14 +159,14 @@ func event(r *http.Request, route stacks.Route, body []byte) events.APIGatewayV2
 	}
 	e.Headers["content-length"] = strconv.Itoa(len(body))
 	if isText(r.Header.Get("Content-Type")) {
-		e.Body = string(body) // what is not UTF-8 becomes U+FFFD, as JSON has it
+		e.Body = string(body) // JSON replaces invalid UTF-8 by U+FFFD
 	} else {
 		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
 	}
 	return e
 }
 
-// isText tells whether a body of that type comes as a string.
+// isText reports whether a body of that type is passed as a string.
 func isText(contentType string) bool {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -176,7 +179,7 @@ func isText(contentType string) bool {
 	return strings.HasPrefix(kind, "text/")
 }
 
-// reply writes a function's answer.
+// reply writes a function's answer as the response.
 func reply(w http.ResponseWriter, answer []byte) {
 	var e events.APIGatewayV2HTTPResponse
 	if err := json.Unmarshal(answer, &e); err != nil || e.StatusCode < 200 || e.StatusCode > 599 {
@@ -202,7 +205,7 @@ func reply(w http.ResponseWriter, answer []byte) {
 	_, _ = w.Write(body)
 }
 
-// refuse answers for the gateway itself.
+// refuse answers with an error of the gateway itself.
 func refuse(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// greet prints what a newcomer needs: where everything is, and lines to paste.
+// greet prints the addresses of everything, and lines to paste into a shell.
 func (c config) greet(w io.Writer) {
-	fmt.Fprintf(w, `Hookcast's AWS form serves on this machine until Ctrl-C, which ends what it has stored, too
+	fmt.Fprintf(w, `Hookcast's AWS form serves on this machine until Ctrl-C, which deletes all stored data
   API and webhooks  http://%s
   streams           http://%s
   operator's key    %s
   logs              %s
 
-Sign up, and make a source that GitHub could post to:
+Sign up, and create a source that GitHub could post to:
 
 %s
 
@@ -31,7 +31,7 @@ Send it a signed webhook:
 		indent(c.signupLines()), indent(c.streamLine()), indent(c.webhookLines()))
 }
 
-// The lines are for one shell, one group after the other: each uses the variables of those before it.
+// The lines are for one shell, one group after the other: each uses the variables of the groups before it.
 
 func (c config) signupLines() string {
 	const fromJSON = `| sed 's/.*"%s":"\([^"]*\)".*/\1/')`
@@ -50,8 +50,8 @@ func (c config) streamLine() string {
 func (c config) webhookLines() string {
 	return `body='{"action":"opened","issue":{"number":7,"title":"It works from a shell"},"repository":{"name":"shop"}}'
 sig=$(printf %s "$body" | openssl dgst -sha256 -hmac "$secret" | sed 's/^.* //')
-curl -sS "$url" -H 'Content-Type: application/json' -H 'X-GitHub-Event: issues' -H "X-GitHub-Delivery: $(date +%s)-$RANDOM" \
-  -H "X-Hub-Signature-256: sha256=$sig" --data-binary "$body"; echo`
+curl -sS "$url" -H 'Content-Type: application/json' -H 'X-GitHub-Event: issues' \
+  -H "X-GitHub-Delivery: $(date +%s)-$RANDOM" -H "X-Hub-Signature-256: sha256=$sig" --data-binary "$body"; echo`
 }
 
 func indent(lines string) string { return "    " + strings.ReplaceAll(lines, "\n", "\n    ") }

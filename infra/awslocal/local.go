@@ -24,43 +24,44 @@ import (
 
 const (
 	stack    = "hookcast"
-	apiHost  = "api.awslocal.invalid" // stands for the front's address until that is known
-	stopTime = 5 * time.Second        // for a child to end by itself
+	apiHost  = "api.awslocal.invalid" // placeholder for the front's address
+	stopTime = 5 * time.Second        // how long a child may take to end by itself
 )
 
 // local is a deployment on this machine.
 type local struct {
-	c         config
-	log       *slog.Logger
-	what      *stacks.Deployment
-	cloud     *cloud
-	streamARN string
-	binaries  map[string]string // of functions, and "streamerd"
-	logs      []*os.File
-	functions map[string]*lambda.Function
-	streamers []*streamer
-	front     *http.Server
-	ready     chan struct{} // closed when everything serves
-	let       func()        // lets go of the folder; nil: it is not held
+	c          config
+	log        *slog.Logger
+	deployment *stacks.Deployment
+	cloud      *cloud
+	streamARN  string
+	binaries   map[string]string // paths, by the names of functions and "streamerd"
+	logs       []*os.File
+	functions  map[string]*lambda.Function
+	streamers  []*streamer
+	front      *http.Server
+	ready      chan struct{} // closed once everything serves
+	release    func()        // releases the folder; nil if it is not held
 
-	mu sync.Mutex // over the file of processes
+	mu sync.Mutex // guards the file "processes"
 }
 
 func newLocal(c config) *local {
 	if c.invoking == nil {
 		c.invoking = func(_ string, invoke invoker) invoker { return invoke }
 	}
-	return &local{c: c, ready: make(chan struct{}), functions: make(map[string]*lambda.Function), binaries: make(map[string]string)}
+	return &local{c: c, ready: make(chan struct{}), functions: make(map[string]*lambda.Function),
+		binaries: make(map[string]string)}
 }
 
-// serve makes the deployment and serves until ctx ends.
+// serve creates the deployment and serves until ctx ends.
 func (l *local) serve(ctx context.Context, stdout io.Writer) error {
 	ln, err := net.Listen("tcp", l.c.api)
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	for _, addr := range l.c.streams { // which the nodes listen on, and would try again and again
+	for _, addr := range l.c.streams { // the nodes would retry a used address forever
 		free, err := net.Listen("tcp", addr)
 		if err != nil {
 			return err
@@ -70,20 +71,20 @@ func (l *local) serve(ctx context.Context, stdout io.Writer) error {
 	defer l.close()
 	if err := l.open(ctx, stdout); err != nil {
 		if ctx.Err() != nil {
-			return nil // told to end before it was there
+			return nil // violation to end during the start
 		}
 		return err
 	}
 	return l.run(ctx, ln, stdout)
 }
 
-// open makes all that is there before anything runs.
+// open creates everything that must exist before anything runs.
 func (l *local) open(ctx context.Context, stdout io.Writer) error {
 	if err := os.MkdirAll(filepath.Join(l.c.data, "logs"), 0o700); err != nil {
 		return err
 	}
 	var err error
-	if l.let, err = hold(l.c.data); err != nil {
+	if l.release, err = hold(l.c.data); err != nil {
 		return err
 	}
 	main, err := l.logFile("awslocal")
@@ -99,47 +100,50 @@ func (l *local) open(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, "Building and starting. The first time that takes a few minutes, and two downloads.")
+	fmt.Fprintln(stdout, "Building and starting. The first time this takes a few minutes and two downloads.")
 	template, err := stacks.Load(filepath.Join(root, "template.yaml"))
 	if err != nil {
 		return err
 	}
 	deploy := func(queueURL func(name string) string) (err error) {
-		l.what, err = template.Deploy(stack, stacks.Place{Region: region, Account: signedUp, QueueURL: queueURL}, map[string]string{
-			"ApiDomainName": apiHost, "StreamDomainName": "stream.awslocal.invalid", "OperatorKeyHash": hash,
-			"CertificateArn": "arn:aws:acm:" + region + ":" + signedUp + ":certificate/none", "StreamerImageTag": "local",
-		})
+		l.deployment, err = template.Deploy(stack, stacks.Place{Region: region, Account: accountID, QueueURL: queueURL},
+			map[string]string{
+				"ApiDomainName": apiHost, "StreamDomainName": "stream.awslocal.invalid", "OperatorKeyHash": hash,
+				"CertificateArn":   "arn:aws:acm:" + region + ":" + accountID + ":certificate/none",
+				"StreamerImageTag": "local",
+			})
 		return err
 	}
-	if err := deploy(func(name string) string { return name }); err != nil { // to learn of the key, and of the queues
+	if err := deploy(func(name string) string { return name }); err != nil { // yields the key and the queues
 		return err
 	}
-	if l.cloud, err = openCloud(ctx, l.what.Function("admin").Environment["HOOKCAST_KMS_KEY"], l.c.through); err != nil {
+	if l.cloud, err = openCloud(ctx, l.deployment.Function("admin").Environment["HOOKCAST_KMS_KEY"],
+		l.c.through); err != nil {
 		return err
 	}
-	if err := l.cloud.makeQueues(ctx, l.what.Queues); err != nil {
+	if err := l.cloud.makeQueues(ctx, l.deployment.Queues); err != nil {
 		return err
 	}
 	if err := deploy(func(name string) string { return l.cloud.urls[name] }); err != nil {
 		return err
 	}
-	if len(l.what.Tables) != 1 || len(l.what.Tasks) != 1 {
-		return errors.New("template.yaml has not one table and one task")
+	if len(l.deployment.Tables) != 1 || len(l.deployment.Tasks) != 1 {
+		return errors.New("template.yaml must have exactly one table and one task")
 	}
-	if l.streamARN, err = l.cloud.makeTable(ctx, l.what.Tables[0]); err != nil {
+	if l.streamARN, err = l.cloud.makeTable(ctx, l.deployment.Tables[0]); err != nil {
 		return err
 	}
 	return l.make(ctx, root)
 }
 
-// make builds the binaries and makes functions and nodes of them.
+// make builds the binaries and creates the functions and nodes that run them.
 func (l *local) make(ctx context.Context, root string) error {
 	into := filepath.Join(l.c.data, "build")
 	into, err := filepath.Abs(into)
 	if err != nil {
 		return err
 	}
-	for _, f := range l.what.Functions {
+	for _, f := range l.deployment.Functions {
 		binary, err := build(ctx, root, into, f.Name, "functions/"+f.Name+"/bootstrap")
 		if err != nil {
 			return err
@@ -149,7 +153,8 @@ func (l *local) make(ctx context.Context, root string) error {
 			return err
 		}
 		l.functions[f.Name] = lambda.New(lambda.Options{
-			Name: f.FullName, ARN: f.ARN, Binary: binary, Environment: l.environment(f.Environment), Timeout: f.Timeout, MemoryMB: f.MemoryMB,
+			Name: f.FullName, ARN: f.ARN, Binary: binary, Environment: l.environment(f.Environment), Timeout: f.Timeout,
+			MemoryMB:    f.MemoryMB,
 			Concurrency: l.c.concurrency, Log: out, Changed: l.processes,
 		})
 	}
@@ -164,19 +169,21 @@ func (l *local) make(ctx context.Context, root string) error {
 			return err
 		}
 		environment := map[string]string{}
-		for k, v := range l.what.Tasks[0].Environment {
+		for k, v := range l.deployment.Tasks[0].Environment {
 			environment[k] = v
 		}
 		environment["HOOKCAST_ADDR"] = addr
-		delete(environment, "HOOKCAST_TARGET_GROUP_ARN") // there is no balancer
+		delete(environment, "HOOKCAST_TARGET_GROUP_ARN") // this machine has no load balancer
 		l.streamers = append(l.streamers, &streamer{
-			name: name, binary: binary, environment: l.environment(environment), out: out, log: l.log, changed: l.processes, ready: l.ready,
+			name: name, binary: binary, environment: l.environment(environment), out: out, log: l.log,
+			changed: l.processes, ready: l.ready,
 		})
 	}
 	return nil
 }
 
-// environment is what the template gives to a process, with this machine's addresses and what AWS itself adds.
+// environment returns the variables that the template gives to a process, with this machine's addresses, and those
+// that AWS adds.
 func (l *local) environment(from map[string]string) []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region,
@@ -186,7 +193,8 @@ func (l *local) environment(from map[string]string) []string {
 		env = append(env, "HOOKCAST_ALLOW_PRIVATE=yes")
 	}
 	for name, v := range from {
-		env = append(env, name+"="+strings.ReplaceAll(strings.ReplaceAll(v, "https://"+apiHost, "http://"+l.c.api), apiHost, l.c.api))
+		env = append(env, name+"="+strings.ReplaceAll(strings.ReplaceAll(v, "https://"+apiHost, "http://"+l.c.api),
+			apiHost, l.c.api))
 	}
 	return append(env, l.cloud.endpoints...)
 }
@@ -199,10 +207,10 @@ func (l *local) logFile(name string) (*os.File, error) {
 	return f, err
 }
 
-// run serves until ctx ends, and then ends everything.
+// run serves until ctx ends, and then stops everything.
 func (l *local) run(ctx context.Context, ln net.Listener, stdout io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
-	failed := make(chan error, 1) // the first failure is why the others follow
+	failed := make(chan error, 1) // the first failure causes the later ones
 	fail := func(err error) {
 		select {
 		case failed <- err:
@@ -221,7 +229,10 @@ func (l *local) run(ctx context.Context, ln net.Listener, stdout io.Writer) erro
 		})
 	}
 	l.invokers(ctx, &all)
-	l.front = &http.Server{Handler: l.handler(), ReadHeaderTimeout: 30 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	l.front = &http.Server{Handler: l.handler(), ReadHeaderTimeout: 30 * time.Second,
+		BaseContext: func(net.Listener) context.Context {
+			return ctx
+		}}
 	all.Go(func() {
 		if err := l.front.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			fail(err)
@@ -240,9 +251,9 @@ func (l *local) run(ctx context.Context, ln net.Listener, stdout io.Writer) erro
 	select {
 	case <-ctx.Done():
 	case <-l.cloud.dynamodb.Ended():
-		fail(errors.New("DynamoDB Local has ended"))
+		fail(errors.New("DynamoDB Local ended unexpectedly"))
 	case <-l.cloud.sqs.Ended():
-		fail(errors.New("the SQS server has ended"))
+		fail(errors.New("the SQS server ended unexpectedly"))
 	}
 	ending, done := context.WithTimeout(context.Background(), stopTime)
 	defer done()
@@ -255,20 +266,22 @@ func (l *local) run(ctx context.Context, ln net.Listener, stdout io.Writer) erro
 	}
 }
 
-// invokers starts what calls functions by itself.
+// invokers starts the queue pollers, stream pollers and schedules that call functions.
 func (l *local) invokers(ctx context.Context, all *sync.WaitGroup) {
-	for _, source := range l.what.Sources {
+	for _, source := range l.deployment.Sources {
 		invoke := l.c.invoking(source.Function.Name, l.functions[source.Function.Name].Invoke)
 		if source.Queue != nil {
-			p := &queuePoller{queues: l.cloud.queues, source: source, url: l.cloud.urls[source.Queue.Name], invoke: invoke, log: l.log}
+			p := &queuePoller{queues: l.cloud.queues, source: source, url: l.cloud.urls[source.Queue.Name],
+				invoke: invoke, log: l.log}
 			all.Go(func() { p.run(ctx, l.c.concurrency) })
 			continue
 		}
-		d := &delivery{source: source, invoke: invoke, note: l.noter(source), pause: backOff, log: l.log, begun: make(map[string]bool)}
+		d := &delivery{source: source, invoke: invoke, note: l.noter(source), pause: backOff, log: l.log,
+			begun: make(map[string]bool)}
 		p := &streamPoller{streams: l.cloud.streams, arn: l.streamARN, source: source, deliver: d, log: l.log}
 		all.Go(func() { p.run(ctx) })
 	}
-	for _, s := range l.what.Schedules {
+	for _, s := range l.deployment.Schedules {
 		all.Go(func() {
 			for sleep(ctx, s.Every); ctx.Err() == nil; sleep(ctx, s.Every) {
 				if _, err := l.functions[s.Function.Name].Invoke(ctx, []byte(`{"source":"aws.events"}`)); err != nil {
@@ -279,15 +292,17 @@ func (l *local) invokers(ctx context.Context, all *sync.WaitGroup) {
 	}
 }
 
-// noter returns what tells the mapping's destination of failures, in the form of
+// noter returns a function that reports failures to the mapping's destination, in the format of
 // https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html.
 func (l *local) noter(source *stacks.EventSource) func(context.Context, failure) error {
 	return func(ctx context.Context, f failure) error {
 		body, err := json.Marshal(map[string]any{
 			"version": "1.0", "timestamp": time.Now().UTC(),
-			"requestContext": map[string]any{"functionArn": source.Function.ARN, "condition": f.Condition, "approximateInvokeCount": f.Tries},
+			"requestContext": map[string]any{"functionArn": source.Function.ARN, "condition": f.Condition,
+				"approximateInvokeCount": f.Tries},
 			"DDBStreamBatchInfo": map[string]any{
-				"shardId": f.Shard, "startSequenceNumber": f.First, "endSequenceNumber": f.Last, "batchSize": f.Size, "streamArn": l.streamARN,
+				"shardId": f.Shard, "startSequenceNumber": f.First, "endSequenceNumber": f.Last, "batchSize": f.Size,
+				"streamArn": l.streamARN,
 			},
 		})
 		if err != nil {
@@ -300,12 +315,12 @@ func (l *local) noter(source *stacks.EventSource) func(context.Context, failure)
 	}
 }
 
-// backOff waits between two tries of a batch. Lambda does not say how long it does.
+// backOff waits between two attempts of a batch. Lambda does not document its own pause.
 func backOff(ctx context.Context, try int) {
 	sleep(ctx, min(50*time.Millisecond<<min(try, 10), time.Second))
 }
 
-// close ends what run has not.
+// close releases everything that run did not.
 func (l *local) close() {
 	for _, f := range l.functions {
 		f.Close()
@@ -316,7 +331,7 @@ func (l *local) close() {
 	for _, f := range l.logs {
 		f.Close()
 	}
-	if l.let != nil {
-		l.let()
+	if l.release != nil {
+		l.release()
 	}
 }

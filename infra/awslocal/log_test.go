@@ -12,8 +12,8 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
-// Each request and each batch is a line that says whose it was. Of what proves who somebody is, and of what was in an event, no line of
-// anybody's says anything.
+// Each request and each batch has a log line with its tenant. No log line contains a credential, or anything of an
+// event's payload.
 func TestLinesNameTheTenantAndNoSecret(t *testing.T) {
 	p := start(t)
 	tenant := p.Signup(t, "logged")
@@ -37,23 +37,49 @@ func TestLinesNameTheTenantAndNoSecret(t *testing.T) {
 	late.Stop()
 	stream.Close()
 
-	// Lines by what they are of: a value is awaited, since functions log behind their answers.
+	// Wanted lines by name: functions write them after their answers, so the test waits for them.
 	want := map[string]func(line map[string]any) bool{
-		"ingest: the webhook":    func(l map[string]any) bool { return l["status"] == 202.0 && l["tenant"] == tenant.ID },
-		"ingest: the forged one": func(l map[string]any) bool { return l["status"] == 401.0 && l["tenant"] == tenant.ID },
-		"admin: the source":      func(l map[string]any) bool { return l["status"] == 201.0 && l["tenant"] == tenant.ID },
-		"append: the batch":      func(l map[string]any) bool { return l["msg"] == "batch" && names(l["tenants"], tenant.ID) },
-		"changes: the batch":     func(l map[string]any) bool { return l["msg"] == "batch" && names(l["tenants"], tenant.ID) },
-		"streamer-1: the stream": func(l map[string]any) bool { return l["path"] == "/v1/stream" && l["tenant"] == tenant.ID },
+		"ingest: the webhook": func(l map[string]any) bool {
+			return l["status"] == 202.0 && l["tenant"] == tenant.ID
+		},
+		"ingest: the forged one": func(l map[string]any) bool {
+			return l["status"] == 401.0 && l["tenant"] == tenant.ID
+		},
+		"admin: the source": func(l map[string]any) bool {
+			return l["status"] == 201.0 && l["tenant"] == tenant.ID
+		},
+		"append: the batch": func(l map[string]any) bool {
+			return l["msg"] == "batch" && names(l["tenants"], tenant.ID)
+		},
+		"changes: the batch": func(l map[string]any) bool {
+			return l["msg"] == "batch" && names(l["tenants"], tenant.ID)
+		},
+		"streamer-1: the stream": func(l map[string]any) bool {
+			return l["path"] == "/v1/stream" && l["tenant"] == tenant.ID
+		},
 	}
+	p.wantLines(t, want)
+
+	secrets := map[string]string{
+		"the key": tenant.Key, "the browser's token": token, "the source's secret": source.Secret,
+		"the forger's secret":  forged.Secret,
+		"the source's address": source.URL[strings.LastIndexByte(source.URL, '/')+1:], "the payload": payload,
+		"the operator's key": p.operatorKey(t),
+	}
+	p.wantNoSecret(t, secrets)
+}
+
+// wantLines waits for a line of each log that its function accepts, and wants it to have a request id.
+func (r *running) wantLines(t *testing.T, want map[string]func(line map[string]any) bool) {
+	t.Helper()
 	for end := time.Now().Add(time.Minute); len(want) > 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		for what, found := range want {
 			name, _, _ := strings.Cut(what, ":")
-			for text := range strings.Lines(p.log(t, name)) {
+			for text := range strings.Lines(r.log(t, name)) {
 				var line map[string]any
 				if json.Unmarshal([]byte(text), &line) == nil && found(line) {
 					if id, _ := line["request_id"].(string); id == "" {
-						t.Errorf("%s has no request id: %s", what, text)
+						t.Errorf("the line of %s has no request id: %s", what, text)
 					}
 					delete(want, what)
 					break
@@ -62,16 +88,16 @@ func TestLinesNameTheTenantAndNoSecret(t *testing.T) {
 		}
 	}
 	for what := range want {
-		t.Errorf("no line of %s", what)
+		t.Errorf("the log has no line of %s", what)
 	}
+}
 
-	secrets := map[string]string{
-		"the key": tenant.Key, "the browser's token": token, "the source's secret": source.Secret, "the forger's secret": forged.Secret,
-		"the source's address": source.URL[strings.LastIndexByte(source.URL, '/')+1:], "the payload": payload, "the operator's key": p.operatorKey(t),
-	}
-	logs, err := filepath.Glob(filepath.Join(p.data, "logs", "*.log"))
+// wantNoSecret wants no log to contain one of the secrets, which are by name.
+func (r *running) wantNoSecret(t *testing.T, secrets map[string]string) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(r.data, "logs", "*.log"))
 	if err != nil || len(logs) < 8 {
-		t.Fatalf("%d logs, %v", len(logs), err)
+		t.Fatalf("there are %d logs (%v), want at least 8", len(logs), err)
 	}
 	for _, path := range logs {
 		text, err := os.ReadFile(path)
@@ -80,7 +106,7 @@ func TestLinesNameTheTenantAndNoSecret(t *testing.T) {
 		}
 		for what, secret := range secrets {
 			if strings.Contains(string(text), secret) {
-				t.Errorf("%s says %s", filepath.Base(path), what)
+				t.Errorf("%s contains %s", filepath.Base(path), what)
 			}
 		}
 	}

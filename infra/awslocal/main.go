@@ -1,10 +1,10 @@
-// Command awslocal is Hookcast's form on AWS on one machine: DynamoDB Local, an SQS server, the functions' binaries under a Runtime API,
-// what invokes them, a gateway's front, and two streaming nodes.
+// Command awslocal runs Hookcast's AWS form on one machine: DynamoDB Local, an SQS server, the functions' binaries
+// with a Runtime API, the pollers that invoke them, a gateway, and two streaming nodes.
 //
 //	go run ./infra/awslocal
 //
-// Table, queues, event source mappings, routes and environments are made from template.yaml. Everything listens on loopback, and what is
-// stored is gone when it ends. It needs go, java, node and npm.
+// Table, queues, event source mappings, routes and environments are created from template.yaml. Everything listens on
+// loopback, and stored data is lost when it ends. It needs go, java, node and npm.
 package main
 
 import (
@@ -34,39 +34,43 @@ func main() {
 	}
 }
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	api         string
 	streams     []string
 	data        string
 	concurrency int
-	// allowPrivate lets endpoints be private addresses and plain http.
+	// allowPrivate allows endpoints with private addresses and plain http.
 	allowPrivate bool
 
-	// through gives the address at which functions and nodes are to find a server that is at url; nil: url. Tests put a proxy between.
+	// through returns the address at which functions and nodes find the server at url; nil: url. Tests put a proxy
+	// there.
 	through func(service, url string) (string, error)
-	// invoking gives what hands over the batches that are a function's by template.yaml; nil: invoke. Tests come between there, too.
+	// invoking returns the invoker of the function's batches; nil: invoke itself. Tests wrap it.
 	invoking func(function string, invoke invoker) invoker
 }
 
-// parse reads the flags, or tells about them on help and returns flag.ErrHelp.
+// parse parses the flags. For -h it writes the usage to help and returns flag.ErrHelp.
 func parse(args []string, help io.Writer) (config, error) {
 	var c config
 	var streams string
 	flags := flag.NewFlagSet("awslocal", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // what is wrong is said once, by main
+	flags.SetOutput(io.Discard) // main prints the error once
 	flags.StringVar(&c.api, "api", "127.0.0.1:9080", "`address` of the gateway's front")
-	flags.StringVar(&streams, "stream", "127.0.0.1:9081,127.0.0.1:9082", "`addresses` of the streaming nodes, a node each")
-	flags.StringVar(&c.data, "data", "./awslocal-data", "`folder` of the operator's key, the binaries and the logs; made where there is none")
-	flags.IntVar(&c.concurrency, "concurrency", 8, "environments of each function at most")
-	flags.BoolVar(&c.allowPrivate, "allow-private", false, "let endpoints reach private addresses and plain http (for development)")
+	flags.StringVar(&streams, "stream", "127.0.0.1:9081,127.0.0.1:9082",
+		"`addresses` of the streaming nodes, one for each")
+	flags.StringVar(&c.data, "data", "./awslocal-data",
+		"`folder` of the operator's key, the binaries and the logs; created if it does not exist")
+	flags.IntVar(&c.concurrency, "concurrency", 8, "maximal `number` of environments of each function")
+	flags.BoolVar(&c.allowPrivate, "allow-private", false,
+		"let endpoints reach private addresses and plain http (for development)")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(help)
 		flags.Usage()
 		return c, err
 	case err != nil:
-		return c, fmt.Errorf("%w; -h tells which flags there are", err)
+		return c, fmt.Errorf("%w; -h lists the flags", err)
 	case flags.NArg() > 0:
 		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
@@ -74,26 +78,26 @@ func parse(args []string, help io.Writer) (config, error) {
 	return c, c.check()
 }
 
-// check refuses what could only fail later, and less clearly.
+// check refuses values that would fail later, with a less clear error.
 func (c config) check() error {
 	if c.concurrency < 1 {
-		return errors.New("-concurrency is at least 1")
+		return errors.New("-concurrency must be at least 1")
 	}
 	addresses := append([]string{c.api}, c.streams...)
 	for i, a := range addresses {
 		host, port, err := net.SplitHostPort(a)
 		n, _ := strconv.Atoi(port)
 		if err != nil || n < 1 || n > 65535 || host != "localhost" && !net.ParseIP(host).IsLoopback() {
-			return fmt.Errorf("%q is no address of this machine's own, such as 127.0.0.1:9080", a)
+			return fmt.Errorf("%q is not a loopback address with a port, such as 127.0.0.1:9080", a)
 		}
 		if slices.Contains(addresses[:i], a) {
-			return fmt.Errorf("%s is given twice", a)
+			return fmt.Errorf("the address %s is given twice", a)
 		}
 	}
 	return nil
 }
 
-// missing tells which programs this machine lacks, in one line; nil: none.
+// missing returns an error that lists the programs that this machine lacks, or nil.
 func missing() error {
 	lacking := emulator.Missing()
 	if _, err := exec.LookPath("go"); err != nil {
@@ -105,7 +109,7 @@ func missing() error {
 	return nil
 }
 
-// run serves until ctx ends or something that it cannot do without does.
+// run serves until ctx ends or a part fails that it needs.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	c, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {

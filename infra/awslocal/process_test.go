@@ -19,9 +19,10 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/streamer/peers"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
-// built is the program as a user runs it, and one instance of it that the tests share which do it no harm.
+// built is the program as a user runs it, and a running instance that is shared by tests that do it no harm.
 var built struct {
 	once   sync.Once
 	dir    string
@@ -30,6 +31,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	depth.Parallel(8) // they wait for queues, and until somebody is taken for dead
 	code := m.Run()
 	if built.shared != nil {
 		built.shared.stop()
@@ -40,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// running is an awslocal that runs.
+// running is a running awslocal.
 type running struct {
 	endtoend.Deployment
 	streams []string
@@ -50,7 +52,8 @@ type running struct {
 	out     *os.File
 }
 
-// start returns the shared awslocal. Where a program is missing that it needs the test is skipped, and fails in CI.
+// start returns the shared awslocal. If a program that it needs is missing, the test is skipped; with CI=true it
+// fails instead.
 func start(t *testing.T) *running {
 	t.Helper()
 	need(t)
@@ -58,8 +61,7 @@ func start(t *testing.T) *running {
 		if built.dir, built.err = os.MkdirTemp("", "awslocal"); built.err != nil {
 			return
 		}
-		if out, err := exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("%w\n%s", err, out)
+		if _, built.err = endtoend.Build(built.dir, "infra/awslocal"); built.err != nil {
 			return
 		}
 		built.shared, built.err = launch(filepath.Join(built.dir, "data"), 2)
@@ -80,7 +82,7 @@ func need(t *testing.T) {
 	}
 }
 
-// launch runs the program on data with so many nodes, and returns once it says that it is ready.
+// launch runs the program on data with that many nodes, and returns once it is ready.
 func launch(data string, nodes int) (*running, error) {
 	if built.shared != nil {
 		if err := copyBinaries(data); err != nil {
@@ -94,23 +96,25 @@ func launch(data string, nodes int) (*running, error) {
 	return r, r.await()
 }
 
-// copyBinaries gives data what the shared awslocal has built: it is not linked again.
+// copyBinaries gives data the binaries of the shared awslocal, so that they are not linked again.
 func copyBinaries(data string) error {
 	return os.CopyFS(filepath.Join(data, "build"), os.DirFS(filepath.Join(built.shared.data, "build")))
 }
 
-// begin starts the program, in a session of its own, of which all are that it starts.
+// begin starts the program in a session of its own, to which all of its processes belong.
 func begin(data string, nodes int, program ...string) (r *running, err error) {
 	r = &running{data: data, exited: make(chan error, 1)}
 	for range nodes {
 		r.streams = append(r.streams, peers.FreeAddr())
 	}
 	api := peers.FreeAddr()
-	r.Deployment = endtoend.Deployment{API: "http://" + api, Stream: "http://" + r.streams[0], HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	r.Deployment = endtoend.Deployment{API: "http://" + api, Stream: "http://" + r.streams[0],
+		HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	if r.out, err = os.Create(data + ".out"); err != nil {
 		return nil, err
 	}
-	r.cmd = exec.Command(program[0], append(program[1:], "-api", api, "-stream", strings.Join(r.streams, ","), "-data", data, "-allow-private")...)
+	r.cmd = exec.Command(program[0], append(program[1:], "-api", api, "-stream", strings.Join(r.streams, ","),
+		"-data", data, "-allow-private")...)
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := r.cmd.Start(); err != nil {
@@ -120,9 +124,9 @@ func begin(data string, nodes int, program ...string) (r *running, err error) {
 	return r, nil
 }
 
-// await waits until the program says that it is ready.
+// await waits until the program is ready.
 func (r *running) await() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first time it downloads and compiles
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first start downloads and compiles
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -130,10 +134,10 @@ func (r *running) await() error {
 		select {
 		case err := <-r.exited:
 			r.exited <- err
-			return fmt.Errorf("awslocal ended: %v: %s\n%s", err, r.said(), r.warnings())
+			return fmt.Errorf("awslocal ended before it was ready: %v: %s\n%s", err, r.said(), r.warnings())
 		case <-ctx.Done():
 			_ = r.stop()
-			return fmt.Errorf("awslocal is not ready: %s", r.said())
+			return fmt.Errorf("awslocal is not ready after 5 minutes: %s", r.said())
 		case <-tick.C:
 			if a, err := r.Do(ctx, "GET", "/readyz", "", nil); err == nil && a.Status == 200 {
 				return nil
@@ -142,20 +146,21 @@ func (r *running) await() error {
 	}
 }
 
-// said is what the program wrote.
+// said returns the program's output.
 func (r *running) said() string {
 	b, _ := os.ReadFile(r.out.Name())
 	return string(b)
 }
 
-// warnings are the last of what went wrong by the logs.
+// warnings returns the last warnings and errors of the logs.
 func (r *running) warnings() string {
 	var found []string
 	paths, _ := filepath.Glob(filepath.Join(r.data, "logs", "*.log"))
 	for _, path := range paths {
 		b, _ := os.ReadFile(path)
 		for line := range strings.Lines(string(b)) {
-			if !strings.HasPrefix(line, "{") || strings.Contains(line, `"level":"WARN"`) || strings.Contains(line, `"level":"ERROR"`) {
+			if !strings.HasPrefix(line, "{") || strings.Contains(line, `"level":"WARN"`) ||
+				strings.Contains(line, `"level":"ERROR"`) {
 				found = append(found, filepath.Base(path)+": "+line)
 			}
 		}
@@ -163,7 +168,7 @@ func (r *running) warnings() string {
 	return strings.Join(found[max(0, len(found)-20):], "")
 }
 
-// stop ends the program as Ctrl-C does and waits until it is gone.
+// stop ends the program as Ctrl-C does and waits for its end.
 func (r *running) stop() error {
 	_ = r.cmd.Process.Signal(os.Interrupt)
 	err := <-r.exited
@@ -172,7 +177,7 @@ func (r *running) stop() error {
 	return err
 }
 
-// node is the deployment as it is reached at one of its nodes.
+// node returns the deployment with the streams of one of its nodes.
 func (r *running) node(i int) endtoend.Deployment {
 	d := r.Deployment
 	d.Stream = "http://" + r.streams[i]
@@ -188,7 +193,7 @@ func (r *running) operatorKey(t testing.TB) string {
 	return strings.TrimSpace(string(b))
 }
 
-// processes returns the process ids of what runs, by name.
+// processes returns the ids of the running processes by name.
 func (r *running) processes(t testing.TB) map[string][]int {
 	t.Helper()
 	f, err := os.Open(filepath.Join(r.data, "processes"))
@@ -208,7 +213,7 @@ func (r *running) processes(t testing.TB) map[string][]int {
 	return pids
 }
 
-// log returns what a function or a node has logged.
+// log returns the log of a function or of a node.
 func (r *running) log(t testing.TB, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(r.data, "logs", name+".log"))
@@ -220,7 +225,7 @@ func (r *running) log(t testing.TB, name string) string {
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// wantNumber wants {"n":n} as the next event, and as the channel's n-th.
+// wantNumber wants {"n":n} as the next event, with the number n.
 func wantNumber(t testing.TB, s *endtoend.Stream, n int) {
 	t.Helper()
 	late := time.AfterFunc(20*time.Second, s.Close)
@@ -230,6 +235,6 @@ func wantNumber(t testing.TB, s *endtoend.Stream, n int) {
 		t.Fatal(err)
 	}
 	if f.ID != itoa(n) || f.Data != `{"n":`+itoa(n)+`}` {
-		t.Fatalf("got %+v, %v where event %d was due", f, err, n)
+		t.Fatalf("got %+v, %v, want event %d", f, err, n)
 	}
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
-// queuePoller hands a queue's messages to a function, as an event source mapping does. What failed it leaves alone: it comes again when
-// its visibility time is over. See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
+// queuePoller passes a queue's messages to a function, as an event source mapping does. Failed messages stay in the
+// queue and return after their visibility timeout. See
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
 type queuePoller struct {
 	queues *sqs.Client
 	source *stacks.EventSource
@@ -26,10 +27,11 @@ type queuePoller struct {
 	log    *slog.Logger
 }
 
-// invoker hands a batch to a function and returns its answer.
+// invoker passes a batch to a function and returns its answer.
 type invoker func(ctx context.Context, payload []byte) ([]byte, error)
 
-// run polls with so many batches at a time at most, until ctx ends; it returns once those under way are done with.
+// run polls until ctx ends, with at most pollers batches at a time; it returns once the batches in progress are
+// processed.
 func (p *queuePoller) run(ctx context.Context, pollers int) {
 	if most := p.source.Concurrency; most > 0 {
 		pollers = min(pollers, most)
@@ -39,7 +41,7 @@ func (p *queuePoller) run(ctx context.Context, pollers int) {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				if err := p.poll(ctx); err != nil && ctx.Err() == nil {
-					p.log.Warn("polling a queue", "queue", p.source.Queue.Name, "error", err)
+					p.log.Warn("a queue could not be polled", "queue", p.source.Queue.Name, "error", err)
 					sleep(ctx, time.Second)
 				}
 			}
@@ -59,16 +61,18 @@ func (p *queuePoller) poll(ctx context.Context) error {
 	e := events.SQSEvent{Records: make([]events.SQSMessage, len(out.Messages))}
 	for i, m := range out.Messages {
 		e.Records[i] = events.SQSMessage{
-			MessageId: aws.ToString(m.MessageId), ReceiptHandle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
-			Md5OfBody: aws.ToString(m.MD5OfBody), Attributes: m.Attributes, MessageAttributes: map[string]events.SQSMessageAttribute{},
-			EventSource: "aws:sqs", EventSourceARN: p.source.Queue.ARN, AWSRegion: region,
+			MessageId: aws.ToString(m.MessageId), ReceiptHandle: aws.ToString(m.ReceiptHandle),
+			Body:      aws.ToString(m.Body),
+			Md5OfBody: aws.ToString(m.MD5OfBody), Attributes: m.Attributes,
+			MessageAttributes: map[string]events.SQSMessageAttribute{},
+			EventSource:       "aws:sqs", EventSourceARN: p.source.Queue.ARN, AWSRegion: region,
 		}
 	}
 	payload, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx) // the messages are in hand
+	ctx = context.WithoutCancel(ctx) // the messages are received: process them to the end
 	answer, err := p.invoke(ctx, payload)
 	if err != nil {
 		return err
@@ -76,7 +80,7 @@ func (p *queuePoller) poll(ctx context.Context) error {
 	return p.done(ctx, e.Records, p.failed(answer, e.Records))
 }
 
-// failed reads which messages the function says have failed.
+// failed returns the ids of the messages that the function reports as failed.
 func (p *queuePoller) failed(answer []byte, ms []events.SQSMessage) map[string]bool {
 	failed := make(map[string]bool)
 	if !p.source.Partial {
@@ -86,26 +90,27 @@ func (p *queuePoller) failed(answer []byte, ms []events.SQSMessage) map[string]b
 	for _, m := range ms {
 		ids[m.MessageId] = true
 	}
-	var said events.SQSEventResponse
-	err := json.Unmarshal(answer, &said)
-	for _, f := range said.BatchItemFailures {
+	var response events.SQSEventResponse
+	err := json.Unmarshal(answer, &response)
+	for _, f := range response.BatchItemFailures {
 		if !ids[f.ItemIdentifier] {
 			return ids
 		}
 		failed[f.ItemIdentifier] = true
 	}
 	if err != nil {
-		return ids // all have failed
+		return ids // an invalid answer means that all have failed
 	}
 	return failed
 }
 
-// done removes what has not failed.
+// done deletes the messages that did not fail.
 func (p *queuePoller) done(ctx context.Context, ms []events.SQSMessage, failed map[string]bool) error {
 	in := &sqs.DeleteMessageBatchInput{QueueUrl: &p.url}
 	for i, m := range ms {
 		if !failed[m.MessageId] {
-			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &ms[i].ReceiptHandle})
+			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)),
+				ReceiptHandle: &ms[i].ReceiptHandle})
 		}
 	}
 	if len(in.Entries) == 0 {

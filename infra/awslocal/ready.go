@@ -14,9 +14,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// handler is the gateway's front, and /readyz, which is awslocal's own.
+// handler returns the gateway's front with awslocal's own /readyz.
 func (l *local) handler() http.Handler {
-	gateway := &front{routes: l.what.Routes, functions: l.functions}
+	gateway := &front{routes: l.deployment.Routes, functions: l.functions}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.EscapedPath() != "/readyz" {
 			gateway.ServeHTTP(w, r)
@@ -31,7 +31,8 @@ func (l *local) handler() http.Handler {
 	})
 }
 
-// warm returns once every function has answered and every node is ready: the first ones to come in do not wait for processes to start.
+// warm returns once every function has answered and every node is ready, so that the first requests do not wait for
+// processes to start.
 func (l *local) warm(ctx context.Context) error {
 	request := func(method, path string) any {
 		e := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: path}
@@ -40,7 +41,8 @@ func (l *local) warm(ctx context.Context) error {
 	}
 	for name, event := range map[string]any{
 		"ingest": request(http.MethodHead, "/in/x"), "admin": request(http.MethodGet, "/healthz"),
-		"append": events.SQSEvent{}, "changes": events.DynamoDBEvent{}, "deliver": events.SQSEvent{}, "sweep": map[string]string{},
+		"append": events.SQSEvent{}, "changes": events.DynamoDBEvent{}, "deliver": events.SQSEvent{},
+		"sweep": map[string]string{},
 	} {
 		payload, err := json.Marshal(event)
 		if err != nil {
@@ -51,7 +53,7 @@ func (l *local) warm(ctx context.Context) error {
 			return fmt.Errorf("template.yaml has no function %s", name)
 		}
 		if _, err := f.Invoke(ctx, payload); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("the function %s does not work: %w; see %s", name, err, filepath.Join(l.c.data, "logs"))
+			return fmt.Errorf("the function %s failed: %w; see %s", name, err, filepath.Join(l.c.data, "logs"))
 		}
 	}
 	for _, addr := range l.c.streams {
@@ -62,7 +64,7 @@ func (l *local) warm(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// awaitReady polls until url answers 200, a minute at most.
+// awaitReady polls for up to a minute until url answers 200.
 func awaitReady(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -79,10 +81,11 @@ func awaitReady(ctx context.Context, url string) error {
 		}
 		sleep(ctx, 50*time.Millisecond)
 	}
-	return fmt.Errorf("%s does not become ready", url)
+	return fmt.Errorf("%s is not ready after a minute", url)
 }
 
-// processes writes down what runs, a name and a process id a line, for people and for tests that kill.
+// processes writes the file of running processes, a name and a process id on each line, for users and for tests that
+// kill them.
 func (l *local) processes() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,19 +7,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 )
 
-// record is a record of a stream in the form in which Lambda hands it to a function, and its number.
+// record is a stream's record as Lambda passes it to a function, with its number.
 type record struct {
 	sequence string
-	key      string // of the item's partition
+	key      string // the item's partition key
 	body     json.RawMessage
-	fields   any // body, for filters
+	fields   any // decoded body, for filters
 }
 
-// newRecord has the form of https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html.
+// newRecord uses the format of https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html.
 func newRecord(r types.Record, streamARN, partitionKey string) (record, error) {
 	d := r.Dynamodb
 	change := map[string]any{
-		"Keys": attributes(d.Keys), "SequenceNumber": aws.ToString(d.SequenceNumber), "SizeBytes": aws.ToInt64(d.SizeBytes),
+		"Keys": attributes(d.Keys), "SequenceNumber": aws.ToString(d.SequenceNumber),
+		"SizeBytes":      aws.ToInt64(d.SizeBytes),
 		"StreamViewType": string(d.StreamViewType),
 	}
 	if d.ApproximateCreationDateTime != nil {
@@ -32,8 +33,9 @@ func newRecord(r types.Record, streamARN, partitionKey string) (record, error) {
 		change["OldImage"] = attributes(d.OldImage)
 	}
 	whole := map[string]any{
-		"eventID": aws.ToString(r.EventID), "eventName": string(r.EventName), "eventVersion": aws.ToString(r.EventVersion),
-		"eventSource": "aws:dynamodb", "awsRegion": region, "dynamodb": change, "eventSourceARN": streamARN,
+		"eventID": aws.ToString(r.EventID), "eventName": string(r.EventName),
+		"eventVersion": aws.ToString(r.EventVersion),
+		"eventSource":  "aws:dynamodb", "awsRegion": region, "dynamodb": change, "eventSourceARN": streamARN,
 	}
 	out := record{sequence: aws.ToString(d.SequenceNumber)}
 	if k, ok := d.Keys[partitionKey].(*types.AttributeValueMemberS); ok {
@@ -46,7 +48,7 @@ func newRecord(r types.Record, streamARN, partitionKey string) (record, error) {
 	return out, err
 }
 
-// attributes is an item in DynamoDB's JSON.
+// attributes returns an item in DynamoDB's JSON format.
 func attributes(item map[string]types.AttributeValue) map[string]any {
 	out := make(map[string]any, len(item))
 	for name, v := range item {

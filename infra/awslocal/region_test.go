@@ -8,19 +8,19 @@ import (
 	"testing"
 )
 
-// A program whose table is not in the region that it was told says so in one line, names the region, and ends. DynamoDB Local has one store for
-// all regions, so that here the table has another name.
+// A program whose table is not in its region says so in one line with the region's name, and ends. DynamoDB Local has
+// one store for all regions, so the table has another name here.
 func TestAProgramInTheWrongRegionSaysSo(t *testing.T) {
 	p := start(t)
 	for _, name := range []string{"ingest", "append", "changes", "deliver", "admin", "sweep", "streamer-1"} {
 		pids := p.processes(t)[name]
 		if len(pids) == 0 {
-			t.Errorf("%s does not run", name)
+			t.Errorf("no process %s runs", name)
 			continue
 		}
 		block, err := os.ReadFile(filepath.Join("/proc", itoa(pids[0]), "environ"))
 		if err != nil {
-			t.Skip("there is no /proc")
+			t.Skip("this machine has no /proc")
 		}
 		var environment []string
 		for v := range bytes.SplitSeq(bytes.TrimSuffix(block, []byte{0}), []byte{0}) {
@@ -39,8 +39,9 @@ func TestAProgramInTheWrongRegionSaysSo(t *testing.T) {
 		if name == "streamer-1" {
 			binary = "streamerd/streamerd"
 		}
-		if said := failing(t, filepath.Join(p.data, "build", binary), environment...); !strings.Contains(said, "ap-southeast-2") {
-			t.Errorf("%s says %q", name, said)
+		said := failing(t, filepath.Join(p.data, "build", binary), environment...)
+		if !strings.Contains(said, "ap-southeast-2") {
+			t.Errorf("%s printed %q, want it to name ap-southeast-2", name, said)
 		}
 	}
 }

@@ -6,109 +6,97 @@ import (
 	"time"
 )
 
-// said is what a webhook of the storm says: who it is and to whom it goes. No two say the same.
-type said struct {
+// posted is the payload of a storm's webhook: its sender and its channel. No two are equal.
+type posted struct {
 	Tenant, Channel, Sender string
-	N                       int    // 1, 2, 3, … of its sender, who waits for each to be acknowledged
+	N                       int    // counts up for each sender, which waits for each acknowledgement
 	Pad                     string `json:",omitempty"`
 }
 
-// channel is the channel's name over all tenants.
-func (s said) channel() string { return s.Tenant + "/" + s.Channel }
+// channel returns the channel's name with its tenant's.
+func (s posted) channel() string { return s.Tenant + "/" + s.Channel }
 
-func (s said) String() string { return fmt.Sprintf("%s/%s %s %d", s.Tenant, s.Channel, s.Sender, s.N) }
+func (s posted) String() string {
+	return fmt.Sprintf("%s/%s %s %d", s.Tenant, s.Channel, s.Sender, s.N)
+}
 
-// acked is an event that was acknowledged.
+// acked is an acknowledged event.
 type acked struct {
-	said
+	posted
 	id string
 	at time.Time
 }
 
 // logged is an event as the API lists it.
 type logged struct {
-	said
+	posted
 	id  string
 	seq int64
 }
 
 // receipt is an event as a subscriber got it.
 type receipt struct {
-	said
+	posted
 	seq int64
 	at  time.Time
-	// since is when the subscriber began to want its connection: it came anew, by its own will. A connection that was lost counts on.
+	// since is when the subscriber began to want its connection. It is reset when the subscriber left on its own, but
+	// not when the connection was lost.
 	since time.Time
 }
 
-// line is what one subscriber got of one channel, over all its connections, from the channel's first event on.
+// line is everything that one subscriber got of one channel, over all its connections, from the channel's first event
+// on.
 type line struct {
 	subscriber, channel string
 	receipts            []receipt
 }
 
-// evidence is all that is known of a storm when it is over.
+// evidence is everything that is known of a storm when it is over.
 type evidence struct {
-	acks     []acked
-	logs     map[string][]logged  // by channel
-	appended map[string]time.Time // by event id: when its row came to be
-	lines    []line
-	told     []string // what subscribers were told that they should not have been, and senders
-	within   time.Duration
+	acks       []acked
+	logs       map[string][]logged  // by channel
+	appended   map[string]time.Time // by event id: when its row was written
+	lines      []line
+	violations []string // violations that subscribers and senders saw
+	within     time.Duration
 }
 
-// wrong lists what is not as it is promised. slowest is the arrival that was the longest after its append, behind the one
-// that was the longest after its acknowledgement.
-func (r evidence) wrong() (faults []string, slowest, behind arrival) {
+// check lists the violations. slowest is the receipt with the longest time since its append, and sinceAck the one with
+// the longest time since its acknowledgement.
+func (r evidence) check() (faults []string, slowest, sinceAck arrival) {
 	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-	faults = append(faults, r.told...)
+	faults = append(faults, r.violations...)
 	ackedAt := make(map[string]time.Time)
-	known := make(map[said]logged)
-	for channel, log := range r.logs {
-		before := make(map[string]int)
-		for i, e := range log {
-			switch other, repeated := known[e.said]; {
-			case e.seq != int64(i+1):
-				say("%s has number %d in place %d", channel, e.seq, i+1)
-			case repeated:
-				say("%s: %v is there as %d and as %d", channel, e.said, other.seq, e.seq)
-			case e.channel() != channel:
-				say("%s has %v", channel, e.said)
-			case e.N <= before[e.Sender]:
-				say("%s: number %d of %s is behind its number %d", channel, e.N, e.Sender, before[e.Sender])
-			}
-			known[e.said], before[e.Sender] = e, e.N
-		}
-	}
+	known := r.checkLogs(say)
 	for _, a := range r.acks {
 		ackedAt[a.id] = a.at
-		if e, ok := known[a.said]; !ok || e.id != a.id {
-			say("%s: %v was acknowledged as %s, and the log has %q", a.channel(), a.said, a.id, e.id)
+		if e, ok := known[a.posted]; !ok || e.id != a.id {
+			say("%s: %v was acknowledged as %s, but the log has %q", a.channel(), a.posted, a.id, e.id)
 		}
 	}
 	for _, l := range r.lines {
 		log, next := r.logs[l.channel], int64(1)
 		for _, got := range l.receipts {
 			if got.seq != next {
-				say("%s got number %d of %s where %d was due", l.subscriber, got.seq, l.channel, next)
+				say("%s got number %d of %s, want %d", l.subscriber, got.seq, l.channel, next)
 			}
 			next = got.seq + 1
-			if got.seq < 1 || got.seq > int64(len(log)) || log[got.seq-1].said != got.said {
-				say("%s got %v as number %d of %s", l.subscriber, got.said, got.seq, l.channel)
+			if got.seq < 1 || got.seq > int64(len(log)) || log[got.seq-1].posted != got.posted {
+				say("%s got %v as number %d of %s", l.subscriber, got.posted, got.seq, l.channel)
 				continue
 			}
 			e := log[got.seq-1]
 			rowAt, ok := r.appended[e.id]
 			if !ok {
-				say("%s: nobody heard of the row of number %d", l.channel, got.seq)
+				say("%s: nothing is known of the row of number %d", l.channel, got.seq)
 				continue
 			}
 			a := arrival{l, got, rowAt, ackedAt[e.id]}
 			if a.late() > slowest.late() {
 				slowest = a
 			}
-			if a.behind() > behind.behind() {
-				behind = a
+			if a.sinceAck() > sinceAck.sinceAck() {
+				sinceAck = a
 			}
 			if a.late() > r.within {
 				say("too late: %v", a)
@@ -119,24 +107,48 @@ func (r evidence) wrong() (faults []string, slowest, behind arrival) {
 		}
 	}
 	sort.Strings(faults)
-	return faults, slowest, behind
+	return faults, slowest, sinceAck
 }
 
-// arrival is an event at a subscriber's.
+// checkLogs reports violations in the logs to say, and returns the logged events.
+func (r evidence) checkLogs(say func(format string, args ...any)) map[posted]logged {
+	known := make(map[posted]logged)
+	for channel, log := range r.logs {
+		before := make(map[string]int)
+		for i, e := range log {
+			switch other, repeated := known[e.posted]; {
+			case e.seq != int64(i+1):
+				say("%s has number %d at position %d", channel, e.seq, i+1)
+			case repeated:
+				say("%s: %v has the numbers %d and %d", channel, e.posted, other.seq, e.seq)
+			case e.channel() != channel:
+				say("%s has an event of another channel: %v", channel, e.posted)
+			case e.N <= before[e.Sender]:
+				say("%s: number %d of %s comes after its number %d", channel, e.N, e.Sender, before[e.Sender])
+			}
+			known[e.posted], before[e.Sender] = e, e.N
+		}
+	}
+	return known
+}
+
+// arrival is the receipt of an event with the times of its other steps.
 type arrival struct {
 	line
 	receipt
 	appended, acked time.Time
 }
 
-// late is how long it took from the append, or from the moment in which the subscriber wanted it, where that was later.
+// late returns the time from the append, or from the moment at which the subscriber began to want the event, if that
+// was later.
 func (a arrival) late() time.Duration { return a.at.Sub(later(a.appended, a.since)) }
 
-// behind is how long it took from the acknowledgement, likewise.
-func (a arrival) behind() time.Duration { return a.at.Sub(later(a.acked, a.since)) }
+// sinceAck returns the time from the acknowledgement, likewise.
+func (a arrival) sinceAck() time.Duration { return a.at.Sub(later(a.acked, a.since)) }
 
 func (a arrival) String() string {
-	return fmt.Sprintf("%s got number %d of %s %v after its append: acknowledged %s, appended %s, connection wanted since %s, arrived %s", a.subscriber, a.seq, a.line.channel,
+	return fmt.Sprintf("%s got number %d of %s %v after its append: acknowledged %s, appended %s, connection wanted "+
+		"since %s, arrived %s", a.subscriber, a.seq, a.line.channel,
 		a.late().Round(time.Millisecond), clock(a.acked), clock(a.appended), clock(a.since), clock(a.at))
 }
 

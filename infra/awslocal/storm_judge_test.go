@@ -12,7 +12,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/projection"
 )
 
-// judge holds what happened against what is promised.
+// judge checks everything that happened for violations.
 func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, begin time.Time) {
 	t := s.t
 	r := evidence{logs: make(map[string][]logged), within: time.Minute}
@@ -22,8 +22,8 @@ func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, beg
 			channel := fmt.Sprintf("%s/c%d", name, c)
 			for _, e := range s.History(t, owner, fmt.Sprintf("c%d", c)) {
 				l := logged{id: e.ID, seq: e.Seq}
-				if err := json.Unmarshal(e.Data, &l.said); err != nil {
-					t.Errorf("%s has %s", channel, e.Data)
+				if err := json.Unmarshal(e.Data, &l.posted); err != nil {
+					t.Errorf("%s has an invalid payload: %s", channel, e.Data)
 				}
 				r.logs[channel] = append(r.logs[channel], l)
 				total++
@@ -34,7 +34,7 @@ func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, beg
 			counted, _ = usage.Month(t.Context(), tenants.TenantID(owner.ID), begin)
 			return counted >= total
 		}) || counted != total {
-			t.Errorf("%s has %d events, and is billed for %d", name, total, counted)
+			t.Errorf("%s has %d events but is billed for %d", name, total, counted)
 		}
 	}
 	for _, sub := range subs {
@@ -45,15 +45,15 @@ func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, beg
 		sub.mu.Unlock()
 	}
 	s.found.Lock()
-	r.acks, r.told = s.acks, s.told
+	r.acks, r.violations = s.acks, s.violations
 	s.found.Unlock()
 	s.mu.Lock()
-	r.appended = maps.Clone(s.appended) // what comes once more may be stored once more
+	r.appended = maps.Clone(s.appended) // repeated messages may still be stored again
 	s.mu.Unlock()
-	wrong, slowest, behind := r.wrong()
-	for i, w := range wrong {
+	found, slowest, sinceAck := r.check()
+	for i, w := range found {
 		if i == 30 {
-			t.Errorf("and %d more", len(wrong)-i)
+			t.Errorf("and %d more", len(found)-i)
 			break
 		}
 		t.Error(w)
@@ -63,7 +63,9 @@ func (s *storm) judge(owners map[string]endtoend.Tenant, subs []*subscriber, beg
 	for _, l := range r.lines {
 		receipts += len(l.receipts)
 	}
-	t.Logf("%d events, %d receipts on %d lines; seed %d:\n%sthe slowest: %v\nthe slowest since its acknowledgement: %v\nthe longest wait for one: %v, %s: %q", len(r.acks), receipts, len(r.lines), *stormSeed, table, slowest, behind,
+	t.Logf("%d events, %d receipts on %d lines; seed %d:\n%sthe slowest since its append: %v\nthe slowest since its "+
+		"acknowledgement: %v\nthe longest wait for an acknowledgement: %v, %s: %q", len(r.acks), receipts, len(r.lines),
+		*stormSeed, table, slowest, sinceAck,
 		s.longest.took.Round(time.Millisecond), s.longest.delivery, s.longest.heard)
 	if len(never) > 0 {
 		t.Errorf("these faults never happened: %s", strings.Join(never, "; "))

@@ -8,8 +8,9 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
-// populate makes tenants, channels, senders and subscribers; those in lates are to come during the storm.
-func (s *storm) populate(chaos *rand.Rand, join func(*subscriber, time.Duration)) (owners map[string]endtoend.Tenant, senders []*sender, lates []*subscriber) {
+// populate creates tenants, channels, senders and subscribers; those in lates join during the storm.
+func (s *storm) populate(chaos *rand.Rand, join func(*subscriber, time.Duration)) (owners map[string]endtoend.Tenant,
+	senders []*sender, lates []*subscriber) {
 	owners = make(map[string]endtoend.Tenant)
 	for i := range stormTenants {
 		name, seed := fmt.Sprintf("t%02d", i), chaos.Uint64()
@@ -24,8 +25,9 @@ func (s *storm) populate(chaos *rand.Rand, join func(*subscriber, time.Duration)
 		for c, channel := range channels {
 			source := s.GitHubSource(s.t, owner, channel)
 			for p := range 1 + c%2 {
-				who := said{Tenant: name, Channel: channel, Sender: fmt.Sprintf("s%d", p)}
-				senders = append(senders, &sender{s: s, source: source, who: who, chaos: rand.New(rand.NewPCG(seed, uint64(10*c+p)))})
+				who := posted{Tenant: name, Channel: channel, Sender: fmt.Sprintf("s%d", p)}
+				senders = append(senders, &sender{s: s, source: source, who: who,
+					chaos: rand.New(rand.NewPCG(seed, uint64(10*c+p)))})
 			}
 			subscriber := func(kind string, roams bool, n uint64) *subscriber {
 				return s.subscriber(name+"/"+channel+" "+kind, name, token, roams, seed+10*uint64(c)+n, channel)

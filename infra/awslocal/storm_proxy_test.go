@@ -14,7 +14,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// through puts the storm between the deployment's processes and the servers.
+// through puts the storm's proxy between the deployment's processes and the servers.
 func (s *storm) through(service, url string) (string, error) {
 	var decide func(*between.Request) between.Answer
 	switch service {
@@ -31,20 +31,21 @@ func (s *storm) through(service, url string) (string, error) {
 	return p.URL, nil
 }
 
-// dynamo is the weather at DynamoDB.
+// dynamo causes the faults of DynamoDB.
 func (s *storm) dynamo(r *between.Request) between.Answer {
 	if s.strikes(throttled) {
 		s.happened(throttled)
 		return between.DynamoDBError("ThrottlingException")
 	}
-	began, writes := time.Now(), r.Op == "PutItem" || r.Op == "UpdateItem" || r.Op == "DeleteItem" || r.Op == "TransactWriteItems"
+	began, writes := time.Now(), r.Op == "PutItem" || r.Op == "UpdateItem" || r.Op == "DeleteItem" ||
+		r.Op == "TransactWriteItems"
 	a := r.Pass()
 	if writes && bytes.Contains(r.Body, []byte("#log/")) {
 		switch a.Status {
 		case 200:
 			s.sawRow(r.Body, time.Now(), true)
 			s.reached(rowStored)
-		case 0: // whoever asked was killed meanwhile
+		case 0: // the caller was killed in the meantime
 			s.sawRow(r.Body, began, false)
 		}
 	}
@@ -58,7 +59,7 @@ func (s *storm) dynamo(r *between.Request) between.Answer {
 	return a
 }
 
-// sawRow notes when an event's row came to be, or may have where that is not sure.
+// sawRow records when an event's row was written, or may have been if sure is false.
 func (s *storm) sawRow(body []byte, at time.Time, sure bool) {
 	type put struct{ Item json.RawMessage }
 	var request struct {
@@ -76,7 +77,8 @@ func (s *storm) sawRow(body []byte, at time.Time, sure bool) {
 		if p.Item == nil {
 			continue
 		}
-		c, err := dynamo.DecodeRecord(fmt.Appendf(nil, `{"eventName":"INSERT","dynamodb":{"Keys":%s,"NewImage":%s}}`, p.Item, p.Item))
+		c, err := dynamo.DecodeRecord(fmt.Appendf(nil, `{"eventName":"INSERT","dynamodb":{"Keys":%s,"NewImage":%s}}`,
+			p.Item, p.Item))
 		if err != nil || !strings.HasPrefix(string(c.Row.Kind), "log/") {
 			continue
 		}
@@ -90,7 +92,7 @@ func (s *storm) sawRow(body []byte, at time.Time, sure bool) {
 	}
 }
 
-// sqs is the weather at the SQS server.
+// sqs causes the faults of the SQS server.
 func (s *storm) sqs(r *between.Request) between.Answer {
 	down := s.outage()
 	select {
@@ -116,12 +118,12 @@ func (s *storm) sqs(r *between.Request) between.Answer {
 			s.reached(nodesTold)
 		}
 		return a
-	case <-down: // also for who waits for messages
+	case <-down: // also for calls that wait for messages
 		return between.Answer{}
 	}
 }
 
-// delayed has the messages of a batch come a few seconds later than they would.
+// delayed returns the batch with its messages delayed by some seconds.
 func (s *storm) delayed(body []byte) []byte {
 	var batch map[string]any
 	if json.Unmarshal(body, &batch) != nil {
@@ -141,7 +143,7 @@ func (s *storm) delayed(body []byte) []byte {
 	return changed
 }
 
-// received has messages come twice, and in another order than they were sent in.
+// received returns the answer with messages repeated or in another order.
 func (s *storm) received(r *between.Request, a between.Answer) between.Answer {
 	turned, again := s.strikes(noticesTurned), s.strikes(noticeAgain)
 	ms := messagesOf(a)
@@ -149,7 +151,7 @@ func (s *storm) received(r *between.Request, a between.Answer) between.Answer {
 		return a
 	}
 	if turned {
-		if len(ms) == 1 { // the next one goes first
+		if len(ms) == 1 { // put the next one first
 			r.Body = regexp.MustCompile(`"WaitTimeSeconds":\d+`).ReplaceAll(r.Body, []byte(`"WaitTimeSeconds":1`))
 			ms = append(ms, messagesOf(r.Pass())...)
 		}
@@ -167,9 +169,9 @@ func (s *storm) received(r *between.Request, a between.Answer) between.Answer {
 }
 
 func messagesOf(a between.Answer) []json.RawMessage {
-	var said struct{ Messages []json.RawMessage }
-	if a.Status != 200 || json.Unmarshal(a.Body, &said) != nil {
+	var answer struct{ Messages []json.RawMessage }
+	if a.Status != 200 || json.Unmarshal(a.Body, &answer) != nil {
 		return nil
 	}
-	return said.Messages
+	return answer.Messages
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What a storm does to a deployment. Each of it has to have happened before the storm is over.
+// Kinds of faults. Each must have happened before the storm is over.
 const (
 	nodeKilled     = "streamer killed and replaced"
 	nodeFrozen     = "streamer frozen past its lease"
@@ -19,7 +19,7 @@ const (
 	changesCrashed = "changes crashed with a batch"
 	ingestCrashed  = "ingest crashed"
 	batchAgain     = "batch of messages delivered twice"
-	batchLate      = "batch delivered again, behind later ones"
+	batchLate      = "batch delivered again, after later ones"
 	noticeAgain    = "notice delivered twice"
 	noticeLate     = "notice delayed"
 	noticesTurned  = "notices in another order"
@@ -30,33 +30,36 @@ const (
 )
 
 func faultKinds() []string {
-	return []string{nodeKilled, nodeFrozen, inboxDeleted, appendCrashed, changesCrashed, ingestCrashed, batchAgain, batchLate,
+	return []string{nodeKilled, nodeFrozen, inboxDeleted, appendCrashed, changesCrashed, ingestCrashed, batchAgain,
+		batchLate,
 		noticeAgain, noticeLate, noticesTurned, recordsAgain, throttled, storedFailed, queueDown}
 }
 
 const (
 	stormNodes = 3
-	// badTime is how long what delays an event goes on in a round, the rest of which is calm. What a crash or an error has left in the ingest
-	// queue comes again 30 s later, and does not meet the same round's faults: the bound on lateness holds for one failure of an event.
+	// badTime is how long the delaying faults last in a round; the rest of it is calm. Messages that a crash or an
+	// error leaves in the ingest queue return 30 s later, after the faults of their round: the bound on lateness
+	// holds for one failure of an event.
 	badTime    = 20 * time.Second
 	roundTime  = 60 * time.Second
-	frozenTime = 26 * time.Second // a lease's 25 s and a moment
+	frozenTime = 26 * time.Second // a little more than a lease's 25 s
 	downTime   = 10 * time.Second
 )
 
-// strike is one fault of a schedule: one blow, or a time in which a share of all that passes is struck.
+// strike is one fault of a schedule: a single event, or a period in which it strikes a share of the operations.
 type strike struct {
 	what      string
 	at, lasts time.Duration
-	which     int     // node, or the stage at which a function crashes
+	which     int     // the node, or the stage at which a function crashes
 	share     float64 // 0 to 1
 }
 
 func (s strike) String() string {
-	return fmt.Sprintf("%6.2fs %5.2fs  which %d  share %.2f  %s", s.at.Seconds(), s.lasts.Seconds(), s.which, s.share, s.what)
+	return fmt.Sprintf("%6.2fs %5.2fs  which %d  share %.2f  %s", s.at.Seconds(), s.lasts.Seconds(), s.which,
+		s.share, s.what)
 }
 
-// schedule makes the faults of so many rounds from a seed.
+// schedule returns the faults of that many rounds for a seed.
 func schedule(seed uint64, rounds int) (all []strike) {
 	r := rand.New(rand.NewPCG(seed, 0x5707))
 	between := func(from, to time.Duration) time.Duration { return from + time.Duration(r.Int64N(int64(to-from))) }
@@ -76,10 +79,12 @@ func schedule(seed uint64, rounds int) (all []strike) {
 		}
 		for range 2 {
 			add(ingestCrashed, between(time.Second, badTime), 0, 0, 0)
-			add(storedFailed, between(time.Second, badTime-5*time.Second), between(2*time.Second, 5*time.Second), 0, 0.05+0.2*r.Float64())
+			add(storedFailed, between(time.Second, badTime-5*time.Second), between(2*time.Second, 5*time.Second),
+				0, 0.05+0.2*r.Float64())
 		}
 		for range 3 {
-			add(throttled, between(time.Second, badTime-3*time.Second), between(time.Second, 3*time.Second), 0, 0.4+0.6*r.Float64())
+			add(throttled, between(time.Second, badTime-3*time.Second), between(time.Second, 3*time.Second),
+				0, 0.4+0.6*r.Float64())
 		}
 		for _, what := range []string{batchAgain, batchLate, noticeAgain, noticeLate, noticesTurned, recordsAgain} {
 			add(what, 0, badTime, 0, 0.1+0.2*r.Float64())
@@ -89,34 +94,35 @@ func schedule(seed uint64, rounds int) (all []strike) {
 	return all
 }
 
-// weather is what strikes at the moment, and what has struck.
+// weather holds the current faults, and counts those that happened.
 type weather struct {
 	mu    sync.Mutex
 	chaos *rand.Rand
-	share map[string]float64 // by kind, while it strikes
-	count map[string]int     // by kind, how often it happened
-	crash map[string][]int   // by function, stages at which it is to crash
+	share map[string]float64 // by kind: the share of operations that it strikes now
+	count map[string]int     // by kind: how often it happened
+	crash map[string][]int   // by function: the stages at which it must crash
 }
 
 func newWeather(seed uint64) *weather {
-	return &weather{chaos: rand.New(rand.NewPCG(seed, 0xd1ce)), share: make(map[string]float64), count: make(map[string]int), crash: make(map[string][]int)}
+	return &weather{chaos: rand.New(rand.NewPCG(seed, 0xd1ce)), share: make(map[string]float64),
+		count: make(map[string]int), crash: make(map[string][]int)}
 }
 
-// set has a share of all that passes be struck, 0: none.
+// set makes the fault strike a share of the operations, 0 to 1.
 func (w *weather) set(what string, share float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.share[what] = share
 }
 
-// strikes decides whether something that passes is struck.
+// strikes decides whether the fault strikes the current operation.
 func (w *weather) strikes(what string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.share[what] > 0 && w.chaos.Float64() < w.share[what]
 }
 
-// happened notes that it did.
+// happened counts the fault.
 func (w *weather) happened(what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -129,14 +135,14 @@ func (w *weather) counted(what string) int {
 	return w.count[what]
 }
 
-// below gives a random number from 0 to n-1.
+// below returns a random number from 0 to n-1.
 func (w *weather) below(n int) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.chaos.IntN(n)
 }
 
-// table says how often each fault happened, and which never did.
+// table returns how often each fault happened, and the faults that never did.
 func (w *weather) table() (lines string, never []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

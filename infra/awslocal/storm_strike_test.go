@@ -18,12 +18,12 @@ import (
 // Stages of a batch at which append crashes.
 const (
 	onReceipt   = iota
-	rowStored   // the first of its events is in the log, and append does not know it
-	nodesTold   // a node's inbox has its notice, and append does not know it
+	rowStored   // the first event is in the log, but append does not know that
+	nodesTold   // the notice is in a node's inbox, but append does not know that
 	crashStages = iota
 )
 
-// strike carries a fault out, and returns when it is over.
+// strike causes a fault, and returns when it is over.
 func (s *storm) strike(ctx context.Context, f strike) {
 	if sleep(ctx, f.at); ctx.Err() != nil {
 		return
@@ -55,12 +55,12 @@ func (s *storm) strike(ctx context.Context, f strike) {
 	default:
 		s.set(f.what, f.share)
 		sleep(ctx, f.lasts)
-		s.until(ctx, func() bool { return s.counted(f.what) > 0 }) // chance may have spared all that passed
+		s.until(ctx, func() bool { return s.counted(f.what) > 0 }) // it may not have struck by chance
 		s.set(f.what, 0)
 	}
 }
 
-// outage is closed while the SQS server is down.
+// outage returns a channel that is closed while the SQS server is down.
 func (s *storm) outage() <-chan struct{} {
 	s.downMu.Lock()
 	defer s.downMu.Unlock()
@@ -93,13 +93,13 @@ func (s *storm) freezeNode(ctx context.Context, i int, lasts time.Duration) {
 
 func (s *storm) deleteInbox(ctx context.Context, i int) {
 	node := s.l.streamers[i]
-	inbox := s.l.what.Tasks[0].Environment["HOOKCAST_INBOX_PREFIX"] + s.incarnation(node)
+	inbox := s.l.deployment.Tasks[0].Environment["HOOKCAST_INBOX_PREFIX"] + s.incarnation(node)
 	url, err := s.l.cloud.queues.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &inbox})
 	if err == nil {
 		_, err = s.l.cloud.queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: url.QueueUrl})
 	}
 	if err != nil {
-		s.tell("deleting %s: %v", inbox, err)
+		s.violation("deleting %s: %v", inbox, err)
 		return
 	}
 	if s.until(ctx, func() bool { return !strings.HasSuffix(inbox, s.incarnation(node)) }) {
@@ -107,21 +107,23 @@ func (s *storm) deleteInbox(ctx context.Context, i int) {
 	}
 }
 
-// incarnation is the latest name that a node has given itself.
+// incarnation returns the latest name that a node has given itself.
 func (s *storm) incarnation(node *streamer) (name string) {
 	for line := range strings.Lines(s.log(s.t, node.name)) {
-		var said struct{ Msg, Node string }
-		if strings.Contains(line, `"a node begins"`) && json.Unmarshal([]byte(line), &said) == nil {
-			name = said.Node
+		var entry struct{ Msg, Node string }
+		if strings.Contains(line, `"node started"`) && json.Unmarshal([]byte(line), &entry) == nil {
+			name = entry.Node
 		}
 	}
 	return name
 }
 
-// rows is the table, past the storm.
-func (s *storm) rows() *dynamo.Table { return dynamo.Open(s.l.cloud.tables, s.l.what.Tables[0].Name) }
+// rows returns the table, without the storm's proxy.
+func (s *storm) rows() *dynamo.Table {
+	return dynamo.Open(s.l.cloud.tables, s.l.deployment.Tables[0].Name)
+}
 
-// until polls for as long as there is patience.
+// until polls until is returns true, for as long as patience lasts.
 func (s *storm) until(ctx context.Context, is func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -134,14 +136,14 @@ func (s *storm) until(ctx context.Context, is func() bool) bool {
 	return false
 }
 
-// arm has the function crash at the stage, the next time that it gets there.
+// arm makes the function crash when it next reaches the stage.
 func (s *storm) arm(function string, stage int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.crash[function] = append(s.crash[function], stage)
 }
 
-// disarm tells whether the function is to crash at the stage now.
+// disarm reports whether the function must crash at the stage now.
 func (s *storm) disarm(function string, stage int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,14 +154,14 @@ func (s *storm) disarm(function string, stage int) bool {
 	return i >= 0
 }
 
-// reached is called when a request of append's has been carried out and not been answered.
+// reached is called when a request of append was executed but not answered yet.
 func (s *storm) reached(stage int) {
 	if s.disarm("append", stage) {
 		s.kill("append")
 	}
 }
 
-// kill ends all environments of a function, whatever is in their hands, and returns how many there were.
+// kill ends all environments of a function in the middle of their work, and returns their number.
 func (s *storm) kill(function string) (n int) {
 	for _, pid := range s.l.functions[function].PIDs() {
 		if syscall.Kill(pid, syscall.SIGKILL) == nil {

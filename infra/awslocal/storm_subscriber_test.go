@@ -12,18 +12,18 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
-// subscriber listens as an EventSource does: when its connection ends it comes back with the id of the last event that it got. It knows
-// nothing of nodes that are in trouble; as behind a balancer it comes to any that answers.
+// subscriber listens as an EventSource does: when its connection ends, it reconnects with the id of the last event
+// that it got. It does not know which nodes are in trouble; as with a load balancer it reaches any node that answers.
 type subscriber struct {
 	s        *storm
 	name     string
 	tenant   string
 	token    string
 	channels []string
-	roams    bool // it leaves now and then, by its own will
+	roams    bool // it leaves now and then on its own
 	chaos    *rand.Rand
 	began    sync.Once
-	begun    chan struct{} // closed when it has been connected once
+	begun    chan struct{} // closed once it was connected
 
 	mu    sync.Mutex
 	lines map[string]*line // by channel
@@ -31,7 +31,8 @@ type subscriber struct {
 
 func (s *storm) subscriber(name, tenant, token string, roams bool, seed uint64, channels ...string) *subscriber {
 	sub := &subscriber{
-		s: s, name: name, tenant: tenant, token: token, channels: channels, roams: roams, chaos: rand.New(rand.NewPCG(seed, 0xc1)),
+		s: s, name: name, tenant: tenant, token: token, channels: channels, roams: roams,
+		chaos: rand.New(rand.NewPCG(seed, 0xc1)),
 		begun: make(chan struct{}), lines: make(map[string]*line),
 	}
 	for _, c := range channels {
@@ -65,12 +66,12 @@ func (sub *subscriber) run(ctx context.Context) {
 	}
 }
 
-// listen listens on one connection until that ends, and returns the cursor to come back with.
+// listen listens on one connection until it ends, and returns the cursor to reconnect with.
 func (sub *subscriber) listen(ctx context.Context, d endtoend.Deployment, cursor string, since time.Time) string {
 	d.HTTP = sub.s.patient
 	var q url.Values
 	if len(sub.channels) > 1 {
-		q = url.Values{"format": {"cloudevents"}} // which says the channel
+		q = url.Values{"format": {"cloudevents"}} // this format contains the channel
 	}
 	stream, res, err := d.Subscribe(ctx, sub.token, cursor, q, sub.channels...)
 	if err != nil {
@@ -79,7 +80,7 @@ func (sub *subscriber) listen(ctx context.Context, d endtoend.Deployment, cursor
 	defer stream.Close()
 	if res.StatusCode != 200 {
 		if res.StatusCode < 500 {
-			sub.s.tell("%s was answered %s", sub.name, res.Status)
+			sub.s.violation("%s was answered %s", sub.name, res.Status)
 		}
 		return cursor
 	}
@@ -94,13 +95,13 @@ func (sub *subscriber) listen(ctx context.Context, d endtoend.Deployment, cursor
 		case "hookcast.heartbeat", "hookcast.goodbye", "hookcast.quota":
 		case "push":
 			sub.take(f, since)
-		default: // a gap, an end, a refusal: there is no reason for any
-			sub.s.tell("%s was told %+v", sub.name, f)
+		default: // a gap, an end or a refusal, without any reason
+			sub.s.violation("%s got an unexpected %+v", sub.name, f)
 		}
 	}
 }
 
-// take notes an event.
+// take records an event.
 func (sub *subscriber) take(f endtoend.Frame, since time.Time) {
 	got := receipt{at: time.Now(), since: since}
 	channel, body, number := sub.tenant+"/"+sub.channels[0], []byte(f.Data), f.ID
@@ -117,19 +118,19 @@ func (sub *subscriber) take(f endtoend.Frame, since time.Time) {
 		got.seq, err = strconv.ParseInt(number, 10, 64)
 	}
 	if err == nil {
-		err = json.Unmarshal(body, &got.said)
+		err = json.Unmarshal(body, &got.posted)
 	}
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	l := sub.lines[channel]
 	if err != nil || l == nil {
-		sub.s.tell("%s got %+v: %v", sub.name, f, err)
+		sub.s.violation("%s got %+v: %v", sub.name, f, err)
 		return
 	}
 	l.receipts = append(l.receipts, got)
 }
 
-// has tells whether every channel's line has as many events as the channel.
+// has reports whether each line has at least as many events as n says for its channel.
 func (sub *subscriber) has(n map[string]int) bool {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()

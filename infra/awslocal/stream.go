@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	shardsEvery  = 2 * time.Second       // between two looks for new shards
-	recordsEvery = 50 * time.Millisecond // between two reads of a shard that has nothing; Lambda's is 250 ms
+	shardsEvery  = 2 * time.Second       // between two queries for new shards
+	recordsEvery = 50 * time.Millisecond // between two reads of a shard without records; Lambda uses 250 ms
 )
 
-// streamPoller hands a stream's records to a function, as an event source mapping does.
+// streamPoller passes a stream's records to a function, as an event source mapping does.
 type streamPoller struct {
 	streams *dynamodbstreams.Client
 	arn     string
@@ -28,15 +28,15 @@ type streamPoller struct {
 	log     *slog.Logger
 }
 
-// run follows all shards until ctx ends, a shard's children once it is read to its end.
+// run follows all shards until ctx ends; a shard's children follow once it is read to its end.
 func (p *streamPoller) run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	known := make(map[string]chan struct{}) // closed when the shard is done with
+	known := make(map[string]chan struct{}) // closed when the shard is processed
 	for ctx.Err() == nil {
 		shards, err := p.shards(ctx)
 		if err != nil && ctx.Err() == nil {
-			p.log.Warn("listing a stream's shards", "error", err)
+			p.log.Warn("a stream's shards could not be listed", "error", err)
 		}
 		for _, s := range shards {
 			if id := aws.ToString(s.ShardId); known[id] == nil {
@@ -97,16 +97,17 @@ func (p *streamPoller) follow(ctx context.Context, shard string) {
 		if iterator == nil {
 			out, err := p.streams.GetShardIterator(ctx, in)
 			if err != nil {
-				p.log.Warn("opening a shard", "error", err)
+				p.log.Warn("a shard could not be opened", "error", err)
 				sleep(ctx, time.Second)
 				continue
 			}
 			iterator = out.ShardIterator
 		}
-		out, err := p.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterator, Limit: aws.Int32(1000)})
+		out, err := p.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterator,
+			Limit: aws.Int32(1000)})
 		if err != nil {
 			if ctx.Err() == nil {
-				p.log.Warn("reading a shard", "error", err)
+				p.log.Warn("a shard could not be read", "error", err)
 			}
 			iterator = nil
 			sleep(ctx, time.Second)
@@ -114,7 +115,8 @@ func (p *streamPoller) follow(ctx context.Context, shard string) {
 		}
 		p.hand(ctx, shard, out.Records)
 		if n := len(out.Records); n > 0 {
-			in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, out.Records[n-1].Dynamodb.SequenceNumber
+			in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber,
+				out.Records[n-1].Dynamodb.SequenceNumber
 		} else {
 			sleep(ctx, recordsEvery)
 		}
@@ -124,13 +126,13 @@ func (p *streamPoller) follow(ctx context.Context, shard string) {
 	}
 }
 
-// hand delivers what the function wants of the records, in order for each partition, in as many lanes as the mapping has.
+// hand delivers the records that the function wants, in order for each partition, in as many lanes as the mapping has.
 func (p *streamPoller) hand(ctx context.Context, shard string, rs []types.Record) {
 	lanes := make([][]record, max(p.source.Concurrency, 1))
 	for _, r := range rs {
 		one, err := newRecord(r, p.arn, p.source.Table.PartitionKey)
 		if err != nil {
-			p.log.Error("a stream's record", "error", err)
+			p.log.Error("a stream's record could not be decoded", "error", err)
 			continue
 		}
 		if p.source.Wants(one.fields) {

@@ -13,23 +13,23 @@ import (
 	"github.com/hookcast/hookcast/infra/awslocal/process"
 )
 
-// streamer keeps a streaming node running: one that ends is replaced, as its service would.
+// streamer keeps a streaming node running: a node that ends is replaced, as the service on AWS would.
 type streamer struct {
 	name, binary string
 	environment  []string
 	out          *os.File
 	log          *slog.Logger
 	changed      func()
-	ready        <-chan struct{} // closed when the whole deployment was ready once
+	ready        <-chan struct{} // closed once the whole deployment is ready
 
 	mu      sync.Mutex
 	current *process.Process
 }
 
-// firstLives is how often a node may end before the deployment was ready: what has it end then will have it end again.
+// firstLives is how often a node may end before the deployment is ready: the same cause would end it again.
 const firstLives = 3
 
-// run returns when ctx has ended and the node is gone, or when it does not come to be.
+// run returns when ctx has ended and the node is gone, or when the node cannot start.
 func (s *streamer) run(ctx context.Context) error {
 	for life := 1; ctx.Err() == nil; life++ {
 		cmd := exec.Command(s.binary)
@@ -47,7 +47,7 @@ func (s *streamer) run(ctx context.Context) error {
 			case <-s.ready:
 			default:
 				if life == firstLives {
-					return fmt.Errorf("%s does not start: %s", s.name, lastLine(s.out.Name()))
+					return fmt.Errorf("%s did not start: %s", s.name, lastLine(s.out.Name()))
 				}
 			}
 			sleep(ctx, time.Second)
@@ -66,7 +66,7 @@ func (s *streamer) set(p *process.Process) {
 	s.changed()
 }
 
-// pid is 0 where there is no process at the moment.
+// pid returns 0 while no process runs.
 func (s *streamer) pid() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +76,7 @@ func (s *streamer) pid() int {
 	return s.current.PID()
 }
 
-// lastLine is what a program said last.
+// lastLine returns the last line of a program's output.
 func lastLine(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -18,7 +18,7 @@ func TestSuite(t *testing.T) {
 	endtoend.Suite(t, p.Deployment, p.operatorKey(t))
 }
 
-// A page that loses one node goes on where it was on the other.
+// A page that loses one node continues on the other, where it was.
 func TestAStreamGoesOnOnTheOtherNode(t *testing.T) {
 	p := start(t)
 	one, two := p.node(0), p.node(1)
@@ -52,57 +52,60 @@ func TestAStreamGoesOnOnTheOtherNode(t *testing.T) {
 	}
 }
 
-// Who publishes learns how many listen on all nodes, and of a client that it is gone once it listens on neither.
+// A publisher learns the number of subscribers on all nodes, and that a client has left once it has no stream on any
+// node.
 func TestPublishingTellsOfTheSubscribersOfBothNodes(t *testing.T) {
 	p := start(t)
 	tenant := p.Signup(t, "audience")
 	token := p.Token(t, tenant, "page", "orders", "client.7")
-	type told struct {
+	type published struct {
 		Subscribers  int
 		Disconnected *bool `json:"client_disconnected"`
 	}
-	await := func(channel, what string, holds func(told) bool) {
+	await := func(channel, what string, holds func(published) bool) {
 		t.Helper()
-		var last told
+		var last published
 		for begun := time.Now(); ; time.Sleep(200 * time.Millisecond) {
-			last = told{}
-			p.Must(t, "POST", "/v1/channels/"+channel+"/events", tenant.Key, map[string]any{"type": "note", "data": 1}).Want(t, 202).JSON(t, &last)
+			last = published{}
+			p.Must(t, "POST", "/v1/channels/"+channel+"/events", tenant.Key,
+				map[string]any{"type": "note", "data": 1}).Want(t, 202).JSON(t, &last)
 			if holds(last) {
 				return
 			}
 			if time.Since(begun) > time.Minute {
-				t.Fatalf("%s: told %+v", what, last)
+				t.Fatalf("%s: the answer is %+v", what, last)
 			}
 		}
 	}
-	subscribers := func(n int) func(told) bool {
-		return func(p told) bool { return p.Subscribers == n && p.Disconnected == nil }
+	subscribers := func(n int) func(published) bool {
+		return func(p published) bool { return p.Subscribers == n && p.Disconnected == nil }
 	}
-	await("orders", "nobody", subscribers(0))
+	await("orders", "without subscribers", subscribers(0))
 	var streams []*endtoend.Stream
 	for _, node := range []int{0, 0, 1} {
 		streams = append(streams, p.node(node).MustSubscribe(t, token, "", nil, "orders"))
 	}
-	await("orders", "three on two nodes", subscribers(3))
+	await("orders", "with three on two nodes", subscribers(3))
 	streams[0].Close()
-	await("orders", "one on each", subscribers(2))
+	await("orders", "with one on each node", subscribers(2))
 	streams[1].Close()
 	streams[2].Close()
-	await("orders", "nobody any more", subscribers(0))
+	await("orders", "after the last one left", subscribers(0))
 
-	client := func(n int, left bool) func(told) bool {
-		return func(p told) bool { return p.Subscribers == n && p.Disconnected != nil && *p.Disconnected == left }
+	client := func(n int, left bool) func(published) bool {
+		return func(p published) bool { return p.Subscribers == n && p.Disconnected != nil && *p.Disconnected == left }
 	}
 	first := p.node(0).MustSubscribe(t, token, "", nil, "client.7")
-	await("client.7", "it listens", client(1, false))
+	await("client.7", "after it came", client(1, false))
 	moved := p.node(1).MustSubscribe(t, token, "", nil, "client.7")
 	first.Close()
-	await("client.7", "it has moved", client(1, false))
+	await("client.7", "after it moved", client(1, false))
 	moved.Close()
-	await("client.7", "it is gone", client(0, true))
+	await("client.7", "after it left", client(0, true))
 }
 
-// Bytes that a text type cannot carry through the gateway are refused rather than verified in another form than they were signed in.
+// Bytes that a text type cannot carry through the gateway are refused, not verified in another form than the signed
+// one.
 func TestBodiesComeWholeOrNotAtAll(t *testing.T) {
 	p := start(t)
 	tenant := p.Signup(t, "bytes")
@@ -112,7 +115,8 @@ func TestBodiesComeWholeOrNotAtAll(t *testing.T) {
 		mac := hmac.New(sha256.New, []byte(source.Secret))
 		mac.Write(body)
 		path := strings.TrimPrefix(source.URL, p.API)
-		a, err := p.Do(t.Context(), "POST", path, "", body, "Content-Type", contentType, "X-GitHub-Event", "push", "X-GitHub-Delivery", rand.Text(),
+		a, err := p.Do(t.Context(), "POST", path, "", body, "Content-Type", contentType, "X-GitHub-Event", "push",
+			"X-GitHub-Delivery", rand.Text(),
 			"X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 		if err != nil {
 			t.Fatal(err)
@@ -131,12 +135,14 @@ func TestBodiesComeWholeOrNotAtAll(t *testing.T) {
 		{"text/plain", []byte{0, 0xff}, 400, "body_not_utf8"},
 		{"application/octet-stream", []byte{0, 0xff}, 202, ""},
 		{"application/octet-stream", bytes.Repeat([]byte{0xff}, 300<<10), 413, "event_too_large"},
-		{"application/octet-stream", bytes.Repeat([]byte{0xff}, 5<<20), 413, ""}, // in base64 it is more than Lambda takes
+		// in base64 it is above Lambda's limit
+		{"application/octet-stream", bytes.Repeat([]byte{0xff}, 5<<20), 413, ""},
 		{"application/json", bytes.Repeat([]byte("x"), 11<<20), 413, ""},
 	} {
 		a := post(tt.contentType, tt.body)
 		if a.Status != tt.status || !strings.Contains(string(a.Body), tt.says) {
-			t.Errorf("%s of %d bytes: %d %s", tt.contentType, len(tt.body), a.Status, a.Body)
+			t.Errorf("%s of %d bytes is answered %d %s, want %d %s", tt.contentType, len(tt.body), a.Status,
+				a.Body, tt.status, tt.says)
 		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// A Crowd is many stream clients in a process of their own, so that their memory, CPU and file descriptors are not the
-// tester's. The process is the test binary itself: its TestMain must call RunCrowd first.
+// Crowd is a large number of stream clients in a process of their own, so that their memory, CPU and file descriptors
+// are not the test's. The process is the test binary itself: its TestMain must call RunCrowd first.
 type Crowd struct {
 	in  io.WriteCloser
 	out *bufio.Scanner
@@ -27,7 +27,7 @@ type Crowd struct {
 
 const crowdVariable = "HOOKCAST_CROWD"
 
-// RunCrowd is the crowd's process where the environment says so, and never returns there.
+// RunCrowd runs the crowd's process if the environment asks for it, and then exits; otherwise it returns at once.
 func RunCrowd() {
 	if addr := os.Getenv(crowdVariable); addr != "" {
 		crowd(addr, os.Stdin, os.Stdout)
@@ -59,14 +59,15 @@ func NewCrowd(t testing.TB, addr string) *Crowd {
 	return &Crowd{in, bufio.NewScanner(out), cmd}
 }
 
-// Open opens n streams, each with a GET of target (path and query), and returns how many were answered 200 and how many not.
+// Open opens n streams, each with a GET of target (path and query), and returns how many were answered 200 and how
+// many were not.
 func (c *Crowd) Open(t testing.TB, n int, target string) (opened, refused int) {
 	t.Helper()
 	c.ask(t, fmt.Sprintf("open %d %s", n, target), &opened, &refused)
 	return opened, refused
 }
 
-// Alive tells how many streams the server has not closed, and how many events they have received together.
+// Alive returns how many streams are still open, and how many events they received in total.
 func (c *Crowd) Alive(t testing.TB) (streams, events int) {
 	t.Helper()
 	c.ask(t, "alive", &streams, &events)
@@ -79,10 +80,10 @@ func (c *Crowd) ask(t testing.TB, line string, a, b *int) {
 		t.Fatalf("crowd: %v", err)
 	}
 	if !c.out.Scan() {
-		t.Fatalf("the crowd's process is gone: %v", c.out.Err())
+		t.Fatalf("the crowd's process has ended: %v", c.out.Err())
 	}
 	if _, err := fmt.Sscan(c.out.Text(), a, b); err != nil {
-		t.Fatalf("crowd said %q: %v", c.out.Text(), err)
+		t.Fatalf("the crowd answered %q: %v", c.out.Text(), err)
 	}
 }
 
@@ -99,7 +100,7 @@ func crowd(addr string, in io.Reader, out io.Writer) {
 		request := []byte("GET " + words[2] + " HTTP/1.1\r\nHost: " + addr + "\r\nAccept: text/event-stream\r\n\r\n")
 		var opened, refused atomic.Int64
 		var wg sync.WaitGroup
-		turn := make(chan struct{}, 64) // connects under way at once
+		turn := make(chan struct{}, 64) // connects in progress
 		for range n {
 			serial++
 			// Each source address has some 28,000 ports.
@@ -144,7 +145,7 @@ func crowd(addr string, in io.Reader, out io.Writer) {
 	}
 }
 
-// readHead reads up to the first frame's retry line, and wants a stream.
+// readHead reads up to the first frame's retry line, and returns an error unless this is a stream.
 func readHead(conn net.Conn) error {
 	var got []byte
 	b := make([]byte, 1024)
@@ -161,5 +162,5 @@ func readHead(conn net.Conn) error {
 			return err
 		}
 	}
-	return fmt.Errorf("no stream")
+	return fmt.Errorf("no frame in the first 8 KiB of the answer")
 }

@@ -16,26 +16,27 @@ import (
 	"time"
 )
 
-// desk is a developer's machine with the command line on it, and settings of its own.
-type desk struct {
+// workstation is a developer's machine: the command line, with its own settings.
+type workstation struct {
 	binary string
 	env    []string
 }
 
-func newDesk(t *testing.T) desk {
+func newWorkstation(t *testing.T) workstation {
 	t.Helper()
 	dir := t.TempDir()
-	k := desk{binary: filepath.Join(dir, "hookcast")}
-	if out, err := exec.Command("go", "build", "-o", k.binary, "github.com/hookcast/hookcast/infra/hookcast").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	binary, err := Build(dir, "infra/hookcast")
+	if err != nil {
+		t.Fatal(err)
 	}
+	k := workstation{binary: binary}
 	k.env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "HOOKCAST_") })
 	k.env = append(k.env, "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "settings"))
 	return k
 }
 
-// run runs a command to its end, wants it to exit with the code, and gives what it wrote to both outputs.
-func (k desk) run(t *testing.T, exit int, stdin string, args ...string) (stdout, stderr string) {
+// run runs a command to its end, wants the exit code, and returns both outputs.
+func (k workstation) run(t *testing.T, exit int, stdin string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), k.binary, args...)
@@ -46,36 +47,37 @@ func (k desk) run(t *testing.T, exit int, stdin string, args ...string) (stdout,
 	return out.String(), errs.String()
 }
 
-// login keeps the tenant's key.
-func (k desk) login(t *testing.T, d Deployment, by Tenant) {
+// login logs in with the tenant's key.
+func (k workstation) login(t *testing.T, d Deployment, by Tenant) {
 	t.Helper()
-	if out, _ := k.run(t, 0, by.Key+"\n", "login", "-api", d.API, "-stream", d.Stream); !strings.HasPrefix(out, "logged in at "+d.API) || strings.Contains(out, by.Key) {
-		t.Errorf("login says %s", out)
+	out, _ := k.run(t, 0, by.Key+"\n", "login", "-api", d.API, "-stream", d.Stream)
+	if !strings.HasPrefix(out, "logged in at "+d.API) || strings.Contains(out, by.Key) {
+		t.Errorf("login printed %s", out)
 	}
 }
 
-// listening is a command that runs until it is stopped.
-type listening struct {
+// listenCommand is a running "hookcast listen".
+type listenCommand struct {
 	cmd *exec.Cmd
 	mu  sync.Mutex
-	b   bytes.Buffer // of both outputs
+	b   bytes.Buffer // both outputs
 }
 
-func (l *listening) Write(p []byte) (int, error) {
+func (l *listenCommand) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *listening) said() string {
+func (l *listenCommand) output() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
 }
 
-func (k desk) listen(t *testing.T, args ...string) *listening {
+func (k workstation) listen(t *testing.T, args ...string) *listenCommand {
 	t.Helper()
-	l := &listening{cmd: exec.Command(k.binary, append([]string{"listen"}, args...)...)}
+	l := &listenCommand{cmd: exec.Command(k.binary, append([]string{"listen"}, args...)...)}
 	l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = k.env, l, l
 	if err := l.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -86,41 +88,40 @@ func (k desk) listen(t *testing.T, args ...string) *listening {
 			_ = l.cmd.Wait()
 		}
 	})
-	await(t, "listen to be connected", l.said, func(said string) bool { return strings.Contains(said, ": connected to ") })
+	await(t, "listen to be connected", l.output, func(output string) bool {
+		return strings.Contains(output, ": connected to ")
+	})
 	return l
 }
 
-// stop ends it as Ctrl-C does.
-func (l *listening) stop(t *testing.T) {
+// stop ends the command as Ctrl-C does.
+func (l *listenCommand) stop(t *testing.T) {
 	t.Helper()
 	_ = l.cmd.Process.Signal(os.Interrupt)
 	if err := l.cmd.Wait(); err != nil {
-		t.Errorf("listen ends with %v\n%s", err, l.said())
+		t.Errorf("listen ended with %v\n%s", err, l.output())
 	}
 }
 
-// developer has a webhook come to a program on the developer's machine, over a stop of the command, and looks at it from there.
+// developer forwards webhooks to a program on the developer's machine, across a restart of the command, and inspects
+// them there.
 func developer(t *testing.T, d Deployment, _ string) {
 	tenant := d.Signup(t, "developer")
 	source := d.GitHubSource(t, tenant, "hooks")
-	k, p := newDesk(t), NewProgram(t, 200)
-	if _, said := k.run(t, 4, "", "tail", "hooks"); !strings.Contains(said, "run hookcast login") {
-		t.Errorf("without a key it says %s", said)
+	k, p := newWorkstation(t), NewProgram(t, 200)
+	if _, output := k.run(t, 4, "", "tail", "hooks"); !strings.Contains(output, "run hookcast login") {
+		t.Errorf("without a key tail printed %s", output)
 	}
-	if d.API != d.Stream { // a host each
-		if _, said := k.run(t, 1, tenant.Key, "login", "-api", d.API); !strings.Contains(said, "login -stream") {
-			t.Errorf("with the API's host alone it says %s", said)
+	if d.API != d.Stream { // two hosts
+		if _, output := k.run(t, 1, tenant.Key, "login", "-api", d.API); !strings.Contains(output, "login -stream") {
+			t.Errorf("with the API's host alone login printed %s", output)
 		}
 	}
 	k.login(t, d, tenant)
 
 	post := func(delivery, body string, header ...string) {
 		t.Helper()
-		a, err := d.GitHub(t.Context(), source, delivery, []byte(body), header...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.Want(t, 202)
+		d.post(t, source, delivery, []byte(body), header...).Want(t, 202)
 	}
 	text, raw := "{ \"n\":1.50,\r\n\t\"x\":\"caf\u00e9 \u2028\" }\n", make([]byte, 256)
 	for i := range raw {
@@ -131,20 +132,73 @@ func developer(t *testing.T, d Deployment, _ string) {
 	post("d-1", text)
 	post("d-2", string(raw), "Content-Type", "application/octet-stream")
 	p.Await(t, 2)
-	await(t, "two answers in what listen says", l.said, func(said string) bool { return strings.Count(said, ": 200 OK in ") == 2 }) // else the second may come again
+	// The second webhook may come again unless the command got its answer before it stops.
+	await(t, "two answers in the output of listen", l.output, func(output string) bool {
+		return strings.Count(output, ": 200 OK in ") == 2
+	})
 	l.stop(t)
 	post("d-3", `{"while":"away"}`)
 	l = k.listen(t, line...)
 	got := p.Await(t, 3)
 	l.stop(t)
-	for i, want := range []Arrival{
+	wantArrivals(t, got, source, []Arrival{
 		{http.Header{"Content-Type": {"application/json"}, "X-Github-Delivery": {"d-1"}}, text},
 		{http.Header{"Content-Type": {"application/octet-stream"}, "X-Github-Delivery": {"d-2"}}, string(raw)},
 		{http.Header{"Content-Type": {"application/json"}, "X-Github-Delivery": {"d-3"}}, `{"while":"away"}`},
-	} {
+	})
+	k.inspect(t, d, tenant, got)
+}
+
+// inspect lists, publishes and traces events with the command line; got holds the events of the channel hooks.
+func (k workstation) inspect(t *testing.T, d Deployment, tenant Tenant, got []Arrival) {
+	t.Helper()
+	out, _ := k.run(t, 0, "", "tail", "-json", "-since", "0", "-count", "3", "hooks")
+	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
+		var e Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Seq != int64(i+1) || e.Type != "push" ||
+			e.ID != got[i].Header.Get("Hookcast-Event-Id") {
+			t.Errorf("line %d of tail is %s, %v", i, line, err)
+		}
+	}
+	out, _ = k.run(t, 0, `{"total":42}`, "publish", "-type", "order.paid", "orders")
+	id := regexp.MustCompile(`^evt_[0-9a-z]{26}`).FindString(out)
+	if id == "" || !strings.Contains(out, " is accepted for orders; ") {
+		t.Fatalf("publish printed %s", out)
+	}
+	awaitEvents(t, d, tenant, "orders", 1)
+	if h := d.History(t, tenant, "orders"); len(h) != 1 || h[0].ID != id || h[0].Type != "order.paid" ||
+		string(h[0].Data) != `{"total":42}` {
+		t.Errorf("the channel has %+v, want the published event", h)
+	}
+	out, _ = k.run(t, 0, "", "trace", got[0].Header.Get("Hookcast-Event-Id"))
+	if lines := strings.Split(out, "\n"); !strings.HasSuffix(lines[0], " hooks#1 push") ||
+		!regexp.MustCompile(`\+0 ms +received .*delivery_id=d-1`).MatchString(out) ||
+		!regexp.MustCompile(`verified .*scheme=github`).MatchString(out) || !strings.Contains(out, "appended") ||
+		!strings.Contains(out, " in all") {
+		t.Errorf("trace printed %s", out)
+	}
+
+	var key struct{ ID, Secret string }
+	d.Must(t, "POST", "/v1/keys", tenant.Key, map[string]string{"name": "laptop", "role": "publisher"}).
+		Want(t, 201).JSON(t, &key)
+	k.env = append(k.env, "HOOKCAST_KEY="+key.Secret)
+	if _, output := k.run(t, 4, "", "tail", "orders"); !strings.Contains(output, "channel_forbidden") ||
+		strings.Contains(output, key.Secret) {
+		t.Errorf("without the permission tail printed %s", output)
+	}
+}
+
+// wantArrivals wants the events of the source in this order, with these headers among others, and both signatures.
+func wantArrivals(t *testing.T, got []Arrival, source Source, wanted []Arrival) {
+	t.Helper()
+	for i, want := range wanted {
+
 		want.Header["X-Github-Event"] = []string{"push"}
-		want.Header["Hookcast-Channel"], want.Header["Hookcast-Seq"], want.Header["Hookcast-Source-Id"] = []string{"hooks"}, []string{fmt.Sprint(i + 1)}, []string{source.ID}
-		if got[i].Body != want.Body || !strings.HasPrefix(got[i].Header.Get("X-Hub-Signature-256"), "sha256=") || got[i].Header.Get("Webhook-Signature") == "" {
+		want.Header["Hookcast-Channel"] = []string{"hooks"}
+		want.Header["Hookcast-Seq"] = []string{fmt.Sprint(i + 1)}
+		want.Header["Hookcast-Source-Id"] = []string{source.ID}
+		if got[i].Body != want.Body || !strings.HasPrefix(got[i].Header.Get("X-Hub-Signature-256"), "sha256=") ||
+			got[i].Header.Get("Webhook-Signature") == "" {
 			t.Errorf("event %d arrived as %q %v", i+1, got[i].Body, got[i].Header)
 		}
 		for name, values := range want.Header {
@@ -153,55 +207,30 @@ func developer(t *testing.T, d Deployment, _ string) {
 			}
 		}
 	}
-
-	out, _ := k.run(t, 0, "", "tail", "-json", "-since", "0", "-count", "3", "hooks")
-	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
-		var e Event
-		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Seq != int64(i+1) || e.Type != "push" || e.ID != got[i].Header.Get("Hookcast-Event-Id") {
-			t.Errorf("tail says %s, %v", line, err)
-		}
-	}
-	out, _ = k.run(t, 0, `{"total":42}`, "publish", "-type", "order.paid", "orders")
-	id := regexp.MustCompile(`^evt_[0-9a-z]{26}`).FindString(out)
-	if id == "" || !strings.Contains(out, " is accepted for orders; ") {
-		t.Fatalf("publish says %s", out)
-	}
-	awaitEvents(t, d, tenant, "orders", 1)
-	if h := d.History(t, tenant, "orders"); len(h) != 1 || h[0].ID != id || h[0].Type != "order.paid" || string(h[0].Data) != `{"total":42}` {
-		t.Errorf("published %+v", h)
-	}
-	out, _ = k.run(t, 0, "", "trace", got[0].Header.Get("Hookcast-Event-Id"))
-	if lines := strings.Split(out, "\n"); !strings.HasSuffix(lines[0], " hooks#1 push") || !regexp.MustCompile(`\+0 ms +received .*delivery_id=d-1`).MatchString(out) ||
-		!regexp.MustCompile(`verified .*scheme=github`).MatchString(out) || !strings.Contains(out, "appended") || !strings.Contains(out, " in all") {
-		t.Errorf("trace says %s", out)
-	}
-
-	var key struct{ ID, Secret string }
-	d.Must(t, "POST", "/v1/keys", tenant.Key, map[string]string{"name": "laptop", "role": "publisher"}).Want(t, 201).JSON(t, &key)
-	k.env = append(k.env, "HOOKCAST_KEY="+key.Secret)
-	if _, said := k.run(t, 4, "", "tail", "orders"); !strings.Contains(said, "channel_forbidden") || strings.Contains(said, key.Secret) {
-		t.Errorf("without the right it says %s", said)
-	}
 }
 
-// forwardedWhole has GitHub's and Stripe's libraries sign, and take what listen forwards.
-func forwardedWhole(t *testing.T, d Deployment, _ string) {
+// forwardedToLibraries lets the libraries of GitHub and Stripe sign webhooks, and verify what listen forwards.
+func forwardedToLibraries(t *testing.T, d Deployment, _ string) {
 	libraries := OpenLibraries(t)
 	tenant := d.Signup(t, "whole")
-	k, p := newDesk(t), NewProgram(t, 200)
+	k, p := newWorkstation(t), NewProgram(t, 200)
 	k.login(t, d, tenant)
-	const body = "{ \"id\":\"evt_1\",\r\n\t\"object\":\"event\", \"type\":\"push\", \"data\":{\"object\":{}}, \"x\":\"caf\u00e9 \u2028\" }\n"
+	const body = "{ \"id\":\"evt_1\",\r\n\t\"object\":\"event\", \"type\":\"push\", \"data\":{\"object\":{}}, " +
+		"\"x\":\"caf\u00e9 \u2028\" }\n"
 	secrets := map[string]string{"github": "a secret of the test's own", "stripe": "whsec_" + strings.Repeat("ab", 16)}
 	line := []string{"-forward", p.URL}
 	var jobs []SignJob
 	for name, secret := range secrets {
 		s := Source{Secret: secret}
-		d.Must(t, "POST", "/v1/sources", tenant.Key, map[string]string{"name": name, "provider": name, "secret": secret, "channel": name}).Want(t, 201).JSON(t, &s)
+		d.Must(t, "POST", "/v1/sources", tenant.Key, map[string]string{"name": name, "provider": name, "secret": secret,
+			"channel": name}).Want(t, 201).JSON(t, &s)
 		line = append(line, s.ID)
 		jobs = append(jobs, SignJob{Registration: Registration{name, secret, s.URL}, Body: body})
 	}
 	l := k.listen(t, line...)
-	await(t, "both channels", l.said, func(said string) bool { return strings.Contains(said, "github") && strings.Contains(said, "stripe") })
+	await(t, "both channels in the output of listen", l.output, func(output string) bool {
+		return strings.Contains(output, "github") && strings.Contains(output, "stripe")
+	})
 	for i := range jobs {
 		jobs[i].Now = time.Now().UnixMilli()
 	}
@@ -219,7 +248,13 @@ func forwardedWhole(t *testing.T, d Deployment, _ string) {
 	arrived := p.Await(t, len(jobs))
 	l.stop(t)
 	out, _ := k.run(t, 0, "", "listen", "-print-secret")
-	secrets["standard-webhooks"] = strings.TrimSpace(out) // ours
+	secrets["standard-webhooks"] = strings.TrimSpace(out) // our own signature
+	wantVerified(t, libraries, arrived, secrets, body)
+}
+
+// wantVerified wants each provider's library to accept the arrivals with its secret, and to refuse altered ones.
+func wantVerified(t *testing.T, libraries Libraries, arrived []Arrival, secrets map[string]string, body string) {
+	t.Helper()
 	var requests []Webhook
 	for _, a := range arrived {
 		header := make(map[string]string)
@@ -227,18 +262,20 @@ func forwardedWhole(t *testing.T, d Deployment, _ string) {
 			header[strings.ToLower(name)] = values[0]
 		}
 		for _, name := range []string{a.Header.Get("Hookcast-Channel"), "standard-webhooks"} {
-			w := Webhook{Registration: Registration{Provider: name, Secret: secrets[name]}, Headers: header, Body: a.Body}
+			w := Webhook{Registration: Registration{Provider: name, Secret: secrets[name]}, Headers: header,
+				Body: a.Body}
 			altered := w
 			altered.Body += " "
 			requests = append(requests, w, altered)
 		}
 		if a.Body != body {
-			t.Errorf("arrived as %q", a.Body)
+			t.Errorf("the body arrived as %q, want %q", a.Body, body)
 		}
 	}
 	for i, taken := range libraries.Ask(t, nil, requests).Verified {
 		if taken != (i%2 == 0) {
-			t.Errorf("%s of %v: taken %v", requests[i].Provider, requests[i].Headers, taken)
+			t.Errorf("the library of %s accepts %v: %v, want %v", requests[i].Provider, requests[i].Headers,
+				taken, i%2 == 0)
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 //go:embed providers
 var providers embed.FS
 
-// Libraries are the providers' own, for Node: what they sign and what they take is what a webhook is.
+// Libraries runs the providers' own libraries, in Node: a webhook is correct if they accept it.
 type Libraries struct{ dir string }
 
-// Registration is a source as a library has to know it.
+// Registration is a source, described for a library.
 type Registration struct {
 	Provider string `json:"provider"`
 	Secret   string `json:"secret"`
@@ -33,7 +33,7 @@ type SignJob struct {
 	Form map[string]string `json:"form,omitempty"`
 }
 
-// Webhook is a request that somebody signed. Names of headers are in lower case, as Node's http gives them to the libraries.
+// Webhook is a signed request. Header names are in lower case, as Node's http package passes them to the libraries.
 type Webhook struct {
 	Registration
 	Headers map[string]string `json:"headers"`
@@ -41,34 +41,35 @@ type Webhook struct {
 	Query   string            `json:"query,omitempty"`
 }
 
-// Said is what the libraries say.
-type Said struct {
+// LibraryAnswers holds the answers of the libraries.
+type LibraryAnswers struct {
 	Signed []struct {
 		Headers     map[string]string
-		Body, Query string // "": as asked
+		Body, Query string // "": as in the job
 	}
-	Verified        []bool   // by webhook: whether the library takes it
-	Signs, Verifies []string // providers whose library has a function for it
+	Verified        []bool   // one per webhook: whether the library accepts it
+	Signs, Verifies []string // providers whose library can do it
 }
 
-// OpenLibraries installs them once. Where there is no node or npm the test is skipped, and fails under CI=true.
+// OpenLibraries installs the libraries once. Without node or npm the test is skipped; with CI=true it fails instead.
 func OpenLibraries(t testing.TB) Libraries {
 	t.Helper()
 	files, err := fs.Sub(providers, "providers")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Libraries{install(t, files, "providers", "webhooks are not held against the providers' own libraries")}
+	return Libraries{install(t, files, "providers", "webhooks are not checked by the providers' own libraries")}
 }
 
-// Ask runs the libraries once for all that is asked: they take a second to load.
-func (l Libraries) Ask(t testing.TB, signing []SignJob, verifying []Webhook) (s Said) {
+// Ask runs the libraries once for all questions: they take a second to load.
+func (l Libraries) Ask(t testing.TB, signing []SignJob, verifying []Webhook) (s LibraryAnswers) {
 	t.Helper()
 	script, err := providers.ReadFile("providers/libraries.mjs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := json.Marshal(map[string]any{"signing": append([]SignJob{}, signing...), "verifying": append([]Webhook{}, verifying...)})
+	jobs, err := json.Marshal(map[string]any{"signing": append([]SignJob{}, signing...),
+		"verifying": append([]Webhook{}, verifying...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func (l Libraries) Ask(t testing.TB, signing []SignJob, verifying []Webhook) (s 
 		t.Fatal(err)
 	}
 	cmd := exec.Command("node", "--input-type=module", "-", path)
-	cmd.Dir, cmd.Stdin = l.dir, bytes.NewReader(script) // imports are looked for in the working directory
+	cmd.Dir, cmd.Stdin = l.dir, bytes.NewReader(script) // node looks for imports in the working directory
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -85,7 +86,7 @@ func (l Libraries) Ask(t testing.TB, signing []SignJob, verifying []Webhook) (s 
 		t.Fatalf("node: %v\n%s", err, stderr.String())
 	}
 	if err := json.Unmarshal(out, &s); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("decoding the libraries' answers: %v\n%s", err, out)
 	}
 	return s
 }

@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// Packages installs the npm packages that dir's package-lock.json names, once, into a folder of the user's cache, and returns that. Where
-// there is no node or npm the test is skipped, and fails under CI=true; without says what nobody knows then.
+// Packages installs the npm packages of dir's package-lock.json once, into a folder of the user's cache, and returns
+// that folder. Without node or npm the test is skipped, with the consequence that without names; with CI=true it
+// fails instead.
 func Packages(t testing.TB, dir, without string) string {
 	t.Helper()
 	return install(t, os.DirFS(dir), filepath.Base(dir), without)
@@ -38,37 +39,37 @@ func install(t testing.TB, from fs.FS, name, without string) string {
 	}
 	cache = filepath.Join(cache, "hookcast")
 	sum := sha256.Sum256(lock)
-	there := filepath.Join(cache, "npm-"+name+"-"+hex.EncodeToString(sum[:6]))
-	if _, err := os.Stat(there); err == nil {
-		return there
+	installed := filepath.Join(cache, "npm-"+name+"-"+hex.EncodeToString(sum[:6]))
+	if _, err := os.Stat(installed); err == nil {
+		return installed
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	making, err := os.MkdirTemp(cache, "making-*")
+	partial, err := os.MkdirTemp(cache, "making-*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(making)
+	defer os.RemoveAll(partial)
 	for _, name := range []string{"package.json", "package-lock.json"} {
 		raw, err := fs.ReadFile(from, name)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(making, name), raw, 0o644)
+			err = os.WriteFile(filepath.Join(partial, name), raw, 0o644)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = making
+	cmd.Dir = partial
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
-	// Another test process may have been quicker; then what it made is as good.
-	if err := os.Rename(making, there); err != nil && !errors.Is(err, fs.ErrExist) {
-		if _, serr := os.Stat(there); serr != nil {
+	// Another test process may have been faster; its installation is just as good.
+	if err := os.Rename(partial, installed); err != nil && !errors.Is(err, fs.ErrExist) {
+		if _, serr := os.Stat(installed); serr != nil {
 			t.Fatal(err)
 		}
 	}
-	return there
+	return installed
 }

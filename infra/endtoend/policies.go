@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// row is a row of a policy.
+// row is one row of a policy.
 type row map[string]string
 
-// setPolicy replaces the rows of the tenant, and returns the version that they are.
+// setPolicy replaces the tenant's rows, and returns the new version.
 func (d Deployment) setPolicy(t testing.TB, by Tenant, ifMatch string, rows ...row) (etag string) {
 	t.Helper()
 	if rows == nil {
@@ -19,23 +19,25 @@ func (d Deployment) setPolicy(t testing.TB, by Tenant, ifMatch string, rows ...r
 	return a.Header.Get("ETag")
 }
 
-// roleToken mints a token of the role for every channel.
+// roleToken mints a token with the role for every channel.
 func (d Deployment) roleToken(t testing.TB, by Tenant, subject, role string) string {
 	t.Helper()
 	var out struct{ Token string }
-	d.Must(t, "POST", "/v1/tokens", by.Key, map[string]any{"subject": subject, "roles": []string{role}, "channels": []string{"*"}, "ttl_seconds": 3600}).Want(t, 201).JSON(t, &out)
+	d.Must(t, "POST", "/v1/tokens", by.Key, map[string]any{"subject": subject, "roles": []string{role},
+		"channels": []string{"*"}, "ttl_seconds": 3600}).Want(t, 201).JSON(t, &out)
 	return out.Token
 }
 
-// policed takes the right to a channel away from a role, under open streams.
-func policed(t *testing.T, d Deployment, _ string) {
-	tenant := d.Signup(t, "policed")
+// policyEndsStream denies a role a channel while it has an open stream there.
+func policyEndsStream(t *testing.T, d Deployment, _ string) {
+	tenant := d.Signup(t, "policy")
 	token := d.Token(t, tenant, "alice", "*")
 	loses := d.MustSubscribe(t, token, "", nil, "orders")
 	stays := d.MustSubscribe(t, token, "", nil, "news")
 	none := d.Must(t, "GET", "/v1/policies", tenant.Key, nil).Want(t, 200).Header.Get("ETag")
 	deny := row{"subject": "role:viewer", "object": "channel:orders", "action": "subscribe", "effect": "deny"}
-	etag := d.setPolicy(t, tenant, none, row{"subject": "role:editor", "object": "channel:drafts.*", "action": "publish", "effect": "allow"}, deny)
+	etag := d.setPolicy(t, tenant, none, row{"subject": "role:editor", "object": "channel:drafts.*",
+		"action": "publish", "effect": "allow"}, deny)
 	wantDenied(t, loses)
 	d.publish(t, tenant, "news", 1, 1)
 	wantNumber(t, stays, 1)
@@ -45,44 +47,36 @@ func policed(t *testing.T, d Deployment, _ string) {
 		Allowed bool
 		Row     struct{ Index int }
 	}
-	d.Must(t, "POST", "/v1/policies/check", tenant.Key, map[string]any{"subject": "user:alice", "object": "channel:orders", "action": "subscribe"}).Want(t, 200).JSON(t, &why)
+	d.Must(t, "POST", "/v1/policies/check", tenant.Key, map[string]any{"subject": "user:alice",
+		"object": "channel:orders", "action": "subscribe"}).Want(t, 200).JSON(t, &why)
 	if why.Allowed || why.Row.Index != 1 {
-		t.Errorf("the decision is explained by %+v", why)
+		t.Errorf("the decision is explained by %+v, want row 1", why)
 	}
 	d.Must(t, "PUT", "/v1/policies", tenant.Key, map[string]any{"rows": []row{}}, "If-Match", none).Want(t, 412)
 	d.Must(t, "PUT", "/v1/policies", tenant.Key, map[string]any{"rows": []row{}}).Want(t, 428)
-	d.Must(t, "PUT", "/v1/policies", tenant.Key, map[string]any{"rows": []row{{"subject": "role:owner", "object": "policy", "action": "write", "effect": "deny"}}}, "If-Match", etag).Want(t, 422)
+	d.Must(t, "PUT", "/v1/policies", tenant.Key,
+		map[string]any{"rows": []row{{"subject": "role:owner", "object": "policy", "action": "write",
+			"effect": "deny"}}}, "If-Match", etag).Want(t, 422)
 	d.setPolicy(t, tenant, etag)
-	d.awaitStatus(t, d.Stream+"/v1/poll?wait=0&channel=orders", token, 200)
+	awaitWithin(t, staleness, "a poll that is allowed again",
+		func() Answer { return d.get(t, d.Stream+"/v1/poll?wait=0&channel=orders", token) },
+		func(a Answer) bool { return a.Status == 200 })
 }
 
-// awaitStatus asks until the answer has the status: what is asked may go by what it read 5 s before.
-func (d Deployment) awaitStatus(t testing.TB, address, key string, status int) Answer {
-	t.Helper()
-	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		late := time.Since(begin) > 6*time.Second
-		a := d.get(t, address, key)
-		if a.Status == status {
-			return a
-		}
-		if late {
-			t.Fatalf("%s is answered %d, want %d: %s", address, a.Status, status, a.Body)
-		}
-	}
-}
-
-// hidden hides a field from a role, and shows it again, under open streams.
-func hidden(t *testing.T, d Deployment, _ string) {
+// hiddenField hides a field from a role while streams are open, and shows it again.
+func hiddenField(t *testing.T, d Deployment, _ string) {
 	tenant := d.Signup(t, "hidden")
 	const full, pruned = `{"n":1,"customer":{"email":"a@example.com","name":"A"}}`, `{"n":1,"customer":{"name":"A"}}`
 	support := row{"subject": "role:support", "role": "role:publisher"}
 	listen := row{"subject": "role:support", "object": "channel:*", "action": "subscribe", "effect": "allow"}
-	hide := row{"subject": "role:viewer", "object": "field:customer.email", "action": "read", "effect": "deny", "channel": "orders.*"}
+	hide := row{"subject": "role:viewer", "object": "field:customer.email", "action": "read", "effect": "deny",
+		"channel": "orders.*"}
 	d.setPolicy(t, tenant, "*", support, listen, hide)
 	viewer := d.roleToken(t, tenant, "alice", "viewer")
 	publish := func() (accepted Accepted) {
 		t.Helper()
-		d.Must(t, "POST", "/v1/channels/orders.1/events", tenant.Key, map[string]any{"type": "order.created", "data": json.RawMessage(full)}).Want(t, 202).JSON(t, &accepted)
+		d.Must(t, "POST", "/v1/channels/orders.1/events", tenant.Key,
+			map[string]any{"type": "order.created", "data": json.RawMessage(full)}).Want(t, 202).JSON(t, &accepted)
 		return accepted
 	}
 	seen := publish()
@@ -92,16 +86,16 @@ func hidden(t *testing.T, d Deployment, _ string) {
 	publish()
 	for range 2 { // replayed, then live
 		if f := mustNext(t, some); f.Data != pruned {
-			t.Errorf("the viewer's stream has %s", f.Data)
+			t.Errorf("the viewer's stream has %s, want %s", f.Data, pruned)
 		}
 		if f := mustNext(t, all); !sameJSON(f.Data, full) {
-			t.Errorf("the support's stream has %s", f.Data)
+			t.Errorf("the support's stream has %s, want %s", f.Data, full)
 		}
 	}
 	var page struct{ Data []Event }
 	d.mustGet(t, d.Stream+"/v1/poll?wait=0&after=0&channel=orders.1", viewer).JSON(t, &page)
 	if len(page.Data) != 2 || string(page.Data[0].Data) != pruned {
-		t.Errorf("the viewer polls %+v", page)
+		t.Errorf("the viewer's poll has %+v", page)
 	}
 	for credential, want := range map[string]string{tenant.Key: full, viewer: pruned} {
 		var event Event
@@ -112,19 +106,13 @@ func hidden(t *testing.T, d Deployment, _ string) {
 	}
 
 	d.setPolicy(t, tenant, "*", support, listen)
-	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		late := time.Since(begin) > 2*time.Second
+	awaitWithin(t, 2*time.Second, "the open stream without the field hidden", func() Frame {
 		publish()
-		if f := mustNext(t, some); sameJSON(f.Data, full) {
-			return
-		}
-		if late {
-			t.Fatal("two seconds after the change the open stream still hides the field")
-		}
-	}
+		return mustNext(t, some)
+	}, func(f Frame) bool { return sameJSON(f.Data, full) })
 }
 
-// sameJSON tells whether both are the same value: a publish goes through a gateway that may write it anew.
+// sameJSON reports whether both are the same value: a gateway may encode a published payload again.
 func sameJSON(a, b string) bool {
 	var x, y any
 	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {

@@ -13,17 +13,18 @@ import (
 // Frame is one event of a stream, as a browser would dispatch it.
 type Frame struct{ ID, Event, Data string }
 
-// Stream is an open event stream. Its reader is the suite's own, so that a fault of the server's encoder is not hidden by a
-// decoder of the same hand.
+// Stream is an open event stream. It has a decoder of its own, so that no fault of the server's encoder is hidden by
+// a shared one.
 type Stream struct {
 	Cursor string // the id of the last frame that had one
-	ID     string // the connection's
+	ID     string // id of the connection
 	lines  *bufio.Reader
 	res    *http.Response
 }
 
-// Subscribe opens a stream on channels with the query's further values. A cursor goes into Last-Event-ID.
-func (d Deployment) Subscribe(ctx context.Context, token, cursor string, query url.Values, channels ...string) (*Stream, *http.Response, error) {
+// Subscribe opens a stream of channels, with further query values. The cursor is sent as Last-Event-ID.
+func (d Deployment) Subscribe(ctx context.Context, token, cursor string, query url.Values, channels ...string) (*Stream,
+	*http.Response, error) {
 	q := url.Values{"channel": channels}
 	for k, v := range query {
 		q[k] = v
@@ -49,7 +50,7 @@ func (d Deployment) subscribe(ctx context.Context, path, token, cursor string) (
 	return &Stream{Cursor: cursor, lines: bufio.NewReader(res.Body), res: res}, res, nil
 }
 
-// MustSubscribe is Subscribe for a test that cannot go on without. The stream has begun: its first frame was read.
+// MustSubscribe is Subscribe, and ends the test on an error. It has read the first frame of the stream.
 func (d Deployment) MustSubscribe(t testing.TB, token, cursor string, query url.Values, channels ...string) *Stream {
 	t.Helper()
 	s, res, err := d.Subscribe(t.Context(), token, cursor, query, channels...)
@@ -58,29 +59,29 @@ func (d Deployment) MustSubscribe(t testing.TB, token, cursor string, query url.
 	}
 	t.Cleanup(s.Close)
 	if res.StatusCode != 200 {
-		t.Fatalf("stream: %s", res.Status)
+		t.Fatalf("the stream is answered %s, want 200", res.Status)
 	}
 	f, err := s.Next()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if f.Event != "hookcast.open" {
-		t.Fatalf("the first frame is %+v", f)
+		t.Fatalf("the first frame is %+v, want hookcast.open", f)
 	}
 	var open struct {
 		ConnectionID string `json:"connection_id"`
 	}
 	if err := json.Unmarshal([]byte(f.Data), &open); err != nil || open.ConnectionID == "" {
-		t.Fatalf("the first frame says %s", f.Data)
+		t.Fatalf("the first frame has the data %s, want a connection_id", f.Data)
 	}
 	s.ID = open.ConnectionID
 	return s
 }
 
-// Close leaves.
+// Close closes the connection.
 func (s *Stream) Close() { s.res.Body.Close() }
 
-// Next reads a whole frame (WHATWG HTML section 9.2.6); one cut off by the end of the stream is none.
+// Next reads a frame (WHATWG HTML section 9.2.6); an incomplete one at the end of the stream is dropped.
 func (s *Stream) Next() (Frame, error) {
 	f := Frame{ID: s.Cursor}
 	var data []string
@@ -112,7 +113,7 @@ func (s *Stream) Next() (Frame, error) {
 	}
 }
 
-// NextEvent skips what begins a stream and keeps it open.
+// NextEvent is Next without the frames that open a stream and keep it alive.
 func (s *Stream) NextEvent() (Frame, error) {
 	for {
 		f, err := s.Next()

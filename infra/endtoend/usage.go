@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"net/url"
 	"testing"
-	"time"
 )
 
-// usage is what GET /v1/usage says.
+// usage is the answer of GET /v1/usage.
 type usage struct {
 	Months []struct {
 		Month  string
@@ -17,69 +16,32 @@ type usage struct {
 	InUse map[string]int `json:"in_use"`
 }
 
-// await asks until enough says that it is.
-func await[T any](t testing.TB, what string, ask func() T, enough func(T) bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		got := ask()
-		if enough(got) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: in the end it is %+v", what, got)
-		}
-	}
-}
-
-// monthly sends more than a month's limit takes. The limit is approximate: each process that takes events in counts for itself in
-// between, so that a few more may pass. What passed is counted, and the account is warned, once.
+// monthly sends more events than a month's limit allows. The limit is approximate: each process counts on its own for
+// a while, so a few more events may pass. Those that passed are counted, and the account is warned once.
 func monthly(t *testing.T, d Deployment, operatorKey string) {
 	const most = 20
 	tenant := d.Signup(t, "monthly")
 	source := d.GitHubSource(t, tenant, "orders")
 	notices := d.MustSubscribe(t, tenant.Key, "0", url.Values{"types": {"off"}}, "hookcast.notices")
-	d.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, operatorKey, map[string]any{"limits": map[string]int{"events_per_month": most}}).Want(t, 200)
+	d.setLimit(t, tenant, operatorKey, "events_per_month", most)
 	d.publish(t, tenant, "orders", 1, most-4)
-
-	var warning struct {
-		Type string
-		Data struct {
-			Limit        string
-			Max, Percent int
-		}
-	}
-	if err := json.Unmarshal([]byte(mustNext(t, notices).Data), &warning); err != nil || warning.Type != "limit.warning" ||
-		warning.Data.Limit != "events_per_month" || warning.Data.Max != most || warning.Data.Percent != 80 {
-		t.Errorf("the account was told %+v, %v", warning, err)
-	}
+	wantWarning(t, notices, most)
 
 	taken := most - 4
 	publish := func() Answer {
-		a := d.Must(t, "POST", "/v1/channels/orders/events", tenant.Key, map[string]any{"type": "order.created", "data": 1})
+		a := d.Must(t, "POST", "/v1/channels/orders/events", tenant.Key,
+			map[string]any{"type": "order.created", "data": 1})
 		if a.Status == 202 {
 			taken++
 		}
 		return a
 	}
-	refused := func(a Answer) bool {
-		if a.Status != 429 {
-			a.Want(t, 202)
-			return false
-		}
-		wantProblem(t, a, "429 event_month_limit")
-		if a.Header.Get("Retry-After") == "" {
-			t.Errorf("nobody is told when to try again: %v", a.Header)
-		}
-		return true
-	}
+	refused := func(a Answer) bool { return overMonth(t, a) }
 	await(t, "publishing beyond the month's limit", publish, refused)
 	n := 0
 	await(t, "webhooks beyond the month's limit", func() Answer {
 		n++
-		a, err := d.GitHub(t.Context(), source, fmt.Sprint("over-", n), []byte(`{}`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := d.post(t, source, fmt.Sprint("over-", n), []byte(`{}`))
 		if a.Status == 202 {
 			taken++
 		}
@@ -91,7 +53,8 @@ func monthly(t *testing.T, d Deployment, operatorKey string) {
 		return u
 	}
 	await(t, fmt.Sprintf("the usage of %d events", taken), show, func(u usage) bool {
-		return u.Months[0].Events == taken && u.InUse["events_per_month"] == taken && u.InUse["connections"] == 1 && u.InUse["channels"] == 1 && u.InUse["sources"] == 1
+		return u.Months[0].Events == taken && u.InUse["events_per_month"] == taken && u.InUse["connections"] == 1 &&
+			u.InUse["channels"] == 1 && u.InUse["sources"] == 1
 	})
 	var limits struct {
 		Limits map[string]int
@@ -99,18 +62,50 @@ func monthly(t *testing.T, d Deployment, operatorKey string) {
 	}
 	d.Must(t, "GET", "/v1/limits", tenant.Key, nil).Want(t, 200).JSON(t, &limits)
 	if limits.Limits["events_per_month"] != most || limits.InUse["events_per_month"] != taken {
-		t.Errorf("%+v, and %d events were taken", limits, taken)
+		t.Errorf("limits and use are %+v, want %d events", limits, taken)
 	}
 
-	d.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, operatorKey, map[string]any{"limits": map[string]int{"events_per_month": 1000}}).Want(t, 200)
+	d.setLimit(t, tenant, operatorKey, "events_per_month", 1000)
 	await(t, "publishing under a higher limit", publish, func(a Answer) bool { return a.Status == 202 })
-	await(t, "the rate of events, while they come", func() (u usage) {
-		d.Must(t, "POST", "/v1/channels/orders/events", tenant.Key, map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
+	await(t, "the rate of events while some arrive", func() (u usage) {
+		d.Must(t, "POST", "/v1/channels/orders/events", tenant.Key,
+			map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
 		return show()
 	}, func(u usage) bool { return u.InUse["events_per_second"] > 0 })
 	var history struct{ Data []Event }
 	d.Must(t, "GET", "/v1/channels/hookcast.notices/events", tenant.Key, nil).Want(t, 200).JSON(t, &history)
 	if len(history.Data) != 1 {
-		t.Errorf("the account was told %d times", len(history.Data))
+		t.Errorf("the account got %d notices, want 1", len(history.Data))
+	}
+}
+
+// overMonth reports whether a is the refusal of an event over the month's limit; any other answer must be 202.
+func overMonth(t *testing.T, a Answer) bool {
+	t.Helper()
+	if a.Status != 429 {
+		a.Want(t, 202)
+		return false
+	}
+	wantProblem(t, a, "429 event_month_limit")
+	if a.Header.Get("Retry-After") == "" {
+		t.Errorf("the refusal has no Retry-After: %v", a.Header)
+	}
+	return true
+}
+
+// wantWarning wants a notice that 80 percent of most events are used.
+func wantWarning(t *testing.T, notices *Stream, most int) {
+	t.Helper()
+	var warning struct {
+		Type string
+		Data struct {
+			Limit        string
+			Max, Percent int
+		}
+	}
+	if err := json.Unmarshal([]byte(mustNext(t, notices).Data), &warning); err != nil ||
+		warning.Type != "limit.warning" ||
+		warning.Data.Limit != "events_per_month" || warning.Data.Max != most || warning.Data.Percent != 80 {
+		t.Errorf("the account's notice is %+v (%v), want a warning at 80%%", warning, err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/streamer/peers"
 	"github.com/hookcast/hookcast/tenants/signing"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // box is a running onebox process with one tenant.
@@ -34,6 +35,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	depth.Parallel(6) // they wait for connections to be dead
 	code := m.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
@@ -46,11 +48,7 @@ func startBox(t *testing.T) *box {
 	t.Helper()
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "hookcast"); built.err == nil {
-			build := exec.Command("go", "build", "-o", built.dir, "../onebox")
-			var out []byte
-			if out, built.err = build.CombinedOutput(); built.err != nil {
-				t.Logf("%s", out)
-			}
+			_, built.err = endtoend.Build(built.dir, "infra/onebox")
 		}
 	})
 	if built.err != nil {

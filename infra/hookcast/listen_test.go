@@ -162,6 +162,7 @@ func TestARevokedKeyEndsListenWith4(t *testing.T) {
 // New channels of a source's template and of a pattern are found, types and sources filter events, and each argument
 // has its own address.
 func TestListenFindsChannelsAndFilters(t *testing.T) {
+	t.Parallel()
 	b := startBox(t)
 	d, p, q := b.machine(t), endtoend.NewProgram(t, 500), endtoend.NewProgram(t, 200)
 	s := b.source(t, "github", "repo.{repository.name}.{type}")

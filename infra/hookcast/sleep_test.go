@@ -205,6 +205,7 @@ func (h *blackHole) close() {
 // A connection swallows everything, as if a router had forgotten it. listen leaves it because of the wall clock, or
 // because of silence alone, and then receives each event published in the meantime once.
 func TestListenGetsOutOfADeadConnection(t *testing.T) {
+	t.Parallel()
 	b := startBox(t)
 	for name, c := range map[string]struct {
 		patience patience
@@ -215,6 +216,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 		"by silence":    {says: errSilent.Error(), patience: patience{silence: 10 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			channel := "dead." + strings.ReplaceAll(name, " ", "-")
 			d, p, h := b.machine(t), endtoend.NewProgram(t, 200), newBlackHole(t, b.addr)
 			d.vars[envStream], d.patience = "http://"+h.Addr().String(), c.patience
@@ -247,6 +249,7 @@ func TestListenGetsOutOfADeadConnection(t *testing.T) {
 // Requests over HTTP/2 share a connection. A dead connection with a request in progress must not be used for the next
 // attempts.
 func TestADeadConnectionOfHTTP2IsNotAskedAgain(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int32
 	underWay := make(chan struct{})
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

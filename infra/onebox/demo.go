@@ -19,7 +19,6 @@ import (
 
 	"github.com/hookcast/hookcast/infra/privatefile"
 	"github.com/hookcast/hookcast/tenants"
-	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/problem"
 	"github.com/hookcast/hookcast/tenants/source"
@@ -34,8 +33,8 @@ const (
 	demoProgress = "demo.progress"
 )
 
-// demo is a tenant of the box's own, and the page that shows what it receives. What it gives away is the demo tenant's alone, and it
-// gives it only to browsers on this machine.
+// demo is a tenant of its own, and the page that shows its events. The page contains credentials of the demo tenant
+// alone, and is served to browsers on this machine alone.
 type demo struct {
 	c        config
 	log      *slog.Logger
@@ -45,37 +44,38 @@ type demo struct {
 	demoTenant
 }
 
-// demoTenant is kept in the file demo.json, so that the lines printed at each start stay the same.
+// demoTenant is stored in the file demo.json, so that the lines printed at each start stay the same.
 type demoTenant struct {
 	Tenant tenants.TenantID `json:"tenant"`
-	Source string           `json:"source"` // the path of its URL
+	Source string           `json:"source"` // path of the source's URL
 	Secret string           `json:"secret"`
 }
 
-func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *account.Accounts, sources *source.Sources, tokens *token.Tokens, channels *eventlog.Log) (*demo, error) {
+func openDemo(ctx context.Context, b *box) (*demo, error) {
 	page, err := template.New("demo").Parse(demoPage)
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{c: c, log: log, page: page, tokens: tokens, channels: channels}
-	path := filepath.Join(c.data, "demo.json")
+	d := &demo{c: b.c, log: b.log, page: page, tokens: b.Tokens, channels: b.Log}
+	path := filepath.Join(b.c.data, "demo.json")
 	kept, err := os.ReadFile(path)
 	if err == nil {
 		if err := json.Unmarshal(kept, &d.demoTenant); err != nil {
-			return nil, fmt.Errorf("%s: %w; without this file there will be a new demo", path, err)
+			return nil, fmt.Errorf("%s: %w; delete the file to get a new demo", path, err)
 		}
-		if _, err = accounts.Get(ctx, d.Tenant); err == nil || tenants.KindOf(err) != tenants.NotFound {
+		if _, err = b.Accounts.Get(ctx, d.Tenant); err == nil || tenants.KindOf(err) != tenants.NotFound {
 			return d, err
 		}
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	t, _, _, err := accounts.Signup(ctx, "Demo", "demo@example.com")
+	t, _, _, err := b.Accounts.Signup(ctx, "Demo", "demo@example.com")
 	if err != nil {
 		return nil, err
 	}
 	d.Tenant, d.Secret = t.ID, rand.Text()
-	_, shown, err := sources.Create(ctx, t.ID, source.Spec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
+	_, shown, err := b.Sources.Create(ctx, t.ID,
+		source.Spec{Name: "GitHub", Provider: "github", Secret: d.Secret, Channel: demoWebhooks})
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +86,14 @@ func openDemo(ctx context.Context, c config, log *slog.Logger, accounts *account
 	return d, privatefile.ReplaceDurably(path, append(kept, '\n'))
 }
 
-// postLines are shell lines that post a webhook as GitHub would: the body is signed as it is, with openssl.
+// postLines returns shell lines that post a webhook as GitHub would: openssl signs the exact body.
 func (d *demo) postLines() string {
-	return fmt.Sprintf(`body='{"action":"opened","issue":{"number":%d,"title":"It works from a shell"},"repository":{"name":"shop"}}'
+	return fmt.Sprintf(
+		`body='{"action":"opened","issue":{"number":%d,"title":"It works from a shell"},"repository":{"name":"shop"}}'
 sig=$(printf %%s "$body" | openssl dgst -sha256 -hmac '%s' | sed 's/^.* //')
-curl -sS '%s%s' -H 'Content-Type: application/json' -H 'X-GitHub-Event: issues' -H "X-GitHub-Delivery: $(date +%%s)-$RANDOM" -H "X-Hub-Signature-256: sha256=$sig" --data-binary "$body"; echo`,
+curl -sS '%s%s' -H 'Content-Type: application/json' -H 'X-GitHub-Event: issues' `+
+			`-H "X-GitHub-Delivery: $(date +%%s)-$RANDOM" -H "X-Hub-Signature-256: sha256=$sig" `+
+			`--data-binary "$body"; echo`,
 		7, d.Secret, d.c.publicURL, d.Source)
 }
 
@@ -100,7 +103,8 @@ func (d *demo) streamLine(ctx context.Context) (string, error) {
 }
 
 func (d *demo) token(ctx context.Context, subject, role string, channels ...string) (string, error) {
-	t, err := d.tokens.Mint(ctx, d.Tenant, token.Spec{Subject: subject, Roles: []string{role}, Channels: channels, TTL: 12 * time.Hour})
+	t, err := d.tokens.Mint(ctx, d.Tenant, token.Spec{Subject: subject, Roles: []string{role}, Channels: channels,
+		TTL: 12 * time.Hour})
 	return t.Raw, err
 }
 
@@ -128,7 +132,8 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "+
+	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; "+
+		"form-action 'none'; frame-ancestors 'none'; "+
 		"script-src 'nonce-"+nonce+"'; style-src 'nonce-"+nonce+"' 'unsafe-hashes'")
 	if r.Method == http.MethodGet {
 		io.Copy(w, page)
@@ -156,11 +161,12 @@ func (d *demo) render(ctx context.Context) (page *bytes.Buffer, nonce string, er
 	page = new(bytes.Buffer)
 	return page, nonce, d.page.Execute(page, map[string]any{
 		"Nonce": nonce, "Base": d.c.publicURL, "PostLines": d.postLines(), "StreamLine": line,
-		"Config": map[string]string{"token": watch, "publish": publish, "ingest": d.Source, "secret": d.Secret, "after": after},
+		"Config": map[string]string{"token": watch, "publish": publish, "ingest": d.Source, "secret": d.Secret,
+			"after": after},
 	})
 }
 
-// recent is the cursor from which a page that has just been opened reads: the last ten webhooks, and where the job stands.
+// recent returns the cursor from which a new page reads: the last ten webhooks, and the latest progress of the job.
 func (d *demo) recent(ctx context.Context) (string, error) {
 	shown := []string{demoWebhooks, demoProgress}
 	back := []int64{10, 1}
@@ -174,8 +180,9 @@ func (d *demo) recent(ctx context.Context) (string, error) {
 	return string(tenants.AppendCursor(nil, tenants.CursorSeed(shown), back)), nil
 }
 
-// isLocal tells whether the request comes from a browser on this machine. Behind a proxy everybody seems to, so a request that says
-// it came through one does not; nor does one for a name that is not this machine's, as a page elsewhere makes by rebinding its own.
+// isLocal reports whether the request comes from a browser on this machine. Behind a proxy every request seems to, so
+// forwarded requests are not local. Nor are requests for another host name, which a foreign page can send by
+// rebinding its own name.
 func (d *demo) isLocal(r *http.Request) bool {
 	if d.c.trustedHops > 0 || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
 		return false
@@ -192,7 +199,7 @@ func (d *demo) isLocal(r *http.Request) bool {
 	return name == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// greet prints what a newcomer needs: where the page is, and lines to paste.
+// greet prints the address of the page, and lines to paste into a shell.
 func (b *box) greet(w io.Writer) {
 	fmt.Fprintf(w, "Hookcast serves on %s\nThe operator's key is in %s\n", b.c.publicURL, b.operator)
 	if b.demo == nil {
@@ -200,10 +207,11 @@ func (b *box) greet(w io.Writer) {
 	}
 	line, err := b.demo.streamLine(context.Background())
 	if err != nil {
-		b.log.Error("demo", "error", err)
+		b.log.Error("the lines of the demo could not be printed", "error", err)
 		return
 	}
-	fmt.Fprintf(w, "\nOpen the demo page: %s/\n\nWatch its stream:\n\n    %s\n\nSend it a signed webhook:\n\n%s\n\n", b.c.publicURL, line, indent(b.demo.postLines()))
+	fmt.Fprintf(w, "\nOpen the demo page: %s/\n\nWatch its stream:\n\n    %s\n\nSend it a signed webhook:\n\n%s\n\n",
+		b.c.publicURL, line, indent(b.demo.postLines()))
 }
 
 func indent(lines string) string {

@@ -15,14 +15,16 @@ import (
 	"github.com/hookcast/hookcast/streamer/peers"
 )
 
-// On a full disk a webhook is answered 503 with advice to come back, so that its provider keeps it. Nothing acknowledged is lost,
-// not even by a kill while the disk is full, and with room again onebox goes on by itself.
+// On a full disk a webhook is answered 503 with Retry-After, so that its provider sends it again. No acknowledged
+// event is lost, even if the process is killed while the disk is full, and onebox recovers by itself once there is
+// room.
 func TestFullDiskAnswers503LosesNothingAndRecovers(t *testing.T) {
 	disk := smallDisk(t)
 	addr, data := peers.FreeAddr(), filepath.Join(disk, "data")
 	p := start(t, addr, data)
 	tenant := p.Signup(t, "full")
-	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t), map[string]any{"limits": map[string]int{"events_per_second": 0}}).Want(t, 200)
+	p.Must(t, "PATCH", "/v1/tenants/"+tenant.ID, p.operatorKey(t),
+		map[string]any{"limits": map[string]int{"events_per_second": 0}}).Want(t, 200)
 	source := p.GitHubSource(t, tenant, "orders")
 
 	body := []byte(`{"padding":"` + strings.Repeat("x", 32<<10) + `"}`)
@@ -47,28 +49,29 @@ func TestFullDiskAnswers503LosesNothingAndRecovers(t *testing.T) {
 	var problem struct{ Code string }
 	if err := json.Unmarshal(a.Body, &problem); a.Status != 503 || err != nil || a.Header.Get("Retry-After") == "" ||
 		a.Header.Get("Content-Type") != "application/problem+json" {
-		t.Fatalf("after %d events: %d %v %s", len(acknowledged), a.Status, a.Header, a.Body)
+		t.Fatalf("after %d events a webhook is answered %d %v %s, want 503 with Retry-After", len(acknowledged),
+			a.Status, a.Header, a.Body)
 	}
 	t.Logf("%d events acknowledged before %s", len(acknowledged), problem.Code)
 
 	resize(t, disk, "64m")
-	await(t, "events are taken again", func() bool { return post().Status == 202 })
+	await(t, "events to be accepted again", func() bool { return post().Status == 202 })
 	p.kill()
 	p = start(t, addr, data)
 	history := awaitAll(t, p.Deployment, tenant, acknowledged)
 	if len(history) != len(acknowledged) {
-		t.Errorf("%d events in the channel, %d were acknowledged", len(history), len(acknowledged))
+		t.Errorf("the channel has %d events, want the %d acknowledged ones", len(history), len(acknowledged))
 	}
 }
 
-// smallDisk mounts a file system of 6 MB, which takes root.
+// smallDisk mounts a file system of 6 MB, which requires root.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("mounting a small disk takes root, and CI may not skip")
+			t.Fatal("mounting a small disk requires root, and CI must not skip this test")
 		}
-		t.Skip("mounting a small disk takes root")
+		t.Skip("mounting a small disk requires root")
 	}
 	disk := filepath.Join(t.TempDir(), "disk")
 	if err := os.Mkdir(disk, 0o700); err != nil {
@@ -77,7 +80,7 @@ func smallDisk(t *testing.T) string {
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=6m"); err != nil {
 		t.Fatalf("mount: %v", err)
 	}
-	t.Cleanup(func() { // behind the kill of whatever was started later: the files are closed by then
+	t.Cleanup(func() { // runs after the processes that were started later are killed and their files closed
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		for syscall.Unmount(disk, 0) != nil && ctx.Err() == nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// inProcess serves a box for a benchmark, with SQLite's synchronous as given ("" is FULL).
+// inProcess serves a box for a benchmark, with SQLite's synchronous setting ("" is FULL).
 func inProcess(b *testing.B, synchronous string) (*box, endtoend.Deployment, endtoend.Tenant) {
 	b.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -29,7 +29,8 @@ func inProcess(b *testing.B, synchronous string) (*box, endtoend.Deployment, end
 		b.Fatal(err)
 	}
 	base := "http://" + ln.Addr().String()
-	bx, err := open(b.Context(), config{data: filepath.Join(b.TempDir(), "data"), publicURL: base, signup: true, synchronous: synchronous}, slog.New(slog.DiscardHandler))
+	bx, err := open(b.Context(), config{data: filepath.Join(b.TempDir(), "data"), publicURL: base, signup: true,
+		synchronous: synchronous}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -43,18 +44,20 @@ func inProcess(b *testing.B, synchronous string) (*box, endtoend.Deployment, end
 		}
 		bx.close()
 	})
-	d := endtoend.Deployment{API: base, Stream: base, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
+	d := endtoend.Deployment{API: base, Stream: base,
+		HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	key, err := os.ReadFile(bx.operator)
 	if err != nil {
 		b.Fatal(err)
 	}
 	tenant := d.Signup(b, "bench")
-	d.Must(b, "PATCH", "/v1/tenants/"+tenant.ID, strings.TrimSpace(string(key)), map[string]any{"limits": map[string]int{"events_per_second": 0, "connections": 0}}).Want(b, 200)
+	d.Must(b, "PATCH", "/v1/tenants/"+tenant.ID, strings.TrimSpace(string(key)),
+		map[string]any{"limits": map[string]int{"events_per_second": 0, "connections": 0}}).Want(b, 200)
 	return bx, d, tenant
 }
 
-// BenchmarkIngest posts signed webhooks from 64 senders at once, with the database durable and, to compare in the same run, not. An
-// operation is one event, from the POST to its place in the log.
+// BenchmarkIngest posts signed webhooks from 64 concurrent senders, with durable commits and, for comparison,
+// without. An operation is one event, from its POST to its place in the log.
 //
 //	go test ./infra/onebox -run '^$' -bench Ingest -benchtime 20000x -count 5
 func BenchmarkIngest(b *testing.B) {
@@ -85,7 +88,7 @@ func BenchmarkIngest(b *testing.B) {
 							}
 							a, err := d.GitHub(b.Context(), sources[sender%channels], fmt.Sprint(n), body)
 							if err != nil || a.Status != 202 {
-								b.Errorf("%v %d %s", err, a.Status, a.Body)
+								b.Errorf("the webhook is answered %d %s (%v), want 202", a.Status, a.Body, err)
 								return
 							}
 						}
@@ -93,7 +96,7 @@ func BenchmarkIngest(b *testing.B) {
 				}
 				wg.Wait()
 				for appended(b, bx, tenant, min(channels, 20)) < int64(b.N) {
-					time.Sleep(time.Millisecond) // the appender is behind the queue, and says nothing
+					time.Sleep(time.Millisecond) // the appender does not report what it has appended
 				}
 				b.StopTimer()
 				after := bx.db.Stats()
@@ -108,7 +111,7 @@ func BenchmarkIngest(b *testing.B) {
 func appended(b *testing.B, bx *box, tenant endtoend.Tenant, channels int) (n int64) {
 	b.Helper()
 	for i := range channels {
-		tail, err := bx.channels.Tail(b.Context(), tenants.TenantID(tenant.ID), fmt.Sprintf("orders.%d", i))
+		tail, err := bx.Log.Tail(b.Context(), tenants.TenantID(tenant.ID), fmt.Sprintf("orders.%d", i))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -117,8 +120,8 @@ func appended(b *testing.B, bx *box, tenant endtoend.Tenant, channels int) (n in
 	return n
 }
 
-// BenchmarkDelivery posts 200 signed webhooks a second to one channel with a subscriber, and reports how long each took from before
-// its POST until the subscriber had read it from its socket.
+// BenchmarkDelivery posts 200 signed webhooks a second to one channel with a subscriber, and reports the time from
+// before a POST until the subscriber has read the event from its socket.
 //
 //	go test ./infra/onebox -run '^$' -bench Delivery -benchtime 4000x
 func BenchmarkDelivery(b *testing.B) {
@@ -152,8 +155,9 @@ func BenchmarkDelivery(b *testing.B) {
 		<-tick.C
 		sent[n] = time.Now()
 		wg.Go(func() {
-			if a, err := d.GitHub(b.Context(), source, fmt.Sprint(n), fmt.Appendf(nil, `{"n":%d}`, n)); err != nil || a.Status != 202 {
-				b.Errorf("%v %d %s", err, a.Status, a.Body)
+			if a, err := d.GitHub(b.Context(), source, fmt.Sprint(n), fmt.Appendf(nil, `{"n":%d}`, n)); err != nil ||
+				a.Status != 202 {
+				b.Errorf("the webhook is answered %d %s (%v), want 202", a.Status, a.Body, err)
 			}
 		})
 	}

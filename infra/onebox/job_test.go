@@ -19,12 +19,14 @@ import (
 //go:embed testdata/job.html
 var jobPage string
 
-// jobSite is a tenant's own site, on another origin: its page, and what the page asks for the job.
+// jobSite is a tenant's own site on another origin: its page, and the resource from which the page gets its job.
 func jobSite(t *testing.T, hookcast string, job endtoend.Job) string {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' "+hookcast+"; connect-src 'self' "+hookcast)
+		w.Header().Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' "+hookcast+
+				"; connect-src 'self' "+hookcast)
 		io.WriteString(w, strings.ReplaceAll(jobPage, "HOOKCAST", hookcast))
 	})
 	mux.HandleFunc("GET /exports/42", func(w http.ResponseWriter, _ *http.Request) {
@@ -35,30 +37,39 @@ func jobSite(t *testing.T, hookcast string, job endtoend.Job) string {
 	return site.URL + "/"
 }
 
-// HOOKCAST_JOB_SCREENSHOT names a file for a picture of the page in the middle of the work.
+// HOOKCAST_JOB_SCREENSHOT names a file for a screenshot of the page in the middle of the work.
 func TestJobPageMovesKeepsItsPlaceAndEndsOnce(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "exports")
 	job := p.Job(t, tenant, map[string]any{"name": "Export of 2026"})
 	page := jobSite(t, "http://"+p.addr, job)
 	first := browser.NewPage(t, page)
 	first.Wait(`bar.getAttribute("aria-valuenow") === "0"`)
-	first.Want(`[bar.getAttribute("role"), bar.getAttribute("aria-label"), bar.getAttribute("state")]`, []string{"progressbar", "Export of 2026", "running"})
+	first.Want(`[bar.getAttribute("role"), bar.getAttribute("aria-label"), bar.getAttribute("state")]`,
+		[]string{"progressbar", "Export of 2026", "running"})
 
-	job.Report(t, p.Deployment, map[string]any{"percent": 40, "step": "<i>rows</i>", "message": "4 of 10 files", "lines": []string{"2026-01.csv: 118,204 rows", "2026-02.csv: 97,530 rows", "<img src=x onerror=alert(1)>"}})
+	job.Report(t, p.Deployment, map[string]any{"percent": 40, "step": "<i>rows</i>", "message": "4 of 10 files",
+		"lines": []string{"2026-01.csv: 118,204 rows", "2026-02.csv: 97,530 rows", "<img src=x onerror=alert(1)>"}})
 	first.Wait(`bar.getAttribute("aria-valuenow") === "40" && log.textContent.includes("onerror")`)
-	first.Want(`[bar.getAttribute("aria-valuetext"), bar.shadowRoot.querySelector("[part=bar]").style.width, bar.shadowRoot.querySelectorAll("i, img").length]`,
+	first.Want(
+		`[bar.getAttribute("aria-valuetext"), bar.shadowRoot.querySelector("[part=bar]").style.width,
+			bar.shadowRoot.querySelectorAll("i, img").length]`,
 		[]any{"40%, <i>rows</i>: 4 of 10 files", "40%", 0})
 	first.Want(`errors`, []string{})
 
-	// A lower percent never goes back, and what comes next shows that it was there.
-	job.Report(t, p.Deployment, map[string]any{"percent": 10, "step": "rows", "message": "5 of 10 files", "lines": []string{"2026-03.csv: 131,877 rows"}})
+	// The bar never moves back to a lower percentage; the next message shows that the report arrived.
+	job.Report(t, p.Deployment, map[string]any{"percent": 10, "step": "rows", "message": "5 of 10 files",
+		"lines": []string{"2026-03.csv: 131,877 rows"}})
 	first.Wait(`bar.getAttribute("aria-valuetext") === "40%, rows: 5 of 10 files"`)
-	job.Report(t, p.Deployment, map[string]any{"percent": 62.5, "message": "6 of 10 files", "lines": []string{"2026-04.csv: 102,311 rows"}})
+	job.Report(t, p.Deployment, map[string]any{"percent": 62.5, "message": "6 of 10 files",
+		"lines": []string{"2026-04.csv: 102,311 rows"}})
 	first.Wait(`bar.getAttribute("aria-valuenow") === "62.5" && log.textContent.includes("2026-04")`)
 	if path := os.Getenv("HOOKCAST_JOB_SCREENSHOT"); path != "" {
 		first.Run(`log.textContent = log.textContent.replace(/^<img.*\n/m, "")`)
-		first.Get(`new Promise((done) => bar.shadowRoot.querySelector("[part=bar]").getAnimations().length ? Promise.all(bar.shadowRoot.querySelector("[part=bar]").getAnimations().map((a) => a.finished)).then(done) : done(0)).then(() => 0)`)
+		first.Get(
+			`Promise.all(bar.shadowRoot.querySelector("[part=bar]").getAnimations()
+			.map((a) => a.finished)).then(() => 0)`)
 		if err := os.WriteFile(path, first.Screenshot(800, 480), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -75,33 +86,44 @@ func TestJobPageMovesKeepsItsPlaceAndEndsOnce(t *testing.T) {
 	job.Report(t, p.Deployment, map[string]any{"result": map[string]string{"file": "2026.zip"}})
 	for _, tab := range []*browser.Page{first, second} {
 		tab.Wait(`bar.getAttribute("state") === "completed" && ends.length > 0`)
-		tab.Want(`[bar.getAttribute("aria-valuenow"), document.querySelector("#end").textContent, ends]`, []any{"100", "Ready: 2026.zip", []any{map[string]string{"file": "2026.zip"}}})
+		tab.Want(`[bar.getAttribute("aria-valuenow"), document.querySelector("#end").textContent, ends]`,
+			[]any{"100", "Ready: 2026.zip", []any{map[string]string{"file": "2026.zip"}}})
 	}
 	second.Wait(`promised.length === 3`)
 	second.Want(`promised`, []any{62.5, 100, map[string]string{"file": "2026.zip"}})
 
-	// Who comes after the end gets it, too, once; and 204 from then on: nobody is connected.
+	wantEndAfterReload(t, p, tenant, first)
+}
+
+// wantEndAfterReload wants a page that opens after the end to get it once.
+func wantEndAfterReload(t *testing.T, p *process, tenant endtoend.Tenant, first *browser.Page) {
+	t.Helper()
+	// It is answered 204 from then on: no connection remains.
 	first.Reload()
 	first.Wait(`ends.length > 0`)
 	first.Want(`[ends.length, seen]`, []any{1, []int{100}})
 	for left := -1; left != 0; {
 		if left = len(p.Connections(t, tenant)); t.Context().Err() != nil {
-			t.Fatal("connections stay")
+			t.Fatal("the page's connections do not end")
 		}
 	}
 	first.Want(`[ends.length, errors]`, []any{1, []string{}})
 }
 
 func TestJobPageSaysWhyThereIsNoResult(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "exports")
 	failed := p.Job(t, tenant, nil)
 	page := browser.NewPage(t, jobSite(t, "http://"+p.addr, failed))
 	page.Wait(`bar.getAttribute("aria-valuenow") === "0"`)
 	page.Run(`promise()`)
-	failed.Report(t, p.Deployment, map[string]any{"error": map[string]string{"code": "no_rows", "message": "There is nothing to export."}})
+	failed.Report(t, p.Deployment,
+		map[string]any{"error": map[string]string{"code": "no_rows", "message": "There is nothing to export."}})
 	page.Wait(`ends.length > 0 && promised.includes("no_rows")`)
-	page.Want(`[ends, bar.getAttribute("state"), bar.getAttribute("aria-valuetext"), document.querySelector("#end").textContent]`,
+	page.Want(
+		`[ends, bar.getAttribute("state"), bar.getAttribute("aria-valuetext"),
+			document.querySelector("#end").textContent]`,
 		[]any{[]string{"no_rows"}, "failed", "0%, There is nothing to export.", "There is nothing to export."})
 
 	silent := p.Job(t, tenant, map[string]any{"timeout_seconds": 1})

@@ -1,9 +1,10 @@
-// Command onebox is all of Hookcast in one process on SQLite: it takes webhooks in, keeps them, and holds the streams.
+// Command onebox runs all of Hookcast in one process on SQLite: it receives webhooks, stores them, and serves the
+// streams.
 //
 //	go run ./infra/onebox
 //
-// On its first start it makes the folder -data with the database, the key that seals secrets, and operator.key; it prints the
-// address of a demo page and lines to paste.
+// The first start creates the folder -data with the database, the key that seals secrets, and operator.key. Each
+// start prints the address of a demo page and lines to paste into a shell.
 package main
 
 import (
@@ -33,7 +34,7 @@ func main() {
 	}
 }
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	addr, data   string
 	publicURL    string
@@ -42,7 +43,7 @@ type config struct {
 	demo         bool
 	trustedHops  int
 	drain        time.Duration
-	synchronous  string // of SQLite; "" is FULL. Set by benchmarks alone
+	synchronous  string // SQLite's setting; "" is FULL. Set by benchmarks alone
 }
 
 func parse(args []string, stderr io.Writer) (config, error) {
@@ -50,13 +51,17 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags := flag.NewFlagSet("onebox", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
-	flags.StringVar(&c.data, "data", "./data", "`folder` of the database and the keys; made where there is none")
-	flags.StringVar(&c.publicURL, "public-url", "", "`address` at which providers and browsers reach this server; http:// and -addr where it is not given")
-	flags.BoolVar(&c.allowPrivate, "allow-private", false, "let proxies and endpoints reach private addresses and plain http (for development)")
-	flags.BoolVar(&c.signup, "signup", true, "let anybody sign up; without it tenants are the operator's to make")
+	flags.StringVar(&c.data, "data", "./data", "`folder` of the database and the keys; created if it does not exist")
+	flags.StringVar(&c.publicURL, "public-url", "",
+		"`address` at which providers and browsers reach this server (default http:// and -addr)")
+	flags.BoolVar(&c.allowPrivate, "allow-private", false,
+		"let proxies and endpoints reach private addresses and plain http (for development)")
+	flags.BoolVar(&c.signup, "signup", true, "let anyone sign up; otherwise only the operator creates tenants")
 	flags.BoolVar(&c.demo, "demo", true, "serve the demo page at / to browsers on this machine")
-	flags.IntVar(&c.trustedHops, "trusted-hops", 0, "how many proxies in front append to X-Forwarded-For")
-	flags.DurationVar(&c.drain, "drain", 5*time.Second, "how long open streams are spread over when the server stops")
+	flags.IntVar(&c.trustedHops, "trusted-hops", 0,
+		"`number` of proxies in front of this server that append to X-Forwarded-For")
+	flags.DurationVar(&c.drain, "drain", 5*time.Second,
+		"`time` over which the closing of streams is spread when the server stops")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
@@ -66,10 +71,11 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	return c, c.check()
 }
 
-// check refuses what could only fail later, and less clearly.
+// check refuses values that would fail later, with a less clear error.
 func (c config) check() error {
 	switch u, err := url.Parse(c.publicURL); {
-	case c.publicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""):
+	case c.publicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
+		u.User != nil || u.RawQuery != "" || u.Fragment != ""):
 		return errors.New("-public-url must be an address such as https://hooks.example.com")
 	case c.trustedHops < 0:
 		return errors.New("-trusted-hops must be 0 or more")

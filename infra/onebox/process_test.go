@@ -15,10 +15,12 @@ import (
 
 	"github.com/hookcast/hookcast/infra/endtoend"
 	"github.com/hookcast/hookcast/infra/endtoend/browser"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 func TestMain(m *testing.M) {
 	endtoend.RunCrowd()
+	depth.Parallel(6) // they wait for processes of their own
 	code := m.Run()
 	browser.Close()
 	if built.dir != "" {
@@ -40,10 +42,7 @@ func binary(t testing.TB) string {
 		if built.dir, built.err = os.MkdirTemp("", "onebox"); built.err != nil {
 			return
 		}
-		var out []byte
-		if out, built.err = exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); built.err != nil {
-			t.Logf("%s", out)
-		}
+		_, built.err = endtoend.Build(built.dir, "infra/onebox")
 	})
 	if built.err != nil {
 		t.Fatal(built.err)
@@ -65,11 +64,12 @@ func start(t testing.TB, addr, data string, args ...string) *process {
 	return startUnder(t, nil, addr, data, args...)
 }
 
-// startUnder is start by way of another program, which becomes onebox.
+// startUnder is start by way of another program, which replaces itself with onebox.
 func startUnder(t testing.TB, program []string, addr, data string, args ...string) *process {
 	t.Helper()
 	p := &process{addr: addr, data: data, exited: make(chan error, 1)}
-	p.Deployment = endtoend.Deployment{API: "http://" + addr, Stream: "http://" + addr, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	p.Deployment = endtoend.Deployment{API: "http://" + addr, Stream: "http://" + addr,
+		HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	line := append(slices.Concat(program, []string{binary(t), "-addr", addr, "-data", data}), args...)
 	p.cmd = exec.Command(line[0], line[1:]...)
 	log, err := os.OpenFile(filepath.Join(filepath.Dir(data), "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -87,7 +87,7 @@ func startUnder(t testing.TB, program []string, addr, data string, args ...strin
 	return p
 }
 
-// ready polls: a process outside of ours has no other way to say that it serves.
+// ready polls /readyz until onebox serves: another process has no better way to report it.
 func (p *process) ready(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -99,7 +99,7 @@ func (p *process) ready(t testing.TB) {
 		case err := <-p.exited:
 			p.exited <- err
 			log, _ := os.ReadFile(filepath.Join(filepath.Dir(p.data), "log"))
-			t.Fatalf("onebox ended: %v\n%s", err, log)
+			t.Fatalf("onebox ended before it was ready: %v\n%s", err, log)
 		case <-ctx.Done():
 			t.Fatal("onebox is not ready after 30 s")
 		case <-tick.C:
@@ -110,7 +110,7 @@ func (p *process) ready(t testing.TB) {
 	}
 }
 
-// kill ends the process as kill -9 does, and waits until it is gone.
+// kill ends the process as kill -9 does, and waits for its end.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	err := <-p.exited

@@ -23,21 +23,21 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// registration is a source as its tenant has it, with what signs for it here.
+// registration is a source as its tenant registered it, with the secret that signs for it here.
 type registration struct {
 	endtoend.Registration
 	signer signing.Secret
 }
 
-// webhook is a request that somebody signed.
+// webhook is a signed request.
 type webhook struct{ endtoend.Webhook }
 
-// register makes a source with a secret of its provider's kind.
+// register creates a source with a secret of its provider's kind.
 func register(t *testing.T, p *process, key, provider string) registration {
 	t.Helper()
 	s, ok := signing.Lookup(provider)
 	if !ok {
-		t.Fatal("no provider ", provider)
+		t.Fatal("unknown provider ", provider)
 	}
 	r := registration{Registration: endtoend.Registration{Provider: provider, Secret: s.NewSecret(rand.Reader)}}
 	var private crypto.Signer
@@ -60,7 +60,8 @@ func register(t *testing.T, p *process, key, provider string) registration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := p.Do(t.Context(), "POST", "/v1/sources", key, map[string]string{"name": provider, "provider": provider, "secret": r.Secret, "channel": "hooks"})
+	a, err := p.Do(t.Context(), "POST", "/v1/sources",
+		key, map[string]string{"name": provider, "provider": provider, "secret": r.Secret, "channel": "hooks"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func publicText(t *testing.T, private crypto.Signer) string {
 	return base64.StdEncoding.EncodeToString(der)
 }
 
-// post sends the webhook with its body as it is or altered, and gives the status and the code of a refusal.
+// post sends the webhook with the given body, and returns the status and the code of a refusal.
 func (w webhook) post(t *testing.T, client *http.Client, body string) (int, string) {
 	t.Helper()
 	url := w.URL
@@ -107,14 +108,17 @@ func (w webhook) post(t *testing.T, client *http.Client, body string) (int, stri
 	return res.StatusCode, refusal.Code
 }
 
-// payload is a body as the provider could send it.
+// payload returns a body as the provider could send it.
 func payload(provider string, now time.Time) string {
 	switch provider {
 	case "linear":
 		return fmt.Sprintf(`{"action":"create","type":"Comment","webhookTimestamp":%d}`, now.UnixMilli())
 	case "adyen":
-		return `{"live":"false","notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":""},"amount":{"currency":"EUR","value":1130},` +
-			`"eventCode":"AUTHORISATION","merchantAccountCode":"TestMerchant","merchantReference":"TestPayment-1407325143704","originalReference":"",` +
+		return `{"live":"false","notificationItems":[{"NotificationRequestItem":` +
+			`{"additionalData":{"hmacSignature":""},` +
+			`"amount":{"currency":"EUR","value":1130},` +
+			`"eventCode":"AUTHORISATION","merchantAccountCode":"TestMerchant",` +
+			`"merchantReference":"TestPayment-1407325143704","originalReference":"",` +
 			`"pspReference":"7914073381342284","success":"true"}}]}`
 	case "sendgrid":
 		return "[{\"email\":\"a@example.com\",\"event\":\"dropped\",\"sg_event_id\":\"x-1\"}]\r\n"
@@ -122,9 +126,10 @@ func payload(provider string, now time.Time) string {
 	return `{"id":"evt_1","type":"demo.created","data":{"name":"café ☕","object":{}},"text":"one\ntwo"}`
 }
 
-// altered changes one byte within a value that the signature covers.
+// altered changes one byte of a value that the signature covers.
 func altered(body string) string {
-	for _, change := range [][2]string{{"1130", "1131"}, {"demo", "demO"}, {"create", "creatE"}, {"dropped", "dropPed"}, {"hello", "hellO"}} {
+	for _, change := range [][2]string{{"1130", "1131"}, {"demo", "demO"}, {"create", "creatE"}, {"dropped", "dropPed"},
+		{"hello", "hellO"}} {
 		if strings.Contains(body, change[0]) {
 			return strings.Replace(body, change[0], change[1], 1)
 		}
@@ -132,10 +137,12 @@ func altered(body string) string {
 	return body + " "
 }
 
-// ahead is how far in the future a webhook is signed: these libraries give it 5 and 60 seconds, of which this machine may need some.
+// ahead is how far in the future a webhook is signed: these libraries allow 5 and 60 seconds, and a slow machine may
+// need some of that.
 var ahead = map[string]time.Duration{"paddle": 2 * time.Minute, "linear": 50 * time.Second}
 
 func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testing.T) {
+	t.Parallel()
 	own := endtoend.OpenLibraries(t)
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	a, err := p.Do(t.Context(), "POST", "/v1/signup", "", map[string]string{"name": "Acme", "email": "a@example.com"})
@@ -148,30 +155,34 @@ func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testin
 	a.Want(t, 201).JSON(t, &tenant)
 	libraries := own.Ask(t, nil, nil)
 	if len(libraries.Signs) < 9 || len(libraries.Verifies) < 17 {
-		t.Fatalf("libraries for %v and %v", libraries.Signs, libraries.Verifies)
+		t.Fatalf("the libraries sign for %v and verify for %v, want at least 9 and 17 providers", libraries.Signs,
+			libraries.Verifies)
 	}
 	sources := make(map[string]registration)
 	for _, name := range slices.Concat(libraries.Signs, libraries.Verifies) {
-		if _, there := sources[name]; !there {
+		if _, known := sources[name]; !known {
 			sources[name] = register(t, p, tenant.Key.Secret, name)
 		}
 	}
-	// The library signs, onebox takes it.
+	// The library signs, and onebox accepts.
 	now := time.Now()
 	var jobs []endtoend.SignJob
 	for _, name := range libraries.Signs {
-		jobs = append(jobs, endtoend.SignJob{Registration: sources[name].Registration, ID: "msg_" + name, Now: now.UnixMilli(), Body: payload(name, now)})
+		jobs = append(jobs, endtoend.SignJob{Registration: sources[name].Registration, ID: "msg_" + name,
+			Now: now.UnixMilli(), Body: payload(name, now)})
 	}
-	jobs = append(jobs, endtoend.SignJob{Registration: sources["twilio"].Registration, Form: map[string]string{"Body": "hello, café & more", "From": "+15550100", "To": "", "A b": "="}})
+	jobs = append(jobs, endtoend.SignJob{Registration: sources["twilio"].Registration,
+		Form: map[string]string{"Body": "hello, café & more", "From": "+15550100", "To": "", "A b": "="}})
 	for i, s := range own.Ask(t, jobs, nil).Signed {
-		w := webhook{endtoend.Webhook{Registration: jobs[i].Registration, Headers: s.Headers, Body: s.Body, Query: s.Query}}
+		w := webhook{endtoend.Webhook{Registration: jobs[i].Registration, Headers: s.Headers, Body: s.Body,
+			Query: s.Query}}
 		if w.Body == "" {
 			w.Body = jobs[i].Body
 		}
 		w.refusedWhenAltered(t, p.HTTP)
 	}
 
-	// What the library would take, onebox takes, and what onebox refuses the library refuses.
+	// Onebox accepts what the library would accept, and the library refuses what onebox refuses.
 	var requests []endtoend.Webhook
 	for _, name := range libraries.Verifies {
 		w := signedHere(t, sources[name], time.Now().Add(ahead[name]))
@@ -182,7 +193,7 @@ func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testin
 	verified := own.Ask(t, nil, requests).Verified
 	for i, w := range requests {
 		if verified[i] != (i%2 == 0) {
-			t.Errorf("%s: the library takes what is signed here: %v (altered: %v)", w.Provider, verified[i], i%2 == 1)
+			t.Errorf("the library of %s accepts a webhook signed here: %v, want %v", w.Provider, verified[i], i%2 == 0)
 		}
 		if i%2 == 0 {
 			webhook{w}.refusedWhenAltered(t, p.HTTP)
@@ -190,26 +201,29 @@ func TestWhatTheProvidersOwnLibrariesSignIsTakenAndOneByteAlteredIsNot(t *testin
 	}
 }
 
-// refusedWhenAltered posts the webhook with one byte altered, and as it is.
+// refusedWhenAltered posts the webhook with one byte altered, then unaltered.
 func (w webhook) refusedWhenAltered(t *testing.T, client *http.Client) {
 	t.Helper()
-	if status, code := w.post(t, client, altered(w.Body)); status != 401 || code != signing.SignatureMismatch && code != signing.BodyNotSigned {
-		t.Errorf("%s: altered: %d %s", w.Provider, status, code)
+	if status, code := w.post(t, client, altered(w.Body)); status != 401 ||
+		code != signing.SignatureMismatch && code != signing.BodyNotSigned {
+		t.Errorf("%s: the altered webhook is answered %d %s, want 401", w.Provider, status, code)
 	}
 	if status, code := w.post(t, client, w.Body); status != 202 && status != 200 {
-		t.Errorf("%s: as signed: %d %s", w.Provider, status, code)
+		t.Errorf("%s: the webhook is answered %d %s, want 202 or 200", w.Provider, status, code)
 	}
 }
 
-// signedHere is a webhook signed by package signing.
+// signedHere returns a webhook signed by package signing.
 func signedHere(t *testing.T, r registration, now time.Time) webhook {
 	t.Helper()
 	s, _ := signing.Lookup(r.Provider)
-	w := webhook{endtoend.Webhook{Registration: r.Registration, Headers: map[string]string{}, Body: payload(r.Provider, now)}}
+	w := webhook{endtoend.Webhook{Registration: r.Registration, Headers: map[string]string{},
+		Body: payload(r.Provider, now)}}
 	request := signing.Request{Method: "POST", URL: r.URL, Body: []byte(w.Body)}
 	if r.Provider == "twilio" {
 		w.Body = "Body=hello&From=%2B15550100"
-		request.Body, request.Header = []byte(w.Body), map[string][]string{"Content-Type": {"application/x-www-form-urlencoded"}}
+		request.Body, request.Header = []byte(w.Body),
+			map[string][]string{"Content-Type": {"application/x-www-form-urlencoded"}}
 		w.Headers["content-type"] = "application/x-www-form-urlencoded"
 	}
 	if s.Mark.Field != "" {

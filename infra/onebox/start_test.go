@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// opened is a box on data that serves nobody, closed with the test.
+// opened returns a box on data that does not serve; it is closed with the test.
 func opened(t *testing.T, data string) *box {
 	t.Helper()
-	b, err := open(t.Context(), config{data: data, publicURL: "http://127.0.0.1:8080", signup: true, demo: true}, slog.New(slog.DiscardHandler))
+	b, err := open(t.Context(), config{data: data, publicURL: "http://127.0.0.1:8080", signup: true, demo: true},
+		slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,7 @@ func opened(t *testing.T, data string) *box {
 	return b
 }
 
-// once makes the folder as a first start leaves it, and returns it.
+// once creates the folder as a first start leaves it, and returns it.
 func once(t *testing.T) string {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
@@ -50,13 +51,14 @@ func TestWhatCannotBeServedIsRefusedInOneClearLine(t *testing.T) {
 		args func(*testing.T) []string
 		want []string
 	}{
-		"a vault.key cut short":             {put("vault.key", []byte("short")), []string{"vault.key", "32 bytes"}},
-		"a vault.key of another deployment": {put("vault.key", bytes.Repeat([]byte("k"), 32)), []string{"hookcast.db", "vault.key"}},
-		"an operator.key that is empty":     {put("operator.key", nil), []string{"operator.key", "not a whole API key"}},
+		"a vault.key cut short": {put("vault.key", []byte("short")), []string{"vault.key", "32 bytes"}},
+		"a vault.key of another deployment": {put("vault.key", bytes.Repeat([]byte("k"), 32)),
+			[]string{"hookcast.db", "vault.key"}},
+		"an operator.key that is empty": {put("operator.key", nil), []string{"operator.key", "not a whole API key"}},
 		"an operator.key that is a tenant's": {func(t *testing.T) []string {
 			data := filepath.Join(t.TempDir(), "data")
 			b := opened(t, data)
-			_, _, secret, err := b.accounts.Signup(t.Context(), "Acme", "dev@acme.test")
+			_, _, secret, err := b.Accounts.Signup(t.Context(), "Acme", "dev@acme.test")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,8 +70,8 @@ func TestWhatCannotBeServedIsRefusedInOneClearLine(t *testing.T) {
 		}, []string{"operator.key", "hk_oper_"}},
 		"a database that is none": {func(t *testing.T) []string {
 			args := put("hookcast.db", bytes.Repeat([]byte("junk"), 5000))(t)
-			for _, beside := range []string{"-wal", "-shm"} {
-				if err := os.RemoveAll(filepath.Join(args[1], "hookcast.db"+beside)); err != nil {
+			for _, suffix := range []string{"-wal", "-shm"} {
+				if err := os.RemoveAll(filepath.Join(args[1], "hookcast.db"+suffix)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -96,11 +98,13 @@ func TestWhatCannotBeServedIsRefusedInOneClearLine(t *testing.T) {
 			t.Cleanup(func() { ln.Close() })
 			return append(flags()(t), "-addr", ln.Addr().String())
 		}, []string{"address already in use"}},
-		"a public address without a scheme": {flags("-public-url", "hooks.example.com"), []string{"-public-url", "https://"}},
-		"a public address with a query":     {flags("-public-url", "https://hooks.example.com/?a=b"), []string{"-public-url"}},
-		"hops below none":                   {flags("-trusted-hops", "-1"), []string{"-trusted-hops"}},
-		"a drain of less than no time":      {flags("-drain", "-1s"), []string{"-drain"}},
-		"a word too many":                   {flags("serve"), []string{`"serve"`}},
+		"a public address without a scheme": {flags("-public-url", "hooks.example.com"),
+			[]string{"-public-url", "https://"}},
+		"a public address with a query": {flags("-public-url", "https://hooks.example.com/?a=b"),
+			[]string{"-public-url"}},
+		"hops below none":              {flags("-trusted-hops", "-1"), []string{"-trusted-hops"}},
+		"a drain of less than no time": {flags("-drain", "-1s"), []string{"-drain"}},
+		"a word too many":              {flags("serve"), []string{`"serve"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -108,14 +112,15 @@ func TestWhatCannotBeServedIsRefusedInOneClearLine(t *testing.T) {
 			args := append([]string{"-addr", "127.0.0.1:0"}, c.args(t)...)
 			err := run(ctx, args, io.Discard, io.Discard)
 			if err == nil || ctx.Err() != nil {
-				t.Fatalf("it served: %v", err)
+				t.Fatalf("onebox served, want an error: %v", err)
 			}
-			if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "kkkk") || strings.Contains(err.Error(), "hk_live_") {
-				t.Errorf("%q", err)
+			if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "kkkk") ||
+				strings.Contains(err.Error(), "hk_live_") {
+				t.Errorf("the error %q has several lines or a secret", err)
 			}
 			for _, want := range c.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not say %q", err, want)
+					t.Errorf("the error is %q, want it to contain %q", err, want)
 				}
 			}
 		})
@@ -126,18 +131,18 @@ func TestTheDemoIsMadeAnewWhereItsTenantIsGone(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	first := opened(t, data)
 	gone := first.demo.Tenant
-	if err := first.erasure.Delete(t.Context(), gone); err != nil {
+	if err := first.Erasure.Delete(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
 	first.close()
 	second := opened(t, data)
 	made := second.demo.demoTenant
 	if made.Tenant == gone {
-		t.Fatal("the demo is a tenant's that is gone")
+		t.Fatal("the demo belongs to a deleted tenant")
 	}
 	second.close()
 	if again := opened(t, data).demo.demoTenant; again != made {
-		t.Errorf("the demo changed with a restart: %s, then %s", made.Tenant, again.Tenant)
+		t.Errorf("the demo's tenant changed with a restart from %s to %s", made.Tenant, again.Tenant)
 	}
 }
 
@@ -166,10 +171,11 @@ func TestTheDemoPageIsForThisMachineAndAllElseIsAProblem(t *testing.T) {
 		w := httptest.NewRecorder()
 		d.ServeHTTP(w, r)
 		if w.Code != c.status || w.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: %d %v", name, w.Code, w.Header())
+			t.Errorf("%s: answered %d %v, want %d and no-store", name, w.Code, w.Header(), c.status)
 		}
-		if c.status != 200 && (w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Request-Id") == "" || strings.Contains(w.Body.String(), d.Secret)) {
-			t.Errorf("%s: %v %s", name, w.Header(), w.Body)
+		if c.status != 200 && (w.Header().Get("Content-Type") != "application/problem+json" ||
+			w.Header().Get("Request-Id") == "" || strings.Contains(w.Body.String(), d.Secret)) {
+			t.Errorf("%s: the refusal is %v %s", name, w.Header(), w.Body)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 )
 
 func TestSuite(t *testing.T) {
+	t.Parallel()
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"), "-allow-private")
 	endtoend.Suite(t, p.Deployment, p.operatorKey(t))
 }

@@ -28,7 +28,8 @@ func openTabs(t *testing.T, origin, token, options string) (pages []*browser.Pag
 			const s = document.createElement("script")
 			s.src = "/embed.js"
 			s.onload = () => {
-				c = Hookcast.connect(Object.assign({channels: "orders", token: %q, onstate: (s, why) => states.push([s, why])}, %s))
+				const onstate = (s, why) => states.push([s, why])
+			c = Hookcast.connect(Object.assign({channels: "orders", token: %q, onstate}, %s))
 				c.on("*", (e) => events.push(e.seq))
 				done()
 			}
@@ -39,7 +40,7 @@ func openTabs(t *testing.T, origin, token, options string) (pages []*browser.Pag
 	return pages
 }
 
-// Without HTTP/2 a browser has six connections to a host for all of its tabs. One of them is enough for twenty.
+// Without HTTP/2 a browser has six connections per host for all of its tabs. One of them is enough for twenty tabs.
 func TestTwentyTabsShareOneConnection(t *testing.T) {
 	p := start(t, peers.FreeAddr(), filepath.Join(t.TempDir(), "data"))
 	tenant := p.Signup(t, "tabs")
@@ -60,10 +61,11 @@ func TestTwentyTabsShareOneConnection(t *testing.T) {
 		t.Fatal("no tab has a connection")
 	}
 	if n := p.connections(t, tenant.Key); n != 1 {
-		t.Errorf("%d connections for %d tabs", n, tabs)
+		t.Errorf("%d connections for %d tabs, want 1", n, tabs)
 	}
 	for range 3 {
-		p.Must(t, "POST", "/v1/channels/orders/events", tenant.Key, map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
+		p.Must(t, "POST", "/v1/channels/orders/events", tenant.Key,
+			map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
 	}
 	for _, page := range pages {
 		page.Wait(`events.length === 3`)
@@ -71,7 +73,8 @@ func TestTwentyTabsShareOneConnection(t *testing.T) {
 	pages[leader].Run(`c.close()`)
 	pages = append(pages[:leader], pages[leader+1:]...)
 	for range 3 {
-		p.Must(t, "POST", "/v1/channels/orders/events", tenant.Key, map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
+		p.Must(t, "POST", "/v1/channels/orders/events", tenant.Key,
+			map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
 	}
 	for _, page := range pages {
 		page.Wait(`events.length === 6`)
@@ -79,21 +82,25 @@ func TestTwentyTabsShareOneConnection(t *testing.T) {
 	}
 }
 
-// connections asks how many there are.
+// connections returns the number of live connections.
 func (p *process) connections(t *testing.T, key string) int {
 	var list struct{ Data []any }
 	p.Must(t, "GET", "/v1/connections", key, nil).Want(t, 200).JSON(t, &list)
 	return len(list.Data)
 }
 
-// nginxConf is TLS and HTTP/2 in front, as a deployment has it, with nothing said that an operator would not say.
+// nginxConf configures TLS and HTTP/2 in front of onebox, as a deployment would, with defaults for everything else.
 const nginxConf = `daemon off;
 pid %[1]s/pid;
 error_log %[1]s/error.log;
 events {}
 http {
   access_log off;
-  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+  client_body_temp_path %[1]s/body;
+  proxy_temp_path %[1]s/proxy;
+  fastcgi_temp_path %[1]s/fastcgi;
+  uwsgi_temp_path %[1]s/uwsgi;
+  scgi_temp_path %[1]s/scgi;
   server {
     listen %[2]s ssl http2;
     ssl_certificate %[1]s/cert.pem;
@@ -109,12 +116,12 @@ http {
 }
 `
 
-// With HTTP/2 in front each tab may have a stream of its own: all of them go through one connection of the browser's.
+// With HTTP/2 in front each tab can have a stream of its own: the browser sends all of them through one connection.
 func TestTwentyTabsHaveTheirOwnStreamsOverHTTP2(t *testing.T) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("nginx is not installed, and CI may not skip")
+			t.Fatal("nginx is not installed, and CI must not skip this test")
 		}
 		t.Skip("nginx is not installed")
 	}
@@ -125,7 +132,7 @@ func TestTwentyTabsHaveTheirOwnStreamsOverHTTP2(t *testing.T) {
 	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, front, p.addr), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { // its worker is nobody
+	if err := os.Chmod(dir, 0o755); err != nil { // nginx's worker runs as nobody
 		t.Fatal(err)
 	}
 	var said strings.Builder
@@ -144,8 +151,8 @@ func TestTwentyTabsHaveTheirOwnStreamsOverHTTP2(t *testing.T) {
 			break
 		} else if time.Now().After(limit) {
 			cmd.Process.Kill()
-			cmd.Wait() // it has said all then
-			t.Fatalf("%v: nginx says %s", err, said.String())
+			cmd.Wait() // its output is complete now
+			t.Fatalf("nginx does not serve: %v, it printed %s", err, said.String())
 		}
 	}
 	tenant := p.Signup(t, "tabs")
@@ -156,10 +163,11 @@ func TestTwentyTabsHaveTheirOwnStreamsOverHTTP2(t *testing.T) {
 		page.Want(`performance.getEntriesByName(location.origin + "/embed.js")[0].nextHopProtocol`, "h2")
 	}
 	if n := p.connections(t, tenant.Key); n != tabs {
-		t.Errorf("%d connections for %d tabs", n, tabs)
+		t.Errorf("%d connections for %d tabs, want one each", n, tabs)
 	}
 	for range 3 {
-		p.Must(t, "POST", "/v1/channels/orders/events", tenant.Key, map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
+		p.Must(t, "POST", "/v1/channels/orders/events", tenant.Key,
+			map[string]any{"type": "order.created", "data": 1}).Want(t, 202)
 	}
 	for _, page := range pages {
 		page.Wait(`events.length === 3`)
@@ -167,7 +175,7 @@ func TestTwentyTabsHaveTheirOwnStreamsOverHTTP2(t *testing.T) {
 	}
 }
 
-// writeCertificate writes what the standard library's own tests serve 127.0.0.1 with.
+// writeCertificate writes the certificate of the standard library's test server, which is valid for 127.0.0.1.
 func writeCertificate(t *testing.T, dir string) {
 	server := httptest.NewTLSServer(nil)
 	defer server.Close()
@@ -176,7 +184,8 @@ func writeCertificate(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: c.Certificate[0]}, "key.pem": {Type: "PRIVATE KEY", Bytes: key}} {
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: c.Certificate[0]},
+		"key.pem": {Type: "PRIVATE KEY", Bytes: key}} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/sqlite"
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 // Some tests need another process. It is this binary with variables that name an action and a file.
@@ -42,6 +43,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	depth.Parallel(16) // they wait until messages come again
 	os.Exit(m.Run())
 }
 

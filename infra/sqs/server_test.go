@@ -15,11 +15,13 @@ import (
 	"github.com/hookcast/hookcast/infra/sqs"
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
 var server = emulator.Share(emulator.SQS)
 
 func TestMain(m *testing.M) {
+	depth.Parallel(16) // they wait until messages come again
 	code := m.Run()
 	server.Stop()
 	os.Exit(code)

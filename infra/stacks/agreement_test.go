@@ -17,26 +17,33 @@ import (
 
 func TestTableIsTheAdapters(t *testing.T) {
 	table, want := deploy(t).Tables[0], dynamo.TableSchema()
-	got := dynamo.Schema{PartitionKey: table.PartitionKey, SortKey: table.SortKey, Expires: table.TTL, StreamView: table.StreamView}
+	got := dynamo.Schema{PartitionKey: table.PartitionKey, SortKey: table.SortKey, Expires: table.TTL,
+		StreamView: table.StreamView}
 	if got != want {
-		t.Errorf("the template has %+v, the adapter wants %+v", got, want)
+		t.Errorf("the template's table has %+v, the adapter wants %+v", got, want)
 	}
 	if len(table.KeyTypes) != 2 || table.KeyTypes[want.PartitionKey] != "S" || table.KeyTypes[want.SortKey] != "S" {
-		t.Errorf("keys: %v", table.KeyTypes)
+		t.Errorf("the keys have the types %v, want S for both", table.KeyTypes)
 	}
 }
 
-// changes is invoked for what it acts on, and for nothing else: each row that a log or a lease writes would cost an invocation.
+// changes is invoked for the records that it processes and for no others: each row of a log or lease would cost an
+// invocation.
 func TestChangesGetsEventsAndVersionsAlone(t *testing.T) {
-	source := deploy(t).Sources[slices.IndexFunc(deploy(t).Sources, func(s *stacks.EventSource) bool { return s.Function.Name == "changes" })]
+	source := deploy(t).Sources[slices.IndexFunc(deploy(t).Sources, func(s *stacks.EventSource) bool {
+		return s.Function.Name == "changes"
+	})]
 	wants := map[string]bool{"INSERT log/orders.42": true, "INSERT version": true, "MODIFY version": true}
-	for _, kind := range []tenants.Kind{"log/orders.42", "version", "evt", "head", "interest/orders.42", "list/nodes", "list/keys", "policy"} {
+	for _, kind := range []tenants.Kind{"log/orders.42", "version", "evt", "head", "interest/orders.42", "list/nodes",
+		"list/keys", "policy"} {
 		for _, event := range []string{"INSERT", "MODIFY", "REMOVE"} {
 			record := map[string]any{"eventName": event, "eventSource": "aws:dynamodb", "dynamodb": map[string]any{
-				"Keys": map[string]any{dynamo.AttrPartition: map[string]any{"S": "ten_x#" + string(kind)}, dynamo.AttrSort: map[string]any{"S": "-"}},
+				"Keys": map[string]any{dynamo.AttrPartition: map[string]any{"S": "ten_x#" + string(kind)},
+					dynamo.AttrSort: map[string]any{"S": "-"}},
 			}}
 			if event != "REMOVE" {
-				record["dynamodb"].(map[string]any)["NewImage"] = map[string]any{dynamo.AttrFamily: map[string]any{"S": dynamo.Family(kind)}}
+				record["dynamodb"].(map[string]any)["NewImage"] =
+					map[string]any{dynamo.AttrFamily: map[string]any{"S": dynamo.Family(kind)}}
 			}
 			raw, err := json.Marshal(record)
 			if err != nil {
@@ -47,13 +54,13 @@ func TestChangesGetsEventsAndVersionsAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			if name := event + " " + string(kind); source.Wants(item) != wants[name] {
-				t.Errorf("%s: changes gets it: %v", name, !wants[name])
+				t.Errorf("changes gets %s: %v, want %v", name, !wants[name], wants[name])
 			}
 		}
 	}
 }
 
-// streaming are the paths of the other host.
+// streaming lists the paths of the other host.
 var streaming = []string{"/v1/stream", "/v1/poll", "/v1/ws", "/embed.js", "/embed.d.ts", "/metrics", "/readyz"}
 
 func TestEveryPathOfTheContractHasARoute(t *testing.T) {
@@ -63,7 +70,7 @@ func TestEveryPathOfTheContractHasARoute(t *testing.T) {
 	}
 	paths := regexp.MustCompile(`(?m)^  (/[^:\s]*):`).FindAllSubmatch(text, -1)
 	if len(paths) < 25 {
-		t.Fatalf("%d paths", len(paths))
+		t.Fatalf("openapi.yaml has %d paths, want at least 25", len(paths))
 	}
 	d := deploy(t)
 	for _, m := range paths {
@@ -75,13 +82,14 @@ func TestEveryPathOfTheContractHasARoute(t *testing.T) {
 			want = "ingest"
 		}
 		if got := serving(d, strings.NewReplacer("{", "", "}", "").Replace(path)); got != want {
-			t.Errorf("%s goes to %q, want %s", path, got, want)
+			t.Errorf("%s is served by %q, want %s", path, got, want)
 		}
 	}
 }
 
-// serving names the function that an HTTP API would invoke: full matches first, then a variable each, then the rest of the path, then
-// the default (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html).
+// serving returns the function that an HTTP API would invoke: exact matches first, then variables, then the rest of
+// the path, then the default
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html).
 func serving(d *stacks.Deployment, path string) string {
 	best, name := -1, ""
 	for _, r := range d.Routes {
@@ -98,9 +106,9 @@ func serving(d *stacks.Deployment, path string) string {
 	return name
 }
 
-// A program's surroundings are what its main says that it needs.
+// A program gets exactly the environment that its main reads.
 func TestEnvironmentIsWhatTheProgramsRead(t *testing.T) {
-	names := make(map[string]string) // of the variable, by the constant's
+	names := make(map[string]string) // names of variables by the names of their constants
 	text, err := os.ReadFile("../awsenv/env.go")
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +117,7 @@ func TestEnvironmentIsWhatTheProgramsRead(t *testing.T) {
 		names[string(m[1])] = string(m[2])
 	}
 	if len(names) < 8 {
-		t.Fatalf("awsenv names %v", names)
+		t.Fatalf("awsenv declares %v, want at least 8 variables", names)
 	}
 	d := deploy(t)
 	programs := make(map[string]map[string]string)
@@ -122,7 +130,7 @@ func TestEnvironmentIsWhatTheProgramsRead(t *testing.T) {
 	for folder, given := range programs {
 		files, err := filepath.Glob(filepath.Join("..", "..", folder, "*.go"))
 		if err != nil || len(files) == 0 {
-			t.Errorf("%s has no program", folder)
+			t.Errorf("the folder %s has no program", folder)
 			continue
 		}
 		read := map[string]bool{names["LogLevel"]: true}
@@ -139,18 +147,18 @@ func TestEnvironmentIsWhatTheProgramsRead(t *testing.T) {
 		}
 		for name := range read {
 			if _, ok := given[name]; !ok {
-				t.Errorf("%s reads %s, which the template does not give it", folder, name)
+				t.Errorf("%s reads %s, which the template does not set", folder, name)
 			}
 		}
 		for name := range given {
 			if !read[name] {
-				t.Errorf("the template gives %s to %s, which does not read it", name, folder)
+				t.Errorf("the template sets %s for %s, which does not read it", name, folder)
 			}
 		}
 	}
 }
 
-// Numbers of the streaming tier that hang together.
+// Timeouts of the streaming tier depend on each other.
 func TestStreamersAreGivenTheTimeTheyTake(t *testing.T) {
 	const (
 		heartbeat = 20 * time.Second
@@ -173,32 +181,33 @@ func TestStreamersAreGivenTheTimeTheyTake(t *testing.T) {
 					case "routing.http2.enabled", "routing.http.drop_invalid_header_fields.enabled":
 						found++
 						if value != "true" {
-							t.Errorf("%s is %s", a["Key"], value)
+							t.Errorf("%s is %s, want true", a["Key"], value)
 						}
 					}
 				}
 			}
 			if r.Type == "AWS::ElasticLoadBalancingV2::TargetGroup" && r.Properties["HealthCheckPath"] != "/readyz" {
-				t.Errorf("health is asked for at %v", r.Properties["HealthCheckPath"])
+				t.Errorf("the health check's path is %v, want /readyz", r.Properties["HealthCheckPath"])
 			}
 			if policy, ok := r.Properties["SslPolicy"].(string); ok {
 				found++
 				if !strings.HasPrefix(policy, "ELBSecurityPolicy-TLS13-1-2-") {
-					t.Errorf("TLS policy %s", policy)
+					t.Errorf("the TLS policy is %s, want ELBSecurityPolicy-TLS13-1-2", policy)
 				}
 			}
 		}
 	}
 	if found != 3 || idle < 3*heartbeat || deregistration <= drain {
-		t.Errorf("%d found, idle timeout %v, deregistration %v", found, idle, deregistration)
+		t.Errorf("got %d attributes, want 3; the idle timeout is %v and the deregistration delay %v", found,
+			idle, deregistration)
 	}
 	task := deploy(t).Tasks[0]
 	if task.Files < 65536 || task.StopTimeout <= drain || task.StopTimeout >= deregistration {
-		t.Errorf("%+v", task)
+		t.Errorf("the task is %+v, want a stop timeout between the drain and the deregistration", task)
 	}
 }
 
-// What scaling and an alarm watch is what a streamer measures.
+// Scaling and an alarm watch metrics that a streamer reports.
 func TestMetricsAreTheProgramsOwn(t *testing.T) {
 	text, err := os.ReadFile("../awsenv/metrics.go")
 	if err != nil {
@@ -206,42 +215,25 @@ func TestMetricsAreTheProgramsOwn(t *testing.T) {
 	}
 	namespace := regexp.MustCompile(`Namespace = "(\w+)"`).FindSubmatch(text)
 	if namespace == nil {
-		t.Fatal("awsenv names no namespace")
+		t.Fatal("awsenv/metrics.go declares no namespace")
 	}
 	var seen int
 	for path, one := range all(t) {
 		for id, r := range one.Resources {
-			for _, m := range metrics(r.Properties) {
+			for _, m := range mapsWith(r.Properties, "MetricName") {
 				if name, _ := m["Namespace"].(string); strings.HasPrefix(name, "AWS/") {
 					continue
 				}
 				seen++
 				dimensions, _ := m["Dimensions"].([]any)
-				if m["Namespace"] != string(namespace[1]) || m["MetricName"] != "Connections" || len(dimensions) != 1 || dimensions[0].(map[string]any)["Name"] != "Table" {
-					t.Errorf("%s: %s watches %v", path, id, m)
+				if m["Namespace"] != string(namespace[1]) || m["MetricName"] != "Connections" || len(dimensions) != 1 ||
+					dimensions[0].(map[string]any)["Name"] != "Table" {
+					t.Errorf("%s: %s watches the unknown metric %v", path, id, m)
 				}
 			}
 		}
 	}
 	if seen != 2 {
-		t.Errorf("%d metrics of ours are watched", seen)
+		t.Errorf("%d metrics of our own are watched, want 2", seen)
 	}
-}
-
-func metrics(v any) []map[string]any {
-	var found []map[string]any
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			found = append(found, metrics(item)...)
-		}
-	case map[string]any:
-		if v["MetricName"] != nil {
-			found = append(found, v)
-		}
-		for _, item := range v {
-			found = append(found, metrics(item)...)
-		}
-	}
-	return found
 }

@@ -101,7 +101,8 @@ func TestCostPerEventIsWhatTheReadmeSays(t *testing.T) {
 			t.Errorf("%s: the guide says %s, counted %s", s.name, want, got)
 		}
 	}
-	// The bounds of a channel follow from the counts, a round trip of 5 ms, and a partition's 1,000 write units a second.
+	// The bounds of a channel follow from the counts, a round trip of 5 ms, and a partition's 1,000 write units a
+	// second.
 	small, large := costs[0], costs[3]
 	const tens, handOver, trip, partition = 10, 2, 0.005, 1000
 	rowUnits := large.WriteUnits - 1 - 3.0/tens // without its claim and its share of head, usage and index
@@ -210,8 +211,8 @@ func tableOf(t *testing.T, begins string) guideTable {
 	return table
 }
 
-// TestReadmeNamesWhatTheSumIsMadeOf holds the table's words, columns and prices to those of this test, and the memory of
-// the functions to the template.
+// TestReadmeNamesWhatTheSumIsMadeOf holds the table's words, columns and prices to those of this test, and the memory
+// of the functions to the template.
 func TestReadmeNamesWhatTheSumIsMadeOf(t *testing.T) {
 	for name, gb := range memory {
 		if got := float64(deploy(t).Function(name).MemoryMB) / 1024; got != gb {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Deployment is what one stack of a template would be: what holds state, what works on it, and what invokes that. Resources of other
-// types are not in it.
+// Deployment describes what one stack of a template would create: stores, programs, and what invokes these. It leaves
+// out resources of other types.
 type Deployment struct {
 	Tables    []*Table
 	Queues    []*Queue
@@ -18,13 +18,13 @@ type Deployment struct {
 	Tasks     []*Task
 }
 
-// Deploy works out what a stack of t is. stack is its name; parameters without a default must be given; a name that is no parameter is
+// Deploy computes the stack of t with that name. Parameters without a default must be given; an unknown parameter is
 // an error. Everything is in the order of logical ids.
 func (t *Template) Deploy(stack string, at Place, parameters map[string]string) (*Deployment, error) {
 	root := &scope{template: t, place: &at, stack: stack, parameters: map[string]any{}}
 	for name, v := range parameters {
 		if _, ok := t.Parameters[name]; !ok {
-			return nil, fmt.Errorf("%s: there is no parameter %s", t.Path, name)
+			return nil, fmt.Errorf("%s: the template has no parameter %s", t.Path, name)
 		}
 		root.parameters[name] = v
 	}
@@ -40,8 +40,8 @@ func (t *Template) Deploy(stack string, at Place, parameters map[string]string) 
 	return d, nil
 }
 
-// open fills in what parameters were not given, and opens the nested stacks. What these are given may come out of each other, so all
-// of them are there before any is looked into, and values are worked out when they are asked for.
+// open sets the parameters that were not given to their defaults, and opens the nested stacks. Their parameters may
+// depend on each other's outputs, so all scopes exist before the first is opened, and values are computed on demand.
 func (s *scope) open() error {
 	for name, p := range s.template.Parameters {
 		if _, given := s.parameters[name]; given {
@@ -55,10 +55,11 @@ func (s *scope) open() error {
 	s.nested = make(map[string]*scope)
 	for _, id := range s.ids() {
 		if r := s.template.Resources[id]; r.Nested != nil {
-			s.nested[id] = &scope{template: r.Nested, place: s.place, stack: s.stack + "-" + id, parameters: map[string]any{}}
+			s.nested[id] = &scope{template: r.Nested, place: s.place, stack: s.stack + "-" + id,
+				parameters: map[string]any{}}
 		}
 	}
-	for waiting := len(s.nested); waiting > 0; waiting-- { // each round opens at least one, unless they need each other in a circle
+	for waiting := len(s.nested); waiting > 0; waiting-- { // each round opens at least one, unless there is a cycle
 		for id, inner := range s.nested {
 			if inner.nested != nil || !s.ready(s.template.Resources[id]) {
 				continue
@@ -69,7 +70,7 @@ func (s *scope) open() error {
 			}
 			for name, v := range object(given) {
 				if _, ok := inner.template.Parameters[name]; !ok {
-					return fmt.Errorf("%s: %s takes no parameter %s", s.template.Path, id, name)
+					return fmt.Errorf("%s: the template of %s has no parameter %s", s.template.Path, id, name)
 				}
 				inner.parameters[name] = v
 			}
@@ -80,13 +81,13 @@ func (s *scope) open() error {
 	}
 	for id, inner := range s.nested {
 		if inner.nested == nil {
-			return fmt.Errorf("%s: %s needs itself to be made", s.template.Path, id)
+			return fmt.Errorf("%s: the parameters of %s depend on its own outputs", s.template.Path, id)
 		}
 	}
 	return nil
 }
 
-// ready tells whether every stack that r names is open.
+// ready reports whether every stack that r refers to is open.
 func (s *scope) ready(r *Resource) bool {
 	return !slices.ContainsFunc(References(r.Properties), func(ref Reference) bool {
 		inner, ok := s.nested[ref.Name]
@@ -103,7 +104,7 @@ func (s *scope) ids() []string {
 	return ids
 }
 
-// each calls f for every resource whose condition holds, nested ones included.
+// each calls f for every resource whose condition holds, including those of nested stacks.
 func (s *scope) each(f func(*scope, *Resource) error) error {
 	for _, id := range s.ids() {
 		r := s.template.Resources[id]
@@ -122,14 +123,14 @@ func (s *scope) each(f func(*scope, *Resource) error) error {
 	return nil
 }
 
-// Reference is a name that a value mentions, by Ref, Fn::GetAtt, Fn::Sub or a condition.
+// Reference is a name to which a value refers by Ref, Fn::GetAtt, Fn::Sub or a condition.
 type Reference struct {
 	Name      string
-	Attribute string // of Fn::GetAtt and of Fn::Sub's dotted form
-	Condition bool   // it names a condition
+	Attribute string // set by Fn::GetAtt and by the dotted form of Fn::Sub
+	Condition bool   // whether Name is a condition
 }
 
-// References lists what v mentions.
+// References returns all references in v.
 func References(v any) []Reference {
 	var refs []Reference
 	switch v := v.(type) {

@@ -13,7 +13,7 @@ import (
 func TestDeploymentNamesWhatInvokesWhat(t *testing.T) {
 	d := deploy(t)
 	if len(d.Tables) != 1 || d.Tables[0].Name != "hookcast-Table" {
-		t.Fatalf("tables: %+v", d.Tables)
+		t.Fatalf("the tables are %+v, want hookcast-Table", d.Tables)
 	}
 	var from []string
 	for _, s := range d.Sources {
@@ -30,7 +30,8 @@ func TestDeploymentNamesWhatInvokesWhat(t *testing.T) {
 	for _, s := range d.Schedules {
 		from = append(from, s.Every.String()+" > "+s.Function.Name)
 	}
-	want := "hookcast-ingest.fifo > append, hookcast-Table > changes, hookcast-deliver.fifo > deliver, hookcast-waiting > deliver, ANY /v1/{proxy+} > admin, ANY /in/{token} > ingest, ANY  > admin, 1m0s > sweep"
+	want := "hookcast-ingest.fifo > append, hookcast-Table > changes, hookcast-deliver.fifo > deliver, " +
+		"hookcast-waiting > deliver, ANY /v1/{proxy+} > admin, ANY /in/{token} > ingest, ANY  > admin, 1m0s > sweep"
 	if got := strings.Join(from, ", "); got != want {
 		t.Errorf("invokers\n got %s\nwant %s", got, want)
 	}
@@ -62,40 +63,45 @@ func TestParametersChangeTheDeployment(t *testing.T) {
 	for name, v := range given {
 		changed[name] = v
 	}
-	place := stacks.Place{Region: "eu-central-1", Account: "000000000000", QueueURL: func(name string) string { return name }}
+	place := stacks.Place{Region: "eu-central-1", Account: "000000000000", QueueURL: func(name string) string {
+		return name
+	}}
 	d, err := load(t).Deploy("two", place, changed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Sources[0].Concurrency != 7 || d.Function("admin").Environment["HOOKCAST_SIGNUP"] != "closed" || d.Sources[0].Queue.Name != "two-ingest.fifo" {
-		t.Errorf("got %+v of %+v, %+v", d.Sources[0], d.Sources[0].Queue, d.Function("admin"))
+	if d.Sources[0].Concurrency != 7 || d.Function("admin").Environment["HOOKCAST_SIGNUP"] != "closed" ||
+		d.Sources[0].Queue.Name != "two-ingest.fifo" {
+		t.Errorf("the changed deployment has %+v of %+v, and %+v", d.Sources[0], d.Sources[0].Queue,
+			d.Function("admin"))
 	}
 	changed["Sigmup"] = "open"
 	if _, err := load(t).Deploy("two", place, changed); err == nil || !strings.Contains(err.Error(), "Sigmup") {
-		t.Errorf("a parameter that there is none of: %v", err)
+		t.Errorf("an unknown parameter is answered %v, want an error that names it", err)
 	}
 	if _, err := load(t).Deploy("two", place, nil); err == nil || !strings.Contains(err.Error(), "is not given") {
-		t.Errorf("no parameters: %v", err)
+		t.Errorf("missing parameters are answered %v, want an error", err)
 	}
 }
 
-// What the templates do not have themselves is tried on small ones.
+// Errors that the templates of this folder do not have are tested with small templates.
 func TestLoadRefusesWhatCloudFormationWould(t *testing.T) {
 	for name, c := range map[string]struct{ text, says string }{
-		"alias":        {"Resources: {A: &a {Type: X}, B: *a}", "aliases"},
-		"twice":        {"Resources: {A: {Type: X}, A: {Type: Y}}", "twice"},
-		"no type":      {"Resources: {A: {}}", "no type"},
-		"no template":  {"Resources: {A: {Type: AWS::CloudFormation::Stack}}", "nests no template"},
-		"not YAML":     {"Resources: [", ""},
-		"not a map":    {"- 1", "not a template"},
-		"missing file": {"Resources: {A: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: no.yaml}}}", "no.yaml"},
+		"alias":       {"Resources: {A: &a {Type: X}, B: *a}", "aliases"},
+		"twice":       {"Resources: {A: {Type: X}, A: {Type: Y}}", "twice"},
+		"no type":     {"Resources: {A: {}}", "no type"},
+		"no template": {"Resources: {A: {Type: AWS::CloudFormation::Stack}}", "nests no template"},
+		"not YAML":    {"Resources: [", ""},
+		"not a map":   {"- 1", "not a template"},
+		"missing file": {"Resources: {A: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: no.yaml}}}",
+			"no.yaml"},
 	} {
 		path := filepath.Join(t.TempDir(), "t.yaml")
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := stacks.Load(path); err == nil || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v, want an error with %q", name, err, c.says)
+			t.Errorf("%s: got %v, want an error with %q", name, err, c.says)
 		}
 	}
 }
@@ -103,11 +109,11 @@ func TestLoadRefusesWhatCloudFormationWould(t *testing.T) {
 func TestDeployRefusesWhatItCannotWorkOut(t *testing.T) {
 	const queue = "Resources: {A: {Type: AWS::SQS::Queue, Properties: {QueueName: %}}}"
 	for name, c := range map[string]struct{ value, says string }{
-		"Ref":         {"!Ref B", "there is no B"},
-		"Sub":         {`!Sub "${B}"`, "there is no B"},
-		"GetAtt":      {"!GetAtt B.Arn", "there is no B"},
-		"If":          {"!If [C, x, y]", "there is no condition C"},
-		"unknown":     {"!Transform x", "Fn::Transform is not known"},
+		"Ref":         {"!Ref B", "the template has no resource B"},
+		"Sub":         {`!Sub "${B}"`, "the template has no resource B"},
+		"GetAtt":      {"!GetAtt B.Arn", "the template has no resource B"},
+		"If":          {"!If [C, x, y]", "the template has no condition C"},
+		"unknown":     {"!Transform x", "Fn::Transform is not supported"},
 		"FIFO's name": {"x.fifo", ".fifo"},
 	} {
 		path := filepath.Join(t.TempDir(), "t.yaml")
@@ -120,7 +126,7 @@ func TestDeployRefusesWhatItCannotWorkOut(t *testing.T) {
 		}
 		_, err = top.Deploy("x", stacks.Place{QueueURL: func(name string) string { return name }}, nil)
 		if err == nil || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v, want an error with %q", name, err, c.says)
+			t.Errorf("%s: got %v, want an error with %q", name, err, c.says)
 		}
 	}
 }
@@ -130,7 +136,9 @@ func TestConditionsChoose(t *testing.T) {
 Parameters: {Big: {Type: String, Default: "no"}}
 Conditions: {IsBig: !Equals [!Ref Big, "yes"], Both: !And [!Condition IsBig, !Not [!Equals [a, b]]]}
 Resources:
-  A: {Type: AWS::SQS::Queue, Properties: {QueueName: !If [Both, big, small], VisibilityTimeout: !If [IsBig, 60, !Ref AWS::NoValue]}}
+  A:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: !If [Both, big, small], VisibilityTimeout: !If [IsBig, 60, !Ref AWS::NoValue]}
   B: {Type: AWS::SQS::Queue, Condition: IsBig}
 `
 	path := filepath.Join(t.TempDir(), "t.yaml")
@@ -146,12 +154,14 @@ Resources:
 		name       string
 		visibility time.Duration
 	}{"yes": {2, "big", time.Minute}, "no": {1, "small", 30 * time.Second}} {
-		d, err := top.Deploy("x", stacks.Place{QueueURL: func(name string) string { return name }}, map[string]string{"Big": big})
+		d, err := top.Deploy("x", stacks.Place{QueueURL: func(name string) string {
+			return name
+		}}, map[string]string{"Big": big})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if q := d.Queues[0]; len(d.Queues) != want.queues || q.Name != want.name || q.Visibility != want.visibility {
-			t.Errorf("Big=%s: %d queues, the first %+v", big, len(d.Queues), q)
+			t.Errorf("with Big=%s there are %d queues, the first is %+v, want %+v", big, len(d.Queues), q, want)
 		}
 	}
 }

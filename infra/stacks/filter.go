@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Filter is one pattern of an event source mapping. It is an object that mirrors the item; at each leaf is a list of what may be
-// there. An item matches where at every leaf one thing of the list holds. The rules here are those of
-// https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html but for numeric and $or.
+// Filter is one pattern of an event source mapping. It is an object with the shape of an item; each leaf is a list of
+// rules. An item matches if at each leaf at least one rule holds. The rules are those of
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html except for numeric and $or.
 type Filter struct{ pattern map[string]any }
 
-// ParseFilter reads a pattern, and refuses one with a rule that it does not know.
+// ParseFilter parses a pattern, and returns an error for a rule that it does not support.
 func ParseFilter(pattern string) (Filter, error) {
 	var f Filter
 	if err := json.Unmarshal([]byte(pattern), &f.pattern); err != nil {
@@ -25,13 +25,13 @@ func ParseFilter(pattern string) (Filter, error) {
 	return f, check(f.pattern)
 }
 
-// Match tells whether the filter lets the item through. The item is as encoding/json decodes it into an any.
+// Match reports whether the item matches the filter. The item must be as encoding/json decodes it into an any.
 func (f Filter) Match(item any) bool { return matches(f.pattern, item) }
 
 func matches(pattern map[string]any, item any) bool {
 	fields := object(item)
 	for name, want := range pattern {
-		got, there := fields[name]
+		got, present := fields[name]
 		if inner, ok := want.(map[string]any); ok {
 			if !matches(inner, got) {
 				return false
@@ -39,17 +39,17 @@ func matches(pattern map[string]any, item any) bool {
 			continue
 		}
 		rules, _ := want.([]any)
-		if !slices.ContainsFunc(rules, func(rule any) bool { return holds(rule, got, there) }) {
+		if !slices.ContainsFunc(rules, func(rule any) bool { return holds(rule, got, present) }) {
 			return false
 		}
 	}
 	return true
 }
 
-func holds(rule, got any, there bool) bool {
+func holds(rule, got any, present bool) bool {
 	operator, ok := rule.(map[string]any)
 	if !ok {
-		return there && reflect.DeepEqual(rule, got)
+		return present && reflect.DeepEqual(rule, got)
 	}
 	text, isText := got.(string)
 	for name, arg := range operator {
@@ -62,10 +62,10 @@ func holds(rule, got any, there bool) bool {
 		case "equals-ignore-case":
 			return isText && strings.EqualFold(text, want)
 		case "exists":
-			return there == arg
+			return present == arg
 		case "anything-but":
 			not, _ := arg.([]any)
-			return there && !slices.ContainsFunc(not, func(no any) bool { return reflect.DeepEqual(no, got) })
+			return present && !slices.ContainsFunc(not, func(no any) bool { return reflect.DeepEqual(no, got) })
 		}
 	}
 	return false
@@ -80,7 +80,7 @@ func check(pattern map[string]any) error {
 			}
 		case []any:
 			if len(want) == 0 {
-				return fmt.Errorf("filter: nothing may be at %s", name)
+				return fmt.Errorf("filter: the list at %s must have a rule", name)
 			}
 			for _, rule := range want {
 				if err := checkRule(name, rule); err != nil {
@@ -88,7 +88,7 @@ func check(pattern map[string]any) error {
 				}
 			}
 		default:
-			return fmt.Errorf("filter: what may be at %s is not a list", name)
+			return fmt.Errorf("filter: the value at %s must be a list of rules", name)
 		}
 	}
 	return nil
@@ -115,7 +115,7 @@ func checkRule(name string, rule any) error {
 			good = false
 		}
 		if !good {
-			return fmt.Errorf("filter: the rule %q at %s is not known here, in this form", op, name)
+			return fmt.Errorf("filter: the rule %q at %s is not supported in this form", op, name)
 		}
 	}
 	return nil

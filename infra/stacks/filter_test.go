@@ -47,9 +47,10 @@ func TestFilterMatchesAsLambdaDoes(t *testing.T) {
 			t.Errorf("%s matches: %v, want %v", c.pattern, got, c.want)
 		}
 	}
-	for _, bad := range []string{``, `{}`, `[]`, `{"a":"b"}`, `{"a":[]}`, `{"a":[{"numeric":["=",1]}]}`, `{"a":[{"prefix":1}]}`, `{"a":[{"prefix":"x","suffix":"y"}]}`, `{"a":{"b":1}}`} {
+	for _, bad := range []string{``, `{}`, `[]`, `{"a":"b"}`, `{"a":[]}`, `{"a":[{"numeric":["=",1]}]}`,
+		`{"a":[{"prefix":1}]}`, `{"a":[{"prefix":"x","suffix":"y"}]}`, `{"a":{"b":1}}`} {
 		if _, err := stacks.ParseFilter(bad); err == nil {
-			t.Errorf("%s is taken", bad)
+			t.Errorf("the pattern %s is accepted, want an error", bad)
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 // Function is a Lambda function.
 type Function struct {
-	Name        string // what it is called in this project: ingest, append, …
-	FullName    string // what it is called on AWS
+	Name        string // name in this repository: ingest, append, …
+	FullName    string // name on AWS
 	ARN         string
 	Environment map[string]string
 	Timeout     time.Duration
@@ -18,12 +18,12 @@ type Function struct {
 	Machine     string // arm64 or x86_64
 }
 
-// Task is an ECS task of one container.
+// Task is an ECS task with one container.
 type Task struct {
-	Name        string // the container's
+	Name        string // name of the container
 	Environment map[string]string
 	StopTimeout time.Duration
-	Files       int // how many it may have open, connections among them
+	Files       int // limit of open files, connections included
 }
 
 // Function returns the function of that name, or nil.
@@ -36,14 +36,14 @@ func (d *Deployment) Function(name string) *Function {
 	return nil
 }
 
-// functionBy finds a function by its full name or its ARN.
+// functionBy returns the function with the full name or the ARN text.
 func (d *Deployment) functionBy(text string) (*Function, error) {
 	for _, f := range d.Functions {
 		if f.ARN == text || f.FullName == text {
 			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("there is no function %s", text)
+	return nil, fmt.Errorf("the deployment has no function %s", text)
 }
 
 func functions(d *Deployment, s *scope, r *Resource) error {
@@ -55,7 +55,8 @@ func functions(d *Deployment, s *scope, r *Resource) error {
 		return err
 	}
 	f := &Function{
-		Name: path.Base(p.text("Code")), Timeout: p.seconds("Timeout"), MemoryMB: p.number("MemorySize"), Runtime: p.text("Runtime"),
+		Name: path.Base(p.text("Code")), Timeout: p.seconds("Timeout"), MemoryMB: p.number("MemorySize"),
+		Runtime:     p.text("Runtime"),
 		Environment: environment(p.object("Environment").object("Variables")),
 	}
 	if machines := p.texts("Architectures"); len(machines) == 1 {

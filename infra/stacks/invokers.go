@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// EventSource polls a queue or a table's stream and hands batches to a function, as Lambda's event source mappings do. See
-// https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html.
+// EventSource polls a queue or a table's stream and passes batches to a function, as Lambda's event source mappings
+// do. See https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and
+// https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html.
 type EventSource struct {
 	Function *Function
-	Queue    *Queue // the one or the other
+	Queue    *Queue // either Queue or Table is set
 	Table    *Table
 
-	BatchSize   int           // at most so many at once
+	BatchSize   int           // maximal number of items in a batch
 	Window      time.Duration // how long to wait for a batch to fill
-	Partial     bool          // the function says which items failed (ReportBatchItemFailures)
-	Concurrency int           // at most so many batches at the same moment; of a stream, per shard. 0: no bound given
-	Filters     []Filter      // what any of them matches is handed over; none: everything
+	Partial     bool          // the function reports the failed items (ReportBatchItemFailures)
+	Concurrency int           // maximal number of concurrent batches, for a stream per shard; 0: not limited
+	Filters     []Filter      // the function gets items that match any of them; none: all items
 
-	// Of a stream alone.
-	Oldest     bool          // begins with the oldest record there is (TRIM_HORIZON), else with the newest
-	Bisect     bool          // a batch that failed is halved
-	MaxRetries int           // -1: until the records are gone
-	MaxAge     time.Duration // 0: no bound
-	OnFailure  *Queue        // told of records that are given up; nil: nobody is
+	// For streams alone.
+	Oldest     bool          // start with the oldest record (TRIM_HORIZON), not with the newest
+	Bisect     bool          // halve a failed batch
+	MaxRetries int           // -1: until the records expire
+	MaxAge     time.Duration // 0: not limited
+	OnFailure  *Queue        // gets a message for records that are given up; may be nil
 }
 
-// Wants tells whether the function is to get the item, which is as encoding/json decodes it into an any.
+// Wants reports whether the function gets the item, which must be as encoding/json decodes it into an any.
 func (e *EventSource) Wants(item any) bool {
 	for _, f := range e.Filters {
 		if f.Match(item) {
@@ -37,20 +38,20 @@ func (e *EventSource) Wants(item any) bool {
 	return len(e.Filters) == 0
 }
 
-// Route says which function serves a request of an HTTP API.
+// Route says which function serves requests of an HTTP API.
 type Route struct {
-	Method   string // "ANY" for all
-	Path     string // "/in/{token}", "/v1/{proxy+}"; "" is the one for whatever no other serves
+	Method   string // "ANY" for all methods
+	Path     string // "/in/{token}", "/v1/{proxy+}"; "" is the default
 	Function *Function
-	Timeout  time.Duration // the gateway answers 504 past it
-	Payload  string        // the format of the event: "2.0"
+	Timeout  time.Duration // after which the gateway answers 504
+	Payload  string        // format of the event, "2.0"
 }
 
-// Schedule invokes a function again and again.
+// Schedule invokes a function periodically.
 type Schedule struct {
 	Function *Function
 	Every    time.Duration
-	Retries  int // of an invocation that failed; -1: Lambda's own default, 2
+	Retries  int // retries of a failed invocation; -1: Lambda's default, 2
 }
 
 func invokers(d *Deployment, s *scope, r *Resource) error {
@@ -97,7 +98,7 @@ func eventSource(d *Deployment, s *scope, r *Resource) error {
 	e.MaxAge = max(p.seconds("MaximumRecordAgeInSeconds"), 0)
 	if to := p.object("DestinationConfig").object("OnFailure").text("Destination"); to != "" {
 		if e.OnFailure = d.queueByARN(to); e.OnFailure == nil {
-			return fmt.Errorf("%s is no queue of this deployment", to)
+			return fmt.Errorf("%s is not a queue of this deployment", to)
 		}
 	}
 	for _, f := range p.object("FilterCriteria").list("Filters") {
@@ -134,10 +135,11 @@ func route(d *Deployment, s *scope, r *Resource) error {
 			return err
 		}
 		timeout := time.Duration(to.number("TimeoutInMillis")) * time.Millisecond
-		d.Routes = append(d.Routes, Route{Method: method, Path: path, Function: f, Timeout: timeout, Payload: to.text("PayloadFormatVersion")})
+		d.Routes = append(d.Routes, Route{Method: method, Path: path, Function: f, Timeout: timeout,
+			Payload: to.text("PayloadFormatVersion")})
 		return nil
 	}
-	return fmt.Errorf("%s is no integration", p.text("Target"))
+	return fmt.Errorf("%s is not an integration of this template", p.text("Target"))
 }
 
 func schedule(d *Deployment, s *scope, r *Resource) error {
@@ -147,8 +149,9 @@ func schedule(d *Deployment, s *scope, r *Resource) error {
 	}
 	var n int
 	var unit string
-	if _, err := fmt.Sscanf(p.text("ScheduleExpression"), "rate(%d %s", &n, &unit); err != nil || !strings.HasPrefix(unit, "minute") {
-		return fmt.Errorf("%q is not known here: rate(n minutes) is", p.text("ScheduleExpression"))
+	if _, err := fmt.Sscanf(p.text("ScheduleExpression"), "rate(%d %s", &n, &unit); err != nil ||
+		!strings.HasPrefix(unit, "minute") {
+		return fmt.Errorf("the schedule %q is not supported; use rate(n minutes)", p.text("ScheduleExpression"))
 	}
 	for _, to := range p.list("Targets") {
 		f, err := d.functionBy(to.text("Arn"))

@@ -8,34 +8,34 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Template is one template as it is written, short tags in their long form.
+// Template is a template as written, with short tags in their long form.
 type Template struct {
-	Path       string // as Load was given it, or as the template that nests this one says it
+	Path       string // the argument of Load, or the path in the template that nests this one
 	Parameters map[string]Parameter
 	Conditions map[string]any
 	Resources  map[string]*Resource
-	Outputs    map[string]any // the outputs' values
+	Outputs    map[string]any // values of the outputs
 }
 
-// Parameter is what a stack is made with.
+// Parameter is a parameter of a template.
 type Parameter struct {
 	Type    string
-	Default any // nil: there is none, and the parameter must be given
+	Default any // nil: the parameter must be given
 	NoEcho  bool
 }
 
 // Resource is one resource of a template.
 type Resource struct {
-	ID         string // logical
-	Type       string // AWS::SQS::Queue
-	Condition  string // "" always
+	ID         string // logical id
+	Type       string // such as AWS::SQS::Queue
+	Condition  string // "": the resource always exists
 	DependsOn  []string
 	Properties map[string]any
 	Deletion   string    // DeletionPolicy
-	Nested     *Template // where the resource is a stack
+	Nested     *Template // the template, if the resource is a stack
 }
 
-// Load reads the template at path and those that it nests by a path relative to itself.
+// Load reads the template at path and the templates that it nests by relative paths.
 func Load(path string) (*Template, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -59,9 +59,10 @@ func read(path string, raw []byte) (*Template, error) {
 	}
 	root, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("not a template")
+		return nil, fmt.Errorf("the file is not a template")
 	}
-	t := &Template{Path: path, Parameters: map[string]Parameter{}, Resources: map[string]*Resource{}, Outputs: map[string]any{}}
+	t := &Template{Path: path, Parameters: map[string]Parameter{}, Resources: map[string]*Resource{},
+		Outputs: map[string]any{}}
 	t.Conditions, _ = root["Conditions"].(map[string]any)
 	for name, p := range object(root["Parameters"]) {
 		fields := object(p)
@@ -95,12 +96,12 @@ func resource(path, id string, fields map[string]any) (*Resource, error) {
 		}
 	}
 	if r.Type == "" {
-		return nil, fmt.Errorf("%s has no type", id)
+		return nil, fmt.Errorf("the resource %s has no type", id)
 	}
 	if r.Type == "AWS::CloudFormation::Stack" {
 		where, _ := r.Properties["TemplateURL"].(string)
 		if where == "" {
-			return nil, fmt.Errorf("%s nests no template", id)
+			return nil, fmt.Errorf("the stack %s nests no template", id)
 		}
 		var err error
 		if r.Nested, err = Load(filepath.Join(filepath.Dir(path), filepath.FromSlash(where))); err != nil {
@@ -110,7 +111,7 @@ func resource(path, id string, fields map[string]any) (*Resource, error) {
 	return r, nil
 }
 
-// object is v as a map; an empty one where v is none.
+// object returns v as a map, or nil if it is not one.
 func object(v any) map[string]any {
 	m, _ := v.(map[string]any)
 	return m

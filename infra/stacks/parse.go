@@ -7,11 +7,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parse turns a node into maps, slices, strings, ints, floats, bools and nil. Short tags become their long form: !Ref X is
-// {"Ref": "X"}, !GetAtt X.Arn is {"Fn::GetAtt": ["X", "Arn"]}.
+// parse converts a node to maps, slices, strings, ints, floats, bools and nil. Short tags get their long form: !Ref X
+// is {"Ref": "X"}, !GetAtt X.Arn is {"Fn::GetAtt": ["X", "Arn"]}.
 //
-// Aliases and repeated keys are errors: CloudFormation takes no aliases, and of a repeated key it would take one in silence.
-// See https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html.
+// Aliases and repeated keys are errors: CloudFormation does not support aliases, and uses one of the repeated keys
+// silently. See https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html.
 func parse(n *yaml.Node) (any, error) {
 	tag := n.ShortTag()
 	if strings.HasPrefix(tag, "!") && !strings.HasPrefix(tag, "!!") {
@@ -25,7 +25,7 @@ func parse(n *yaml.Node) (any, error) {
 		for i := 0; i < len(n.Content); i += 2 {
 			k := n.Content[i].Value
 			if _, twice := m[k]; twice {
-				return nil, fmt.Errorf("line %d: %s is there twice", n.Content[i].Line, k)
+				return nil, fmt.Errorf("line %d: the key %s appears twice", n.Content[i].Line, k)
 			}
 			v, err := parse(n.Content[i+1])
 			if err != nil {
@@ -46,7 +46,7 @@ func parse(n *yaml.Node) (any, error) {
 		return list, nil
 	case yaml.ScalarNode:
 		var v any
-		if tag == "!!timestamp" { // "2012-10-17" unquoted: CloudFormation takes it as text
+		if tag == "!!timestamp" { // an unquoted "2012-10-17": CloudFormation reads it as a string
 			return n.Value, nil
 		}
 		if err := n.Decode(&v); err != nil {
@@ -54,7 +54,7 @@ func parse(n *yaml.Node) (any, error) {
 		}
 		return v, nil
 	default:
-		return nil, fmt.Errorf("line %d: CloudFormation takes no aliases", n.Line)
+		return nil, fmt.Errorf("line %d: CloudFormation does not support aliases", n.Line)
 	}
 }
 

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// Place is where a deployment is, as far as names of things follow from it.
+// Place is where a deployment runs, as far as names depend on it.
 type Place struct {
 	Region  string
 	Account string // 12 digits
-	// QueueURL gives the address of the queue that has the name.
+	// QueueURL returns the URL of the queue with that name.
 	QueueURL func(name string) string
 }
 
-// attribute is what Ref (attr "") or Fn::GetAtt gives of a resource.
+// attribute returns the value of Ref (attr "") or Fn::GetAtt for a resource.
 func (s *scope) attribute(id, attr string) (any, error) {
 	r, ok := s.template.Resources[id]
 	if !ok {
-		return nil, fmt.Errorf("there is no %s", id)
+		return nil, fmt.Errorf("the template has no resource %s", id)
 	}
 	if output, ok := strings.CutPrefix(attr, "Outputs."); ok && r.Nested != nil {
 		inner := s.nested[id]
@@ -51,12 +51,12 @@ func (s *scope) attribute(id, attr string) (any, error) {
 		return arn("kms", "key/"+name), nil
 	}
 	if attr != "" {
-		name += "." + attr // of no use but to be compared
+		name += "." + attr // only useful for comparisons
 	}
 	return name, nil
 }
 
-// name is the resource's own where it has one, and otherwise one like CloudFormation would make.
+// name returns the resource's own name, or one as CloudFormation would generate it.
 func (s *scope) name(r *Resource) (string, error) {
 	for _, property := range []string{"QueueName", "TableName", "FunctionName"} {
 		if given, ok := r.Properties[property]; ok {

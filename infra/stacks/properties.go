@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// properties are a resource's, worked out. Its methods give the zero value where there is no such property: whether it must be there
-// and of which type is the validator's to say.
+// properties are the computed properties of a resource. Its methods return the zero value for a missing property: the
+// validator checks which must exist and their types.
 type properties map[string]any
 
 func (s *scope) properties(r *Resource) (properties, error) {
@@ -30,7 +30,7 @@ func (p properties) text(name string) string {
 	return ""
 }
 
-// number takes text too, which is what a parameter's value may be.
+// number accepts a string, too, since a parameter's value may be one.
 func (p properties) number(name string) int {
 	n, _ := strconv.Atoi(p.text(name))
 	return n

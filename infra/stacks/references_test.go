@@ -8,7 +8,8 @@ import (
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
-var pseudo = []string{"AWS::AccountId", "AWS::NoValue", "AWS::Partition", "AWS::Region", "AWS::StackName", "AWS::URLSuffix"}
+var pseudo = []string{"AWS::AccountId", "AWS::NoValue", "AWS::Partition", "AWS::Region", "AWS::StackName",
+	"AWS::URLSuffix"}
 
 func TestEveryNameIsThere(t *testing.T) {
 	for path, one := range all(t) {
@@ -21,7 +22,7 @@ func TestEveryNameIsThere(t *testing.T) {
 				!ref.Condition && ref.Attribute != "" && resource,
 				!ref.Condition && ref.Attribute == "" && (parameter || resource || slices.Contains(pseudo, ref.Name)):
 			default:
-				t.Errorf("%s names %+v, which is not there", path, ref)
+				t.Errorf("%s refers to %+v, which does not exist", path, ref)
 			}
 		}
 	}
@@ -35,12 +36,12 @@ func TestEveryParameterAndConditionIsUsed(t *testing.T) {
 		}
 		for name := range one.Parameters {
 			if !used[name] {
-				t.Errorf("%s: nothing uses parameter %s", path, name)
+				t.Errorf("%s: the parameter %s is not used", path, name)
 			}
 		}
 		for name := range one.Conditions {
 			if !used[name] {
-				t.Errorf("%s: nothing uses condition %s", path, name)
+				t.Errorf("%s: the condition %s is not used", path, name)
 			}
 		}
 	}
@@ -56,17 +57,17 @@ func TestNestedStacksAreGivenWhatTheyDeclare(t *testing.T) {
 			for name, v := range given {
 				p, ok := r.Nested.Parameters[name]
 				if !ok {
-					t.Errorf("%s: %s takes no parameter %s", path, id, name)
+					t.Errorf("%s: the template of %s has no parameter %s", path, id, name)
 				}
 				for _, ref := range stacks.References(v) {
 					if one.Parameters[ref.Name].NoEcho && !p.NoEcho {
-						t.Errorf("%s: %s shows %s, which is not to be shown", path, id, name)
+						t.Errorf("%s: %s passes %s on without NoEcho", path, id, name)
 					}
 				}
 			}
 			for name, p := range r.Nested.Parameters {
 				if _, ok := given[name]; !ok && p.Default == nil {
-					t.Errorf("%s: %s is not given %s", path, id, name)
+					t.Errorf("%s: %s does not get the parameter %s", path, id, name)
 				}
 			}
 		}
@@ -84,7 +85,7 @@ func TestOutputsThatAreUsedAreThere(t *testing.T) {
 			used[ref.Name+"."+output] = true
 			r := one.Resources[ref.Name]
 			if r == nil || r.Nested == nil {
-				t.Errorf("%s: %s is no nested stack", path, ref.Name)
+				t.Errorf("%s: %s is not a nested stack", path, ref.Name)
 			} else if _, ok := r.Nested.Outputs[output]; !ok {
 				t.Errorf("%s: %s has no output %s", path, ref.Name, output)
 			}
@@ -95,14 +96,14 @@ func TestOutputsThatAreUsedAreThere(t *testing.T) {
 			}
 			for output := range r.Nested.Outputs {
 				if !used[id+"."+output] {
-					t.Errorf("%s: nobody uses output %s of %s", path, output, id)
+					t.Errorf("%s: the output %s of %s is not used", path, output, id)
 				}
 			}
 		}
 	}
 }
 
-// references lists what a template mentions anywhere.
+// references returns all references in a template.
 func references(one *stacks.Template) []stacks.Reference {
 	var refs []stacks.Reference
 	for _, r := range one.Resources {

@@ -11,10 +11,10 @@ type Table struct {
 	Name          string
 	ARN           string
 	PartitionKey  string            // name of the attribute
-	SortKey       string            // "" where there is none
+	SortKey       string            // "" without a sort key
 	KeyTypes      map[string]string // S, N or B by attribute, for both keys
-	TTL           string            // the attribute that holds a row's expiry; "" where nothing expires
-	StreamView    string            // NEW_IMAGE, …; "" where there is no stream
+	TTL           string            // the attribute with a row's expiry; "" if rows do not expire
+	StreamView    string            // such as NEW_IMAGE; "" without a stream
 	streamARN     string
 	OnDemand      bool
 	PointInTime   bool // point-in-time recovery is on
@@ -27,12 +27,12 @@ type Queue struct {
 	ARN         string
 	URL         string
 	FIFO        bool
-	Visibility  time.Duration // 30 s is SQS's own default
-	Retention   time.Duration // 4 days is SQS's own default
-	MaxReceives int           // after so many a message goes to DeadLetters; 0 never
+	Visibility  time.Duration // default 30 s, as in SQS
+	Retention   time.Duration // default 4 days, as in SQS
+	MaxReceives int           // after which a message goes to DeadLetters; 0: never
 	DeadLetters *Queue
 
-	// Attributes are what CreateQueue is to be given, by SQS's names, but for RedrivePolicy and RedriveAllowPolicy.
+	// Attributes are the attributes for CreateQueue, by SQS's names, without RedrivePolicy and RedriveAllowPolicy.
 	Attributes map[string]string
 
 	deadLettersARN string
@@ -99,7 +99,7 @@ func queue(d *Deployment, s *scope, r *Resource) error {
 		}
 	}
 	if q.FIFO != strings.HasSuffix(q.Name, ".fifo") {
-		return fmt.Errorf("the name of a FIFO queue, and of no other, ends with .fifo")
+		return fmt.Errorf("the name of a FIFO queue must end with .fifo, and no other name may")
 	}
 	if _, ok := p["VisibilityTimeout"]; ok {
 		q.Visibility = p.seconds("VisibilityTimeout")

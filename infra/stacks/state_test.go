@@ -10,13 +10,14 @@ import (
 	"github.com/hookcast/hookcast/infra/stacks"
 )
 
-// keepAtLeast is for how long a log's row stays after its append: longer than any message of it may come again.
+// keepAtLeast is the time for which a log's row stays after its append: longer than a message of it can be delivered
+// again.
 const keepAtLeast = 15 * 24 * time.Hour
 
 func TestQueuesOutliveTheirReadersAndNotTheLog(t *testing.T) {
 	d := deploy(t)
 	if len(d.Queues) != 7 {
-		t.Fatalf("%d queues", len(d.Queues))
+		t.Fatalf("there are %d queues, want 7", len(d.Queues))
 	}
 	for _, s := range d.Sources {
 		q := s.Queue
@@ -24,30 +25,35 @@ func TestQueuesOutliveTheirReadersAndNotTheLog(t *testing.T) {
 			continue
 		}
 		if q.Visibility < 6*s.Function.Timeout {
-			t.Errorf("%s hides messages for %v, %s may take %v", q.Name, q.Visibility, s.Function.Name, s.Function.Timeout)
+			t.Errorf("%s hides messages for %v, want 6 times the timeout of %s, %v", q.Name, q.Visibility,
+				s.Function.Name, s.Function.Timeout)
 		}
 		if q.DeadLetters == nil || q.MaxReceives < 5 {
-			t.Errorf("%s: dead letters after %d receives: %v", q.Name, q.MaxReceives, q.DeadLetters)
+			t.Errorf("%s moves messages after %d receives to %v, want at least 5 receives", q.Name, q.MaxReceives,
+				q.DeadLetters)
 			continue
 		}
 		if q.DeadLetters.FIFO != q.FIFO {
-			t.Errorf("%s and its dead letters are not of one kind", q.Name)
+			t.Errorf("%s and its dead-letter queue are not both FIFO or both standard", q.Name)
 		}
-		// To the dead letters at the very end of its life, kept there to the end, sent back, and kept to the end again.
+		// The oldest message moves to the dead-letter queue at the end of its life, stays there to the end, is sent
+		// back, and stays to the end again.
 		if oldest := 2*q.Retention + q.DeadLetters.Retention; oldest >= keepAtLeast {
-			t.Errorf("a message of %s may be %v old, the log's rows %v", q.Name, oldest, keepAtLeast)
+			t.Errorf("a message of %s can be %v old, want less than the %v of the log's rows", q.Name, oldest,
+				keepAtLeast)
 		}
 	}
 	for _, q := range d.Queues {
 		if q.Attributes["SqsManagedSseEnabled"] != "true" {
 			t.Errorf("%s is not encrypted", q.Name)
 		}
-		if q.FIFO && (q.Attributes["DeduplicationScope"] != "messageGroup" || q.Attributes["FifoThroughputLimit"] != "perMessageGroupId" ||
+		if q.FIFO && (q.Attributes["DeduplicationScope"] != "messageGroup" ||
+			q.Attributes["FifoThroughputLimit"] != "perMessageGroupId" ||
 			q.Attributes["ContentBasedDeduplication"] != "false") {
-			t.Errorf("%s: %v", q.Name, q.Attributes)
+			t.Errorf("the FIFO queue %s has the attributes %v", q.Name, q.Attributes)
 		}
 		if strings.HasPrefix(q.Name, d.Function("append").Environment["HOOKCAST_INBOX_PREFIX"]) {
-			t.Errorf("%s is named like an inbox: it would be swept away", q.Name)
+			t.Errorf("%s is named like an inbox: sweep would delete it", q.Name)
 		}
 	}
 }
@@ -60,13 +66,15 @@ func TestDeadLettersAreGivenBackToTheirQueueAlone(t *testing.T) {
 			continue
 		}
 		for id, r := range top.Resources {
-			if name, _ := r.Properties["QueueName"].(map[string]any); name["Fn::Sub"] != strings.Replace(s.Queue.DeadLetters.Name, "hookcast", "${AWS::StackName}", 1) {
+			name, _ := r.Properties["QueueName"].(map[string]any)
+			if name["Fn::Sub"] != strings.Replace(s.Queue.DeadLetters.Name, "hookcast", "${AWS::StackName}", 1) {
 				continue
 			}
 			allow, _ := r.Properties["RedriveAllowPolicy"].(map[string]any)
 			from := fmt.Sprint(allow["sourceQueueArns"])
-			if allow["redrivePermission"] != "byQueue" || !strings.Contains(from, strings.Replace(s.Queue.Name, "hookcast", "${AWS::StackName}", 1)) {
-				t.Errorf("%s: %v", id, allow)
+			if allow["redrivePermission"] != "byQueue" ||
+				!strings.Contains(from, strings.Replace(s.Queue.Name, "hookcast", "${AWS::StackName}", 1)) {
+				t.Errorf("the dead-letter queue %s allows redrive with %v, want its source queue alone", id, allow)
 			}
 		}
 	}
@@ -77,23 +85,24 @@ func TestStateSurvivesTheStack(t *testing.T) {
 	for path, one := range all(t) {
 		for id, r := range one.Resources {
 			if kept[r.Type] && !strings.HasPrefix(r.Deletion, "Retain") {
-				t.Errorf("%s: %s goes with the stack", path, id)
+				t.Errorf("%s: %s would be deleted with the stack", path, id)
 			}
 			if r.Type == "AWS::KMS::Key" && r.Properties["EnableKeyRotation"] != true {
-				t.Errorf("%s: %s is never rotated", path, id)
+				t.Errorf("%s: the key %s is never rotated", path, id)
 			}
 			if r.Type == "AWS::DynamoDB::Table" && r.Properties["TableName"] != nil {
-				t.Errorf("%s: %s has a name of its own, so that no second one can take its place", path, id)
+				t.Errorf("%s: %s has a fixed name, so that it cannot be replaced", path, id)
 			}
 		}
 	}
 	table := deploy(t).Tables[0]
 	if !table.PointInTime || !table.DeleteRefused || !table.OnDemand {
-		t.Errorf("%+v", table)
+		t.Errorf("the table is %+v, want recovery, deletion protection and on-demand billing", table)
 	}
 }
 
-// failures says where the failures of each function show: a 5xx to somebody who waits or tries again, or a queue that an alarm watches.
+// A failure of each function shows somewhere: as a 5xx to a caller that waits or retries, or in a queue that an alarm
+// watches.
 func TestEveryFailureEndsSomewhere(t *testing.T) {
 	d := deploy(t)
 	ends := make(map[string]string)
@@ -105,26 +114,28 @@ func TestEveryFailureEndsSomewhere(t *testing.T) {
 			ends[s.Function.Name] = s.OnFailure.Name
 		}
 		if !s.Partial || s.Window != 0 {
-			t.Errorf("%s: partial replies %v, window %v", s.Function.Name, s.Partial, s.Window)
+			t.Errorf("%s has partial replies: %v, and the window %v, want true and 0", s.Function.Name, s.Partial,
+				s.Window)
 		}
 	}
 	for _, r := range d.Routes {
 		ends[r.Function.Name] = "the caller"
 		if r.Payload != "2.0" || r.Timeout < r.Function.Timeout {
-			t.Errorf("%s %s: format %q, the gateway waits %v, the function %v", r.Method, r.Path, r.Payload, r.Timeout, r.Function.Timeout)
+			t.Errorf("%s %s has the format %q; the gateway waits for %v, and the function runs for up to %v",
+				r.Method, r.Path, r.Payload, r.Timeout, r.Function.Timeout)
 		}
 	}
 	for _, s := range d.Schedules {
 		if s.Retries == 0 && s.Function.Timeout < s.Every {
-			ends[s.Function.Name] = "the next one"
+			ends[s.Function.Name] = "the next invocation"
 		}
 	}
 	for _, f := range d.Functions {
 		if ends[f.Name] == "" {
-			t.Errorf("failures of %s end nowhere", f.Name)
+			t.Errorf("failures of %s show nowhere", f.Name)
 		}
 		if f.Runtime != "provided.al2023" || f.Machine != "arm64" {
-			t.Errorf("%s: %s on %s", f.Name, f.Runtime, f.Machine)
+			t.Errorf("%s runs with %s on %s, want provided.al2023 on arm64", f.Name, f.Runtime, f.Machine)
 		}
 	}
 }
@@ -135,7 +146,7 @@ func TestEveryFunctionAndTaskHasALogThatEnds(t *testing.T) {
 		for id, r := range one.Resources {
 			if r.Type == "AWS::Logs::LogGroup" {
 				if r.Properties["RetentionInDays"] == nil || r.Properties["LogGroupName"] == nil {
-					t.Errorf("%s: %s keeps everything, or has no name", path, id)
+					t.Errorf("%s: the log group %s has no retention or no name", path, id)
 				}
 				logs[id] = true
 			}
@@ -152,14 +163,16 @@ func TestEveryFunctionAndTaskHasALogThatEnds(t *testing.T) {
 			default:
 				continue
 			}
-			if !slices.ContainsFunc(stacks.References(named), func(ref stacks.Reference) bool { return logs[ref.Name] }) {
-				t.Errorf("%s: %s writes to no log of this template", path, id)
+			if !slices.ContainsFunc(stacks.References(named), func(ref stacks.Reference) bool {
+				return logs[ref.Name]
+			}) {
+				t.Errorf("%s: %s does not write to a log group of this template", path, id)
 			}
 		}
 	}
 }
 
-// A source's token is in the path, a browser's in the query.
+// The path contains a source's token, and the query a browser's.
 func TestAccessLogsHoldNoAddress(t *testing.T) {
 	var seen int
 	for path, one := range all(t) {
@@ -167,13 +180,14 @@ func TestAccessLogsHoldNoAddress(t *testing.T) {
 			if s, ok := r.Properties["AccessLogSettings"].(map[string]any); ok {
 				seen++
 				format := fmt.Sprint(s["Format"])
-				for _, field := range []string{"$context.path", "$context.domainName", "rawPath", "queryString", "$context.requestOverride", "$request", "header"} {
+				for _, field := range []string{"$context.path", "$context.domainName", "rawPath", "queryString",
+					"$context.requestOverride", "$request", "header"} {
 					if strings.Contains(format, field) {
 						t.Errorf("%s: %s logs %s", path, id, field)
 					}
 				}
 				if !strings.Contains(format, "$context.routeKey") || strings.ContainsAny(format, "\n") {
-					t.Errorf("%s: %s: %q", path, id, format)
+					t.Errorf("%s: %s has the format %q, want the route key and one line", path, id, format)
 				}
 			}
 			attributes, _ := r.Properties["LoadBalancerAttributes"].([]any)
@@ -182,13 +196,13 @@ func TestAccessLogsHoldNoAddress(t *testing.T) {
 				if strings.HasSuffix(fmt.Sprint(a["Key"]), "_logs.s3.enabled") {
 					seen++
 					if a["Value"] != "false" {
-						t.Errorf("%s: %s logs whole addresses", path, id)
+						t.Errorf("%s: %s logs full URLs", path, id)
 					}
 				}
 			}
 		}
 	}
 	if seen != 3 {
-		t.Errorf("%d access logs were looked at", seen)
+		t.Errorf("the test found %d access logs, want 3", seen)
 	}
 }

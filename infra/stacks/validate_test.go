@@ -15,9 +15,9 @@ import (
 	"github.com/hookcast/hookcast/infra/endtoend"
 )
 
-// The validator is AWS's own (https://github.com/aws-cloudformation/cloudformation-validate): the resource types' published schemas and
-// the rules of cfn-lint in one file, with nothing fetched while it runs. npm brings the version that validator/package-lock.json
-// names, once, to the user's cache.
+// The validator is AWS's own (https://github.com/aws-cloudformation/cloudformation-validate): the published schemas
+// of resource types and the rules of cfn-lint in one file; it fetches nothing while it runs. npm installs the version
+// that validator/package-lock.json names, once, in the user's cache.
 
 type finding struct {
 	Rule, Severity, At, Message string
@@ -28,16 +28,16 @@ func (f finding) String() string {
 	return fmt.Sprintf("line %d: %s: %s (%s %s)", f.Line, f.At, f.Message, f.Severity, f.Rule)
 }
 
-// accepted are findings that stay, a reason each.
+// accepted lists findings that stay, each with a reason.
 var accepted = []struct {
 	rule, at, why string
 }{
-	{"W3002", "", "nested templates and code are paths of this repository until aws cloudformation package uploads them"},
-	{"W1001", "Subnets Outputs/", "the third subnet is named only in the branch of Fn::If in which it is there"},
+	{"W3002", "",
+		"nested templates and code are paths of this repository until aws cloudformation package uploads them"},
+	{"W1001", "Subnets Outputs/", "the third subnet is named only in the branch of Fn::If in which it exists"},
 }
 
-// breaks are ways to write a template wrongly, and the rules that find them. A validator that finds nothing may be one that looks at
-// nothing.
+// breaks lists mistakes in a template, and the rules that find them. A validator without findings might check nothing.
 var breaks = []struct{ name, file, old, new, rule string }{
 	{"misspelt property", root, "TimeToLiveSpecification:", "TimeToLiveSpecificaton:", "F3002"},
 	{"misspelt inner property", root, "deadLetterTargetArn:", "deadLetterTargetARN:", "[EF]3002"},
@@ -48,16 +48,17 @@ var breaks = []struct{ name, file, old, new, rule string }{
 	{"no resource for Sub", "gateway.yaml", "integrations/${ToIngest}", "integrations/${ToIngets}", "F1018"},
 	{"no resource for DependsOn", "service.yaml", "DependsOn: Listener", "DependsOn: Lisener", "[EF]...."},
 	{"no such condition", "gateway.yaml", "Condition: HasZone", "Condition: HasZones", "[EF]...."},
-	{"no such type", "functions.yaml", "Type: AWS::Lambda::EventSourceMapping", "Type: AWS::Lambda::EventSourceMaping", "[EF]...."},
+	{"no such type", "functions.yaml", "Type: AWS::Lambda::EventSourceMapping", "Type: AWS::Lambda::EventSourceMaping",
+		"[EF]...."},
 	{"a required property missing", "functions.yaml", "      Role: !GetAtt IngestRole.Arn\n", "", "[EF]...."},
 	{"a value out of range", "functions.yaml", "Timeout: 50\n", "Timeout: 50000\n", "F3034"},
 	{"a value of no enumeration", "functions.yaml", "Architectures: [arm64]", "Architectures: [arm46]", "W3030"},
 	{"a value of another type", "network.yaml", "EnableDnsSupport: true", "EnableDnsSupport: perhaps", "[EF]...."},
 }
 
-// One run of the validator, which takes seconds to start, looks at the templates and at the broken ones.
+// One run of the validator, which takes seconds to start, checks the templates and the broken ones.
 func TestTemplatesAreWhatCloudFormationTakes(t *testing.T) {
-	v := cloudformation(endtoend.Packages(t, "validator", "the templates are not held against AWS's schemas"))
+	v := cloudformation(endtoend.Packages(t, "validator", "the templates are not checked against AWS's schemas"))
 	var good, broken []string
 	for path := range all(t) {
 		good = append(good, path)
@@ -86,18 +87,19 @@ func TestTemplatesAreWhatCloudFormationTakes(t *testing.T) {
 	for i, b := range breaks {
 		rule := regexp.MustCompile(b.rule)
 		if !slices.ContainsFunc(reports[broken[i]], func(f finding) bool { return rule.MatchString(f.Rule) }) {
-			t.Errorf("%s: not found; found is %v", b.name, reports[broken[i]])
+			t.Errorf("%s: the validator found %v, want a finding of %s", b.name, reports[broken[i]], b.rule)
 		}
 	}
 }
 
-// cloudformation is the folder that the validator is in.
+// cloudformation is the folder of the validator.
 type cloudformation string
 
-// validate returns what is found in each template, hints and what is accepted left out.
+// validate returns the findings of each template, without hints and accepted ones.
 func (v cloudformation) validate(t *testing.T, paths ...string) map[string][]finding {
 	t.Helper()
-	script, err := os.ReadFile(filepath.Join("validator", "validate.js")) // read here, so that go test knows when it changes
+	// read here, so that go test notices its changes
+	script, err := os.ReadFile(filepath.Join("validator", "validate.js"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +110,7 @@ func (v cloudformation) validate(t *testing.T, paths ...string) map[string][]fin
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("validator: %v\n%s", err, stderr.String())
+		t.Fatalf("running the validator: %v\n%s", err, stderr.String())
 	}
 	found := make(map[string][]finding)
 	for line := range strings.Lines(string(out)) {
@@ -117,10 +119,10 @@ func (v cloudformation) validate(t *testing.T, paths ...string) map[string][]fin
 			Found        []finding
 		}
 		if err := json.Unmarshal([]byte(line), &report); err != nil {
-			t.Fatalf("validator: %v\n%s", err, line)
+			t.Fatalf("decoding the validator's report: %v\n%s", err, line)
 		}
 		if report.Status != "OK" {
-			t.Errorf("validator: %s: %s", report.Path, report.Status)
+			t.Errorf("the validator's status for %s is %s, want OK", report.Path, report.Status)
 		}
 		found[report.Path] = slices.DeleteFunc(report.Found, func(f finding) bool {
 			if f.Severity == "INFO" || f.Severity == "DEBUG" {
@@ -135,7 +137,7 @@ func (v cloudformation) validate(t *testing.T, paths ...string) map[string][]fin
 		})
 	}
 	if len(found) != len(paths) {
-		t.Fatalf("validator: %d reports of %d templates", len(found), len(paths))
+		t.Fatalf("the validator reported on %d of %d templates", len(found), len(paths))
 	}
 	return found
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// scope is one stack in the making: a template, what its parameters are, and the stacks that it nests. It is good for reading only.
+// scope is a stack that is being computed: a template, its parameters, and the stacks that it nests. It is read-only
+// once open.
 type scope struct {
 	template   *Template
 	place      *Place
@@ -15,10 +16,10 @@ type scope struct {
 	nested     map[string]*scope
 }
 
-// noValue is what AWS::NoValue is: the property or item that it stands for is not there.
+// noValue is the value of AWS::NoValue: its property or item is left out.
 type noValue struct{}
 
-// value is v with its functions carried out.
+// value returns v with its functions evaluated.
 func (s *scope) value(v any) (any, error) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -96,17 +97,17 @@ func (s *scope) function(name string, arg any) (any, error) {
 		}
 		return true, nil
 	}
-	return nil, fmt.Errorf("%s is not known here, in this form", name)
+	return nil, fmt.Errorf("%s is not supported in this form", name)
 }
 
-// holds tells whether the condition is true; "" always is.
+// holds reports whether the condition is true; "" always is.
 func (s *scope) holds(condition string) (bool, error) {
 	if condition == "" {
 		return true, nil
 	}
 	c, ok := s.template.Conditions[condition]
 	if !ok {
-		return false, fmt.Errorf("there is no condition %s", condition)
+		return false, fmt.Errorf("the template has no condition %s", condition)
 	}
 	v, err := s.value(c)
 	holds, _ := v.(bool)
@@ -139,7 +140,7 @@ var variable = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
 func (s *scope) sub(arg any) (any, error) {
 	text, ok := arg.(string)
 	if !ok {
-		return nil, fmt.Errorf("Fn::Sub is known here with a text alone")
+		return nil, fmt.Errorf("Fn::Sub is supported with a string alone")
 	}
 	var failed error
 	done := variable.ReplaceAllStringFunc(text, func(m string) string {

@@ -44,10 +44,31 @@ var given = map[string]string{
 func deploy(t *testing.T) *stacks.Deployment {
 	t.Helper()
 	d, err := load(t).Deploy("hookcast", stacks.Place{
-		Region: "eu-central-1", Account: "000000000000", QueueURL: func(name string) string { return "https://sqs.test/" + name },
+		Region: "eu-central-1", Account: "000000000000", QueueURL: func(name string) string {
+			return "https://sqs.test/" + name
+		},
 	}, given)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// mapsWith returns every map in v that has a value for the key.
+func mapsWith(v any, key string) []map[string]any {
+	var found []map[string]any
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			found = append(found, mapsWith(item, key)...)
+		}
+	case map[string]any:
+		if v[key] != nil {
+			found = append(found, v)
+		}
+		for _, item := range v {
+			found = append(found, mapsWith(item, key)...)
+		}
+	}
+	return found
 }

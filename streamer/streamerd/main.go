@@ -21,7 +21,6 @@ import (
 const (
 	drainTime = 100 * time.Second // a task has 120 s from SIGTERM on
 	endTime   = 10 * time.Second  // then, for requests in progress
-	leaveTime = 5 * time.Second   // for the node to remove its rows
 )
 
 func main() {
@@ -36,7 +35,7 @@ func main() {
 	env.Must(err)
 	env.Ready()
 	err = s.serve(ctx, ln, newTarget(env.Config, env.Get(awsenv.TargetGroup), env.Get(awsenv.Address), env.Logger))
-	s.hub.Close()
+	s.Hub.Close()
 	env.Must(err)
 }
 
@@ -44,22 +43,15 @@ func main() {
 func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error {
 	working, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
-	work.Go(func() { s.node.Run(working, s.hub) })
-	work.Go(func() { s.tracer.Run(working) })
+	work.Go(func() { s.Run(working) })
 	work.Go(func() { s.measure(working, time.Minute) })
-	work.Go(func() { s.jobs.Watch(working, func(err error) { warn(s.log, "jobs could not all be looked at", err) }) })
 	defer func() {
-		s.relay.Load().Close() // while the others can still learn that they may continue
 		stop()
 		work.Wait()
-		leaving, cancel := context.WithTimeout(context.Background(), leaveTime)
-		defer cancel()
-		if err := s.node.Leave(leaving); err != nil {
-			s.log.Warn("the node could not remove all of its rows", "error", err)
-		}
+		s.Leave()
 	}()
 	served := make(chan error, 1)
-	go func() { served <- s.app.Serve(ln) }()
+	go func() { served <- s.App.Serve(ln) }()
 	watching, unwatch := context.WithCancel(ctx)
 	defer unwatch()
 	select {
@@ -72,7 +64,7 @@ func (s *streamer) serve(ctx context.Context, ln net.Listener, t *target) error 
 	}
 	draining, cancel := context.WithTimeout(context.Background(), drainTime+endTime)
 	defer cancel()
-	err := s.app.Drain(draining, drainTime)
+	err := s.App.Drain(draining, drainTime)
 	<-served
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // clients still connected have had their time
@@ -86,18 +78,12 @@ func (s *streamer) measure(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		s.env.MeasureAll(slog.Int64("Connections", s.hub.Stats().Connections))
-		s.tracer.Measure(s.env.Measure)
+		s.env.MeasureAll(slog.Int64("Connections", s.Hub.Stats().Connections))
+		s.Tracer.Measure(s.env.Measure)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-	}
-}
-
-func warn(log *slog.Logger, what string, err error) {
-	if err != nil {
-		log.Warn(what, "error", err)
 	}
 }

@@ -51,7 +51,7 @@ func (d *Deliverer) post(ctx context.Context, out tenants.Outgoing) Attempt {
 	at := time.Now()
 	answer := d.sender.Send(ctx, out)
 	second := !answer.Connected && (answer.Failure == tenants.FailureConnect || answer.Failure == tenants.FailureDNS || answer.Failure == tenants.FailureTLS) &&
-		answer.Took < endpoint.SecondTryWith
+		answer.Took < endpoint.SecondTryWithin
 	if second {
 		if again := d.sender.Send(ctx, out); again.Failure != tenants.FailureCanceled {
 			answer = again
@@ -128,7 +128,7 @@ func (t *task) after(a Attempt, now time.Time, mine int, random float64) (to Del
 	to.note(a)
 	fenced := to.Attempts >= mine || to.State != Pending // somebody else was faster
 	to.Attempts = max(to.Attempts, mine)
-	wait, more := t.ep.After(mine-to.Base, a.RetryAfter, random)
+	wait, more := t.ep.NextWait(mine-to.Base, a.RetryAfter, random)
 	due := now.Add(wait)
 	switch {
 	case a.Succeeded():

@@ -57,7 +57,7 @@ func (d *Deliverer) Forward(ctx context.Context, rs []tenants.Received) (failed 
 					}
 					continue // of an endpoint that is gone nothing is left to do
 				}
-				h, _, err := d.healths().Of(ctx, m.Tenant, m.Endpoint)
+				h, _, err := d.healths().Find(ctx, m.Tenant, m.Endpoint)
 				if err != nil {
 					results[i] = err
 					continue

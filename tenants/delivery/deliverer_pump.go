@@ -61,7 +61,7 @@ func (d *Deliverer) pump(ctx context.Context, ep endpoint.Endpoint, m errand, aw
 		}
 		return outcomeOf(OutcomeHeld, p.nap(ctx, until))
 	}
-	if p.h, _, err = d.healths().Of(ctx, m.Tenant, m.Endpoint); err != nil {
+	if p.h, _, err = d.healths().Find(ctx, m.Tenant, m.Endpoint); err != nil {
 		return OutcomeFailed, err
 	}
 	for {
@@ -128,7 +128,7 @@ func (d *Deliverer) pumpCursor(ctx context.Context, ep endpoint.Endpoint, channe
 	if ep.Created.After(since) {
 		since = ep.Created
 	}
-	cursor.Next, err = d.Log.Youngest(ctx, tenants.ChannelKey{Tenant: ep.Tenant, Name: channel}, 1, end, since.Unix())
+	cursor.Next, err = d.Log.FirstSince(ctx, tenants.ChannelKey{Tenant: ep.Tenant, Name: channel}, 1, end, since.Unix())
 	return cursor, tenants.Absent(), err
 }
 

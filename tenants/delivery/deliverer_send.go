@@ -33,7 +33,7 @@ func (d *Deliverer) send(ctx context.Context, ep endpoint.Endpoint, m errand, aw
 				err = nil
 			}
 		case 2:
-			t.h, _, err = d.healths().Of(ctx, m.Tenant, m.Endpoint)
+			t.h, _, err = d.healths().Find(ctx, m.Tenant, m.Endpoint)
 		}
 		return err
 	})

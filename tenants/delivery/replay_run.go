@@ -46,7 +46,7 @@ func (d *Deliverer) replay(ctx context.Context, m errand) error {
 		case w.ep.State != endpoint.Enabled:
 			w.fail("the endpoint is " + string(w.ep.State))
 		default:
-			h, _, err := d.healths().Of(ctx, m.Tenant, r.Endpoint)
+			h, _, err := d.healths().Find(ctx, m.Tenant, r.Endpoint)
 			if err != nil {
 				return err
 			}
@@ -145,7 +145,7 @@ func (w *replaying) enter(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	first, err := w.Log.Youngest(ctx, tenants.ChannelKey{Tenant: w.r.Tenant, Name: w.r.At}, 1, end, w.r.Since.Unix())
+	first, err := w.Log.FirstSince(ctx, tenants.ChannelKey{Tenant: w.r.Tenant, Name: w.r.At}, 1, end, w.r.Since.Unix())
 	w.r.Seq = max(first-1, 0)
 	return false, err
 }

@@ -108,14 +108,12 @@ func (e *Erasure) tenant(ctx context.Context, row tenants.Row) (erased int, err 
 // kinds returns the kinds of rows, channels aside, that a tenant deleted at since may have and that can be listed.
 func kinds(since time.Time) []tenants.TenantKind {
 	return slices.Concat(account.Kinds(), source.Kinds(), endpoint.Kinds(), proxy.Kinds(), delivery.Kinds(),
-		job.Kinds(),
-		node.Kinds(), projection.Kinds(since))
+		job.Kinds(), node.Kinds(), projection.Kinds(since))
 }
 
 // pages passes the rows of r to erase, a page at a time, until none is left, and adds up the numbers of rows removed.
-func (e *Erasure) pages(ctx context.Context, r tenants.Range, erase func(rows []tenants.Row) (int, error)) (erased int,
-	err error) {
-	for {
+func (e *Erasure) pages(ctx context.Context, r tenants.Range, erase func([]tenants.Row) (int, error)) (int, error) {
+	for erased := 0; ; {
 		rows, err := e.table.Query(ctx, r)
 		if err != nil || len(rows) == 0 {
 			return erased, err
@@ -130,7 +128,7 @@ func (e *Erasure) pages(ctx context.Context, r tenants.Range, erase func(rows []
 // channels erases every channel: its events, each with its claim, then its head, and last the record by which it is
 // found.
 func (e *Erasure) channels(ctx context.Context, id tenants.TenantID) (erased int, err error) {
-	records := tenants.Range{Tenant: id, Kind: eventlog.RecordKind(), Limit: erasePage}
+	records := tenants.Range{Tenant: id, Kind: eventlog.RecordKind, Limit: erasePage}
 	return e.pages(ctx, records, func(rows []tenants.Row) (erased int, err error) {
 		for _, row := range rows {
 			ch := tenants.ChannelKey{Tenant: id, Name: row.Sort}
@@ -148,7 +146,7 @@ func (e *Erasure) channels(ctx context.Context, id tenants.TenantID) (erased int
 }
 
 func (e *Erasure) events(ctx context.Context, ch tenants.ChannelKey) (erased int, err error) {
-	log := tenants.Range{Tenant: ch.Tenant, Kind: eventlog.LogKind(ch), Limit: erasePage}
+	log := tenants.Range{Tenant: ch.Tenant, Kind: eventlog.EventKind(ch), Limit: erasePage}
 	return e.pages(ctx, log, func(rows []tenants.Row) (int, error) {
 		ops := make([]tenants.Op, 0, 2*len(rows))
 		for _, row := range rows {

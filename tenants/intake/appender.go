@@ -171,7 +171,7 @@ func (a *Appender) tell(ctx context.Context, ch tenants.ChannelKey, events []ten
 		if !tenants.IsNotFound(err) {
 			return err
 		}
-		if err := a.interest.Bury(ctx, nodes[i], ch.Tenant, ch.Name); err != nil { // the next event tries again
+		if err := a.interest.DropIfGone(ctx, nodes[i], ch.Tenant, ch.Name); err != nil { // the next event tries again
 			a.warn(ctx, "interest of a dead node was not removed", "node", nodes[i], "tenant", ch.Tenant,
 				"channel", ch.Name, "error", err)
 		}

@@ -36,9 +36,9 @@ func (a *Appender) traceFanOut(events []tenants.Event, nodes []string, errs []er
 	step := trace.Step{Name: trace.StepFannedOut, At: began.UTC(), Took: time.Since(began)}
 	for i, node := range nodes {
 		switch {
-		case errs[i] == nil && len(step.Nodes) < trace.StepNodes:
+		case errs[i] == nil && len(step.Nodes) < trace.MaxNodes:
 			step.Nodes = append(step.Nodes, node)
-		case tenants.IsNotFound(errs[i]) && len(step.Gone) < trace.StepNodes:
+		case tenants.IsNotFound(errs[i]) && len(step.Gone) < trace.MaxNodes:
 			step.Gone = append(step.Gone, node)
 		}
 	}

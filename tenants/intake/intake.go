@@ -134,7 +134,7 @@ func (in *Intake) enqueue(ctx context.Context, e tenants.Event, terms Terms, rep
 	}
 	l, day, month := terms.Limits, now.UTC().Format(time.DateOnly), projection.MonthOf(now)
 	warn := func(limit string, used, most int64, period string) {
-		if tenants.Scarce(used, most) {
+		if tenants.NearLimit(used, most) {
 			in.notices.Scarce(ctx, e.Tenant, l, limit, most, period)
 		}
 	}

@@ -42,7 +42,7 @@ func NewNotices(q tenants.Queue) *Notices {
 func (n *Notices) Scarce(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, limit string, most int64,
 	period string) {
 	n.Tell(ctx, tenant, l, TypeLimitWarning, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`,
-		limit, most, tenants.ScarcePercent, period))
+		limit, most, tenants.NearLimitPercent, period))
 }
 
 // Tell sends the tenant, which has limits l, an event of the type kind with JSON data, once for each data.

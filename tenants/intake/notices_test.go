@@ -137,7 +137,7 @@ func TestATenantIsToldWhichOfItsConnectionLimitsRunsOut(t *testing.T) {
 		t.Run(limit, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rig.NewIntakeRig(t)
-				admission := quota.NewAdmission()
+				admission := quota.New()
 				admission.Notices = intake.NewNotices(r.Queue)
 				connect := func(n int, names ...string) {
 					t.Helper()

@@ -31,7 +31,7 @@ func (p *Publisher) Publish(ctx context.Context, tenant tenants.TenantID, pub Pu
 	if err := tenants.Publishable(pub.Channel); err != nil {
 		return Accepted{}, err
 	}
-	if err := tenants.ValidType(pub.Type); err != nil {
+	if err := tenants.CheckType(pub.Type); err != nil {
 		return Accepted{}, err
 	}
 	if !tenants.Printable(pub.ID, 128) {

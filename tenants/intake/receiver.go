@@ -56,17 +56,12 @@ func NewReceiver(sources SourceLookup, v source.Verifier, in *Intake) *Receiver 
 // decoded_too_large; UnsupportedMediaType content_encoding; Invalid body_undecodable, challenge_missing,
 // challenge_malformed; Unauthenticated with a code of package signing; Unprocessable channel_field_missing,
 // reserved_channel; TooMany handshake_rate, source_rate, event_rate, event_month_limit, channel_limit; Unavailable.
-func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
+func (r *Receiver) Receive(ctx context.Context, in Inbound) (accepted Accepted, err error) {
 	src, secrets, err := r.sources.ByToken(ctx, in.Token)
 	if err != nil {
 		return Accepted{}, err
 	}
-	accepted, err := r.take(ctx, in, src, secrets)
-	accepted.Tenant = src.Tenant
-	return accepted, err
-}
-
-func (r *Receiver) take(ctx context.Context, in Inbound, src source.Source, secrets []signing.Secret) (Accepted, error) {
+	defer func() { accepted.Tenant = src.Tenant }()
 	scheme, err := src.Scheme()
 	if err != nil {
 		return Accepted{}, tenants.Errorf(tenants.Internal, "source_unusable", "%w", err)
@@ -106,7 +101,7 @@ func (r *Receiver) take(ctx context.Context, in Inbound, src source.Source, secr
 	if err != nil {
 		return Accepted{}, err
 	}
-	accepted, err := r.intake.enqueue(ctx, e, terms, v.DeliveryID != "")
+	accepted, err = r.intake.enqueue(ctx, e, terms, v.DeliveryID != "")
 	accepted.Response = src.Response
 	return accepted, err
 }
@@ -134,15 +129,16 @@ func event(in Inbound, src source.Source, s signing.Scheme, v signing.Verified, 
 	if err != nil {
 		return e, tenants.Errorf(tenants.Internal, "source_unusable", "%w", err)
 	}
-	channel, missing := template.Channel(source.Routed{Header: in.Header, Body: in.Body, Type: e.Type, Source: src.ID})
+	channel, missing := template.Channel(source.TemplateInput{Header: in.Header, Body: in.Body, Type: e.Type,
+		Source: src.ID})
 	if missing != "" {
 		if channel = src.Fallback; channel == "" {
 			return e, tenants.Errorf(tenants.Unprocessable, "channel_field_missing",
 				"the source's channel template needs %s, and this webhook has no such text or number", missing)
 		}
 	}
-	if tenants.MadeChannel(channel) {
-		return e, tenants.Errorf(tenants.Unprocessable, "reserved_channel", tenants.MadeChannelDetail)
+	if tenants.UnpublishableChannel(channel) {
+		return e, tenants.UnpublishableError("")
 	}
 	e.Channel = channel
 	return e, nil

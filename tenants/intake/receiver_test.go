@@ -147,7 +147,7 @@ func TestReceiveMapsTypes(t *testing.T) {
 		if _, err := r.Receiver.Receive(context.Background(), in); err != nil {
 			t.Fatalf("%q: %v", sent, err)
 		}
-		if e := r.Queued(t)[0]; e.Type != want || tenants.ValidType(e.Type) != nil {
+		if e := r.Queued(t)[0]; e.Type != want || tenants.CheckType(e.Type) != nil {
 			t.Errorf("%q became %q, want %q", sent, e.Type, want)
 		}
 	}

@@ -19,7 +19,7 @@ func fannedOut(t *testing.T, r rig.AppenderRig) trace.Step {
 	e.Time, e.Trace = time.Now(), &tenants.TraceMark{}
 	r.Append(t.Context(), rig.Received("orders", e))
 	r.Tracer.Flush(t.Context())
-	steps, err := trace.NewTraces(r.Table).Steps(t.Context(), rig.LogTenant, e.ID)
+	steps, err := trace.NewReader(r.Table).Steps(t.Context(), rig.LogTenant, e.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

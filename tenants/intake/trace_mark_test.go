@@ -135,10 +135,10 @@ func TestTracingEndsAfterAnHourWhoeverForgetsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewIntakeRig(t)
 		if _, err := r.Accounts.SetTracing(t.Context(), r.Tenant,
-			1, tenants.TracingAtMost+time.Nanosecond); err == nil {
+			1, tenants.MaxTracing+time.Nanosecond); err == nil {
 			t.Error("tracing for more than an hour: got no error, want one")
 		}
-		if _, err := r.Accounts.SetTracing(t.Context(), r.Tenant, 1, tenants.TracingAtMost); err != nil {
+		if _, err := r.Accounts.SetTracing(t.Context(), r.Tenant, 1, tenants.MaxTracing); err != nil {
 			t.Fatal(err)
 		}
 		r.Accounts.Forget(r.Tenant)
@@ -184,7 +184,7 @@ func TestAnAppendIsTracedFromItsBeginning(t *testing.T) {
 		began := time.Now()
 		r.AppendAll(t)
 		r.Tracer.Flush(t.Context())
-		steps, err := trace.NewTraces(r.Table).Steps(t.Context(), r.Tenant, a.ID)
+		steps, err := trace.NewReader(r.Table).Steps(t.Context(), r.Tenant, a.ID)
 		if err != nil || len(steps) != 2 {
 			t.Fatalf("got the steps %+v (%v), want two", steps, err)
 		}

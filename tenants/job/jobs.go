@@ -306,8 +306,8 @@ func (j *Jobs) jobTag(body string) string {
 // OpenToken tells which job a token is for: NotFound job_not_found where we did not make it, without I/O.
 func (j *Jobs) OpenToken(token string) (tenant tenants.TenantID, id string, err error) {
 	text, ok := strings.CutPrefix(token, jobTokenPrefix)
-	if !ok || len(text) != 2*tenants.IdChars+jobTagChars || !keyring.SameText(text[2*tenants.IdChars:], j.jobTag(text[:2*tenants.IdChars])) {
+	if !ok || len(text) != 2*tenants.IDChars+jobTagChars || !keyring.SameText(text[2*tenants.IDChars:], j.jobTag(text[:2*tenants.IDChars])) {
 		return "", "", jobNotFound()
 	}
-	return tenants.TenantID(tenants.PrefixTenant + text[:tenants.IdChars]), tenants.PrefixJob + text[tenants.IdChars:2*tenants.IdChars], nil
+	return tenants.TenantID(tenants.PrefixTenant + text[:tenants.IDChars]), tenants.PrefixJob + text[tenants.IDChars:2*tenants.IDChars], nil
 }

@@ -1,5 +1,5 @@
-// Package between stands between a client and a server of one of AWS's JSON protocols, and does to each request what somebody decides.
-// Tests put it there to have a service fail in ways that its stand-in never would.
+// Package between puts a proxy between a client and a server of one of AWS's JSON protocols, and lets a function
+// decide what happens to each request. Tests use it to make a service fail in ways that its emulator never would.
 package between
 
 import (
@@ -13,26 +13,27 @@ import (
 	"time"
 )
 
-// Answer is what the client is to read. The zero Answer is none: its connection is closed.
+// Answer is the response for the client. The zero Answer closes its connection.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Request is one of a client's, read whole.
+// Request is a complete request of a client.
 type Request struct {
-	Op   string // "PutItem"
-	Body []byte // may be changed before Pass
+	Op   string // such as "PutItem"
+	Body []byte // may be replaced before Pass
 
 	r     *http.Request
 	proxy *Proxy
 }
 
-// Context ends when the client has gone, or the Proxy is closed.
+// Context returns a context that ends when the client has gone or the Proxy is closed.
 func (r *Request) Context() context.Context { return r.r.Context() }
 
-// Pass has the server carry the request out, and returns its answer; none where the server gave none. It may be called twice.
+// Pass sends the request to the server and returns its answer, or the zero Answer if there was none. It may be called
+// twice.
 func (r *Request) Pass() Answer {
 	req, err := http.NewRequestWithContext(r.Context(), r.r.Method, r.proxy.to+r.r.URL.Path, bytes.NewReader(r.Body))
 	if err != nil {
@@ -61,7 +62,8 @@ type Proxy struct {
 	client *http.Client
 }
 
-// Open puts a Proxy in front of the server at the URL to. decide is asked for each request's answer, for many at once; nil passes all.
+// Open starts a Proxy in front of the server at the URL to. decide returns the answer to each request, and may be
+// called concurrently; nil passes all requests.
 func Open(to string, decide func(*Request) Answer) (*Proxy, error) {
 	if decide == nil {
 		decide = func(r *Request) Answer { return r.Pass() }
@@ -79,7 +81,7 @@ func Open(to string, decide func(*Request) Answer) (*Proxy, error) {
 	return p, nil
 }
 
-// Close ends the proxy and all that it is at.
+// Close stops the proxy and cancels the requests in progress.
 func (p *Proxy) Close() {
 	_ = p.server.Close()
 	p.client.CloseIdleConnections()
@@ -104,19 +106,22 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(a.Body)
 }
 
-// DynamoDBError is an error as DynamoDB tells it: "ThrottlingException".
+// DynamoDBError returns an error as DynamoDB reports it, such as "ThrottlingException".
 func DynamoDBError(code string) Answer {
-	return Answer{dynamoDBStatus(code), jsonHeader(), fmt.Appendf(nil, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"by the test"}`, code)}
+	return Answer{dynamoDBStatus(code), jsonHeader(),
+		fmt.Appendf(nil, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"by the test"}`, code)}
 }
 
-// DynamoDBCancelled is a transaction that was cancelled for reasons, one for each of its operations: "None", "TransactionConflict".
+// DynamoDBCancelled returns the answer to a transaction that was cancelled, with one reason for each of its
+// operations, such as "None" or "TransactionConflict".
 func DynamoDBCancelled(reasons ...string) Answer {
 	var list []string
 	for _, r := range reasons {
 		list = append(list, fmt.Sprintf(`{"Code":%q}`, r))
 	}
 	return Answer{http.StatusBadRequest, jsonHeader(), fmt.Appendf(nil,
-		`{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"by the test","CancellationReasons":[%s]}`, strings.Join(list, ","))}
+		`{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"by the test",`+
+			`"CancellationReasons":[%s]}`, strings.Join(list, ","))}
 }
 
 func dynamoDBStatus(code string) int {

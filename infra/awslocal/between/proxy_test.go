@@ -58,18 +58,20 @@ func TestAProxyDoesWhatItIsTold(t *testing.T) {
 		op, want       string
 		status, served int
 	}{
-		{"Pass", "Service.Pass body", 201, 1}, {"Twice", "Service.Twice body!", 201, 2}, {"Refuse", "#ThrottlingException", 400, 0}, {"Fail", "#InternalServerError", 500, 0},
+		{"Pass", "Service.Pass body", 201, 1}, {"Twice", "Service.Twice body!", 201, 2},
+		{"Refuse", "#ThrottlingException", 400, 0}, {"Fail", "#InternalServerError", 500, 0},
 		{"Lose", "", 0, 1},
 	} {
 		served = 0
 		status, answer, err := ask(t, p.URL, tt.op, "body")
-		if status != tt.status || !strings.Contains(answer, tt.want) || served != tt.served || (err != nil) != (tt.status == 0) {
-			t.Errorf("%s: %d %q, %v, carried out %d times", tt.op, status, answer, err, served)
+		if status != tt.status || !strings.Contains(answer, tt.want) || served != tt.served ||
+			(err != nil) != (tt.status == 0) {
+			t.Errorf("%s is answered %d %q (%v), and executed %d times", tt.op, status, answer, err, served)
 		}
 	}
 	server.Close()
 	if status, _, err := ask(t, p.URL, "Pass", "body"); err == nil {
-		t.Errorf("a server that is gone answers %d", status)
+		t.Errorf("a closed server answers %d", status)
 	}
 }
 
@@ -82,6 +84,6 @@ func TestAProxyWithoutOrdersPasses(t *testing.T) {
 	}
 	defer p.Close()
 	if status, _, err := ask(t, p.URL, "Pass", ""); status != 204 || err != nil {
-		t.Errorf("%d, %v", status, err)
+		t.Errorf("got %d (%v), want 204", status, err)
 	}
 }

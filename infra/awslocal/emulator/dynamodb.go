@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// DynamoDB Local 1.25.1 as npm has it.
+// DynamoDB Local 1.25.1, as published on npm.
 const (
 	simulator       = "amplify-dynamodb-simulator@2.9.30"
 	simulatorDigest = "3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9" // SHA-256 of the package
@@ -26,10 +26,11 @@ const (
 //go:embed dynamodb.xml
 var dynamodbXML []byte
 
-// DynamoDB starts DynamoDB Local: tables, transactions and streams, in memory, the same for all regions and access keys. ctx bounds the
-// download and the start.
+// DynamoDB starts DynamoDB Local: tables, transactions and streams in memory, the same for all regions and access
+// keys. ctx bounds the download and the start.
 //
-// DynamoDB Local's own main listens on all interfaces. Its parts are put together here by dynamodb.xml, which Jetty reads, on loopback.
+// DynamoDB Local's own main listens on all interfaces. Jetty reads dynamodb.xml instead, which configures its parts
+// to listen on loopback.
 func DynamoDB(ctx context.Context) (*Server, error) {
 	if err := need("java", "npm"); err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func DynamoDB(ctx context.Context) (*Server, error) {
 		"-XX:TieredStopAtLevel=1", "-Xmx512m",
 		"-Djava.library.path=DynamoDBLocal_lib",
 		"-Dorg.eclipse.jetty.LEVEL=WARN", "-Dorg.eclipse.jetty.util.log.announce=false",
-		"-Dorg.eclipse.jetty.xml.XmlParser.Validating=false", // the schema of such files is not at hand
+		"-Dorg.eclipse.jetty.xml.XmlParser.Validating=false", // the schema of such files is not available
 		"-cp", "DynamoDBLocal.jar"+string(os.PathListSeparator)+filepath.Join("DynamoDBLocal_lib", "*"),
 		"org.eclipse.jetty.xml.XmlConfiguration", config.Name())
 	cmd.Dir = dir
@@ -65,7 +66,7 @@ func installDynamoDB(ctx context.Context, dir string) error {
 	}
 	archives, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
 	if err != nil || len(archives) != 1 {
-		return fmt.Errorf("npm made %d archives: %w", len(archives), err)
+		return fmt.Errorf("npm packed %d archives, want 1: %w", len(archives), err)
 	}
 	f, err := os.Open(archives[0])
 	if err != nil {
@@ -86,7 +87,7 @@ func installDynamoDB(ctx context.Context, dir string) error {
 	return unpack(f, simulatorFolder, dir)
 }
 
-// unpack writes the plain files of a .tgz that are below folder into dir.
+// unpack writes the regular files below folder in a .tgz into dir.
 func unpack(tgz io.Reader, folder, dir string) error {
 	z, err := gzip.NewReader(tgz)
 	if err != nil {
@@ -105,7 +106,7 @@ func unpack(tgz io.Reader, folder, dir string) error {
 			continue
 		}
 		if !filepath.IsLocal(name) {
-			return fmt.Errorf("the archive holds %q", h.Name)
+			return fmt.Errorf("the archive has a file outside of its folder: %q", h.Name)
 		}
 		if err := writeFile(filepath.Join(dir, name), files); err != nil {
 			return err

@@ -18,13 +18,13 @@ import (
 
 var servers = map[string]struct {
 	start          func(context.Context) (*emulator.Server, error)
-	target, answer string // an operation that lists what is there, and what its answer holds
+	target, answer string // a listing operation, and a part of its answer
 }{
 	"DynamoDB": {emulator.DynamoDB, "DynamoDB_20120810.ListTables", "TableNames"},
 	"SQS":      {emulator.SQS, "AmazonSQS.ListQueues", "{"},
 }
 
-// The child of TestAServerDiesWithItsParent starts a server, says where it is, and waits to be killed.
+// The child of TestAServerDiesWithItsParent starts a server, prints its URL, and waits to be killed.
 func TestMain(m *testing.M) {
 	if name := os.Getenv("EMULATOR_TEST_PARENT"); name != "" {
 		s, err := servers[name].start(context.Background())
@@ -47,7 +47,7 @@ func each(t *testing.T, f func(t *testing.T, name string)) {
 func start(t *testing.T, name string) *emulator.Server {
 	t.Helper()
 	shared := emulator.Share(servers[name].start)
-	shared.URL(t) // skips where it cannot be
+	shared.URL(t) // skips the test if a program is missing
 	t.Cleanup(shared.Stop)
 	s, err := servers[name].start(t.Context())
 	if err != nil {
@@ -55,7 +55,7 @@ func start(t *testing.T, name string) *emulator.Server {
 	}
 	t.Cleanup(s.Stop)
 	if s.URL == shared.URL(t) {
-		t.Errorf("two servers at %s", s.URL)
+		t.Errorf("two servers have the URL %s", s.URL)
 	}
 	return s
 }
@@ -68,7 +68,8 @@ func call(t *testing.T, name, url string) (string, error) {
 	}
 	req.Header.Set("X-Amz-Target", servers[name].target)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0")
+	req.Header.Set("Authorization",
+		"AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
@@ -86,25 +87,25 @@ func TestServersAnswerOnLoopbackOnlyAndStop(t *testing.T) {
 		s := start(t, name)
 		got, err := call(t, name, s.URL)
 		if err != nil || !strings.Contains(got, servers[name].answer) {
-			t.Errorf("answer %q, %v", got, err)
+			t.Errorf("the answer is %q (%v), want %q in it", got, err, servers[name].answer)
 		}
 		for _, ip := range otherAddresses(t) {
 			_, port, _ := net.SplitHostPort(strings.TrimPrefix(s.URL, "http://"))
 			if c, err := net.DialTimeout("tcp", net.JoinHostPort(ip, port), time.Second); err == nil {
 				c.Close()
-				t.Errorf("it listens on %s too", ip)
+				t.Errorf("the server also listens on %s", ip)
 			}
 		}
 		s.Stop()
 		s.Stop()
 		<-s.Ended()
 		if _, err := call(t, name, s.URL); err == nil {
-			t.Error("it answers after Stop")
+			t.Error("the server answers after Stop")
 		}
 	})
 }
 
-// otherAddresses returns this machine's addresses that are not loopback.
+// otherAddresses returns this machine's addresses except for loopback.
 func otherAddresses(t *testing.T) (ips []string) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
@@ -136,14 +137,14 @@ func TestAServerDiesWithItsParent(t *testing.T) {
 		_ = parent.Process.Kill()
 		_ = parent.Wait()
 		if scanned != nil || before != nil {
-			t.Fatalf("it never answered: %v, %v", scanned, before)
+			t.Fatalf("the server did not answer: %v, %v", scanned, before)
 		}
 		for deadline := time.Now().Add(10 * time.Second); ; {
 			if _, err := call(t, name, url); err != nil {
 				return
 			}
 			if time.Now().After(deadline) {
-				t.Fatal("it outlived its parent by 10 s")
+				t.Fatal("the server runs 10 s after its parent ended")
 			}
 		}
 	})
@@ -154,20 +155,20 @@ func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
 	for name, want := range map[string][]string{"DynamoDB": {"java", "npm"}, "SQS": {"node", "npm"}} {
 		_, err := servers[name].start(t.Context())
 		if _, ok := errors.AsType[*emulator.MissingError](err); !ok {
-			t.Fatalf("%s: error %v", name, err)
+			t.Fatalf("%s: got the error %v, want a MissingError", name, err)
 		}
 		for _, program := range want {
 			if !strings.Contains(err.Error(), program) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%s: %q does not name %s in one line", name, err, program)
+				t.Errorf("%s: the error is %q, want %s in one line", name, err, program)
 			}
 		}
 	}
 	if got := emulator.Missing(); len(got) != 3 {
-		t.Errorf("missing %q", got)
+		t.Errorf("got the missing programs %q, want 3", got)
 	}
 }
 
-// verdict records what a Shared decides about a test.
+// verdict records what a Shared decides for a test.
 type verdict struct{ skipped, failed string }
 
 func (v *verdict) Helper()                           {}
@@ -180,7 +181,7 @@ func TestAMissingProgramSkipsAndInCIFails(t *testing.T) {
 	var v verdict
 	emulator.Share(emulator.SQS).URL(&v)
 	if !strings.Contains(v.skipped, "node") {
-		t.Errorf("skipped with %q", v.skipped)
+		t.Errorf("skipped with %q, want node named", v.skipped)
 	}
 	t.Setenv("CI", "true")
 	v = verdict{}
@@ -197,6 +198,6 @@ func TestABrokenStartFailsTheTest(t *testing.T) {
 	s.URL(&v)
 	s.Stop()
 	if v.skipped != "" || v.failed != "broken" {
-		t.Errorf("skipped with %q, failed with %q", v.skipped, v.failed)
+		t.Errorf("skipped with %q, failed with %q, want the failure broken", v.skipped, v.failed)
 	}
 }

@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// installed returns the folder of that name in the cache, which make fills where it is not there yet. Either the whole folder is there or
-// nothing of it: make works in a folder beside it, which is renamed when it is complete.
+// installed returns the folder of that name in the cache, which make fills if it does not exist. The folder is
+// complete or absent: make works in a temporary folder, which is renamed in the end.
 func installed(ctx context.Context, name string, make func(ctx context.Context, dir string) error) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no cache folder: %w", err)
+		return "", fmt.Errorf("finding the cache folder: %w", err)
 	}
 	cache = filepath.Join(cache, "hookcast")
 	dir := filepath.Join(cache, name)
-	if there(dir) {
+	if exists(dir) {
 		return dir, nil
 	}
 	if err := os.MkdirAll(cache, 0o700); err != nil {
@@ -31,7 +31,7 @@ func installed(ctx context.Context, name string, make func(ctx context.Context, 
 		return "", fmt.Errorf("waiting for another download of %s: %w", name, err)
 	}
 	defer unlock()
-	if there(dir) {
+	if exists(dir) {
 		return dir, nil
 	}
 	part, err := os.MkdirTemp(cache, name+".part-")
@@ -42,18 +42,18 @@ func installed(ctx context.Context, name string, make func(ctx context.Context, 
 	if err := make(ctx, part); err != nil {
 		return "", fmt.Errorf("downloading %s: %w", name, err)
 	}
-	if err := os.Rename(part, dir); err != nil && !there(dir) {
+	if err := os.Rename(part, dir); err != nil && !exists(dir) {
 		return "", err
 	}
 	return dir, nil
 }
 
-func there(dir string) bool {
+func exists(dir string) bool {
 	_, err := os.Stat(dir)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// npm runs npm in dir. Its error is the last line that npm wrote.
+// npm runs npm in dir. Its error contains the most specific line that npm wrote.
 func npm(ctx context.Context, dir string, args ...string) error {
 	cmd := exec.CommandContext(ctx, "npm", args...)
 	cmd.Dir = dir
@@ -67,7 +67,7 @@ func npm(ctx context.Context, dir string, args ...string) error {
 	return nil
 }
 
-// lastError picks the line out of npm's output that says most: the first one of an error, else the last of all.
+// lastError returns the most specific line of npm's output: the first one of an error, otherwise the last one.
 func lastError(out string) string {
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	for _, l := range lines {

@@ -20,7 +20,8 @@ func archive(t *testing.T, files map[string]string) *bytes.Buffer {
 	z := gzip.NewWriter(&buf)
 	w := tar.NewWriter(z)
 	for name, content := range files {
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o644}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)),
+			Mode: 0o644}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Write([]byte(content)); err != nil {
@@ -42,15 +43,16 @@ func TestUnpackTakesOneFolderAndNothingOutsideOfIt(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(dir, "a/b.jar")); err != nil || string(b) != "jar" {
 		t.Errorf("read %q, %v", b, err)
 	}
-	if there(filepath.Join(dir, "other")) || there(filepath.Join(dir, "package")) {
-		t.Error("more than the folder was unpacked")
+	if exists(filepath.Join(dir, "other")) || exists(filepath.Join(dir, "package")) {
+		t.Error("files outside of the folder were unpacked")
 	}
-	if err := unpack(archive(t, map[string]string{"package/emulator/../../evil": "x"}), "package/emulator/", dir); err == nil {
-		t.Error("a name that leaves the folder was taken")
+	if err := unpack(archive(t, map[string]string{"package/emulator/../../evil": "x"}), "package/emulator/",
+		dir); err == nil {
+		t.Error("a name outside of the folder was accepted")
 	}
 	whole := archive(t, files).Bytes()
 	if err := unpack(bytes.NewReader(whole[:len(whole)/2]), "package/emulator/", t.TempDir()); err == nil {
-		t.Error("half an archive was taken")
+		t.Error("half an archive was accepted")
 	}
 }
 
@@ -64,7 +66,7 @@ func TestAFolderIsInstalledOnceAndWhole(t *testing.T) {
 		return errors.Join(os.WriteFile(filepath.Join(dir, "half"), nil, 0o600), broken)
 	})
 	if !errors.Is(err, broken) {
-		t.Fatalf("error %v", err)
+		t.Fatalf("got the error %v, want %v", err, broken)
 	}
 	var made atomic.Int32
 	var wg sync.WaitGroup
@@ -74,18 +76,20 @@ func TestAFolderIsInstalledOnceAndWhole(t *testing.T) {
 				made.Add(1)
 				return os.WriteFile(filepath.Join(dir, "whole"), nil, 0o600)
 			})
-			if err != nil || !there(filepath.Join(dir, "whole")) || there(filepath.Join(dir, "half")) {
-				t.Errorf("installed at %s, %v", dir, err)
+			if err != nil || !exists(filepath.Join(dir, "whole")) || exists(filepath.Join(dir, "half")) {
+				t.Errorf("installed at %s (%v), want all files and no partial ones", dir, err)
 			}
 		})
 	}
 	wg.Wait()
 	if n := made.Load(); n != 1 {
-		t.Errorf("made %d times", n)
+		t.Errorf("installed %d times, want 1", n)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := installed(ctx, "y", func(ctx context.Context, _ string) error { return ctx.Err() }); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
+	if _, err := installed(ctx, "y", func(ctx context.Context, _ string) error {
+		return ctx.Err()
+	}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got the error %v, want context.Canceled", err)
 	}
 }

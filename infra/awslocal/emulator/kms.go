@@ -14,18 +14,19 @@ import (
 	"sync/atomic"
 )
 
-// KMS answers what AWS KMS answers to GenerateDataKey and Decrypt, for one symmetric key: an http.Handler, since no program that does
-// is to be had. A key is named by its id or its ARN, not by an alias. Requests have to be signed; the signature is not checked.
+// KMS answers GenerateDataKey and Decrypt as AWS KMS does, for one symmetric key. It is an http.Handler, since no
+// suitable program exists. A key is named by its id or its ARN, not by an alias. Requests must be signed; the
+// signature is not checked.
 //
-// https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html and API_Decrypt.html beside it; the protocol is
-// https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html.
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html and API_Decrypt.html describe the
+// operations; the protocol is https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html.
 type KMS struct {
 	arn      string
 	aead     cipher.AEAD
 	disabled atomic.Bool
 }
 
-// NewKMS returns a KMS whose key has this ARN. What one process wrapped another one unwraps that has the same ARN and secret.
+// NewKMS returns a KMS whose key has this ARN. A KMS with the same ARN and secret can decrypt in another process.
 func NewKMS(arn string, secret []byte) (*KMS, error) {
 	key, err := hkdf.Key(sha256.New, secret, nil, "kms "+arn, 32)
 	if err != nil {
@@ -42,10 +43,10 @@ func NewKMS(arn string, secret []byte) (*KMS, error) {
 	return &KMS{arn: arn, aead: aead}, nil
 }
 
-// SetEnabled disables the key or enables it again.
+// SetEnabled enables or disables the key.
 func (k *KMS) SetEnabled(enabled bool) { k.disabled.Store(!enabled) }
 
-// kmsRequest is what both operations take; byte slices are base64 in JSON.
+// kmsRequest is the input of both operations; byte slices are base64 in JSON.
 type kmsRequest struct {
 	KeyID               string `json:"KeyId"`
 	EncryptionContext   map[string]string
@@ -62,12 +63,12 @@ type kmsReply struct {
 	EncryptionAlgorithm string `json:",omitempty"`
 }
 
-// kmsError is an error of KMS's by its name; all that are here have status 400.
+// kmsError is an error of KMS, by name. All errors used here have status 400.
 type kmsError struct{ name, message string }
 
 func (e *kmsError) Error() string { return e.name + ": " + e.message }
 
-// ServeHTTP fulfils http.Handler.
+// ServeHTTP implements http.Handler.
 func (k *KMS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply, err := k.answer(r)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -80,7 +81,7 @@ func (k *KMS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		body = map[string]string{"__type": "KMSInternalException", "message": err.Error()}
 	}
-	_ = json.NewEncoder(w).Encode(body) // the client has gone
+	_ = json.NewEncoder(w).Encode(body) // an error means that the client has gone
 }
 
 func (k *KMS) answer(r *http.Request) (*kmsReply, error) {
@@ -89,7 +90,7 @@ func (k *KMS) answer(r *http.Request) (*kmsReply, error) {
 	}
 	var in kmsRequest
 	if err := json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&in); err != nil {
-		return nil, &kmsError{"SerializationException", "The request is no JSON of this operation."}
+		return nil, &kmsError{"SerializationException", "The request is not valid JSON for this operation."}
 	}
 	switch r.Header.Get("X-Amz-Target") {
 	case "TrentService.GenerateDataKey":
@@ -97,7 +98,7 @@ func (k *KMS) answer(r *http.Request) (*kmsReply, error) {
 	case "TrentService.Decrypt":
 		return k.decrypt(in)
 	}
-	return nil, &kmsError{"UnknownOperationException", "There is no such operation here."}
+	return nil, &kmsError{"UnknownOperationException", "This KMS does not implement the operation."}
 }
 
 func (k *KMS) generate(in kmsRequest) (*kmsReply, error) {
@@ -119,10 +120,10 @@ func (k *KMS) generate(in kmsRequest) (*kmsReply, error) {
 
 func (k *KMS) decrypt(in kmsRequest) (*kmsReply, error) {
 	if n := len(in.CiphertextBlob); n < 1 || n > 6144 {
-		return nil, &kmsError{"ValidationException", "CiphertextBlob has 1 to 6144 bytes."}
+		return nil, &kmsError{"ValidationException", "CiphertextBlob must have 1 to 6144 bytes."}
 	}
 	if in.KeyID == "" {
-		in.KeyID = k.arn // the one that the ciphertext is under
+		in.KeyID = k.arn // the key of the ciphertext
 	}
 	if err := k.usable(in.KeyID, "IncorrectKeyException"); err != nil {
 		return nil, err
@@ -138,10 +139,10 @@ func (k *KMS) decrypt(in kmsRequest) (*kmsReply, error) {
 	return &kmsReply{KeyID: k.arn, Plaintext: key, EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
 }
 
-// usable tells whether id names the key and the key is enabled; a name that is not its own is the error other.
+// usable returns an error unless id names the key and the key is enabled; an unknown id is the error other.
 func (k *KMS) usable(id, other string) error {
 	if id != k.arn && id != k.arn[strings.LastIndexByte(k.arn, '/')+1:] {
-		return &kmsError{other, "There is no such key here."}
+		return &kmsError{other, "The key does not exist."}
 	}
 	if k.disabled.Load() {
 		return &kmsError{"DisabledException", k.arn + " is disabled."}
@@ -149,10 +150,11 @@ func (k *KMS) usable(id, other string) error {
 	return nil
 }
 
-// bind returns what ties a ciphertext to the key and its encryption context, whatever the order of its pairs.
+// bind returns the additional data that binds a ciphertext to the key and to its encryption context, whatever the
+// order of its pairs.
 func (k *KMS) bind(context map[string]string) ([]byte, error) {
 	if context == nil {
-		context = map[string]string{} // none is as good as an empty one
+		context = map[string]string{} // nil is equivalent to an empty context
 	}
-	return json.Marshal([]any{k.arn, context}) // a map's keys are sorted
+	return json.Marshal([]any{k.arn, context}) // JSON sorts a map's keys
 }

@@ -4,5 +4,5 @@ package emulator
 
 import "context"
 
-// lock does nothing here: two processes may download the same, and the first that is done has its rename succeed.
+// lock does nothing on this system: two processes may download the same files, and the first rename succeeds.
 func lock(context.Context, string) (unlock func(), err error) { return func() {}, nil }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// lock waits for the one lock of that path on this machine. The system drops it when the process dies in whatever way.
+// lock waits for the lock of that path. The system releases it when the process ends, however it ends.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

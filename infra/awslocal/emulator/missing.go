@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// Missing returns which of the programs that the servers need are not on this machine's PATH, each with what it is for; none where
-// all are there.
+// Missing returns the programs that the servers need and that are not in this machine's PATH, each with its purpose.
 func Missing() []string { return missing("java", "node", "npm") }
 
 func missing(programs ...string) (lacking []string) {
@@ -23,7 +22,7 @@ func missing(programs ...string) (lacking []string) {
 	return lacking
 }
 
-// MissingError says which programs a server needs that are not on this machine.
+// MissingError lists programs that a server needs and that are not on this machine.
 type MissingError struct{ Programs []string }
 
 func (e *MissingError) Error() string { return "not installed: " + strings.Join(e.Programs, "; ") }

@@ -13,29 +13,31 @@ import (
 	"github.com/hookcast/hookcast/infra/awslocal/process"
 )
 
-// Server is a running stand-in.
+// Server is a running emulator.
 type Server struct {
-	URL string // http://127.0.0.1:port, without a slash at its end
+	URL string // http://127.0.0.1:port, without a trailing slash
 
 	program *process.Process
 }
 
-// Stop ends the server, what it stored with it, and returns when it is gone. Stopping twice is fine.
+// Stop ends the server with everything that it stored, and returns when its process is gone. A second call does
+// nothing.
 func (s *Server) Stop() { s.program.Kill() }
 
-// Ended is closed when the server is gone, by Stop or otherwise.
+// Ended returns a channel that is closed when the server is gone, because of Stop or otherwise.
 func (s *Server) Ended() <-chan struct{} { return s.program.Ended() }
 
-// start runs a program that listens on a port of 127.0.0.1 and then writes the port as the first line of its output. ctx bounds the
-// start only; the server goes on until Stop, or until this process ends.
+// start runs a program that listens on a port of 127.0.0.1 and then writes the port as the first line of its output.
+// ctx bounds the start only; the server runs until Stop, or until this process ends.
 func start(ctx context.Context, name string, cmd *exec.Cmd) (*Server, error) {
-	// Held open and never written to: to the child its end says that this process is gone, also where the kernel does not.
+	// The pipe stays open and unused: its end tells the child that this process is gone, even on systems whose kernel
+	// does not.
 	if _, err := cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	words := &tail{}
-	out := &firstLine{line: make(chan string, 1), rest: words}
-	cmd.Stdout, cmd.Stderr = out, words
+	output := &tail{}
+	out := &firstLine{line: make(chan string, 1), rest: output}
+	cmd.Stdout, cmd.Stderr = out, output
 	program, err := process.Start(cmd)
 	if err != nil {
 		return nil, err
@@ -45,23 +47,23 @@ func start(ctx context.Context, name string, cmd *exec.Cmd) (*Server, error) {
 	case port := <-out.line:
 		err = s.answers(ctx, port)
 	case <-program.Ended():
-		err = errors.New("it ended")
+		err = errors.New("it ended before it was ready")
 	case <-ctx.Done():
-		err = fmt.Errorf("it takes too long: %w", ctx.Err())
+		err = fmt.Errorf("it took too long: %w", ctx.Err())
 	}
 	if err != nil {
 		s.Stop()
-		return nil, fmt.Errorf("%s does not start: %w%s", name, err, words.last())
+		return nil, fmt.Errorf("%s did not start: %w%s", name, err, output.last())
 	}
 	return s, nil
 }
 
-// answers waits for the server at port to answer a request, whatever the answer.
+// answers waits for the server at port to answer a request with any status.
 func (s *Server) answers(ctx context.Context, port string) error {
 	s.URL = "http://127.0.0.1:" + port
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/health", nil)
 	if err != nil {
-		return fmt.Errorf("it wrote %q in place of a port", port)
+		return fmt.Errorf("it wrote %q instead of a port", port)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -70,11 +72,11 @@ func (s *Server) answers(ctx context.Context, port string) error {
 	return resp.Body.Close()
 }
 
-// firstLine hands out the first line that is written to it. What comes behind it goes on to rest.
+// firstLine sends the first line that is written to it to line. Later output goes to rest.
 type firstLine struct {
-	line chan string // holds one
+	line chan string // has room for one
 	rest *tail
-	got  []byte // of the line, until it is there
+	got  []byte // the incomplete first line
 	done bool
 }
 
@@ -92,7 +94,7 @@ func (f *firstLine) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tail keeps the last of what a child wrote, for the error that says why it failed.
+// tail keeps the last 4 KiB of a child's output, for the error that says why it failed.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte
@@ -108,12 +110,12 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// last returns what was written, in one line that goes on from another; "" where it is nothing.
+// last returns that output as one line to append to another, or "" if there is none.
 func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if said := strings.Join(strings.Fields(string(t.buf)), " "); said != "" {
-		return ": " + said
+	if text := strings.Join(strings.Fields(string(t.buf)), " "); text != "" {
+		return ": " + text
 	}
 	return ""
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Shared is one server for all tests of a binary: the first test that asks for it starts it, and TestMain stops it.
+// Shared is one server for all tests of a binary: the first test that needs it starts it, and TestMain stops it.
 //
 //	var server = emulator.Share(emulator.DynamoDB)
 //
@@ -24,17 +24,18 @@ type Shared struct {
 	err    error
 }
 
-// TB is what Shared needs of a testing.TB.
+// TB is the part of testing.TB that Shared needs.
 type TB interface {
 	Helper()
 	Skipf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
-// Share makes a Shared of DynamoDB or SQS, and starts nothing yet.
+// Share returns a Shared of DynamoDB or SQS that is not started yet.
 func Share(start func(context.Context) (*Server, error)) *Shared { return &Shared{start: start} }
 
-// URL returns where the server is. On a machine that lacks a program for it the test is skipped, and fails where the environment has CI=true.
+// URL returns the server's URL, and starts it if necessary. If this machine lacks a program for it, the test is
+// skipped; with CI=true it fails instead.
 func (s *Shared) URL(t TB) string {
 	t.Helper()
 	s.once.Do(func() {
@@ -52,7 +53,7 @@ func (s *Shared) URL(t TB) string {
 	return ""
 }
 
-// Stop ends the server, if a test asked for it.
+// Stop ends the server, if a test started it.
 func (s *Shared) Stop() {
 	s.once.Do(func() { s.err = errors.New("stopped before it was started") })
 	if s.server != nil {

@@ -12,12 +12,12 @@ const fauxqs = "fauxqs@1.9.2"
 //go:embed sqs.mjs
 var sqsScript string
 
-// SQS starts the SQS server. A queue's URL has the host that the request which made or looked it up was sent to. ctx bounds the download
-// and the start.
+// SQS starts the SQS server. A queue's URL has the host to which the request that created or looked up the queue was
+// sent. ctx bounds the download and the start.
 //
-// As on AWS a call hands out as many messages of a group as there are, which fauxqs by itself does not: see sqs.mjs.
+// As on AWS, one call returns all available messages of a group, which fauxqs alone does not do: see sqs.mjs.
 //
-// Where it differs from AWS: deduplication ids are one set for the whole queue, whatever its DeduplicationScope says.
+// Unlike on AWS, deduplication ids are unique in the whole queue, whatever its DeduplicationScope says.
 func SQS(ctx context.Context) (*Server, error) {
 	if err := need("node", "npm"); err != nil {
 		return nil, err
@@ -29,6 +29,6 @@ func SQS(ctx context.Context) (*Server, error) {
 		return nil, err
 	}
 	cmd := exec.Command("node", "--input-type=module", "--eval", sqsScript)
-	cmd.Dir = dir // where it looks for fauxqs
+	cmd.Dir = dir // node looks for fauxqs in the working directory
 	return start(ctx, "the SQS server", cmd)
 }

@@ -1,9 +1,9 @@
-// The SQS server on a free port of 127.0.0.1, which it writes to its output. Its own main listens on all interfaces.
+// Runs the SQS server on a free port of 127.0.0.1 and prints the port. The main of fauxqs listens on all interfaces.
 import { buildApp } from "fauxqs";
 import { SqsQueue } from "./node_modules/fauxqs/dist/sqs/sqsStore.js"; // the package exports no name for it
 
-// fauxqs hands out one message of a group per call. SQS hands out as many as it can, in order, and the group stays locked until all of them
-// are done with or visible again:
+// fauxqs returns one message of a group per call. SQS returns as many as it can, in order, and the group stays locked
+// until all of them are deleted or visible again:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
 const dequeueOne = SqsQueue.prototype.dequeueFifo;
 SqsQueue.prototype.dequeueFifo = function (most, ...rest) {
@@ -27,7 +27,9 @@ for (const name of ["changeVisibility", "processTimers"]) {
     const inflight = this.inflightMessages.size;
     original.apply(this, args);
     if (this.inflightMessages.size === inflight) return;
-    for (const group of this.fifoMessages.values()) group.sort((a, b) => (a.sequenceNumber < b.sequenceNumber ? -1 : 1));
+    for (const group of this.fifoMessages.values()) {
+      group.sort((a, b) => (a.sequenceNumber < b.sequenceNumber ? -1 : 1));
+    }
   };
 }
 

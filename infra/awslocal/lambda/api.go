@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// maxAnswer is a little over what Lambda takes.
+// maxAnswer is a little above Lambda's limit.
 const maxAnswer = 6<<20 + 100<<10
 
-// api serves the Runtime API to one process.
+// api returns the handler of the Runtime API for one process.
 func (e *environment) api() http.Handler {
 	mux := http.NewServeMux()
 	const base = "/2018-06-01/runtime/"
@@ -21,7 +21,8 @@ func (e *environment) api() http.Handler {
 	mux.HandleFunc("POST "+base+"invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) {
 		answer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAnswer))
 		if err != nil {
-			e.settle(w, r, outcome{err: &Error{"Function.ResponseSizeTooLarge", "the answer is larger than what Lambda takes"}})
+			e.settle(w, r, outcome{err: &Error{"Function.ResponseSizeTooLarge",
+				"the answer is larger than Lambda's limit of 6 MB"}})
 			return
 		}
 		e.settle(w, r, outcome{answer: answer})
@@ -40,7 +41,7 @@ func (e *environment) api() http.Handler {
 	return mux
 }
 
-// serveNext hands out the next invocation. The process waits for it as long as it takes.
+// serveNext returns the next invocation. The process waits for it without a limit.
 func (e *environment) serveNext(w http.ResponseWriter, r *http.Request) {
 	e.asked.Do(func() { e.f.initialised(time.Since(e.began)) })
 	select {
@@ -59,7 +60,7 @@ func (e *environment) serveNext(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// settle ends the invocation that the request names, if that is the one that the process has.
+// settle ends the invocation that the request names, if it is the current one of the process.
 func (e *environment) settle(w http.ResponseWriter, r *http.Request, o outcome) {
 	e.mu.Lock()
 	inv := e.current
@@ -77,7 +78,7 @@ func (e *environment) settle(w http.ResponseWriter, r *http.Request, o outcome) 
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// errorOf reads what a process says of its failure.
+// errorOf reads the error that a process reports.
 func errorOf(r *http.Request) error {
 	var said struct{ ErrorType, ErrorMessage string }
 	_ = json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&said)
@@ -87,7 +88,7 @@ func errorOf(r *http.Request) error {
 	return &Error{said.ErrorType, said.ErrorMessage}
 }
 
-// newID makes a request id in Lambda's form, a UUID.
+// newID returns a request id in Lambda's format, a UUID.
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:])

@@ -12,21 +12,21 @@ import (
 	"github.com/hookcast/hookcast/infra/awslocal/process"
 )
 
-// initTimeout is Lambda's own.
+// initTimeout is Lambda's limit for the start of an environment.
 const initTimeout = 10 * time.Second
 
-// environment is a process of the function's and the Runtime API that it talks to.
+// environment is a process of the function and the Runtime API that it uses.
 type environment struct {
 	f      *Function
 	child  *process.Process
 	server *http.Server
 	began  time.Time
-	asked  sync.Once // the process has asked for its first invocation
+	asked  sync.Once // done when the process asks for its first invocation
 
-	next   chan *invocation // to the process, when it asks
-	broken chan struct{}    // closed when its initialisation has failed
+	next   chan *invocation // the process receives from it when it asks
+	broken chan struct{}    // closed when the initialisation has failed
 	fail   sync.Once
-	reason string // of broken
+	reason string // why broken is closed
 
 	mu      sync.Mutex
 	current *invocation
@@ -36,7 +36,7 @@ type invocation struct {
 	id       string
 	payload  []byte
 	deadline time.Time
-	done     chan outcome // takes one
+	done     chan outcome // has room for one
 }
 
 type outcome struct {
@@ -65,15 +65,15 @@ func (f *Function) start() (*environment, error) {
 		ln.Close()
 		return nil, err
 	}
-	go func() { _ = e.server.Serve(ln) }() // until close
+	go func() { _ = e.server.Serve(ln) }() // runs until close
 	return e, nil
 }
 
-// invoke hands the payload over and waits for the answer.
+// invoke passes the payload to the process and waits for the answer.
 func (e *environment) invoke(payload []byte) ([]byte, error) {
 	inv := &invocation{id: newID(), payload: payload, done: make(chan outcome, 1)}
-	slow := time.NewTimer(initTimeout)
-	defer slow.Stop()
+	start := time.NewTimer(initTimeout)
+	defer start.Stop()
 	select {
 	case e.next <- inv:
 	case <-e.broken:
@@ -81,25 +81,26 @@ func (e *environment) invoke(payload []byte) ([]byte, error) {
 		return nil, &Error{"Runtime.InitError", e.reason}
 	case <-e.child.Ended():
 		return nil, e.exited()
-	case <-slow.C:
+	case <-start.C:
 		e.child.Kill()
 		return nil, &Error{"Sandbox.Timedout", "the process did not ask for an invocation within 10 s"}
 	}
-	late := time.NewTimer(e.f.o.Timeout)
-	defer late.Stop()
+	timeout := time.NewTimer(e.f.o.Timeout)
+	defer timeout.Stop()
 	select {
 	case o := <-inv.done:
 		return o.answer, o.err
 	case <-e.child.Ended():
 		select {
-		case o := <-inv.done: // it answered, and then ended
+		case o := <-inv.done: // it answered before it ended
 			return o.answer, o.err
 		default:
 		}
 		return nil, e.exited()
-	case <-late.C:
+	case <-timeout.C:
 		e.child.Kill()
-		return nil, &Error{"Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds", e.f.o.Timeout.Seconds())}
+		return nil, &Error{"Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds",
+			e.f.o.Timeout.Seconds())}
 	}
 }
 
@@ -111,7 +112,7 @@ func (e *environment) exited() error {
 	return &Error{"Runtime.ExitError", "the process ended: " + how}
 }
 
-// usable tells whether another invocation can be given to it.
+// usable reports whether the environment can take another invocation.
 func (e *environment) usable() bool {
 	select {
 	case <-e.child.Ended():

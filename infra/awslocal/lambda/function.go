@@ -1,8 +1,8 @@
-// Package lambda runs functions' binaries on this machine as Lambda does: each environment is a process that asks a Runtime API for
-// invocations, one at a time. An environment that crashes or takes too long is gone, its invocation has failed, and the next one gets a
-// new environment.
+// Package lambda runs the functions' binaries on this machine as Lambda does: each environment is a process that asks
+// a Runtime API for invocations, one at a time. If an environment crashes or takes too long, it is removed, its
+// invocation fails, and the next one gets a new environment.
 //
-// Unlike on Lambda an environment goes on running between invocations, and who finds all of them busy waits.
+// Unlike on Lambda, an environment keeps running between invocations, and a caller that finds all of them busy waits.
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 package lambda
@@ -16,24 +16,24 @@ import (
 	"time"
 )
 
-// Options are what a Function is.
+// Options describe a Function.
 type Options struct {
-	Name        string // as on AWS
+	Name        string // the name on AWS
 	ARN         string
-	Binary      string   // path of its bootstrap
-	Environment []string // "NAME=value", besides what Lambda itself adds
+	Binary      string   // path of the bootstrap
+	Environment []string // "NAME=value"; Lambda's own variables are added
 	Timeout     time.Duration
 	MemoryMB    int
-	Concurrency int       // environments at most
-	Log         io.Writer // what the function writes, and a line for each environment; best a file
-	// Changed is called whenever an environment has come or gone; nil: never.
+	Concurrency int       // maximal number of environments
+	Log         io.Writer // gets the function's output, and a line for each environment; best a file
+	// Changed, if not nil, is called after an environment was started or removed.
 	Changed func()
 }
 
-// Function is a function's environments.
+// Function is a function with its environments.
 type Function struct {
 	o     Options
-	slots chan struct{} // held by whoever uses an environment
+	slots chan struct{} // one for each environment in use
 
 	mu     sync.Mutex
 	idle   []*environment
@@ -42,9 +42,9 @@ type Function struct {
 	inits  []time.Duration
 }
 
-// Error is how an invocation failed.
+// Error says how an invocation failed.
 type Error struct {
-	Type    string // "Runtime.ExitError", "Sandbox.Timedout", or the function's own
+	Type    string // "Runtime.ExitError", "Sandbox.Timedout", or an error type of the function
 	Message string
 }
 
@@ -52,7 +52,7 @@ func (e *Error) Error() string { return e.Type + ": " + e.Message }
 
 var errClosed = errors.New("lambda: the function is closed")
 
-// New makes a Function. Nothing is started before the first Invoke.
+// New returns a Function. The first Invoke starts its first environment.
 func New(o Options) *Function {
 	if o.Changed == nil {
 		o.Changed = func() {}
@@ -60,11 +60,11 @@ func New(o Options) *Function {
 	return &Function{o: o, slots: make(chan struct{}, o.Concurrency), all: make(map[*environment]bool)}
 }
 
-// Name is the function's name on AWS.
+// Name returns the function's name on AWS.
 func (f *Function) Name() string { return f.o.Name }
 
-// Invoke hands payload to an environment and returns its answer, or an *Error. ctx bounds the wait for an environment: once one has the
-// invocation, only the function's timeout ends it.
+// Invoke passes payload to an environment and returns its answer, or an *Error. ctx bounds the wait for an
+// environment; a running invocation is bounded by the function's timeout alone.
 func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	select {
 	case f.slots <- struct{}{}:
@@ -136,7 +136,7 @@ func (f *Function) drop(e *environment) {
 	f.o.Changed()
 }
 
-// PIDs are the process ids of the environments.
+// PIDs returns the process ids of the environments.
 func (f *Function) PIDs() (pids []int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -146,7 +146,7 @@ func (f *Function) PIDs() (pids []int) {
 	return pids
 }
 
-// Inits are the times that environments took from their start until they asked for an invocation.
+// Inits returns how long each environment took from its start until it asked for an invocation.
 func (f *Function) Inits() []time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -160,7 +160,7 @@ func (f *Function) initialised(took time.Duration) {
 	fmt.Fprintf(f.o.Log, "INIT_REPORT Init Duration: %.2f ms\n", float64(took)/float64(time.Millisecond))
 }
 
-// Close ends all environments, and what they are at fails.
+// Close ends all environments; invocations in progress fail.
 func (f *Function) Close() {
 	f.mu.Lock()
 	f.closed, f.idle = true, nil

@@ -16,7 +16,7 @@ import (
 	"github.com/hookcast/hookcast/infra/awslocal/lambda"
 )
 
-// Started as an environment, the test's binary is a function that does what its payload says.
+// Started as an environment, the test binary is a function that does what its payload says.
 func TestMain(m *testing.M) {
 	if api := os.Getenv("AWS_LAMBDA_RUNTIME_API"); api != "" {
 		function("http://" + api + "/2018-06-01/runtime/")
@@ -66,15 +66,17 @@ func function(api string) {
 		case "who":
 			fmt.Println("a line of the function's")
 			deadline := res.Header.Get("Lambda-Runtime-Deadline-Ms")
-			post(api+"invocation/"+id+"/response", fmt.Sprintf("%d %d %s %s %s %v", os.Getpid(), served, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"),
-				res.Header.Get("Lambda-Runtime-Invoked-Function-Arn"), os.Getenv("OWN"), deadline > fmt.Sprint(time.Now().UnixMilli())))
+			post(api+"invocation/"+id+"/response", fmt.Sprintf("%d %d %s %s %s %v", os.Getpid(),
+				served, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"),
+				res.Header.Get("Lambda-Runtime-Invoked-Function-Arn"), os.Getenv("OWN"),
+				deadline > fmt.Sprint(time.Now().UnixMilli())))
 		default:
 			post(api+"invocation/"+id+"/response", "echo "+string(payload))
 		}
 	}
 }
 
-// syncBuffer is a log that processes write to.
+// syncBuffer is a log that several goroutines write to.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -92,10 +94,12 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func newFunction(t *testing.T, concurrency int, timeout time.Duration, environment ...string) (*lambda.Function, *syncBuffer) {
+func newFunction(t *testing.T, concurrency int, timeout time.Duration, environment ...string) (*lambda.Function,
+	*syncBuffer) {
 	log := &syncBuffer{}
 	f := lambda.New(lambda.Options{
-		Name: "hookcast-test", ARN: "arn:test", Binary: os.Args[0], Environment: environment, Timeout: timeout, MemoryMB: 128, Concurrency: concurrency, Log: log,
+		Name: "hookcast-test", ARN: "arn:test", Binary: os.Args[0], Environment: environment, Timeout: timeout,
+		MemoryMB: 128, Concurrency: concurrency, Log: log,
 	})
 	t.Cleanup(f.Close)
 	return f, log
@@ -123,24 +127,24 @@ func TestAnEnvironmentServesOneAfterTheOther(t *testing.T) {
 	second, _ := invoke(t, f, "who")
 	pids := f.PIDs()
 	if len(pids) != 1 || len(f.Inits()) != 1 {
-		t.Fatalf("environments %v, initialised in %v", pids, f.Inits())
+		t.Fatalf("the environments are %v, initialised in %v, want one", pids, f.Inits())
 	}
 	for i, got := range []string{first, second} {
 		if want := fmt.Sprintf("%d %d hookcast-test arn:test mine true", pids[0], i); got != want {
-			t.Errorf("%d: got %q, want %q", i, got, want)
+			t.Errorf("invocation %d: got %q, want %q", i, got, want)
 		}
 	}
 	if got, err := invoke(t, f, "twice"); got != "first" || err != nil {
-		t.Errorf("two answers: %q, %v", got, err)
+		t.Errorf("after two answers got %q, %v, want the first", got, err)
 	}
 	f.Close()
 	if !strings.Contains(log.String(), "a line of the function's") || !strings.Contains(log.String(), "INIT_REPORT") {
-		t.Errorf("logged %s", log)
+		t.Errorf("the log is %s", log)
 	}
 }
 
 func TestAFailedInvocationSaysHow(t *testing.T) {
-	f, _ := newFunction(t, 1, 10*time.Second) // of which what answers needs some on a busy machine
+	f, _ := newFunction(t, 1, 10*time.Second) // long enough for answers on a busy machine
 	for _, tt := range []struct {
 		payload, kind, says string
 		replaced            bool
@@ -156,30 +160,31 @@ func TestAFailedInvocationSaysHow(t *testing.T) {
 		before := f.PIDs()[0]
 		_, err := invoke(t, f, tt.payload)
 		if err == nil || err.Type != tt.kind || !strings.Contains(err.Message, tt.says) {
-			t.Errorf("%s: %v", tt.payload, err)
+			t.Errorf("%s: got the error %v, want %s with %q", tt.payload, err, tt.kind, tt.says)
 		}
 		if got, err := invoke(t, f, "x"); got != "echo x" || err != nil {
 			t.Fatalf("after %s: %q, %v", tt.payload, got, err)
 		}
 		if after := f.PIDs(); len(after) != 1 || (after[0] != before) != tt.replaced {
-			t.Errorf("%s: environments %v, before %d", tt.payload, after, before)
+			t.Errorf("%s: the environments are %v, before %d", tt.payload, after, before)
 		}
 	}
 }
 
 func TestAnEnvironmentThatCannotBegin(t *testing.T) {
-	for mode, want := range map[string]string{"exits": "Runtime.ExitError: the process ended: exit status 3", "fails": "Runtime.InitError: Config.Missing: there is no table"} {
+	for mode, want := range map[string]string{"exits": "Runtime.ExitError: the process ended: exit status 3",
+		"fails": "Runtime.InitError: Config.Missing: there is no table"} {
 		f, _ := newFunction(t, 1, time.Minute, "MODE="+mode)
 		if _, err := invoke(t, f, "x"); err == nil || err.Error() != want {
-			t.Errorf("%s: %v", mode, err)
+			t.Errorf("%s: got the error %v, want %s", mode, err, want)
 		}
 		if pids := f.PIDs(); len(pids) != 0 {
-			t.Errorf("%s: environments %v", mode, pids)
+			t.Errorf("%s: the environments are %v, want none", mode, pids)
 		}
 	}
 	f := lambda.New(lambda.Options{Binary: t.TempDir() + "/none", Concurrency: 1, Log: io.Discard})
 	if _, err := invoke(t, f, "x"); err == nil || err.Type != "Runtime.InvalidEntrypoint" {
-		t.Errorf("no binary: %v", err)
+		t.Errorf("without a binary got %v, want Runtime.InvalidEntrypoint", err)
 	}
 }
 
@@ -200,15 +205,15 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := f.Invoke(ctx, []byte("x")); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a third one: %v", err)
+		t.Errorf("a third invocation returned %v, want context.DeadlineExceeded", err)
 	}
 	f.Close()
 	for range 2 {
 		if err := <-held; err == nil {
-			t.Error("what was under way did not fail")
+			t.Error("an invocation in progress did not fail")
 		}
 	}
 	if _, err := f.Invoke(t.Context(), []byte("x")); err == nil || len(f.PIDs()) != 0 {
-		t.Errorf("after Close: %v, environments %v", err, f.PIDs())
+		t.Errorf("after Close got %v and the environments %v", err, f.PIDs())
 	}
 }

@@ -1,4 +1,4 @@
-// Package process runs programs that end with this one, whatever way that ends.
+// Package process runs child processes that end with this one, however it ends.
 package process
 
 import (
@@ -9,21 +9,22 @@ import (
 	"time"
 )
 
-// Process is a child.
+// Process is a child process.
 type Process struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
-	err   error // of Wait; there once ended is closed
+	err   error // result of Wait; set once ended is closed
 }
 
-// Start starts cmd in a process group of its own, which the terminal's Ctrl-C passes by, bound to the life of this process.
+// Start starts cmd in a process group of its own, so that Ctrl-C in the terminal does not reach it, and binds it to
+// the life of this process.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	bind(cmd)
 	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// On Linux the child is bound to the thread that starts it, and a thread that a goroutine has locked ends with the goroutine:
-		// so this one stays until the child has gone.
+		// On Linux the child is bound to the thread that starts it. A thread that is locked by a goroutine ends with
+		// the goroutine, so this one runs until the child has ended.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -40,19 +41,19 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// PID is the process's id.
+// PID returns the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Ended is closed once the process is gone.
+// Ended returns a channel that is closed once the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Err says how the process ended, which it must have: nil with status 0.
+// Err waits for the end of the process and returns its error, or nil for status 0.
 func (p *Process) Err() error {
 	<-p.ended
 	return p.err
 }
 
-// Kill ends the process at once, and all that it started, and returns when it is gone.
+// Kill ends the process and everything that it started at once, and returns when it is gone.
 func (p *Process) Kill() {
 	select {
 	case <-p.ended:
@@ -62,7 +63,7 @@ func (p *Process) Kill() {
 	}
 }
 
-// Stop asks the process to end, and kills it where it has not within the time.
+// Stop asks the process to end, and kills it if it does not end in time.
 func (p *Process) Stop(within time.Duration) {
 	_ = p.cmd.Process.Signal(terminate)
 	late := time.NewTimer(within)

@@ -8,7 +8,7 @@ import (
 
 var terminate os.Signal = syscall.SIGTERM
 
-// bind has the kernel kill the child when the thread that started it ends (PR_SET_PDEATHSIG of prctl(2)).
+// bind makes the kernel kill the child when the thread that started it ends (PR_SET_PDEATHSIG of prctl(2)).
 func bind(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -10,7 +10,7 @@ import (
 
 var terminate os.Signal = syscall.SIGTERM
 
-// bind leaves a child behind where this process is killed: there is nothing here to tie the two together by.
+// bind cannot bind the child to this process on these systems: if this process is killed, the child goes on.
 func bind(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 func kill(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

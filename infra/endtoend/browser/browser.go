@@ -1,4 +1,4 @@
-// Package browser drives Chromium for tests: one process for a test binary, a tab for a test.
+// Package browser drives Chromium for tests: one process per test binary, one tab per test.
 package browser
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Patience bounds every wait of a test in a browser; a wait that ends by it is a failure.
+// Patience bounds every wait of a test in a browser; a test whose wait takes longer fails.
 const Patience = 20 * time.Second
 
 // chromium is the one browser process of this test binary, started by the first test that needs it.
@@ -28,7 +28,7 @@ type chromium struct {
 
 var browser chromium
 
-// Close ends the browser, if there is one: for TestMain, which owes it so that no process is left behind.
+// Close ends the browser, if one was started. TestMain must call it, so that no process outlives the test binary.
 func Close() {
 	if browser.close != nil {
 		browser.close()
@@ -44,8 +44,8 @@ func (b *chromium) start(path string) (context.Context, error) {
 			chromedp.Flag("disable-quic", true),
 			chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("no-proxy-server", true),
-			chromedp.Flag("ignore-certificate-errors", true), // tests make their own
-		) // and a fresh user data directory, which the allocator makes and removes
+			chromedp.Flag("ignore-certificate-errors", true), // tests create their own
+		) // and a new user data directory, which the allocator creates and removes
 		alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
 		ctx, cancel := chromedp.NewContext(alloc)
 		b.close = func() { cancel(); stop() }
@@ -54,13 +54,13 @@ func (b *chromium) start(path string) (context.Context, error) {
 	return b.ctx, b.err
 }
 
-// Page is one tab. Its methods fail the test they belong to.
+// Page is one tab. Its methods end the test on an error.
 type Page struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-// NewPage opens a tab on url. Without a browser on the machine the test is skipped, and under CI=true it fails.
+// NewPage opens url in a new tab. Without a browser on the machine the test is skipped; with CI=true it fails instead.
 func NewPage(t *testing.T, url string) *Page {
 	t.Helper()
 	path := ""
@@ -71,7 +71,7 @@ func NewPage(t *testing.T, url string) *Page {
 	}
 	if path == "" {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("chromium is not installed, and CI may not skip")
+			t.Fatal("chromium is not installed, and CI must not skip this test")
 		}
 		t.Skip("chromium is not installed")
 	}
@@ -99,19 +99,22 @@ func (p *Page) Do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Run evaluates a script and drops its result.
+// Run evaluates a script and ignores its result.
 func (p *Page) Run(script string) {
 	p.t.Helper()
 	p.Do(chromedp.Evaluate[chromedp.Void]("{" + script + "}"))
 }
 
-// For is the same tab in a subtest.
+// For returns the same tab for use in a subtest.
 func (p *Page) For(t *testing.T) *Page { return &Page{t, p.ctx} }
 
-// diary is what a page tells about itself when a wait fails: what it has noted in globals of these names, and its text.
-const diary = `({states: globalThis.states, events: globalThis.events, errors: globalThis.errors, text: document.body && document.body.innerText})`
+// pageState is the expression that describes a page after a wait failed: the globals of these names, and its text.
+const pageState = `({
+	states: globalThis.states, events: globalThis.events, errors: globalThis.errors,
+	text: document.body && document.body.innerText,
+})`
 
-// Wait returns when the expression is truthy.
+// Wait returns once the expression is truthy.
 func (p *Page) Wait(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, Patience+5*time.Second)
@@ -119,7 +122,7 @@ func (p *Page) Wait(expression string) {
 	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression,
 		chromedp.WithPollingInterval(5*time.Millisecond), chromedp.WithPollingTimeout(Patience)))
 	if err != nil {
-		p.t.Fatalf("waiting for %s: %v\nthe page says %s", expression, err, p.Get(diary))
+		p.t.Fatalf("waiting for %s: %v\nthe page is %s", expression, err, p.Get(pageState))
 	}
 }
 
@@ -129,7 +132,8 @@ func (p *Page) Get(expression string) string {
 	ctx, cancel := context.WithTimeout(p.ctx, Patience)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](
-		fmt.Sprintf("(async () => JSON.stringify(await (%s)) || 'undefined')()", expression), chromedp.EvalAwaitPromise))
+		fmt.Sprintf("(async () => JSON.stringify(await (%s)) || 'undefined')()", expression),
+		chromedp.EvalAwaitPromise))
 	if err != nil {
 		p.t.Fatalf("%s: %v", expression, err)
 	}
@@ -159,13 +163,13 @@ func (p *Page) Reload() {
 	p.Do(chromedp.Reload())
 }
 
-// Define evaluates a script whose declarations stay.
+// Define evaluates a script and keeps its declarations.
 func (p *Page) Define(script string) {
 	p.t.Helper()
 	p.Do(chromedp.Evaluate[chromedp.Void](script))
 }
 
-// Screenshot takes a picture of the whole page, as PNG, in a window of that size.
+// Screenshot returns a PNG of the whole page in a window of that size, in CSS pixels.
 func (p *Page) Screenshot(width, height int64) []byte {
 	p.t.Helper()
 	p.Do(chromedp.EmulateViewport(width, height))

@@ -1,6 +1,6 @@
-// The providers' own libraries, called by libraries.go: reads jobs from the file named on the command line and prints what the
-// libraries say, both JSON. A library that has a function for signing signs; one that has a function for verifying says of
-// each request whether it would take it.
+// The providers' own libraries, called by libraries.go: it reads jobs from the file that the command line names and
+// prints the answers of the libraries, both as JSON. A library that can sign signs; one that can verify says of each
+// request whether it accepts it.
 import { readFileSync } from 'node:fs'
 
 import adyen from '@adyen/api-library'
@@ -24,9 +24,13 @@ const seconds = ms => Math.floor(ms / 1000)
 const stripe = new Stripe('sk_test_nothing')
 const hmac = new adyen.hmacValidator()
 
-// Each gives the headers (and, where the signature stands in it, the body) of a webhook.
+// Each function returns the headers of a webhook, and its body if that contains the signature.
 const sign = {
-  'stripe': job => ({ headers: { 'Stripe-Signature': stripe.webhooks.generateTestHeaderString({ payload: job.body, secret: job.secret, timestamp: seconds(job.now) }) } }),
+  'stripe': job => ({ headers: {
+    'Stripe-Signature': stripe.webhooks.generateTestHeaderString({
+      payload: job.body, secret: job.secret, timestamp: seconds(job.now),
+    }),
+  } }),
   'github': async job => ({ headers: { 'X-Hub-Signature-256': await octokit.sign(job.secret, job.body) } }),
   'svix': job => ({ headers: {
     'svix-id': job.id, 'svix-timestamp': `${seconds(job.now)}`,
@@ -45,7 +49,8 @@ const sign = {
       } }
     }
     const query = `bodySHA256=${twilio.getExpectedBodyHash(job.body)}`
-    return { query, headers: { 'X-Twilio-Signature': twilio.getExpectedTwilioSignature(job.secret, `${job.url}?${query}`, {}) } }
+    const signature = twilio.getExpectedTwilioSignature(job.secret, `${job.url}?${query}`, {})
+    return { query, headers: { 'X-Twilio-Signature': signature } }
   },
   'adyen': job => {
     const body = JSON.parse(job.body)
@@ -56,56 +61,70 @@ const sign = {
   'adyen-platform': job => ({ headers: { 'HmacSignature': hmac.calculateHmacSignature(job.body, job.secret) } }),
   'hubspot': job => ({ headers: {
     'X-HubSpot-Request-Timestamp': `${job.now}`,
-    'X-HubSpot-Signature-v3': Signature.getSignature('POST', 'v3', { clientSecret: job.secret, requestBody: job.body, url: job.url, timestamp: job.now }),
+    'X-HubSpot-Signature-v3': Signature.getSignature('POST', 'v3', {
+      clientSecret: job.secret, requestBody: job.body, url: job.url, timestamp: job.now,
+    }),
   } }),
 }
 sign['gitlab-signing'] = sign['standard-webhooks']
 
 const shopify = secret => shopifyApi({
-  apiKey: 'key', apiSecretKey: secret, hostName: 'hooks.example', apiVersion: Object.values(ApiVersion)[0], isEmbeddedApp: false,
+  apiKey: 'key', apiSecretKey: secret, hostName: 'hooks.example',
+  apiVersion: Object.values(ApiVersion)[0], isEmbeddedApp: false,
   logger: { level: LogSeverity.Error, log: () => {} },
 })
 
-// Each says whether the library takes a request; throwing is no.
+// Each function returns whether the library accepts a request; an exception means that it does not.
 const verify = {
   'stripe': r => !!stripe.webhooks.constructEvent(r.body, r.headers['stripe-signature'], r.secret),
   'github': r => octokit.verify(r.secret, r.body, r.headers['x-hub-signature-256']),
-  'slack': r => { slack.verifySlackRequest({ signingSecret: r.secret, body: r.body, headers: r.headers }); return true },
+  'slack': r => {
+    slack.verifySlackRequest({ signingSecret: r.secret, body: r.body, headers: r.headers })
+    return true
+  },
   'svix': r => !!new svix.Webhook(r.secret).verify(r.body, r.headers),
   'standard-webhooks': r => !!new standard.Webhook(r.secret).verify(r.body, r.headers),
   'gitlab-signing': r => !!new standard.Webhook(r.secret).verify(r.body, r.headers),
-  'twilio': r => twilio.validateRequest(r.secret, r.headers['x-twilio-signature'], r.url, Object.fromEntries(new URLSearchParams(r.body))),
-  'square': r => WebhooksHelper.verifySignature({ requestBody: r.body, signatureHeader: r.headers['x-square-hmacsha256-signature'], signatureKey: r.secret, notificationUrl: r.url }),
+  'twilio': r => twilio.validateRequest(r.secret, r.headers['x-twilio-signature'], r.url,
+    Object.fromEntries(new URLSearchParams(r.body))),
+  'square': r => WebhooksHelper.verifySignature({
+    requestBody: r.body, signatureHeader: r.headers['x-square-hmacsha256-signature'],
+    signatureKey: r.secret, notificationUrl: r.url,
+  }),
   'paddle': r => new Paddle('key').webhooks.isSignatureValid(r.body, r.secret, r.headers['paddle-signature']),
   'discord': r => verifyKey(r.body, r.headers['x-signature-ed25519'], r.headers['x-signature-timestamp'], r.secret),
   'sendgrid': r => {
     const e = new sendgrid.EventWebhook()
-    return e.verifySignature(e.convertPublicKeyToECDSA(r.secret), r.body, r.headers['x-twilio-email-event-webhook-signature'], r.headers['x-twilio-email-event-webhook-timestamp'])
+    const header = name => r.headers[`x-twilio-email-event-webhook-${name}`]
+    return e.verifySignature(e.convertPublicKeyToECDSA(r.secret), r.body, header('signature'), header('timestamp'))
   },
   'adyen': r => hmac.validateHMAC(JSON.parse(r.body).notificationItems[0].NotificationRequestItem, r.secret),
   'adyen-platform': r => hmac.validateBankingHMAC(r.headers['hmacsignature'], r.secret, r.body),
   'razorpay': r => Razorpay.validateWebhookSignature(r.body, r.headers['x-razorpay-signature'], r.secret),
   'hubspot': r => Signature.isValid({
-    signatureVersion: 'v3', signature: r.headers['x-hubspot-signature-v3'], method: 'POST', clientSecret: r.secret, requestBody: r.body, url: r.url,
-    timestamp: Number(r.headers['x-hubspot-request-timestamp']),
+    signatureVersion: 'v3', signature: r.headers['x-hubspot-signature-v3'], method: 'POST', clientSecret: r.secret,
+    requestBody: r.body, url: r.url, timestamp: Number(r.headers['x-hubspot-request-timestamp']),
   }),
-  'linear': r => new LinearWebhookClient(r.secret).verify(Buffer.from(r.body), r.headers['linear-signature'], JSON.parse(r.body).webhookTimestamp),
+  'linear': r => new LinearWebhookClient(r.secret).verify(Buffer.from(r.body), r.headers['linear-signature'],
+    JSON.parse(r.body).webhookTimestamp),
   'shopify': async r => (await shopify(r.secret).webhooks.validate({
     rawBody: r.body, rawResponse: {},
-    rawRequest: { method: 'POST', url: '/', headers: { ...r.headers, 'x-shopify-shop-domain': 'a.myshopify.com', 'x-shopify-api-version': '2025-01' } },
+    rawRequest: { method: 'POST', url: '/', headers: {
+      ...r.headers, 'x-shopify-shop-domain': 'a.myshopify.com', 'x-shopify-api-version': '2025-01',
+    } },
   })).valid,
 }
 
 const { signing, verifying } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
-const said = { signed: [], verified: [] }
-for (const job of signing) said.signed.push(await sign[job.provider](job))
+const answers = { signed: [], verified: [] }
+for (const job of signing) answers.signed.push(await sign[job.provider](job))
 for (const request of verifying) {
   try {
-    said.verified.push(Boolean(await verify[request.provider](request)))
+    answers.verified.push(Boolean(await verify[request.provider](request)))
   } catch {
-    said.verified.push(false)
+    answers.verified.push(false)
   }
 }
-said.signs = Object.keys(sign)
-said.verifies = Object.keys(verify)
-process.stdout.write(JSON.stringify(said))
+answers.signs = Object.keys(sign)
+answers.verifies = Object.keys(verify)
+process.stdout.write(JSON.stringify(answers))

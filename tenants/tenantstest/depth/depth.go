@@ -1,5 +1,5 @@
-// Package depth says how far tests go. By default they take a few minutes together; with HOOKCAST_TESTS=all in the
-// environment, as .ci/run sets it, each goes as far as it can.
+// Package depth says how thorough tests are. By default the whole suite takes a few minutes. With HOOKCAST_TESTS=all in
+// the environment, as in .ci/run, no test is skipped for its length, and simulations try more schedules.
 package depth
 
 import (
@@ -12,18 +12,18 @@ import (
 var schedules = flag.Uint64("schedules", 0,
 	"how many random schedules each simulation tries; 0: 1000 with HOOKCAST_TESTS=all, else 200")
 
-// All reports whether tests go as far as they can.
+// All reports whether HOOKCAST_TESTS asks for everything.
 func All() bool { return os.Getenv("HOOKCAST_TESTS") == "all" }
 
-// NeedsAll skips a test that takes too long for every day.
+// NeedsAll skips a test that takes too long for every run, unless All.
 func NeedsAll(t testing.TB) {
 	t.Helper()
 	if !All() {
-		t.Skip("it takes long: .ci/run runs it, or go test with HOOKCAST_TESTS=all in the environment")
+		t.Skip("this test takes long; .ci/run runs it, and so does go test with HOOKCAST_TESTS=all in the environment")
 	}
 }
 
-// Of returns all when tests go as far as they can, else few.
+// Of returns all if All, else few.
 func Of(few, all int) int {
 	if All() {
 		return all
@@ -31,8 +31,8 @@ func Of(few, all int) int {
 	return few
 }
 
-// Schedules returns how many random schedules a simulation tries, of those that take milliseconds each: one that takes
-// longer tries a share of them. Under the race detector there is time for a fifth.
+// Schedules returns how many random schedules a simulation tries if each takes milliseconds; one whose schedules take
+// longer tries a share of them. Under the race detector it is a fifth.
 func Schedules() uint64 {
 	n := *schedules
 	if n == 0 {
@@ -44,8 +44,8 @@ func Schedules() uint64 {
 	return n
 }
 
-// Parallel lets n tests run at once that call t.Parallel, unless -parallel says how many. It is for a TestMain whose
-// tests mostly wait: by default go test runs as many as there are CPUs.
+// Parallel lets n tests that call t.Parallel run at once, unless the flag -parallel gives another number. A TestMain
+// calls it if its tests mostly wait: by default go test runs one per CPU.
 func Parallel(n int) {
 	flag.Parse()
 	flag.Visit(func(f *flag.Flag) {

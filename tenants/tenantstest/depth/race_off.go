@@ -2,5 +2,5 @@
 
 package depth
 
-// Race tells that the race detector watches, which takes five times as long.
+// Race reports whether the race detector is on; tests then take about five times as long.
 const Race = false
