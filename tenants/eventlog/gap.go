@@ -18,11 +18,11 @@ const (
 
 // floor returns the oldest number that retention r and purges leave, end+1 if they leave none.
 func (l *Log) floor(ctx context.Context, ch tenants.ChannelKey, end int64, r tenants.Retention) (int64, error) {
-	record, err := l.Channel(ctx, ch.Tenant, ch.Name)
+	c, err := l.Channel(ctx, ch.Tenant, ch.Name)
 	if err != nil && !tenants.IsNotFound(err) {
 		return 0, err
 	}
-	low := record.PurgedTo + 1
+	low := c.PurgedTo + 1
 	if r.Events > 0 {
 		low = max(low, end-r.Events+1)
 	}

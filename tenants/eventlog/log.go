@@ -11,11 +11,10 @@ import (
 )
 
 const (
-	keepAtLeast = 15 * 24 * time.Hour // longer than a message lives in a queue and its dead letters (SQS: 14 days)
-	// for an engine that commits its writers together; others bound their connections
-	claimsAtOnce = 256
-	runAtMost    = 256     // the most events of one WriteEach
-	runBytes     = 4 << 20 // the most bytes of payloads of one WriteEach, unless one event has more
+	keepAtLeast  = 15 * 24 * time.Hour // longer than a message lives in a queue and its dead letters (SQS: 14 days)
+	claimsAtOnce = 256                 // for engines that commit writers together; others bound their connections
+	runAtMost    = 256                 // the most events of one WriteEach
+	runBytes     = 4 << 20             // the most bytes of payloads of one WriteEach, unless one event has more
 )
 
 // Log is the log of all channels in a Table; see the package's comment. It is safe for concurrent use, next to any

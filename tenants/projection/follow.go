@@ -16,7 +16,7 @@ const (
 	feedTries = 5
 )
 
-// A taker handles a batch of changes and returns the indexes of those that failed, in ascending order.
+// taker handles a batch of changes and returns the indexes of those that failed, in ascending order.
 type taker func(ctx context.Context, changes []tenants.Change) (failed []int, err error)
 
 // follow hands the changes of feed to take until ctx ends. Changes that fail are tried feedTries times and then

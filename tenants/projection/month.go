@@ -57,9 +57,8 @@ func (u *MonthlyUsage) Months(ctx context.Context, tenant tenants.TenantID, last
 func (u *MonthlyUsage) channels(ctx context.Context, tenant tenants.TenantID,
 	month time.Time) (map[string]usageRecord, error) {
 	counts := make(map[string]usageRecord)
-	for after := ""; ; {
-		rows, err := u.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: usageKind(month), After: after,
-			Limit: 1000})
+	for r := (tenants.Range{Tenant: tenant, Kind: usageKind(month), Limit: 1000}); ; {
+		rows, err := u.table.Query(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -68,10 +67,10 @@ func (u *MonthlyUsage) channels(ctx context.Context, tenant tenants.TenantID,
 				return nil, err
 			}
 		}
-		if len(rows) < 1000 {
+		if len(rows) < r.Limit {
 			return counts, nil
 		}
-		after = rows[len(rows)-1].Sort
+		r.After = rows[len(rows)-1].Sort
 	}
 }
 

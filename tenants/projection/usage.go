@@ -67,8 +67,7 @@ func (u *MonthlyUsage) widen(ctx context.Context, k tenants.Key, n usageRecord) 
 		return []tenants.Op{tenants.Put(k, record.Encode(wide), time.Now().Add(usageLife), was)}, nil
 	})
 	if errors.Is(err, record.ErrContended) {
-		return tenants.Errorf(tenants.Unavailable, "usage_contended",
-			"the count has too many writers: try again")
+		return tenants.Errorf(tenants.Unavailable, "usage_contended", "the count has too many writers: try again")
 	}
 	return err
 }

@@ -30,21 +30,21 @@ type Pool struct {
 
 // Run receives and handles messages until ctx ends. It returns when the batches in work are done. Messages that
 // arrive as ctx ends are released at once.
-func (c *Pool) Run(ctx context.Context) {
+func (p *Pool) Run(ctx context.Context) {
 	var working sync.WaitGroup
 	defer working.Wait()
-	places := make(chan struct{}, c.Workers)
+	places := make(chan struct{}, p.Workers)
 	for errorsInRow := 0; ; {
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		rs, err := c.receive(ctx, receiveWait)
+		rs, err := p.receive(ctx, receiveWait)
 		if len(rs) > 0 {
 			errorsInRow = 0
 			working.Go(func() {
-				c.work(ctx, rs)
+				p.work(ctx, rs)
 				<-places
 			})
 			continue
@@ -55,38 +55,38 @@ func (c *Pool) Run(ctx context.Context) {
 			continue
 		}
 		errorsInRow++
-		c.warn(ctx, "receive failed", "error", err)
+		p.warn(ctx, "receive failed", "error", err)
 		Wait(ctx, RetryDelay(errorsInRow))
 	}
 }
 
 // work handles a batch, and further ones while the queue has messages.
-func (c *Pool) work(ctx context.Context, rs []tenants.Received) {
+func (p *Pool) work(ctx context.Context, rs []tenants.Received) {
 	for len(rs) > 0 {
-		c.settle(rs, c.Handle(rs))
-		rs, _ = c.receive(ctx, 0) // an error is Run's to report: its own Receive fails too
+		p.settle(rs, p.Handle(rs))
+		rs, _ = p.receive(ctx, 0) // an error is Run's to report: its own Receive fails too
 	}
 }
 
 // receive calls the queue's Receive, and keeps no message once ctx has ended.
-func (c *Pool) receive(ctx context.Context, wait time.Duration) ([]tenants.Received, error) {
+func (p *Pool) receive(ctx context.Context, wait time.Duration) ([]tenants.Received, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	rs, err := c.Queue.Receive(ctx, c.Batch, wait)
+	rs, err := p.Queue.Receive(ctx, p.Batch, wait)
 	if len(rs) == 0 || ctx.Err() == nil {
 		return rs, err
 	}
 	ctx, cancel := toSettle(ctx)
 	defer cancel()
-	if err := c.Queue.Release(ctx, 0, rs...); err != nil {
-		c.warn(ctx, "release failed", "messages", len(rs), "error", err) // visible again when their time ends
+	if err := p.Queue.Release(ctx, 0, rs...); err != nil {
+		p.warn(ctx, "release failed", "messages", len(rs), "error", err) // visible again when their time ends
 	}
 	return nil, nil
 }
 
 // settle removes the messages that are done from the queue. If that fails they come again, which does no harm.
-func (c *Pool) settle(rs []tenants.Received, failed []int) {
+func (p *Pool) settle(rs []tenants.Received, failed []int) {
 	done := make([]tenants.Received, 0, len(rs))
 	for i, r := range rs {
 		if len(failed) > 0 && failed[0] == i {
@@ -100,8 +100,8 @@ func (c *Pool) settle(rs []tenants.Received, failed []int) {
 	}
 	ctx, cancel := toSettle(context.Background())
 	defer cancel()
-	if err := c.Queue.Done(ctx, done...); err != nil {
-		c.warn(ctx, "done failed", "messages", len(done), "error", err)
+	if err := p.Queue.Done(ctx, done...); err != nil {
+		p.warn(ctx, "done failed", "messages", len(done), "error", err)
 	}
 }
 
@@ -110,8 +110,8 @@ func toSettle(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), SettleTime)
 }
 
-func (c *Pool) warn(ctx context.Context, msg string, args ...any) {
-	if c.Logger != nil {
-		c.Logger.WarnContext(ctx, msg, args...)
+func (p *Pool) warn(ctx context.Context, msg string, args ...any) {
+	if p.Logger != nil {
+		p.Logger.WarnContext(ctx, msg, args...)
 	}
 }
