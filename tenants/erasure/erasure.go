@@ -108,14 +108,12 @@ func (e *Erasure) tenant(ctx context.Context, row tenants.Row) (erased int, err 
 // kinds returns the kinds of rows, channels aside, that a tenant deleted at since may have and that can be listed.
 func kinds(since time.Time) []tenants.TenantKind {
 	return slices.Concat(account.Kinds(), source.Kinds(), endpoint.Kinds(), proxy.Kinds(), delivery.Kinds(),
-		job.Kinds(),
-		node.Kinds(), projection.Kinds(since))
+		job.Kinds(), node.Kinds(), projection.Kinds(since))
 }
 
 // pages passes the rows of r to erase, a page at a time, until none is left, and adds up the numbers of rows removed.
-func (e *Erasure) pages(ctx context.Context, r tenants.Range, erase func(rows []tenants.Row) (int, error)) (erased int,
-	err error) {
-	for {
+func (e *Erasure) pages(ctx context.Context, r tenants.Range, erase func([]tenants.Row) (int, error)) (int, error) {
+	for erased := 0; ; {
 		rows, err := e.table.Query(ctx, r)
 		if err != nil || len(rows) == 0 {
 			return erased, err

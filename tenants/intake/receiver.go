@@ -56,18 +56,12 @@ func NewReceiver(sources SourceLookup, v source.Verifier, in *Intake) *Receiver 
 // decoded_too_large; UnsupportedMediaType content_encoding; Invalid body_undecodable, challenge_missing,
 // challenge_malformed; Unauthenticated with a code of package signing; Unprocessable channel_field_missing,
 // reserved_channel; TooMany handshake_rate, source_rate, event_rate, event_month_limit, channel_limit; Unavailable.
-func (r *Receiver) Receive(ctx context.Context, in Inbound) (Accepted, error) {
+func (r *Receiver) Receive(ctx context.Context, in Inbound) (accepted Accepted, err error) {
 	src, secrets, err := r.sources.ByToken(ctx, in.Token)
 	if err != nil {
 		return Accepted{}, err
 	}
-	accepted, err := r.accept(ctx, in, src, secrets)
-	accepted.Tenant = src.Tenant
-	return accepted, err
-}
-
-func (r *Receiver) accept(ctx context.Context, in Inbound, src source.Source, secrets []signing.Secret) (Accepted,
-	error) {
+	defer func() { accepted.Tenant = src.Tenant }()
 	scheme, err := src.Scheme()
 	if err != nil {
 		return Accepted{}, tenants.Errorf(tenants.Internal, "source_unusable", "%w", err)
@@ -107,7 +101,7 @@ func (r *Receiver) accept(ctx context.Context, in Inbound, src source.Source, se
 	if err != nil {
 		return Accepted{}, err
 	}
-	accepted, err := r.intake.enqueue(ctx, e, terms, v.DeliveryID != "")
+	accepted, err = r.intake.enqueue(ctx, e, terms, v.DeliveryID != "")
 	accepted.Response = src.Response
 	return accepted, err
 }
@@ -135,7 +129,8 @@ func event(in Inbound, src source.Source, s signing.Scheme, v signing.Verified, 
 	if err != nil {
 		return e, tenants.Errorf(tenants.Internal, "source_unusable", "%w", err)
 	}
-	channel, missing := template.Channel(source.TemplateInput{Header: in.Header, Body: in.Body, Type: e.Type, Source: src.ID})
+	channel, missing := template.Channel(source.TemplateInput{Header: in.Header, Body: in.Body, Type: e.Type,
+		Source: src.ID})
 	if missing != "" {
 		if channel = src.Fallback; channel == "" {
 			return e, tenants.Errorf(tenants.Unprocessable, "channel_field_missing",
