@@ -63,7 +63,7 @@ func (s *Sources) RemoveSecret(ctx context.Context, tenant tenants.TenantID, id,
 		n := len(src.Secrets)
 		src.Secrets = slices.DeleteFunc(src.Secrets, func(x tenants.SealedSecret) bool { return x.ID == secret })
 		if len(src.Secrets) == n {
-			return nil, tenants.Errorf(tenants.NotFound, "secret_not_found", "there is no such secret of this source")
+			return nil, tenants.Errorf(tenants.NotFound, "secret_not_found", "the source has no secret with this id")
 		}
 		if !slices.ContainsFunc(src.Secrets, func(x tenants.SealedSecret) bool { return x.NotAfter.IsZero() }) {
 			return nil, tenants.Errorf(tenants.Conflict, "last_secret",
