@@ -227,10 +227,7 @@ func (a *Accounts) edit(ctx context.Context, id tenants.TenantID, change func(*t
 		}
 		return []tenants.Op{tenants.Put(tenantKey(id), record.Encode(t), time.Time{}, tenants.Anything())}, nil
 	})
-	if err != nil {
-		return tenants.Tenant{}, err
-	}
-	return t, nil
+	return t, err
 }
 
 func tenantNotFound() *tenants.Error {

@@ -55,8 +55,8 @@ func (l *AuditLog) Add(ctx context.Context, e AuditEntry, ids ...tenants.TenantI
 func (l *AuditLog) List(ctx context.Context, tenant tenants.TenantID, after string, limit int,
 ) (entries []AuditEntry, next string, err error) {
 	limit = record.PageLimit(limit)
-	rows, err := l.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: rowAudit, Before: after, Backward: true,
-		Limit: limit})
+	page := tenants.Range{Tenant: tenant, Kind: rowAudit, Before: after, Backward: true, Limit: limit}
+	rows, err := l.table.Query(ctx, page)
 	if err != nil {
 		return nil, "", err
 	}

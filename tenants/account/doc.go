@@ -25,12 +25,12 @@
 //
 // # Invariants
 //
-//   - Changes of one tenant are serial. Change reads the tenant's version row, lets the caller decide what to write, and
-//     writes only if the version is still the same. A limit such as "at most 100 keys" therefore holds against any number
-//     of concurrent calls.
+//   - Changes of one tenant are serial. Change reads the tenant's version row, lets the caller decide what to write,
+//     and writes only if the version is still the same. A limit such as "at most 100 keys" therefore holds against
+//     any number of concurrent calls.
 //   - Each change increases the version, so that a node that missed a notice finds out by reading the version row.
 //   - Nothing is changed or added while a tenant is being deleted.
-//   - Reads on the request path are cached for at most 5 s. A suspension or a deleted key takes effect within that time in
-//     every process, and at once in the one that made the change.
+//   - Reads on the request path are cached for at most 5 s. A suspension or a deleted key takes effect within that
+//     time in every process, and at once in the one that made the change.
 //   - A secret is returned once, when it is made. No type here prints one.
 package account

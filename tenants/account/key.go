@@ -52,14 +52,11 @@ const (
 // CheckKeyFormat checks the form and the checksum of a key without a read. Not a key: Unauthenticated
 // api_key_malformed.
 func CheckKeyFormat(text string) error {
-	bad := tenants.Errorf(tenants.Unauthenticated, "api_key_malformed",
-		"the API key is malformed: it must begin with hk_, have 84 characters and end in a valid checksum")
-	if len(text) != keyLength || !strings.HasPrefix(text, livePrefix) && !strings.HasPrefix(text, operatorPrefix) {
-		return bad
-	}
-	body, sum := text[:keyLength-keyChecksum], text[keyLength-keyChecksum:]
-	if keySum(body) != sum {
-		return bad
+	const body = keyLength - keyChecksum
+	if len(text) != keyLength || !strings.HasPrefix(text, livePrefix) && !strings.HasPrefix(text, operatorPrefix) ||
+		keySum(text[:body]) != text[body:] {
+		return tenants.Errorf(tenants.Unauthenticated, "api_key_malformed",
+			"the API key is malformed: it must begin with hk_, have 84 characters and end in a valid checksum")
 	}
 	return nil
 }

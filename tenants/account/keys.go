@@ -28,6 +28,7 @@ type Keys struct {
 	live     *cache.Cache[keyID, APIKey]
 }
 
+// keyID is the id of a key, or the kid of a signer, of a tenant.
 type keyID struct {
 	tenant tenants.TenantID
 	id     string
@@ -76,14 +77,12 @@ func (k *Keys) Create(ctx context.Context, tenant tenants.TenantID, spec KeySpec
 }
 
 func (k *Keys) make(ctx context.Context, tenant tenants.TenantID, spec KeySpec) (APIKey, string, []tenants.Op, error) {
-	now := time.Now().UTC().Truncate(time.Second)
+	made, secret := newAPIKey(tenant, spec, time.Now().UTC().Truncate(time.Second))
 	if spec.Role != tenants.RoleSigner {
-		made, secret := newAPIKey(tenant, spec, now)
 		return made, secret, made.puts(tenants.Absent()), nil
 	}
-	made := APIKey{ID: tenants.NewID(tenants.PrefixKey), Tenant: tenant, Name: spec.Name, Role: spec.Role, Created: now}
-	made.KID = k.signers.kid(tenant, made.ID)
-	secret := signerPrefix + keyring.RandomText(keyRandom)
+	made.Hash, made.KID = "", k.signers.kid(tenant, made.ID)
+	secret = signerPrefix + keyring.RandomText(keyRandom)
 	put, err := k.signers.put(ctx, tenant, made.KID, secret, tenants.Absent())
 	return made, secret, append(made.puts(tenants.Absent()), put), err
 }

@@ -23,8 +23,8 @@ func NewNews(t tenants.Table, to tenants.Inboxes) *News { return &News{t, to} }
 // Tell increases the tenant's version and sends a notice to every live node. If the version cannot be written, it
 // returns that error and sends nothing. Any other error means that a node was not told; it finds out by the version.
 func (n *News) Tell(ctx context.Context, tenant tenants.TenantID) error {
-	if err := n.table.Write(ctx, tenants.Put(tenants.VersionKey(tenant), record.Empty, time.Time{},
-		tenants.Anything())); err != nil {
+	put := tenants.Put(tenants.VersionKey(tenant), record.Empty, time.Time{}, tenants.Anything())
+	if err := n.table.Write(ctx, put); err != nil {
 		return err
 	}
 	return n.Send(ctx, tenant)
@@ -39,17 +39,17 @@ func (n *News) Version(ctx context.Context, tenant tenants.TenantID) (int64, err
 func (n *News) Send(ctx context.Context, tenant tenants.TenantID) error {
 	var failed []error
 	for after := ""; ; {
-		rows, err := n.table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.KindNodes, After: after,
-			Limit: 1000})
+		nodes := tenants.Range{Tenant: tenants.System, Kind: tenants.KindNodes, After: after, Limit: 1000}
+		rows, err := n.table.Query(ctx, nodes)
 		if err != nil {
 			return errors.Join(append(failed, err)...)
 		}
 		err = worker.Parallel(len(rows), worker.NodesAtOnce, func(i int) error {
-			if err := n.inboxes.Send(ctx, rows[i].Sort,
-				tenants.InboxMessage{Tenant: tenant}); !tenants.IsNotFound(err) {
-				return err
+			err := n.inboxes.Send(ctx, rows[i].Sort, tenants.InboxMessage{Tenant: tenant})
+			if tenants.IsNotFound(err) {
+				return nil
 			}
-			return nil
+			return err
 		})
 		if err != nil {
 			failed = append(failed, err)

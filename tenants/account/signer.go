@@ -19,7 +19,7 @@ type Signers struct {
 	accounts   *Accounts
 	vault      tenants.Vault
 	deployment *keyring.Ring
-	found      *cache.Cache[signerID, Signer]
+	found      *cache.Cache[keyID, Signer]
 }
 
 // Signer is a key that tokens are signed with.
@@ -37,11 +37,6 @@ func (s Signer) String() string { return "[signer " + s.KID + "]" }
 // GoString hides the key.
 func (s Signer) GoString() string { return s.String() }
 
-type signerID struct {
-	tenant tenants.TenantID
-	kid    string
-}
-
 type signerRecord struct {
 	Sealed  []byte
 	Expires time.Time
@@ -49,7 +44,7 @@ type signerRecord struct {
 
 // NewSigners returns a Signers.
 func NewSigners(a *Accounts, v tenants.Vault, d *keyring.Ring) *Signers {
-	return &Signers{accounts: a, vault: v, deployment: d, found: cache.New[signerID, Signer](cache.ReadTTL, 10_000, 0)}
+	return &Signers{accounts: a, vault: v, deployment: d, found: cache.New[keyID, Signer](cache.ReadTTL, 10_000, 0)}
 }
 
 // kid returns the id of a signer: the 26 characters of the tenant's id, the 26 of the API key's id (zeros for ours)
@@ -98,7 +93,7 @@ func (s *Signers) Ours(ctx context.Context, tenant tenants.TenantID) (Signer, er
 }
 
 func (s *Signers) load(ctx context.Context, tenant tenants.TenantID, kid string) (Signer, error) {
-	return s.found.Get(ctx, signerID{tenant, kid}, func(ctx context.Context) (Signer, error) {
+	return s.found.Get(ctx, keyID{tenant, kid}, func(ctx context.Context) (Signer, error) {
 		at := signerKey(tenant, kid)
 		r, err := record.Read[signerRecord](ctx, s.accounts.table, at, "signer_not_found", "there is no such signer")
 		if err != nil {
@@ -129,7 +124,7 @@ func (s *Signers) expire(ctx context.Context, tenant tenants.TenantID, kid strin
 
 // Forget drops the tenant's cached signers. Receivers of news call it.
 func (s *Signers) Forget(tenant tenants.TenantID) {
-	s.found.ForgetWhere(func(id signerID, _ Signer) bool { return id.tenant == tenant })
+	s.found.ForgetWhere(func(id keyID, _ Signer) bool { return id.tenant == tenant })
 }
 
 func signerKey(tenant tenants.TenantID, kid string) tenants.Key {

@@ -199,10 +199,7 @@ func (s *Endpoints) edit(ctx context.Context, tenant tenants.TenantID, id string
 		}
 		return []tenants.Op{e.put()}, nil
 	})
-	if err != nil {
-		return Endpoint{}, err
-	}
-	return e, nil
+	return e, err
 }
 
 const rowEndpoints tenants.Kind = "list/endpoints" // {tenant}, endpoint id

@@ -22,17 +22,18 @@ const (
 	busyHoldMost = time.Hour      // the longest pause after a 429
 )
 
-func (ep Endpoint) schedule() []time.Duration {
-	if ep.Schedule == nil {
+func (e Endpoint) schedule() []time.Duration {
+	if e.Schedule == nil {
 		return DefaultSchedule()
 	}
-	return ep.Schedule
+	return e.Schedule
 }
 
-// NextWait returns how long to wait after the failed-th failed attempt (1 or more), given the Retry-After of the
-// answer and a random number from 0 to 1. It returns false after the last attempt of the schedule.
-func (ep Endpoint) NextWait(failed int, asked time.Duration, random float64) (time.Duration, bool) {
-	s := ep.schedule()
+// NextWait returns how long to wait before the next attempt. failed is the number of attempts that have failed (1 or
+// more), asked the Retry-After of the last answer, and random a number from 0 to 1. It returns false if the schedule
+// has no attempt left.
+func (e Endpoint) NextWait(failed int, asked time.Duration, random float64) (time.Duration, bool) {
+	s := e.schedule()
 	if failed > len(s) {
 		return 0, false
 	}
@@ -40,22 +41,22 @@ func (ep Endpoint) NextWait(failed int, asked time.Duration, random float64) (ti
 	return max(base, min(asked, retryAtMost)), true
 }
 
-// Deadline returns the time at which a delivery that began then is given up even if its schedule has attempts left,
+// Deadline returns the time at which a delivery is given up even if its schedule has attempts left,
 // because it was held back for too long. The log keeps events for longer.
-func (ep Endpoint) Deadline(began time.Time) time.Time {
+func (e Endpoint) Deadline(began time.Time) time.Time {
 	var span time.Duration
-	for _, d := range ep.schedule() {
+	for _, d := range e.schedule() {
 		span += d
 	}
 	return began.Add(time.Duration(float64(span)*(1+jitter)) + holdsUpTo)
 }
 
 // Lanes returns the number of lanes: groups of messages of which one is attempted at a time.
-func (ep Endpoint) Lanes() int {
-	if ep.Concurrency <= 0 {
+func (e Endpoint) Lanes() int {
+	if e.Concurrency <= 0 {
 		return DefaultConcurrency
 	}
-	return ep.Concurrency
+	return e.Concurrency
 }
 
 // Pace keeps attempts at an endpoint to its PerSecond, over all processes. A row per endpoint has the time of its

@@ -171,10 +171,7 @@ func (s *Endpoints) RotateSecret(ctx context.Context, tenant tenants.TenantID, i
 		key = shown
 		return nil
 	})
-	if err != nil {
-		return Endpoint{}, Key{}, err
-	}
-	return e, key, nil
+	return e, key, err
 }
 
 // sealHeaders checks the tenant's headers and puts them into e, sealed.

@@ -208,11 +208,3 @@ func (e Endpoint) row() tenants.Key {
 func (e Endpoint) put() tenants.Op {
 	return tenants.Put(e.row(), record.Encode(e), time.Time{}, tenants.Anything())
 }
-
-// become sets the state and its reason.
-func (e *Endpoint) become(s State, reason string, at time.Time) {
-	if e.State != s {
-		e.State, e.Changed = s, at.UTC().Truncate(time.Second)
-	}
-	e.Reason = reason
-}

@@ -13,8 +13,8 @@
 //
 //   - A token carries a keyed checksum. A made-up token, or one of another deployment, costs no read.
 //   - Secrets and tokens are sealed in the vault for one tenant and one source, and do not open in another's record.
-//   - While a secret or a URL is being rotated, the old and the new one work. An old one stops at its NotAfter or Expires
-//     in every process, whatever is cached.
+//   - While a secret or a URL is being rotated, the old and the new one work. An old one stops at its NotAfter or
+//     Expires in every process, whatever is cached.
 //   - The row of a source and the rows of its URLs change together, through account.Accounts.Change. The limit on the
 //     number of sources therefore holds against any number of concurrent calls.
 //   - A channel template cannot make a name with more segments than its author wrote, whatever a payload contains.

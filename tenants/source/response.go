@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,7 +17,7 @@ import (
 type Response struct {
 	Status int    // 200, 201, 202 or 204
 	Body   string // at most 1,000 characters; empty with 204
-	Type   string // "json", "text" or "xml"; "" where there is no body
+	Type   string // "json", "text" or "xml"; "" if there is no body
 }
 
 // maxResponseBody is the maximum number of characters of Response.Body.
@@ -38,25 +39,13 @@ func (r Response) check() error {
 	refused := func(field, detail string) error {
 		return tenants.Refused("/response/"+field, "invalid_response", detail)
 	}
-	switch r.Status {
-	case 200, 201, 202:
-	case 204:
-		if r.Body != "" {
-			return refused("body", "the body must be empty with status 204")
-		}
-	default:
-		return refused("status", "the status must be 200, 201, 202 or 204")
-	}
-	switch r.Type {
-	case "json", "text", "xml":
-	case "":
-		if r.Body != "" {
-			return refused("content_type", "the content type of a body must be json, text or xml")
-		}
-	default:
-		return refused("content_type", "the content type must be json, text or xml")
-	}
 	switch {
+	case !slices.Contains([]int{200, 201, 202, 204}, r.Status):
+		return refused("status", "the status must be 200, 201, 202 or 204")
+	case r.Status == 204 && r.Body != "":
+		return refused("body", "the body must be empty with status 204")
+	case !slices.Contains([]string{"json", "text", "xml", ""}, r.Type), r.Type == "" && r.Body != "":
+		return refused("content_type", "the content type must be json, text or xml")
 	case utf8.RuneCountInString(r.Body) > maxResponseBody:
 		return refused("body", "the body must have at most 1000 characters")
 	case !utf8.ValidString(r.Body) || strings.ContainsFunc(r.Body, invisible):

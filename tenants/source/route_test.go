@@ -55,15 +55,16 @@ func TestTemplate(t *testing.T) {
 	} {
 		template, err := source.ParseTemplate(tt.template)
 		if err != nil {
-			t.Errorf("%s: %v", tt.template, err)
+			t.Errorf("%s: got %v, want a template", tt.template, err)
 			continue
 		}
 		channel, missing := template.Channel(routed)
 		if channel != tt.channel || missing != tt.missing {
-			t.Errorf("%s: %q, missing %q; want %q, missing %q", tt.template, channel, missing, tt.channel, tt.missing)
+			t.Errorf("%s: got %q, missing %q, want %q, missing %q", tt.template, channel, missing, tt.channel,
+				tt.missing)
 		}
 		if fixed := !strings.Contains(tt.template, "{"); template.Fixed() != fixed {
-			t.Errorf("%s: Fixed is %v", tt.template, template.Fixed())
+			t.Errorf("%s: Fixed is %v, want %v", tt.template, !fixed, fixed)
 		}
 	}
 }
@@ -86,7 +87,7 @@ func TestTemplateOverABodyThatIsNoObject(t *testing.T) {
 		"a number as a member": `{1:2}`,
 	} {
 		if channel, missing := template.Channel(source.TemplateInput{Body: []byte(body)}); missing != "{a.b}" {
-			t.Errorf("%s: %q, missing %q", name, channel, missing)
+			t.Errorf("%s: got %q, missing %q, want {a.b} missing", name, channel, missing)
 		}
 	}
 }
@@ -100,9 +101,9 @@ func TestTemplatesThatAreNone(t *testing.T) {
 		strings.Repeat("a", 65), strings.Repeat("a.", 300) + "a", strings.Repeat("{a}", 9),
 		"{" + strings.Repeat("a", 600) + "}", strings.Repeat("a", 64) + "{b}",
 	} {
-		if _, err := source.ParseTemplate(s); tenants.CodeOf(err) != "invalid_channel" ||
-			tenants.KindOf(err) != tenants.Unprocessable {
-			t.Errorf("%q: %v", s, err)
+		_, err := source.ParseTemplate(s)
+		if tenants.CodeOf(err) != "invalid_channel" || tenants.KindOf(err) != tenants.Unprocessable {
+			t.Errorf("%q: got %v, want Unprocessable invalid_channel", s, err)
 		}
 	}
 }
@@ -116,19 +117,19 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		channel, missing := template.Channel(source.TemplateInput{
+		in := source.TemplateInput{
 			Header: map[string][]string{"X-Shop": {header}}, Body: body, Type: eventType, Source: "src_1",
-		})
+		}
+		channel, missing := template.Channel(in)
 		if (missing == "") != tenants.ValidChannel(channel) {
-			t.Errorf("%q gives %q, missing %q", s, channel, missing)
+			t.Errorf("%q: got %q, missing %q, want a valid channel or a missing placeholder", s, channel, missing)
 		}
 		if template.Fixed() != tenants.ValidChannel(s) {
-			t.Errorf("%q: Fixed is %v", s, template.Fixed())
+			t.Errorf("%q: Fixed is %v, want %v", s, template.Fixed(), tenants.ValidChannel(s))
 		}
 		if again, _ := source.ParseTemplate(s); missing == "" {
-			if c, _ := again.Channel(source.TemplateInput{Header: map[string][]string{"X-Shop": {header}}, Body: body,
-				Type: eventType, Source: "src_1"}); c != channel {
-				t.Errorf("%q gives %q and %q", s, channel, c)
+			if c, _ := again.Channel(in); c != channel {
+				t.Errorf("%q: got %q and %q from the same request", s, channel, c)
 			}
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/keyring"
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
@@ -52,10 +53,7 @@ func (s *Sources) AddSecret(ctx context.Context, tenant tenants.TenantID, id str
 		src.Secrets = append(src.Secrets, made)
 		return nil, nil
 	})
-	if err != nil {
-		return tenants.SealedSecret{}, Secrets{}, err
-	}
-	return made, shown, nil
+	return made, shown, err
 }
 
 // RemoveSecret removes a secret of the source at once. Unknown: NotFound secret_not_found. The last one without an end:
@@ -65,7 +63,7 @@ func (s *Sources) RemoveSecret(ctx context.Context, tenant tenants.TenantID, id,
 		n := len(src.Secrets)
 		src.Secrets = slices.DeleteFunc(src.Secrets, func(x tenants.SealedSecret) bool { return x.ID == secret })
 		if len(src.Secrets) == n {
-			return nil, tenants.Errorf(tenants.NotFound, "secret_not_found", "there is no such secret of this source")
+			return nil, tenants.Errorf(tenants.NotFound, "secret_not_found", "the source has no secret with this id")
 		}
 		if !slices.ContainsFunc(src.Secrets, func(x tenants.SealedSecret) bool { return x.NotAfter.IsZero() }) {
 			return nil, tenants.Errorf(tenants.Conflict, "last_secret",
@@ -118,4 +116,24 @@ func (s *Sources) open(ctx context.Context, src Source) ([]signing.Secret, error
 		}
 	}
 	return secrets, nil
+}
+
+// newToken makes a token for the source's URL: 26 random characters (128 bits) and a keyed checksum.
+func (s *Sources) newToken(ctx context.Context, src Source) (Token, string, error) {
+	var b [16]byte
+	rand.Read(b[:])
+	body := tenants.EncodeID(b)
+	text := body + s.deployment.Sources().Checksum(body)
+	sealed, err := s.vault.Seal(ctx, src.Tenant, tokenPurpose(src.ID), []byte(text))
+	return Token{Hash: keyring.HashText(text), Sealed: sealed}, text, err
+}
+
+func tokenPurpose(source string) string { return "source-token/" + source }
+
+// VerifyToken returns the text that the tenant enters at a provider that asks for a verify token
+// (signing.Scheme.VerifyToken). It is derived from the source's id and never changes. It is not the token of the URL,
+// which the provider's requests show.
+func (s *Sources) VerifyToken(src Source) string {
+	sum := s.deployment.Sources().MAC("verify token", string(src.Tenant), src.ID)
+	return tenants.EncodeID([16]byte(sum))
 }

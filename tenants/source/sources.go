@@ -171,10 +171,7 @@ func (s *Sources) RotateURL(ctx context.Context, tenant tenants.TenantID, id str
 		src.Tokens = append([]Token{token}, old...)
 		return ops, nil
 	})
-	if err != nil {
-		return Source{}, "", err
-	}
-	return src, text, nil
+	return src, text, err
 }
 
 // Delete deletes a source with its URLs and secrets. Its events stay.
@@ -197,9 +194,8 @@ func (s *Sources) Delete(ctx context.Context, tenant tenants.TenantID, id string
 // edit applies change to a source and writes it, together with the ops that change returns. It may call change again if
 // another change came first.
 func (s *Sources) edit(ctx context.Context, tenant tenants.TenantID, id string,
-	change func(*Source) ([]tenants.Op, error)) (Source, error) {
-	var src Source
-	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) (ops []tenants.Op, err error) {
+	change func(*Source) ([]tenants.Op, error)) (src Source, err error) {
+	err = s.accounts.Change(ctx, tenant, func(tenants.Tenant) (ops []tenants.Op, err error) {
 		if src, err = s.Get(ctx, tenant, id); err != nil {
 			return nil, err
 		}
@@ -214,10 +210,7 @@ func (s *Sources) edit(ctx context.Context, tenant tenants.TenantID, id string,
 		return append(ops, src.puts()...), nil
 	})
 	s.Forget(tenant)
-	if err != nil {
-		return Source{}, err
-	}
-	return src, nil
+	return src, err
 }
 
 // Forget drops the tenant's cached sources. Receivers of news call it.

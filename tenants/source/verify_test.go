@@ -18,7 +18,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// shelf has the certificates of one address.
+// shelf is a Certificates with one answer. It records the addresses that it was asked for.
 type shelf struct {
 	cert  *x509.Certificate
 	err   error
@@ -30,7 +30,7 @@ func (s *shelf) Certificate(_ context.Context, url string) (*x509.Certificate, e
 	return s.cert, s.err
 }
 
-func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
+func TestVerifierFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 	ctx := t.Context()
 	r := rig.NewIntakeRig(t)
 	const webhookID = "8PT597110X687430L"
@@ -112,14 +112,14 @@ func TestJudgeFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 			if c.code != "" {
 				rig.WantError(t, err, c.kind, c.code)
 			} else if err != nil || got.ID == "" {
-				t.Errorf("%+v, %v", got, err)
+				t.Errorf("got %+v, %v, want an event", got, err)
 			}
 			if len(c.shelf.asked) != c.asked || c.asked > 0 && c.shelf.asked[0] != address {
-				t.Errorf("asked for %v", c.shelf.asked)
+				t.Errorf("fetched %v, want %d fetches of %s", c.shelf.asked, c.asked, address)
 			}
 			events := r.Queued(t)
 			if (len(events) == 1) != (c.code == "") {
-				t.Errorf("%d events", len(events))
+				t.Errorf("%d events are queued, want one only without an error", len(events))
 			}
 		})
 	}

@@ -1,5 +1,5 @@
-// Package golden compares the encoding of stored records with a golden file. A row that one version writes must be readable
-// by every later version, so a line of a golden file never changes. A new field is a new line.
+// Package golden compares the encoding of stored records with a golden file. A row that one version writes must be
+// readable by every later version, so a line of a golden file never changes. A new field is a new line.
 package golden
 
 import (
@@ -19,8 +19,8 @@ type Record struct {
 	Value any
 }
 
-// Check compares the records' JSON encodings with the lines of testdata/records.golden in the directory of the test, and
-// decodes each again. With -update it writes the file.
+// Check compares the records' JSON encodings with the lines of testdata/records.golden in the directory of the test,
+// and decodes each again. With -update it writes the file.
 func Check(t *testing.T, records ...Record) {
 	t.Helper()
 	var got []byte
