@@ -2,40 +2,73 @@ package tenants
 
 import "strings"
 
-// MaxChannels is how many channels one connection may ask for.
-const MaxChannels = 50
+// ChannelKey names a channel of a tenant.
+type ChannelKey struct {
+	Tenant TenantID
+	Name   string
+}
 
-const MaxChannelName = 200
+const (
+	// MaxChannels is the largest number of channels of one connection.
+	MaxChannels = 50
+	// MaxChannelName is the largest length of a channel's name in bytes.
+	MaxChannelName = 200
+)
 
-// ValidChannel tells whether name can name a channel: segments of [a-z0-9_-] (1 to 64 each) joined by dots, 200 bytes in all.
-// Names are compared byte for byte; there is no folding, so "Orders" is refused rather than taken for "orders".
+const (
+	ownChannels = "hookcast." // begins the names that Hookcast keeps for itself
+	// begins the names of channels that are bound to one client
+	boundChannels = "client."
+	wordChars     = "abcdefghijklmnopqrstuvwxyz0123456789_-" // of channels' segments and tokens' roles
+
+	// NoticesChannel is the channel on which Hookcast tells a tenant about its own account; see package intake.
+	NoticesChannel = ownChannels + "notices"
+	// ProxyChannels begins the names of channels that carry a proxy's events when its tenant names no channel; see
+	// ProxyOf.
+	ProxyChannels = ownChannels + "proxy."
+	// JobChannels begins the names of channels that jobs get when the caller names no channel.
+	JobChannels = "jobs."
+)
+
+// ValidChannel reports whether name can name a channel: segments of [a-z0-9_-] (1 to 64 each) joined by dots, at most
+// MaxChannelName bytes. Names are compared byte for byte, so "Orders" is refused instead of folded to "orders".
 func ValidChannel(name string) bool {
 	if len(name) > MaxChannelName {
 		return false
 	}
 	for seg := range strings.SplitSeq(name, ".") {
-		if len(seg) == 0 || len(seg) > 64 {
+		if len(seg) == 0 || len(seg) > 64 || strings.Trim(seg, wordChars) != "" {
 			return false
-		}
-		for i := range len(seg) {
-			c := seg[i]
-			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-				return false
-			}
 		}
 	}
 	return true
 }
 
-// NoticesChannel is where a tenant is told about its own account: see Notices.
-const NoticesChannel = ownChannels + "notices"
+// ValidChannelPattern reports whether p is a channel's name, the first segments of a name followed by ".*", or "*".
+func ValidChannelPattern(p string) bool { return p == "*" || ValidChannel(strings.TrimSuffix(p, ".*")) }
 
-const ownChannels = "hookcast."
+// ChannelMatches reports whether the pattern p covers the channel name: "*" covers all, "a.b.*" the names that begin
+// with "a.b.", and a name only itself.
+func ChannelMatches(p, name string) bool {
+	prefix, ok := strings.CutSuffix(p, "*")
+	return p == name || ok && strings.HasPrefix(name, prefix)
+}
 
-// ProxyChannels are those that proxies' events go to where their tenants name no channel: see ProxyOf.
-const ProxyChannels = ownChannels + "proxy."
+// ReservedChannel reports whether the name is one that Hookcast keeps for itself: it begins with "hookcast.".
+func ReservedChannel(name string) bool { return strings.HasPrefix(name, ownChannels) }
 
-// ProxyOf returns the id of the proxy whose events alone the channel has; "*" with one of a run that no proxy is kept for.
+// OwnJobChannel reports whether name is the channel of exactly one job: "jobs." and the job's id.
+func OwnJobChannel(name string) bool {
+	id, ok := strings.CutPrefix(name, JobChannels)
+	return ok && ValidID(PrefixJob, id)
+}
+
+// BoundChannel reports whether the channel is bound to one client: its name begins with "client.". Such a channel
+// behaves as any other, and the tenant is told when the client leaves.
+func BoundChannel(name string) bool { return strings.HasPrefix(name, boundChannels) }
+
+// ProxyOf returns the id of the proxy to which a channel under ProxyChannels belongs; "*" if the channel belongs to a
+// run without a stored proxy.
 func ProxyOf(channel string) (id string, ok bool) {
 	rest, ok := strings.CutPrefix(channel, ProxyChannels)
 	if id, _, _ = strings.Cut(rest, "."); !ValidID(PrefixProxy, id) {
@@ -44,73 +77,40 @@ func ProxyOf(channel string) (id string, ok bool) {
 	return id, ok
 }
 
-// Metered tells whether a channel, and its events, count against the tenant's limits: all but what Hookcast itself has to say.
+// Metered reports whether the channel's events count against the tenant's limits: all but those that Hookcast itself
+// writes.
 func Metered(name string) bool {
 	return !ReservedChannel(name) || strings.HasPrefix(name, ProxyChannels)
 }
 
-// ReservedChannel tells whether the channel is Hookcast's own to publish to.
-func ReservedChannel(name string) bool { return strings.HasPrefix(name, ownChannels) }
-
-// CountsAsChannel tells whether the channel counts against the limit of channels: jobs have one of their own.
+// CountsAsChannel reports whether the channel counts against the limit of channels. Jobs have a limit of their own.
 func CountsAsChannel(name string) bool { return Metered(name) && !OwnJobChannel(name) }
 
-// MadeChannel tells whether the channel was made by Hookcast: a reserved one, or one that a job got with its id. Nobody else publishes to it.
-func MadeChannel(name string) bool { return ReservedChannel(name) || OwnJobChannel(name) }
+// UnpublishableChannel reports whether only Hookcast publishes to the channel: it is a ReservedChannel or an
+// OwnJobChannel.
+func UnpublishableChannel(name string) bool { return ReservedChannel(name) || OwnJobChannel(name) }
 
-const MadeChannelDetail = "channels that begin with hookcast., and those of jobs, are Hookcast's own to publish to"
-
-func ErrReservedChannel(pointer string) error {
-	return Refused(pointer, "reserved_channel", MadeChannelDetail)
-}
-
-// ValidChannelPattern tells whether p is a channel's name, or "*", or a name's first segments and ".*".
-func ValidChannelPattern(p string) bool {
-	if p == "*" {
-		return true
+// UnpublishableError returns the error for an UnpublishableChannel: Unprocessable reserved_channel. pointer is the JSON
+// pointer of the field that names the channel; "" if no field does.
+func UnpublishableError(pointer string) error {
+	err := Refused(pointer, "reserved_channel",
+		"the channel must not begin with hookcast. or be a job's own: only Hookcast publishes there")
+	if pointer == "" {
+		err.Fields = nil
 	}
-	return ValidChannel(strings.TrimSuffix(p, ".*"))
+	return err
 }
 
-// ChannelMatches tells whether the pattern p covers the channel name: "*" all, "a.b.*" what begins with "a.b.", else that name alone.
-func ChannelMatches(p, name string) bool {
-	if p == "*" {
-		return true
-	}
-	if prefix, ok := strings.CutSuffix(p, "*"); ok {
-		return strings.HasPrefix(name, prefix)
-	}
-	return p == name
-}
-
-// JobChannels is what the channels begin with that jobs get where the caller names none.
-const JobChannels = "jobs."
-
-// OwnJobChannel tells whether the channel is one that a job got with its id, so that nobody else publishes there.
-func OwnJobChannel(name string) bool {
-	id, ok := strings.CutPrefix(name, JobChannels)
-	return ok && ValidID(PrefixJob, id)
-}
-
-// ChannelKey names a channel of a tenant.
-type ChannelKey struct {
-	Tenant TenantID
-	Name   string
-}
-
-// boundChannels are those of one client each: whoever works for the client publishes there, and wants to know when it has left.
-const boundChannels = "client."
-
-// BoundChannel tells whether a channel is bound to one client: its name begins with "client.". Nothing else about it differs.
-func BoundChannel(name string) bool { return strings.HasPrefix(name, boundChannels) }
-
-// Publishable refuses what is no channel of a tenant's to publish to.
+// Publishable refuses a channel to which the tenant cannot publish: Unprocessable, at /channel, with the code
+// invalid_channel or reserved_channel.
 func Publishable(channel string) error {
 	if !ValidChannel(channel) {
-		return Refused("/channel", "invalid_channel", "a channel is segments of a-z, 0-9, _ and - (1 to 64 each), joined by dots, at most 200 in all")
+		return Refused("/channel", "invalid_channel",
+			"the channel must be segments of a-z, 0-9, _ and - (1 to 64 each) joined by dots, at most 200 "+
+				"characters in all")
 	}
-	if MadeChannel(channel) {
-		return ErrReservedChannel("/channel")
+	if UnpublishableChannel(channel) {
+		return UnpublishableError("/channel")
 	}
 	return nil
 }

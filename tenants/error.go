@@ -6,48 +6,49 @@ import (
 	"time"
 )
 
-// ErrorKind says what the caller can do about an error. It is a closed set: transports map it to a status once (package
-// problem), adapters map their engine's errors to it, and nobody looks at an error's text.
-type ErrorKind int
-
-const (
-	Internal             ErrorKind = iota // a defect of ours; the cause is logged, never shown
-	Invalid                               // the request is malformed
-	Unauthenticated                       // no credential, or one that does not hold
-	Forbidden                             // a credential that holds, without the right
-	NotFound                              // absent, or not the caller's: never told apart
-	MethodNotAllowed                      // the path exists, the method does not
-	Timeout                               // the client was too slow
-	Conflict                              // the state has moved on: read it and try again
-	TooLarge                              // over a limit in bytes
-	UnsupportedMediaType                  // a content type or encoding that is not taken
-	Unprocessable                         // well-formed, and a field's value is refused
-	TooMany                               // over a limit of rate or number; see RetryAfter
-	Unavailable                           // passing: the same call may succeed later; its outcome may be unknown
-	HeadersTooLarge                       // a request's headers are over the limit in bytes; only a transport says so
-	PreconditionFailed                    // what the request was to change is at another version than it names
-	PreconditionRequired                  // a change that must name the version that it is of, and names none
-	UpgradeRequired                       // the path speaks another protocol, or another version of it; only a transport says so
-	BadGateway                            // somebody else's server did not do what was asked of it; see Upstream. Passing where there is a RetryAfter
-)
-
-// Error is an error with a kind, a stable code for programs and a sentence for people. Detail is shown to the caller and
-// must hold no secret; Err is the private cause, which only goes to the log.
+// Error is an error with a kind, a stable code for programs and a sentence for people. The caller sees Detail, so it
+// must not contain a secret. Err is the private cause and appears only in logs.
 type Error struct {
 	Kind       ErrorKind
 	Code       string // snake_case, stable: part of the API
 	Detail     string
 	Fields     []FieldError
-	RetryAfter time.Duration   // with TooMany and Unavailable: zero means no advice
-	Upstream   *UpstreamAnswer // with BadGateway: what the other server said; nil: nothing
+	RetryAfter time.Duration   // with TooMany, Unavailable and BadGateway: when to try again; zero means no advice
+	Upstream   *UpstreamAnswer // with BadGateway: the other server's answer; nil if there was none
 	Err        error
 }
 
-// UpstreamAnswer is what is shown of another server's answer. Whoever makes one has cut every secret out of it.
+// ErrorKind says what the caller can do about an error. The set is closed: transports map it to a status in one place
+// (package problem), adapters map their engine's errors to it, and no code depends on an error's text.
+type ErrorKind int
+
+// Kinds of errors.
+const (
+	Internal             ErrorKind = iota // a defect of ours: the cause is logged, and never shown
+	Invalid                               // the request is malformed
+	Unauthenticated                       // no credential, or an invalid one
+	Forbidden                             // a valid credential that lacks the right
+	NotFound                              // absent, or not the caller's: the two look the same
+	MethodNotAllowed                      // the path exists, the method does not
+	Timeout                               // the client was too slow
+	Conflict                              // the state has changed: read it and try again
+	TooLarge                              // over a limit in bytes
+	UnsupportedMediaType                  // a content type or encoding that is not accepted
+	Unprocessable                         // well-formed, but the value of a field is refused
+	TooMany                               // over a limit of rate or number; see RetryAfter
+	Unavailable                           // temporary: the same call may succeed later; its outcome may be unknown
+	HeadersTooLarge                       // request headers over the limit in bytes; used by transports only
+	PreconditionFailed                    // the request is for another version than the current one
+	PreconditionRequired                  // the request must name the version that it changes
+	UpgradeRequired                       // the path needs another protocol, or version of it; used by transports only
+	BadGateway                            // another server failed; see Upstream. Temporary if RetryAfter is set
+)
+
+// UpstreamAnswer is the part of another server's answer that the caller may see. Its maker removes all secrets.
 type UpstreamAnswer struct {
 	Status      int
 	ContentType string
-	Excerpt     string // how its body begins
+	Excerpt     string // the beginning of the body
 }
 
 // FieldError names one refused field of a request by its JSON pointer (RFC 6901).
@@ -69,7 +70,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error. A %w in format becomes the private cause: its text is in Error(), not in Detail.
+// Errorf returns an Error. A %w in format becomes the private cause: its text is in Error(), and Detail stays empty.
 func Errorf(kind ErrorKind, code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	e := &Error{Kind: kind, Code: code, Err: errors.Unwrap(err)}
@@ -79,7 +80,13 @@ func Errorf(kind ErrorKind, code, format string, args ...any) *Error {
 	return e
 }
 
-// KindOf returns the kind of err, Internal where it has none.
+// Refused returns an error of kind Unprocessable about one field of a well-formed request. pointer is the field's JSON
+// pointer. (IsRefused is about another matter: the conditions of a Write.)
+func Refused(pointer, code, detail string) *Error {
+	return &Error{Kind: Unprocessable, Code: code, Detail: detail, Fields: []FieldError{{pointer, detail}}}
+}
+
+// KindOf returns the kind of err; Internal if it is not an Error.
 func KindOf(err error) ErrorKind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
@@ -87,7 +94,7 @@ func KindOf(err error) ErrorKind {
 	return Internal
 }
 
-// CodeOf returns the code of err, "" where it has none.
+// CodeOf returns the code of err; "" if it is not an Error.
 func CodeOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
@@ -95,14 +102,5 @@ func CodeOf(err error) string {
 	return ""
 }
 
-func IsRefused(err error) bool {
-	_, ok := errors.AsType[*RefusedError](err)
-	return ok
-}
-
+// IsNotFound reports whether err is of kind NotFound.
 func IsNotFound(err error) bool { return err != nil && KindOf(err) == NotFound }
-
-// Refused is a well-formed request of which one field's value is not taken.
-func Refused(pointer, code, detail string) *Error {
-	return &Error{Kind: Unprocessable, Code: code, Detail: detail, Fields: []FieldError{{pointer, detail}}}
-}

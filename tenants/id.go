@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// TenantID is a tenant's id: "ten_" and 26 characters. It is a type of its own so that no other string can stand where
-// a tenant is asked for.
+// TenantID is a tenant's id: "ten_" and 26 characters. It has a type of its own so that no other string can be passed
+// in its place.
 type TenantID string
 
-// System owns the rows that belong to no tenant: look-ups by key hash and source token, nodes, the list of tenants.
-// No tenant's id can equal it, and no request can name it.
+// System owns the rows that belong to no tenant: look-ups by key hash and source token, nodes, the list of tenants. It
+// never equals a tenant's id, and no request can name it.
 const System TenantID = "sys"
 
-// Prefixes of ids. An id is a prefix and 26 characters of Crockford's base 32 in lower case, without a dot, so that it
-// is a channel segment, a URL segment and a Standard Webhooks message id alike.
+// Prefixes of ids. An id is a prefix and IDChars characters of lower-case Crockford base 32, so that it is valid as a
+// channel segment, a URL segment and a Standard Webhooks message id.
 const (
 	PrefixTenant     = "ten_"
 	PrefixKey        = "key_"
@@ -37,11 +37,16 @@ const (
 	PrefixAudit      = "aud_"
 )
 
-const IdChars = 26
+// IDChars is the number of characters after an id's prefix: 128 bits, five to a character.
+const IDChars = 26
 
-var Crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// NewID returns a fresh id under prefix. Ids made later sort later, to the millisecond; 80 bits are random (ULID,
+// Crockford is Douglas Crockford's base 32 in lower case, without padding. The order of the bytes is the order of the
+// texts.
+var Crockford = base32.NewEncoding(crockford).WithPadding(base32.NoPadding)
+
+// NewID returns a new id under prefix. Later ids sort later, to the millisecond; 80 bits are random (ULID,
 // https://github.com/ulid/spec).
 func NewID(prefix string) string {
 	var b [16]byte
@@ -50,34 +55,14 @@ func NewID(prefix string) string {
 	return prefix + EncodeID(b)
 }
 
-// DerivedID returns the id that follows from parts: equal parts give an equal id. Each part is hashed with its length, so
-// that ("a","bc") and ("ab","c") differ.
+// DerivedID returns an id that depends on parts alone: equal parts give equal ids.
 func DerivedID(prefix string, parts ...string) string {
 	sum := HashParts(parts...)
 	return prefix + EncodeID([16]byte(sum[:16]))
 }
 
-// ValidID tells whether s is a well-formed id under prefix. It says nothing about whether such a thing exists.
-func ValidID(prefix, s string) bool {
-	rest, ok := strings.CutPrefix(s, prefix)
-	if !ok || len(rest) != IdChars {
-		return false
-	}
-	for i := range len(rest) {
-		if strings.IndexByte("0123456789abcdefghjkmnpqrstvwxyz", rest[i]) < 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// EncodeID writes 128 bits as 26 characters, the two spare bits in front, so that the order of the bytes is kept.
-func EncodeID(b [16]byte) string {
-	var wide [20]byte // 160 bits: 32 characters, of which the last 26 hold the 130 low bits
-	copy(wide[4:], b[:])
-	return Crockford.EncodeToString(wide[:])[6:]
-}
-
+// HashParts returns a SHA-256 hash of parts. Each part is hashed with its length, so that ("a", "bc") and ("ab", "c")
+// differ.
 func HashParts(parts ...string) [sha256.Size]byte {
 	h := sha256.New()
 	var n [8]byte
@@ -89,18 +74,28 @@ func HashParts(parts ...string) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// IdTime returns when NewID made the id, to the millisecond. false: it is no id under prefix.
-func IdTime(prefix, id string) (time.Time, bool) {
+// EncodeID returns 128 bits as IDChars characters. The two spare bits come first, so that the order of the bytes is
+// kept.
+func EncodeID(b [16]byte) string {
+	var wide [20]byte // 160 bits are 32 characters: the last 26 hold the low 130 bits
+	copy(wide[4:], b[:])
+	return Crockford.EncodeToString(wide[:])[6:]
+}
+
+// ValidID reports whether s is a well-formed id under prefix. It says nothing about whether the object exists.
+func ValidID(prefix, s string) bool {
+	rest, ok := strings.CutPrefix(s, prefix)
+	return ok && len(rest) == IDChars && strings.Trim(rest, crockford) == ""
+}
+
+// IDTime returns when NewID made the id, to the millisecond; false if id is not an id under prefix.
+func IDTime(prefix, id string) (time.Time, bool) {
 	if !ValidID(prefix, id) {
 		return time.Time{}, false
 	}
-	b, err := Crockford.DecodeString(strings.Repeat("0", 6) + id[len(prefix):])
+	b, err := Crockford.DecodeString("000000" + id[len(prefix):])
 	if err != nil {
 		return time.Time{}, false
 	}
-	var ms int64
-	for _, c := range b[4:10] {
-		ms = ms<<8 | int64(c)
-	}
-	return time.UnixMilli(ms), true
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[4:12]) >> 16)), true
 }

@@ -1,116 +1,145 @@
 package tenants
 
 import (
+	"context"
+	"fmt"
 	"math"
-	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
 )
 
-// Network is what limits by address count by: an IPv4 address, an IPv6 /64. What is no address stands for itself.
-func Network(ip string) string {
-	if strings.IndexByte(ip, ':') < 0 {
-		return ip
-	}
-	addr, err := netip.ParseAddr(ip)
-	switch {
-	case err != nil:
-		return ip
-	case addr.Is4In6():
-		return addr.Unmap().String()
-	case addr.IsLoopback():
-		return ip
-	}
-	p, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return ip
-	}
-	return p.String()
+// Limits bounds what a tenant may use. In every field 0 means unlimited.
+type Limits struct {
+	Connections           int   // open at once, over all nodes
+	ConnectionsPerChannel int   // open at once
+	ConnectionsPerSubject int   // open at once
+	ConnectionsPerIP      int   // open at once, per node, approximate
+	ConnectsPerSecond     int   // per node, approximate
+	ConnectsPerSecondIP   int   // from one address, per node, approximate; loopback addresses are not limited
+	EventsPerSecond       int   // incoming, per process
+	SourcePerSecond       int   // incoming from one source, per process
+	UnsignedPerSecond     int   // incoming from one source that verifies nothing, per process
+	EventsPerMonth        int64 // incoming in a calendar month (UTC), approximate
+	EventBytes            int   // of one event's data; never more than MaxEventBytes
+	Sources               int
+	Endpoints             int
+	Channels              int
+	Jobs                  int   // running at once; jobs that start at the same moment may exceed it
+	RetentionEvents       int64 // per channel: older events are below the floor
+	RetentionSeconds      int64 // older events are below the floor
+
+	// Tracing is not a limit. It is here so that intake, which has just read the limits, needs no second look-up.
+	Tracing Tracing
 }
 
-// limit is one field of Limits under the name that the API gives it.
-type limit struct {
-	name string
-	get  func(Limits) int64
-	set  func(*Limits, int64)
-	min  int64
-	max  int64
+// MaxEventBytes is the largest event that a plan can allow. DynamoDB's item holds 400 KB, with its keys and our head.
+const MaxEventBytes = 380 << 10
+
+// LimitLookup finds a tenant's limits.
+type LimitLookup interface {
+	// Limits returns the tenant's limits. A tenant that may not act: Forbidden tenant_suspended, or NotFound.
+	Limits(ctx context.Context, tenant TenantID) (Limits, error)
 }
 
-// limits are all of them, in the order in which people are shown them.
-func limits() []limit {
-	return []limit{
-		{"connections", func(l Limits) int64 { return int64(l.Connections) }, func(l *Limits, n int64) { l.Connections = int(n) }, 0, math.MaxInt32},
-		{"connections_per_channel", func(l Limits) int64 { return int64(l.ConnectionsPerChannel) }, func(l *Limits, n int64) { l.ConnectionsPerChannel = int(n) }, 0, math.MaxInt32},
-		{"connections_per_subject", func(l Limits) int64 { return int64(l.ConnectionsPerSubject) }, func(l *Limits, n int64) { l.ConnectionsPerSubject = int(n) }, 0, math.MaxInt32},
-		{"connections_per_ip", func(l Limits) int64 { return int64(l.ConnectionsPerIP) }, func(l *Limits, n int64) { l.ConnectionsPerIP = int(n) }, 0, math.MaxInt32},
-		{"connects_per_second", func(l Limits) int64 { return int64(l.ConnectsPerSecond) }, func(l *Limits, n int64) { l.ConnectsPerSecond = int(n) }, 0, math.MaxInt32},
-		{"connects_per_second_per_ip", func(l Limits) int64 { return int64(l.ConnectsPerSecondIP) }, func(l *Limits, n int64) { l.ConnectsPerSecondIP = int(n) }, 0, math.MaxInt32},
-		{"events_per_second", func(l Limits) int64 { return int64(l.EventsPerSecond) }, func(l *Limits, n int64) { l.EventsPerSecond = int(n) }, 0, math.MaxInt32},
-		{"events_per_second_per_source", func(l Limits) int64 { return int64(l.SourcePerSecond) }, func(l *Limits, n int64) { l.SourcePerSecond = int(n) }, 0, math.MaxInt32},
-		{"events_per_second_unsigned", func(l Limits) int64 { return int64(l.UnsignedPerSecond) }, func(l *Limits, n int64) { l.UnsignedPerSecond = int(n) }, 0, math.MaxInt32},
-		{"events_per_month", func(l Limits) int64 { return l.EventsPerMonth }, func(l *Limits, n int64) { l.EventsPerMonth = n }, 0, 1 << 52},
-		{"event_bytes", func(l Limits) int64 { return int64(l.EventBytes) }, func(l *Limits, n int64) { l.EventBytes = int(n) }, 1, MaxEventBytes},
-		{"sources", func(l Limits) int64 { return int64(l.Sources) }, func(l *Limits, n int64) { l.Sources = int(n) }, 0, math.MaxInt32},
-		{"endpoints", func(l Limits) int64 { return int64(l.Endpoints) }, func(l *Limits, n int64) { l.Endpoints = int(n) }, 0, math.MaxInt32},
-		{"channels", func(l Limits) int64 { return int64(l.Channels) }, func(l *Limits, n int64) { l.Channels = int(n) }, 0, math.MaxInt32},
-		{"jobs", func(l Limits) int64 { return int64(l.Jobs) }, func(l *Limits, n int64) { l.Jobs = int(n) }, 0, math.MaxInt32},
-		{"retention_events", func(l Limits) int64 { return l.RetentionEvents }, func(l *Limits, n int64) { l.RetentionEvents = n }, 0, 1 << 52},
-		{"retention_seconds", func(l Limits) int64 { return l.RetentionSeconds }, func(l *Limits, n int64) { l.RetentionSeconds = n }, 0, 1 << 40},
+// field is one limit under its name in the API, with the bounds of an override.
+type field struct {
+	name     string
+	whole    *int   // where the limit is, or nil
+	long     *int64 // where the limit is if whole is nil
+	min, max int64
+}
+
+// fields lists the limits of l in the order in which they are shown.
+func (l *Limits) fields() []field {
+	whole := func(name string, at *int) field { return field{name: name, whole: at, max: math.MaxInt32} }
+	long := func(name string, at *int64, max int64) field { return field{name: name, long: at, max: max} }
+	return []field{
+		whole("connections", &l.Connections),
+		whole("connections_per_channel", &l.ConnectionsPerChannel),
+		whole("connections_per_subject", &l.ConnectionsPerSubject),
+		whole("connections_per_ip", &l.ConnectionsPerIP),
+		whole("connects_per_second", &l.ConnectsPerSecond),
+		whole("connects_per_second_per_ip", &l.ConnectsPerSecondIP),
+		whole("events_per_second", &l.EventsPerSecond),
+		whole("events_per_second_per_source", &l.SourcePerSecond),
+		whole("events_per_second_unsigned", &l.UnsignedPerSecond),
+		long("events_per_month", &l.EventsPerMonth, 1<<52),
+		{name: "event_bytes", whole: &l.EventBytes, min: 1, max: MaxEventBytes},
+		whole("sources", &l.Sources),
+		whole("endpoints", &l.Endpoints),
+		whole("channels", &l.Channels),
+		whole("jobs", &l.Jobs),
+		long("retention_events", &l.RetentionEvents, 1<<52),
+		long("retention_seconds", &l.RetentionSeconds, 1<<40),
 	}
 }
 
-// LimitNames are the names under which Named gives limits and an operator sets them, in the order to show them.
-func LimitNames() []string {
-	all := limits()
-	names := make([]string, len(all))
-	for i, f := range all {
-		names[i] = f.name
+// LimitNames returns the names of all limits in the API, in the order in which they are shown.
+func LimitNames() (names []string) {
+	for _, f := range new(Limits).fields() {
+		names = append(names, f.name)
 	}
 	return names
 }
 
-// Named gives every limit under its name in the API.
+// Named returns every limit under its name in the API.
 func (l Limits) Named() map[string]int64 {
 	named := make(map[string]int64)
-	for _, f := range limits() {
-		named[f.name] = f.get(l)
+	for _, f := range l.fields() {
+		if f.whole != nil {
+			named[f.name] = int64(*f.whole)
+		} else {
+			named[f.name] = *f.long
+		}
 	}
 	return named
 }
 
-// with gives l with overrides on top. A name that no longer exists changes nothing.
+// with returns l with overrides applied. Names that no longer exist are ignored.
 func (l Limits) with(overrides map[string]int64) Limits {
 	if len(overrides) == 0 {
 		return l
 	}
-	for _, f := range limits() {
-		if n, ok := overrides[f.name]; ok {
-			f.set(&l, min(max(n, f.min), f.max))
+	for _, f := range l.fields() {
+		n, ok := overrides[f.name]
+		n = min(max(n, f.min), f.max)
+		switch {
+		case ok && f.whole != nil:
+			*f.whole = int(n)
+		case ok:
+			*f.long = n
 		}
 	}
 	return l
 }
 
-// CheckLimit refuses an override of an unknown limit, or one outside what the limit can be.
+// CheckLimit refuses an override of an unknown limit (Unprocessable limit_unknown) or a value outside the limit's
+// bounds (Unprocessable invalid_limits).
 func CheckLimit(name string, n int64) error {
-	all := limits()
-	i := slices.IndexFunc(all, func(f limit) bool { return f.name == name })
+	all := new(Limits).fields()
+	i := slices.IndexFunc(all, func(f field) bool { return f.name == name })
 	if i < 0 {
 		return Refused("/limits", "limit_unknown", "there is no limit of that name")
 	}
 	if f := all[i]; n < f.min || n > f.max {
-		return Refused("/limits/"+name, "invalid_limits", name+" must be "+strconv.FormatInt(f.min, 10)+" to "+strconv.FormatInt(f.max, 10))
+		return Refused("/limits/"+name, "invalid_limits", fmt.Sprintf("%s must be %d to %d", name, f.min, f.max))
 	}
 	return nil
 }
 
-// Retention is what of a channel a tenant may still read. It is a floor that readers apply: rows leave the table later, by
-// expiry. 0 is no bound.
+// NearLimitPercent is the share of a limit at whose use the tenant is warned.
+const NearLimitPercent = 80
+
+// NearLimit reports whether so much of a limit is used that its tenant is to be warned.
+func NearLimit(used, limit int64) bool {
+	return limit > 0 && used > 0 && used >= (limit*NearLimitPercent+99)/100
+}
+
+// Retention bounds what a tenant may still read of a channel; 0 is unlimited. Readers apply it as a floor: rows leave
+// the table later, by expiry.
 type Retention struct {
-	Events  int64 // the newest so many
-	Seconds int64 // those received in the last so many seconds; exact to the order in which events of one channel were received
+	Events  int64 // how many of the newest events
+	Seconds int64 // events received in the last so many seconds; exact up to the order of receipt
 }
 
 // Retention returns the part of the limits that readers of a channel need.
@@ -118,10 +147,38 @@ func (l Limits) Retention() Retention {
 	return Retention{Events: l.RetentionEvents, Seconds: l.RetentionSeconds}
 }
 
-// ScarcePercent is how much of a limit is in use when its tenant is told.
-const ScarcePercent = 80
-
-// Scarce tells whether so much of a limit is in use that its tenant is to be told.
-func Scarce(used, limit int64) bool {
-	return limit > 0 && used > 0 && used >= (limit*ScarcePercent+99)/100
+// Plan is a named set of limits.
+type Plan struct {
+	Name   string
+	Limits Limits
 }
+
+// plans lists the plans that an operator can set; the first is the default.
+var plans = []Plan{
+	{"free", Limits{
+		Connections: 1_000, ConnectionsPerIP: 200, ConnectsPerSecond: 200, ConnectsPerSecondIP: 50,
+		EventsPerSecond:   100,
+		UnsignedPerSecond: 50, EventsPerMonth: 1_000_000, EventBytes: 256 << 10, Sources: 20, Endpoints: 20,
+		Channels: 1_000, Jobs: 100, RetentionEvents: 10_000, RetentionSeconds: int64(72 * time.Hour / time.Second),
+	}},
+	{"pro", Limits{
+		Connections: 20_000, ConnectsPerSecond: 1_000, ConnectsPerSecondIP: 200, EventsPerSecond: 1_000,
+		UnsignedPerSecond: 500, EventsPerMonth: 50_000_000, EventBytes: 256 << 10, Sources: 200, Endpoints: 200,
+		Channels: 20_000, Jobs: 1_000, RetentionEvents: 100_000,
+		RetentionSeconds: int64(7 * 24 * time.Hour / time.Second),
+	}},
+	{"unlimited", Limits{EventBytes: MaxEventBytes}},
+}
+
+// LookupPlan returns the plan of that name.
+func LookupPlan(name string) (Plan, bool) {
+	for _, p := range plans {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Plan{}, false
+}
+
+// DefaultPlan returns the plan of a tenant that has just signed up.
+func DefaultPlan() Plan { return plans[0] }

@@ -2,46 +2,41 @@ package tenants
 
 import "time"
 
-// Outgoing is one request to somebody else's server.
+// Outgoing is one request to another party's server.
 type Outgoing struct {
 	Method string // "POST" for deliveries
 	URL    string
-	Header map[string][]string // canonical keys; complete but for what the transport owns
+	Header map[string][]string // canonical keys; complete except for those that the transport sets
 	Body   []byte
 }
 
-// Answer is what came of an Outgoing.
+// Answer is the result of an Outgoing.
 type Answer struct {
-	Status     int                 // 0 where there was none
-	Header     map[string][]string // those that may be shown: no cookie, no credential
-	Body       []byte              // at most MaxAnswerBody; empty where the address was blocked
-	Truncated  bool                // there was more
-	RetryAfter time.Duration       // as the answer asked, not yet clamped; 0: it did not
-	Failure    Failure             // "" where a whole answer came
-	Connected  bool                // a connection was made: where not, one quick second try is safe
+	Status     int                 // 0 if there is no answer
+	Header     map[string][]string // those that may be shown: no cookies, no credentials
+	Body       []byte              // at most MaxAnswerBody; empty if the address was blocked
+	Truncated  bool                // the body was longer
+	RetryAfter time.Duration       // as the answer asked, not yet clamped; 0 if it did not
+	Failure    Failure             // "" if a complete answer came
+	Connected  bool                // a connection was made; if not, one quick second attempt is safe
 	Took       time.Duration
 }
 
-// MaxAnswerBody is how much of an answer's body is read and kept.
+// MaxAnswerBody is the number of bytes of an answer's body that are read and kept.
 const MaxAnswerBody = 16 << 10
 
-// Failure says why there is no answer, in a word that is shown to the tenant. It never says what a blocked address had to say.
+// Failure says why there is no answer, in a word that the tenant sees. It never tells what a blocked address answered.
 type Failure string
 
-const FailureURL Failure = "url" // the URL cannot be posted to
-
-const FailureDNS Failure = "dns" // the name has no address
-
-const FailureBlocked Failure = "blocked" // its address is none that may be posted to
-
-const FailureConnect Failure = "connect" // refused, unreachable, or too slow to accept
-
-const FailureTLS Failure = "tls" // no handshake, or a certificate that does not hold
-
-const FailureTimeout Failure = "timeout" // connected, and no whole answer in time
-
-const FailureReset Failure = "reset" // connected, and then cut
-
-const FailureResponse Failure = "response" // what came is no HTTP, or too large a head
-
-const FailureCanceled Failure = "canceled" // we gave up ourselves: it says nothing about the endpoint
+// Reasons why there is no answer.
+const (
+	FailureURL      Failure = "url"      // the URL is not one that we send to
+	FailureDNS      Failure = "dns"      // the host name has no address
+	FailureBlocked  Failure = "blocked"  // the address is not one that we send to
+	FailureConnect  Failure = "connect"  // connection refused, host unreachable, or too slow to accept
+	FailureTLS      Failure = "tls"      // the handshake failed, or the certificate is invalid
+	FailureTimeout  Failure = "timeout"  // connected, but no complete answer in time
+	FailureReset    Failure = "reset"    // connected, then disconnected by the other side
+	FailureResponse Failure = "response" // the answer is not HTTP, or its head is too large
+	FailureCanceled Failure = "canceled" // we stopped it ourselves: it says nothing about the endpoint
+)

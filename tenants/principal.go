@@ -1,51 +1,46 @@
 package tenants
 
-import "time"
-
-// Roles that API keys have. Tokens may carry RolePublisher, RoleViewer and roles of the tenant's own naming.
-const (
-	RoleOwner     = "owner"
-	RoleAdmin     = "admin"
-	RolePublisher = "publisher"
-	RoleViewer    = "viewer"
-	RoleSigner    = "signer"   // signs tokens at the tenant's own backend; authenticates no request itself
-	RoleOperator  = "operator" // runs the deployment
+import (
+	"strings"
+	"time"
 )
 
-// Principal is who a request acts for, once its credential has been verified. It is shared: its slices are read only.
+// Principal is the party that a request acts for, after its credential was verified. It is shared between goroutines:
+// its slices must not be changed.
 type Principal struct {
-	Tenant   TenantID // System with an operator
-	KeyID    string   // the API key; "" with a token
-	TokenID  string   // the token; "" with an API key
-	KID      string   // the signer of the token; "" with an API key
+	Tenant   TenantID // System for an operator
+	KeyID    string   // the API key's id; "" with a token
+	TokenID  string   // the token's id; "" with an API key
+	KID      string   // the id of the token's signer; "" with an API key
 	Subject  string   // the token's subject, the tenant's own name for an end user; "" with an API key
 	Roles    []string
-	Channels []string // patterns that narrow what roles give; nil: not narrowed
+	Channels []string // patterns that narrow the rights of the roles; nil: not narrowed
 	Issued   time.Time
 	Expires  time.Time // zero: never
 	Operator bool
 }
 
-// SameAs tells whether both act for the same end user, whatever token either came with, or hold the same API key.
+// SameAs reports whether p and q act for the same end user, whatever their tokens, or hold the same API key.
 func (p Principal) SameAs(q Principal) bool {
 	return p.Tenant == q.Tenant && p.Operator == q.Operator && p.KeyID == q.KeyID && p.Subject == q.Subject
 }
 
-// ValidTokenRole tells whether a token may carry the role: RolePublisher, RoleViewer, or a name of the tenant's own, a letter and up
-// to 63 of a-z, 0-9, _ and -. The other roles come with an API key alone.
+// Roles of API keys. Tokens may carry RolePublisher, RoleViewer and roles that the tenant names itself.
+const (
+	RoleOwner     = "owner"
+	RoleAdmin     = "admin"
+	RolePublisher = "publisher"
+	RoleViewer    = "viewer"
+	RoleSigner    = "signer"   // signs tokens in the tenant's own backend; it authenticates no request
+	RoleOperator  = "operator" // runs the deployment
+)
+
+// ValidTokenRole reports whether a token may carry the role: RolePublisher, RoleViewer, or a name of the tenant's own,
+// a letter and up to 63 characters of a-z, 0-9, _ and -. The other roles are for API keys only.
 func ValidTokenRole(role string) bool {
 	switch role {
 	case RoleOwner, RoleAdmin, RoleSigner, RoleOperator, "":
 		return false
 	}
-	if len(role) > 64 || role[0] < 'a' || role[0] > 'z' {
-		return false
-	}
-	for i := range len(role) {
-		c := role[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
+	return len(role) <= 64 && role[0] >= 'a' && role[0] <= 'z' && strings.Trim(role, wordChars) == ""
 }

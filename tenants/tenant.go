@@ -1,45 +1,28 @@
 package tenants
 
 import (
-	"context"
-	"net/mail"
-	"net/url"
+	"encoding/binary"
+	"math"
+	"slices"
 	"strings"
 	"time"
 )
 
-// VersionTenant tells whether c is news of a tenant: a version row that was put.
-func (c Change) VersionTenant() (TenantID, bool) {
-	return c.Row.Tenant, !c.Deleted && c.Row.Key == VersionKey(c.Row.Tenant)
-}
-
-func VersionOf(ctx context.Context, t Table, tenant TenantID) (int64, error) {
-	row, err := t.Get(ctx, VersionKey(tenant))
-	if IsNotFound(err) {
-		return 0, nil
-	}
-	return row.Version, err
-}
-
-func VersionKey(tenant TenantID) Key { return Key{Tenant: tenant, Kind: rowVersion} }
-
-const rowVersion Kind = "version" // {tenant}, "": put again by every change that nodes must hear of
-
-// Tenant is one customer of the deployment.
+// Tenant is one customer of the deployment. It is stored as JSON with these field names.
 type Tenant struct {
 	ID        TenantID
 	Name      string
-	Email     string // in lower case; not unique, and nobody is told whether another tenant has it
+	Email     string // in lower case; not unique, and no caller learns whether another tenant uses it
 	Plan      string
-	Overrides map[string]int64 // limits that the operator set over the plan's, by their names in the API
+	Overrides map[string]int64 // limits that the operator set in place of the plan's, by their API names
 	Origins   []string         // origins whose pages may open streams; empty: all
 	Suspended bool
-	Closing   bool    // being deleted: nothing of it works any more, and nothing can be added
+	Closing   bool    // being deleted: its requests fail, and nothing can be added
 	Tracing   Tracing `json:",omitzero"`
 	Created   time.Time
 }
 
-// Limits are the plan's, with the operator's overrides on top. A plan that no longer exists counts as the default one.
+// Limits returns the plan's limits with the operator's overrides. A plan that no longer exists counts as the default.
 func (t Tenant) Limits() Limits {
 	p, ok := LookupPlan(t.Plan)
 	if !ok {
@@ -50,51 +33,38 @@ func (t Tenant) Limits() Limits {
 	return l
 }
 
-// AllowsOrigin tells whether a page of origin (the Origin header as received) may open streams. A request without the
-// header comes from no page.
+// AllowsOrigin reports whether a page of origin (the Origin header as received) may open streams. A request without
+// the header does not come from a page and is allowed.
 func (t Tenant) AllowsOrigin(origin string) bool {
-	if origin == "" || len(t.Origins) == 0 {
-		return true
-	}
-	for _, o := range t.Origins {
-		if strings.EqualFold(o, origin) {
-			return true
-		}
-	}
-	return false
+	return origin == "" || len(t.Origins) == 0 ||
+		slices.ContainsFunc(t.Origins, func(o string) bool { return strings.EqualFold(o, origin) })
 }
 
-const maxOrigins = 50
-
-// CheckOrigins holds each to a scheme and an authority, as a browser writes its Origin header (RFC 6454 section 6.2).
-func CheckOrigins(origins []string) error {
-	if len(origins) > maxOrigins {
-		return Refused("/origins", "invalid_origin", "there can be at most 50 origins")
-	}
-	for _, o := range origins {
-		u, err := url.Parse(o)
-		if err != nil || len(o) > 255 || o != strings.ToLower(o) || u.Scheme == "" || u.Hostname() == "" || u.Scheme+"://"+u.Host != o ||
-			strings.ContainsAny(u.Host, "*% ") {
-			return Refused("/origins", "invalid_origin", "an origin is a scheme and a host in lower case, with a port where it is not the scheme's own: https://app.example.com")
-		}
-	}
-	return nil
+// Tracing is a tenant's switch for recording the steps of its events. It turns itself off.
+//
+// Whether an event is traced is decided once, when it comes in, and travels with it as Event.Trace. Later steps need no
+// look-up, only a comparison with nil.
+type Tracing struct {
+	Since  time.Time // when it was turned on
+	Until  time.Time // when it turns itself off; zero: it is off
+	Sample float64   // the share of events to trace, above 0 and at most 1
 }
 
-// NormalEmail gives the address in lower case, or refuses it. It is held to ASCII, so that two that look alike are alike.
-func NormalEmail(email string) (string, error) {
-	bad := Refused("/email", "invalid_email", "the email must be one plain address such as ops@example.com, at most 254 ASCII characters")
-	if len(email) > 254 {
-		return "", bad
+const (
+	// MaxTracing is the longest time for which tracing can be turned on.
+	MaxTracing = time.Hour
+	// TraceLife is how long a trace is kept: an event's from its receipt, a session's from when it was stored.
+	TraceLife = 24 * time.Hour
+)
+
+// On reports whether tracing is on at now.
+func (t Tracing) On(now time.Time) bool { return now.Before(t.Until) }
+
+// Samples reports whether to trace the event with this id. A provider's retry has the same id and gets the same answer.
+func (t Tracing) Samples(id string, now time.Time) bool {
+	if !t.On(now) {
+		return false
 	}
-	for i := range len(email) {
-		if email[i] <= ' ' || email[i] > '~' {
-			return "", bad
-		}
-	}
-	a, err := mail.ParseAddress(email)
-	if err != nil || a.Name != "" || a.Address != email {
-		return "", bad
-	}
-	return strings.ToLower(email), nil
+	sum := HashParts("trace", id)
+	return t.Sample >= 1 || float64(binary.BigEndian.Uint64(sum[:8])) < t.Sample*math.MaxUint64
 }

@@ -2,13 +2,40 @@ package tenants
 
 import (
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
-// NestsDeeper tells whether arrays and objects of a JSON text nest deeper than most. It looks at brackets alone and does not recurse, so that it
-// can be asked before a parser is, about a text that may be none.
+// CheckName refuses a name that people could confuse with another, or that would break a log line: Unprocessable
+// invalid_name, at pointer. A name is 1 to 100 printable characters, with single spaces between words.
+func CheckName(pointer, name string) error {
+	detail := ""
+	switch {
+	case name == "":
+		detail = "a name is required"
+	case !utf8.ValidString(name):
+		detail = "the name must be valid UTF-8"
+	case utf8.RuneCountInString(name) > 100:
+		detail = "the name must be at most 100 characters"
+	case strings.TrimSpace(name) != name || strings.Contains(name, "  "):
+		detail = "the name must not begin or end with a space, or contain two in a row"
+	case strings.ContainsRune(name, utf8.RuneError) || !Printable(name, len(name)):
+		detail = "the name must consist of printable characters"
+	default:
+		return nil
+	}
+	return Refused(pointer, "invalid_name", detail)
+}
+
+// Printable reports whether s is empty or at most max bytes of printable UTF-8 text.
+func Printable(s string, max int) bool {
+	return len(s) <= max && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
+		return !unicode.IsPrint(c)
+	})
+}
+
+// NestsDeeper reports whether arrays and objects of a JSON text nest deeper than most. It only counts brackets, without
+// recursion, so that it can be called before the text is parsed and known to be JSON.
 func NestsDeeper(text []byte, most int) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -27,50 +54,4 @@ func NestsDeeper(text []byte, most int) bool {
 		}
 	}
 	return false
-}
-
-// Printable tells whether s is at most max bytes of text that shows, or empty.
-func Printable(s string, max int) bool {
-	return len(s) <= max && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
-}
-
-// Ended tells whether something that lasts until at (zero: for ever) is over.
-func Ended(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
-
-// Earlier gives the first of two ends, where zero is never.
-func Earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// CheckName refuses a name that people could not tell from another, or that would break a line of a log: it is 1 to 100
-// printable characters, single spaces inside among them.
-func CheckName(pointer, name string) error {
-	switch {
-	case name == "":
-		return Refused(pointer, "invalid_name", "a name is required")
-	case !utf8.ValidString(name):
-		return Refused(pointer, "invalid_name", "the name is not valid UTF-8")
-	case utf8.RuneCountInString(name) > 100:
-		return Refused(pointer, "invalid_name", "the name is longer than 100 characters")
-	case strings.TrimSpace(name) != name || strings.Contains(name, "  "):
-		return Refused(pointer, "invalid_name", "the name begins or ends with a space, or holds two in a row")
-	}
-	for _, c := range name {
-		if c == utf8.RuneError || !unicode.IsPrint(c) {
-			return Refused(pointer, "invalid_name", "the name holds a character that does not show")
-		}
-	}
-	return nil
-}
-
-const MaxOverlap = 7 * 24 * time.Hour // how long a replaced secret or URL may go on working
-
-func CheckOverlap(d time.Duration) error {
-	if d < 0 || d > MaxOverlap {
-		return Refused("/overlap_seconds", "invalid_overlap", "the overlap must be 0 to 604800 seconds")
-	}
-	return nil
 }

@@ -24,7 +24,8 @@ func TestSignup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ten.Email != "ops@example.com" || ten.Plan != tenants.DefaultPlan().Name || key.Role != tenants.RoleOwner || key.Tenant != ten.ID {
+	if ten.Email != "ops@example.com" || ten.Plan != tenants.DefaultPlan().Name || key.Role != tenants.RoleOwner ||
+		key.Tenant != ten.ID {
 		t.Errorf("signed up as %+v with %+v", ten, key)
 	}
 	p := rig.Ok(o.Keys.Authenticate(ctx, secret))(t)
@@ -90,7 +91,8 @@ func TestLimitsFollowOverridesAndNews(t *testing.T) {
 			}
 		}
 		three := int64(3)
-		changed := rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{"connections": &three}}))(t)
+		changed := rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID,
+			account.OperatorPatch{Limits: map[string]*int64{"connections": &three}}))(t)
 		if changed.Limits().Connections != 3 || changed.Limits().Sources != plan.Sources {
 			t.Fatalf("got %+v", changed.Limits())
 		}
@@ -101,7 +103,8 @@ func TestLimitsFollowOverridesAndNews(t *testing.T) {
 		if l := rig.Ok(elsewhere.Accounts.Limits(ctx, ten.ID))(t); l.Connections != 3 {
 			t.Errorf("after 5 s another process still says %d", l.Connections)
 		}
-		rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{"connections": nil}}))(t)
+		rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID,
+			account.OperatorPatch{Limits: map[string]*int64{"connections": nil}}))(t)
 		elsewhere.Accounts.Forget(ten.ID)
 		if l := rig.Ok(elsewhere.Accounts.Limits(ctx, ten.ID))(t); l != plan {
 			t.Errorf("without overrides: %+v", l)
@@ -122,15 +125,18 @@ func TestUpdateRefuses(t *testing.T) {
 		_, err := o.Accounts.UpdateAsOperator(ctx, ten.ID, p)
 		rig.WantError(t, err, tenants.Unprocessable, code)
 	}
-	_, err := o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{"event_bytes": &huge}})
+	_, err := o.Accounts.UpdateAsOperator(ctx, ten.ID,
+		account.OperatorPatch{Limits: map[string]*int64{"event_bytes": &huge}})
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_limits")
-	for _, origin := range []string{"*", "app.example.com", "https://app.example.com/", "https://App.example.com", "https://u:p@a.example", "null", "https://*.example.com", "https://a.example?x"} {
+	for _, origin := range []string{"*", "app.example.com", "https://app.example.com/", "https://App.example.com",
+		"https://u:p@a.example", "null", "https://*.example.com", "https://a.example?x"} {
 		_, err := o.Accounts.Update(ctx, ten.ID, account.TenantPatch{Origins: &[]string{origin}})
 		rig.WantError(t, err, tenants.Unprocessable, "invalid_origin")
 	}
 	good := []string{"https://app.example.com", "http://localhost:8080"}
 	changed := rig.Ok(o.Accounts.Update(ctx, ten.ID, account.TenantPatch{Origins: &good}))(t)
-	for origin, want := range map[string]bool{"https://app.example.com": true, "http://localhost:8080": true, "": true, "https://evil.example": false, "null": false} {
+	for origin, want := range map[string]bool{"https://app.example.com": true, "http://localhost:8080": true,
+		"": true, "https://evil.example": false, "null": false} {
 		if changed.AllowsOrigin(origin) != want {
 			t.Errorf("origin %q: %v", origin, !want)
 		}
@@ -193,7 +199,9 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 
 	// It stops half-way, and a second call goes on.
 	o.Table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
-		return c.Method == "Write" && slices.ContainsFunc(c.Keys, func(k tenants.Key) bool { return k.Kind == "list/sources" })
+		return c.Method == "Write" && slices.ContainsFunc(c.Keys, func(k tenants.Key) bool {
+			return k.Kind == "list/sources"
+		})
 	})
 	if err := o.Erasure.Delete(ctx, ten.ID); tenants.KindOf(err) != tenants.Unavailable {
 		t.Fatalf("got %v", err)
@@ -214,7 +222,8 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 		t.Errorf("the signing key is still there: %v", err)
 	}
 	for _, kind := range []tenants.Kind{"list/keys", "list/sources", "list/signing", "list/revocations"} {
-		if rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: kind, Limit: 100}))(t); len(rows) != 0 {
+		if rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: kind, Limit: 100}))(t); len(rows) !=
+			0 {
 			t.Errorf("%d rows of %s are left", len(rows), kind)
 		}
 	}
@@ -241,12 +250,15 @@ func TestDeleteIsNotOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, ctx := rig.NewOffice(t), context.Background()
 		ten, _, _ := o.SignUp(t)
-		ice := o.Table.Freeze(tenantstest.BeforeActing, func(c tenantstest.Call) bool { return c.Caller == "late" && c.Method == "Write" })
+		ice := o.Table.Freeze(tenantstest.BeforeActing, func(c tenantstest.Call) bool {
+			return c.Caller == "late" && c.Method == "Write"
+		})
 		var secret string
 		var err error
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			_, secret, err = o.Keys.Create(tenantstest.WithCaller(ctx, "late"), ten.ID, account.KeySpec{Name: "late", Role: tenants.RoleOwner})
+			_, secret, err = o.Keys.Create(tenantstest.WithCaller(ctx, "late"), ten.ID,
+				account.KeySpec{Name: "late", Role: tenants.RoleOwner})
 		})
 		<-ice.Reached()
 		if err := o.Erasure.Delete(ctx, ten.ID); err != nil {
@@ -255,7 +267,8 @@ func TestDeleteIsNotOvertaken(t *testing.T) {
 		ice.Thaw()
 		wg.Wait()
 		rig.WantError(t, err, tenants.NotFound, "tenant_not_found")
-		if rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/keys", Limit: 10}))(t); len(rows) != 0 || secret != "" {
+		if rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/keys",
+			Limit: 10}))(t); len(rows) != 0 || secret != "" {
 			t.Errorf("a key outlived its tenant: %v", rows)
 		}
 	})
@@ -292,7 +305,8 @@ func TestTenantsAreListedInPages(t *testing.T) {
 
 func TestUnknownTenants(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
-	for _, id := range []tenants.TenantID{"", "sys", "ten_", "ten_*", "TEN_00000000000000000000000000", "ten_00000000000000000000000000", "../sys"} {
+	for _, id := range []tenants.TenantID{"", "sys", "ten_", "ten_*", "TEN_00000000000000000000000000",
+		"ten_00000000000000000000000000", "../sys"} {
 		_, err := o.Accounts.Get(ctx, id)
 		rig.WantError(t, err, tenants.NotFound, "tenant_not_found")
 		_, err = o.Accounts.Active(ctx, id)
@@ -306,9 +320,11 @@ func TestEveryLiveNodeHearsOfChanges(t *testing.T) {
 		o, ctx := rig.NewOffice(t), context.Background()
 		ten, _, _ := o.SignUp(t)
 		lease := func(node string, d time.Duration) tenants.Op {
-			return tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "list/nodes", Sort: node}, []byte("{}"), time.Now().Add(d), tenants.Anything())
+			return tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "list/nodes", Sort: node}, []byte("{}"),
+				time.Now().Add(d), tenants.Anything())
 		}
-		if err := o.Table.Write(ctx, lease("nod_a", time.Minute), lease("nod_b", time.Minute), lease("nod_gone", time.Minute), lease("nod_late", time.Second)); err != nil {
+		if err := o.Table.Write(ctx, lease("nod_a", time.Minute), lease("nod_b", time.Minute),
+			lease("nod_gone", time.Minute), lease("nod_late", time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
@@ -336,7 +352,8 @@ func TestChangesAreSerial(t *testing.T) {
 		for i, name := range tenants.LimitNames() {
 			wg.Go(func() {
 				n := int64(i + 1)
-				if _, err := o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{name: &n}}); err != nil {
+				if _, err := o.Accounts.UpdateAsOperator(ctx, ten.ID,
+					account.OperatorPatch{Limits: map[string]*int64{name: &n}}); err != nil {
 					t.Error(err)
 				}
 			})

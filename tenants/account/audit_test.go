@@ -14,7 +14,8 @@ func TestAuditEntriesAreListedTheLatestFirstAndKept400Days(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := account.NewAuditLog(tenantstest.NewTable(tenantstest.Faults{}))
 		for n := range 25 {
-			e := account.AuditEntry{Time: time.Now(), Actor: "key_1", Action: "source.update", Object: string(rune('a' + n)), IP: "192.0.2.1", RequestID: "req_1"}
+			e := account.AuditEntry{Time: time.Now(), Actor: "key_1", Action: "source.update",
+				Object: string(rune('a' + n)), IP: "192.0.2.1", RequestID: "req_1"}
 			to := []tenants.TenantID{"ten_a"}
 			if n == 3 {
 				to = append(to, tenants.System)

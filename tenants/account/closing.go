@@ -8,8 +8,9 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// Close marks a tenant as closing, and writes ops in the same step: from then on no credential of it counts, no source of it takes anything,
-// its streams end, and no other change succeeds. Where it is marked already nothing is written.
+// Close marks a tenant as being deleted and writes ops in the same step. From then on its credentials are refused, its
+// sources accept nothing, its streams end, and no other change succeeds. If the tenant is marked already, Close writes
+// nothing.
 func (a *Accounts) Close(ctx context.Context, id tenants.TenantID, ops ...tenants.Op) error {
 	return a.change(ctx, id, func(t tenants.Tenant) ([]tenants.Op, error) {
 		if t.Closing {
@@ -20,7 +21,7 @@ func (a *Accounts) Close(ctx context.Context, id tenants.TenantID, ops ...tenant
 	})
 }
 
-// Remove takes away the rows of a closing tenant itself. It is the last step of its deletion.
+// Remove deletes the tenant's own rows. It is the last step of its deletion.
 func (a *Accounts) Remove(ctx context.Context, id tenants.TenantID) error {
 	err := a.table.Write(ctx,
 		tenants.Delete(tenants.Key{Tenant: id, Kind: tenants.KindPolicy}, tenants.Anything()),
@@ -31,7 +32,7 @@ func (a *Accounts) Remove(ctx context.Context, id tenants.TenantID) error {
 	return err
 }
 
-// Kinds are the kinds of rows that tenants have here.
+// Kinds returns the kinds of rows of this package that belong to a tenant.
 func Kinds() []tenants.TenantKind {
 	return []tenants.TenantKind{
 		{Kind: rowKeys, AtOnce: true, Lookups: keyLookups},
@@ -41,7 +42,7 @@ func Kinds() []tenants.TenantKind {
 	}
 }
 
-// keyLookups names the row of System by which the key in row is found.
+// keyLookups returns the key of the row by which the API key in row is found.
 func keyLookups(row tenants.Row) ([]tenants.Key, error) {
 	k, err := record.Decode[APIKey](row)
 	if err != nil || k.Hash == "" {

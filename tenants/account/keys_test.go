@@ -20,7 +20,8 @@ import (
 func TestKeyFormat(t *testing.T) {
 	o := rig.NewOffice(t)
 	_, key, secret := o.SignUp(t)
-	if want := "hk_live_" + strings.TrimPrefix(key.ID, tenants.PrefixKey) + "_"; len(secret) != 84 || !strings.HasPrefix(secret, want) {
+	if want := "hk_live_" + strings.TrimPrefix(key.ID, tenants.PrefixKey) + "_"; len(secret) != 84 ||
+		!strings.HasPrefix(secret, want) {
 		t.Fatalf("a key is %d characters long and begins with %q", len(secret), secret[:35])
 	}
 	reads := o.Table.Count("Get")
@@ -30,7 +31,8 @@ func TestKeyFormat(t *testing.T) {
 		_, err := o.Keys.Authenticate(context.Background(), string(b))
 		rig.WantError(t, err, tenants.Unauthenticated, "api_key_malformed")
 	}
-	for _, text := range []string{"", "hk_live_", secret[:83], secret + "0", strings.ToUpper(secret), strings.ToLower(secret), " " + secret, strings.Repeat("x", 1<<20)} {
+	for _, text := range []string{"", "hk_live_", secret[:83], secret + "0", strings.ToUpper(secret),
+		strings.ToLower(secret), " " + secret, strings.Repeat("x", 1<<20)} {
 		_, err := o.Keys.Authenticate(context.Background(), text)
 		rig.WantError(t, err, tenants.Unauthenticated, "api_key_malformed")
 	}
@@ -44,7 +46,8 @@ func TestKeyFormat(t *testing.T) {
 
 // The format is part of the API: a key that was made once stays one.
 func TestKeyFormatIsStable(t *testing.T) {
-	if err := account.CheckKeyFormat("hk_live_01jd8y3v3x5m1c9k2q7r4t6w8z_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg0ZnMjZ"); err != nil {
+	if err := account.CheckKeyFormat(
+		"hk_live_01jd8y3v3x5m1c9k2q7r4t6w8z_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg0ZnMjZ"); err != nil {
 		t.Error(err)
 	}
 }
@@ -53,7 +56,8 @@ func TestOnlyTheHashOfAKeyIsStored(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
 	ten, key, secret := o.SignUp(t)
 	random := secret[35:78]
-	for _, k := range []tenants.Key{{Tenant: ten.ID, Kind: "list/keys", Sort: key.ID}, {Tenant: tenants.System, Kind: "key", Sort: key.Hash}} {
+	for _, k := range []tenants.Key{{Tenant: ten.ID, Kind: "list/keys", Sort: key.ID},
+		{Tenant: tenants.System, Kind: "key", Sort: key.Hash}} {
 		if row := rig.Ok(o.Table.Get(ctx, k))(t); strings.Contains(string(row.Body), random) {
 			t.Errorf("%s holds the key", k.Kind)
 		}
@@ -71,7 +75,8 @@ func TestKeyRoles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p := rig.Ok(o.Keys.Authenticate(ctx, secret))(t); !slices.Equal(p.Roles, []string{role}) || p.KeyID != key.ID || p.Operator {
+		if p := rig.Ok(o.Keys.Authenticate(ctx, secret))(t); !slices.Equal(p.Roles, []string{role}) ||
+			p.KeyID != key.ID || p.Operator {
 			t.Errorf("%s speaks for %+v", role, p)
 		}
 	}
@@ -128,9 +133,11 @@ func TestKeyRotatesWithOverlap(t *testing.T) {
 
 func TestTheLastOwnerKeyStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, ctx := rig.OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{Seed: 5, Latency: 3 * time.Millisecond})), context.Background()
+		o, ctx := rig.OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{Seed: 5, Latency: 3 * time.Millisecond})),
+			context.Background()
 		ten, first, _ := o.SignUp(t)
-		if _, _, err := o.Keys.Create(ctx, ten.ID, account.KeySpec{Name: "admin", Role: tenants.RoleAdmin}); err != nil {
+		if _, _, err := o.Keys.Create(ctx, ten.ID,
+			account.KeySpec{Name: "admin", Role: tenants.RoleAdmin}); err != nil {
 			t.Fatal(err)
 		}
 		rig.WantError(t, o.Keys.Delete(ctx, ten.ID, first.ID), tenants.Conflict, "last_owner_key")
@@ -294,7 +301,8 @@ func TestOperatorKey(t *testing.T) {
 	}
 	_, err = o.Keys.Authenticate(ctx, second)
 	rig.WantError(t, err, tenants.Unauthenticated, "invalid_api_key")
-	for _, hash := range []string{"", third, strings.ToUpper(hex.EncodeToString(sum[:])), hex.EncodeToString(sum[:31])} {
+	for _, hash := range []string{"", third, strings.ToUpper(hex.EncodeToString(sum[:])),
+		hex.EncodeToString(sum[:31])} {
 		rig.WantError(t, o.Keys.EnsureOperatorHash(ctx, hash), tenants.Invalid, "invalid_operator_key")
 	}
 }

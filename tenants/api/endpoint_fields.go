@@ -13,7 +13,7 @@ func (f *fields) schedule(name string) []time.Duration {
 	if f.isNull(name) {
 		return nil
 	}
-	raws := f.array(name, "whole numbers", endpoint.MaxEndpointWaits)
+	raws := f.array(name, "whole numbers", endpoint.MaxWaits)
 	waits := make([]time.Duration, 0, len(raws))
 	for _, raw := range raws {
 		n, err := strconv.ParseInt(string(raw), 10, 32)
@@ -39,7 +39,7 @@ func testEventOf(f *fields) (*tenants.Event, error) {
 	if !tenants.ValidChannel(ev.Channel) {
 		e.refuse("channel", "must be the name of a channel")
 	}
-	if err := tenants.ValidType(ev.Type); err != nil {
+	if err := tenants.CheckType(ev.Type); err != nil {
 		e.refuse("type", "must be an event type: 1 to 128 letters, digits and . _ : / -, not a reserved type")
 	}
 	if len(ev.Data) > tenants.MaxEventBytes {

@@ -74,7 +74,7 @@ func indexQuery(query url.Values) (q projection.IndexQuery, err error) {
 	f := filters{query: query}
 	q.Channel = f.text("channel", "the name of a channel", tenants.ValidChannel)
 	q.Source = f.id("source", "the id of a source", tenants.PrefixSource)
-	q.Type = f.text("type", "an event type", func(name string) bool { return tenants.ValidType(name) == nil })
+	q.Type = f.text("type", "an event type", func(name string) bool { return tenants.CheckType(name) == nil })
 	isFlag := func(value string) bool { return value == "true" || value == "false" }
 	if duplicate := f.text("duplicate", "true or false", isFlag); duplicate != "" {
 		q.Duplicate = new(duplicate == "true")

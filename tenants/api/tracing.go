@@ -32,7 +32,7 @@ func (a *API) getTracing(c *call) (answer, error) {
 }
 
 func (a *API) putTracing(c *call) (answer, error) {
-	const longest = int64(tenants.TracingAtMost / time.Minute)
+	const longest = int64(tenants.MaxTracing / time.Minute)
 	c.fields.require("enabled")
 	enabled, sample, minutes := c.fields.flag("enabled"), c.fields.share("sample"),
 		c.fields.integer("minutes", 1, longest)

@@ -6,50 +6,50 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Endpoint is a registration of webhooks that go out: a URL of the tenant's that Hookcast posts events to, which of them, and how
-// it proves that it is Hookcast.
+// Endpoint is a URL of a tenant that Hookcast posts events to, with the choice of events and the secrets that sign
+// them. It is stored as it is.
 type Endpoint struct {
 	ID          string
 	Tenant      tenants.TenantID
 	Name        string
 	URL         string
-	Channels    []string        // names, or "prefix.*"; none: every channel but Hookcast's own
+	Channels    []string        // names, or "prefix.*"; none: every channel except Hookcast's own
 	Types       []string        // event types, or "prefix.*"; none: every type
-	Filter      string          // an expression over the event; "": all that Channels and Types let through
+	Filter      string          // an expression over the event; "": every event of Channels and Types
 	Headers     []byte          // the tenant's own headers, sealed; nil: none
-	HeaderNames []string        // of Headers, in order
-	Secrets     []Secret        // the newest first: the others are being rotated out, and sign beside it
-	Ordered     bool            // a channel's events one after the other; one that fails holds back those behind it
-	PerSecond   int             // attempts per second at most; 0: no limit but the deployment's
-	Concurrency int             // attempts under way at a time at most; 0: DefaultConcurrency
-	Schedule    []time.Duration // how long to wait after each failed attempt; nil: DefaultSchedule
+	HeaderNames []string        // of Headers, sorted
+	Secrets     []Secret        // the newest first; the others are being rotated out, and still sign
+	Ordered     bool            // one event of a channel at a time; one that fails holds back the later ones
+	PerSecond   int             // maximum attempts per second; 0: no limit of its own
+	Concurrency int             // maximum attempts at a time; 0: DefaultConcurrency
+	Schedule    []time.Duration // the wait after each failed attempt; nil: DefaultSchedule
 	State       State
 	Reason      string    // why State is not Enabled, for people
-	Changed     time.Time // when State became what it is
-	Proven      string    // the URL that has answered the ownership challenge; "": none has
-	Created     time.Time // it gets events that were received from then on
+	Changed     time.Time // when State last changed
+	Proven      string    // the URL that passed the ownership challenge; "": none
+	Created     time.Time // the endpoint gets events that were received from then on
 }
 
-// State says whether an endpoint is delivered to.
+// State says whether an endpoint gets deliveries.
 type State string
 
 // The states of an endpoint.
 const (
 	Enabled  State = "enabled"
-	Pending  State = "pending"  // it has yet to answer the ownership challenge
-	Disabled State = "disabled" // by the tenant, by a 410, or because everything failed for days
+	Pending  State = "pending"  // its URL has not passed the ownership challenge yet
+	Disabled State = "disabled" // by the tenant, by a 410, or after days of failures
 )
 
-// Secret is one key that deliveries are signed with (Standard Webhooks v1: HMAC-SHA256; v1a: ed25519).
+// Secret is a key that signs deliveries.
 type Secret struct {
 	tenants.SealedSecret
-	Scheme string // "v1" or "v1a"
+	Scheme string // SchemeV1 or SchemeV1a
 }
 
-// DefaultConcurrency is how many attempts at an endpoint are under way at a time.
+// DefaultConcurrency is the maximum number of attempts at a time for an endpoint that sets none.
 const DefaultConcurrency = 4
 
-// DefaultSchedule is how long is waited after each failed attempt, before jitter.
+// DefaultSchedule returns the wait after each failed attempt, before jitter, for an endpoint that sets none.
 func DefaultSchedule() []time.Duration {
 	return []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
@@ -57,7 +57,7 @@ func DefaultSchedule() []time.Duration {
 	}
 }
 
-// Kinds are the kinds of rows that tenants have here.
+// Kinds returns the kinds of rows of this package that belong to a tenant.
 func Kinds() []tenants.TenantKind {
 	return []tenants.TenantKind{{Kind: rowEndpoints, AtOnce: true}, {Kind: RowHealth}}
 }

@@ -23,8 +23,10 @@ func TestEndpointIsStoredWithoutItsSecrets(t *testing.T) {
 	if e.State != endpoint.Enabled || !strings.HasPrefix(key.Secret, "whsec_") || key.PublicKey != "" {
 		t.Errorf("got %+v", e)
 	}
-	rows := rig.Ok(o.Table.Query(context.Background(), tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t)
-	if len(rows) != 1 || strings.Contains(string(rows[0].Body), key.Secret) || strings.Contains(string(rows[0].Body), "of-the-tenant") {
+	rows := rig.Ok(o.Table.Query(context.Background(),
+		tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t)
+	if len(rows) != 1 || strings.Contains(string(rows[0].Body), key.Secret) ||
+		strings.Contains(string(rows[0].Body), "of-the-tenant") {
 		t.Errorf("stored: %s", rows[0].Body)
 	}
 	all := rig.Ok(s.All(context.Background(), tenant))(t)
@@ -87,7 +89,8 @@ func TestEndpointRefuses(t *testing.T) {
 
 func TestEndpointLimitHoldsAgainstConcurrentCalls(t *testing.T) {
 	o, s, tenant := rig.EndpointOffice(t, false)
-	if _, err := o.Accounts.UpdateAsOperator(context.Background(), tenant, account.OperatorPatch{Limits: map[string]*int64{"endpoints": new(int64(3))}}); err != nil {
+	if _, err := o.Accounts.UpdateAsOperator(context.Background(), tenant,
+		account.OperatorPatch{Limits: map[string]*int64{"endpoints": new(int64(3))}}); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -113,7 +116,8 @@ func TestEndpointLimitHoldsAgainstConcurrentCalls(t *testing.T) {
 // The attack: a tenant without a limit aims a thousand endpoints at one host.
 func TestThousandEndpointsToOneHostEndAtAHundred(t *testing.T) {
 	o, s, tenant := rig.EndpointOffice(t, false)
-	if _, err := o.Accounts.UpdateAsOperator(context.Background(), tenant, account.OperatorPatch{Plan: new("unlimited")}); err != nil {
+	if _, err := o.Accounts.UpdateAsOperator(context.Background(), tenant,
+		account.OperatorPatch{Plan: new("unlimited")}); err != nil {
 		t.Fatal(err)
 	}
 	made := 0
@@ -130,7 +134,7 @@ func TestThousandEndpointsToOneHostEndAtAHundred(t *testing.T) {
 			break
 		}
 	}
-	if made != endpoint.MaxEndpointsPerHost {
+	if made != endpoint.MaxPerHost {
 		t.Errorf("%d were made", made)
 	}
 	elsewhere := rig.HooksEndpoint()
@@ -162,7 +166,8 @@ func TestEndpointOfAnotherTenantIsNotThere(t *testing.T) {
 	// A row that was copied to another tenant does not open there.
 	stolen := e
 	stolen.Tenant = other.ID
-	if _, err := s.Prepare(ctx, stolen, "msg_1", rig.OrderEvent(other.ID), time.Now()); tenants.CodeOf(err) != "unsealable" {
+	if _, err := s.Prepare(ctx, stolen, "msg_1", rig.OrderEvent(other.ID),
+		time.Now()); tenants.CodeOf(err) != "unsealable" {
 		t.Errorf("a copied endpoint signs: %v", err)
 	}
 }
@@ -185,7 +190,8 @@ func TestDeletedTenantLeavesNoEndpointSecret(t *testing.T) {
 	if err := o.Erasure.Delete(context.Background(), tenant); err != nil {
 		t.Fatal(err)
 	}
-	if rows := rig.Ok(o.Table.Query(context.Background(), tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t); len(rows) != 0 {
+	if rows := rig.Ok(o.Table.Query(context.Background(),
+		tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t); len(rows) != 0 {
 		t.Errorf("%d rows stay", len(rows))
 	}
 	_, _, err := s.Create(context.Background(), tenant, rig.HooksEndpoint())
@@ -308,7 +314,8 @@ func TestHopsCannotBeHidden(t *testing.T) {
 	}
 }
 
-// The attack: a loop through our own ingest, by a name that is not known as ours, or through a relay that keeps headers.
+// The attack: a loop through our own ingest, by a name that is not known as ours, or through a relay that keeps
+// headers.
 func TestALoopThroughIngestEndsAfterThreeDeliveries(t *testing.T) {
 	r := rig.NewIntakeRig(t)
 	_, token := r.Source(t, rig.GithubSpec)
@@ -333,7 +340,8 @@ func TestALoopThroughIngestEndsAfterThreeDeliveries(t *testing.T) {
 	if deliveries != tenants.MaxHops {
 		t.Errorf("it went round %d times", deliveries)
 	}
-	if _, err := r.Publisher.Publish(context.Background(), r.Tenant, intake.Publication{Channel: "a", Type: "b", Data: []byte("1"), Hops: 2}); err != nil {
+	if _, err := r.Publisher.Publish(context.Background(), r.Tenant,
+		intake.Publication{Channel: "a", Type: "b", Data: []byte("1"), Hops: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if events := r.Queued(t); events[len(events)-1].Hops != 2 {

@@ -45,7 +45,8 @@ func TestDeliveryVerifiesWithTheReferenceLibrary(t *testing.T) {
 		// In a rotation both the old and the new receiver verify, v1a beside v1 too.
 		e, next, err := s.RotateSecret(ctx, tenant, e.ID, endpoint.SecretRotation{Overlap: time.Hour})
 		wantNil(t, err)
-		e, _, err = s.RotateSecret(ctx, tenant, e.ID, endpoint.SecretRotation{Overlap: time.Hour, Scheme: endpoint.SchemeV1a})
+		e, _, err = s.RotateSecret(ctx, tenant, e.ID,
+			endpoint.SecretRotation{Overlap: time.Hour, Scheme: endpoint.SchemeV1a})
 		wantNil(t, err)
 		o = rig.Ok(s.Prepare(ctx, e, "msg_2", ev, time.Now()))(t)
 		for _, secret := range []string{key.Secret, next.Secret} {
@@ -69,7 +70,8 @@ func TestSignatureIsTheReferenceLibrarys(t *testing.T) {
 		ev := rig.OrderEvent(tenant)
 		ev.Data = []byte(body)
 		want := rig.Ok(reference.Sign("msg_p5jXN8AQM9LWM0D4loKWxJek", at, ev.Data))(t)
-		if got := rig.Ok(s.Prepare(context.Background(), e, "msg_p5jXN8AQM9LWM0D4loKWxJek", ev, at))(t).Header["Webhook-Signature"][0]; got != want {
+		if got := rig.Ok(s.Prepare(context.Background(), e, "msg_p5jXN8AQM9LWM0D4loKWxJek",
+			ev, at))(t).Header["Webhook-Signature"][0]; got != want {
 			t.Errorf("%q: %s, want %s", body, got, want)
 		}
 	}

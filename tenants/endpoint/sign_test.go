@@ -22,13 +22,15 @@ func passes(t *testing.T, key endpoint.Key, o tenants.Outgoing, now time.Time) b
 	if key.Scheme == endpoint.SchemeV1 {
 		scheme, _ := signing.Lookup("standard-webhooks")
 		secret := rig.Ok(scheme.ParseSecret(key.Secret))(t)
-		_, err := scheme.Verify(signing.Request{Method: "POST", Header: o.Header, Body: o.Body}, []signing.Secret{secret}, now, signing.Options{})
+		_, err := scheme.Verify(signing.Request{Method: "POST", Header: o.Header, Body: o.Body},
+			[]signing.Secret{secret}, now, signing.Options{})
 		return err == nil
 	}
 	public := rig.Ok(base64.StdEncoding.DecodeString(strings.TrimPrefix(key.PublicKey, "whpk_")))(t)
 	signed := o.Header["Webhook-Id"][0] + "." + o.Header["Webhook-Timestamp"][0] + "." + string(o.Body)
 	for s := range strings.SplitSeq(o.Header["Webhook-Signature"][0], " ") {
-		if text, is := strings.CutPrefix(s, "v1a,"); is && ed25519.Verify(public, []byte(signed), rig.Ok(base64.StdEncoding.DecodeString(text))(t)) {
+		if text, is := strings.CutPrefix(s, "v1a,"); is &&
+			ed25519.Verify(public, []byte(signed), rig.Ok(base64.StdEncoding.DecodeString(text))(t)) {
 			return true
 		}
 	}
@@ -106,27 +108,33 @@ func TestDeliverySaysWhatItIs(t *testing.T) {
 	ev, at := rig.OrderEvent(tenant), time.Unix(1_800_000_000, 999)
 	o := rig.Ok(s.Prepare(context.Background(), e, "msg_1", ev, at))(t)
 	for name, want := range map[string]string{
-		"Authorization": "Bearer of-the-tenant", "Content-Type": "application/json", "Webhook-Id": "msg_1", "Webhook-Timestamp": "1800000000",
-		"Hookcast-Event-Id": ev.ID, "Hookcast-Event-Type": "order.paid", "Hookcast-Channel": "orders.42", "Hookcast-Seq": "7", "Hookcast-Hops": "1",
+		"Authorization": "Bearer of-the-tenant", "Content-Type": "application/json", "Webhook-Id": "msg_1",
+		"Webhook-Timestamp": "1800000000",
+		"Hookcast-Event-Id": ev.ID, "Hookcast-Event-Type": "order.paid", "Hookcast-Channel": "orders.42",
+		"Hookcast-Seq": "7", "Hookcast-Hops": "1",
 		"Hookcast-Endpoint-Id": e.ID,
 	} {
 		if got := o.Header[name]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if o.Method != "POST" || o.URL != e.URL || string(o.Body) != string(ev.Data) || !strings.HasPrefix(o.Header["User-Agent"][0], "Hookcast/") {
+	if o.Method != "POST" || o.URL != e.URL || string(o.Body) != string(ev.Data) ||
+		!strings.HasPrefix(o.Header["User-Agent"][0], "Hookcast/") {
 		t.Errorf("got %+v", o)
 	}
 	for declared, want := range map[string]string{
-		"text/plain": "text/plain", "a\r\nHost: evil": "application/json", "": "application/json", "text/plain\x00": "application/json",
+		"text/plain": "text/plain", "a\r\nHost: evil": "application/json", "": "application/json",
+		"text/plain\x00": "application/json",
 	} {
 		ev.ContentType = declared
-		if got := rig.Ok(s.Prepare(context.Background(), e, "msg_1", ev, at))(t).Header["Content-Type"][0]; got != want {
+		if got := rig.Ok(s.Prepare(context.Background(), e, "msg_1", ev,
+			at))(t).Header["Content-Type"][0]; got != want {
 			t.Errorf("%q is sent as %q", declared, got)
 		}
 	}
 	ev.ContentType, ev.Data = "", []byte("\xff")
-	if got := rig.Ok(s.Prepare(context.Background(), e, "msg_1", ev, at))(t).Header["Content-Type"][0]; got != "application/octet-stream" {
+	if got := rig.Ok(s.Prepare(context.Background(), e, "msg_1",
+		ev, at))(t).Header["Content-Type"][0]; got != "application/octet-stream" {
 		t.Errorf("bytes are sent as %q", got)
 	}
 }
@@ -149,10 +157,13 @@ func TestSignedIDHoldingADotIsRefused(t *testing.T) {
 // The attacks: a header that frames the request anew, one that breaks the line, one that is ours.
 func TestHeadersThatAreNotTheTenantsToSet(t *testing.T) {
 	_, s, tenant := rig.EndpointOffice(t, false)
-	refusals := map[string]string{"": "x", "a b": "x", "a:": "x", "ü": "x", strings.Repeat("a", 65): "x", "X-Long": strings.Repeat("a", 1025),
+	refusals := map[string]string{"": "x", "a b": "x", "a:": "x", "ü": "x", strings.Repeat("a", 65): "x",
+		"X-Long": strings.Repeat("a", 1025),
 		"X-Line": "a\r\nHost: evil", "X-CR": "a\rb", "X-LF": "a\nb", "X-Nul": "a\x00", "X-Space": " a", "X-High": "ü"}
-	for _, name := range []string{"Host", "host", "Content-Length", "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Connection", "Keep-Alive", "Expect",
-		"Content-Type", "Content-Encoding", "Accept-Encoding", "User-Agent", "Via", "Forwarded", "X-Forwarded-For", "Proxy-Authorization", "Date",
+	for _, name := range []string{"Host", "host", "Content-Length", "Transfer-Encoding", "TE", "Trailer", "Upgrade",
+		"Connection", "Keep-Alive", "Expect",
+		"Content-Type", "Content-Encoding", "Accept-Encoding", "User-Agent", "Via", "Forwarded", "X-Forwarded-For",
+		"Proxy-Authorization", "Date",
 		"Webhook-Id", "webhook-signature", "WEBHOOK-Timestamp", "Hookcast-Hops", "hookcast-anything", "Sec-Fetch-Site",
 		"Metadata-Flavor", "X-aws-ec2-metadata-token", "Metadata", "X-HTTP-Method-Override"} {
 		refusals[name] = "x"
@@ -167,7 +178,8 @@ func TestHeadersThatAreNotTheTenantsToSet(t *testing.T) {
 	for i := range 21 {
 		many["X-"+strconv.Itoa(i)] = "x"
 	}
-	for _, headers := range []map[string]string{many, {"X-A": "1", "x-a": "2"}, {"X-A": strings.Repeat("a", 1000), "X-B": strings.Repeat("a", 1000), "X-C": strings.Repeat("a", 1000), "X-D": strings.Repeat("a", 1000)}} {
+	for _, headers := range []map[string]string{many, {"X-A": "1", "x-a": "2"}, {"X-A": strings.Repeat("a", 1000),
+		"X-B": strings.Repeat("a", 1000), "X-C": strings.Repeat("a", 1000), "X-D": strings.Repeat("a", 1000)}} {
 		spec := rig.HooksEndpoint()
 		spec.Headers = headers
 		_, _, err := s.Create(context.Background(), tenant, spec)

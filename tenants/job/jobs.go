@@ -270,10 +270,10 @@ func (j *Jobs) tag(body string) string {
 // OpenToken returns which job a token is for, without I/O. It fails with NotFound job_not_found for any other text.
 func (j *Jobs) OpenToken(token string) (tenant tenants.TenantID, id string, err error) {
 	text, ok := strings.CutPrefix(token, tokenPrefix)
-	if !ok || len(text) != 2*tenants.IdChars+tagChars ||
-		!keyring.SameText(text[2*tenants.IdChars:], j.tag(text[:2*tenants.IdChars])) {
+	if !ok || len(text) != 2*tenants.IDChars+tagChars ||
+		!keyring.SameText(text[2*tenants.IDChars:], j.tag(text[:2*tenants.IDChars])) {
 		return "", "", notFound()
 	}
-	return tenants.TenantID(tenants.PrefixTenant + text[:tenants.IdChars]),
-		tenants.PrefixJob + text[tenants.IdChars:2*tenants.IdChars], nil
+	return tenants.TenantID(tenants.PrefixTenant + text[:tenants.IDChars]),
+		tenants.PrefixJob + text[tenants.IDChars:2*tenants.IDChars], nil
 }

@@ -157,7 +157,7 @@ func (t template) fill(values map[string]string) (text, why string) {
 		case inQuery:
 			v = url.QueryEscape(v)
 		case inHeader:
-			if why := outgoing.RefuseHeader("X", v); why != "" {
+			if why := outgoing.HeaderProblem("X", v); why != "" {
 				return "", why
 			}
 		case inString:

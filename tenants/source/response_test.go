@@ -18,14 +18,16 @@ func TestSourcesOwnAnswer(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	r.AppendAll(t)
-	if got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "1", "push", "{}")); err != nil || !got.Duplicate || got.Response == nil {
+	if got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "1", "push", "{}")); err != nil ||
+		!got.Duplicate || got.Response == nil {
 		t.Errorf("a repeat: %+v, %v", got, err)
 	}
 	var none *source.Response
 	if _, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.Patch{Response: &none}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "2", "push", "{}")); err != nil || got.Response != nil {
+	if got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "2", "push", "{}")); err != nil ||
+		got.Response != nil {
 		t.Errorf("once it is taken away: %+v, %v", got, err)
 	}
 }
@@ -57,8 +59,10 @@ func TestSourcesOwnAnswerThatIsNone(t *testing.T) {
 		}
 	}
 	for _, good := range []source.Response{
-		{Status: 204}, {Status: 200}, {Status: 201, Type: "text"}, {Status: 200, Body: strings.Repeat("é", 1000), Type: "text"}, {Status: 202, Body: "a\r\n\tb", Type: "text"},
-		{Status: 200, Body: "[1]\n", Type: "json"}, {Status: 200, Body: `<?xml version="1.0"?><Response>&lt;</Response>`, Type: "xml"},
+		{Status: 204}, {Status: 200}, {Status: 201, Type: "text"}, {Status: 200, Body: strings.Repeat("é", 1000),
+			Type: "text"}, {Status: 202, Body: "a\r\n\tb", Type: "text"},
+		{Status: 200, Body: "[1]\n", Type: "json"},
+		{Status: 200, Body: `<?xml version="1.0"?><Response>&lt;</Response>`, Type: "xml"},
 	} {
 		response := &good
 		if _, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.Patch{Response: &response}); err != nil {

@@ -8,10 +8,12 @@ import (
 	"github.com/hookcast/hookcast/tenants/source"
 )
 
-var routed = source.Routed{
-	Header: map[string][]string{"X-Shop": {"Blue/Shop.example"}, "X-Twice": {"a", "b"}, "X-Empty": {""}, "X-Bytes": {"a\xff\x00b"}},
+var routed = source.TemplateInput{
+	Header: map[string][]string{"X-Shop": {"Blue/Shop.example"}, "X-Twice": {"a", "b"}, "X-Empty": {""},
+		"X-Bytes": {"a\xff\x00b"}},
 	Body: []byte(`{"repository":{"name":"Hello.World","id":42,"private":true,"owner":null,"topics":["a"]},"type":"push",
-		"empty":"","long":"` + strings.Repeat("é", 500) + `","a":1,"a":2,"ref":"refs/heads/main","ünï":"ok","\u0065scaped":"yes","n":-1.5e3}`),
+		"empty":"","long":"` + strings.Repeat("é", 500) +
+		`","a":1,"a":2,"ref":"refs/heads/main","ünï":"ok","\u0065scaped":"yes","n":-1.5e3}`),
 	Type: "pull_request.opened", Source: "src_0123456789abcdefghjkmnpqrs",
 }
 
@@ -83,7 +85,7 @@ func TestTemplateOverABodyThatIsNoObject(t *testing.T) {
 		"10,000 never closed":  strings.Repeat(`{"a":`, 10_000),
 		"a number as a member": `{1:2}`,
 	} {
-		if channel, missing := template.Channel(source.Routed{Body: []byte(body)}); missing != "{a.b}" {
+		if channel, missing := template.Channel(source.TemplateInput{Body: []byte(body)}); missing != "{a.b}" {
 			t.Errorf("%s: %q, missing %q", name, channel, missing)
 		}
 	}
@@ -91,11 +93,15 @@ func TestTemplateOverABodyThatIsNoObject(t *testing.T) {
 
 func TestTemplatesThatAreNone(t *testing.T) {
 	for _, s := range []string{
-		"", "Orders", "a b", ".", "a.", ".a", "a..b", "{", "}", "{}", "a{", "a}", "{a}}", "{{a}}", "{a", "a{b}c}", "{a.}", "{.a}", "{a..b}", "{.}",
-		"{header:}", "{header:a b}", "{header:a\r\nb}", "{json:}", "{a\nb}", "{a\x00}", "{\xff}", "é", "{a}.", "{a}..{b}", "ORDERS.{a}",
-		strings.Repeat("a", 65), strings.Repeat("a.", 300) + "a", strings.Repeat("{a}", 9), "{" + strings.Repeat("a", 600) + "}", strings.Repeat("a", 64) + "{b}",
+		"", "Orders", "a b", ".", "a.", ".a", "a..b", "{", "}", "{}", "a{", "a}", "{a}}", "{{a}}", "{a", "a{b}c}",
+		"{a.}", "{.a}", "{a..b}", "{.}",
+		"{header:}", "{header:a b}", "{header:a\r\nb}", "{json:}", "{a\nb}", "{a\x00}", "{\xff}", "é", "{a}.",
+		"{a}..{b}", "ORDERS.{a}",
+		strings.Repeat("a", 65), strings.Repeat("a.", 300) + "a", strings.Repeat("{a}", 9),
+		"{" + strings.Repeat("a", 600) + "}", strings.Repeat("a", 64) + "{b}",
 	} {
-		if _, err := source.ParseTemplate(s); tenants.CodeOf(err) != "invalid_channel" || tenants.KindOf(err) != tenants.Unprocessable {
+		if _, err := source.ParseTemplate(s); tenants.CodeOf(err) != "invalid_channel" ||
+			tenants.KindOf(err) != tenants.Unprocessable {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
@@ -110,7 +116,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		channel, missing := template.Channel(source.Routed{
+		channel, missing := template.Channel(source.TemplateInput{
 			Header: map[string][]string{"X-Shop": {header}}, Body: body, Type: eventType, Source: "src_1",
 		})
 		if (missing == "") != tenants.ValidChannel(channel) {
@@ -120,7 +126,8 @@ func FuzzTemplate(f *testing.F) {
 			t.Errorf("%q: Fixed is %v", s, template.Fixed())
 		}
 		if again, _ := source.ParseTemplate(s); missing == "" {
-			if c, _ := again.Channel(source.Routed{Header: map[string][]string{"X-Shop": {header}}, Body: body, Type: eventType, Source: "src_1"}); c != channel {
+			if c, _ := again.Channel(source.TemplateInput{Header: map[string][]string{"X-Shop": {header}}, Body: body,
+				Type: eventType, Source: "src_1"}); c != channel {
 				t.Errorf("%q gives %q and %q", s, channel, c)
 			}
 		}

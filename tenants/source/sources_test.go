@@ -156,7 +156,8 @@ func TestSourceTokenJunkCostsNoRead(t *testing.T) {
 		b[i] = map[bool]byte{true: '1', false: '0'}[b[i] == '0']
 		return string(b)
 	}
-	for _, token := range []string{"", "x", good[:35], good + "0", flip(0), flip(25), flip(26), flip(35), strings.ToUpper(good), strings.Repeat("0", 36), good + "/", "../" + good} {
+	for _, token := range []string{"", "x", good[:35], good + "0", flip(0), flip(25), flip(26), flip(35),
+		strings.ToUpper(good), strings.Repeat("0", 36), good + "/", "../" + good} {
 		_, _, err := o.Sources.ByToken(ctx, token)
 		rig.WantError(t, err, tenants.NotFound, "source_not_found")
 	}
@@ -182,7 +183,8 @@ func TestSourceSecretsRotate(t *testing.T) {
 			t.Fatal(err)
 		}
 		overlap := time.Hour
-		second, _, err := o.Sources.AddSecret(ctx, ten.ID, made.ID, source.SecretSpec{Secret: "the second secret", Overlap: &overlap})
+		second, _, err := o.Sources.AddSecret(ctx, ten.ID, made.ID,
+			source.SecretSpec{Secret: "the second secret", Overlap: &overlap})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +209,8 @@ func TestSourceSecretsRotate(t *testing.T) {
 		rig.WantError(t, o.Sources.RemoveSecret(ctx, ten.ID, made.ID, second.ID), tenants.Conflict, "last_secret")
 		rig.WantError(t, o.Sources.RemoveSecret(ctx, ten.ID, made.ID, "sec_x"), tenants.NotFound, "secret_not_found")
 		for i := range source.MaxSecrets - 1 {
-			if _, _, err := o.Sources.AddSecret(ctx, ten.ID, made.ID, source.SecretSpec{Secret: fmt.Sprint("secret number ", i)}); err != nil {
+			if _, _, err := o.Sources.AddSecret(ctx, ten.ID, made.ID,
+				source.SecretSpec{Secret: fmt.Sprint("secret number ", i)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -274,7 +277,8 @@ func TestSourceURLRotates(t *testing.T) {
 func TestSourceUpdateChecksTheWhole(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
 	ten, _, _ := o.SignUp(t)
-	made, shown, err := o.Sources.Create(ctx, ten.ID, source.Spec{Name: "generic", Provider: "hmac", Secret: "not in hex at all", Channel: "generic"})
+	made, shown, err := o.Sources.Create(ctx, ten.ID,
+		source.Spec{Name: "generic", Provider: "hmac", Secret: "not in hex at all", Channel: "generic"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,9 +287,11 @@ func TestSourceUpdateChecksTheWhole(t *testing.T) {
 	bad := "no/channel"
 	_, err = o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Channel: &bad})
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_channel")
-	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Custom: &signing.Custom{Header: "X-Mine", Algorithm: "sha512"}}))(t)
+	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID,
+		source.Patch{Custom: &signing.Custom{Header: "X-Mine", Algorithm: "sha512"}}))(t)
 	src, secrets, err := o.Sources.ByToken(ctx, shown.Token)
-	if err != nil || src.Custom == nil || src.Custom.Header != "X-Mine" || verifies(t, src, secrets, "not in hex at all") != 0 {
+	if err != nil || src.Custom == nil || src.Custom.Header != "X-Mine" ||
+		verifies(t, src, secrets, "not in hex at all") != 0 {
 		t.Errorf("after the update: %+v, %v", src.Custom, err)
 	}
 	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Custom: &signing.Custom{}}))(t)
@@ -296,10 +302,12 @@ func TestSourceUpdateChecksTheWhole(t *testing.T) {
 
 func TestSourceLimitHoldsAgainstManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, ctx := rig.OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{Seed: 3, Latency: 5 * time.Millisecond, Torn: 0.5})), context.Background()
+		o, ctx := rig.OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{Seed: 3, Latency: 5 * time.Millisecond,
+			Torn: 0.5})), context.Background()
 		ten, _, _ := o.SignUp(t)
 		five := int64(5)
-		rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{"sources": &five}}))(t)
+		rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID,
+			account.OperatorPatch{Limits: map[string]*int64{"sources": &five}}))(t)
 		var mu sync.Mutex
 		codes := make(map[string]int)
 		var wg sync.WaitGroup
@@ -313,7 +321,8 @@ func TestSourceLimitHoldsAgainstManyAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/sources", Limit: 100}))(t)
-		if len(rows) != codes[""] || len(rows) > 5 || codes[""]+codes["source_limit"]+codes["changed_meanwhile"] != 12 || codes[""] < 5 && codes["changed_meanwhile"] == 0 {
+		if len(rows) != codes[""] || len(rows) > 5 || codes[""]+codes["source_limit"]+
+			codes["changed_meanwhile"] != 12 || codes[""] < 5 && codes["changed_meanwhile"] == 0 {
 			t.Errorf("%d sources, answers %v", len(rows), codes)
 		}
 	})
