@@ -6,7 +6,7 @@
 // read no faster than the caller takes its events.
 //
 // A shared upstream writes into a channel of the log, the way that all events take, and exactly one node runs it
-// (tenants.ProxyRuns). The other nodes follow: they listen to the channel, and one takes over when the running node
+// (proxy.Runs). The other nodes follow: they listen to the channel, and one takes over when the running node
 // is gone. The log can resend events that the other server cannot.
 //
 // Either way the upstream is closed when its last listener has left.

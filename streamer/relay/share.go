@@ -13,7 +13,7 @@ import (
 type share struct {
 	r    *Relay
 	key  shareKey
-	id   string // of the hold registered with ProxyRuns
+	id   string // under which this share joins the run; see proxy.Runs
 	call proxy.Call
 	most int // maximum bytes of an event
 

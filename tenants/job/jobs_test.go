@@ -383,3 +383,26 @@ func TestNothingIsLeftOfAJobThatEndedLongAgo(t *testing.T) {
 		}
 	})
 }
+
+// contended is a table in which another writer always comes first to a job.
+type contended struct{ tenants.Table }
+
+func (t contended) Write(ctx context.Context, ops ...tenants.Op) error {
+	for i, op := range ops {
+		if _, changed := op.If.Version(); changed && op.Row.Key.Kind == "list/jobs" {
+			return &tenants.RefusedError{Op: i}
+		}
+	}
+	return t.Table.Write(ctx, ops...)
+}
+
+func TestReportOnAContendedJobIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rig.NewJobRig(t)
+		j := rig.Ok(r.Jobs.Create(t.Context(), r.Tenant, job.Spec{}))(t)
+		in := intake.NewIntake(r.Accounts, r.Log, r.Queue)
+		jobs := job.NewJobs(contended{r.Office.Table}, in, r.Deploy)
+		_, err := jobs.Report(t.Context(), r.Tenant, j.ID, rig.Percent(1))
+		rig.WantError(t, err, tenants.Unavailable, "job_contended")
+	})
+}

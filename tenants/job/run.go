@@ -118,7 +118,7 @@ var (
 )
 
 // perform does a run that this process has claimed, and reports its end. If the process stops or loses the claim, it
-// reports nothing: whoever finds the lapsed claim does.
+// reports nothing; the process that finds the lapsed claim fails the job.
 func (j *Jobs) perform(ctx context.Context, r storedJob) {
 	within, cancel := context.WithTimeoutCause(ctx, maxRun, errRunTooLong)
 	defer cancel()

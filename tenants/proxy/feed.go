@@ -25,7 +25,7 @@ const (
 	// {"state":"failed","code":"upstream_status"}.
 	TypeUpstream = "hookcast.upstream"
 	// TypeUpstreamGap says that events may be missing here, because the upstream could not resume:
-	// {"channel":"prices","upstream":true}. A page loads its state anew, as after a gap in a channel.
+	// {"channel":"prices","upstream":true}. A page loads its state again, as after a gap in a channel.
 	TypeUpstreamGap = "hookcast.gap"
 )
 

@@ -184,7 +184,7 @@ func (s *Proxies) Delete(ctx context.Context, tenant tenants.TenantID, id string
 	return err
 }
 
-// Forget makes the next call of the tenant's proxies read them anew. Processes call it when a tenant has changed.
+// Forget makes the next call of the tenant's proxies read them again. Processes call it when a tenant has changed.
 func (s *Proxies) Forget(tenant tenants.TenantID) {
 	s.opened.ForgetWhere(func(k cacheKey, _ openProxy) bool { return k.tenant == tenant })
 }

@@ -50,7 +50,7 @@ func newRedactor(rawURL string, headers map[string][]string, body []byte, bodyMe
 			add(name, v)
 		}
 	}
-	addKeys := func(query string) { // other parameters say what is asked for, and the answer may well contain them
+	addKeys := func(query string) { // the answer may well repeat the values of other parameters
 		parameters, _ := url.ParseQuery(query)
 		for name, values := range parameters {
 			for _, v := range values {

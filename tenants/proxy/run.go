@@ -14,8 +14,8 @@ import (
 // Runs stores which node runs each shared upstream, and which nodes have listeners of it. A run is one reading of an
 // upstream, over any number of connections and nodes.
 //
-// A node takes the lease of a run that has none, that was given back, or whose node does not live any more. The lease
-// lasts as long as the node lives. It holds how far the upstream was read, for the next node. See doc.go for the rows.
+// A node takes the lease of a run that has none, that was given back, or whose node is gone. The lease lasts as long as
+// the node lives. It holds how far the upstream was read, for the next node. See doc.go for the rows.
 type Runs struct {
 	table   tenants.Table
 	nodes   *node.Nodes
