@@ -227,12 +227,7 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 			t.Errorf("%d rows of %s are left, want 0", len(rows), kind)
 		}
 	}
-	lookups := []tenants.Key{{Tenant: tenants.System, Kind: "key", Sort: key.Hash}}
-	for _, token := range tokens {
-		sum := sha256.Sum256([]byte(token))
-		lookups = append(lookups, tenants.Key{Tenant: tenants.System, Kind: "source", Sort: hex.EncodeToString(sum[:])})
-	}
-	for _, k := range lookups {
+	for _, k := range lookups(key, tokens) {
 		if _, err := o.Table.Get(ctx, k); tenants.KindOf(err) != tenants.NotFound {
 			t.Errorf("getting the lookup row %s: got %v, want an error of kind NotFound", k.Kind, err)
 		}
@@ -243,6 +238,16 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 		t.Errorf("listed %v, %v, want only %s", list, err, other.ID)
 	}
 	rig.Ok(o.Keys.Authenticate(ctx, otherSecret))(t)
+}
+
+// lookups returns the keys of the rows by which an API key and the sources of tokens are found.
+func lookups(key account.APIKey, tokens []string) []tenants.Key {
+	keys := []tenants.Key{{Tenant: tenants.System, Kind: "key", Sort: key.Hash}}
+	for _, token := range tokens {
+		sum := sha256.Sum256([]byte(token))
+		keys = append(keys, tenants.Key{Tenant: tenants.System, Kind: "source", Sort: hex.EncodeToString(sum[:])})
+	}
+	return keys
 }
 
 // A key that is created while its tenant is being deleted is refused or deleted with it.

@@ -41,8 +41,8 @@ func (e Endpoint) NextWait(failed int, asked time.Duration, random float64) (tim
 	return max(base, min(asked, retryAtMost)), true
 }
 
-// Deadline returns the time at which a delivery is given up even if its schedule has attempts left,
-// because it was held back for too long. The log keeps events for longer.
+// Deadline returns the time at which a delivery is given up even if its schedule has attempts left, because it was held
+// back for too long. The log keeps events for longer.
 func (e Endpoint) Deadline(began time.Time) time.Time {
 	var span time.Duration
 	for _, d := range e.schedule() {

@@ -30,26 +30,30 @@ func (s *shelf) Certificate(_ context.Context, url string) (*x509.Certificate, e
 	return s.cert, s.err
 }
 
+// paypalKey returns a new key and a certificate of it in PayPal's name.
+func paypalKey(t *testing.T) (*rsa.PrivateKey, *x509.Certificate) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "messageverificationcerts.paypal.com"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, rig.Ok(x509.ParseCertificate(der))(t)
+}
+
 func TestVerifierFetchesACertificateOnlyForWhatCouldBeSignedWithIt(t *testing.T) {
 	ctx := t.Context()
 	r := rig.NewIntakeRig(t)
 	const webhookID = "8PT597110X687430L"
 	src, token := r.Source(t, source.Spec{Provider: "paypal", Secret: webhookID, Channel: "paypal"})
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1),
-		Subject:   pkix.Name{CommonName: "messageverificationcerts.paypal.com"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, certificate := paypalKey(t)
 	scheme := rig.Ok(src.Scheme())(t)
 	signer, err := scheme.Signer(webhookID, key)
 	if err != nil {
