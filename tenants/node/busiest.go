@@ -32,7 +32,7 @@ func busiestOf(list []tenants.Connection) (all []busy) {
 			counts[busy{Of: "subject", Name: c.Principal.Subject}]++
 		}
 		if c.Remote != "" {
-			counts[busy{Of: "ip", Name: tenants.Network(c.Remote)}]++
+			counts[busy{Of: "ip", Name: Network(c.Remote)}]++
 		}
 	}
 	for _, of := range []string{"channel", "subject", "ip"} {

@@ -15,7 +15,7 @@ import (
 // nobody asks about cost nothing: a question costs a notice to each node and a row or more from each.
 type Connections struct {
 	// Local are connections of this very process. A close or a renewal of one of them asks no other node. Nil: there are none.
-	Local tenants.LocalConnections
+	Local LocalConnections
 
 	table   tenants.Table
 	nodes   *Nodes

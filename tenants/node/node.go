@@ -31,7 +31,7 @@ type Fanout interface {
 	// and tells them to come back later.
 	Shed(t tenants.TenantID, channel, subject string, n int)
 
-	tenants.LocalConnections
+	LocalConnections
 }
 
 // Slots is what a node keeps of the connection slots that it shares with others; package quota's Admission is one. A node has one at most.

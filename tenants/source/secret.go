@@ -89,7 +89,7 @@ func (s *Sources) newSecret(ctx context.Context, src Source, scheme signing.Sche
 	}
 	shown.Weak = parsed.Weak()
 	made := tenants.SealedSecret{ID: tenants.NewID(tenants.PrefixSecret), Created: time.Now().UTC().Truncate(time.Second)}
-	made.Sealed, err = s.vault.Seal(ctx, src.Tenant, made.Purpose(src.ID), []byte(text))
+	made.Sealed, err = s.vault.Seal(ctx, src.Tenant, secretPurpose(src.ID, made), []byte(text))
 	return made, shown, err
 }
 
@@ -101,7 +101,7 @@ func (s *Sources) open(ctx context.Context, src Source) ([]signing.Secret, error
 	}
 	secrets := make([]signing.Secret, len(src.Secrets))
 	for i, sealed := range src.Secrets {
-		text, err := s.vault.Open(ctx, src.Tenant, sealed.Purpose(src.ID), sealed.Sealed)
+		text, err := s.vault.Open(ctx, src.Tenant, secretPurpose(src.ID, sealed), sealed.Sealed)
 		if err != nil {
 			return nil, err
 		}

@@ -86,6 +86,11 @@ func (s *Sources) newToken(ctx context.Context, src Source) (Token, string, erro
 	return Token{Hash: keyring.HashText(text), Sealed: sealed}, text, err
 }
 
+// secretPurpose binds a sealed secret to its place: in another source's record it does not open.
+func secretPurpose(source string, s tenants.SealedSecret) string {
+	return "source-secret/" + source + "/" + s.ID
+}
+
 func tokenPurpose(source string) string { return "source-token/" + source }
 
 // VerifyToken returns what the tenant enters as the verify token at a provider that asks for one (signing.Scheme.VerifyToken). It
