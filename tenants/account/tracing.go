@@ -7,7 +7,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// SetTracing turns tracing on for so long (at most TracingAtMost), or off where sample is 0. Every process goes by it within 5 s, and nodes are told.
+// SetTracing turns tracing on for so long (at most MaxTracing), or off where sample is 0. Every process goes by it within 5 s, and nodes are told.
 // Refused values: Unprocessable.
 func (a *Accounts) SetTracing(ctx context.Context, id tenants.TenantID, sample float64, lasts time.Duration) (tenants.Tracing, error) {
 	var set tenants.Tracing
