@@ -147,7 +147,7 @@ func prepare(t testing.TB, h func(*hub.Options), change ...func(*Options)) *worl
 		t.Fatal(err)
 	}
 	o := Options{
-		Hub: w.hub, Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate, Admission: quota.NewAdmission(),
+		Hub: w.hub, Accounts: w.accounts, Keys: w.keys, Tokens: w.tokens, Gate: gate, Admission: quota.New(),
 		Pages: http.HandlerFunc(testPages), OpenAPI: []byte("openapi: 3.1.0\n"), Logger: logger,
 	}
 	for _, c := range change {

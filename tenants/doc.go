@@ -1,71 +1,95 @@
-// Package tenants is the domain of Hookcast: its nouns, its rules, and the ports to what it stands on. It knows no HTTP, no AWS
-// and no SQL. Read this page, then follow an event through the files that it names.
+// Package tenants is the domain of Hookcast: its nouns, its errors, and the ports to what it stands on. Its rules are
+// in the packages below it, its rooms. It knows no HTTP, no AWS and no SQL. Read this page, then follow an event
+// through the rooms.
 //
 // # The life of an event
 //
 // A provider (GitHub, Stripe, …) posts a webhook to the URL of a source.
 //
-//	Receiver.Receive  receiver.go   find the source by the URL's token; verify the signature over the raw bytes
-//	                                (package signing); give the event its id, its type and, by the source's
-//	                                Template (route.go), its channel
-//	Intake            intake.go     hold it against the tenant's limits; know a repeated delivery; Queue.Send
+//	intake.Receiver    finds the source by the URL's token (source.Sources), verifies the signature over the raw bytes
+//	                   (source.Verifier, package signing), and gives the event its id, its type and, by the source's
+//	                   template (source.Template), its channel
+//	intake.Intake      checks it against the tenant's limits, recognizes a repeated delivery (eventlog.Log.Recognise),
+//	                   and sends it to the ingest queue
 //
-// Now the event is durable, and the provider gets its 2xx: never before. A tenant's own program comes in by
-// Publisher.Publish (publisher.go) and takes the same way from Intake on: there is one path in, whatever the load. The event's
-// id follows from tenant, source and the provider's id of the delivery, so that a retry is the same event wherever it is noticed.
+// Now the event is durable, and the provider gets its 2xx, never before. A tenant's own program enters by
+// intake.Publisher and takes the same way from Intake on: there is one way in. The event's id follows from the
+// tenant, the source and the provider's id of the delivery, so a retry is the same event at every later step.
 //
-//	Appender          appender.go   take a batch of a channel from the queue, in order
-//	Log.Append        log.go        give each event the channel's next number 1, 2, 3, … and store it
-//	Interest.Nodes    interest.go   which streaming nodes hold subscribers of this channel
-//	Inboxes.Send      ports.go      one Notice (notice.go) per node; then Queue.Done
+//	intake.Appender    takes a batch of one channel from the queue, in order
+//	eventlog.Log       gives each event the channel's next number 1, 2, 3, … and stores it (Log.Append)
+//	node.Interest      lists the streaming nodes that hold subscribers of the channel
+//	Inboxes.Send       carries one InboxMessage to each of them; then Queue.Done
 //
-// A node writes the events of a notice to its subscribers' sockets. Where a number is missing, and whenever a subscriber
-// connects, it reads:
+// A node (node.Node; its hub is package streamer/hub) writes the events to its subscribers' sockets. If a number is
+// missing, and whenever a subscriber connects, it reads the log: eventlog.Log.Read returns the events after a cursor,
+// or the Gap that retention has left. A connection needs a slot under its tenant's limits (quota.Admission).
 //
-//	Log.Read          log_read.go   the events behind a cursor, or the Gap that retention (log_floor.go) has left
+// The table's change feed has every row of the log at least once, in no order to rely on. What follows from it:
 //
-// What follows from a row of the log follows the table's change feed, which has each at least once and in no order to rely on:
+//	projection         counts the month's events and lists the events of all channels
+//	delivery           posts the event to the tenant's endpoints (endpoint.Endpoints): Dispatcher, then Deliverer
 //
-//	MonthlyUsage      usage.go       how many there were in a month
-//	EventIndex        event_index.go a list over all channels
-//	Dispatcher        dispatcher.go  a message for each Endpoint (endpoint.go) that is to have it
-//	Deliverer         deliverer.go   the attempts; what they wait for in between and how they end is in outbox.go
+// # The rooms
+//
+// Arrows point down: a room imports rooms of lower floors alone (imports_test.go). Each has a doc.go with what it
+// owns, its rows, and its invariants.
+//
+//	7  erasure     removes a deleted tenant everywhere
+//	6  job         channels that show slow work and end       proxy       other servers' event streams
+//	5  intake      from a request to the log and the nodes    delivery    from the log to endpoints, with retries
+//	4  source      inbound webhooks, routing, verification    endpoint    outbound webhooks, health, signing
+//	3  account     tenants, API keys, signers, audit          quota       connection slots
+//	2  eventlog    numbers, reading, gaps                     projection  usage and the index of events
+//	   node        leases, inboxes, interest, presence        trace       recorded steps of an event
+//	   keyring     keys that one deployment derives
+//	1  record      bodies of rows, compare-and-swap           worker      pools and batches
+//	   cache       memory with an age                         hidden      fields that a principal must not see
+//	   outgoing    header rules of outgoing requests
+//
+// Around them: signing (webhook schemes), access (Casbin), token (JWT), filter (CEL), egress (requests to tenants'
+// addresses), upstream and eventstream (other servers' streams), envelope and problem (JSON forms), api (the admin
+// API), backend (the composition of it all), tenantstest (contract suites, simulations; rig: what tests of several
+// rooms share).
 //
 // # Why nothing is lost, repeated or out of order
 //
-// Everything behind the queue may crash between any two steps: a message is Done only when its event is in the log and
-// every node was told, and until then it comes again. So each step can be done twice, or by two workers at once.
+// Everything after the queue may crash between any two steps. A message is Done only when its event is in the log and
+// every node was told; until then it comes again. So each step can run twice, or in two workers at once.
 //
-//   - The log is dense. A row is put only behind the tail, only where no row is, and stays. Of two workers one is refused
-//     and looks again (log_place.go has the argument in full). Nothing is ever renumbered, and no number is used twice:
-//     rows expire long after any message could come again, and a channel's head (log_tail.go) never does.
-//   - An event is there once. Its claim (claim.go) says which number it has or is to have. The row at that number is the
-//     truth, the claim the way to it.
-//   - A group of the queue is one channel: its messages come in order, and one that fails takes the later ones back
-//     with it. So each sender's events keep their order.
-//   - The appender reads interest after the row is committed; a node reads the log after its interest is. Whichever is first,
-//     one of the two sees the other, and a repeat is dropped by its number.
-//   - A node that may have been taken for dead, because its lease (node_lease.go) may have lapsed or its inbox is gone, begins
-//     again under another name (node.go): its interest is written anew and each channel read behind its own last number.
-//   - A number that a reader does not find is waited for (log_hole.go), and given up only by saying so: a Gap, never silence.
+//   - The log is dense. A row is put only after the tail, only where there is no row, and stays. Of two workers one is
+//     refused and looks again (eventlog/place.go has the argument). No number is used twice: rows expire long after any
+//     message could come again, and a channel's head never expires.
+//   - An event is there once. Its claim (eventlog/claim.go) holds the number it has or will have. The row at that number
+//     is the truth, the claim the way to it.
+//   - A queue group is one channel: its messages come in order, and a failed one takes the later ones back with it.
+//   - The appender reads interest after the row is committed; a node reads the log after its interest is committed. One
+//     of the two sees the other, and a repeat is dropped by its number.
+//   - A node whose lease may have lapsed, or whose inbox is gone, begins again under another name (node.Node).
+//   - A number that a reader does not find is waited for, and given up only with a Gap in the stream
+//     (eventlog/hole.go).
 //
 // # The words
 //
-// A tenant owns sources, channels and keys. A channel is a named, ordered log of events. A cursor is a position in it: the
-// number of the last event that somebody has. The floor is the oldest number that retention still shows. A node is one
-// streaming process; its interest says which channels it serves, its inbox is where notices reach it.
-//
-// A slot is one connection's place under a limit. Nodes hold blocks of slots (block.go) of one count that they have in common, so that
-// a connect asks nobody and the limit holds over all of them.
+// A tenant owns sources, endpoints, channels and keys. A channel is a named, ordered log of events. A cursor is a
+// position in it: the number of the last event read. The floor is the oldest number that retention still shows. A
+// node is one streaming process, an incarnation one life of its lease; its interest names the channels it serves, and
+// its inbox receives messages. A slot is one connection's place under a limit; nodes hold blocks of slots of one
+// common count.
 //
 // # Tenants never meet
 //
-// The tenant is the first part of every Key: a read across tenants cannot be written down. It comes from the credential or
-// from the source's token, never from what a request says, and "not yours" and "not there" are one error of kind NotFound.
+// The tenant is the first part of every Key: a read across tenants cannot be written down. It comes from the
+// credential or from the source's token, never from what a request says. "Not yours" and "not there" are one error of
+// kind NotFound. Each room names the kinds of rows that its tenants own (Kinds), and package erasure removes them
+// with the tenant.
 //
-// # The ports
+// # Where to add what
 //
-// Table, Queue, Vault and Inboxes (ports.go) are all that an adapter fulfils. Rules are not in adapters: they are here, once, in
-// concrete types over the ports. Package tenantstest holds the suites that every adapter passes, and simulations that fail in
-// the ways that real engines do.
+//	a webhook provider      a row of package signing's table, with its vectors
+//	a route                 tenants/api/routes.go and a handler beside it, and openapi.yaml
+//	a limit                 a field of Limits (plan.go), a row of limit.go's table, and the check: rates and sizes in
+//	                        intake, connections in quota, registrations in the room that keeps them
+//	another database        Table, Queue, Feed and Vault of ports.go; the suites of tenantstest say when it is right
+//	an event of Hookcast's  a type in the room that sends it, by intake.Notices or intake.Intake.Send
 package tenants

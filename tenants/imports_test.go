@@ -68,9 +68,10 @@ var importRules = []struct {
 	{"tenants/backend", 9, rooms("", "access", "account", "api", "delivery", "endpoint", "erasure", "eventlog", "filter", "intake",
 		"job", "keyring", "node", "projection", "proxy", "source", "token"), nil, "the one composition of the domain over the ports"},
 	{"tenants/tenantstest", 1, rooms(""), nil, "suites and simulations of the ports"},
+	{"tenants/tenantstest/golden", 0, nil, nil, "compares encodings with a file: it knows no record, so that every owner can use it"},
 	{"tenants/tenantstest/depth", 0, nil, nil, "how much of the long tests a run asks for"},
 	{"tenants/tenantstest/rig", 8, rooms("", "account", "delivery", "endpoint", "erasure", "eventlog", "intake", "job", "keyring", "node",
-		"projection", "proxy", "quota", "signing", "source", "tenantstest", "trace"), nil, "what tests of several packages stand on"},
+		"projection", "quota", "signing", "source", "tenantstest"), nil, "what tests of several packages stand on"},
 
 	// Adapters, and what a process stands on.
 	{"infra/sqlite", 1, append(rooms(""), "infra/privatefile"), []string{"modernc.org/sqlite"}, "an adapter knows the ports and its engine"},

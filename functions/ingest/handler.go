@@ -86,7 +86,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	var body []byte
 	if r.Method == http.MethodPost || r.Method == http.MethodGet { // bodies of other methods are ignored
-		if _, err := intake.Encoded(r.Header); err != nil {
+		if _, err := intake.Gzipped(r.Header); err != nil {
 			return err
 		}
 		var err error

@@ -111,7 +111,7 @@ func (s *storm) deleteInbox(ctx context.Context, i int) {
 func (s *storm) incarnation(node *streamer) (name string) {
 	for line := range strings.Lines(s.log(s.t, node.name)) {
 		var entry struct{ Msg, Node string }
-		if strings.Contains(line, `"a node begins"`) && json.Unmarshal([]byte(line), &entry) == nil {
+		if strings.Contains(line, `"node started"`) && json.Unmarshal([]byte(line), &entry) == nil {
 			name = entry.Node
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/egress"
 )
 
-// Open opens the adapters; it makes no request. The inboxes are those of the options, with the methods that make and read
-// one.
+// Open opens the adapters; it makes no request. The inboxes are those of the options, with the methods that make and
+// read one.
 func Open(env *awsenv.Env) (backend.Options, *sqs.Inboxes) {
 	key := env.Get(awsenv.KMSKey)
 	queues := sqs.New(env.Config)

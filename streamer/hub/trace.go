@@ -127,7 +127,7 @@ func (t *topic) traceCut(s *sub, why cause) {
 		}
 		y.cut[why]++
 		y.changed, y.cutAt = true, time.Now()
-		if why == causeDenied && p != nil && len(y.denied) < trace.StepDenies {
+		if why == causeDenied && p != nil && len(y.denied) < trace.MaxDenied {
 			y.denied = append(y.denied, trace.StepDenied{Connection: c.id, Subject: p.Subject, Roles: p.Roles,
 				Channels: p.Channels})
 		}

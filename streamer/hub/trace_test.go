@@ -67,7 +67,7 @@ func TestATracedEventIsCountedByWhatBecameOfIt(t *testing.T) {
 			r.connect("", "a")
 		}
 		hides := r.open("", "a", "b")
-		hides.c.Conceal(hidden.NewHidden(hidden.Field{Channel: "a", Path: "n"}))
+		hides.c.Conceal(hidden.New(hidden.Field{Channel: "a", Path: "n"}))
 		hides.attach()
 		poll := r.with(Subscription{Poll: &Poll{Wait: time.Minute}}, "", "a").attach()
 		slow := r.connect("", "a")
@@ -188,7 +188,7 @@ func TestComingsAndGoingsAreRecordedWhileTheTenantTraces(t *testing.T) {
 }
 
 func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
-	const crowd = 3 * trace.StepDenies
+	const crowd = 3 * trace.MaxDenied
 	var notes recordingTracer
 	var denied atomic.Bool
 	inBubble(t, Options{Tracer: &notes, Allowed: func(
@@ -210,7 +210,7 @@ func TestFewOfThoseWhoLostTheirRightAreNamed(t *testing.T) {
 		denied.Store(true)
 		r.hub.Recheck(ten)
 		r.settle()
-		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != trace.StepDenies {
+		if h := notes.hop("evt_a_2"); h.Cut["denied"] != crowd || len(h.Denied) != trace.MaxDenied {
 			t.Errorf("%d were cut, and %d are named", h.Cut["denied"], len(h.Denied))
 		}
 	})

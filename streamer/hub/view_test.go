@@ -20,7 +20,7 @@ func hide(paths ...string) hidden.Hidden {
 	for _, p := range paths {
 		fields = append(fields, hidden.Field{Channel: "*", Path: p})
 	}
-	return hidden.NewHidden(fields...)
+	return hidden.New(fields...)
 }
 
 // policy holds the hidden fields by role.
@@ -106,7 +106,7 @@ func TestAnEventIsPrunedOnceForAllWhoSeeTheSame(t *testing.T) {
 }
 
 func TestAConnectionOfSeveralChannelsHidesInEach(t *testing.T) {
-	h := hidden.NewHidden(hidden.Field{Channel: "a", Path: "email"},
+	h := hidden.New(hidden.Field{Channel: "a", Path: "email"},
 		hidden.Field{Channel: "b.*", Path: "phone"})
 	p := &policy{byRole: map[string]hidden.Hidden{"viewer": h}}
 	inBubble(t, Options{Hidden: p.hidden}, func(r *rig) {

@@ -1,11 +1,13 @@
-// Servers of server-sent events of others, for tests: `node servers.mjs PORT FILE`. /better, /express and /channel each stream the numbers 1, 2, 3, … as
-// POST /publish?to= adds them, each written to the file before anybody is sent it: who is started again on the file goes on there. What better-sse
-// and sse-channel are given is that history; express-sse keeps none.
+// Servers of server-sent events by other projects, for tests: `node servers.mjs PORT FILE`. /better, /express and
+// /channel each stream the numbers 1, 2, 3, … as POST /publish?to= adds them. Each number is written to the file before
+// it is sent, and a server that is started again on the file continues there. better-sse and sse-channel get the file as
+// their history; express-sse keeps no history.
 import fs from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 const require = createRequire(process.cwd() + '/');
-const { createSession } = await import(require.resolve('better-sse').replace(/\.cjs$/, '.mjs')).catch(() => require('better-sse'));
+const betterSSE = require.resolve('better-sse').replace(/\.cjs$/, '.mjs');
+const { createSession } = await import(betterSSE).catch(() => require('better-sse'));
 const SSE = require('express-sse');
 const Channel = require('sse-channel');
 
@@ -18,7 +20,8 @@ let last = whole.split('\n').length - 1;
 const event = (n) => ({ id: n, event: 'number', data: String(n) });
 const sessions = new Set();
 const express = new SSE();
-const channel = new Channel({ historySize: 100000, history: Array.from({ length: last }, (_, i) => event(i + 1)), retryTimeout: 50 });
+const history = Array.from({ length: last }, (_, i) => event(i + 1));
+const channel = new Channel({ historySize: 100000, history, retryTimeout: 50 });
 
 const routes = {
   async '/better'(req, res) {

@@ -44,7 +44,7 @@ func (r *Relay) Collect(
 	ctx context.Context, tenant tenants.TenantID, call proxy.Call, eventBytes int,
 ) (*Collection, error) {
 	o := r.options(call, eventBytes)
-	o.Total = call.Proxy.Limits.Worked().CollectTotal
+	o.Total = call.Proxy.Limits.WithDefaults().CollectTotal
 	o.Reconnect = false // its first response is all of it
 	up, err := r.private(ctx, tenant, call, o)
 	if err != nil {
@@ -55,7 +55,7 @@ func (r *Relay) Collect(
 
 // Patience returns how long the caller may have to wait.
 func (c *Collection) Patience() time.Duration {
-	return c.call.Proxy.Limits.Worked().CollectTotal + 30*time.Second
+	return c.call.Proxy.Limits.WithDefaults().CollectTotal + 30*time.Second
 }
 
 var (
@@ -116,7 +116,7 @@ func (c *Collection) listeners(ctx context.Context) int {
 
 // Events implements upstream.Sink.
 func (c *Collection) Events(ctx context.Context, events []eventstream.Event, _ string) error {
-	limits := c.call.Proxy.Limits.Worked()
+	limits := c.call.Proxy.Limits.WithDefaults()
 	var forward []tenants.Event
 	var full error
 	c.mu.Lock()

@@ -47,9 +47,9 @@ func (sh *share) loop() {
 
 // take registers the node's listeners and takes the run if no node has it. The order matters: a node that gives the
 // run back looks for listeners first.
-func (sh *share) take(ctx context.Context, node *string) (proxy.RunState, *proxy.RunLease, error) {
+func (sh *share) take(ctx context.Context, node *string) (proxy.RunState, *proxy.Lease, error) {
 	if now := sh.r.o.Node.ID(); now != *node {
-		if err := sh.r.o.Runs.Hold(ctx, sh.key.tenant, sh.key.run, now, sh.id); err != nil {
+		if err := sh.r.o.Runs.Join(ctx, sh.key.tenant, sh.key.run, now, sh.id); err != nil {
 			return proxy.RunState{}, nil, err
 		}
 		*node = now
@@ -101,7 +101,7 @@ func (sh *share) letGo(node string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTime)
 	defer cancel()
-	if err := sh.r.o.Runs.LetGo(ctx, sh.key.tenant, sh.key.run, node, sh.id); err != nil &&
+	if err := sh.r.o.Runs.Leave(ctx, sh.key.tenant, sh.key.run, node, sh.id); err != nil &&
 		tenants.KindOf(err) != tenants.NotFound {
 		sh.r.o.Logger.Warn("relay: cannot remove the hold on a run", "error", err)
 	}

@@ -15,7 +15,7 @@ import (
 // leader runs a shared upstream into its channel.
 type leader struct {
 	*share
-	lease *proxy.RunLease
+	lease *proxy.Lease
 	saved time.Time
 }
 
@@ -27,7 +27,7 @@ const (
 
 // lead runs the upstream until it ends or nobody wants it any more. It returns true if the node has lost the run and
 // listeners are left.
-func (sh *share) lead(before proxy.RunState, lease *proxy.RunLease) (again bool) {
+func (sh *share) lead(before proxy.RunState, lease *proxy.Lease) (again bool) {
 	l := &leader{share: sh, lease: lease}
 	if !sh.call.Proxy.Reconnect { // each response is separate
 		l.lease.LastID, l.lease.Epoch, l.lease.Count = "", tenants.NewID(""), 0

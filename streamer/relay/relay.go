@@ -129,7 +129,7 @@ func (r *Relay) leave(t tenants.TenantID) {
 
 // options returns the options of a call's upstream. eventBytes bounds events that go into the log.
 func (r *Relay) options(call proxy.Call, eventBytes int) upstream.Options {
-	l := call.Proxy.Limits.Worked()
+	l := call.Proxy.Limits.WithDefaults()
 	if eventBytes > 0 {
 		l.EventBytes = min(l.EventBytes, eventBytes)
 	}

@@ -1,6 +1,6 @@
-// Package tier wires one streaming node over a backend: its lease and inbox, the hub that holds its subscribers, the relay
-// that runs upstreams, the connection quota that it shares with other nodes, and the HTTP server in front. One box and a
-// node on AWS differ in what they bring, not in how it is put together.
+// Package tier wires one streaming node over a backend: its lease and inbox, the hub that holds its subscribers, the
+// relay that runs upstreams, the connection quota that it shares with other nodes, and the HTTP server in front. One
+// box and a node on AWS differ in what they bring, not in how it is put together.
 package tier
 
 import (
@@ -24,7 +24,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/trace"
 )
 
-// leaveTime is how long a node may take to remove its rows when it ends. Another node, or the next start, removes the rest.
+// leaveTime is how long a node may take to remove its rows when it ends. Another node, or the next start, removes the
+// rest.
 const leaveTime = 5 * time.Second
 
 // Tier is one streaming node.
@@ -40,8 +41,8 @@ type Tier struct {
 	forget atomic.Pointer[func(tenants.TenantID)]
 }
 
-// New makes a Tier whose node has not joined yet. Of o, Forget and LetGo are the Tier's own. A node that is alone is the
-// Inboxes of its backend.
+// New makes a Tier whose node has not joined yet. Of o, Forget and LetGo are the Tier's own. A node that is alone is
+// the Inboxes of its backend.
 func New(o node.Options) *Tier {
 	t := &Tier{log: o.Logger, Tracer: trace.NewTracer(o.Table, o.Logger)}
 	o.Forget = func(id tenants.TenantID) {

@@ -55,7 +55,7 @@ func (p *policy) hiddenFrom(roles []string, subject string) (hidden.Hidden, erro
 	if len(p.hidden) >= maxHiddenSets {
 		clear(p.hidden)
 	}
-	h := hidden.NewHidden(fields...)
+	h := hidden.New(fields...)
 	p.hidden[strings.Clone(key)] = h
 	return h, nil
 }

@@ -24,16 +24,17 @@ func TestSignup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ten.Email != "ops@example.com" || ten.Plan != tenants.DefaultPlan().Name || key.Role != tenants.RoleOwner || key.Tenant != ten.ID {
-		t.Errorf("signed up as %+v with %+v", ten, key)
+	if ten.Email != "ops@example.com" || ten.Plan != tenants.DefaultPlan().Name || key.Role != tenants.RoleOwner ||
+		key.Tenant != ten.ID {
+		t.Errorf("signup returned %+v with key %+v", ten, key)
 	}
 	p := rig.Ok(o.Keys.Authenticate(ctx, secret))(t)
 	if p.Tenant != ten.ID || p.KeyID != key.ID || !slices.Equal(p.Roles, []string{"owner"}) || p.Operator {
-		t.Errorf("the first key speaks for %+v", p)
+		t.Errorf("the first key authenticates as %+v, want the owner of %s", p, ten.ID)
 	}
 	again, _, _, err := o.Accounts.Signup(ctx, "Acme Ltd", "ops@example.com")
 	if err != nil || again.ID == ten.ID {
-		t.Errorf("a second signup with the same email tells: %v, %v", again.ID, err)
+		t.Errorf("a second signup with the same email returned %v, %v, want a new tenant", again.ID, err)
 	}
 }
 
@@ -58,11 +59,11 @@ func TestSignupRefuses(t *testing.T) {
 		_, _, _, err := o.Accounts.Signup(context.Background(), c.name, c.email)
 		rig.WantError(t, err, tenants.Unprocessable, c.code)
 	}
-	if n := o.Table.Count("Write"); n != 1 { // the deployment's
-		t.Errorf("%d writes for refused signups", n-1)
+	if n := o.Table.Count("Write"); n != 1 { // one for the deployment
+		t.Errorf("refused signups made %d writes, want 0", n-1)
 	}
 	if list, _, err := o.Accounts.List(context.Background(), "", 100); err != nil || len(list) != 0 {
-		t.Errorf("there are tenants: %v, %v", list, err)
+		t.Errorf("refused signups left %v, %v, want no tenant", list, err)
 	}
 }
 
@@ -71,10 +72,10 @@ func TestSignupIsAllOrNothing(t *testing.T) {
 	o.Table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "Write" })
 	_, _, _, err := o.Accounts.Signup(ctx, "Acme", "ops@example.com")
 	if tenants.KindOf(err) != tenants.Unavailable {
-		t.Fatalf("got %v", err)
+		t.Fatalf("got %v, want an error of kind Unavailable", err)
 	}
 	if list, _, err := o.Accounts.List(ctx, "", 100); err != nil || len(list) != 0 {
-		t.Errorf("a failed signup left %v, %v", list, err)
+		t.Errorf("a failed signup left %v, %v, want no tenant", list, err)
 	}
 }
 
@@ -86,25 +87,27 @@ func TestLimitsFollowOverridesAndNews(t *testing.T) {
 		plan := tenants.DefaultPlan().Limits
 		for _, at := range []*rig.Office{o, elsewhere} {
 			if l := rig.Ok(at.Accounts.Limits(ctx, ten.ID))(t); l != plan {
-				t.Fatalf("got %+v", l)
+				t.Fatalf("got %+v, want %+v", l, plan)
 			}
 		}
 		three := int64(3)
-		changed := rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{"connections": &three}}))(t)
+		changed := rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID,
+			account.OperatorPatch{Limits: map[string]*int64{"connections": &three}}))(t)
 		if changed.Limits().Connections != 3 || changed.Limits().Sources != plan.Sources {
-			t.Fatalf("got %+v", changed.Limits())
+			t.Fatalf("got %+v, want the plan's limits with 3 connections", changed.Limits())
 		}
 		if l := rig.Ok(o.Accounts.Limits(ctx, ten.ID))(t); l.Connections != 3 {
-			t.Errorf("the process that changed it still says %d", l.Connections)
+			t.Errorf("the process that made the change has %d connections, want 3", l.Connections)
 		}
 		time.Sleep(5*time.Second + time.Millisecond)
 		if l := rig.Ok(elsewhere.Accounts.Limits(ctx, ten.ID))(t); l.Connections != 3 {
-			t.Errorf("after 5 s another process still says %d", l.Connections)
+			t.Errorf("after 5 s another process has %d connections, want 3", l.Connections)
 		}
-		rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{"connections": nil}}))(t)
+		rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID,
+			account.OperatorPatch{Limits: map[string]*int64{"connections": nil}}))(t)
 		elsewhere.Accounts.Forget(ten.ID)
 		if l := rig.Ok(elsewhere.Accounts.Limits(ctx, ten.ID))(t); l != plan {
-			t.Errorf("without overrides: %+v", l)
+			t.Errorf("without overrides: got %+v, want %+v", l, plan)
 		}
 	})
 }
@@ -122,17 +125,20 @@ func TestUpdateRefuses(t *testing.T) {
 		_, err := o.Accounts.UpdateAsOperator(ctx, ten.ID, p)
 		rig.WantError(t, err, tenants.Unprocessable, code)
 	}
-	_, err := o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{"event_bytes": &huge}})
+	_, err := o.Accounts.UpdateAsOperator(ctx, ten.ID,
+		account.OperatorPatch{Limits: map[string]*int64{"event_bytes": &huge}})
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_limits")
-	for _, origin := range []string{"*", "app.example.com", "https://app.example.com/", "https://App.example.com", "https://u:p@a.example", "null", "https://*.example.com", "https://a.example?x"} {
+	for _, origin := range []string{"*", "app.example.com", "https://app.example.com/", "https://App.example.com",
+		"https://u:p@a.example", "null", "https://*.example.com", "https://a.example?x"} {
 		_, err := o.Accounts.Update(ctx, ten.ID, account.TenantPatch{Origins: &[]string{origin}})
 		rig.WantError(t, err, tenants.Unprocessable, "invalid_origin")
 	}
 	good := []string{"https://app.example.com", "http://localhost:8080"}
 	changed := rig.Ok(o.Accounts.Update(ctx, ten.ID, account.TenantPatch{Origins: &good}))(t)
-	for origin, want := range map[string]bool{"https://app.example.com": true, "http://localhost:8080": true, "": true, "https://evil.example": false, "null": false} {
+	for origin, want := range map[string]bool{"https://app.example.com": true, "http://localhost:8080": true,
+		"": true, "https://evil.example": false, "null": false} {
 		if changed.AllowsOrigin(origin) != want {
-			t.Errorf("origin %q: %v", origin, !want)
+			t.Errorf("origin %q: got %v, want %v", origin, !want, want)
 		}
 	}
 }
@@ -147,7 +153,7 @@ func TestNamedLimitsRoundTrip(t *testing.T) {
 	}
 	changed := rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: patch}))(t)
 	if got := changed.Limits().Named(); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("set %v, got %v", want, got)
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -191,12 +197,14 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	}
 	signer := rig.Ok(o.Signers.Ours(ctx, ten.ID))(t)
 
-	// It stops half-way, and a second call goes on.
+	// The deletion stops halfway, and a second call continues it.
 	o.Table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
-		return c.Method == "Write" && slices.ContainsFunc(c.Keys, func(k tenants.Key) bool { return k.Kind == "list/sources" })
+		return c.Method == "Write" && slices.ContainsFunc(c.Keys, func(k tenants.Key) bool {
+			return k.Kind == "list/sources"
+		})
 	})
 	if err := o.Erasure.Delete(ctx, ten.ID); tenants.KindOf(err) != tenants.Unavailable {
-		t.Fatalf("got %v", err)
+		t.Fatalf("got %v, want an error of kind Unavailable", err)
 	}
 	o.Signers.Forget(ten.ID)
 	_, err = o.Keys.Authenticate(ctx, secret)
@@ -211,11 +219,12 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 
 	o.Signers.Forget(ten.ID)
 	if _, err := o.Signers.Find(ctx, signer.KID); tenants.CodeOf(err) != "token_unknown_key" {
-		t.Errorf("the signing key is still there: %v", err)
+		t.Errorf("finding the signer: got %v, want token_unknown_key", err)
 	}
 	for _, kind := range []tenants.Kind{"list/keys", "list/sources", "list/signing", "list/revocations"} {
-		if rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: kind, Limit: 100}))(t); len(rows) != 0 {
-			t.Errorf("%d rows of %s are left", len(rows), kind)
+		rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: kind, Limit: 100}))(t)
+		if len(rows) != 0 {
+			t.Errorf("%d rows of %s are left, want 0", len(rows), kind)
 		}
 	}
 	lookups := []tenants.Key{{Tenant: tenants.System, Kind: "key", Sort: key.Hash}}
@@ -225,28 +234,31 @@ func TestDeleteLeavesNothingThatAuthenticates(t *testing.T) {
 	}
 	for _, k := range lookups {
 		if _, err := o.Table.Get(ctx, k); tenants.KindOf(err) != tenants.NotFound {
-			t.Errorf("a look-up row %s is left: %v", k.Kind, err)
+			t.Errorf("getting the lookup row %s: got %v, want an error of kind NotFound", k.Kind, err)
 		}
 	}
 	rig.WantError(t, o.Erasure.Delete(ctx, ten.ID), tenants.NotFound, "tenant_not_found")
 	list, _, err := o.Accounts.List(ctx, "", 100)
 	if err != nil || len(list) != 1 || list[0].ID != other.ID {
-		t.Errorf("left are %v, %v", list, err)
+		t.Errorf("listed %v, %v, want only %s", list, err, other.ID)
 	}
 	rig.Ok(o.Keys.Authenticate(ctx, otherSecret))(t)
 }
 
-// A key that is made while its tenant is deleted is either refused or deleted with it.
+// A key that is created while its tenant is being deleted is refused or deleted with it.
 func TestDeleteIsNotOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, ctx := rig.NewOffice(t), context.Background()
 		ten, _, _ := o.SignUp(t)
-		ice := o.Table.Freeze(tenantstest.BeforeActing, func(c tenantstest.Call) bool { return c.Caller == "late" && c.Method == "Write" })
+		ice := o.Table.Freeze(tenantstest.BeforeActing, func(c tenantstest.Call) bool {
+			return c.Caller == "late" && c.Method == "Write"
+		})
 		var secret string
 		var err error
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			_, secret, err = o.Keys.Create(tenantstest.WithCaller(ctx, "late"), ten.ID, account.KeySpec{Name: "late", Role: tenants.RoleOwner})
+			_, secret, err = o.Keys.Create(tenantstest.WithCaller(ctx, "late"), ten.ID,
+				account.KeySpec{Name: "late", Role: tenants.RoleOwner})
 		})
 		<-ice.Reached()
 		if err := o.Erasure.Delete(ctx, ten.ID); err != nil {
@@ -255,8 +267,9 @@ func TestDeleteIsNotOvertaken(t *testing.T) {
 		ice.Thaw()
 		wg.Wait()
 		rig.WantError(t, err, tenants.NotFound, "tenant_not_found")
-		if rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/keys", Limit: 10}))(t); len(rows) != 0 || secret != "" {
-			t.Errorf("a key outlived its tenant: %v", rows)
+		rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/keys", Limit: 10}))(t)
+		if len(rows) != 0 || secret != "" {
+			t.Errorf("%d keys are left, want 0", len(rows))
 		}
 	})
 }
@@ -276,7 +289,7 @@ func TestTenantsAreListedInPages(t *testing.T) {
 		}
 		for _, ten := range list {
 			if !made[ten.ID] {
-				t.Errorf("%s is listed twice or was never made", ten.ID)
+				t.Errorf("%s is listed twice or was never created", ten.ID)
 			}
 			delete(made, ten.ID)
 		}
@@ -286,13 +299,14 @@ func TestTenantsAreListedInPages(t *testing.T) {
 		after = next
 	}
 	if len(made) != 0 || pages != 3 {
-		t.Errorf("%d are missing after %d pages", len(made), pages)
+		t.Errorf("%d tenants are missing after %d pages, want 0 after 3", len(made), pages)
 	}
 }
 
 func TestUnknownTenants(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
-	for _, id := range []tenants.TenantID{"", "sys", "ten_", "ten_*", "TEN_00000000000000000000000000", "ten_00000000000000000000000000", "../sys"} {
+	for _, id := range []tenants.TenantID{"", "sys", "ten_", "ten_*", "TEN_00000000000000000000000000",
+		"ten_00000000000000000000000000", "../sys"} {
 		_, err := o.Accounts.Get(ctx, id)
 		rig.WantError(t, err, tenants.NotFound, "tenant_not_found")
 		_, err = o.Accounts.Active(ctx, id)
@@ -306,27 +320,30 @@ func TestEveryLiveNodeHearsOfChanges(t *testing.T) {
 		o, ctx := rig.NewOffice(t), context.Background()
 		ten, _, _ := o.SignUp(t)
 		lease := func(node string, d time.Duration) tenants.Op {
-			return tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "list/nodes", Sort: node}, []byte("{}"), time.Now().Add(d), tenants.Anything())
+			return tenants.Put(tenants.Key{Tenant: tenants.System, Kind: "list/nodes", Sort: node}, []byte("{}"),
+				time.Now().Add(d), tenants.Anything())
 		}
-		if err := o.Table.Write(ctx, lease("nod_a", time.Minute), lease("nod_b", time.Minute), lease("nod_gone", time.Minute), lease("nod_late", time.Second)); err != nil {
+		if err := o.Table.Write(ctx, lease("nod_a", time.Minute), lease("nod_b", time.Minute),
+			lease("nod_gone", time.Minute), lease("nod_late", time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
 		before := rig.Ok(o.News.Version(ctx, ten.ID))(t)
 		rig.Ok(o.Accounts.Suspend(ctx, ten.ID))(t)
 		if o.Told.Count("nod_a") != 1 || o.Told.Count("nod_b") != 1 || o.Told.Count("nod_late") != 0 {
-			t.Errorf("told were %v", o.Told.Nodes)
+			t.Errorf("notified %v, want nod_a and nod_b once each", o.Told.Nodes)
 		}
 		if err := o.News.Tell(ctx, ten.ID); err != nil {
 			t.Fatal(err)
 		}
 		if after := rig.Ok(o.Accounts.Version(ctx, ten.ID))(t); o.Told.Count("nod_a") != 2 || after < before+2 {
-			t.Errorf("told %d times, version went from %d to %d", o.Told.Count("nod_a"), before, after)
+			t.Errorf("notified nod_a %d times, want 2; the version went from %d to %d", o.Told.Count("nod_a"),
+				before, after)
 		}
 	})
 }
 
-// Many changes of one tenant at once are all done, one after the other.
+// Concurrent changes of one tenant all take effect, one after the other.
 func TestChangesAreSerial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := tenantstest.NewTable(tenantstest.Faults{Seed: 7, Latency: time.Millisecond})
@@ -336,7 +353,8 @@ func TestChangesAreSerial(t *testing.T) {
 		for i, name := range tenants.LimitNames() {
 			wg.Go(func() {
 				n := int64(i + 1)
-				if _, err := o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{name: &n}}); err != nil {
+				if _, err := o.Accounts.UpdateAsOperator(ctx, ten.ID,
+					account.OperatorPatch{Limits: map[string]*int64{name: &n}}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -344,7 +362,7 @@ func TestChangesAreSerial(t *testing.T) {
 		wg.Wait()
 		got := rig.Ok(o.Accounts.Get(ctx, ten.ID))(t)
 		if len(got.Overrides) != len(tenants.LimitNames()) {
-			t.Errorf("of %d changes %d are there", len(tenants.LimitNames()), len(got.Overrides))
+			t.Errorf("got %d changes, want %d", len(got.Overrides), len(tenants.LimitNames()))
 		}
 	})
 }

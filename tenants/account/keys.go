@@ -14,13 +14,13 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// MaxKeys is how many keys a tenant can have at a time, expiring ones included.
+// MaxKeys is the number of keys that a tenant can have at a time, expiring ones included.
 const MaxKeys = 100
 
-// MaxKeyOverlap is how long a rotated key may go on working.
+// MaxKeyOverlap is the longest time for which a rotated key can keep working.
 const MaxKeyOverlap = 7 * 24 * time.Hour
 
-// Keys keeps API keys. Of a key only its hash is stored.
+// Keys keeps API keys. It stores the hash of a key, never the key.
 type Keys struct {
 	accounts *Accounts
 	signers  *Signers
@@ -28,27 +28,33 @@ type Keys struct {
 	live     *cache.Cache[keyID, APIKey]
 }
 
+// keyID is the id of a key, or the kid of a signer, of a tenant.
 type keyID struct {
 	tenant tenants.TenantID
 	id     string
 }
 
-// NewKeys makes a Keys.
+// NewKeys returns a Keys.
 func NewKeys(a *Accounts, s *Signers) *Keys {
 	return &Keys{
 		accounts: a, signers: s,
-		found: cache.New[[sha256.Size]byte, tenants.Principal](cache.ReadTTL, 10_000, 1_000), live: cache.New[keyID, APIKey](cache.ReadTTL, 10_000, 1_000),
+		found: cache.New[[sha256.Size]byte, tenants.Principal](cache.ReadTTL, 10_000, 1_000),
+		live:  cache.New[keyID, APIKey](cache.ReadTTL, 10_000, 1_000),
 	}
 }
 
-// Create makes a key and returns its secret this once; with RoleSigner the secret is what the tenant's backend signs tokens
-// with (HS256, the text's own bytes), under the kid of the returned key. Too many: TooMany key_limit.
+// Create creates a key and returns its secret, which is not shown again. With RoleSigner the secret is the HS256 key
+// (the bytes of the text) that the tenant's backend signs tokens with, under the returned key's KID. Refused values:
+// Unprocessable. More than MaxKeys: TooMany key_limit.
 func (k *Keys) Create(ctx context.Context, tenant tenants.TenantID, spec KeySpec) (APIKey, string, error) {
 	if err := tenants.CheckName("/name", spec.Name); err != nil {
 		return APIKey{}, "", err
 	}
-	if !slices.Contains([]string{tenants.RoleOwner, tenants.RoleAdmin, tenants.RolePublisher, tenants.RoleViewer, tenants.RoleSigner}, spec.Role) {
-		return APIKey{}, "", tenants.Refused("/role", "role_unknown", "the role must be owner, admin, publisher, viewer or signer")
+	switch spec.Role {
+	case tenants.RoleOwner, tenants.RoleAdmin, tenants.RolePublisher, tenants.RoleViewer, tenants.RoleSigner:
+	default:
+		return APIKey{}, "", tenants.Refused("/role", "role_unknown",
+			"the role must be owner, admin, publisher, viewer or signer")
 	}
 	var made APIKey
 	var secret string
@@ -58,7 +64,8 @@ func (k *Keys) Create(ctx context.Context, tenant tenants.TenantID, spec KeySpec
 			return nil, err
 		}
 		if len(have) >= MaxKeys {
-			return nil, tenants.Errorf(tenants.TooMany, "key_limit", "there can be at most 100 keys; delete one first")
+			return nil, tenants.Errorf(tenants.TooMany, "key_limit",
+				"an account can have at most 100 keys; delete one first")
 		}
 		made, secret, ops, err = k.make(ctx, tenant, spec)
 		return ops, err
@@ -70,55 +77,59 @@ func (k *Keys) Create(ctx context.Context, tenant tenants.TenantID, spec KeySpec
 }
 
 func (k *Keys) make(ctx context.Context, tenant tenants.TenantID, spec KeySpec) (APIKey, string, []tenants.Op, error) {
-	now := time.Now().UTC().Truncate(time.Second)
+	made, secret := newAPIKey(tenant, spec, time.Now().UTC().Truncate(time.Second))
 	if spec.Role != tenants.RoleSigner {
-		made, secret := newAPIKey(tenant, spec, now)
 		return made, secret, made.puts(tenants.Absent()), nil
 	}
-	made := APIKey{ID: tenants.NewID(tenants.PrefixKey), Tenant: tenant, Name: spec.Name, Role: spec.Role, Created: now}
-	made.KID = k.signers.kid(tenant, made.ID)
-	secret := signerPrefix + keyring.RandomText(keyRandom)
+	made.Hash, made.KID = "", k.signers.kid(tenant, made.ID)
+	secret = signerPrefix + keyring.RandomText(keyRandom)
 	put, err := k.signers.put(ctx, tenant, made.KID, secret, tenants.Absent())
 	return made, secret, append(made.puts(tenants.Absent()), put), err
 }
 
-// all returns every key of the tenant: MaxKeys fit into one query.
+// all returns every key of the tenant in one query.
 func (k *Keys) all(ctx context.Context, tenant tenants.TenantID) ([]APIKey, error) {
 	list, _, err := record.List[APIKey](ctx, k.accounts.table, tenant, rowKeys, "", 1000)
 	return list, err
 }
 
-// List returns up to limit (1 to 100) keys behind the id after, oldest first, and where to go on: "" at the end.
+// List returns up to limit (1 to 100) keys after the id after, oldest first, and the after of the next page: "" at
+// the end.
 func (k *Keys) List(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]APIKey, string, error) {
 	return record.List[APIKey](ctx, k.accounts.table, tenant, rowKeys, after, record.PageLimit(limit))
 }
 
-// Get returns one key: NotFound key_not_found.
+// Get returns one key. Unknown: NotFound key_not_found.
 func (k *Keys) Get(ctx context.Context, tenant tenants.TenantID, id string) (APIKey, error) {
 	if !tenants.ValidID(tenants.PrefixKey, id) {
 		return APIKey{}, keyNotFound()
 	}
-	return record.Read[APIKey](ctx, k.accounts.table, tenants.Key{Tenant: tenant, Kind: rowKeys, Sort: id}, "key_not_found", "there is no such key")
+	return record.Read[APIKey](ctx, k.accounts.table, APIKey{Tenant: tenant, ID: id}.row(), keyNotFound().Code,
+		keyNotFound().Detail)
 }
 
-// Live is Get by what was read at most 5 s ago, for the many streams that one key has opened. An expired key: NotFound.
+// Live is Get with an answer that is up to 5 s old, for the many streams of one key. An expired key: NotFound.
 func (k *Keys) Live(ctx context.Context, tenant tenants.TenantID, id string) (APIKey, error) {
-	key, err := k.live.Get(ctx, keyID{tenant, id}, func(ctx context.Context) (APIKey, error) { return k.Get(ctx, tenant, id) })
+	key, err := k.live.Get(ctx, keyID{tenant, id}, func(ctx context.Context) (APIKey, error) {
+		return k.Get(ctx, tenant, id)
+	})
 	if err == nil && tenants.Ended(key.Expires, time.Now()) {
 		return APIKey{}, keyNotFound()
 	}
 	return key, err
 }
 
-func keyNotFound() error {
+func keyNotFound() *tenants.Error {
 	return tenants.Errorf(tenants.NotFound, "key_not_found", "there is no such key")
 }
 
-// Rotate makes a key of the same name and role, and lets the old one work for overlap longer (0 to MaxKeyOverlap). A key that
-// has been rotated already: Conflict key_rotated.
-func (k *Keys) Rotate(ctx context.Context, tenant tenants.TenantID, id string, overlap time.Duration) (APIKey, string, error) {
+// Rotate creates a key with the same name and role. The old one keeps working for overlap (0 to MaxKeyOverlap). A key
+// that has been rotated already: Conflict key_rotated.
+func (k *Keys) Rotate(ctx context.Context, tenant tenants.TenantID, id string, overlap time.Duration,
+) (APIKey, string, error) {
 	if overlap < 0 || overlap > MaxKeyOverlap {
-		return APIKey{}, "", tenants.Refused("/overlap_seconds", "invalid_overlap", "the overlap must be 0 to 604800 seconds")
+		return APIKey{}, "", tenants.Refused("/overlap_seconds", "invalid_overlap",
+			"the overlap must be 0 to 604800 seconds")
 	}
 	var made APIKey
 	var secret string
@@ -128,7 +139,8 @@ func (k *Keys) Rotate(ctx context.Context, tenant tenants.TenantID, id string, o
 			return nil, err
 		}
 		if !old.Expires.IsZero() {
-			return nil, tenants.Errorf(tenants.Conflict, "key_rotated", "the key has been rotated already; its successor can be")
+			return nil, tenants.Errorf(tenants.Conflict, "key_rotated",
+				"the key has been rotated already; rotate its successor")
 		}
 		if made, secret, ops, err = k.make(ctx, tenant, KeySpec{old.Name, old.Role}); err != nil {
 			return nil, err
@@ -139,11 +151,11 @@ func (k *Keys) Rotate(ctx context.Context, tenant tenants.TenantID, id string, o
 	if err != nil {
 		return APIKey{}, "", err
 	}
-	k.forget(tenant)
+	k.Forget(tenant)
 	return made, secret, nil
 }
 
-// end gives the ops that let a key work for that much longer.
+// end returns the ops after which a key works only for the time left.
 func (k *Keys) end(ctx context.Context, old APIKey, left time.Duration) ([]tenants.Op, error) {
 	if left == 0 {
 		ops := old.deletes()
@@ -164,7 +176,7 @@ func (k *Keys) end(ctx context.Context, old APIKey, left time.Duration) ([]tenan
 	return ops, nil
 }
 
-// Delete ends a key at once. The last owner's key that does not expire: Conflict last_owner_key.
+// Delete deletes a key at once. The last key of RoleOwner that does not expire: Conflict last_owner_key.
 func (k *Keys) Delete(ctx context.Context, tenant tenants.TenantID, id string) error {
 	err := k.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
 		have, err := k.all(ctx, tenant)
@@ -176,29 +188,31 @@ func (k *Keys) Delete(ctx context.Context, tenant tenants.TenantID, id string) e
 			return nil, keyNotFound()
 		}
 		lasting := func(x APIKey) bool { return x.Role == tenants.RoleOwner && x.Expires.IsZero() }
-		others := slices.DeleteFunc(slices.Clone(have), func(x APIKey) bool { return x.ID == id || !lasting(x) })
-		if lasting(have[i]) && len(others) == 0 {
-			return nil, tenants.Errorf(tenants.Conflict, "last_owner_key", "this is the last owner's key; without it nobody could manage the account")
+		other := func(x APIKey) bool { return x.ID != id && lasting(x) }
+		if lasting(have[i]) && !slices.ContainsFunc(have, other) {
+			return nil, tenants.Errorf(tenants.Conflict, "last_owner_key",
+				"the last owner key cannot be deleted: without it nobody could manage the account")
 		}
 		return k.end(ctx, have[i], 0)
 	})
 	if err == nil {
-		k.forget(tenant)
+		k.Forget(tenant)
 	}
 	return err
 }
 
-// Authenticate returns whose key text is. What cannot be a key is refused without I/O: Unauthenticated api_key_malformed.
-// Unknown, deleted and expired ones are not told apart: Unauthenticated invalid_api_key. A suspended tenant: Forbidden
-// tenant_suspended, together with whose key it is. It may go on by what it read up to 5 s ago.
+// Authenticate returns the principal that the key text stands for. A malformed key is refused without I/O:
+// Unauthenticated api_key_malformed. An unknown, deleted or expired key: Unauthenticated invalid_api_key. A key of a
+// suspended tenant: Forbidden tenant_suspended, together with the principal. The answer can be up to 5 s old.
 func (k *Keys) Authenticate(ctx context.Context, text string) (tenants.Principal, error) {
 	if err := CheckKeyFormat(text); err != nil {
 		return tenants.Principal{}, err
 	}
-	invalid := tenants.Errorf(tenants.Unauthenticated, "invalid_api_key", "the API key is not known, or no longer valid")
+	invalid := tenants.Errorf(tenants.Unauthenticated, "invalid_api_key", "the API key is unknown or no longer valid")
 	sum := sha256.Sum256([]byte(text))
 	p, err := k.found.Get(ctx, sum, func(ctx context.Context) (tenants.Principal, error) {
-		found, err := record.Read[keyLookup](ctx, k.accounts.table, tenants.Key{Tenant: tenants.System, Kind: rowKey, Sort: hex.EncodeToString(sum[:])}, "", "")
+		at := APIKey{Hash: hex.EncodeToString(sum[:])}.lookup()
+		found, err := record.Read[keyLookup](ctx, k.accounts.table, at, "", "")
 		if err != nil {
 			return tenants.Principal{}, err
 		}
@@ -211,9 +225,7 @@ func (k *Keys) Authenticate(ctx context.Context, text string) (tenants.Principal
 		_, err = k.accounts.Active(ctx, p.Tenant)
 	}
 	switch {
-	case err != nil && tenants.KindOf(err) == tenants.NotFound:
-		return tenants.Principal{}, invalid
-	case !p.Expires.IsZero() && !time.Now().Before(p.Expires):
+	case tenants.IsNotFound(err) || tenants.Ended(p.Expires, time.Now()):
 		return tenants.Principal{}, invalid
 	case tenants.KindOf(err) == tenants.Forbidden:
 		return p, err
@@ -223,19 +235,21 @@ func (k *Keys) Authenticate(ctx context.Context, text string) (tenants.Principal
 	return p, nil
 }
 
-// EnsureOperator makes text (of NewOperatorKey) the deployment's operator key; any other that was it before no longer is.
+// EnsureOperator makes text (from NewOperatorKey) the deployment's only operator key.
 func (k *Keys) EnsureOperator(ctx context.Context, text string) error {
 	hash, err := OperatorKeyHash(text)
 	if err != nil {
 		return err
 	}
-	return k.ensureOperator(ctx, tenants.PrefixKey+text[len(operatorPrefix):len(operatorPrefix)+tenants.IDChars], hash)
+	id := strings.TrimPrefix(text, operatorPrefix)[:tenants.IDChars]
+	return k.ensureOperator(ctx, tenants.PrefixKey+id, hash)
 }
 
-// EnsureOperatorHash is EnsureOperator by the key's SHA-256 in hexadecimal, for who does not have the key.
+// EnsureOperatorHash is EnsureOperator for a caller that has only the key's SHA-256 in hexadecimal.
 func (k *Keys) EnsureOperatorHash(ctx context.Context, hash string) error {
 	if b, err := hex.DecodeString(hash); err != nil || len(b) != sha256.Size || hash != strings.ToLower(hash) {
-		return tenants.Errorf(tenants.Invalid, "invalid_operator_key", "the hash of an operator's key is 64 characters of lower-case hexadecimal")
+		return tenants.Errorf(tenants.Invalid, "invalid_operator_key",
+			"the hash of an operator key must be 64 characters of lower-case hexadecimal")
 	}
 	return k.ensureOperator(ctx, tenants.DerivedID(tenants.PrefixKey, "operator", hash), hash)
 }
@@ -248,7 +262,8 @@ func (k *Keys) ensureOperator(ctx context.Context, id, hash string) error {
 	if len(have) == 1 && have[0].Hash == hash {
 		return nil
 	}
-	key := APIKey{ID: id, Tenant: tenants.System, Name: "operator", Role: tenants.RoleOperator, Hash: hash, Created: time.Now().UTC().Truncate(time.Second)}
+	key := APIKey{ID: id, Tenant: tenants.System, Name: "operator", Role: tenants.RoleOperator, Hash: hash,
+		Created: time.Now().UTC().Truncate(time.Second)}
 	ops := key.puts(tenants.Anything())
 	for _, old := range have {
 		if old.Hash != key.Hash {
@@ -256,19 +271,18 @@ func (k *Keys) ensureOperator(ctx context.Context, id, hash string) error {
 		}
 	}
 	err = k.accounts.table.Write(ctx, ops...)
-	k.forget(tenants.System)
+	k.Forget(tenants.System)
 	return err
 }
 
-// Forget makes the next Authenticate of the tenant's keys read anew; for whoever receives news.
-func (k *Keys) Forget(tenant tenants.TenantID) { k.forget(tenant) }
-
-func (k *Keys) forget(tenant tenants.TenantID) {
+// Forget drops the tenant's cached keys and signers. Receivers of news call it.
+func (k *Keys) Forget(tenant tenants.TenantID) {
 	k.found.ForgetWhere(func(_ [sha256.Size]byte, p tenants.Principal) bool { return p.Tenant == tenant })
 	k.live.ForgetWhere(func(id keyID, _ APIKey) bool { return id.tenant == tenant })
 	k.signers.Forget(tenant)
 }
 
-const rowKey tenants.Kind = "key" // sys, hex SHA-256 of the key
-
-const rowKeys tenants.Kind = "list/keys" // {tenant}, key id
+const (
+	rowKey  tenants.Kind = "key"       // sys, hex SHA-256 of the key
+	rowKeys tenants.Kind = "list/keys" // {tenant}, key id
+)

@@ -20,8 +20,9 @@ import (
 func TestKeyFormat(t *testing.T) {
 	o := rig.NewOffice(t)
 	_, key, secret := o.SignUp(t)
-	if want := "hk_live_" + strings.TrimPrefix(key.ID, tenants.PrefixKey) + "_"; len(secret) != 84 || !strings.HasPrefix(secret, want) {
-		t.Fatalf("a key is %d characters long and begins with %q", len(secret), secret[:35])
+	want := "hk_live_" + strings.TrimPrefix(key.ID, tenants.PrefixKey) + "_"
+	if len(secret) != 84 || !strings.HasPrefix(secret, want) {
+		t.Fatalf("got a key of %d characters that begins with %q, want 84 and %q", len(secret), secret[:35], want)
 	}
 	reads := o.Table.Count("Get")
 	for i := range secret {
@@ -30,21 +31,23 @@ func TestKeyFormat(t *testing.T) {
 		_, err := o.Keys.Authenticate(context.Background(), string(b))
 		rig.WantError(t, err, tenants.Unauthenticated, "api_key_malformed")
 	}
-	for _, text := range []string{"", "hk_live_", secret[:83], secret + "0", strings.ToUpper(secret), strings.ToLower(secret), " " + secret, strings.Repeat("x", 1<<20)} {
+	for _, text := range []string{"", "hk_live_", secret[:83], secret + "0", strings.ToUpper(secret),
+		strings.ToLower(secret), " " + secret, strings.Repeat("x", 1<<20)} {
 		_, err := o.Keys.Authenticate(context.Background(), text)
 		rig.WantError(t, err, tenants.Unauthenticated, "api_key_malformed")
 	}
 	if n := o.Table.Count("Get") - reads; n != 0 {
-		t.Errorf("malformed keys cost %d reads", n)
+		t.Errorf("malformed keys cost %d reads, want 0", n)
 	}
 	if !account.IsKey(secret) || !account.IsKey(secret[:20]) || account.IsKey("whsec_abc") {
-		t.Error("IsKey does not know a key when it sees one")
+		t.Error("IsKey is false for a key or its beginning, or true for a webhook secret")
 	}
 }
 
-// The format is part of the API: a key that was made once stays one.
+// The format is part of the API: a key stays valid in every later version.
 func TestKeyFormatIsStable(t *testing.T) {
-	if err := account.CheckKeyFormat("hk_live_01jd8y3v3x5m1c9k2q7r4t6w8z_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg0ZnMjZ"); err != nil {
+	if err := account.CheckKeyFormat(
+		"hk_live_01jd8y3v3x5m1c9k2q7r4t6w8z_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg0ZnMjZ"); err != nil {
 		t.Error(err)
 	}
 }
@@ -53,13 +56,14 @@ func TestOnlyTheHashOfAKeyIsStored(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
 	ten, key, secret := o.SignUp(t)
 	random := secret[35:78]
-	for _, k := range []tenants.Key{{Tenant: ten.ID, Kind: "list/keys", Sort: key.ID}, {Tenant: tenants.System, Kind: "key", Sort: key.Hash}} {
+	for _, k := range []tenants.Key{{Tenant: ten.ID, Kind: "list/keys", Sort: key.ID},
+		{Tenant: tenants.System, Kind: "key", Sort: key.Hash}} {
 		if row := rig.Ok(o.Table.Get(ctx, k))(t); strings.Contains(string(row.Body), random) {
-			t.Errorf("%s holds the key", k.Kind)
+			t.Errorf("the row %s contains the key", k.Kind)
 		}
 	}
 	if b, err := hex.DecodeString(key.Hash); err != nil || len(b) != 32 {
-		t.Errorf("the hash is %q", key.Hash)
+		t.Errorf("got hash %q, want 32 bytes in hexadecimal", key.Hash)
 	}
 }
 
@@ -71,8 +75,9 @@ func TestKeyRoles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p := rig.Ok(o.Keys.Authenticate(ctx, secret))(t); !slices.Equal(p.Roles, []string{role}) || p.KeyID != key.ID || p.Operator {
-			t.Errorf("%s speaks for %+v", role, p)
+		p := rig.Ok(o.Keys.Authenticate(ctx, secret))(t)
+		if !slices.Equal(p.Roles, []string{role}) || p.KeyID != key.ID || p.Operator {
+			t.Errorf("a key with role %s authenticates as %+v", role, p)
 		}
 	}
 	for _, role := range []string{"", "operator", "Owner", "root", "*"} {
@@ -88,7 +93,7 @@ func TestKeyRotatesWithOverlap(t *testing.T) {
 		works := func(secret string, want bool) {
 			t.Helper()
 			if _, err := o.Keys.Authenticate(ctx, secret); (err == nil) != want {
-				t.Errorf("works: %v, want %v", err, want)
+				t.Errorf("got %v, want it to authenticate: %v", err, want)
 			}
 		}
 		works(old, true)
@@ -97,7 +102,7 @@ func TestKeyRotatesWithOverlap(t *testing.T) {
 			t.Fatal(err)
 		}
 		if made.Role != first.Role || made.Name != first.Name || made.ID == first.ID {
-			t.Errorf("rotated into %+v", made)
+			t.Errorf("got %+v, want another key with the role and name of %+v", made, first)
 		}
 		works(old, true)
 		works(fresh, true)
@@ -105,11 +110,11 @@ func TestKeyRotatesWithOverlap(t *testing.T) {
 		rig.WantError(t, err, tenants.Conflict, "key_rotated")
 		time.Sleep(time.Hour - 2*time.Second)
 		works(old, true)
-		time.Sleep(2 * time.Second) // its answer is in the cache, and it has expired all the same
+		time.Sleep(2 * time.Second) // the key is cached, and expired nevertheless
 		works(old, false)
 		works(fresh, true)
 		if list, _, err := o.Keys.List(ctx, ten.ID, "", 10); err != nil || len(list) != 1 {
-			t.Errorf("listed are %v, %v", list, err)
+			t.Errorf("listed %v, %v, want one key", list, err)
 		}
 		_, last, err := o.Keys.Rotate(ctx, ten.ID, made.ID, 0)
 		if err != nil {
@@ -128,9 +133,11 @@ func TestKeyRotatesWithOverlap(t *testing.T) {
 
 func TestTheLastOwnerKeyStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, ctx := rig.OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{Seed: 5, Latency: 3 * time.Millisecond})), context.Background()
+		o, ctx := rig.OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{Seed: 5, Latency: 3 * time.Millisecond})),
+			context.Background()
 		ten, first, _ := o.SignUp(t)
-		if _, _, err := o.Keys.Create(ctx, ten.ID, account.KeySpec{Name: "admin", Role: tenants.RoleAdmin}); err != nil {
+		if _, _, err := o.Keys.Create(ctx, ten.ID,
+			account.KeySpec{Name: "admin", Role: tenants.RoleAdmin}); err != nil {
 			t.Fatal(err)
 		}
 		rig.WantError(t, o.Keys.Delete(ctx, ten.ID, first.ID), tenants.Conflict, "last_owner_key")
@@ -143,16 +150,16 @@ func TestTheLastOwnerKeyStays(t *testing.T) {
 			owners = append(owners, key.ID)
 		}
 		var wg sync.WaitGroup
-		for _, id := range owners { // everybody deletes another one at once
+		for _, id := range owners { // all at once
 			wg.Go(func() { _ = o.Keys.Delete(ctx, ten.ID, id) })
 		}
 		wg.Wait()
 		list, _, err := o.Keys.List(ctx, ten.ID, "", 100)
 		left := len(slices.DeleteFunc(list, func(k account.APIKey) bool { return k.Role != tenants.RoleOwner }))
 		if err != nil || left < 1 {
-			t.Errorf("%d owners are left, %v", left, err)
+			t.Errorf("%d owner keys are left (%v), want 1", left, err)
 		}
-		// One that is about to expire does not count.
+		// A key that will expire does not count.
 		other, _, err := o.Keys.Create(ctx, ten.ID, account.KeySpec{Name: "other", Role: tenants.RoleOwner})
 		if err != nil {
 			t.Fatal(err)
@@ -161,7 +168,7 @@ func TestTheLastOwnerKeyStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := o.Keys.Delete(ctx, ten.ID, other.ID); err != nil {
-			t.Errorf("an expiring owner's key cannot be deleted: %v", err)
+			t.Errorf("deleting an expiring owner key: got %v, want no error", err)
 		}
 		second, old, _ := o.SignUp(t)
 		made, _, err := o.Keys.Rotate(ctx, second.ID, old.ID, time.Hour)
@@ -204,12 +211,12 @@ func TestAuthenticateReadsOncePerFiveSeconds(t *testing.T) {
 			rig.Ok(o.Keys.Authenticate(ctx, secret))(t)
 		}
 		if n := o.Table.Count("Get") - reads; n != 2 { // the key and the tenant
-			t.Errorf("1,000 calls cost %d reads", n)
+			t.Errorf("1,000 calls cost %d reads, want 2", n)
 		}
 		time.Sleep(6 * time.Second)
 		rig.Ok(o.Keys.Authenticate(ctx, secret))(t)
 		if n := o.Table.Count("Get") - reads; n != 4 {
-			t.Errorf("after 6 s there were %d reads", n)
+			t.Errorf("%d reads after 6 s, want 4", n)
 		}
 	})
 }
@@ -223,7 +230,7 @@ func TestLiveKeysCostOneReadForManyStreams(t *testing.T) {
 			rig.Ok(o.Keys.Live(ctx, ten.ID, key.ID))(t)
 		}
 		if n := o.Table.Count("Get") - reads; n != 1 {
-			t.Errorf("1,000 calls cost %d reads", n)
+			t.Errorf("1,000 calls cost %d reads, want 1", n)
 		}
 		if _, _, err := o.Keys.Rotate(ctx, ten.ID, key.ID, 3*time.Second); err != nil {
 			t.Fatal(err)
@@ -271,7 +278,7 @@ func TestOperatorKey(t *testing.T) {
 		}
 	}
 	if p := rig.Ok(o.Keys.Authenticate(ctx, first))(t); !p.Operator || p.Tenant != tenants.System {
-		t.Errorf("the operator is %+v", p)
+		t.Errorf("the operator key authenticates as %+v, want the operator", p)
 	}
 	if err := o.Keys.EnsureOperator(ctx, second); err != nil {
 		t.Fatal(err)
@@ -290,11 +297,12 @@ func TestOperatorKey(t *testing.T) {
 		}
 	}
 	if p := rig.Ok(o.Keys.Authenticate(ctx, third))(t); !p.Operator {
-		t.Errorf("the operator by hash is %+v", p)
+		t.Errorf("the operator key set by its hash authenticates as %+v, want the operator", p)
 	}
 	_, err = o.Keys.Authenticate(ctx, second)
 	rig.WantError(t, err, tenants.Unauthenticated, "invalid_api_key")
-	for _, hash := range []string{"", third, strings.ToUpper(hex.EncodeToString(sum[:])), hex.EncodeToString(sum[:31])} {
+	for _, hash := range []string{"", third, strings.ToUpper(hex.EncodeToString(sum[:])),
+		hex.EncodeToString(sum[:31])} {
 		rig.WantError(t, o.Keys.EnsureOperatorHash(ctx, hash), tenants.Invalid, "invalid_operator_key")
 	}
 }
@@ -309,14 +317,14 @@ func TestSignerKeys(t *testing.T) {
 		}
 		found := rig.Ok(o.Signers.Find(ctx, key.KID))(t)
 		if string(found.Key) != secret || found.Tenant != ten.ID || !found.Own {
-			t.Errorf("found %v", found)
+			t.Errorf("got %v, want the new key of %s", found, ten.ID)
 		}
 		if _, err := o.Keys.Authenticate(ctx, secret); tenants.CodeOf(err) != "api_key_malformed" {
-			t.Errorf("a signer's secret authenticates: %v", err)
+			t.Errorf("authenticating with a signer's secret: got %v, want api_key_malformed", err)
 		}
 		next, fresh, err := o.Keys.Rotate(ctx, ten.ID, key.ID, time.Minute)
 		if err != nil || fresh == secret || next.KID == key.KID {
-			t.Fatalf("rotated into %v, %v", next, err)
+			t.Fatalf("got %v, %v, want another secret and kid", next, err)
 		}
 		rig.Ok(o.Signers.Find(ctx, key.KID))(t)
 		time.Sleep(time.Minute)
@@ -353,7 +361,7 @@ func TestOurSignerIsMadeOnce(t *testing.T) {
 		}
 		wg.Wait()
 		if len(keys) != 1 {
-			t.Errorf("eight processes made %d keys", len(keys))
+			t.Errorf("eight processes got %d keys, want 1", len(keys))
 		}
 	})
 }

@@ -43,7 +43,7 @@ type Options struct {
 	Keys       *account.Keys
 	Sources    *source.Sources
 	Proxies    *proxy.Proxies
-	Judge      source.Verifier // verifies recorded requests for a source
+	Verifier   source.Verifier // verifies recorded requests for a source
 	Endpoints  *endpoint.Endpoints
 	Probe      *endpoint.Probe
 	Recovery   Recovery // nil: endpoints cannot recover events
@@ -80,7 +80,7 @@ type API struct {
 	signups *throttle
 	months  *cache.Cache[tenants.TenantID, []projection.MonthUsage]
 	rates   *cache.Cache[tenants.TenantID, int] // events per second
-	traces  *trace.Traces
+	traces  *trace.Reader
 }
 
 // New returns the API's handler.
@@ -88,7 +88,7 @@ func New(o Options) *API {
 	a := &API{Options: o, mux: http.NewServeMux(), signups: newThrottle(5, 12*time.Minute, 10_000),
 		months: cache.New[tenants.TenantID, []projection.MonthUsage](usageTrust, 1_000, 0),
 		rates:  cache.New[tenants.TenantID, int](usageTrust, 1_000, 0),
-		traces: trace.NewTraces(o.Table)}
+		traces: trace.NewReader(o.Table)}
 	a.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	if a.ClientAddr == nil {
 		a.ClientAddr = connectionAddr

@@ -73,7 +73,8 @@ type deliveryReader func(
 
 // deliveryList answers with the page of deliveries that matches the query.
 func (a *API) deliveryList(c *call, read deliveryReader) (answer, error) {
-	page := func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]delivery.Delivery, string, error) {
+	page := func(ctx context.Context, t tenants.TenantID, after string, limit int) ([]delivery.Delivery, string,
+		error) {
 		f, err := deliveryFilter(c.query)
 		if err != nil {
 			return nil, "", err

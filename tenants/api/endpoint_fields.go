@@ -13,7 +13,7 @@ func (f *fields) schedule(name string) []time.Duration {
 	if f.isNull(name) {
 		return nil
 	}
-	raws := f.array(name, "whole numbers", endpoint.MaxEndpointWaits)
+	raws := f.array(name, "whole numbers", endpoint.MaxWaits)
 	waits := make([]time.Duration, 0, len(raws))
 	for _, raw := range raws {
 		n, err := strconv.ParseInt(string(raw), 10, 32)

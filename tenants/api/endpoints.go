@@ -122,7 +122,7 @@ func fill[T any](field *T, from *T) {
 }
 
 func endpointPatch(f *fields) (p endpointFields, err error) {
-	patterns := func(name string) []string { return f.texts(name, endpoint.MaxEndpointPatterns) }
+	patterns := func(name string) []string { return f.texts(name, endpoint.MaxPatterns) }
 	number := func(high int64) func(string) int {
 		return func(name string) int { return int(f.integer(name, 0, high)) }
 	}
@@ -132,8 +132,8 @@ func endpointPatch(f *fields) (p endpointFields, err error) {
 	p.Types = optional(f, "types", patterns)
 	p.Filter = optional(f, "filter", f.lines)
 	p.Ordered = optional(f, "ordered", f.flag)
-	p.PerSecond = optional(f, "per_second", number(endpoint.MaxEndpointRate))
-	p.Concurrency = optional(f, "concurrency", number(endpoint.MaxEndpointConcurrency))
+	p.PerSecond = optional(f, "per_second", number(endpoint.MaxRate))
+	p.Concurrency = optional(f, "concurrency", number(endpoint.MaxConcurrency))
 	p.Schedule = optional(f, "schedule_seconds", f.schedule)
 	headers, err := headersIn(f)
 	if headers != nil {

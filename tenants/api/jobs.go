@@ -120,7 +120,7 @@ func (a *API) runJob(c *call) (answer, error) {
 func (a *API) jobSpec(c *call) job.Spec {
 	spec := job.Spec{Name: c.fields.text("name"), Channel: c.fields.text("channel")}
 	if c.fields.has("timeout_seconds") {
-		most := int64(job.MaxJobTimeout / time.Second)
+		most := int64(job.MaxTimeout / time.Second)
 		spec.Timeout = time.Duration(c.fields.integer("timeout_seconds", 1, most)) * time.Second
 	}
 	return spec
@@ -147,7 +147,7 @@ func (a *API) showNewJob(c *call, j job.Job) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	reports := a.PublicURL + "/v1/reports/" + a.Jobs.JobToken(j)
+	reports := a.PublicURL + "/v1/reports/" + a.Jobs.Token(j)
 	return answer{http.StatusCreated, newJobView{viewJob(j), made.Raw, reports}}, nil
 }
 
@@ -255,7 +255,7 @@ func progressOf(f *fields, r *job.Report) {
 
 // linesOf reads log lines, which may contain control characters, unlike other texts.
 func linesOf(f *fields, r *job.Report) {
-	for _, raw := range f.array("lines", "strings", job.MaxJobLines) {
+	for _, raw := range f.array("lines", "strings", job.MaxLines) {
 		var line *string
 		if json.Unmarshal(raw, &line) != nil || line == nil {
 			f.refuse("lines", "must be an array of strings")

@@ -149,5 +149,5 @@ func TestJobFieldsThatAreNoneAreRefused(t *testing.T) {
 	}
 	w.do("POST", "/v1/jobs", ten.key, `{"timeout_seconds":0}`).want(422, "invalid_fields")
 	w.do("POST", "/v1/jobs/"+id+"/complete", ten.key,
-		`{"result":"`+strings.Repeat("x", job.MaxJobResult)+`"}`).want(413, "job_result_too_large")
+		`{"result":"`+strings.Repeat("x", job.MaxResult)+`"}`).want(413, "job_result_too_large")
 }

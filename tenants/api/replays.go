@@ -55,7 +55,7 @@ func (a *API) redrive(c *call) (answer, error) { return a.replayOf(c, delivery.R
 func (a *API) replayOf(c *call, do delivery.ReplayKind) (answer, error) {
 	spec := delivery.ReplaySpec{
 		Do: do, Endpoint: c.fields.text("endpoint"), Channel: c.fields.text("channel"),
-		Types: c.fields.texts("types", endpoint.MaxEndpointPatterns),
+		Types: c.fields.texts("types", endpoint.MaxPatterns),
 		Since: timeOf(c.fields, "since"), Until: timeOf(c.fields, "until"),
 	}
 	dry := c.fields.flag("dry_run")

@@ -57,7 +57,7 @@ func (a *API) refusalView(
 		v.Skew = new(seconds(e.Skew))
 		v.Hints = append(v.Hints, "the signature is valid; only the timestamp is out of range")
 	}
-	v.Hints = append(v.Hints, a.Judge.Hints(c.ctx, s, secrets, r, now)...)
+	v.Hints = append(v.Hints, a.Verifier.Hints(c.ctx, s, secrets, r, now)...)
 	return v
 }
 
@@ -95,7 +95,7 @@ func (a *API) testSource(c *call) (answer, error) {
 		request.URL += "?" + query
 	}
 	now := time.Now()
-	v, err := a.Judge.Verify(c.ctx, s, secrets, request, now)
+	v, err := a.Verifier.Verify(c.ctx, s, secrets, request, now)
 	if refusal, ok := errors.AsType[*signing.Error](err); ok {
 		return answer{http.StatusOK, a.refusalView(c, s, secrets, request, refusal, now)}, nil
 	}

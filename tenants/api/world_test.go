@@ -105,7 +105,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	endpoints := endpoint.NewEndpoints(w.table, accounts, vault, deployment,
 		endpoint.Options{Filter: filters, Destinations: nowhere(t), Challenge: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	judge := source.NewVerifier(nil)
+	verifier := source.NewVerifier(nil)
 	w.outbox = &delivery.Outbox{
 		Table: w.table, Log: w.log, Endpoints: endpoints, Tenants: accounts,
 		Ready:   tenantstest.NewQueue(tenantstest.QueueOptions{}),
@@ -115,7 +115,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	o := api.Options{
 		Deliveries: deliveries, Recovery: deliveries, Proxies: proxy.NewProxies(w.table, accounts, vault, nowhere(t)),
 		Table: w.table, Accounts: accounts, Erasure: erasure.NewErasure(w.table, accounts), Keys: keys,
-		Sources: sources, Judge: judge, Endpoints: endpoints,
+		Sources: sources, Verifier: verifier, Endpoints: endpoints,
 		Probe: endpoint.NewProbe(endpoints, w.posts), Log: w.log, Publisher: intake.NewPublisher(in),
 		Jobs:   job.NewJobs(w.table, in, deployment),
 		Tokens: token.New(w.table, accounts, signers), Gate: gate, Policies: policies, Cursors: deployment.Cursors(),
@@ -129,7 +129,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 	}
 	w.api = api.New(o)
 	w.ingest = ingest.Handler(ingest.Options{
-		Receiver: intake.NewReceiver(sources, judge, in), Logger: logger, PublicURL: publicURL,
+		Receiver: intake.NewReceiver(sources, verifier, in), Logger: logger, PublicURL: publicURL,
 		MaxBody: tenants.MaxEventBytes,
 	})
 	w.operator = account.NewOperatorKey()

@@ -1,6 +1,6 @@
-// Package backend wires the domain over the ports: the one composition that every process which serves the API stands on.
-// A main brings adapters and settings, and runs what the process is for. Functions that need a part of the domain alone
-// (ingest, append, changes, deliver, sweep) wire that part themselves, so that they link nothing else.
+// Package backend wires the domain over the ports: the one composition that every process which serves the API stands
+// on. A main brings adapters and settings, and runs what the process is for. Functions that need a part of the domain
+// alone (ingest, append, changes, deliver, sweep) wire that part themselves, so that they link nothing else.
 package backend
 
 import (
@@ -136,16 +136,17 @@ func (b *Backend) API(o APIOptions) *api.API {
 	deliveries := delivery.NewDeliveries(b.Outbox)
 	return api.New(api.Options{
 		Table: b.Table, Accounts: b.Accounts, Erasure: b.Erasure, Keys: b.Keys, Sources: b.Sources, Proxies: b.Proxies,
-		Judge: b.Verifier, Endpoints: b.Endpoints, Probe: endpoint.NewProbe(b.Endpoints, b.Reach), Recovery: deliveries,
+		Verifier: b.Verifier, Endpoints: b.Endpoints, Probe: endpoint.NewProbe(b.Endpoints, b.Reach), Recovery: deliveries,
 		Deliveries: deliveries, Log: b.Log, Publisher: intake.NewPublisher(b.Intake), Tokens: b.Tokens, Jobs: b.Jobs,
 		Gate: b.Gate, Policies: b.Policies, Cursors: b.Keyring.Cursors(), Subscribers: o.Subscribers, Left: b.Left,
-		Connections: b.Connections, Usage: b.Usage, Index: b.Index, Audit: account.NewAuditLog(b.Table), Logger: b.Logger,
+		Connections: b.Connections, Usage: b.Usage, Index: b.Index, Audit: account.NewAuditLog(b.Table),
+		Logger:     b.Logger,
 		SignupOpen: o.SignupOpen, PublicURL: o.PublicURL, Observe: o.Observe,
 	})
 }
 
-// Subscribers counts the open subscriptions of a channel over all nodes. If they cannot be counted it logs why and returns
-// 0: the number stands beside an answer that does not depend on it.
+// Subscribers counts the open subscriptions of a channel over all nodes. If they cannot be counted it logs why and
+// returns 0: the number stands beside an answer that does not depend on it.
 func (b *Backend) Subscribers(ctx context.Context, t tenants.TenantID, channel string) int {
 	n, err := b.Interest.Subscribers(ctx, t, channel)
 	if err != nil {
@@ -154,7 +155,8 @@ func (b *Backend) Subscribers(ctx context.Context, t tenants.TenantID, channel s
 	return n
 }
 
-// Left reports whether the client of a bound channel has left. If that cannot be found out it logs why and returns false.
+// Left reports whether the client of a bound channel has left. If that cannot be found out it logs why and returns
+// false.
 func (b *Backend) Left(ctx context.Context, t tenants.TenantID, channel string) bool {
 	left, err := b.Interest.Left(ctx, t, channel)
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// ReadTTL is how long a function or node may go on by what it has read of keys, sources, limits and revocations. News of a
-// change makes it shorter; nothing makes it longer.
+// ReadTTL is how long a function or node may use keys, sources, limits and revocations that it has read. A notice of a
+// change makes that shorter; nothing makes it longer.
 const ReadTTL = 5 * time.Second
 
-// Cache keeps answers for a short while and lets callers who ask for the same at the same time share one load. It holds at
-// most so many answers, and apart from them so many refusals (kinds NotFound and Unauthenticated), so that guesses push out
-// no answer; other errors are never kept. Whoever makes the keys puts the tenant into them, or a hash that implies it.
+// Cache keeps answers for a short time and shares one load among callers that ask for the same key at the same time.
+// It bounds answers and refusals (errors of kind NotFound and Unauthenticated) separately, so guesses evict no
+// answer. Other errors are never kept.
 //
-// What it returns is shared by all callers, to be read only.
+// All callers share the values that it returns and must not change them.
 type Cache[K comparable, V any] struct {
 	ttl                     time.Duration
 	maxAnswers, maxRefusals int
@@ -37,10 +37,10 @@ type flight[V any] struct {
 	done      chan struct{} // closed when the rest is set
 	value     V
 	err       error
-	abandoned bool // its leader gave up or died: whoever waits loads for itself
+	abandoned bool // its leader was cancelled or panicked: each waiting caller tries again
 }
 
-// New makes a cache of at most answers and refusals, each kept for ttl from the moment its load began.
+// New returns a Cache of up to the given numbers of answers and refusals, each kept for ttl from the start of its load.
 func New[K comparable, V any](ttl time.Duration, answers, refusals int) *Cache[K, V] {
 	return &Cache[K, V]{
 		ttl: ttl, maxAnswers: answers, maxRefusals: refusals,
@@ -48,7 +48,8 @@ func New[K comparable, V any](ttl time.Duration, answers, refusals int) *Cache[K
 	}
 }
 
-// Get returns what is kept under k, else what load gives.
+// Get returns the answer or refusal kept under k, or else the result of load. If another caller is loading k, Get
+// waits for that result; it fails with Unavailable if ctx ends first.
 func (c *Cache[K, V]) Get(ctx context.Context, k K, load func(context.Context) (V, error)) (V, error) {
 	for {
 		c.mu.Lock()
@@ -80,12 +81,13 @@ func (c *Cache[K, V]) Get(ctx context.Context, k K, load func(context.Context) (
 	}
 }
 
-// lead does the load for everybody who waits on f.
-func (c *Cache[K, V]) lead(ctx context.Context, k K, f *flight[V], began time.Time, load func(context.Context) (V, error)) (V, error) {
-	defer func() { // runs on a panic of load too
+// lead calls load for all callers that wait on f.
+func (c *Cache[K, V]) lead(ctx context.Context, k K, f *flight[V], began time.Time,
+	load func(context.Context) (V, error)) (V, error) {
+	defer func() { // also if load panics
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.flights[k] == f { // else forgotten meanwhile: what was read may be older than what made us forget
+		if c.flights[k] == f { // else forgotten meanwhile: the load may have read the state before the change
 			delete(c.flights, k)
 			if !f.abandoned {
 				c.keep(k, kept[V]{f.value, f.err, began.Add(c.ttl)})
@@ -94,7 +96,7 @@ func (c *Cache[K, V]) lead(ctx context.Context, k K, f *flight[V], began time.Ti
 		close(f.done)
 	}()
 	value, err := load(ctx)
-	if err != nil && ctx.Err() != nil { // this caller's hurry is nobody else's error
+	if err != nil && ctx.Err() != nil { // the end of this caller's ctx must not fail the others
 		return value, err
 	}
 	f.value, f.err, f.abandoned = value, err, false
@@ -115,8 +117,8 @@ func (c *Cache[K, V]) keep(k K, e kept[V]) {
 	}
 }
 
-// makeRoom looks at a few entries (Go starts to range at a random one): it drops those that are over, so that a cache shrinks to
-// what is in use, and the oldest where the map is full.
+// makeRoom looks at a few entries (Go ranges over a map from a random one). It drops the expired ones, so a cache
+// shrinks to the entries in use, and the oldest one if the map is full.
 func makeRoom[K comparable, V any](m map[K]kept[V], limit int, now time.Time) {
 	var oldest K
 	var until time.Time
@@ -136,7 +138,7 @@ func makeRoom[K comparable, V any](m map[K]kept[V], limit int, now time.Time) {
 	}
 }
 
-// Forget drops what is kept under k. A load under way is not kept either.
+// Forget drops the entry of k. The result of a load that is under way is not kept either.
 func (c *Cache[K, V]) Forget(k K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,7 +147,7 @@ func (c *Cache[K, V]) Forget(k K) {
 	delete(c.flights, k)
 }
 
-// ForgetWhere drops the answers that match, all refusals, and whatever is being loaded.
+// ForgetWhere drops the answers for which match is true and all refusals. The result of no load under way is kept.
 func (c *Cache[K, V]) ForgetWhere(match func(K, V) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -25,18 +25,18 @@ func TestCacheSharesOneLoad(t *testing.T) {
 					return int(loads.Add(1)), nil
 				})
 				if v != 1 || err != nil {
-					t.Errorf("got %d, %v", v, err)
+					t.Errorf("a shared load: got %d, %v, want 1", v, err)
 				}
 			})
 		}
 		wg.Wait()
-		time.Sleep(time.Second - 2*time.Millisecond) // the age counts from when the load began
+		time.Sleep(time.Second - 2*time.Millisecond) // the time to live counts from the start of the load
 		if v, _ := c.Get(context.Background(), "k", func(context.Context) (int, error) { return 2, nil }); v != 1 {
-			t.Errorf("within the time: %d", v)
+			t.Errorf("within the time to live: got %d, want 1", v)
 		}
 		time.Sleep(time.Millisecond)
 		if v, _ := c.Get(context.Background(), "k", func(context.Context) (int, error) { return 2, nil }); v != 2 {
-			t.Errorf("past the time: %d", v)
+			t.Errorf("after the time to live: got %d, want 2", v)
 		}
 	})
 }
@@ -53,12 +53,15 @@ func TestCacheSurvivesItsLeader(t *testing.T) {
 				defer cancel()
 				go func() {
 					defer func() { _ = recover() }()
-					_, _ = c.Get(ctx, "k", func(context.Context) (int, error) { time.Sleep(time.Millisecond); return end(cancel) })
+					_, _ = c.Get(ctx, "k", func(context.Context) (int, error) {
+						time.Sleep(time.Millisecond)
+						return end(cancel)
+					})
 				}()
 				synctest.Wait()
 				v, err := c.Get(context.Background(), "k", func(context.Context) (int, error) { return 7, nil })
 				if v != 7 || err != nil {
-					t.Errorf("who waited got %d, %v", v, err)
+					t.Errorf("the waiting caller: got %d, %v, want 7", v, err)
 				}
 			})
 		})
@@ -73,13 +76,16 @@ func TestCacheForgetsWhatIsBeingLoaded(t *testing.T) {
 		} {
 			c := cache.New[string, int](time.Minute, 10, 10)
 			go func() {
-				_, _ = c.Get(context.Background(), "k", func(context.Context) (int, error) { time.Sleep(time.Millisecond); return 1, nil })
+				_, _ = c.Get(context.Background(), "k", func(context.Context) (int, error) {
+					time.Sleep(time.Millisecond)
+					return 1, nil
+				})
 			}()
 			synctest.Wait()
 			forget(c)
-			time.Sleep(2 * time.Millisecond) // the old load has come back
+			time.Sleep(2 * time.Millisecond) // until the old load has returned
 			if v, _ := c.Get(context.Background(), "k", func(context.Context) (int, error) { return 2, nil }); v != 2 {
-				t.Errorf("%s: got what was read before", name)
+				t.Errorf("after %s: got %d, want 2, as the old load must not be kept", name, v)
 			}
 		}
 	})
@@ -102,17 +108,17 @@ func TestCacheKeepsRefusalsApartAndOtherErrorsNot(t *testing.T) {
 		_, _ = get(k, -1, nil)
 	}
 	if loads != 0 {
-		t.Errorf("guesses pushed out %d answers", loads)
+		t.Errorf("answers evicted by guesses: got %d, want 0", loads)
 	}
 	_, _ = get(199, 0, nil)
 	if loads != 0 {
-		t.Error("a refusal was not kept")
+		t.Errorf("loads of a kept refusal: got %d, want 0", loads)
 	}
 	for range 2 {
 		_, _ = get(500, 0, tenants.Errorf(tenants.Unavailable, "busy", "busy"))
 	}
 	if loads != 2 {
-		t.Errorf("an error that may pass was kept: %d loads", loads)
+		t.Errorf("loads after a transient error: got %d, want 2, as it must not be kept", loads)
 	}
 	for k := range 50 {
 		_, _ = get(1000+k, k, nil)
@@ -122,6 +128,6 @@ func TestCacheKeepsRefusalsApartAndOtherErrorsNot(t *testing.T) {
 		_, _ = get(1000+k, k, nil)
 	}
 	if loads < 47 {
-		t.Errorf("a cache of 3 knew %d of 50", 50-loads)
+		t.Errorf("entries of a cache of 3: got %d, want at most 3", 50-loads)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Rate holds a token bucket for each K, a tenant or something of a tenant's, for this process alone: with n processes there can be n
-// times as much at worst. A bucket holds one second's worth. It remembers at most so many; what nobody has used for longest is
-// forgotten first, which changes nothing once its bucket is full.
+// Rate limits how much each K, such as a tenant or an endpoint, takes per second. Each K has a token bucket that
+// holds one second's worth. The buckets are this process's own: n processes allow up to n times the rate. Above a
+// maximum number of buckets the least recently used go first, which loses nothing if they are full.
 type Rate[K comparable] struct {
 	max int
 
@@ -17,16 +17,17 @@ type Rate[K comparable] struct {
 }
 
 type bucket struct {
-	level float64 // what was left at the time at; below zero where one request took more than a bucket holds
+	level float64 // the tokens left at time at; negative after a request for more than a bucket holds
 	full  float64
 	at    time.Time
 }
 
-// NewRate makes a Rate that remembers up to max buckets.
+// NewRate returns a Rate of up to max buckets.
 func NewRate[K comparable](max int) *Rate[K] { return &Rate[K]{max: max, buckets: make(map[K]bucket)} }
 
-// Take takes n from k's bucket, which fills by perSecond a second; 0 per second is no limit. Where there is not enough
-// it takes nothing and says how long to wait. More than a bucket holds is given to a full bucket and paid back after.
+// Take takes n tokens from k's bucket, which refills at perSecond tokens a second (0: no limit). If there are too
+// few, it takes none and returns how long to wait. A full bucket gives more than it holds, and pays that back before
+// it gives again.
 func (r *Rate[K]) Take(k K, perSecond, n int) (wait time.Duration, ok bool) {
 	if perSecond <= 0 || n <= 0 {
 		return 0, true
@@ -53,12 +54,12 @@ func (r *Rate[K]) Take(k K, perSecond, n int) (wait time.Duration, ok bool) {
 	return 0, true
 }
 
-// now is what is in the bucket.
+// now returns the tokens in the bucket.
 func (b bucket) now(now time.Time) float64 {
 	return min(b.level+now.Sub(b.at).Seconds()*b.full, b.full)
 }
 
-// Used returns how much of a second's worth is gone from k's bucket: how much was taken within the last second or so.
+// Used returns how many tokens are missing from k's bucket: about as many as were taken within the last second.
 func (r *Rate[K]) Used(k K) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,8 +70,8 @@ func (r *Rate[K]) Used(k K) int {
 	return int(math.Ceil(b.full - b.now(time.Now())))
 }
 
-// drop makes room: of a few buckets (Go starts to range at a random one) the one that nobody has used for longest, since a
-// second's rest fills it.
+// drop removes the least recently used of a few buckets (Go ranges over a map from a random one). It is probably full
+// again.
 func (r *Rate[K]) drop(now time.Time) {
 	var oldest K
 	at, seen := now, 0

@@ -11,171 +11,145 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Deliverer makes attempts: it does what the messages of the two queues ask for.
+// Deliverer does what the messages of the two queues ask for.
 type Deliverer struct {
 	*Outbox
 	sender tenants.Sender
 	pace   *endpoint.Pace
-	seen   *cache.Cache[string, endpoint.Endpoint] // by tenant and id
+	seen   *cache.Cache[string, endpoint.Endpoint] // by endpointName
+	ended  func() error                            // once it returns an error, no attempt begins
 
-	ending <-chan struct{} // once it is closed no attempt is begun; nil: never
-
-	// Observe hears what came of each message. Nil: nobody does. Set it before the first one.
+	// Observe is called with the outcome of each message. It must be set before the first one.
 	Observe func(Outcome)
 }
 
-// Outcome is what came of a message.
+// Outcome is the result of a message.
 type Outcome string
 
-// The outcomes. The first four are of attempts.
+// The outcomes. The first three are results of attempts.
 const (
 	OutcomeDelivered Outcome = "delivered"
-	OutcomeRetry     Outcome = "retry" // it failed, and there is another
+	OutcomeRetry     Outcome = "retry" // the attempt failed and there will be another
 	OutcomeDead      Outcome = "dead"
-	OutcomeHeld      Outcome = "held" // put off, and not counted as an attempt
-	OutcomeDropped   Outcome = "dropped"
-	OutcomeFailed    Outcome = "failed" // ours to do again: the message comes back
+	OutcomeHeld      Outcome = "held"    // put off, which does not count as an attempt
+	OutcomeDropped   Outcome = "dropped" // there was nothing to do
+	OutcomeFailed    Outcome = "failed"  // an error on our side: the message comes back
 )
 
-// Outcomes lists all there are.
+// Outcomes returns all outcomes.
 func Outcomes() []Outcome {
 	return []Outcome{OutcomeDelivered, OutcomeRetry, OutcomeDead, OutcomeHeld, OutcomeDropped, OutcomeFailed}
 }
 
-// NewDeliverer makes a Deliverer.
+// NewDeliverer returns a Deliverer that makes its requests with s.
 func NewDeliverer(o *Outbox, s tenants.Sender) *Deliverer {
-	return &Deliverer{Outbox: o, sender: s, pace: &endpoint.Pace{Table: o.Table}, seen: cache.New[string, endpoint.Endpoint](cache.ReadTTL, 10_000, 1_000)}
+	seen := cache.New[string, endpoint.Endpoint](cache.ReadTTL, 10_000, 1_000)
+	return &Deliverer{
+		Outbox: o, sender: s, pace: &endpoint.Pace{Table: o.Table}, seen: seen, ended: context.Background().Err,
+		Observe: func(Outcome) {},
+	}
 }
 
-const (
-	attemptTime = 40 * time.Second // one message is done within this: a turn, two tries of 15 s at most, and the table
-	earlyAfter  = time.Second
-)
+// AttemptTime bounds the work of one message: a turn, two tries of at most 15 s, and the table's calls. The visibility
+// timeout of the ready queue must be longer, and so must the time that Deliver is given.
+const AttemptTime = 40 * time.Second
 
-// AttemptTime is how long one message may take. The time for which a queue keeps a message its receiver's is longer, and so is what Deliver is
-// given.
-const AttemptTime = attemptTime
+// lane is the messages of one group in a batch, by their indexes.
+type lane struct{ left []int }
 
-// Deliver does what messages of the ready queue ask for and returns the indexes of those that failed, in ascending order: they have been given
-// back to the queue, the others are done. Messages of one group are done one after the other, a failed one takes the later ones
-// with it. What there is no time for before ctx ends is put at the end of its lane.
+// Deliver handles messages of the ready queue and returns the indexes of those that failed, in ascending order, which
+// it has given back. Messages of a group are handled one after the other; one that fails takes the later ones with
+// it. Work for which there is no time before ctx ends goes to the end of its lane.
 //
-// A batch may hold one that takes long. Those that are done are told to the queue a second on, so that nobody waits for it in their lanes.
+// A batch may contain a slow message. The others are acknowledged after a second, so their lanes need not wait.
 func (d *Deliverer) Deliver(ctx context.Context, rs []tenants.Received) (failed []int) {
-	var groups []string
-	byGroup := make(map[string][]int)
+	var lanes []*lane
+	byGroup := make(map[string]*lane)
 	for i, r := range rs {
-		if byGroup[r.Group] == nil {
-			groups = append(groups, r.Group)
+		l := byGroup[r.Group]
+		if l == nil {
+			l = new(lane)
+			byGroup[r.Group], lanes = l, append(lanes, l)
 		}
-		byGroup[r.Group] = append(byGroup[r.Group], i)
+		l.left = append(l.left, i)
 	}
-	settled := &settling{queue: d.Ready, done: make([]bool, len(rs)), rs: rs}
-	if len(groups) > 1 {
-		timer := time.AfterFunc(earlyAfter, func() { settled.early(ctx) })
-		defer timer.Stop()
+	acks := &acknowledger{queue: d.Ready}
+	if len(lanes) > 1 {
+		defer time.AfterFunc(time.Second, func() { acks.add(ctx, true) }).Stop()
 	}
-	worker.Parallel(len(groups), max(len(groups), 1), func(i int) error {
-		for _, at := range byGroup[groups[i]] {
-			outcome, err := d.do(ctx, rs[at])
-			d.observe(outcome)
+	var failures worker.Failures
+	worker.Each(&failures, lanes, func(l *lane) []int { return l.left }, func(l *lane) error {
+		for len(l.left) > 0 {
+			r := rs[l.left[0]]
+			outcome, err := d.do(ctx, r)
+			d.Observe(outcome)
 			if err != nil {
-				d.warn(ctx, "a delivery's message failed", "receives", rs[at].Receives, "error", err)
-				return nil
+				return err
 			}
-			settled.mark(ctx, at)
+			l.left = l.left[1:]
+			acks.add(ctx, false, r)
 		}
 		return nil
 	})
-	settled.mu.Lock()
-	defer settled.mu.Unlock()
-	var back []tenants.Received
-	for i, ok := range settled.done {
-		if !ok {
-			failed, back = append(failed, i), append(back, rs[i])
-		}
-	}
-	worker.GiveBack(ctx, d.Ready, d.Logger, back...)
-	return failed
+	return d.giveBack(ctx, d.Ready, rs, &failures)
 }
 
-func (d *Deliverer) observe(o Outcome) {
-	if d.Observe != nil {
-		d.Observe(o)
-	}
-}
-
-// settling tells a queue of messages that are done before their batch is.
-type settling struct {
+// acknowledger tells a queue about messages that are done while their batch is not. The batch's owner tells it again.
+type acknowledger struct {
 	queue tenants.Queue
-	rs    []tenants.Received
 
 	mu   sync.Mutex
-	done []bool
-	told bool // from now on each is told as it is done
+	held []tenants.Received
+	late bool // each message is acknowledged as soon as it is done
 }
 
-func (s *settling) mark(ctx context.Context, i int) {
-	s.mu.Lock()
-	s.done[i] = true
-	told := s.told
-	s.mu.Unlock()
-	if told {
-		_ = s.queue.Done(ctx, s.rs[i]) // whoever gave us the batch tells it again
+// add acknowledges messages that are done and those held, if late is or has been true; otherwise it holds them.
+func (a *acknowledger) add(ctx context.Context, late bool, rs ...tenants.Received) {
+	a.mu.Lock()
+	a.late = a.late || late
+	a.held = append(a.held, rs...)
+	var now []tenants.Received
+	if a.late {
+		now, a.held = a.held, nil
 	}
-}
-
-func (s *settling) early(ctx context.Context) {
-	s.mu.Lock()
-	s.told = true
-	var ready []tenants.Received
-	for i, ok := range s.done {
-		if ok {
-			ready = append(ready, s.rs[i])
-		}
-	}
-	s.mu.Unlock()
-	if len(ready) > 0 {
-		_ = s.queue.Done(ctx, ready...)
+	a.mu.Unlock()
+	if len(now) > 0 {
+		_ = a.queue.Done(ctx, now...)
 	}
 }
 
 // do does what one message asks for.
 func (d *Deliverer) do(ctx context.Context, r tenants.Received) (Outcome, error) {
-	m, err := decodeErrand(r.Body)
+	m, err := decodeMessage(r.Body)
 	if err != nil {
-		return OutcomeFailed, err // each time, until the queue puts it with the dead letters
+		return OutcomeFailed, err // each time, until the queue moves it to its dead letters
 	}
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	ctx, cancel := context.WithTimeout(ctx, AttemptTime)
 	defer cancel()
 	ep, err := d.endpoint(ctx, m)
-	if tenants.IsNotFound(err) {
-		return OutcomeDropped, nil // of an endpoint that is gone nothing is left to do
+	paused := false
+	if err == nil {
+		paused, err = d.paused(ctx, ep)
 	}
-	if err != nil {
+	if tenants.IsNotFound(err) {
+		return OutcomeDropped, nil
+	} else if err != nil {
 		return OutcomeFailed, err
 	}
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < attemptTime-attemptTime/8 { // its batch has taken the time
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < AttemptTime-AttemptTime/8 { // the batch has used the time up
 		m.Hop++
 		return outcomeOf(OutcomeHeld, d.Ready.Send(ctx, m.ready(ep)))
 	}
-	away, err := d.away(ctx, ep)
-	if tenants.IsNotFound(err) {
-		return OutcomeDropped, nil
-	}
-	if err != nil {
-		return OutcomeFailed, err
-	}
-	if time.Since(r.Sent) > endpoint.FullAfter && !away {
-		d.full(ctx, ep)
+	if time.Since(r.Sent) > endpoint.FullAfter && !paused {
+		d.noteBacklog(ctx, ep)
 	}
 	switch m.Do {
 	case doSend:
-		return d.send(ctx, ep, m, away)
-	case doPump:
-		return d.pump(ctx, ep, m, away)
+		return d.send(ctx, ep, m, paused)
+	case doChannel:
+		return d.deliverChannel(ctx, ep, m, paused)
 	}
-	return OutcomeFailed, tenants.Errorf(tenants.Internal, "errand_undecodable", "a message asks for what this release does not know")
+	return OutcomeFailed, tenants.Errorf(tenants.Internal, "errand_undecodable", "the message asks for unknown work")
 }
 
 func outcomeOf(o Outcome, err error) (Outcome, error) {
@@ -185,35 +159,112 @@ func outcomeOf(o Outcome, err error) (Outcome, error) {
 	return o, nil
 }
 
-// endpoint reads the errand's endpoint, at most 5 s old.
-func (d *Deliverer) endpoint(ctx context.Context, m errand) (endpoint.Endpoint, error) {
-	return d.seen.Get(ctx, string(m.Tenant)+"/"+m.Endpoint, func(ctx context.Context) (endpoint.Endpoint, error) {
+func endpointName(t tenants.TenantID, id string) string { return string(t) + "/" + id }
+
+// endpoint returns the message's endpoint as it was at most 5 s ago.
+func (d *Deliverer) endpoint(ctx context.Context, m message) (endpoint.Endpoint, error) {
+	name := endpointName(m.Tenant, m.Endpoint)
+	return d.seen.Get(ctx, name, func(ctx context.Context) (endpoint.Endpoint, error) {
 		return d.Endpoints.Get(ctx, m.Tenant, m.Endpoint)
 	})
 }
 
-// away tells whether the endpoint gets nothing for now: it is not enabled, or its tenant is suspended. A tenant that is gone: NotFound.
-func (d *Deliverer) away(ctx context.Context, ep endpoint.Endpoint) (bool, error) {
-	switch _, err := d.Tenants.Limits(ctx, ep.Tenant); {
-	case err == nil:
-		return ep.State != endpoint.Enabled, nil
-	case tenants.KindOf(err) == tenants.Forbidden:
+// paused reports whether the endpoint receives nothing for now: it is not enabled, or its tenant is suspended. If the
+// tenant has been deleted, the error is NotFound.
+func (d *Deliverer) paused(ctx context.Context, ep endpoint.Endpoint) (bool, error) {
+	_, err := d.Tenants.Limits(ctx, ep.Tenant)
+	if err != nil && tenants.KindOf(err) == tenants.Forbidden {
 		return true, nil
-	default:
-		return false, err
 	}
+	return ep.State != endpoint.Enabled, err
 }
 
-// full notes that what comes for the endpoint waits too long in its lanes: a queue looks for groups among so many messages at most, and
-// one endpoint's must not be all of them.
-func (d *Deliverer) full(ctx context.Context, ep endpoint.Endpoint) {
-	err := d.healths().Change(ctx, ep.Tenant, ep.ID, func(h endpoint.Health) (endpoint.Health, bool) {
+// noteBacklog notes that messages wait too long in the endpoint's lanes, so that new ones wait elsewhere. A queue
+// looks for groups among a limited number of messages, and one endpoint's must not be all of them.
+func (d *Deliverer) noteBacklog(ctx context.Context, ep endpoint.Endpoint) {
+	d.changeHealth(ctx, ep, func(h endpoint.Health) (endpoint.Health, bool) {
 		now := time.Now()
 		changed := h.Full.Sub(now) < endpoint.FullFor/2
 		h.Full = now.Add(endpoint.FullFor)
 		return h, changed
 	})
-	if err != nil {
-		d.warn(ctx, "an endpoint's backlog could not be noted", "tenant", ep.Tenant, "endpoint", ep.ID, "error", err)
+}
+
+const (
+	forwardBatch   = 100
+	forwardWorkers = 2
+	graceTime      = 5 * time.Second // for attempts in progress when Run is told to end; later they are cancelled
+	shareDelay     = time.Second     // for a message whose tenant has its share of the workers
+)
+
+// Run handles messages of both queues until ctx ends, with at most workers attempts at a time. Once most workers are
+// busy, one tenant gets at most half of them. After ctx ends nothing begins. Work in progress has 5 s to end; then it
+// is cancelled, and its message stays in the queue. The result of an attempt that was answered is recorded all the
+// same, so Run returns within 5 s if the table and the queues answer, and within 25 s if they do not.
+func (d *Deliverer) Run(ctx context.Context, workers int) {
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		worker.Wait(working, graceTime)
+		stop()
+	})()
+	run := *d
+	run.ended = ctx.Err
+	s := &shares{workers: workers, busy: make(map[tenants.TenantID]int)}
+	ready := &worker.Pool{Queue: d.Ready, Workers: workers, Batch: 1, Logger: d.Logger,
+		Handle: func(rs []tenants.Received) []int { return run.deliverShared(working, s, rs) }}
+	waiting := &worker.Pool{Queue: d.Waiting, Workers: forwardWorkers, Batch: forwardBatch, Logger: d.Logger,
+		Handle: func(rs []tenants.Received) []int { return run.Forward(working, rs) }}
+	var both sync.WaitGroup
+	both.Go(func() { ready.Run(ctx) })
+	both.Go(func() { waiting.Run(ctx) })
+	both.Wait()
+}
+
+// shares counts the busy workers of each tenant.
+type shares struct {
+	workers int
+
+	mu   sync.Mutex
+	all  int
+	busy map[tenants.TenantID]int
+}
+
+// enter takes a worker for the tenant, and reports whether it may have it.
+func (s *shares) enter(t tenants.TenantID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[t] >= max(s.workers/2, 1) && s.all >= s.workers*3/4 {
+		return false
 	}
+	s.all++
+	s.busy[t]++
+	return true
+}
+
+func (s *shares) leave(t tenants.TenantID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.busy[t]--; s.busy[t] == 0 {
+		delete(s.busy, t)
+	}
+}
+
+// deliverShared is Deliver for one message. The message waits a moment if its tenant has its share of the workers.
+func (d *Deliverer) deliverShared(ctx context.Context, s *shares, rs []tenants.Received) []int {
+	m, err := decodeMessage(rs[0].Body)
+	if err != nil {
+		return d.Deliver(ctx, rs)
+	}
+	if !s.enter(m.Tenant) {
+		if err := d.wait(ctx, m.again(d.spread(time.Now().Add(shareDelay), shareDelay))); err != nil {
+			return []int{0} // the queue shows it again when its visibility timeout ends
+		}
+		return nil
+	}
+	defer s.leave(m.Tenant)
+	ctx, cancel := context.WithTimeout(ctx, AttemptTime)
+	defer cancel()
+	return d.Deliver(ctx, rs)
 }

@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// One slow endpoint does not delay the others, its tenant's or another's; nor does it once its backlog is long.
+// A slow endpoint, even with a long backlog, does not delay other endpoints of its own tenant or another one.
 func TestSlowEndpointDelaysNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow, quick, other := rig.EndpointOf("slow"), rig.EndpointOf("quick"), rig.EndpointOf("other", ordered)
@@ -32,28 +33,30 @@ func TestSlowEndpointDelaysNobodyElse(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if n := p.Ready.Len(); n > 250 {
-			t.Errorf("%d messages crowd the queue of what is ready", n)
+			t.Errorf("ready messages: got %d, want 250 at most", n)
 		}
 		time.Sleep(time.Hour)
 		stop()
 		for _, ep := range []endpoint.Endpoint{quick, other} {
 			rs := p.Receivers.Of(ep.ID)
 			if len(rs) != 300 {
-				t.Errorf("%s: %d requests", ep.Name, len(rs))
+				t.Errorf("%s: got %d requests, want 300", ep.Name, len(rs))
 			}
 			for _, r := range rs {
 				if late := r.At.Sub(begun[r.Event]); late > 3*time.Second {
-					t.Errorf("%s got %s %v late", ep.Name, r.Data, late)
+					t.Errorf("%s received %s after %v, want 3 s at most", ep.Name, r.Data, late)
 				}
 			}
 		}
 		if n := len(p.Receivers.Of(slow.ID)); n != 300 || p.Receivers.Most[slow.ID] != endpoint.DefaultConcurrency {
-			t.Errorf("the slow one: %d requests, %d at once", n, p.Receivers.Most[slow.ID])
+			t.Errorf("slow endpoint: got %d requests, %d at once, want 300, %d", n, p.Receivers.Most[slow.ID],
+				endpoint.DefaultConcurrency)
 		}
 	})
 }
 
-// Attack 57: what fails together does not come again together, and an endpoint that answers nothing is left alone but for a probe.
+// Attack 57: deliveries that fail together are retried at different times, and an endpoint that fails receives probes
+// only.
 func TestAttackRetryStormIsSpreadAndBroken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a", func(e *endpoint.Endpoint) { e.Concurrency = 64 })
@@ -71,7 +74,7 @@ func TestAttackRetryStormIsSpreadAndBroken(t *testing.T) {
 		time.Sleep(6 * time.Hour)
 		failed := len(p.Receivers.Of(ep.ID))
 		if failed < 8 || failed > 8+64+6*60 {
-			t.Errorf("%d attempts in six hours at an endpoint that takes nothing", failed)
+			t.Errorf("attempts in six hours of failures: got %d, want 8 to 432", failed)
 		}
 		time.Sleep(24 * time.Hour)
 		stop()
@@ -82,27 +85,27 @@ func TestAttackRetryStormIsSpreadAndBroken(t *testing.T) {
 		}
 		for at, n := range perSecond {
 			if n > 64 {
-				t.Errorf("%d attempts in the second %d", n, at)
+				t.Errorf("attempts in the second %d: got %d, want 64 at most", at, n)
 			}
 		}
 		for _, d := range p.All(ep.ID) {
 			if d.State != delivery.Delivered {
-				t.Errorf("%s is %s after %d attempts", d.ID, d.State, d.Attempts)
+				t.Errorf("%s is %s after %d attempts, want it delivered", d.ID, d.State, d.Attempts)
 				break
 			}
 		}
 		if n := len(p.All(ep.ID)); n != 1000 {
-			t.Errorf("%d deliveries", n)
+			t.Errorf("got %d deliveries, want 1000", n)
 		}
 	})
 }
 
-// A rate holds over several processes, and nothing is lost by it.
+// A rate holds over several processes and loses nothing.
 func TestEndpointsRateHoldsOverProcesses(t *testing.T) {
 	for _, rate := range []int{1, 5, 50} {
 		synctest.Test(t, func(t *testing.T) {
 			ep := rig.EndpointOf("a", func(e *endpoint.Endpoint) { e.PerSecond = rate })
-			p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), time.Millisecond }, ep)
+			p := rig.NewPost(t, rig.Always(200, time.Millisecond), ep)
 			second := delivery.NewDeliverer(p.Outbox, p.Receivers)
 			ctx, cancel := context.WithCancel(context.Background())
 			ended := make(chan struct{})
@@ -120,7 +123,7 @@ func TestEndpointsRateHoldsOverProcesses(t *testing.T) {
 			<-ended
 			rs := p.Receivers.Of(ep.ID)
 			if len(rs) != 150 {
-				t.Fatalf("%d requests at %d per second", len(rs), rate)
+				t.Fatalf("at %d per second: got %d requests, want 150", rate, len(rs))
 			}
 			for i, r := range rs {
 				in := 0
@@ -130,14 +133,14 @@ func TestEndpointsRateHoldsOverProcesses(t *testing.T) {
 					}
 				}
 				if in > rate {
-					t.Fatalf("%d requests in a second, %d may be", in, rate)
+					t.Fatalf("got %d requests in a second, want %d at most", in, rate)
 				}
 			}
 		})
 	}
 }
 
-// 429 holds the whole endpoint back, not only the delivery that it answers.
+// An answer 429 holds the whole endpoint, not only its delivery.
 func TestBusyEndpointIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a")
@@ -154,24 +157,24 @@ func TestBusyEndpointIsLeftAlone(t *testing.T) {
 		p.Publish("orders", "f", 100)
 		time.Sleep(time.Minute)
 		if n := len(p.Receivers.Of(ep.ID)); n != 1 {
-			t.Errorf("%d requests while it asked to be left alone", n)
+			t.Errorf("requests during Retry-After: got %d, want 1", n)
 		}
 		time.Sleep(time.Hour)
 		stop()
 		if n := len(p.Receivers.Of(ep.ID)); n != 102 {
-			t.Errorf("%d requests", n)
+			t.Errorf("got %d requests, want 102", n)
 		}
 	})
 }
 
-// Attack 59: a message that is none comes so often, and is dead; it stops nobody.
+// Attack 59: a message that cannot be decoded becomes a dead letter and delays no other.
 func TestAttackPoisonMessageEndsAmongDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a")
-		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), 0 }, ep)
+		p := rig.NewPost(t, rig.Always(200, 0), ep)
 		p.Poisonable()
 		for _, q := range []tenants.Queue{p.Outbox.Ready, p.Outbox.Waiting} {
-			m := tenants.Message{Body: []byte("no errand")}
+			m := tenants.Message{Body: []byte("not a message")}
 			if q == p.Outbox.Ready {
 				m.Group = ep.ID + "/0"
 			}
@@ -184,42 +187,46 @@ func TestAttackPoisonMessageEndsAmongDeadLetters(t *testing.T) {
 		time.Sleep(time.Hour)
 		stop()
 		if n := len(p.Receivers.Of(ep.ID)); n != 20 {
-			t.Errorf("%d of 20 delivered", n)
+			t.Errorf("got %d requests, want 20", n)
 		}
-		if p.Ready.Len()+p.Waiting.Len() != 0 || p.Ready.DeadLetters().Len() != 1 || p.Waiting.DeadLetters().Len() != 1 {
-			t.Errorf("left %d and %d, dead %d and %d", p.Ready.Len(), p.Waiting.Len(), p.Ready.DeadLetters().Len(), p.Waiting.DeadLetters().Len())
+		left, dead := p.Ready.Len()+p.Waiting.Len(), []int{p.Ready.DeadLetters().Len(), p.Waiting.DeadLetters().Len()}
+		if left != 0 || !slices.Equal(dead, []int{1, 1}) {
+			t.Errorf("got %d messages left and dead letters %v, want 0 and [1 1]", left, dead)
 		}
 	})
 }
 
-// Attack 61: changes that come twice, in any order, make one delivery each.
+// Attack 61: a change that comes repeatedly, in any order, makes one delivery.
 func TestAttackFeedRepeatsAndTurnsItsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain, inOrder := rig.EndpointOf("a"), rig.EndpointOf("b", ordered)
-		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), 0 }, plain, inOrder)
+		p := rig.NewPost(t, rig.Always(200, 0), plain, inOrder)
 		stored := p.Publish("orders", "e", 40)
 		var changes []tenants.Change
 		for _, e := range stored {
-			row := tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders", Sort: fmt.Sprintf("%019d", e.Seq)}, Version: 1, Body: tenants.EncodeEvent(e)}
+			row := tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders",
+				Sort: fmt.Sprintf("%019d", e.Seq)}, Version: 1, Body: tenants.EncodeEvent(e)}
 			changes = append([]tenants.Change{{Row: row}}, changes...)
 		}
-		changes = append(changes, tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders", Sort: "x"}, Body: []byte("no event")}})
+		changes = append(changes, tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: rig.LogTenant,
+			Kind: "log/orders", Sort: "x"}, Body: []byte("no event")}})
 		stop := p.Run(16)
 		for range 3 {
-			if failed, err := delivery.NewDispatcher(p.Outbox).Dispatch(context.Background(), changes); err != nil || len(failed) > 0 {
-				t.Fatal(failed, err)
+			if failed, err := delivery.NewDispatcher(p.Outbox).Dispatch(context.Background(), changes); err != nil ||
+				len(failed) > 0 {
+				t.Fatalf("Dispatch: got %v, %v, want no failure", failed, err)
 			}
 			time.Sleep(6 * time.Minute) // longer than the queue knows a repeat
 		}
 		stop()
 		for _, ep := range []endpoint.Endpoint{plain, inOrder} {
 			if n := len(p.Receivers.Of(ep.ID)); n != 40 {
-				t.Errorf("%d requests for 40 events", n)
+				t.Errorf("%s: got %d requests, want 40", ep.Name, n)
 			}
 		}
 		for i, r := range p.Receivers.Of(inOrder.ID) {
 			if r.Data != fmt.Sprintf("e-%d", i) {
-				t.Fatalf("the %d-th is %s", i, r.Data)
+				t.Fatalf("request %d: got %s, want e-%d", i, r.Data, i)
 			}
 		}
 	})

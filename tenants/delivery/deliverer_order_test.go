@@ -16,7 +16,7 @@ import (
 
 func ordered(e *endpoint.Endpoint) { e.Ordered = true }
 
-// A failed head holds those behind it, in its channel and in no other; and nothing is queued for each of them.
+// A failed event holds the later ones of its channel, not of others, and none of them has a message.
 func TestOrderedEndpointWaitsForItsHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a", ordered)
@@ -36,10 +36,10 @@ func TestOrderedEndpointWaitsForItsHead(t *testing.T) {
 		p.Publish("others", "f", 5)
 		time.Sleep(10 * time.Second)
 		if n := len(p.Receivers.Of(ep.ID)); n < 7 || n > 10 {
-			t.Errorf("%d requests while the head waits", n)
+			t.Errorf("requests while the event waits: got %d, want 7 to 10", n)
 		}
 		if n := p.Ready.Len() + p.Waiting.Len(); n > 1 {
-			t.Errorf("%d messages are queued while the head waits", n)
+			t.Errorf("messages while the event waits: got %d, want 1 at most", n)
 		}
 		time.Sleep(4 * time.Hour)
 		stop()
@@ -50,18 +50,20 @@ func TestOrderedEndpointWaitsForItsHead(t *testing.T) {
 			}
 		}
 		if !slices.Equal(got[:len(want)], want) || len(got) != 22 {
-			t.Errorf("delivered %q", got)
+			t.Errorf("delivered %q, want %q and two more", got, want)
 		}
 		if p.Ready.Len()+p.Waiting.Len() != 0 {
-			t.Errorf("%d ready and %d waiting messages are left", p.Ready.Len(), p.Waiting.Len())
+			t.Errorf("got %d ready and %d waiting messages, want none", p.Ready.Len(), p.Waiting.Len())
 		}
 	})
 }
 
-// A canceled head lets the next one pass at once, and a retried one does not wait for its time.
+// After the first event is canceled the next one is sent at once, and a retry does not wait until it is due.
 func TestOrderedHeadIsCanceledAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ep := rig.EndpointOf("a", ordered, func(e *endpoint.Endpoint) { e.Schedule = []time.Duration{time.Hour, time.Hour} })
+		ep := rig.EndpointOf("a", ordered, func(e *endpoint.Endpoint) {
+			e.Schedule = []time.Duration{time.Hour, time.Hour}
+		})
 		broken := true
 		p := rig.NewPost(t, func(_, event string, n int) (tenants.Answer, time.Duration) {
 			if broken {
@@ -75,17 +77,17 @@ func TestOrderedHeadIsCanceledAndRetried(t *testing.T) {
 		time.Sleep(time.Second)
 		head := p.All(ep.ID)
 		if len(head) != 1 || head[0].State != delivery.Pending {
-			t.Fatalf("deliveries %+v", head)
+			t.Fatalf("got %+v, want one pending delivery", head)
 		}
 		if x := rig.Ok(d.Cancel(ctx, rig.LogTenant, head[0].ID))(t); x.State != delivery.Canceled {
-			t.Errorf("canceled: %+v", x)
+			t.Errorf("got %+v, want it canceled", x)
 		}
 		_, err := d.Cancel(ctx, rig.LogTenant, head[0].ID)
 		rig.WantError(t, err, tenants.Conflict, "delivery_ended")
 		time.Sleep(time.Second)
 		second := p.All(ep.ID)
 		if len(second) != 2 {
-			t.Fatalf("behind the canceled one: %+v", second)
+			t.Fatalf("after the cancellation: got %+v, want two deliveries", second)
 		}
 		broken = false
 		for _, x := range second {
@@ -104,12 +106,12 @@ func TestOrderedHeadIsCanceledAndRetried(t *testing.T) {
 			}
 		}
 		if delivered != 2 {
-			t.Errorf("%d delivered of two", delivered)
+			t.Errorf("delivered: got %d, want 2", delivered)
 		}
 	})
 }
 
-// Suspension and disabling put deliveries off; an endpoint or a tenant that is gone ends them, and the queues run empty.
+// Deliveries of a deleted endpoint or tenant end, and the queues run empty.
 func TestAttackDeletedTenantsQueueRunsEmpty(t *testing.T) {
 	for name, end := range map[string]func(*rig.Post, endpoint.Endpoint){
 		"endpoint": func(p *rig.Post, ep endpoint.Endpoint) { p.Book.Remove(ep.ID) },
@@ -120,25 +122,25 @@ func TestAttackDeletedTenantsQueueRunsEmpty(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				plain, inOrder := rig.EndpointOf("a"), rig.EndpointOf("b", ordered)
-				p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(500), 0 }, plain, inOrder)
+				p := rig.NewPost(t, rig.Always(500, 0), plain, inOrder)
 				stop := p.Run(4)
 				p.Publish("orders", "e", 50)
 				time.Sleep(10 * time.Minute)
 				n := len(p.Receivers.Of(plain.ID)) + len(p.Receivers.Of(inOrder.ID))
 				if n == 0 {
-					t.Fatal("nothing was sent")
+					t.Fatal("got no request before the end, want some")
 				}
 				end(p, plain)
 				end(p, inOrder)
-				time.Sleep(6 * time.Second) // what was read of the endpoint is no older than 5 s
+				time.Sleep(6 * time.Second) // endpoints are cached for 5 s
 				n = len(p.Receivers.Of(plain.ID)) + len(p.Receivers.Of(inOrder.ID))
 				time.Sleep(2 * 24 * time.Hour)
 				stop()
 				if later := len(p.Receivers.Of(plain.ID)) + len(p.Receivers.Of(inOrder.ID)); later != n {
-					t.Errorf("%d requests after the end", later-n)
+					t.Errorf("requests after the end: got %d, want none", later-n)
 				}
 				if p.Ready.Len()+p.Waiting.Len() != 0 {
-					t.Errorf("%d ready and %d waiting messages are left", p.Ready.Len(), p.Waiting.Len())
+					t.Errorf("got %d ready and %d waiting messages, want none", p.Ready.Len(), p.Waiting.Len())
 				}
 			})
 		})
@@ -146,23 +148,24 @@ func TestAttackDeletedTenantsQueueRunsEmpty(t *testing.T) {
 }
 
 func TestSuspendedTenantsDeliveriesWait(t *testing.T) {
-	for name, ep := range map[string]endpoint.Endpoint{"plain": rig.EndpointOf("a"), "ordered": rig.EndpointOf("a", ordered)} {
+	for name, ep := range map[string]endpoint.Endpoint{"plain": rig.EndpointOf("a"),
+		"ordered": rig.EndpointOf("a", ordered)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ep.Created = time.Now().UTC()
-				p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), 0 }, ep)
+				p := rig.NewPost(t, rig.Always(200, 0), ep)
 				p.Limits.Set(rig.LogTenant, tenants.Errorf(tenants.Forbidden, "tenant_suspended", "suspended"))
 				stop := p.Run(4)
 				p.Publish("orders", "e", 10)
 				time.Sleep(24 * time.Hour)
 				if n := len(p.Receivers.Of(ep.ID)); n != 0 {
-					t.Errorf("%d requests while suspended", n)
+					t.Errorf("requests while suspended: got %d, want none", n)
 				}
 				p.Limits.Set(rig.LogTenant, nil)
 				time.Sleep(time.Hour)
 				stop()
 				if n := len(p.Receivers.Of(ep.ID)); n != 10 {
-					t.Errorf("%d requests once resumed", n)
+					t.Errorf("requests after the suspension: got %d, want 10", n)
 				}
 			})
 		})
@@ -172,7 +175,7 @@ func TestSuspendedTenantsDeliveriesWait(t *testing.T) {
 func TestEventBeforeItsEndpointIsNotItsOwn(t *testing.T) {
 	for _, change := range []func(*endpoint.Endpoint){func(*endpoint.Endpoint) {}, ordered} {
 		synctest.Test(t, func(t *testing.T) {
-			p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), 0 })
+			p := rig.NewPost(t, rig.Always(200, 0))
 			p.Publish("orders", "before", 5)
 			time.Sleep(time.Second)
 			ep := rig.EndpointOf("a", change)
@@ -184,11 +187,11 @@ func TestEventBeforeItsEndpointIsNotItsOwn(t *testing.T) {
 			rs := p.Receivers.Of(ep.ID)
 			for _, r := range rs {
 				if r.Data[0] != 'a' {
-					t.Errorf("was sent %s", r.Data)
+					t.Errorf("got %s, want none of the events before the endpoint", r.Data)
 				}
 			}
 			if len(rs) != 5 {
-				t.Errorf("%d requests", len(rs))
+				t.Errorf("got %d requests, want 5", len(rs))
 			}
 		})
 	}

@@ -2,14 +2,15 @@ package delivery
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// Delivery is the carrying of one event to one endpoint, with all that came of it. It is written after the first attempt: what still waits for
-// its first is in the queue alone.
+// Delivery is the sending of one event to one endpoint, and its result so far. Its row is written after the first
+// attempt; before that there is only the message in the queue.
 type Delivery struct {
 	ID       string
 	Tenant   tenants.TenantID
@@ -18,18 +19,18 @@ type Delivery struct {
 	Channel  string
 	Seq      int64
 	Type     string
-	Replay   string // the replay that asked for it; "": the event itself
+	Replay   string // the id of the replay that it belongs to; "": none
 	State    State
-	Reason   string    // why State is dead or canceled: a word of Reasons
-	Attempts int       // that were made; also how far the fence has moved: a message for one of these is late
-	Base     int       // how many of Attempts were made when it was taken up last: the schedule counts from there
-	History  []Attempt // the latest, the oldest first
-	Next     time.Time // when the next attempt is due; zero unless State is pending
-	Began    time.Time // when it was taken up last: what Deadline counts from
+	Reason   string    // why State is Dead or Canceled: a Reason constant
+	Attempts int       // the number of attempts made; a message for one of these is late
+	Base     int       // how many of Attempts were made before it was last revived: the schedule counts from there
+	History  []Attempt // the latest, oldest first
+	Next     time.Time // when the next attempt is due; zero unless State is Pending
+	Began    time.Time // when it was last revived, or else began: Deadline counts from there
 	Updated  time.Time
 }
 
-// State says what has become of a delivery.
+// State is the state of a delivery.
 type State string
 
 // The states of a delivery. Only a pending one changes by itself.
@@ -40,14 +41,14 @@ const (
 	Canceled  State = "canceled"
 )
 
-// Why a delivery is dead or canceled.
+// The reasons why a delivery is dead or canceled.
 const (
 	ReasonExhausted = "attempts_exhausted" // every attempt of the schedule failed
 	ReasonGone      = "endpoint_gone"      // the endpoint answered 410
-	ReasonExpired   = "deadline_passed"    // its endpoint was disabled, held back or its tenant suspended until it was too late
-	ReasonEventGone = "event_gone"         // the log has the event no more
-	ReasonUnusable  = "endpoint_unusable"  // nothing can be sent to it: its URL, or what is sealed of it
-	ReasonCanceled  = "canceled"           // somebody asked for it
+	ReasonExpired   = "deadline_passed"    // the endpoint was disabled or held, or its tenant suspended, for too long
+	ReasonEventGone = "event_gone"         // the log no longer has the event
+	ReasonUnusable  = "endpoint_unusable"  // no request can be made: the URL is invalid or a secret cannot be opened
+	ReasonCanceled  = "canceled"           // by request
 )
 
 // Attempt is one try at a delivery.
@@ -56,29 +57,29 @@ type Attempt struct {
 	At         time.Time
 	Took       time.Duration
 	Status     int                 // 0: there was no answer
-	Failure    tenants.Failure     // "": there was one
-	Second     bool                // the connection failed at once and was tried a second time; what is here came of that
+	Failure    tenants.Failure     // "": there was an answer
+	Second     bool                // the connection failed at once and this is the result of a second try
 	RetryAfter time.Duration       // as the answer asked
-	Header     map[string][]string // some of the answer's, none that is a secret
-	Body       []byte              // at most attemptBody of the answer
-	Truncated  bool                // there was more
+	Header     map[string][]string // some of the answer's, without secrets
+	Body       []byte              // the beginning of the answer's, at most attemptBody
+	Truncated  bool                // the body was longer
 }
 
-// Succeeded tells whether the event has been taken: by a 2xx alone.
+// Succeeded reports whether the endpoint accepted the event, which only a 2xx says.
 func (a Attempt) Succeeded() bool { return a.Failure == "" && a.Status >= 200 && a.Status < 300 }
 
-// Bounds of what is kept of a delivery, so that its row has room for all: 24 attempts of 9 KB at most.
+// Bounds of a delivery's row: it holds 24 attempts of 9 KB at most.
 const (
 	historyAtMost  = 24
 	attemptBody    = 4 << 10
 	attemptHeader  = 2 << 10
 	deliveryLife   = 30 * 24 * time.Hour
-	deliveryKindOf = "dlv/"
+	deliveryPrefix = "dlv/" // of the kind; the endpoint follows
 )
 
-// deliveryID is the id that follows from an event, its endpoint, and the replay if any: whoever comes upon the delivery, however often,
-// means the same. Ids sort by the event's time, to the millisecond; 32 bits in the middle tell endpoints apart, so that a delivery is found
-// by its id alone.
+// deliveryID returns the id that follows from an event, its endpoint and the replay, if any, so that all processes
+// name the same delivery. Ids sort by the event's time in milliseconds. Their bytes 6 to 9 are the endpoint's tag, by
+// which a delivery can be found from its id alone.
 func deliveryID(endpoint string, e tenants.Event, replay string) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(max(e.Time.UnixMilli(), 0))<<16)
@@ -102,7 +103,7 @@ func tagOf(id string) []byte {
 	return raw[10:14]
 }
 
-// deliveriesAt returns the bound below every delivery id of events from at on.
+// deliveriesAt returns the lower bound of the ids of deliveries of events since at.
 func deliveriesAt(at time.Time) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(max(at.UnixMilli(), 0))<<16)
@@ -110,14 +111,13 @@ func deliveriesAt(at time.Time) string {
 }
 
 func deliveryKey(t tenants.TenantID, endpoint, id string) tenants.Key {
-	return tenants.Key{Tenant: t, Kind: tenants.Kind(deliveryKindOf + endpoint), Sort: id}
+	return tenants.Key{Tenant: t, Kind: tenants.Kind(deliveryPrefix + endpoint), Sort: id}
 }
 
-func (d Delivery) key() tenants.Key { return deliveryKey(d.Tenant, d.Endpoint, d.ID) }
-
+// put writes the delivery as changed now.
 func (d Delivery) put(c tenants.Condition, now time.Time) tenants.Op {
 	d.Updated = now.UTC()
-	return tenants.Put(d.key(), record.Encode(d), now.Add(deliveryLife), c)
+	return tenants.Put(deliveryKey(d.Tenant, d.Endpoint, d.ID), record.Encode(d), now.Add(deliveryLife), c)
 }
 
 // note appends an attempt to the history.
@@ -128,30 +128,36 @@ func (d *Delivery) note(a Attempt) {
 	a.Header = someOf(a.Header, attemptHeader)
 	d.History = append(d.History, a)
 	if n := len(d.History); n > historyAtMost {
-		d.History = append(d.History[:1:1], d.History[n-historyAtMost+1:]...) // how it began is the best clue to why
+		d.History = append(d.History[:1:1], d.History[n-historyAtMost+1:]...) // the first attempt often shows the cause
 	}
 }
 
-// someOf is so much of the headers as fits, the shortest names first.
-func someOf(header map[string][]string, most int) map[string][]string {
+// someOf returns the headers if they have at most limit bytes, or else short ones that help most to find a fault.
+func someOf(header map[string][]string, limit int) map[string][]string {
 	size := 0
 	for name, values := range header {
-		size += len(name)
-		for _, v := range values {
-			size += len(v)
-		}
+		size += len(name) + len(strings.Join(values, ""))
 	}
-	if size <= most {
+	if size <= limit {
 		return header
 	}
 	kept := make(map[string][]string)
 	for _, name := range []string{"Content-Type", "Date", "Retry-After", "Server", "X-Request-Id"} {
-		if v := header[name]; len(v) > 0 && len(v[0]) <= most/8 {
+		if v := header[name]; len(v) > 0 && len(v[0]) <= limit/8 {
 			kept[name] = v[:1]
 		}
 	}
 	return kept
 }
 
-// Kinds are the kinds of rows that tenants have here.
+const rowDead tenants.Kind = "list/dead" // {tenant}, delivery id
+
+// deadRecord says which endpoint a dead delivery is of.
+type deadRecord struct{ Endpoint string }
+
+func (d Delivery) deadKey() tenants.Key {
+	return tenants.Key{Tenant: d.Tenant, Kind: rowDead, Sort: d.ID}
+}
+
+// Kinds returns the kinds of rows that a tenant may have in this package. Those of deliveries and cursors expire.
 func Kinds() []tenants.TenantKind { return []tenants.TenantKind{{Kind: rowDead}, {Kind: rowReplays}} }

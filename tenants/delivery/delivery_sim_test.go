@@ -21,16 +21,16 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// stored simulates all of the way from the queue to subscribers: senders, two appender processes over a queue and a table on
-// a bad day, and nodes that come and go. There is no anti-entropy: what a subscriber has, it has by the order in which
-// interest and log are written and read.
+// stored simulates the way from the queue to subscribers: senders, two appender processes over a faulty queue and
+// table, and nodes that come and go. Nothing repairs later what a subscriber misses: it must receive each event
+// through the order in which interest and log are written and read.
 type stored struct {
 	seed   uint64
 	table  tenants.Table
 	raw    *tenantstest.Table
 	queue  *tenantstest.Queue
 	nodes  map[string]*simNode
-	late   bool // the planted fault of a subscriber: it reads the log, and then writes its interest
+	late   bool // a planted fault: the subscriber writes its interest after it has read the log
 	mu     sync.Mutex
 	faults []string
 }
@@ -69,7 +69,7 @@ func (d *stored) Send(_ context.Context, node string, ns ...tenants.InboxMessage
 	return nil
 }
 
-// subscribe comes in after a while, leaves once in between, and stays to the end.
+// subscribe connects after a while, disconnects once, connects again and stays to the end.
 func (d *stored) subscribe(ctx context.Context, n *simNode, rng *rand.Rand) {
 	in := node.NewInterest(d.table)
 	for stay := range 2 {
@@ -80,7 +80,8 @@ func (d *stored) subscribe(ctx context.Context, n *simNode, rng *rand.Rand) {
 		}
 		register := func() {
 			rig.Again(func() error {
-				return in.Register(context.Background(), n.name, time.Now().Add(24*time.Hour), rig.LogTenant, simChannel, 1)
+				return in.Register(context.Background(), n.name, time.Now().Add(24*time.Hour), rig.LogTenant,
+					simChannel, 1)
 			})
 		}
 		if !d.late {
@@ -110,7 +111,7 @@ func (d *stored) catchUp(n *simNode) {
 			return err
 		})
 		if p.Gap != nil {
-			d.found("%s is told of a gap from %d to %d", n.name, p.Gap.From, p.Gap.To)
+			d.found("%s: got a gap from %d to %d, want none", n.name, p.Gap.From, p.Gap.To)
 		}
 		n.got = append(n.got, p.Events...)
 		if n.cursor = p.Cursor(n.cursor); n.cursor == p.Tail {
@@ -119,7 +120,7 @@ func (d *stored) catchUp(n *simNode) {
 	}
 }
 
-// serve takes notices until ctx ends.
+// serve handles notices until ctx ends.
 func (d *stored) serve(ctx context.Context, n *simNode) {
 	for {
 		select {
@@ -144,7 +145,7 @@ func (d *stored) serve(ctx context.Context, n *simNode) {
 	}
 }
 
-// run runs the schedule of the seed and returns what went wrong.
+// run runs the schedule of the seed and returns the faults that it found.
 func (d *stored) run(t *testing.T) []string {
 	rng := rand.New(rand.NewPCG(d.seed, 3))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -196,12 +197,12 @@ func (d *stored) run(t *testing.T) []string {
 			}
 		}
 		if want := rig.DataOf(rig.Made(sender, len(order))); !slices.Equal(order, want) {
-			d.found("the order of %s is %q", sender, order)
+			d.found("the order of %s is %q, want %q", sender, order, want)
 		}
 	}
 	for name, n := range d.nodes {
 		if got := rig.DataOf(n.got); !slices.Equal(got, stored) {
-			d.found("%s has %q of %q", name, got, stored)
+			d.found("%s received %q, want %q", name, got, stored)
 		}
 	}
 	return d.faults
@@ -212,7 +213,8 @@ func simulateDelivery(t *testing.T, seed uint64, late bool, spoil func(tenants.T
 		f := rig.BadDays(seed)
 		f.Lapsed, f.Twice = 0.1, 0.1
 		raw := tenantstest.NewTable(f)
-		d := &stored{seed: seed, raw: raw, table: spoil(raw), late: late, queue: tenantstest.NewQueue(tenantstest.QueueOptions{Faults: f})}
+		d := &stored{seed: seed, raw: raw, table: spoil(raw), late: late,
+			queue: tenantstest.NewQueue(tenantstest.QueueOptions{Faults: f})}
 		faults = d.run(t)
 	})
 	return faults
@@ -221,7 +223,7 @@ func simulateDelivery(t *testing.T, seed uint64, late bool, spoil func(tenants.T
 func TestDelivery(t *testing.T) {
 	for seed := range depth.Schedules() {
 		if faults := simulateDelivery(t, seed, false, rig.Honest); faults != nil {
-			t.Fatalf("seed %d: %q", seed, faults)
+			t.Fatalf("seed %d: got %q, want no fault", seed, faults)
 		}
 	}
 }
@@ -231,9 +233,10 @@ func TestDeliveryFindsPlantedFaults(t *testing.T) {
 		late  bool
 		spoil func(tenants.Table) tenants.Table
 	}{
-		"interest written after the log was read":                     {true, rig.Honest},
-		"a row put whether its number is taken or not (a stale tail)": {false, rig.Unchecked("log/orders", rig.AnyCondition)},
-		"a claim not checked":                                         {false, rig.Unchecked("evt", tenants.Condition.IsAbsent)},
+		"interest written after the log was read": {true, rig.Honest},
+		"a row put whether its number is taken or not (a stale tail)": {false,
+			rig.Unchecked("log/orders", rig.AnyCondition)},
+		"a claim not checked": {false, rig.Unchecked("evt", tenants.Condition.IsAbsent)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(2000) {
@@ -242,7 +245,7 @@ func TestDeliveryFindsPlantedFaults(t *testing.T) {
 					return
 				}
 			}
-			t.Error("2000 schedules did not find it")
+			t.Error("2000 schedules found no fault, want the planted one")
 		})
 	}
 }

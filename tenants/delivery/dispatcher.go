@@ -2,8 +2,8 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -12,150 +12,171 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Dispatcher follows the table's changes and gives each new event to the endpoints that it is for.
+// Dispatcher follows the table's change feed and sends a message for each new event to each endpoint that wants it.
 type Dispatcher struct{ *Outbox }
 
-// NewDispatcher makes a Dispatcher.
+// NewDispatcher returns a Dispatcher.
 func NewDispatcher(o *Outbox) *Dispatcher { return &Dispatcher{o} }
 
-// HoldsEvents tells whether rows of the kind are events in a channel's log: what Dispatch looks for.
+// Run dispatches the changes of the feed until ctx ends. It retries until it succeeds: meanwhile the feed stands still.
+func (d *Dispatcher) Run(ctx context.Context, feed tenants.Feed) {
+	for failures := 0; ctx.Err() == nil; {
+		changes, done, err := feed.Next(ctx, 256)
+		if err == nil {
+			if _, err = d.Persist(ctx, changes); err == nil {
+				err = done(ctx)
+			}
+		}
+		if err == nil || ctx.Err() != nil {
+			failures = 0
+			continue
+		}
+		failures++
+		d.warn(ctx, "dispatching the table's changes failed", "error", err)
+		worker.Wait(ctx, min(worker.RetryDelay(failures), worker.CallTime))
+	}
+}
+
+// Persist calls Dispatch, and again with the failed changes, until all succeed or ctx is about to end.
+func (d *Dispatcher) Persist(ctx context.Context, changes []tenants.Change) (failed []int, err error) {
+	all := changes
+	for try := 1; ; try++ {
+		lost, err := d.Dispatch(ctx, changes)
+		if len(lost) == 0 {
+			return nil, nil
+		}
+		for i, index := range lost {
+			if try > 1 {
+				lost[i] = failed[index]
+			}
+		}
+		failed, changes = lost, pick(all, lost)
+		pause := worker.RetryDelay(try)
+		if end, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(end) < pause+time.Second {
+			return failed, err
+		}
+		worker.Wait(ctx, pause)
+	}
+}
+
+// HoldsEvents reports whether rows of the kind are events in a channel's log, which are what Dispatch looks for.
 func HoldsEvents(k tenants.Kind) bool { return strings.HasPrefix(string(k), "log/") }
 
-// Dispatch sends for each new event among changes a message to each endpoint that it is for, and returns the indexes of those of which not all
-// messages could be sent, in ascending order: they are to be handed in again. Rows of other kinds are let pass, and so is a row of
-// a log that is no event, which will never be one.
+// tenantEvents is the new events of one tenant and the indexes of their changes.
+type tenantEvents struct {
+	tenant tenants.TenantID
+	events []tenants.Event
+	from   []int
+}
+
+// Dispatch sends a message for each new event among the changes to each endpoint that wants it. It returns the
+// indexes of the changes for which not all messages could be sent, in ascending order: the caller has to call it with
+// them again. Rows of other kinds are ignored, and so are rows of a log that cannot be decoded.
 //
-// A tenant's endpoints are read once, after its events were committed: an endpoint that was there before an event gets it.
+// A tenant's endpoints are read after its events were committed: an endpoint that existed before an event receives it.
 func (d *Dispatcher) Dispatch(ctx context.Context, changes []tenants.Change) (failed []int, err error) {
-	var order []tenants.TenantID
-	events := make(map[tenants.TenantID][]tenants.Event)
-	from := make(map[tenants.TenantID][]int)
+	var groups []*tenantEvents
+	byTenant := make(map[tenants.TenantID]*tenantEvents)
 	for i, c := range changes {
 		if c.Deleted || !HoldsEvents(c.Row.Kind) {
 			continue
 		}
 		e, err := tenants.DecodeEvent(c.Row.Body)
 		if err != nil || e.Seq < 1 || e.Tenant != c.Row.Tenant {
-			d.warn(ctx, "a row of a log is no event, and goes to no endpoint", "tenant", c.Row.Tenant)
+			d.warn(ctx, "a row of a log is not an event and is not dispatched", "tenant", c.Row.Tenant)
 			continue
 		}
-		if events[e.Tenant] == nil {
-			order = append(order, e.Tenant)
+		g := byTenant[e.Tenant]
+		if g == nil {
+			g = &tenantEvents{tenant: e.Tenant}
+			byTenant[e.Tenant], groups = g, append(groups, g)
 		}
-		events[e.Tenant] = append(events[e.Tenant], e)
-		from[e.Tenant] = append(from[e.Tenant], i)
+		g.events, g.from = append(g.events, e), append(g.from, i)
 	}
-	results := make([]error, len(order))
-	worker.Parallel(len(order), worker.GroupsAtOnce, func(i int) error {
-		results[i] = d.dispatch(ctx, order[i], events[order[i]])
-		return nil
+	var failures worker.Failures
+	worker.Each(&failures, groups, func(g *tenantEvents) []int { return g.from }, func(g *tenantEvents) error {
+		return d.dispatch(ctx, g.tenant, g.events)
 	})
-	lost := make([]bool, len(changes))
-	for i, err := range results {
-		if err != nil {
-			for _, at := range from[order[i]] {
-				lost[at] = true
-			}
-		}
-	}
-	for i := range lost {
-		if lost[i] {
-			failed = append(failed, i)
-		}
-	}
-	return failed, errors.Join(results...)
+	return failures.Result()
 }
 
-// dispatch sends what is to be sent of one tenant's events.
+// dispatch sends the messages for one tenant's events. Those for an endpoint that takes nothing for now go to the
+// waiting queue instead of its lanes. The tenant's healths are read once, when the first message needs one.
 func (d *Dispatcher) dispatch(ctx context.Context, t tenants.TenantID, events []tenants.Event) error {
 	all, err := d.Endpoints.All(ctx, t)
 	if err != nil {
 		return err
 	}
 	var ready, waiting []tenants.Message
-	held := d.holds(t)
+	healths := sync.OnceValues(func() (map[string]endpoint.Health, error) {
+		rows, err := d.Table.Query(ctx, tenants.Range{Tenant: t, Kind: endpoint.RowHealth, Limit: 1000})
+		byID := make(map[string]endpoint.Health, len(rows))
+		for i := 0; i < len(rows) && err == nil; i++ {
+			byID[rows[i].Sort], err = record.Decode[endpoint.Health](rows[i])
+		}
+		return byID, err
+	})
 	for _, ep := range all {
 		if ep.State != endpoint.Enabled {
 			continue
 		}
-		for _, m := range d.errandsFor(ctx, ep, events) {
-			h, err := held(ctx, ep)
+		for _, m := range d.messagesFor(ctx, ep, events) {
+			known, err := healths()
 			if err != nil {
 				return err
 			}
-			until := h.FullUntil(time.Now())
-			if m.Do == doPump || until.IsZero() {
+			h, now := known[ep.ID], time.Now()
+			if until := h.FullUntil(now); m.Do == doChannel || until.IsZero() {
 				ready = append(ready, m.ready(ep))
-				continue
+			} else {
+				waiting = append(waiting, m.again(d.spread(until, h.Spread(now))).waiting(now))
 			}
-			waiting = append(waiting, m.again(d.spread(until, h.Spread(time.Now()))).waiting(time.Now()))
 		}
 	}
-	if len(ready) > 0 {
-		if err := d.Ready.Send(ctx, ready...); err != nil {
-			return err
-		}
+	if err := sendAll(ctx, d.Ready, ready); err != nil {
+		return err
 	}
-	if len(waiting) > 0 {
-		return d.Waiting.Send(ctx, waiting...)
-	}
-	return nil
+	return sendAll(ctx, d.Waiting, waiting)
 }
 
-// holds returns what tells an endpoint's health, and with it until when new events are to wait elsewhere than in its lanes. It reads that of all the
-// tenant's endpoints once, when somebody first asks.
-func (d *Dispatcher) holds(t tenants.TenantID) func(context.Context, endpoint.Endpoint) (endpoint.Health, error) {
-	var known map[string]endpoint.Health
-	return func(ctx context.Context, ep endpoint.Endpoint) (endpoint.Health, error) {
-		if known == nil {
-			rows, err := d.Table.Query(ctx, tenants.Range{Tenant: t, Kind: endpoint.RowHealth, Limit: 1000})
-			if err != nil {
-				return endpoint.Health{}, err
-			}
-			known = make(map[string]endpoint.Health, len(rows))
-			for _, row := range rows {
-				if known[row.Sort], err = record.Decode[endpoint.Health](row); err != nil {
-					return endpoint.Health{}, err
-				}
-			}
-		}
-		return known[ep.ID], nil
-	}
-}
-
-// errandsFor are the messages for one endpoint: one for each event, or where it is ordered one for each channel.
-func (d *Dispatcher) errandsFor(ctx context.Context, ep endpoint.Endpoint, events []tenants.Event) (ms []errand) {
-	pumps, now := make(map[string]int), time.Now().UTC()
+// messagesFor returns the messages for an endpoint: one for each event, or for each channel if it is ordered.
+func (d *Dispatcher) messagesFor(ctx context.Context, ep endpoint.Endpoint, events []tenants.Event) (ms []message) {
+	channels, now := make(map[string]int), time.Now().UTC() // by name, the indexes in ms
 	for _, e := range events {
-		if e.Time.Before(ep.Created) {
-			continue
-		}
-		matches, err := d.Endpoints.Matches(ep, e)
-		if err != nil {
-			d.warn(ctx, "an event's endpoint cannot be told", "tenant", ep.Tenant, "endpoint", ep.ID, "event", e.ID, "error", err)
-		}
-		if !matches {
+		if !d.accepts(ctx, ep, e) {
 			continue
 		}
 		if !ep.Ordered {
-			ms = append(ms, sendErrand(ep, e, "", now))
+			ms = append(ms, sendMessage(ep, e, "", now))
 			continue
 		}
-		at, known := pumps[e.Channel]
+		at, known := channels[e.Channel]
 		if !known {
 			at = len(ms)
-			pumps[e.Channel] = at
-			ms = append(ms, errand{Do: doPump, Tenant: ep.Tenant, Endpoint: ep.ID, Channel: e.Channel, Began: now})
+			channels[e.Channel] = at
+			ms = append(ms, message{Do: doChannel, Tenant: ep.Tenant, Endpoint: ep.ID, Channel: e.Channel, Began: now})
 		}
 		ms[at].Seq = max(ms[at].Seq, e.Seq)
 	}
 	return ms
 }
 
-// sendErrand is the errand for the first attempt at a delivery.
-func sendErrand(ep endpoint.Endpoint, e tenants.Event, replay string, began time.Time) errand {
-	return errand{
-		Do: doSend, Tenant: ep.Tenant, Endpoint: ep.ID, Delivery: deliveryID(ep.ID, e, replay), Channel: e.Channel, Seq: e.Seq, Event: e.ID,
-		Replay: replay, Attempt: 1, Began: began.UTC(),
+// accepts reports whether the event is not older than the endpoint and matches its filters.
+func (o *Outbox) accepts(ctx context.Context, ep endpoint.Endpoint, e tenants.Event) bool {
+	if e.Time.Before(ep.Created) {
+		return false
+	}
+	matches, err := o.Endpoints.Matches(ep, e)
+	if err != nil {
+		o.warn(ctx, "an endpoint's filter failed", "tenant", ep.Tenant, "endpoint", ep.ID, "event", e.ID, "error", err)
+	}
+	return matches
+}
+
+// sendMessage returns the message for the first attempt at a delivery.
+func sendMessage(ep endpoint.Endpoint, e tenants.Event, replay string, began time.Time) message {
+	return message{
+		Do: doSend, Tenant: ep.Tenant, Endpoint: ep.ID, Delivery: deliveryID(ep.ID, e, replay), Channel: e.Channel,
+		Seq: e.Seq, Event: e.ID, Replay: replay, Attempt: 1, Began: began.UTC(),
 	}
 }

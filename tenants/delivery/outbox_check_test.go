@@ -17,8 +17,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// check tells what is wrong with an outing that is over, at most a few of each sort. So many deliveries there are at least.
-func (o *outing) check(t *testing.T, least int) (faults []string) {
+// check returns up to 20 faults of a simulation that has run and should have made at least so many deliveries.
+func (o *simulation) check(t *testing.T, least int) (faults []string) {
 	t.Helper()
 	found := func(format string, args ...any) {
 		if len(faults) < 20 {
@@ -39,7 +39,8 @@ func (o *outing) check(t *testing.T, least int) (faults []string) {
 		}
 		records := make(map[string]delivery.Delivery)
 		for after := ""; ; {
-			page, next, err := deliveries.List(context.Background(), ep.Tenant, delivery.Filter{Endpoint: ep.ID}, after, 100)
+			page, next, err := deliveries.List(context.Background(), ep.Tenant, delivery.Filter{Endpoint: ep.ID}, after,
+				100)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,18 +58,18 @@ func (o *outing) check(t *testing.T, least int) (faults []string) {
 			at, had := accepted[e.ID]
 			switch {
 			case !known:
-				found("%s: there is nothing about event %s, which it has: %v", ep.Name, e.Data, had)
+				found("%s: event %s has no delivery; accepted: %v", ep.Name, e.Data, had)
 				continue
 			case d.State == delivery.Delivered:
 				delivered++
 				if !had {
-					found("%s: %s counts as delivered, and was not", ep.Name, e.Data)
+					found("%s: %s counts as delivered but was not accepted", ep.Name, e.Data)
 				}
 				settled[e.ID] = at
 			case d.State == delivery.Dead:
 				dead++
 				if had && d.Reason != delivery.ReasonExhausted {
-					found("%s: %s is dead for %s, and was delivered", ep.Name, e.Data, d.Reason)
+					found("%s: %s is dead (%s) but was accepted", ep.Name, e.Data, d.Reason)
 				}
 				settled[e.ID] = d.Updated
 			default:
@@ -88,7 +89,7 @@ func (o *outing) check(t *testing.T, least int) (faults []string) {
 			lanes = endpoint.DefaultConcurrency
 		}
 		if n := o.receivers.Most[ep.ID]; n > lanes {
-			found("%s had %d requests at once, and may have %d", ep.Name, n, lanes)
+			found("%s: got %d requests at once, want %d at most", ep.Name, n, lanes)
 		}
 		if ep.PerSecond > 0 {
 			for i, r := range requests {
@@ -99,21 +100,24 @@ func (o *outing) check(t *testing.T, least int) (faults []string) {
 					}
 				}
 				if in > 10*ep.PerSecond+2 {
-					found("%s had %d requests in ten seconds", ep.Name, in)
+					found("%s: got %d requests in ten seconds, want %d at most", ep.Name, in, 10*ep.PerSecond+2)
 					break
 				}
 			}
 		}
 	}
-	t.Logf("%d deliveries: %d delivered, %d dead, %d requests, %v", all, delivered, dead, len(o.receivers.Requests), o.end.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).Round(time.Minute))
-	t.Logf("%d receives of what waits, %d of what is ready; %d and %d sends", o.waiting.Count("Receive"), o.ready.Count("Receive"), o.waiting.Count("Send"), o.ready.Count("Send"))
+	t.Logf("%d deliveries: %d delivered, %d dead, %d requests, %v", all, delivered, dead, len(o.receivers.Requests),
+		o.end.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).Round(time.Minute))
+	t.Logf("%d receives of what waits, %d of what is ready; %d and %d sends", o.waiting.Count("Receive"),
+		o.ready.Count("Receive"), o.waiting.Count("Send"), o.ready.Count("Send"))
 	if all < least || delivered < least/2 || dead == 0 {
-		found("only %d deliveries, of which %d delivered and %d dead", all, delivered, dead)
+		found("got %d deliveries, %d delivered and %d dead, want at least %d, half of them delivered, and some dead",
+			all, delivered, dead, least)
 	}
 	return faults
 }
 
-// historyFaults tells what is wrong with what is kept of a delivery's attempts.
+// historyFaults returns the faults of a delivery's history.
 func historyFaults(ep endpoint.Endpoint, d delivery.Delivery) (faults []string) {
 	seen := make(map[int]bool)
 	for _, a := range d.History {
@@ -121,7 +125,7 @@ func historyFaults(ep endpoint.Endpoint, d delivery.Delivery) (faults []string) 
 	}
 	for n := 1; n <= d.Attempts; n++ {
 		if !seen[n] {
-			faults = append(faults, fmt.Sprintf("attempt %d of %d is not in the history", n, d.Attempts))
+			faults = append(faults, fmt.Sprintf("attempt %d of %d is missing in the history", n, d.Attempts))
 		}
 	}
 	ok := slices.ContainsFunc(d.History, delivery.Attempt.Succeeded)
@@ -131,15 +135,17 @@ func historyFaults(ep endpoint.Endpoint, d delivery.Delivery) (faults []string) 
 	}
 	switch {
 	case (d.State == delivery.Delivered) != ok:
-		faults = append(faults, fmt.Sprintf("it is %s, and an attempt succeeded: %v", d.State, ok))
+		faults = append(faults, fmt.Sprintf("it is %s; an attempt succeeded: %v", d.State, ok))
 	case d.State == delivery.Dead && d.Reason == delivery.ReasonExhausted && d.Attempts != len(schedule)+1:
-		faults = append(faults, fmt.Sprintf("dead after %d attempts of %d", d.Attempts, len(schedule)+1))
+		faults = append(faults, fmt.Sprintf("dead after %d attempts, want %d", d.Attempts, len(schedule)+1))
 	}
 	return faults
 }
 
-// orderFaults tells of events of a channel that an ordered endpoint was first asked to take before one ahead of it was settled.
-func (o *outing) orderFaults(ep endpoint.Endpoint, requests []rig.Request, settled map[string]time.Time) (faults []string) {
+// orderFaults returns the events that an ordered endpoint was first sent before the previous one of their channel was
+// delivered or dead.
+func (o *simulation) orderFaults(ep endpoint.Endpoint, requests []rig.Request,
+	settled map[string]time.Time) (faults []string) {
 	asked := make(map[string]time.Time)
 	for _, r := range requests {
 		if at, before := asked[r.Event]; !before || r.At.Before(at) {
@@ -155,14 +161,15 @@ func (o *outing) orderFaults(ep endpoint.Endpoint, requests []rig.Request, settl
 		for i := 1; i < len(events); i++ {
 			ahead, e := events[i-1], events[i]
 			if at, was := asked[e.ID]; was && at.Before(settled[ahead.ID]) {
-				faults = append(faults, fmt.Sprintf("%s was sent %v before %s ahead of it was settled", e.Data, settled[ahead.ID].Sub(at), ahead.Data))
+				faults = append(faults, fmt.Sprintf("%s was sent %v before the previous %s was settled", e.Data,
+					settled[ahead.ID].Sub(at), ahead.Data))
 			}
 		}
 	}
 	return faults
 }
 
-// forgetful is a sender that now and then says that an event was taken which nobody has seen.
+// forgetful is a sender that returns a success for each 50th request without sending it.
 type forgetful struct {
 	tenants.Sender
 	n atomic.Int64
@@ -175,23 +182,23 @@ func (f *forgetful) Send(ctx context.Context, o tenants.Outgoing) tenants.Answer
 	return f.Sender.Send(ctx, o)
 }
 
-// TestSimulationOfDeliveriesFindsPlantedFaults: the checks of an outing can fail.
+// The checks of the simulation find planted faults.
 func TestSimulationOfDeliveriesFindsPlantedFaults(t *testing.T) {
 	t.Run("an event counts as delivered and was not", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			o := newOuting(1, 2)
-			o.faulty = func(_ *outing, s tenants.Sender) tenants.Sender { return &forgetful{Sender: s} }
+			o := newSimulation(1, 2)
+			o.faulty = func(_ *simulation, s tenants.Sender) tenants.Sender { return &forgetful{Sender: s} }
 			o.run(t, 30)
-			const want = "counts as delivered, and was not"
+			const want = "counts as delivered but was not accepted"
 			if !slices.ContainsFunc(o.check(t, 0), func(s string) bool { return strings.Contains(s, want) }) {
-				t.Error("nothing was found")
+				t.Errorf("got no fault with %q, want one", want)
 			}
 		})
 	})
 	t.Run("an endpoint's events are not in order", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			o := newOuting(1, 2)
-			for _, ep := range o.endpoints { // what delivers does not know that they are ordered
+			o := newSimulation(1, 2)
+			for _, ep := range o.endpoints { // the deliverers do not know that they are ordered
 				if ep.Ordered {
 					plain := ep
 					plain.Ordered = false
@@ -199,15 +206,15 @@ func TestSimulationOfDeliveriesFindsPlantedFaults(t *testing.T) {
 				}
 			}
 			o.run(t, 30)
-			const want = "ahead of it was settled"
+			const want = "before the previous"
 			if !slices.ContainsFunc(o.check(t, 0), func(s string) bool { return strings.Contains(s, want) }) {
-				t.Error("nothing was found")
+				t.Errorf("got no fault with %q, want one", want)
 			}
 		})
 	})
 	t.Run("more at once than there may be", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			o := newOuting(1, 10)
+			o := newSimulation(1, 10)
 			for i, ep := range o.endpoints {
 				wide := ep
 				wide.Concurrency = 32
@@ -217,7 +224,7 @@ func TestSimulationOfDeliveriesFindsPlantedFaults(t *testing.T) {
 			o.run(t, 40)
 			const want = "requests at once"
 			if !slices.ContainsFunc(o.check(t, 0), func(s string) bool { return strings.Contains(s, want) }) {
-				t.Error("nothing was found")
+				t.Errorf("got no fault with %q, want one", want)
 			}
 		})
 	})

@@ -19,14 +19,14 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-var postSeed = flag.Uint64("post", 0, "the seed of the simulation of deliveries; 0: another one each time")
+var postSeed = flag.Uint64("post", 0, "the seed of the simulation of deliveries; 0: a random one")
 
 var postEvents = flag.Int("post-events", 0,
-	"how many events each of three tenants has in it, for 20 endpoints; 0: 167 with HOOKCAST_TESTS=all, else 20")
+	"the events of each of its three tenants, for 20 endpoints each; 0: 167 with HOOKCAST_TESTS=all, else 20")
 
-// outing is a simulation of deliveries: events of some tenants go to many endpoints, which fail in every way that there is, by workers that
-// crash or are told to end, over storage on a bad day.
-type outing struct {
+// simulation delivers events of some tenants to many endpoints, which fail in every possible way, by processes that
+// crash or are told to end, over faulty storage.
+type simulation struct {
 	seed      uint64
 	table     *tenantstest.Table
 	ready     *tenantstest.Queue
@@ -35,11 +35,11 @@ type outing struct {
 	receivers *rig.Receivers
 	endpoints []endpoint.Endpoint
 	events    map[tenants.TenantID][]tenants.Event // as they are stored
-	faulty    func(*outing, tenants.Sender) tenants.Sender
+	faulty    func(*simulation, tenants.Sender) tenants.Sender
 	end       time.Time
 }
 
-// mortal is a queue as a process sees it, until it is killed.
+// mortal is a queue that fails once the process has been killed.
 type mortal struct {
 	tenants.Queue
 	p *tenantstest.Process
@@ -80,18 +80,18 @@ func (q mortal) Release(ctx context.Context, delay time.Duration, rs ...tenants.
 	return q.Queue.Release(ctx, delay, rs...)
 }
 
-// manners are how receivers behave: by the endpoint's name.
+// The manners of endpoints, by the number in their name modulo manners. The others answer at random.
 const (
 	manners  = 10
-	slow     = 3 // takes nine seconds for each
-	down     = 4 // accepts nothing for two hours, then everything
+	slow     = 3 // answers after nine seconds
+	down     = 4 // accepts nothing for two hours, and then everything
 	never    = 5 // accepts nothing at all
 	throttle = 6 // has a rate
 	busyDoor = 7 // answers 429 now and then
 )
 
-// answering makes the receivers' answers: random ones, by seed, endpoint, event and how often it was asked.
-func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint, event string, n int) (tenants.Answer, time.Duration) {
+// answering returns the receivers' answers, which follow from the seed, the endpoint, the event and n.
+func (o *simulation) answering(manner map[string]int, begin time.Time) rig.Behavior {
 	return func(endpoint, event string, n int) (tenants.Answer, time.Duration) {
 		h := tenants.DerivedID("", endpoint, event, fmt.Sprint(n))
 		rng := rand.New(rand.NewPCG(o.seed, uint64(h[3])<<24|uint64(h[4])<<16|uint64(h[5])<<8|uint64(h[6])))
@@ -110,7 +110,8 @@ func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint
 			return rig.Status(204), took
 		case busyDoor:
 			if rng.IntN(4) == 0 {
-				return tenants.Answer{Status: 429, Connected: true, RetryAfter: time.Duration(rng.IntN(90)) * time.Second}, took
+				return tenants.Answer{Status: 429, Connected: true,
+					RetryAfter: time.Duration(rng.IntN(90)) * time.Second}, took
 			}
 			return rig.Status(200), took
 		}
@@ -120,9 +121,11 @@ func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint
 		case 1:
 			return tenants.Answer{}, time.Hour // hangs
 		case 2:
-			return tenants.Answer{Status: 500, Connected: true, Body: make([]byte, tenants.MaxAnswerBody), Truncated: true}, took
+			return tenants.Answer{Status: 500, Connected: true, Body: make([]byte, tenants.MaxAnswerBody),
+				Truncated: true}, took
 		case 3:
-			return tenants.Answer{Status: 302, Connected: true, Header: map[string][]string{"Location": {"https://elsewhere.example/"}}}, took
+			return tenants.Answer{Status: 302, Connected: true,
+				Header: map[string][]string{"Location": {"https://elsewhere.example/"}}}, took
 		case 4:
 			return tenants.Answer{Failure: tenants.FailureResponse, Connected: true}, took
 		case 5:
@@ -136,12 +139,14 @@ func (o *outing) answering(manner map[string]int, begin time.Time) func(endpoint
 	}
 }
 
-// newOuting makes the world of a seed: three tenants, of each so many endpoints.
-func newOuting(seed uint64, each int) *outing {
+// newSimulation returns the simulation of a seed: three tenants, each with so many endpoints.
+func newSimulation(seed uint64, each int) *simulation {
 	faults := tenantstest.Faults{
-		Seed: seed, Latency: 20 * time.Millisecond, Lost: 0.01, Stored: 0.01, Unread: 0.01, Torn: 0.1, Shuffled: true, Repeated: 0.05, Twice: 0.02,
+		Seed: seed, Latency: 20 * time.Millisecond, Lost: 0.01, Stored: 0.01, Unread: 0.01, Torn: 0.1, Shuffled: true,
+		Repeated: 0.05, Twice: 0.02,
 	}
-	o := &outing{seed: seed, table: tenantstest.NewTable(faults), book: rig.NewBook(), events: make(map[tenants.TenantID][]tenants.Event)}
+	o := &simulation{seed: seed, table: tenantstest.NewTable(faults), book: rig.NewBook(),
+		events: make(map[tenants.TenantID][]tenants.Event)}
 	o.ready = tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: 2 * time.Minute, Faults: faults})
 	faults.Lapsed = 0.01
 	o.waiting = tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: 2 * time.Minute, Faults: faults})
@@ -149,7 +154,8 @@ func newOuting(seed uint64, each int) *outing {
 	for i := range 3 * each {
 		ep := rig.EndpointOf(fmt.Sprint("outing", i), func(e *endpoint.Endpoint) {
 			e.Tenant = rig.OutingTenant(i % 3)
-			e.Schedule = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 20 * time.Minute, time.Hour}
+			e.Schedule = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute,
+				20 * time.Minute, time.Hour}
 			switch k := i / 3; {
 			case k%manners == never:
 				e.Schedule = []time.Duration{time.Second, time.Minute}
@@ -170,13 +176,14 @@ func newOuting(seed uint64, each int) *outing {
 	return o
 }
 
-// process starts a process that delivers, and returns what ends it: kills it, or tells it to end.
-func (o *outing) process(feed tenants.Feed, rng *rand.Rand) (end func(kill bool)) {
+// process starts a process that delivers, and returns a function that kills it or tells it to end.
+func (o *simulation) process(feed tenants.Feed, rng *rand.Rand) (end func(kill bool)) {
 	p := tenantstest.NewProcess()
 	table := p.Table(o.table)
 	var mu sync.Mutex
 	box := &delivery.Outbox{
-		Table: table, Log: eventlog.New(table), Endpoints: o.book, Ready: mortal{o.ready, p}, Waiting: mortal{o.waiting, p}, Tenants: &rig.NoLimits{},
+		Table: table, Log: eventlog.New(table), Endpoints: o.book, Ready: mortal{o.ready, p},
+		Waiting: mortal{o.waiting, p}, Tenants: &rig.NoLimits{},
 		Random: func() float64 {
 			mu.Lock()
 			defer mu.Unlock()
@@ -202,8 +209,9 @@ func (o *outing) process(feed tenants.Feed, rng *rand.Rand) (end func(kill bool)
 	}
 }
 
-// run publishes so many events of each tenant over three channels, ends processes while they work, and waits until all is settled.
-func (o *outing) run(t *testing.T, each int) {
+// run publishes so many events of each tenant in three channels, ends processes while they work, and waits until the
+// queues are empty.
+func (o *simulation) run(t *testing.T, each int) {
 	rng := rand.New(rand.NewPCG(o.seed, 7))
 	feed := o.table.Feed()
 	random := func() *rand.Rand { return rand.New(rand.NewPCG(rng.Uint64(), 1)) }
@@ -212,11 +220,14 @@ func (o *outing) run(t *testing.T, each int) {
 		for k := range 3 {
 			tenant, channel := rig.OutingTenant(k), fmt.Sprint("channel-", i%3)
 			data := fmt.Sprintf("%d-%d", k, i)
-			e := tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Type: "test", Data: []byte(data), Time: time.Now().UTC()}
-			stored, err := eventlog.New(rig.Patient{Table: o.table}).Append(context.Background(), tenant, channel, []tenants.Event{e})
+			e := tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Type: "test", Data: []byte(data),
+				Time: time.Now().UTC()}
+			stored, err := eventlog.New(rig.Patient{Table: o.table}).Append(context.Background(), tenant, channel,
+				[]tenants.Event{e})
 			if err != nil && tenants.KindOf(err) == tenants.Unavailable {
 				rig.Again(func() (err error) {
-					stored, err = eventlog.New(rig.Patient{Table: o.table}).Append(context.Background(), tenant, channel, []tenants.Event{e})
+					stored, err = eventlog.New(rig.Patient{Table: o.table}).Append(context.Background(), tenant,
+						channel, []tenants.Event{e})
 					return err
 				})
 			}
@@ -242,12 +253,12 @@ func (o *outing) run(t *testing.T, each int) {
 		end(false)
 	}
 	if n := o.ready.Len() + o.waiting.Len(); n > 0 {
-		t.Errorf("%d messages are left", n)
+		t.Errorf("messages left: got %d, want none", n)
 	}
 }
 
-// TestTenThousandDeliveries: each is delivered at least once or dead with all of its history; ordered endpoints get theirs in order; rate,
-// concurrency and breaker hold.
+// Each event is delivered at least once or dead with its whole history, ordered endpoints receive events in order, and
+// rates and concurrency hold.
 func TestTenThousandDeliveries(t *testing.T) {
 	seed := *postSeed
 	if seed == 0 {
@@ -260,9 +271,9 @@ func TestTenThousandDeliveries(t *testing.T) {
 	if depth.Race {
 		events = min(events, 20)
 	}
-	t.Logf("seed %d: go test ./tenants -run TestTenThousandDeliveries -post %d", seed, seed)
+	t.Logf("seed %d: go test ./tenants/delivery -run TestTenThousandDeliveries -post %d", seed, seed)
 	synctest.Test(t, func(t *testing.T) {
-		o := newOuting(seed, 20)
+		o := newSimulation(seed, 20)
 		o.run(t, events) // 3 tenants, 20 endpoints, 167 events: 10,020
 		for _, fault := range o.check(t, 60*events) {
 			t.Error(fault)

@@ -12,43 +12,41 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// Endpoints keeps the endpoints, and makes what is posted to them.
+// Endpoints keeps the endpoints of all tenants and makes the requests to them.
 type Endpoints struct {
 	table        tenants.Table
 	accounts     *account.Accounts
 	vault        tenants.Vault
 	filter       tenants.Filter
 	destinations tenants.Destinations
-	challenges   keyring.DerivedKey // the key that challenges follow from
+	challenges   keyring.DerivedKey // derives the ownership challenges
 	challenge    bool
-	opened       *cache.Cache[string, openEndpoint] // by what is sealed
+	opened       *cache.Cache[string, openEndpoint] // by a hash of the sealed values
 }
 
-// Options are what Endpoints stands on besides.
+// Options configures Endpoints.
 type Options struct {
-	Filter       tenants.Filter       // nil: endpoints with a filter get nothing, and none can be made
-	Destinations tenants.Destinations // nil: no URL can be set, which a process that only delivers does not
-	// Challenge: an endpoint is pending until its URL has answered the ownership challenge. Off: it is enabled at once, which is for
-	// development on one's own machine.
-	Challenge bool
+	Filter       tenants.Filter       // nil: endpoints with a filter match nothing and cannot be created
+	Destinations tenants.Destinations // nil: URLs cannot be set; a process that only delivers needs none
+	Challenge    bool                 // URLs must pass the ownership challenge; off only for development
 }
 
-// NewEndpoints makes an Endpoints.
+// NewEndpoints returns an Endpoints.
 func NewEndpoints(t tenants.Table, a *account.Accounts, v tenants.Vault, d *keyring.Ring, o Options) *Endpoints {
 	return &Endpoints{
-		table: t, accounts: a, vault: v, filter: o.Filter, destinations: o.Destinations, challenges: d.Challenges(), challenge: o.Challenge,
-		opened: cache.New[string, openEndpoint](cache.ReadTTL, 10_000, 0),
+		table: t, accounts: a, vault: v, filter: o.Filter, destinations: o.Destinations, challenges: d.Challenges(),
+		challenge: o.Challenge, opened: cache.New[string, openEndpoint](cache.ReadTTL, 10_000, 0),
 	}
 }
 
-// Create registers an endpoint. Values that could not work: Unprocessable, with the reason. Over the tenant's limit, which holds
-// against any number of concurrent calls: TooMany endpoint_limit; over MaxEndpointsPerHost: TooMany endpoint_host_limit.
+// Create creates an endpoint and returns the key that its receiver verifies with. Refused values: Unprocessable. Over
+// the tenant's limit: TooMany endpoint_limit; over MaxPerHost: TooMany endpoint_host_limit.
 func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Endpoint, Key, error) {
 	now := time.Now().UTC()
 	e := Endpoint{
-		ID: tenants.NewID(tenants.PrefixEndpoint), Tenant: tenant, Name: spec.Name, Channels: slices.Clone(spec.Channels), Types: slices.Clone(spec.Types),
-		Filter: spec.Filter, Ordered: spec.Ordered, PerSecond: spec.PerSecond, Concurrency: spec.Concurrency, Schedule: slices.Clone(spec.Schedule),
-		Created: now,
+		ID: tenants.NewID(tenants.PrefixEndpoint), Tenant: tenant, Name: spec.Name, Filter: spec.Filter,
+		Channels: slices.Clone(spec.Channels), Types: slices.Clone(spec.Types), Ordered: spec.Ordered,
+		PerSecond: spec.PerSecond, Concurrency: spec.Concurrency, Schedule: slices.Clone(spec.Schedule), Created: now,
 	}
 	s.enable(&e, now)
 	if err := e.check(s.filter); err != nil {
@@ -71,14 +69,14 @@ func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec Sp
 		if err != nil {
 			return nil, err
 		}
-		limit := MaxEndpoints
+		limit := maxEndpoints
 		if n := t.Limits().Endpoints; n > 0 {
 			limit = min(limit, n)
 		}
 		if len(all) >= limit {
 			return nil, tenants.Errorf(tenants.TooMany, "endpoint_limit", "the plan allows %d endpoints", limit)
 		}
-		if err := roomAtHost(all, e); err != nil {
+		if err := checkHost(all, e); err != nil {
 			return nil, err
 		}
 		return []tenants.Op{e.put()}, nil
@@ -91,48 +89,52 @@ func (s *Endpoints) Create(ctx context.Context, tenant tenants.TenantID, spec Sp
 
 func (s *Endpoints) checkURL(ctx context.Context, raw string) (string, error) {
 	if s.destinations == nil {
-		return "", tenants.Errorf(tenants.Internal, "no_destinations", "this process sets no URLs")
+		return "", tenants.Errorf(tenants.Internal, "no_destinations", "this process cannot set URLs")
 	}
 	return s.destinations.CheckURL(ctx, raw)
 }
 
-// roomAtHost refuses e where the tenant has as many others at its host as it may have.
-func roomAtHost(all []Endpoint, e Endpoint) error {
+// checkHost refuses e if the tenant has MaxPerHost other endpoints at its host.
+func checkHost(all []Endpoint, e Endpoint) error {
 	host, n := e.Host(), 0
 	for _, other := range all {
 		if other.ID != e.ID && other.Host() == host {
 			n++
 		}
 	}
-	if n >= MaxEndpointsPerHost {
-		return tenants.Errorf(tenants.TooMany, "endpoint_host_limit", "there may be %d endpoints at one host", MaxEndpointsPerHost)
+	if n >= MaxPerHost {
+		return tenants.Errorf(tenants.TooMany, "endpoint_host_limit",
+			"an account can have at most %d endpoints at one host", MaxPerHost)
 	}
 	return nil
 }
 
-// Get returns one endpoint: NotFound endpoint_not_found.
+// Get returns one endpoint. Unknown: NotFound endpoint_not_found.
 func (s *Endpoints) Get(ctx context.Context, tenant tenants.TenantID, id string) (Endpoint, error) {
 	const code, detail = "endpoint_not_found", "there is no such endpoint"
 	if !tenants.ValidID(tenants.PrefixEndpoint, id) {
 		return Endpoint{}, tenants.Errorf(tenants.NotFound, code, detail)
 	}
-	return record.Read[Endpoint](ctx, s.table, tenants.Key{Tenant: tenant, Kind: rowEndpoints, Sort: id}, code, detail)
+	return record.Read[Endpoint](ctx, s.table, Endpoint{Tenant: tenant, ID: id}.row(), code, detail)
 }
 
-// List returns up to limit (1 to 100) endpoints behind the id after, oldest first, and where to go on: "" at the end.
-func (s *Endpoints) List(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Endpoint, string, error) {
+// List returns up to limit (1 to 100) endpoints after the id after, oldest first, and the after of the next page: ""
+// at the end.
+func (s *Endpoints) List(ctx context.Context, tenant tenants.TenantID, after string, limit int,
+) ([]Endpoint, string, error) {
 	return record.List[Endpoint](ctx, s.table, tenant, rowEndpoints, after, record.PageLimit(limit))
 }
 
-// All returns every endpoint of the tenant, oldest first, as the last completed write left each: one Query, for whoever delivers.
+// All returns every endpoint of the tenant, oldest first, in one query.
 func (s *Endpoints) All(ctx context.Context, tenant tenants.TenantID) ([]Endpoint, error) {
-	all, _, err := record.List[Endpoint](ctx, s.table, tenant, rowEndpoints, "", MaxEndpoints)
+	all, _, err := record.List[Endpoint](ctx, s.table, tenant, rowEndpoints, "", maxEndpoints)
 	return all, err
 }
 
-// Patch changes what p names. Values that could not work: Unprocessable. Another URL has to be proven anew.
+// Patch applies p. Refused values: Unprocessable; over MaxPerHost: TooMany endpoint_host_limit. A new URL must pass the
+// ownership challenge again.
 func (s *Endpoints) Patch(ctx context.Context, tenant tenants.TenantID, id string, p Patch) (Endpoint, error) {
-	if p.URL != nil { // before the change, which may be tried several times
+	if p.URL != nil { // before the change, which may be retried
 		checked, err := s.checkURL(ctx, *p.URL)
 		if err != nil {
 			return Endpoint{}, err
@@ -167,11 +169,11 @@ func (s *Endpoints) Patch(ctx context.Context, tenant tenants.TenantID, id strin
 		if err != nil {
 			return err
 		}
-		return roomAtHost(all, *e)
+		return checkHost(all, *e)
 	})
 }
 
-// Delete ends an endpoint: nothing is posted to it any more, and its secrets are gone.
+// Delete deletes an endpoint with its secrets.
 func (s *Endpoints) Delete(ctx context.Context, tenant tenants.TenantID, id string) error {
 	return s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
 		e, err := s.Get(ctx, tenant, id)
@@ -182,8 +184,9 @@ func (s *Endpoints) Delete(ctx context.Context, tenant tenants.TenantID, id stri
 	})
 }
 
-// edit reads an endpoint, lets change have it, and writes it back unless another change came in between.
-func (s *Endpoints) edit(ctx context.Context, tenant tenants.TenantID, id string, change func(*Endpoint) error) (Endpoint, error) {
+// edit applies change to an endpoint and writes it. It may call change again if another change came first.
+func (s *Endpoints) edit(ctx context.Context, tenant tenants.TenantID, id string, change func(*Endpoint) error,
+) (Endpoint, error) {
 	var e Endpoint
 	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) (ops []tenants.Op, err error) {
 		if e, err = s.Get(ctx, tenant, id); err != nil {
@@ -196,10 +199,7 @@ func (s *Endpoints) edit(ctx context.Context, tenant tenants.TenantID, id string
 		}
 		return []tenants.Op{e.put()}, nil
 	})
-	if err != nil {
-		return Endpoint{}, err
-	}
-	return e, nil
+	return e, err
 }
 
 const rowEndpoints tenants.Kind = "list/endpoints" // {tenant}, endpoint id

@@ -21,18 +21,20 @@ func TestEndpointIsStoredWithoutItsSecrets(t *testing.T) {
 	o, s, tenant := rig.EndpointOffice(t, false)
 	e, key := rig.MustCreate(t, s, tenant, rig.HooksEndpoint())
 	if e.State != endpoint.Enabled || !strings.HasPrefix(key.Secret, "whsec_") || key.PublicKey != "" {
-		t.Errorf("got %+v", e)
+		t.Errorf("got %+v, want an enabled endpoint with a v1 secret", e)
 	}
-	rows := rig.Ok(o.Table.Query(context.Background(), tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t)
-	if len(rows) != 1 || strings.Contains(string(rows[0].Body), key.Secret) || strings.Contains(string(rows[0].Body), "of-the-tenant") {
-		t.Errorf("stored: %s", rows[0].Body)
+	rows := rig.Ok(o.Table.Query(context.Background(),
+		tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t)
+	if len(rows) != 1 || strings.Contains(string(rows[0].Body), key.Secret) ||
+		strings.Contains(string(rows[0].Body), "of-the-tenant") {
+		t.Errorf("%d rows are stored, want 1 without secrets", len(rows))
 	}
 	all := rig.Ok(s.All(context.Background(), tenant))(t)
 	if len(all) != 1 || all[0].ID != e.ID || all[0].HeaderNames[0] != "Authorization" {
-		t.Errorf("listed: %+v", all)
+		t.Errorf("listed %+v, want %s with its header name", all, e.ID)
 	}
 	if keys := rig.Ok(s.Keys(context.Background(), e))(t); len(keys) != 1 || keys[0].Secret != key.Secret {
-		t.Error("the secret cannot be shown again")
+		t.Error("the secret that is shown again is not the one that was created")
 	}
 }
 
@@ -77,17 +79,18 @@ func TestEndpointRefuses(t *testing.T) {
 		_, _, err := s.Create(context.Background(), tenant, spec)
 		rig.WantError(t, err, tenants.Unprocessable, c.code)
 		if strings.Contains(err.Error(), "MfKQ9r8") {
-			t.Errorf("the error repeats the secret: %v", err)
+			t.Errorf("the error contains the secret: %v", err)
 		}
 	}
 	if o.Table.Count("Write") != writes {
-		t.Error("a refused endpoint was written")
+		t.Error("a refused endpoint was stored")
 	}
 }
 
 func TestEndpointLimitHoldsAgainstConcurrentCalls(t *testing.T) {
 	o, s, tenant := rig.EndpointOffice(t, false)
-	if _, err := o.Accounts.UpdateAsOperator(context.Background(), tenant, account.OperatorPatch{Limits: map[string]*int64{"endpoints": new(int64(3))}}); err != nil {
+	if _, err := o.Accounts.UpdateAsOperator(context.Background(), tenant,
+		account.OperatorPatch{Limits: map[string]*int64{"endpoints": new(int64(3))}}); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -100,20 +103,21 @@ func TestEndpointLimitHoldsAgainstConcurrentCalls(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	_, _, _ = s.Create(context.Background(), tenant, rig.HooksEndpoint())
-	_, _, _ = s.Create(context.Background(), tenant, rig.HooksEndpoint())
-	_, _, _ = s.Create(context.Background(), tenant, rig.HooksEndpoint())
+	for range 3 {
+		_, _, _ = s.Create(context.Background(), tenant, rig.HooksEndpoint())
+	}
 	_, _, err := s.Create(context.Background(), tenant, rig.HooksEndpoint())
 	rig.WantError(t, err, tenants.TooMany, "endpoint_limit")
 	if all := rig.Ok(s.All(context.Background(), tenant))(t); len(all) != 3 {
-		t.Errorf("%d endpoints", len(all))
+		t.Errorf("got %d endpoints, want 3", len(all))
 	}
 }
 
 // The attack: a tenant without a limit aims a thousand endpoints at one host.
 func TestThousandEndpointsToOneHostEndAtAHundred(t *testing.T) {
 	o, s, tenant := rig.EndpointOffice(t, false)
-	if _, err := o.Accounts.UpdateAsOperator(context.Background(), tenant, account.OperatorPatch{Plan: new("unlimited")}); err != nil {
+	if _, err := o.Accounts.UpdateAsOperator(context.Background(), tenant,
+		account.OperatorPatch{Plan: new("unlimited")}); err != nil {
 		t.Fatal(err)
 	}
 	made := 0
@@ -130,8 +134,8 @@ func TestThousandEndpointsToOneHostEndAtAHundred(t *testing.T) {
 			break
 		}
 	}
-	if made != endpoint.MaxEndpointsPerHost {
-		t.Errorf("%d were made", made)
+	if made != endpoint.MaxPerHost {
+		t.Errorf("%d endpoints were created, want %d", made, endpoint.MaxPerHost)
 	}
 	elsewhere := rig.HooksEndpoint()
 	elsewhere.URL = "https://other.example.com/"
@@ -154,16 +158,17 @@ func TestEndpointOfAnotherTenantIsNotThere(t *testing.T) {
 		"no id":   second(s.Get(ctx, tenant, "end_x")),
 	} {
 		if tenants.CodeOf(err) != "endpoint_not_found" {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want endpoint_not_found", name, err)
 		}
 	}
 	_, _, err := s.RotateSecret(ctx, other.ID, e.ID, endpoint.SecretRotation{})
 	rig.WantError(t, err, tenants.NotFound, "endpoint_not_found")
-	// A row that was copied to another tenant does not open there.
+	// A row that is copied to another tenant does not open there.
 	stolen := e
 	stolen.Tenant = other.ID
-	if _, err := s.Prepare(ctx, stolen, "msg_1", rig.OrderEvent(other.ID), time.Now()); tenants.CodeOf(err) != "unsealable" {
-		t.Errorf("a copied endpoint signs: %v", err)
+	_, err = s.Prepare(ctx, stolen, "msg_1", rig.OrderEvent(other.ID), time.Now())
+	if tenants.CodeOf(err) != "unsealable" {
+		t.Errorf("signing with a copied endpoint: got %v, want unsealable", err)
 	}
 }
 
@@ -185,8 +190,9 @@ func TestDeletedTenantLeavesNoEndpointSecret(t *testing.T) {
 	if err := o.Erasure.Delete(context.Background(), tenant); err != nil {
 		t.Fatal(err)
 	}
-	if rows := rig.Ok(o.Table.Query(context.Background(), tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}))(t); len(rows) != 0 {
-		t.Errorf("%d rows stay", len(rows))
+	list := tenants.Range{Tenant: tenant, Kind: "list/endpoints", Limit: 10}
+	if rows := rig.Ok(o.Table.Query(context.Background(), list))(t); len(rows) != 0 {
+		t.Errorf("%d rows are left, want 0", len(rows))
 	}
 	_, _, err := s.Create(context.Background(), tenant, rig.HooksEndpoint())
 	rig.WantError(t, err, tenants.NotFound, "tenant_not_found")
@@ -198,42 +204,42 @@ func TestEndpointStates(t *testing.T) {
 		ctx := context.Background()
 		e, _ := rig.MustCreate(t, s, tenant, rig.HooksEndpoint())
 		if e.State != endpoint.Pending || e.Reason == "" {
-			t.Fatalf("begins as %s", e.State)
+			t.Fatalf("a new endpoint is %s (%q), want pending with a reason", e.State, e.Reason)
 		}
 		if again := rig.Ok(s.Enable(ctx, tenant, e.ID))(t); again.State != endpoint.Pending {
-			t.Errorf("enabled without proof")
+			t.Errorf("without proof it is %s, want pending", again.State)
 		}
 		rig.WantError(t, second(s.Prove(ctx, e, "")), tenants.Unprocessable, "challenge_failed")
 		rig.WantError(t, second(s.Prove(ctx, e, strings.Repeat("0", 52))), tenants.Unprocessable, "challenge_failed")
-		// The challenge is the same in every process of the deployment, and another in another.
+		// The challenge is the same in every process of a deployment, and differs between deployments.
 		elsewhere := rig.OfficeWith(t, o.Table, o.Vault).Endpoints(true)
 		stranger := rig.OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{})).Endpoints(true)
 		if s.Challenge(e) != elsewhere.Challenge(e) || s.Challenge(e) == stranger.Challenge(e) {
-			t.Error("the challenge does not follow from the deployment")
+			t.Error("the challenge is not derived from the deployment")
 		}
 		first := s.Challenge(e)
 		e = rig.Ok(s.Prove(ctx, e, first))(t)
 		if e.State != endpoint.Enabled || e.Reason != "" {
-			t.Errorf("proven it is %s", e.State)
+			t.Errorf("with proof it is %s (%q), want enabled", e.State, e.Reason)
 		}
 		time.Sleep(time.Minute)
 		off := rig.Ok(s.Disable(ctx, tenant, e.ID, "by hand"))(t)
 		if off.State != endpoint.Disabled || off.Reason != "by hand" || !off.Changed.After(e.Changed) {
-			t.Errorf("disabled it is %+v", off)
+			t.Errorf("got %+v, want a disabled endpoint with a reason and a later time of change", off)
 		}
 		time.Sleep(time.Minute)
 		if e = rig.Ok(s.Enable(ctx, tenant, e.ID))(t); e.State != endpoint.Enabled {
-			t.Errorf("proven once, enabled again it is %s", e.State)
+			t.Errorf("enabled again, it is %s, want enabled", e.State)
 		}
 		moved := rig.Ok(s.Patch(ctx, tenant, e.ID, endpoint.Patch{URL: new("https://elsewhere.example.com/")}))(t)
 		if moved.State != endpoint.Pending || s.Challenge(moved) == first {
-			t.Errorf("at another URL it is %s", moved.State)
+			t.Errorf("at another URL it is %s, want pending with another challenge", moved.State)
 		}
 		rig.WantError(t, second(s.Prove(ctx, e, s.Challenge(e))), tenants.Conflict, "endpoint_changed")
 		time.Sleep(time.Minute)
 		back := rig.Ok(s.Patch(ctx, tenant, e.ID, endpoint.Patch{URL: &e.URL}))(t)
 		if back.State != endpoint.Enabled {
-			t.Errorf("at the proven URL again it is %s", back.State)
+			t.Errorf("back at the proven URL it is %s, want enabled", back.State)
 		}
 	})
 }
@@ -245,11 +251,11 @@ func TestEndpointGivenUpOnlyAsItWasSeen(t *testing.T) {
 		seen, _ := rig.MustCreate(t, s, tenant, rig.HooksEndpoint())
 		rig.Ok(s.Patch(ctx, tenant, seen.ID, endpoint.Patch{URL: new("https://mended.example.com/")}))(t)
 		if e := rig.Ok(s.GiveUp(ctx, seen, "410"))(t); e.State != endpoint.Enabled {
-			t.Error("a 410 of the old URL has disabled the new one")
+			t.Errorf("after a 410 from the old URL it is %s, want enabled", e.State)
 		}
 		seen = rig.Ok(s.Get(ctx, tenant, seen.ID))(t)
 		if e := rig.Ok(s.GiveUp(ctx, seen, "410"))(t); e.State != endpoint.Disabled || e.Reason != "410" {
-			t.Errorf("got %s %q", e.State, e.Reason)
+			t.Errorf("got %s %q, want disabled with the reason 410", e.State, e.Reason)
 		}
 	})
 }
@@ -288,27 +294,28 @@ func TestEndpointMatches(t *testing.T) {
 		ev.Channel, ev.Type, ev.Hops = c.channel, c.typ, c.hops
 		got, err := s.Matches(e, ev)
 		if got != c.want || tenants.CodeOf(err) != c.code {
-			t.Errorf("%+v: %v, %v", c, got, err)
+			t.Errorf("%+v: got %v, %v", c, got, err)
 		}
 	}
 }
 
-// The attack: a loop through somebody's relay, with a header that hides how long it has gone on.
+// The attack: a loop through another server's relay, with a header that hides the number of deliveries.
 func TestHopsCannotBeHidden(t *testing.T) {
 	for value, want := range map[string]int{"0": 0, "1": 1, "3": 3, "9": 3, "": 3, "-1": 3, "01": 3, "1 ": 3, "x": 3} {
 		if got := tenants.HopsOf(map[string][]string{"Hookcast-Hops": {value}}); got != want {
-			t.Errorf("%q: %d", value, got)
+			t.Errorf("%q: got %d, want %d", value, got, want)
 		}
 	}
 	if got := tenants.HopsOf(map[string][]string{"Hookcast-Hops": {"0", "1"}}); got != tenants.MaxHops {
-		t.Errorf("twice: %d", got)
+		t.Errorf("header twice: got %d, want %d", got, tenants.MaxHops)
 	}
 	if got := tenants.HopsOf(nil); got != 0 {
-		t.Errorf("without: %d", got)
+		t.Errorf("no header: got %d, want 0", got)
 	}
 }
 
-// The attack: a loop through our own ingest, by a name that is not known as ours, or through a relay that keeps headers.
+// The attack: a loop through our own ingest, under a host name that we do not know, or through a relay that keeps
+// headers.
 func TestALoopThroughIngestEndsAfterThreeDeliveries(t *testing.T) {
 	r := rig.NewIntakeRig(t)
 	_, token := r.Source(t, rig.GithubSpec)
@@ -331,12 +338,13 @@ func TestALoopThroughIngestEndsAfterThreeDeliveries(t *testing.T) {
 		ev = events[len(events)-1]
 	}
 	if deliveries != tenants.MaxHops {
-		t.Errorf("it went round %d times", deliveries)
+		t.Errorf("the loop ended after %d deliveries, want %d", deliveries, tenants.MaxHops)
 	}
-	if _, err := r.Publisher.Publish(context.Background(), r.Tenant, intake.Publication{Channel: "a", Type: "b", Data: []byte("1"), Hops: 2}); err != nil {
+	if _, err := r.Publisher.Publish(context.Background(), r.Tenant,
+		intake.Publication{Channel: "a", Type: "b", Data: []byte("1"), Hops: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if events := r.Queued(t); events[len(events)-1].Hops != 2 {
-		t.Error("a publish forgets its hops")
+		t.Errorf("a publish has %d hops, want 2", events[len(events)-1].Hops)
 	}
 }

@@ -15,23 +15,22 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// userAgent is what deliveries come as.
-const userAgent = "Hookcast/1 (webhooks)"
-
-// openEndpoint is what is sealed of an endpoint, opened: secrets in the order of Endpoint.Secrets, as text.
+// openEndpoint holds the opened secrets of an endpoint, in the order of Endpoint.Secrets, and its opened headers.
 type openEndpoint struct {
 	secrets []string
 	headers map[string]string
 }
 
-// Prepare makes the request that delivers an event to an endpoint, to be sent at that time: its body is the event's payload byte for
-// byte, signed by Standard Webhooks 1.0.0 under messageID (which has no dot) with every secret that has not ended. All attempts
-// at one delivery have one messageID; a receiver knows repeats by it.
+// Prepare returns the request that delivers an event to an endpoint at the time at. Its body is the event's payload,
+// byte for byte, signed as of Standard Webhooks 1.0.0 with every secret that has not ended. All attempts at a
+// delivery must have the same messageID, which must not contain a dot: receivers recognize repeats by it.
 //
 // https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-func (s *Endpoints) Prepare(ctx context.Context, e Endpoint, messageID string, ev tenants.Event, at time.Time) (tenants.Outgoing, error) {
+func (s *Endpoints) Prepare(ctx context.Context, e Endpoint, messageID string, ev tenants.Event, at time.Time,
+) (tenants.Outgoing, error) {
 	if messageID == "" || strings.ContainsAny(messageID, ". \r\n") {
-		return tenants.Outgoing{}, tenants.Errorf(tenants.Internal, "invalid_message_id", "a message's id is not empty, and has no dot and no space")
+		return tenants.Outgoing{}, tenants.Errorf(tenants.Internal, "invalid_message_id",
+			"the message id must not be empty or contain a dot or a space")
 	}
 	opened, err := s.open(ctx, e)
 	if err != nil {
@@ -41,10 +40,10 @@ func (s *Endpoints) Prepare(ctx context.Context, e Endpoint, messageID string, e
 	for name, value := range opened.headers {
 		header[name] = []string{value}
 	}
-	// Behind the tenant's, so that ours stand whatever got in there.
+	// After the tenant's headers, so that ours win.
 	for name, value := range map[string]string{
 		"Content-Type":         contentTypeOf(ev),
-		"User-Agent":           userAgent,
+		"User-Agent":           "Hookcast/1 (webhooks)",
 		"Webhook-Id":           messageID,
 		"Webhook-Timestamp":    strconv.FormatInt(at.Unix(), 10),
 		"Hookcast-Endpoint-Id": e.ID,
@@ -54,7 +53,7 @@ func (s *Endpoints) Prepare(ctx context.Context, e Endpoint, messageID string, e
 	} {
 		header[name] = []string{value}
 	}
-	if ev.Channel != "" { // a test is of none
+	if ev.Channel != "" { // a probe has none
 		header["Hookcast-Channel"] = []string{ev.Channel}
 		header["Hookcast-Seq"] = []string{strconv.FormatInt(ev.Seq, 10)}
 	}
@@ -70,13 +69,14 @@ func (s *Endpoints) Prepare(ctx context.Context, e Endpoint, messageID string, e
 		signatures = append(signatures, signature)
 	}
 	if len(signatures) == 0 {
-		return tenants.Outgoing{}, tenants.Errorf(tenants.Internal, "endpoint_unusable", "the endpoint has no secret to sign with")
+		return tenants.Outgoing{}, tenants.Errorf(tenants.Internal, "endpoint_unusable",
+			"the endpoint has no secret to sign with")
 	}
 	header["Webhook-Signature"] = []string{strings.Join(signatures, " ")}
 	return tenants.Outgoing{Method: http.MethodPost, URL: e.URL, Header: header, Body: ev.Data}, nil
 }
 
-// sign gives one signature of the header Webhook-Signature.
+// sign returns one signature of the header Webhook-Signature.
 func sign(scheme, secret, id string, at time.Time, body []byte) (string, error) {
 	if scheme == SchemeV1a {
 		key, err := privateKey(secret)
@@ -98,10 +98,11 @@ func sign(scheme, secret, id string, at time.Time, body []byte) (string, error) 
 	return header[v1.Mark.Header][0], nil
 }
 
-// contentTypeOf is what the event's sender declared, where that can be said again, else what the payload is.
+// contentTypeOf returns the content type that the event's sender declared if it is a valid header value, otherwise a
+// guess.
 func contentTypeOf(ev tenants.Event) string {
 	switch declared := ev.ContentType; {
-	case declared != "" && outgoing.RefuseHeader("X", declared) == "":
+	case declared != "" && outgoing.HeaderProblem("X", declared) == "":
 		return declared
 	case json.Valid(ev.Data):
 		return "application/json"
@@ -109,7 +110,8 @@ func contentTypeOf(ev tenants.Event) string {
 	return "application/octet-stream"
 }
 
-// open opens what is sealed of the endpoint. It is kept for a while by what is sealed, so that a change of it is not hidden.
+// open opens the endpoint's secrets and headers. The result is cached by the sealed values, so that a change shows at
+// once.
 func (s *Endpoints) open(ctx context.Context, e Endpoint) (openEndpoint, error) {
 	parts := []string{string(e.Tenant), e.ID, string(e.Headers)}
 	for _, x := range e.Secrets {

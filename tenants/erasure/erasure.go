@@ -20,12 +20,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Erasure takes away what deleted tenants have left: events, claims, heads, lists. Delete ends a tenant within one request; how much there is to
-// erase has no bound, so that it is done behind, a page at a time, by whoever runs this each minute or so. Any number may, at once; one that is
-// stopped anywhere is gone on with by the next. What is no list (idempotency keys, counts of slots, traces) leaves by its expiry.
-//
-// A tenant's messages that still wait in queues are dropped by who receives them (Appender.Tenants). A worker that was frozen through all of it may put a
-// row behind the erasure, so that a tenant is looked at for closingWatch, and done once nothing is found behind that.
+// Erasure deletes tenants and removes the rows that they have left. Any number may run at once.
 type Erasure struct {
 	accounts *account.Accounts
 	table    tenants.Table
@@ -33,37 +28,35 @@ type Erasure struct {
 	Logger *slog.Logger // nil: discards
 }
 
-// NewErasure makes an Erasure of the tenants that accounts has deleted.
+// NewErasure returns an Erasure of the tenants of accounts.
 func NewErasure(t tenants.Table, accounts *account.Accounts) *Erasure {
 	return &Erasure{accounts: accounts, table: t}
 }
 
 const (
-	rowClosing tenants.Kind = "list/closing" // sys, tenant id: deleted, and not erased yet
+	rowClosing tenants.Kind = "list/closing" // System, tenant id: deleted, and not erased yet
 
-	closingRest  = time.Minute // in which every process forgets what it remembers of the tenant
+	closingRest  = time.Minute // after which no process uses what it has cached of the tenant
 	closingWatch = time.Hour
-	erasePage    = 100 // rows, two ops each
+	erasePage    = 100 // rows
+	atOncePage   = 10  // rows that are removed with their lookup rows in one write
 )
 
 // closing is the row of a tenant that is being erased.
 type closing struct{ Since time.Time }
 
-func closingOp(id tenants.TenantID, now time.Time) tenants.Op {
-	return tenants.Put(tenants.Key{Tenant: tenants.System, Kind: rowClosing, Sort: string(id)}, record.Encode(closing{now.UTC()}), time.Time{}, tenants.Anything())
-}
-
-// Run erases until nothing is left or ctx ends, and returns how many rows went. It goes on behind a tenant that cannot be erased and returns the first error.
+// Run erases until nothing is left or ctx ends, and returns the number of rows removed. If a tenant cannot be erased it
+// goes on with the others; it returns the first error.
 func (e *Erasure) Run(ctx context.Context) (erased int, err error) {
 	for after := ""; ; {
-		rows, failed := e.table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: rowClosing, After: after, Limit: erasePage})
+		rows, failed := e.table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: rowClosing, After: after,
+			Limit: erasePage})
 		if failed != nil {
 			return erased, failed
 		}
 		for _, row := range rows {
 			n, failed := e.tenant(ctx, row)
-			erased += n
-			if failed != nil && err == nil {
+			if erased += n; failed != nil && err == nil {
 				err = failed
 			}
 		}
@@ -74,24 +67,24 @@ func (e *Erasure) Run(ctx context.Context) (erased int, err error) {
 	}
 }
 
-// Watch runs each minute until ctx ends.
+// Watch calls Run each minute until ctx ends.
 func (e *Erasure) Watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		if _, err := e.Run(ctx); err != nil && ctx.Err() == nil && e.Logger != nil {
-			e.Logger.WarnContext(ctx, "deleted tenants were not erased whole", "error", err)
+			e.Logger.WarnContext(ctx, "some deleted tenants could not be erased completely", "error", err)
 		}
 		worker.Wait(ctx, time.Minute)
 	}
 }
 
-// tenant erases one tenant.
+// tenant erases the tenant of a closing row, and removes that row when nothing has been left for long enough.
 func (e *Erasure) tenant(ctx context.Context, row tenants.Row) (erased int, err error) {
 	id := tenants.TenantID(row.Sort)
 	c, err := record.Decode[closing](row)
 	if err != nil || time.Since(c.Since) < closingRest {
 		return 0, err
 	}
-	if err := e.Delete(ctx, id); err != nil && !tenants.IsNotFound(err) { // it was stopped half-way
+	if err := e.Delete(ctx, id); err != nil && !tenants.IsNotFound(err) { // completes a Delete that was stopped
 		return 0, err
 	}
 	if erased, err = e.channels(ctx, id); err != nil {
@@ -104,114 +97,117 @@ func (e *Erasure) tenant(ctx context.Context, row tenants.Row) (erased int, err 
 		}
 	}
 	if erased > 0 && e.Logger != nil {
-		e.Logger.InfoContext(ctx, "a deleted tenant's data were erased", "tenant", id, "rows", erased)
+		e.Logger.InfoContext(ctx, "erased data of a deleted tenant", "tenant", id, "rows", erased)
 	}
 	if erased > 0 || time.Since(c.Since) < closingWatch {
 		return erased, nil
 	}
-	return 0, e.table.Write(ctx, tenants.Delete(row.Key, tenants.Anything()))
+	return 0, e.table.Write(ctx, remove(row.Key))
 }
 
-// kinds are the kinds of rows, besides channels', that a tenant deleted at since may have and that can be listed.
+// kinds returns the kinds of rows, channels aside, that a tenant deleted at since may have and that can be listed.
 func kinds(since time.Time) []tenants.TenantKind {
-	return slices.Concat(
-		account.Kinds(), source.Kinds(), endpoint.Kinds(), proxy.Kinds(), delivery.Kinds(), job.Kinds(), node.Kinds(), projection.Kinds(since))
+	return slices.Concat(account.Kinds(), source.Kinds(), endpoint.Kinds(), proxy.Kinds(), delivery.Kinds(),
+		job.Kinds(), node.Kinds(), projection.Kinds(since))
 }
 
-// channels erases every channel: its events, each with its claim, then its head, and last the record that leads here.
-func (e *Erasure) channels(ctx context.Context, id tenants.TenantID) (erased int, err error) {
-	for {
-		rows, err := e.table.Query(ctx, tenants.Range{Tenant: id, Kind: eventlog.RecordKind(), Limit: erasePage})
+// pages passes the rows of r to erase, a page at a time, until none is left, and adds up the numbers of rows removed.
+func (e *Erasure) pages(ctx context.Context, r tenants.Range, erase func([]tenants.Row) (int, error)) (int, error) {
+	for erased := 0; ; {
+		rows, err := e.table.Query(ctx, r)
 		if err != nil || len(rows) == 0 {
 			return erased, err
 		}
+		n, err := erase(rows)
+		if erased += n; err != nil {
+			return erased, err
+		}
+	}
+}
+
+// channels erases every channel: its events, each with its claim, then its head, and last the record by which it is
+// found.
+func (e *Erasure) channels(ctx context.Context, id tenants.TenantID) (erased int, err error) {
+	records := tenants.Range{Tenant: id, Kind: eventlog.RecordKind, Limit: erasePage}
+	return e.pages(ctx, records, func(rows []tenants.Row) (erased int, err error) {
 		for _, row := range rows {
 			ch := tenants.ChannelKey{Tenant: id, Name: row.Sort}
 			n, err := e.events(ctx, ch)
 			if erased += n; err != nil {
 				return erased, err
 			}
-			if _, err := e.table.WriteEach(ctx, tenants.Delete(eventlog.HeadKey(ch), tenants.Anything()), tenants.Delete(row.Key, tenants.Anything())); err != nil {
+			if _, err := e.table.WriteEach(ctx, remove(eventlog.HeadKey(ch)), remove(row.Key)); err != nil {
 				return erased, err
 			}
 			erased += 2
 		}
-	}
+		return erased, nil
+	})
 }
 
 func (e *Erasure) events(ctx context.Context, ch tenants.ChannelKey) (erased int, err error) {
-	for {
-		rows, err := e.table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: eventlog.LogKind(ch), Limit: erasePage})
-		if err != nil || len(rows) == 0 {
-			return erased, err
-		}
+	log := tenants.Range{Tenant: ch.Tenant, Kind: eventlog.EventKind(ch), Limit: erasePage}
+	return e.pages(ctx, log, func(rows []tenants.Row) (int, error) {
 		ops := make([]tenants.Op, 0, 2*len(rows))
 		for _, row := range rows {
-			if event, err := tenants.DecodeEvent(row.Body); err == nil { // what is none has no claim that could be known
-				ops = append(ops, tenants.Delete(eventlog.ClaimKey(ch.Tenant, event.ID), tenants.Anything()))
+			if event, err := tenants.DecodeEvent(row.Body); err == nil { // without an id there is no claim to find
+				ops = append(ops, remove(eventlog.ClaimKey(ch.Tenant, event.ID)))
 			}
-			ops = append(ops, tenants.Delete(row.Key, tenants.Anything()))
+			ops = append(ops, remove(row.Key))
 		}
-		n, err := e.table.WriteEach(ctx, ops...)
-		if erased += n; err != nil {
-			return erased, err
-		}
-	}
+		return e.table.WriteEach(ctx, ops...)
+	})
 }
 
-// list erases the rows of one kind. What has to be gone at once goes with the look-up rows that lead to it, all or nothing.
+// list erases the rows of one kind. Those that must go at once go with their lookup rows, all or nothing.
 func (e *Erasure) list(ctx context.Context, id tenants.TenantID, kind tenants.TenantKind) (erased int, err error) {
 	page := erasePage
 	if kind.AtOnce {
-		page = 10
+		page = atOncePage
 	}
-	for {
-		rows, err := e.table.Query(ctx, tenants.Range{Tenant: id, Kind: kind.Kind, Limit: page})
-		if err != nil || len(rows) == 0 {
-			return erased, err
-		}
+	return e.pages(ctx, tenants.Range{Tenant: id, Kind: kind.Kind, Limit: page}, func(rows []tenants.Row) (int, error) {
 		ops := make([]tenants.Op, 0, len(rows))
 		for _, row := range rows {
 			if kind.Lookups != nil {
 				lookups, err := kind.Lookups(row)
 				if err != nil {
-					return erased, err
+					return 0, err
 				}
 				for _, k := range lookups {
-					ops = append(ops, tenants.Delete(k, tenants.Anything()))
+					ops = append(ops, remove(k))
 				}
 			}
-			ops = append(ops, tenants.Delete(row.Key, tenants.Anything()))
+			ops = append(ops, remove(row.Key))
 		}
-		if kind.AtOnce {
-			if err := e.table.Write(ctx, ops...); err != nil {
-				return erased, err
-			}
-			erased += len(ops)
-			continue
+		if !kind.AtOnce {
+			return e.table.WriteEach(ctx, ops...)
 		}
-		n, err := e.table.WriteEach(ctx, ops...)
-		if erased += n; err != nil {
-			return erased, err
+		if err := e.table.Write(ctx, ops...); err != nil {
+			return 0, err
 		}
-	}
+		return len(ops), nil
+	})
 }
 
-// Delete ends a tenant for good. Its first write marks the tenant as closing (see Accounts.Close). Then the look-up rows and secrets go, last the
-// tenant itself. Where it stops half-way (Unavailable), calling it again goes on, and so does Run, which takes away what the tenant had: events
-// and all. The id is never given again, since ids are random.
+// Delete ends a tenant for good. Its first write marks the tenant as closing (see Accounts.Close); then the rows that
+// must go at once are removed, and last the tenant itself. If it stops in between (Unavailable), calling it again
+// continues, and so does Run, which also erases the tenant's data. The id is never used again, since ids are random.
 func (e *Erasure) Delete(ctx context.Context, id tenants.TenantID) error {
 	now := time.Now()
-	if err := e.accounts.Close(ctx, id, closingOp(id, now)); err != nil {
+	mark := tenants.Key{Tenant: tenants.System, Kind: rowClosing, Sort: string(id)}
+	err := e.accounts.Close(ctx, id, tenants.Put(mark, record.Encode(closing{now.UTC()}), time.Time{},
+		tenants.Anything()))
+	if err != nil {
 		return err
 	}
 	for _, kind := range kinds(now) {
-		if !kind.AtOnce {
-			continue
-		}
-		if _, err := e.list(ctx, id, kind); err != nil {
-			return err
+		if kind.AtOnce {
+			if _, err := e.list(ctx, id, kind); err != nil {
+				return err
+			}
 		}
 	}
 	return e.accounts.Remove(ctx, id)
 }
+
+func remove(k tenants.Key) tenants.Op { return tenants.Delete(k, tenants.Anything()) }

@@ -18,28 +18,43 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
+// estate fills several channels of the rig's tenant from a new source, and reports the source's token.
+func estate(t *testing.T, r *rig.IntakeRig) (token string) {
+	t.Helper()
+	_, token = r.Source(t, rig.GithubSpec)
+	for n := range 30 {
+		body := fmt.Sprintf(`{"repository":{"name":"r%d"}}`, n%3)
+		if _, err := r.Receiver.Receive(t.Context(), rig.Github(t, token, fmt.Sprint(n), "push", body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.AppendAll(t)
+	return token
+}
+
 func TestErasureLeavesNothingOfADeletedTenantAndAllOfTheOther(t *testing.T) {
 	for seed := range uint64(8) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx := t.Context()
 			r := rig.NewIntakeRig(t)
 			feed := r.Table.Feed()
-			_, token := r.Source(t, rig.GithubSpec)
-			r.Estate(t, token)
+			estate(t, r)
 			gone, claimed := r.Tenant, r.All(t, "github.r1")
 			other, _, _ := r.SignUp(t)
 			r.Tenant = other.ID
-			_, token = r.Source(t, rig.GithubSpec)
-			r.Estate(t, token)
+			estate(t, r)
 
-			x, u, a := projection.NewEventIndex(r.Table), projection.NewMonthlyUsage(r.Table), account.NewAuditLog(r.Table)
+			index, u := projection.NewEventIndex(r.Table), projection.NewMonthlyUsage(r.Table)
+			audit := account.NewAuditLog(r.Table)
 			running, stop := context.WithTimeout(ctx, time.Minute)
-			go x.Run(running, feed, slog.New(slog.DiscardHandler))
-			u.Run(running, r.Table.Feed(), slog.New(slog.DiscardHandler)) // of nothing: the months' rows are made below
+			go index.Run(running, feed, slog.New(slog.DiscardHandler))
+			// counts nothing: the rows of the months are written below
+			u.Run(running, r.Table.Feed(), slog.New(slog.DiscardHandler))
 			stop()
 			for _, id := range []tenants.TenantID{gone, other.ID} {
-				rig.Count(t, u, rig.Logged(id, "c", 1, time.Now()), rig.Logged(id, "c", 2, time.Now().AddDate(0, -3, 0)))
-				if err := a.Add(ctx, account.AuditEntry{Time: time.Now(), Action: "x"}, id); err != nil {
+				old := time.Now().AddDate(0, -3, 0)
+				rig.Count(t, u, rig.Logged(id, "c", 1, time.Now()), rig.Logged(id, "c", 2, old))
+				if err := audit.Add(ctx, account.AuditEntry{Time: time.Now(), Action: "x"}, id); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -48,7 +63,7 @@ func TestErasureLeavesNothingOfADeletedTenantAndAllOfTheOther(t *testing.T) {
 			if err := r.Erasure.Delete(ctx, gone); err != nil {
 				t.Fatal(err)
 			}
-			// From here on the engine fails, both ways, and so each run stops somewhere.
+			// From here on calls fail, before or after they take effect, so each run stops somewhere.
 			r.Table.Turn(tenantstest.Faults{Seed: seed, Lost: 0.1, Stored: 0.1, Unread: 0.1})
 			e := erasure.NewErasure(r.Office.Table, r.Accounts)
 			for range 200 {
@@ -57,32 +72,33 @@ func TestErasureLeavesNothingOfADeletedTenantAndAllOfTheOther(t *testing.T) {
 			}
 			r.Table.Turn(tenantstest.Faults{})
 			if left := r.Table.Left(gone); len(left) != 0 {
-				t.Errorf("seed %d: left are %v", seed, left)
+				t.Errorf("seed %d: got %v left of the deleted tenant, want nothing", seed, left)
 			}
-			if _, err := r.Log.Event(ctx, gone, claimed[0].ID, tenants.Retention{}); tenants.KindOf(err) != tenants.NotFound {
-				t.Errorf("an event is still found: %v", err)
+			if _, err := r.Log.Event(ctx, gone, claimed[0].ID, tenants.Retention{}); !tenants.IsNotFound(err) {
+				t.Errorf("seed %d: an event of the deleted tenant: got %v, want NotFound", seed, err)
 			}
 			for _, k := range r.Table.Left(tenants.System) {
 				if strings.Contains(k.Sort, string(gone)) {
-					t.Errorf("seed %d: %v is left", seed, k)
+					t.Errorf("seed %d: got %v left, want no row that names the deleted tenant", seed, k)
 				}
 			}
 			if now := r.Table.Left(other.ID); fmt.Sprint(now) != fmt.Sprint(whole) {
-				t.Errorf("seed %d: the other tenant had %d rows, and has %d", seed, len(whole), len(now))
+				t.Errorf("seed %d: got %d rows of the other tenant, want the %d from before", seed, len(now),
+					len(whole))
 			}
 		})
 	}
 }
 
-// What still waits in the queue of a tenant that is deleted is drained into nothing, and so is what a frozen worker appends behind the erasure.
+// Messages that wait in the queue when their tenant is deleted are dropped, and rows that a frozen worker appends after
+// the erasure are erased, too.
 func TestAQueueOfADeletedTenantIsDrained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		r := rig.NewIntakeRig(t)
 		r.Tenants = r.Accounts
-		_, token := r.Source(t, rig.GithubSpec)
-		r.Estate(t, token)
-		if _, err := r.Receiver.Receive(ctx, rig.Github(t, token, "late", "push", `{"repository":{"name":"r1"}}`)); err != nil {
+		late := rig.Github(t, estate(t, r), "late", "push", `{"repository":{"name":"r1"}}`)
+		if _, err := r.Receiver.Receive(ctx, late); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.Erasure.Delete(ctx, r.Tenant); err != nil {
@@ -90,15 +106,15 @@ func TestAQueueOfADeletedTenantIsDrained(t *testing.T) {
 		}
 		e := erasure.NewErasure(r.Office.Table, r.Accounts)
 		if n, err := e.Run(ctx); n != 0 || err != nil {
-			t.Errorf("at once, while others may still go by what they remember: %d, %v", n, err)
+			t.Errorf("at once, while caches may still be in use: erased %d rows (%v), want none", n, err)
 		}
 		time.Sleep(2 * time.Minute)
 		if n, err := e.Run(ctx); n == 0 || err != nil {
-			t.Errorf("after two minutes: %d, %v", n, err)
+			t.Errorf("after two minutes: erased %d rows (%v), want some", n, err)
 		}
 		r.AppendAll(t)
 		if left := r.Table.Left(r.Tenant); len(left) != 0 {
-			t.Errorf("left are %v", left)
+			t.Errorf("got %v left, want nothing", left)
 		}
 		mustAppendAs(t, r.Log, r.Tenant, "github.r1")
 		time.Sleep(2 * time.Hour)
@@ -107,15 +123,17 @@ func TestAQueueOfADeletedTenantIsDrained(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if left := append(r.Table.Left(r.Tenant), r.Table.Left(tenants.System)...); len(left) != 1 || left[0].Kind != "deployment" {
-			t.Errorf("in the end there are %v", left)
+		left := append(r.Table.Left(r.Tenant), r.Table.Left(tenants.System)...)
+		if len(left) != 1 || left[0].Kind != "deployment" {
+			t.Errorf("got %v left in the end, want the deployment's row alone", left)
 		}
 	})
 }
 
 func mustAppendAs(t *testing.T, l *eventlog.Log, tenant tenants.TenantID, channel string) {
 	t.Helper()
-	if _, err := l.Append(t.Context(), tenant, channel, []tenants.Event{{ID: tenants.NewID(tenants.PrefixEvent), Time: time.Now()}}); err != nil {
+	e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Time: time.Now()}
+	if _, err := l.Append(t.Context(), tenant, channel, []tenants.Event{e}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// BenchmarkAppend is the log's own cost per event, over a table in memory that costs next to nothing.
+// BenchmarkAppend measures the log's own cost per event, over a table in memory that costs next to nothing.
 func BenchmarkAppend(b *testing.B) {
 	for _, size := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {

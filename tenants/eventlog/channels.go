@@ -2,7 +2,7 @@ package eventlog
 
 import (
 	"context"
-	"strconv"
+	"errors"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -13,49 +13,49 @@ import (
 type Channel struct {
 	Name     string
 	Created  time.Time
-	PurgedTo int64 // events up to here have been purged: below the floor whatever retention says
-	EmptyTo  int64 // of the purged events, the payloads up to here are gone from the table
+	PurgedTo int64 // the last purged number: up to here events are below the floor, whatever the retention is
+	EmptyTo  int64 // up to here the payloads of purged events have been removed from the table
 }
 
-func RecordKind() tenants.Kind { return "list/channels" }
+// RecordKind is the kind of the rows of Channel records.
+const RecordKind tenants.Kind = "list/channels"
 
+// RecordKey returns the key of the channel's record.
 func RecordKey(ch tenants.ChannelKey) tenants.Key {
-	return tenants.Key{Tenant: ch.Tenant, Kind: RecordKind(), Sort: ch.Name}
+	return tenants.Key{Tenant: ch.Tenant, Kind: RecordKind, Sort: ch.Name}
 }
 
 func newChannelOp(ch tenants.ChannelKey, now time.Time) tenants.Op {
-	return tenants.Put(RecordKey(ch), record.Encode(Channel{Name: ch.Name, Created: now.UTC()}), time.Time{}, tenants.Absent())
+	c := Channel{Name: ch.Name, Created: now.UTC()}
+	return tenants.Put(RecordKey(ch), record.Encode(c), time.Time{}, tenants.Absent())
 }
 
-// Channel returns the channel's record; kind NotFound, code channel_not_found, where nothing was ever appended.
+// Channel returns the channel's record. A channel to which nothing was appended: kind NotFound, code channel_not_found.
 func (l *Log) Channel(ctx context.Context, tenant tenants.TenantID, channel string) (Channel, error) {
-	return record.Read[Channel](ctx, l.Table, RecordKey(tenants.ChannelKey{Tenant: tenant, Name: channel}), "channel_not_found", "there is no such channel")
+	k := RecordKey(tenants.ChannelKey{Tenant: tenant, Name: channel})
+	return record.Read[Channel](ctx, l.Table, k, "channel_not_found", "there is no such channel")
 }
 
-// Channels returns up to limit (1 to 1,000) of the tenant's channels in order of their names, behind the name after ("" from
-// the first). Fewer than limit means that there are no more.
+// Channels returns up to limit (1 to 1,000) of the tenant's channels in order of name, beginning after the name after
+// ("" for the first). Fewer than limit means that there are no more.
 func (l *Log) Channels(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Channel, error) {
-	channels, _, err := record.List[Channel](ctx, l.Table, tenant, RecordKind(), after, min(max(limit, 1), 1000))
+	channels, _, err := record.List[Channel](ctx, l.Table, tenant, RecordKind, after, min(max(limit, 1), 1000))
 	return channels, err
 }
 
-// purgePage is how many payloads are read at a time to be emptied.
+// purgePage is how many payloads are read and emptied at a time.
 const purgePage = 32
 
-// Purge puts everything that is in the channel below the floor, at once and for good, and then empties the payloads in the
-// table. It returns the last purged number. The sequence goes on behind it. On Unavailable the floor may have been raised and
-// some payloads may be left: another Purge goes on with them.
+// Purge puts everything in the channel below the floor, at once and for good, and then removes the payloads from the
+// table. It returns the last purged number; the sequence continues after it. After Unavailable the floor may have
+// been raised and some payloads may be left: another Purge completes the work.
 func (l *Log) Purge(ctx context.Context, tenant tenants.TenantID, channel string) (int64, error) {
 	ch := tenants.ChannelKey{Tenant: tenant, Name: channel}
 	end, err := l.Tail(ctx, tenant, channel)
 	if err != nil {
 		return 0, err
 	}
-	c, err := l.changeChannel(ctx, ch, func(c *Channel) bool {
-		raise := c.PurgedTo < end
-		c.PurgedTo = max(c.PurgedTo, end)
-		return raise
-	})
+	c, err := l.changeChannel(ctx, ch, func(c *Channel) { c.PurgedTo = max(c.PurgedTo, end) })
 	if err != nil {
 		return 0, err
 	}
@@ -63,20 +63,19 @@ func (l *Log) Purge(ctx context.Context, tenant tenants.TenantID, channel string
 		if emptied, err = l.emptyPage(ctx, ch, emptied, c.PurgedTo); err != nil {
 			return c.PurgedTo, err
 		}
-		if _, err = l.changeChannel(ctx, ch, func(c *Channel) bool {
-			further := c.EmptyTo < emptied
-			c.EmptyTo = max(c.EmptyTo, emptied)
-			return further
-		}); err != nil {
+		if _, err = l.changeChannel(ctx, ch, func(c *Channel) { c.EmptyTo = max(c.EmptyTo, emptied) }); err != nil {
 			return c.PurgedTo, err
 		}
 	}
 	return c.PurgedTo, nil
 }
 
-// emptyPage empties payloads behind the number after, up to and with through, and returns how far it got.
+// emptyPage removes payloads of numbers after the number after, up to through, and returns the last number that is
+// done.
 func (l *Log) emptyPage(ctx context.Context, ch tenants.ChannelKey, after, through int64) (int64, error) {
-	rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: LogKind(ch), After: seqSort(after), Before: seqSort(through + 1), Limit: purgePage})
+	rows, err := l.Table.Query(ctx, tenants.Range{
+		Tenant: ch.Tenant, Kind: EventKind(ch), After: seqSort(after), Before: seqSort(through + 1), Limit: purgePage,
+	})
 	if err != nil {
 		return after, err
 	}
@@ -92,7 +91,8 @@ func (l *Log) emptyPage(ctx context.Context, ch tenants.ChannelKey, after, throu
 		}
 	}
 	if len(ops) > 0 {
-		// Refused: emptied by another Purge, or expired just now. Either way the next look at the page finds less to do.
+		// Refused: another Purge has emptied the row, or it has just expired. The next look at the page finds less to
+		// do.
 		if _, err := l.Table.WriteEach(ctx, ops...); tenants.IsRefused(err) {
 			return after, nil
 		} else if err != nil {
@@ -105,37 +105,26 @@ func (l *Log) emptyPage(ctx context.Context, ch tenants.ChannelKey, after, throu
 	return rowSeq(rows[len(rows)-1])
 }
 
-// changeChannel applies change to the channel's record, again if it was changed meanwhile, until change says that there is
-// nothing to write. It returns the record as it then is.
-func (l *Log) changeChannel(ctx context.Context, ch tenants.ChannelKey, change func(*Channel) bool) (Channel, error) {
-	for range placeTries {
-		row, err := l.Table.Get(ctx, RecordKey(ch))
-		if tenants.IsNotFound(err) {
-			return Channel{}, tenants.Errorf(tenants.NotFound, "channel_not_found", "there is no such channel")
+// changeChannel applies change to the channel's record, with optimistic retries, and returns the record as it then is.
+func (l *Log) changeChannel(ctx context.Context, ch tenants.ChannelKey, change func(*Channel)) (c Channel, err error) {
+	k := RecordKey(ch)
+	err = record.Update(ctx, l.Table, k, func(now Channel, was tenants.Condition) ([]tenants.Op, error) {
+		if was.IsAbsent() {
+			return nil, tenants.Errorf(tenants.NotFound, "channel_not_found", "there is no such channel")
 		}
-		if err != nil {
-			return Channel{}, err
+		c = now
+		if change(&c); c == now {
+			return nil, nil
 		}
-		c, err := record.Decode[Channel](row)
-		if err != nil {
-			return c, err
-		}
-		if !change(&c) {
-			return c, nil
-		}
-		err = l.Table.Write(ctx, tenants.Put(row.Key, record.Encode(c), time.Time{}, tenants.At(row.Version)))
-		if err == nil || !tenants.IsRefused(err) {
-			return c, err
-		}
-	}
-	return Channel{}, tenants.Errorf(tenants.Unavailable, "channel_contended", "the channel's record is written to from too many sides at once")
+		return []tenants.Op{tenants.Put(k, record.Encode(c), time.Time{}, was)}, nil
+	})
+	return c, contended(err)
 }
 
-// rowSeq reads the number of a log row from its key.
-func rowSeq(row tenants.Row) (int64, error) {
-	seq, err := strconv.ParseInt(row.Sort, 10, 64)
-	if err != nil {
-		return 0, tenants.Errorf(tenants.Internal, "record_undecodable", "%w", err)
+// contended returns err, but Unavailable channel_contended for record.ErrContended.
+func contended(err error) error {
+	if errors.Is(err, record.ErrContended) {
+		err = tenants.Errorf(tenants.Unavailable, "channel_contended", "the channel has too many writers: try again")
 	}
-	return seq, nil
+	return err
 }

@@ -29,22 +29,23 @@ func TestChannels(t *testing.T) {
 		return names
 	}
 	if got := names("", 10); !slices.Equal(got, []string{"a", "orders", "orders.2"}) {
-		t.Errorf("all: %q", got)
+		t.Errorf("all channels: got %q, want a, orders, orders.2", got)
 	}
 	if got := names("a", 1); !slices.Equal(got, []string{"orders"}) {
-		t.Errorf("a page: %q", got)
+		t.Errorf("one channel after a: got %q, want orders", got)
 	}
 	if _, err := l.Channel(ctx, rig.LogTenant, "b"); tenants.CodeOf(err) != "channel_not_found" {
-		t.Errorf("no such channel: %v", err)
+		t.Errorf("Channel of an unknown name: got %v, want channel_not_found", err)
 	}
 }
 
-// The record that a crash has left out is made by the next append.
+// The next append makes the record that is missing after a crash.
 func TestTheChannelsRecordIsMadeGood(t *testing.T) {
 	ctx := context.Background()
 	table := rig.NewTable()
 	rig.MustAppend(t, eventlog.New(table), "orders", rig.Made("a", 2)...)
-	if err := table.Write(ctx, tenants.Delete(tenants.Key{Tenant: rig.LogTenant, Kind: "list/channels", Sort: "orders"}, tenants.Anything())); err != nil {
+	k := tenants.Key{Tenant: rig.LogTenant, Kind: "list/channels", Sort: "orders"}
+	if err := table.Write(ctx, tenants.Delete(k, tenants.Anything())); err != nil {
 		t.Fatal(err)
 	}
 	l := eventlog.New(table)
@@ -59,18 +60,19 @@ func TestPurge(t *testing.T) {
 	table := rig.NewTable()
 	l := eventlog.New(table)
 	if _, err := l.Purge(ctx, rig.LogTenant, "orders"); tenants.CodeOf(err) != "channel_not_found" {
-		t.Errorf("a channel that is not there: %v", err)
+		t.Errorf("Purge of an unknown channel: got %v, want channel_not_found", err)
 	}
 	placed := rig.MustAppend(t, l, "orders", rig.Made("a", 100)...)
 	if to, err := l.Purge(ctx, rig.LogTenant, "orders"); to != 100 || err != nil {
-		t.Fatalf("purged to %d, %v", to, err)
+		t.Fatalf("Purge: got %d, %v, want 100", to, err)
 	}
 	rig.MustAppend(t, l, "orders", rig.Made("b", 2)...)
 	if got := short(read(t, l, 0, 10, tenants.Retention{})); got != "gap 1-100, 101-102 of 102" {
-		t.Error(got)
+		t.Errorf("after a purge: got %q, want the gap and two events", got)
 	}
-	if _, err := l.Event(ctx, rig.LogTenant, placed[3].ID, tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
-		t.Errorf("a purged event by its id: %v", err)
+	_, err := l.Event(ctx, rig.LogTenant, placed[3].ID, tenants.Retention{})
+	if tenants.CodeOf(err) != "event_not_found" {
+		t.Errorf("a purged event by its id: got %v, want event_not_found", err)
 	}
 	rows, err := table.Query(ctx, tenants.Range{Tenant: rig.LogTenant, Kind: "log/orders", Limit: 1000})
 	if err != nil {
@@ -79,16 +81,17 @@ func TestPurge(t *testing.T) {
 	for i, row := range rows {
 		e, err := tenants.DecodeEvent(row.Body)
 		if err != nil || (len(e.Data) == 0) != (i < 100) || row.Expires.IsZero() {
-			t.Errorf("row %d has %d bytes, expires %v, %v", i+1, len(e.Data), row.Expires, err)
+			t.Errorf("row %d: got %d bytes, expiry %v, %v, want data only after 100, and an expiry", i+1, len(e.Data),
+				row.Expires, err)
 		}
 	}
-	again := rig.MustAppend(t, l, "orders", rig.Made("a", 3)...) // known for what they are all the same
+	again := rig.MustAppend(t, l, "orders", rig.Made("a", 3)...) // recognised all the same
 	if got := rig.SeqsOf(again); !slices.Equal(got, []int64{1, 2, 3}) {
-		t.Errorf("a repeat of what was purged: %v", got)
+		t.Errorf("purged events appended again: got numbers %v, want 1 to 3", got)
 	}
 }
 
-// A purge that fails at any point has raised the floor or done nothing, and is completed by another.
+// Another Purge completes one that failed at any point.
 func TestPurgeIsCompletedAfterAFailure(t *testing.T) {
 	ctx := context.Background()
 	for seed := range uint64(40) {
@@ -107,15 +110,16 @@ func TestPurgeIsCompletedAfterAFailure(t *testing.T) {
 			}
 		}
 		if err != nil || to != 70 {
-			t.Fatalf("seed %d: purged to %d, %v", seed, to, err)
+			t.Fatalf("seed %d: Purge: got %d, %v, want 70", seed, to, err)
 		}
 		rows, err := table.Query(ctx, tenants.Range{Tenant: rig.LogTenant, Kind: "log/orders", Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, row := range rows {
-			if e, err := tenants.DecodeEvent(row.Body); err != nil || len(e.Data) > 0 || fmt.Sprintf("%019d", e.Seq) != row.Sort {
-				t.Fatalf("seed %d: row %s: %+v, %v", seed, row.Sort, e, err)
+			if e, err := tenants.DecodeEvent(row.Body); err != nil || len(e.Data) > 0 ||
+				fmt.Sprintf("%019d", e.Seq) != row.Sort {
+				t.Fatalf("seed %d: row %s: got %+v, %v, want no data", seed, row.Sort, e, err)
 			}
 		}
 	}

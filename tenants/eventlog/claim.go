@@ -10,8 +10,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// claim is the row evt/{event id}: which number of which channel the event is to have. It is a hint, and the row there
-// the truth: the event is in the log if and only if that row bears its id.
+// claim says which number of which channel an event has or is to have. The event is in the log if and only if the row
+// at that number has its id.
 type claim struct {
 	Channel  string
 	Seq      int64
@@ -20,17 +20,20 @@ type claim struct {
 	version int64
 }
 
+// ClaimKey returns the key of the claim of the event id.
 func ClaimKey(tenant tenants.TenantID, id string) tenants.Key {
 	return tenants.Key{Tenant: tenant, Kind: "evt", Sort: id}
 }
 
-// claimOp claims for e, which has no claim yet, the number that it carries.
+// claimOp returns the write that claims e.Seq for e, which must have no claim yet.
 func claimOp(e tenants.Event, now time.Time) tenants.Op {
 	hash := sha256.Sum256(e.Data)
-	return tenants.Put(ClaimKey(e.Tenant, e.ID), record.Encode(claim{Channel: e.Channel, Seq: e.Seq, BodyHash: hash[:]}), expiry(e, now), tenants.Absent())
+	body := record.Encode(claim{Channel: e.Channel, Seq: e.Seq, BodyHash: hash[:]})
+	return tenants.Put(ClaimKey(e.Tenant, e.ID), body, expiry(e, now), tenants.Absent())
 }
 
-// Find returns the number of the event of that id, if it is in the log. A claim alone does not count: its event may wait among the dead letters.
+// Find returns the number of the event id, if the event is in the log. A claim alone does not count: its event may be
+// among the dead letters.
 func (l *Log) Find(ctx context.Context, tenant tenants.TenantID, id string) (seq int64, ok bool) {
 	c, err := l.claimOf(ctx, tenant, id)
 	if err != nil {
@@ -40,11 +43,12 @@ func (l *Log) Find(ctx context.Context, tenant tenants.TenantID, id string) (seq
 	return c.Seq, err == nil && e.ID == id
 }
 
-// Recognise tells whether e is in the log: known then, with its id and channel there. Where its id is claimed for another body, e comes
-// back as the event that the log would make of it. A claim alone does not count: its event may wait among the dead letters.
+// Recognise reports whether e is in the log, and returns it as stored if it is. If e's id is claimed for another
+// body, the log stores e under a derived id: then that event is looked up, and returned. As for Find, a claim alone
+// does not count.
 func (l *Log) Recognise(ctx context.Context, e tenants.Event) (_ tenants.Event, known bool) {
 	hash := sha256.Sum256(e.Data)
-	for range 2 { // the id as sent, and the one derived from it and the body
+	for range 2 { // the id as sent, then the one derived from it and the body
 		c, err := l.claimOf(ctx, e.Tenant, e.ID)
 		if err != nil {
 			return e, false
@@ -62,7 +66,7 @@ func (l *Log) Recognise(ctx context.Context, e tenants.Event) (_ tenants.Event, 
 	return e, false
 }
 
-// claimOf returns the claim of the event id; none: kind NotFound.
+// claimOf returns the claim of the event id. If there is none: kind NotFound.
 func (l *Log) claimOf(ctx context.Context, tenant tenants.TenantID, id string) (claim, error) {
 	row, err := l.Table.Get(ctx, ClaimKey(tenant, id))
 	if err != nil {
@@ -73,14 +77,14 @@ func (l *Log) claimOf(ctx context.Context, tenant tenants.TenantID, id string) (
 	return c, err
 }
 
-// stray tells whether the claim c under e's id belongs to another body or another channel.
+// stray reports whether the claim c under e's id belongs to another body or another channel.
 func stray(e tenants.Event, c claim) bool {
 	hash := sha256.Sum256(e.Data)
 	return !bytes.Equal(c.BodyHash, hash[:]) || c.Channel != e.Channel
 }
 
-// derived returns e as the event that it becomes where its id is claimed by c for something else: under an id that follows from
-// the first one and what differs, so that every retry of it derives the same.
+// derived returns e under the id that it gets if c claims its id for another body or channel. The id follows from the
+// first one and from what differs, so every retry derives the same one.
 func derived(e tenants.Event, c claim) tenants.Event {
 	if e.DuplicateOf == "" {
 		e.DuplicateOf = e.ID

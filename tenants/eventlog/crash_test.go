@@ -12,7 +12,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// A batch's append is cut at every point, in both outcomes; then others get at the channel in every order that comes to mind.
+// An append of a batch fails at every point, with both outcomes. Then others append to the channel in many orders.
 func TestAppendAfterACrashAtEveryPoint(t *testing.T) {
 	batch, other := rig.Made("a", 4), rig.Made("x", 2)
 	type cut struct {
@@ -27,7 +27,8 @@ func TestAppendAfterACrashAtEveryPoint(t *testing.T) {
 	var cuts []cut
 	for outcome, word := range map[tenantstest.Outcome]string{tenantstest.Lost: "lost", tenantstest.Stored: "stored"} {
 		for i := range batch {
-			cuts = append(cuts, cut{name: fmt.Sprintf("claim %d %s", i+1, word), plan: func(t *tenantstest.Table) { t.Fail(outcome, onClaim(i)) }})
+			name := fmt.Sprintf("claim %d %s", i+1, word)
+			cuts = append(cuts, cut{name: name, plan: func(t *tenantstest.Table) { t.Fail(outcome, onClaim(i)) }})
 		}
 	}
 	cuts = append(cuts,
@@ -36,8 +37,9 @@ func TestAppendAfterACrashAtEveryPoint(t *testing.T) {
 			t.Fail(tenantstest.Lost, onClaim(2))
 		}},
 		cut{name: "rows stored", plan: func(t *tenantstest.Table) { t.Fail(tenantstest.Stored, onRows) }})
-	for seed := range uint64(24) { // how many of the rows are there is the seed's choice
-		cuts = append(cuts, cut{name: fmt.Sprintf("rows lost %d", seed), seed: seed, plan: func(t *tenantstest.Table) { t.Fail(tenantstest.Lost, onRows) }})
+	for seed := range uint64(24) { // the seed decides how many of the rows are stored
+		name := fmt.Sprintf("rows lost %d", seed)
+		cuts = append(cuts, cut{name, func(t *tenantstest.Table) { t.Fail(tenantstest.Lost, onRows) }, seed})
 	}
 
 	aftermaths := map[string][][]tenants.Event{
@@ -62,16 +64,19 @@ func TestAppendAfterACrashAtEveryPoint(t *testing.T) {
 						rig.MustAppend(t, l, "orders", rig.Made("old", before)...)
 					}
 					c.plan(table)
-					if placed, err := l.Append(context.Background(), rig.LogTenant, "orders", batch); tenants.KindOf(err) != tenants.Unavailable || err == nil {
-						t.Fatalf("the cut append: %d events, %v", len(placed), err)
+					placed, err := l.Append(context.Background(), rig.LogTenant, "orders", batch)
+					if tenants.KindOf(err) != tenants.Unavailable || err == nil {
+						t.Fatalf("the failed append: got %d events, %v, want an error of kind Unavailable", len(placed),
+							err)
 					}
 					for i, events := range after {
-						if i%2 == 0 { // a process that knows nothing, and then one that may know too much
+						if i%2 == 0 { // a new process, and then one whose memory may be out of date
 							l = eventlog.New(table)
 						}
 						rig.MustAppend(t, l, "orders", events...)
 						for _, e := range events {
-							if e.Data[0] == 'x' && !slices.ContainsFunc(sent, func(s tenants.Event) bool { return s.ID == e.ID }) {
+							known := slices.ContainsFunc(sent, func(s tenants.Event) bool { return s.ID == e.ID })
+							if e.Data[0] == 'x' && !known {
 								sent = append(sent, e)
 							}
 						}
@@ -83,31 +88,35 @@ func TestAppendAfterACrashAtEveryPoint(t *testing.T) {
 	}
 }
 
-// A worker stops behind its claims, before its rows. Others do its work, or other work; then it goes on where it stopped.
+// A worker stops after its claims, before its rows. Others do its work, or other work. Then it continues where it
+// stopped.
 func TestAFrozenAppenderFindsTheWorldChanged(t *testing.T) {
 	batch, other := rig.Made("a", 4), rig.Made("x", 3)
 	for name, meanwhile := range map[string][][]tenants.Event{
-		"nobody came":             {},
-		"all was done":            {batch},
-		"the first was done":      {batch[:1]},
-		"the last was done":       {batch[3:]},
-		"it was done backwards":   {batch[3:], batch[2:3], batch[1:2], batch[:1]},
-		"others came":             {other},
-		"one other came":          {other[:1]},
-		"others came in between":  {other[:1], batch[2:3], other[1:], batch[:1]},
-		"the middle was done":     {batch[1:3]},
-		"the last two, and other": {batch[2:], other},
+		"nothing else happened":    {},
+		"everything was appended":  {batch},
+		"the first was appended":   {batch[:1]},
+		"the last was appended":    {batch[3:]},
+		"appended backwards":       {batch[3:], batch[2:3], batch[1:2], batch[:1]},
+		"others were appended":     {other},
+		"one other was appended":   {other[:1]},
+		"others in between":        {other[:1], batch[2:3], other[1:], batch[:1]},
+		"the middle was appended":  {batch[1:3]},
+		"the last two, and others": {batch[2:], other},
 	} {
 		for _, at := range []tenantstest.Moment{tenantstest.BeforeActing, tenantstest.BeforeReturning} {
 			t.Run(fmt.Sprintf("%s/%d", name, at), func(t *testing.T) {
 				table := rig.NewTable()
 				rig.MustAppend(t, eventlog.New(table), "orders", rig.Made("old", 2)...)
-				ice := table.Freeze(at, func(c tenantstest.Call) bool { return c.Caller == "frozen" && c.Method == "WriteEach" })
+				ice := table.Freeze(at, func(c tenantstest.Call) bool {
+					return c.Caller == "frozen" && c.Method == "WriteEach"
+				})
 				thawed := make(chan error)
 				go func() {
-					placed, err := eventlog.New(table).Append(tenantstest.WithCaller(context.Background(), "frozen"), rig.LogTenant, "orders", batch)
+					ctx := tenantstest.WithCaller(context.Background(), "frozen")
+					placed, err := eventlog.New(table).Append(ctx, rig.LogTenant, "orders", batch)
 					if err == nil && len(placed) != len(batch) {
-						err = fmt.Errorf("%d events of %d", len(placed), len(batch))
+						err = fmt.Errorf("got %d events, want %d", len(placed), len(batch))
 					}
 					thawed <- err
 				}()

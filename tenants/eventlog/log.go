@@ -1,7 +1,9 @@
 package eventlog
 
 import (
+	"container/list"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -10,39 +12,31 @@ import (
 
 const (
 	keepAtLeast  = 15 * 24 * time.Hour // longer than a message lives in a queue and its dead letters (SQS: 14 days)
-	claimsAtOnce = 256                 // an engine that groups its writers makes one commit of them; another one bounds its own connections
-	runAtMost    = 256                 // events of one WriteEach
-	runBytes     = 4 << 20             // likewise
+	claimsAtOnce = 256                 // for engines that commit writers together; others bound their connections
+	runAtMost    = 256                 // the most events of one WriteEach
+	runBytes     = 4 << 20             // the most bytes of payloads of one WriteEach, unless one event has more
 )
 
-// Log keeps each channel's events as one dense sequence 1, 2, 3, … over a Table. Any number of Logs, in any number of
-// processes, may append to one channel at once: what keeps the sequence dense, free of duplicates and its numbers unused
-// twice is the conditions of the writes, never a lock or the hope to be alone.
-//
-// The log row at a number is the truth. An event's claim (row evt/{id}) says which number the event is to have; it is the
-// index by event id, and what a repeated delivery is known by. The head row is a lower bound of the last number.
-//
-// Two ways lead into the log. The fast one: claim the numbers behind the tail for the whole batch, then put the rows one
-// after the other, each where there is none yet, so that a batch that meets another writer's row stops there. The slow one,
-// for whatever the fast one stumbled over: read the tail, then the claim, then the row that the claim names; if that row is
-// not the event's, move the claim and put the row behind the tail in one write. Why that holds is said at place (log_place.go).
+// Log is the log of all channels in a Table; see the package's comment. It is safe for concurrent use, next to any
+// number of other Logs over the same Table, and remembers the tails of the channels appended to last.
 type Log struct {
-	Table tenants.Table
+	Table tenants.Table // the table of the log, for packages that keep rows about it in the same one
 	tails *tailCache
 }
 
 // New returns a Log over t.
 func New(t tenants.Table) *Log {
-	return &Log{Table: t, tails: newTailCache(tailsAtMost)}
+	return &Log{Table: t, tails: &tailCache{byKey: make(map[tenants.ChannelKey]*list.Element)}}
 }
 
-// Append puts events at the end of the channel, in their order, and returns them as they are stored: with Tenant, Channel
-// and Seq set. An event that is in the log already keeps its number. An event whose id is there with another body (or in
-// another channel) is stored under an id derived from both, with DuplicateOf naming the first.
+// Append appends events to the channel, in order, and returns them as stored, with Tenant, Channel and Seq set. An
+// event that is in the log already keeps its number. An event whose id is there with another body, or in another
+// channel, is stored under a derived id, and its DuplicateOf is the first id.
 //
-// On error the events returned, a prefix of the answer, are in the log for good; of the others some may be. Appending the same
-// events again, here or in another process, completes the work and repeats nothing.
-func (l *Log) Append(ctx context.Context, tenant tenants.TenantID, channel string, events []tenants.Event) ([]tenants.Event, error) {
+// After an error the returned events, a prefix of the batch, are in the log for good; of the others some may be.
+// Appending the same events again, here or in another process, completes the work and repeats nothing.
+func (l *Log) Append(ctx context.Context, tenant tenants.TenantID, channel string,
+	events []tenants.Event) ([]tenants.Event, error) {
 	ch := tenants.ChannelKey{Tenant: tenant, Name: channel}
 	placed := make([]tenants.Event, 0, len(events))
 	for len(events) > 0 {
@@ -51,7 +45,7 @@ func (l *Log) Append(ctx context.Context, tenant tenants.TenantID, channel strin
 			run[i] = events[i]
 			run[i].Tenant, run[i].Channel, run[i].Seq = tenant, channel, 0
 			if run[i].ID == "" {
-				return placed, tenants.Errorf(tenants.Internal, "event_without_id", "an event to append has no id")
+				return placed, tenants.Errorf(tenants.Internal, "event_without_id", "an appended event must have an id")
 			}
 		}
 		stored, err := l.appendRun(ctx, ch, run)
@@ -64,8 +58,8 @@ func (l *Log) Append(ctx context.Context, tenant tenants.TenantID, channel strin
 	return placed, nil
 }
 
-// runOf returns how many of the first events make a run: ids of their own, and within the bounds of one WriteEach. A batch is
-// cut where an id comes again: the second one then finds the first one's claim, as it would in a batch of its own.
+// runOf returns how many of the first events make a run: distinct ids, within the bounds of one WriteEach. A repeated
+// id begins a new run, so that it finds the claim of the first one, as it would in a batch of its own.
 func runOf(events []tenants.Event) int {
 	seen := make(map[string]struct{}, min(len(events), runAtMost))
 	size := 0
@@ -79,7 +73,7 @@ func runOf(events []tenants.Event) int {
 	return len(events)
 }
 
-// appendRun appends a run of distinct ids the fast way, and goes on the slow way where that is refused.
+// appendRun appends a run of distinct ids the fast way, and the rest of it the slow way once a write is refused.
 func (l *Log) appendRun(ctx context.Context, ch tenants.ChannelKey, run []tenants.Event) ([]tenants.Event, error) {
 	t, err := l.tail(ctx, ch)
 	if err != nil {
@@ -90,7 +84,7 @@ func (l *Log) appendRun(ctx context.Context, ch tenants.ChannelKey, run []tenant
 		run[i].Seq = t.seq + 1 + int64(i)
 	}
 
-	// One event alone: its claim goes ahead of its row in the same WriteEach, one commit where the engine has such.
+	// A single event: its claim goes before its row in the same WriteEach, which some engines make one commit of.
 	var ops []tenants.Op
 	claims := 0
 	if len(run) == 1 {
@@ -125,7 +119,7 @@ func (l *Log) appendRun(ctx context.Context, ch tenants.ChannelKey, run []tenant
 	case !tenants.IsRefused(err):
 		return l.salvage(ctx, ch, run[:rows], err)
 	case rows == len(run):
-		if err := l.keepBooks(ctx, ch, last); err != nil {
+		if err := l.ensureHead(ctx, ch, last); err != nil {
 			return nil, err
 		}
 		return run, nil
@@ -138,10 +132,12 @@ func (l *Log) appendRun(ctx context.Context, ch tenants.ChannelKey, run []tenant
 	}
 }
 
-// salvage answers for a run that ended with err behind the rows of placed. They are reported as appended only with the head row
-// past them: a caller never comes back for what it believes done, and a head left behind for the rows' lifetime would give
-// their numbers away again. Without this a long run on a table that fails now and then would start over for ever.
-func (l *Log) salvage(ctx context.Context, ch tenants.ChannelKey, placed []tenants.Event, err error) ([]tenants.Event, error) {
+// salvage returns the result of a run that failed with err after the events placed. It reports them as appended only
+// if the head is at or after them: the caller does not append them again, and if the head stayed below them until
+// they expire, their numbers would be used twice. Without salvage a long run on a table with occasional errors would
+// start over for ever.
+func (l *Log) salvage(ctx context.Context, ch tenants.ChannelKey, placed []tenants.Event,
+	err error) ([]tenants.Event, error) {
 	if len(placed) == 0 {
 		return nil, err
 	}
@@ -149,13 +145,13 @@ func (l *Log) salvage(ctx context.Context, ch tenants.ChannelKey, placed []tenan
 	for _, e := range placed {
 		last = max(last, e.Seq)
 	}
-	if l.keepBooks(ctx, ch, last) != nil {
+	if l.ensureHead(ctx, ch, last) != nil {
 		return nil, err
 	}
 	return placed, err
 }
 
-// claimAll claims for each event the number that it carries. It reports whether every claim is fresh, that is, no event had one.
+// claimAll claims its Seq for each event. It reports whether every claim is fresh: no event had one.
 func (l *Log) claimAll(ctx context.Context, run []tenants.Event, now time.Time) (fresh bool, err error) {
 	taken := make([]bool, len(run))
 	err = worker.Parallel(len(run), claimsAtOnce, func(i int) error {
@@ -166,15 +162,10 @@ func (l *Log) claimAll(ctx context.Context, run []tenants.Event, now time.Time) 
 		}
 		return err
 	})
-	for _, t := range taken {
-		if t {
-			return false, err
-		}
-	}
-	return true, err
+	return !slices.Contains(taken, true), err
 }
 
-// expiry returns when the row of e, appended now, may go.
+// expiry returns when the row of e, appended now, expires: zero for never.
 func expiry(e tenants.Event, now time.Time) time.Time {
 	if e.Keep < 0 {
 		return time.Time{}

@@ -26,14 +26,18 @@ func TestAppend(t *testing.T) {
 	}{
 		{"one event", [][]tenants.Event{a[:1]}, []int64{1}, []string{"a1"}},
 		{"a batch", [][]tenants.Event{a[:3]}, []int64{1, 2, 3}, []string{"a1", "a2", "a3"}},
-		{"behind what is there", [][]tenants.Event{a[:2], a[2:4]}, []int64{3, 4}, []string{"a1", "a2", "a3", "a4"}},
+		{"after earlier events", [][]tenants.Event{a[:2], a[2:4]}, []int64{3, 4}, []string{"a1", "a2", "a3", "a4"}},
 		{"the same batch again", [][]tenants.Event{a[:3], a[:3]}, []int64{1, 2, 3}, []string{"a1", "a2", "a3"}},
 		{"the same event again", [][]tenants.Event{a[:3], a[1:2]}, []int64{2}, []string{"a1", "a2", "a3"}},
-		{"old and new mixed", [][]tenants.Event{{a[0], a[1]}, {a[2], a[1], a[3]}}, []int64{3, 2, 4}, []string{"a1", "a2", "a3", "a4"}},
-		{"twice in one batch", [][]tenants.Event{{a[0], a[1], a[0], a[2]}}, []int64{1, 2, 1, 3}, []string{"a1", "a2", "a3"}},
+		{"old and new mixed", [][]tenants.Event{{a[0], a[1]}, {a[2], a[1], a[3]}}, []int64{3, 2, 4},
+			[]string{"a1", "a2", "a3", "a4"}},
+		{"twice in one batch", [][]tenants.Event{{a[0], a[1], a[0], a[2]}}, []int64{1, 2, 1, 3},
+			[]string{"a1", "a2", "a3"}},
 		{"another body", [][]tenants.Event{a[:2], {other}}, []int64{3}, []string{"a1", "a2", "another body"}},
-		{"another body again", [][]tenants.Event{a[:2], {other}, {a[2], other}}, []int64{4, 3}, []string{"a1", "a2", "another body", "a3"}},
-		{"two bodies in one batch", [][]tenants.Event{{a[0], other, a[0], other}}, []int64{1, 2, 1, 2}, []string{"a1", "another body"}},
+		{"another body again", [][]tenants.Event{a[:2], {other}, {a[2], other}}, []int64{4, 3},
+			[]string{"a1", "a2", "another body", "a3"}},
+		{"two bodies in one batch", [][]tenants.Event{{a[0], other, a[0], other}}, []int64{1, 2, 1, 2},
+			[]string{"a1", "another body"}},
 		{"nothing", [][]tenants.Event{a[:1], {}}, []int64{}, []string{"a1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -47,13 +51,13 @@ func TestAppend(t *testing.T) {
 						l = eventlog.New(table)
 					}
 					b = slices.Clone(b)
-					for i := range b { // ids of its own for each of the two channels
+					for i := range b { // ids that differ between the two channels
 						b[i].ID = tenants.DerivedID(tenants.PrefixEvent, channel, b[i].ID)
 					}
 					last = rig.MustAppend(t, l, channel, b...)
 				}
 				if got := rig.SeqsOf(last); !slices.Equal(got, tt.seqs) {
-					t.Errorf("%s: numbers %v, want %v", channel, got, tt.seqs)
+					t.Errorf("%s: got numbers %v, want %v", channel, got, tt.seqs)
 				}
 				all := rig.Whole(t, l, channel)
 				rig.WantData(t, all, tt.log...)
@@ -72,10 +76,11 @@ func TestAppendAnotherBodyIsMarked(t *testing.T) {
 	changed.Data = []byte("changed")
 	got := rig.MustAppend(t, l, "orders", changed)[0]
 	if got.ID == first.ID || got.DuplicateOf != first.ID {
-		t.Errorf("id %s marked as duplicate of %q; the first is %s", got.ID, got.DuplicateOf, first.ID)
+		t.Errorf("got id %s, duplicate of %q, want another id, duplicate of %s", got.ID, got.DuplicateOf, first.ID)
 	}
-	if again := rig.MustAppend(t, eventlog.New(table), "orders", changed)[0]; again.ID != got.ID || again.Seq != got.Seq || again.DuplicateOf != first.ID {
-		t.Errorf("again: %+v, want %+v", again, got)
+	again := rig.MustAppend(t, eventlog.New(table), "orders", changed)[0]
+	if again.ID != got.ID || again.Seq != got.Seq || again.DuplicateOf != first.ID {
+		t.Errorf("appended again: got %+v, want %+v", again, got)
 	}
 }
 
@@ -86,7 +91,7 @@ func TestAppendToAnotherChannelIsMarked(t *testing.T) {
 	rig.MustAppend(t, l, "orders", first)
 	got := rig.MustAppend(t, l, "returns", first)[0]
 	if got.Seq != 1 || got.Channel != "returns" || got.DuplicateOf != first.ID {
-		t.Errorf("got %+v", got)
+		t.Errorf("got %+v, want number 1 of returns, duplicate of %s", got, first.ID)
 	}
 	rig.WantData(t, rig.Whole(t, l, "orders"), "a1")
 }
@@ -96,20 +101,21 @@ func TestAppendKeepsTenantsApart(t *testing.T) {
 	l := eventlog.New(table)
 	other := tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, "other"))
 	e := rig.Made("a", 1)[0]
-	e.Tenant, e.Channel, e.Seq = other, "elsewhere", 77 // what the event itself says does not count
+	e.Tenant, e.Channel, e.Seq = other, "elsewhere", 77 // Append sets all three
 	got := rig.MustAppend(t, l, "orders", e)[0]
 	if got.Tenant != rig.LogTenant || got.Channel != "orders" || got.Seq != 1 {
-		t.Errorf("got %+v", got)
+		t.Errorf("got %+v, want number 1 of orders, of %s", got, rig.LogTenant)
 	}
-	if _, err := l.Event(context.Background(), other, e.ID, tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
-		t.Errorf("the other tenant gets %v", err)
+	_, err := l.Event(context.Background(), other, e.ID, tenants.Retention{})
+	if tenants.CodeOf(err) != "event_not_found" {
+		t.Errorf("Event of another tenant: got %v, want event_not_found", err)
 	}
 	if end, err := l.Tail(context.Background(), other, "orders"); end != 0 || err != nil {
-		t.Errorf("the other tenant's tail is %d (%v)", end, err)
+		t.Errorf("Tail of another tenant: got %d, %v, want 0", end, err)
 	}
 }
 
-// What a batch costs: the claims (at most one call each), then one ordered write; one event alone, one call in all.
+// A batch costs one call per claim and one WriteEach. A single event costs one call.
 func TestAppendIsFewCalls(t *testing.T) {
 	table := rig.NewTable()
 	l := eventlog.New(table)
@@ -120,14 +126,14 @@ func TestAppendIsFewCalls(t *testing.T) {
 		return table.Count("Write") - w, table.Count("WriteEach") - e, table.Count("Get") + table.Count("Query") - r
 	}
 	if w, e, r := calls(rig.Made("b", 1)); w != 0 || e != 1 || r != 0 {
-		t.Errorf("one event: %d writes, %d ordered writes, %d reads", w, e, r)
+		t.Errorf("one event: got %d Writes, %d WriteEaches, %d reads, want 0, 1, 0", w, e, r)
 	}
 	if w, e, r := calls(rig.Made("c", 10)); w != 10 || e != 1 || r != 0 {
-		t.Errorf("ten events: %d writes, %d ordered writes, %d reads", w, e, r)
+		t.Errorf("ten events: got %d Writes, %d WriteEaches, %d reads, want 10, 1, 0", w, e, r)
 	}
 }
 
-// A batch of any size is cut into writes that an engine can take.
+// A batch of any size is split into writes within the engines' bounds.
 func TestAppendCutsLargeBatches(t *testing.T) {
 	table := rig.NewTable()
 	l := eventlog.New(table)
@@ -137,11 +143,11 @@ func TestAppendCutsLargeBatches(t *testing.T) {
 	}
 	rig.MustAppend(t, l, "large", large...)
 	if n := table.Count("WriteEach"); n != 3 {
-		t.Errorf("9 MB in %d writes", n)
+		t.Errorf("writes of 9 MB: got %d, want 3", n)
 	}
 	rig.MustAppend(t, l, "many", rig.Made("many", 600)...)
 	if n := table.Count("WriteEach"); n != 3+3 {
-		t.Errorf("600 events in %d writes", n-3)
+		t.Errorf("writes of 600 events: got %d, want 3", n-3)
 	}
 	rig.CheckLog(t, table, "large", large)
 	rig.CheckLog(t, table, "many", rig.Made("many", 600))
@@ -157,7 +163,7 @@ func TestRowsExpireAfterTheirQueuesAndHeadsNever(t *testing.T) {
 		{"by default", 0, 15 * day},
 		{"a short retention", time.Hour, 15 * day},
 		{"a long retention", 90 * day, 90 * day},
-		{"no bound", -1, 0},
+		{"an unlimited retention", -1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -165,8 +171,11 @@ func TestRowsExpireAfterTheirQueuesAndHeadsNever(t *testing.T) {
 				e := rig.Made("a", 1)[0]
 				e.Keep = tt.keep
 				rig.MustAppend(t, eventlog.New(table), "orders", e)
-				for kind, sort := range map[tenants.Kind]string{"evt": e.ID, "log/orders": "0000000000000000001", "head": "orders", "list/channels": "orders"} {
-					row, err := table.Get(context.Background(), tenants.Key{Tenant: rig.LogTenant, Kind: kind, Sort: sort})
+				for kind, sort := range map[tenants.Kind]string{
+					"evt": e.ID, "log/orders": "0000000000000000001", "head": "orders", "list/channels": "orders",
+				} {
+					k := tenants.Key{Tenant: rig.LogTenant, Kind: kind, Sort: sort}
+					row, err := table.Get(context.Background(), k)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -175,7 +184,7 @@ func TestRowsExpireAfterTheirQueuesAndHeadsNever(t *testing.T) {
 						want = time.Now().Add(tt.want)
 					}
 					if !row.Expires.Equal(want) {
-						t.Errorf("%s expires %v, want %v", kind, row.Expires, want)
+						t.Errorf("expiry of %s: got %v, want %v", kind, row.Expires, want)
 					}
 				}
 			})
@@ -183,7 +192,7 @@ func TestRowsExpireAfterTheirQueuesAndHeadsNever(t *testing.T) {
 	}
 }
 
-// The last event's row is gone and its process with it: the next one gets a new number all the same.
+// After the last event's row has expired, a new process still gives the next event a new number.
 func TestNumbersAreNotUsedTwiceAfterExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := rig.NewTable()
@@ -191,16 +200,18 @@ func TestNumbersAreNotUsedTwiceAfterExpiry(t *testing.T) {
 		time.Sleep(16 * 24 * time.Hour)
 		table.Sweep()
 		if got := rig.MustAppend(t, eventlog.New(table), "orders", rig.Made("b", 1)...)[0]; got.Seq != 4 {
-			t.Errorf("the number %d, want 4", got.Seq)
+			t.Errorf("number after expiry: got %d, want 4", got.Seq)
 		}
 	})
 }
 
-// A head that could not be written is made good before its events are called appended.
+// Append does not report events as appended before their head is written.
 func TestAppendDoesNotSucceedWithoutTheHead(t *testing.T) {
 	table := rig.NewTable()
 	failHead := func() {
-		table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "Write" && c.Keys[0].Kind == "head" })
+		table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
+			return c.Method == "Write" && c.Keys[0].Kind == "head"
+		})
 	}
 	l := eventlog.New(table)
 	rig.MustAppend(t, l, "orders", rig.Made("a", 1)...)
@@ -208,13 +219,13 @@ func TestAppendDoesNotSucceedWithoutTheHead(t *testing.T) {
 	failHead()
 	placed, err := l.Append(context.Background(), rig.LogTenant, "orders", rig.Made("c", 2))
 	if tenants.KindOf(err) != tenants.Unavailable || err == nil || len(placed) != 0 {
-		t.Fatalf("Append: %d events, %v", len(placed), err)
+		t.Fatalf("Append without its head: got %d events, %v, want none and Unavailable", len(placed), err)
 	}
 	rig.MustAppend(t, l, "orders", rig.Made("c", 2)...)
 	rig.CheckLog(t, table, "orders", slices.Concat(rig.Made("a", 1), rig.Made("b", 1), rig.Made("c", 2)))
 }
 
-// A tail that another process has moved is noticed by the conditions, not by the clock.
+// The conditions of the writes detect a tail that another process has moved.
 func TestAppendOverAStaleTail(t *testing.T) {
 	table := rig.NewTable()
 	l, other := eventlog.New(table), eventlog.New(table)
@@ -227,7 +238,8 @@ func TestAppendOverAStaleTail(t *testing.T) {
 	rig.CheckLog(t, table, "orders", all)
 }
 
-// A tail in memory is read again after a minute by wall clock: a table may have been restored to an earlier state meanwhile.
+// A tail in memory is read again after a minute by wall clock, since the table may have been restored to an earlier
+// state.
 func TestTailInMemoryIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := rig.NewTable()
@@ -235,17 +247,19 @@ func TestTailInMemoryIsReadAgain(t *testing.T) {
 		rig.MustAppend(t, l, "orders", rig.Made("a", 5)...)
 		ctx := context.Background()
 		for _, sort := range []string{"0000000000000000004", "0000000000000000005"} {
-			if err := table.Write(ctx, tenants.Delete(tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders", Sort: sort}, tenants.Anything())); err != nil {
+			k := tenants.Key{Tenant: rig.LogTenant, Kind: "log/orders", Sort: sort}
+			if err := table.Write(ctx, tenants.Delete(k, tenants.Anything())); err != nil {
 				t.Fatal(err)
 			}
 		}
 		head := tenants.Key{Tenant: rig.LogTenant, Kind: "head", Sort: "orders"}
-		if err := table.Write(ctx, tenants.Put(head, []byte(`{"Seq":3}`), time.Time{}, tenants.Anything())); err != nil {
+		put := tenants.Put(head, []byte(`{"Seq":3}`), time.Time{}, tenants.Anything())
+		if err := table.Write(ctx, put); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(61 * time.Second)
 		if got := rig.MustAppend(t, l, "orders", rig.Made("b", 1)...)[0]; got.Seq != 4 {
-			t.Errorf("the number %d, want 4", got.Seq)
+			t.Errorf("number after a restore: got %d, want 4", got.Seq)
 		}
 	})
 }
@@ -256,8 +270,9 @@ func TestManyChannelsKeepTheirTails(t *testing.T) {
 	for round := range 3 {
 		for c := range 40 {
 			name := "c" + strings.Repeat("x", c)
-			if got := rig.MustAppend(t, l, name, rig.Made(name, round+1)[round:]...)[0]; got.Seq != int64(round+1) {
-				t.Fatalf("%s: %d in round %d", name, got.Seq, round)
+			got := rig.MustAppend(t, l, name, rig.Made(name, round+1)[round:]...)[0]
+			if got.Seq != int64(round+1) {
+				t.Fatalf("number in %s: got %d, want %d", name, got.Seq, round+1)
 			}
 		}
 	}

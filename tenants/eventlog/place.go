@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// placeTries bounds the slow way. Each try that is refused means that another writer got further, and a channel has one
-// writer but for the moments in which a message is handed from one to the next.
+// placeTries bounds the slow way. A refused try means that another writer got further, and a channel has one writer
+// except for the moments in which its messages pass from one process to another.
 const placeTries = 64
 
 // placeEach appends the slow way, one event after the other.
@@ -23,26 +24,27 @@ func (l *Log) placeEach(ctx context.Context, ch tenants.ChannelKey, run []tenant
 		placed = append(placed, e)
 		last = max(last, e.Seq)
 	}
-	if err := l.keepBooks(ctx, ch, last); err != nil {
+	if err := l.ensureHead(ctx, ch, last); err != nil {
 		return nil, err
 	}
 	return placed, nil
 }
 
-// place appends e whatever has been tried with it before: reads the tail, then e's claim, then the row that the claim names, in
-// this order. If the row is e's, that is all. Otherwise one write moves the claim (at the version read) to the number behind the
-// tail and puts the row there (where there is none).
+// place appends e, whatever was tried with it before. It reads the tail, then e's claim, then the row that the claim
+// names, in this order. If the row is e's, it is done. Otherwise one write moves the claim (at the version read) to
+// the number after the tail and puts the row there (if there is none).
 //
-// Why e cannot end up at two numbers. Whoever comes this way is fenced by the claim's version. Whoever comes the fast way
-// puts e, unfenced, at the number s of e's first claim and nowhere else; so the question is whether that can still happen once
-// the write here has put e at t.
-//   - s < t: then s was at or below the tail before the row at s was read, so it was there and was not e's. A taken
-//     number stays taken: the put at s is refused.
+// Why e cannot get two numbers: two writers on this way are fenced by the claim's version. A writer on the fast way
+// puts e, unfenced, at the number s of e's first claim and nowhere else. Can it still do so after the write here has
+// put e at t?
+//   - s < t: the tail was at or after s before the row at s was read. So that row was there, and was not e's. A used
+//     number stays used: the put at s is refused.
 //   - s = t: the second of the two puts is refused.
-//   - s > t: the fast way puts t before s, in one WriteEach that stops where it is refused. Had it put t before, this write would
-//     have been refused; after it, the put at t is, and s is never reached.
+//   - s > t: the fast way puts t before s, in one WriteEach that stops when it is refused. If it put t before the write
+//     here, that write was refused; if after, its own put at t is refused and s is never reached.
 //
-// Why there is no hole: t is the number behind a tail that was read, here and (as the first of a run) there.
+// Why there is no hole: t is the number after a tail that was read, here and, for the first event of a run, on the
+// fast way.
 func (l *Log) place(ctx context.Context, ch tenants.ChannelKey, e tenants.Event) (tenants.Event, error) {
 	t, err := l.tail(ctx, ch)
 	if err != nil {
@@ -73,7 +75,8 @@ func (l *Log) place(ctx context.Context, ch tenants.ChannelKey, e tenants.Event)
 			}
 			move.If = tenants.At(c.version)
 		}
-		err = l.Table.Write(ctx, move, tenants.Put(logRow(ch, e.Seq), tenants.EncodeEvent(e), expiry(e, now), tenants.Absent()))
+		put := tenants.Put(logRow(ch, e.Seq), tenants.EncodeEvent(e), expiry(e, now), tenants.Absent())
+		err = l.Table.Write(ctx, move, put)
 		if err == nil {
 			t.seq = e.Seq
 			l.tails.put(ch, t)
@@ -83,10 +86,10 @@ func (l *Log) place(ctx context.Context, ch tenants.ChannelKey, e tenants.Event)
 			return e, err
 		}
 	}
-	return e, tenants.Errorf(tenants.Unavailable, "channel_contended", "the channel is written to from too many sides at once")
+	return e, contended(record.ErrContended)
 }
 
-// At returns the event at seq.
+// At returns the event at the number seq, whatever the retention is. If there is none: kind NotFound.
 func (l *Log) At(ctx context.Context, ch tenants.ChannelKey, seq int64) (tenants.Event, error) {
 	row, err := l.Table.Get(ctx, logRow(ch, seq))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// raceAppenders lets several processes append runs of the same events at once, again and again until each run is in, and
+// raceAppenders lets several processes append runs of the same events at once, each until its run is in the log. It
 // returns what is wrong with the log afterwards.
 func raceAppenders(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.Table) (faults []string) {
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -33,7 +33,7 @@ func raceAppenders(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.
 		rng := rand.New(rand.NewPCG(seed, uint64(w+2)))
 		l := eventlog.New(spoil(table))
 		var runs [][]tenants.Event
-		if w == 0 { // one that is sure to do everything
+		if w == 0 { // one that appends everything
 			for rest := events; len(rest) > 0; {
 				n := 1 + rng.IntN(len(rest))
 				runs, rest = append(runs, rest[:n]), rest[n:]
@@ -51,7 +51,7 @@ func raceAppenders(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.
 					placed, err := l.Append(context.Background(), rig.LogTenant, "orders", run)
 					for i, e := range placed {
 						if string(e.Data) != string(run[i].Data) || e.Seq < 1 {
-							found("%s came back as %s, number %d", run[i].Data, e.Data, e.Seq)
+							found("Append of %s returned %s, number %d", run[i].Data, e.Data, e.Seq)
 						}
 					}
 					run = run[len(placed):]
@@ -59,7 +59,7 @@ func raceAppenders(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.
 						break
 					}
 					if tries == 200 {
-						found("no success in sight: %v", err)
+						found("no success after 200 tries: %v", err)
 						return
 					}
 					if rng.IntN(4) == 0 {
@@ -83,29 +83,30 @@ func TestRacingAppenders(t *testing.T) {
 	}
 }
 
-// The race is only worth its time if it finds what it is there for.
+// The race finds each of these faults when it is planted.
 func TestRacingAppendersFindsPlantedFaults(t *testing.T) {
 	same := func(o tenants.Op) tenants.Op { return o }
 	isLog := func(k tenants.Kind) bool { return k == "log/orders" }
 	isClaim := func(k tenants.Kind) bool { return k == "evt" }
 	atVersion := func(c tenants.Condition) bool { _, ok := c.Version(); return ok }
 	for name, spoil := range map[string]func(tenants.Table) tenants.Table{
-		"a row put whether its number is taken or not (a stale tail)": rig.Unchecked("log/orders", rig.AnyCondition),
-		"a claim made whether there is one or not":                    rig.Unchecked("evt", tenants.Condition.IsAbsent),
-		"a claim read before the tail, and moved by that": func(t tenants.Table) tenants.Table {
+		"a row put at a used number (a stale tail)": rig.Unchecked("log/orders", rig.AnyCondition),
+		"a claim put over another":                  rig.Unchecked("evt", tenants.Condition.IsAbsent),
+		"a claim read before the tail, and moved": func(t tenants.Table) tenants.Table {
 			s := rig.Unchecked("evt", atVersion)(t).(rig.Spoiled)
 			s.GetAs = remembering(t, isClaim)
 			return s
 		},
-		"the row that the claim names not looked at": func(t tenants.Table) tenants.Table {
-			return rig.Spoiled{Table: t, Change: same, GetAs: func(ctx context.Context, k tenants.Key) (tenants.Row, error) {
-				if isLog(k.Kind) {
-					return tenants.Row{}, tenants.Errorf(tenants.NotFound, "row_not_found", "planted")
-				}
-				return t.Get(ctx, k)
-			}}
+		"the row that the claim names is not read": func(t tenants.Table) tenants.Table {
+			return rig.Spoiled{Table: t, Change: same,
+				GetAs: func(ctx context.Context, k tenants.Key) (tenants.Row, error) {
+					if isLog(k.Kind) {
+						return tenants.Row{}, tenants.Errorf(tenants.NotFound, "row_not_found", "planted")
+					}
+					return t.Get(ctx, k)
+				}}
 		},
-		"a head put back": rig.Unchecked("head", rig.AnyCondition),
+		"a head moved back": rig.Unchecked("head", rig.AnyCondition),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(2000) {
@@ -116,13 +117,14 @@ func TestRacingAppendersFindsPlantedFaults(t *testing.T) {
 					return
 				}
 			}
-			t.Error("2000 schedules did not find it")
+			t.Error("2000 schedules did not find the planted fault")
 		})
 	}
 }
 
-// remembering reads each row of the kind once, and gives it again ever after.
-func remembering(t tenants.Table, kind func(tenants.Kind) bool) func(context.Context, tenants.Key) (tenants.Row, error) {
+// remembering reads each row of the kind once and returns the same row from then on.
+func remembering(t tenants.Table,
+	kind func(tenants.Kind) bool) func(context.Context, tenants.Key) (tenants.Row, error) {
 	var mu sync.Mutex
 	rows := make(map[tenants.Key]tenants.Row)
 	return func(ctx context.Context, k tenants.Key) (tenants.Row, error) {

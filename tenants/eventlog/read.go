@@ -6,30 +6,28 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// pageBytes is the size of payloads at which a page ends before its limit.
-const pageBytes = 4 << 20
+const (
+	pageBytes = 4 << 20 // of rows: a page of this size ends before its limit
+	firstRows = 32      // rows of unknown size that are read at once
+)
 
-// firstRows is how many rows of unknown size are asked for at once.
-const firstRows = 32
-
-// Page is what Log.Read found behind a cursor.
+// Page is the result of Log.Read.
 type Page struct {
-	Events []tenants.Event // consecutive numbers
-	Gap    *Gap            // what is lost between the cursor and Events, or the tail where there are none; nil: nothing
-	Tail   int64           // the channel's last number when the page was read
-	Ended  bool            // the channel's last event has End, and the page (or the cursor) reaches it
-	// Snapshot: the channel's last event is one, likewise.
-	Snapshot bool
+	Events   []tenants.Event // with consecutive numbers
+	Gap      *Gap            // lost between the cursor and Events, or the tail if there are none; nil: nothing
+	Tail     int64           // the channel's last number when the page was read
+	Ended    bool            // the page or the cursor reaches the channel's last event, which has End
+	Snapshot bool            // the page or the cursor reaches the channel's last event, which is a snapshot
 }
 
-// Gap is a range of a channel that a reader cannot have any more: the stream says so, and the reader reloads its state.
+// Gap is a range of a channel that a reader cannot get any more. A stream reports it, and its client reloads its state.
 type Gap struct {
 	Channel  string
-	From, To int64 // first and last number that is lost
-	Reset    bool  // the cursor was beyond the tail (the table was restored): whatever the reader holds is in doubt. It goes on behind To
+	From, To int64 // the first and the last lost number
+	Reset    bool  // the cursor was after the tail To, since the table was restored: the client's state is in doubt
 }
 
-// Cursor returns the position behind the page for a reader that was at after.
+// Cursor returns the cursor after the page, for a reader whose cursor was after.
 func (p Page) Cursor(after int64) int64 {
 	if n := len(p.Events); n > 0 {
 		return p.Events[n-1].Seq
@@ -40,11 +38,12 @@ func (p Page) Cursor(after int64) int64 {
 	return after
 }
 
-// Read returns up to limit (1 to 1,000) events behind the number after, at most some 4 MiB of payloads, as of a moment within
-// the call. It never skips a number silently: what is below the floor of retention r comes back as the page's Gap, and a number
-// that is missing above it is waited for, up to 5 s, before it is given up as a Gap. A page without events whose Cursor
-// is its Tail is the end, for now.
-func (l *Log) Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int, r tenants.Retention) (Page, error) {
+// Read returns up to limit (1 to 1,000) events after the number after, about 4 MiB of payloads at most, as of a
+// moment during the call. It never skips a number silently: numbers below the floor of retention r are the page's
+// Gap, and a number that is missing above the floor is waited for, up to 5 s, before it becomes a Gap. A page without
+// events whose Cursor is its Tail is the end, for now.
+func (l *Log) Read(ctx context.Context, tenant tenants.TenantID, channel string, after int64, limit int,
+	r tenants.Retention) (Page, error) {
 	ch := tenants.ChannelKey{Tenant: tenant, Name: channel}
 	after, limit = max(after, 0), min(max(limit, 1), 1000)
 	end, err := l.Tail(ctx, tenant, channel)
@@ -85,13 +84,13 @@ func (l *Log) Read(ctx context.Context, tenant tenants.TenantID, channel string,
 	return page, err
 }
 
-// rowsFrom returns the events from the number start on that follow one another without a hole; none where start is missing.
+// rowsFrom returns the events from the number start on, up to the first missing number; none if start is missing.
 func (l *Log) rowsFrom(ctx context.Context, ch tenants.ChannelKey, start int64, limit int) ([]tenants.Event, error) {
 	var events []tenants.Event
 	size := 0
 	for want := min(limit, firstRows); ; {
-		next := start + int64(len(events))
-		rows, err := l.Table.Query(ctx, tenants.Range{Tenant: ch.Tenant, Kind: LogKind(ch), After: seqSort(next - 1), Limit: want})
+		after := start + int64(len(events)) - 1
+		rows, err := l.Table.Query(ctx, rowsAfter(ch, after, want))
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +113,7 @@ func (l *Log) rowsFrom(ctx context.Context, ch tenants.ChannelKey, start int64, 
 	}
 }
 
-// lastAt tells whether the event at end, the channel's last, is its publisher's last, and whether it is a snapshot.
+// lastAt returns End and Snapshot of the channel's last event, which is at end.
 func (l *Log) lastAt(ctx context.Context, ch tenants.ChannelKey, end int64) (ended, snapshot bool, err error) {
 	if end == 0 {
 		return false, false, nil
@@ -126,9 +125,10 @@ func (l *Log) lastAt(ctx context.Context, ch tenants.ChannelKey, end int64) (end
 	return e.End, e.Snapshot, err
 }
 
-// Event returns the event of that id. Kind NotFound, code event_not_found: it is not in the log (yet), or below the floor of
-// retention r, as Read applies it.
-func (l *Log) Event(ctx context.Context, tenant tenants.TenantID, id string, r tenants.Retention) (tenants.Event, error) {
+// Event returns the event of that id. If it is not in the log (yet), or below the floor of retention r: kind
+// NotFound, code event_not_found.
+func (l *Log) Event(ctx context.Context, tenant tenants.TenantID, id string,
+	r tenants.Retention) (tenants.Event, error) {
 	none := tenants.Errorf(tenants.NotFound, "event_not_found", "there is no such event")
 	c, err := l.claimOf(ctx, tenant, id)
 	if err != nil {

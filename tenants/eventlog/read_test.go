@@ -25,7 +25,7 @@ func read(t *testing.T, l *eventlog.Log, after int64, limit int, r tenants.Reten
 	return p
 }
 
-// short writes a page in one line: "1-3 of 5", "gap 1-2, 3-5 of 5 ended".
+// short returns a page as one line: "1-3 of 5", "gap 1-2, 3-5 of 5 ended".
 func short(p eventlog.Page) string {
 	var parts []string
 	if g := p.Gap; g != nil {
@@ -61,7 +61,7 @@ func TestRead(t *testing.T) {
 	}{
 		{"an empty channel", 0, 0, 10, 0, "of 0"},
 		{"from the start", 5, 0, 10, 0, "1-5 of 5"},
-		{"behind a cursor", 5, 3, 10, 0, "4-5 of 5"},
+		{"after a cursor", 5, 3, 10, 0, "4-5 of 5"},
 		{"at the tail", 5, 5, 10, 0, "of 5"},
 		{"limited", 5, 1, 2, 0, "2-3 of 5"},
 		{"limited to nothing means one", 5, 1, 0, 0, "2-2 of 5"},
@@ -72,8 +72,8 @@ func TestRead(t *testing.T) {
 		{"just below the floor", 10, 5, 10, 4, "gap 6-6, 7-10 of 10"},
 		{"at the floor", 10, 6, 10, 4, "7-10 of 10"},
 		{"at the tail with a floor", 10, 10, 10, 4, "of 10"},
-		{"beyond the tail", 5, 9, 10, 0, "reset 1-5 of 5"},
-		{"beyond the tail of an empty channel", 0, 9, 10, 0, "reset 0-0 of 0"},
+		{"after the tail", 5, 9, 10, 0, "reset 1-5 of 5"},
+		{"after the tail of an empty channel", 0, 9, 10, 0, "reset 0-0 of 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := eventlog.New(rig.NewTable())
@@ -111,14 +111,15 @@ func TestReadByAge(t *testing.T) {
 			{0, 10 * 60, 20, "gap 1-29, 30-40 of 40"},
 			{0, 1 << 62, 0, "1-40 of 40"},
 		} {
-			if got := short(read(t, l, tt.after, 100, tenants.Retention{Events: tt.events, Seconds: tt.seconds})); got != tt.want {
-				t.Errorf("after %d, %d seconds, %d events: %q, want %q", tt.after, tt.seconds, tt.events, got, tt.want)
+			r := tenants.Retention{Events: tt.events, Seconds: tt.seconds}
+			if got := short(read(t, l, tt.after, 100, r)); got != tt.want {
+				t.Errorf("Read after %d with %+v: got %q, want %q", tt.after, r, got, tt.want)
 			}
 		}
 		time.Sleep(time.Hour)
 		p := read(t, l, 7, 100, tenants.Retention{Seconds: 600})
 		if got := short(p); got != "gap 8-40 of 40" || p.Cursor(7) != 40 {
-			t.Errorf("all is old: %q, cursor %d", got, p.Cursor(7))
+			t.Errorf("if all events are old: got %q, cursor %d, want gap 8-40 of 40, 40", got, p.Cursor(7))
 		}
 	})
 }
@@ -139,10 +140,10 @@ func TestReadByAgeReadsFewRows(t *testing.T) {
 		}
 		before := table.Count("Get") + table.Count("Query")
 		if got := short(read(t, l, 0, 10, tenants.Retention{Seconds: 60})); got != "gap 1-1000, 1001-1003 of 1003" {
-			t.Error(got)
+			t.Errorf("got %q, want gap 1-1000, 1001-1003 of 1003", got)
 		}
 		if n := table.Count("Get") + table.Count("Query") - before; n > 18 {
-			t.Errorf("%d reads to find the floor among 1,003 rows", n)
+			t.Errorf("reads to find the floor of 1,003 rows: got %d, want at most 18", n)
 		}
 	})
 }
@@ -158,12 +159,12 @@ func TestReadEnded(t *testing.T) {
 		want  string
 	}{{0, 10, "1-3 of 3 ended"}, {0, 2, "1-2 of 3"}, {2, 1, "3-3 of 3 ended"}, {3, 1, "of 3 ended"}} {
 		if got := short(read(t, l, tt.after, tt.limit, tenants.Retention{})); got != tt.want {
-			t.Errorf("after %d: %q, want %q", tt.after, got, tt.want)
+			t.Errorf("Read after %d: got %q, want %q", tt.after, got, tt.want)
 		}
 	}
-	rig.MustAppend(t, l, "orders", rig.Made("b", 1)...) // it goes on after all
+	rig.MustAppend(t, l, "orders", rig.Made("b", 1)...) // the channel continues after its end
 	if got := short(read(t, l, 3, 10, tenants.Retention{})); got != "4-4 of 4" {
-		t.Error(got)
+		t.Errorf("after the end: got %q, want 4-4 of 4", got)
 	}
 }
 
@@ -176,14 +177,14 @@ func TestReadIsBoundedInBytes(t *testing.T) {
 	rig.MustAppend(t, l, "orders", events...)
 	p := read(t, l, 0, 1000, tenants.Retention{})
 	if n := len(p.Events); n < 16 || n > 32 {
-		t.Errorf("a page of %d events of 200 KB", n)
+		t.Errorf("events of 200 KB in a page: got %d, want 16 to 32", n)
 	}
 	after, pages := int64(0), 0
 	for after < 60 {
 		p := read(t, l, after, 1000, tenants.Retention{})
 		after, pages = p.Cursor(after), pages+1
 		if pages > 10 {
-			t.Fatalf("after %d pages at %d", pages, after)
+			t.Fatalf("after %d pages: got to %d, want 60 within 10 pages", pages, after)
 		}
 	}
 }
@@ -196,7 +197,7 @@ func deleteRow(t *testing.T, table tenants.Table, seq int64) {
 	}
 }
 
-// A missing number is waited for, and only then said to be lost.
+// Read waits for a missing number before it reports it as lost.
 func TestReadWaitsAtAHole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := rig.NewTable()
@@ -207,24 +208,27 @@ func TestReadWaitsAtAHole(t *testing.T) {
 		}
 		began := time.Now()
 		if got := short(read(t, l, 0, 100, tenants.Retention{})); got != "1-3 of 9" || time.Since(began) != 0 {
-			t.Errorf("up to the hole: %q after %v", got, time.Since(began))
+			t.Errorf("up to the hole: got %q after %v, want 1-3 of 9 at once", got, time.Since(began))
 		}
-		if got := short(read(t, l, 3, 100, tenants.Retention{})); got != "gap 4-5, 6-8 of 9" || time.Since(began) != 5*time.Second {
-			t.Errorf("at the hole: %q after %v", got, time.Since(began))
+		got := short(read(t, l, 3, 100, tenants.Retention{}))
+		if took := time.Since(began); got != "gap 4-5, 6-8 of 9" || took != 5*time.Second {
+			t.Errorf("at the hole: got %q after %v, want gap 4-5, 6-8 of 9 after 5s", got, took)
 		}
 		began = time.Now()
-		if got := short(read(t, l, 8, 100, tenants.Retention{})); got != "gap 9-9 of 9" || time.Since(began) != 5*time.Second {
-			t.Errorf("at a hole at the end: %q after %v", got, time.Since(began))
+		got = short(read(t, l, 8, 100, tenants.Retention{}))
+		if took := time.Since(began); got != "gap 9-9 of 9" || took != 5*time.Second {
+			t.Errorf("at a hole at the end: got %q after %v, want gap 9-9 of 9 after 5s", got, took)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 70*time.Millisecond)
 		defer cancel()
-		if _, err := l.Read(ctx, rig.LogTenant, "orders", 3, 100, tenants.Retention{}); err == nil || tenants.KindOf(err) != tenants.Unavailable {
-			t.Errorf("cancelled at the hole: %v", err)
+		_, err := l.Read(ctx, rig.LogTenant, "orders", 3, 100, tenants.Retention{})
+		if err == nil || tenants.KindOf(err) != tenants.Unavailable {
+			t.Errorf("cancelled at the hole: got %v, want an error of kind Unavailable", err)
 		}
 	})
 }
 
-// torn is a Table of which one Query leaves a row out, as one that runs beside its write may.
+// torn is a Table whose Query leaves a row out a given number of times, as one during a write may.
 type torn struct {
 	tenants.Table
 	times int
@@ -249,7 +253,7 @@ func TestReadOfATornQueryMissesNothing(t *testing.T) {
 	rig.WantData(t, rig.Whole(t, l, "orders"), "a1", "a2", "a3", "a4", "a5")
 }
 
-// What has expired is a gap at once: there is nothing to wait for.
+// Expired rows are a gap at once.
 func TestReadDoesNotWaitForWhatHasExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := rig.NewTable()
@@ -259,16 +263,17 @@ func TestReadDoesNotWaitForWhatHasExpired(t *testing.T) {
 		rig.MustAppend(t, l, "orders", rig.Made("b", 3)...)
 		time.Sleep(6 * 24 * time.Hour)
 		began := time.Now()
-		if got := short(read(t, l, 1, 100, tenants.Retention{})); got != "gap 2-3, 4-6 of 6" || time.Since(began) != 0 {
-			t.Errorf("%q after %v", got, time.Since(began))
+		got := short(read(t, l, 1, 100, tenants.Retention{}))
+		if took := time.Since(began); got != "gap 2-3, 4-6 of 6" || took != 0 {
+			t.Errorf("got %q after %v, want gap 2-3, 4-6 of 6 at once", got, took)
 		}
-		if got := short(read(t, l, 1, 100, tenants.Retention{Seconds: 30 * 24 * 3600})); got != "gap 2-6 of 6" {
-			t.Errorf("the rows of events without a time are old: %q", got)
+		if got = short(read(t, l, 1, 100, tenants.Retention{Seconds: 30 * 24 * 3600})); got != "gap 2-6 of 6" {
+			t.Errorf("events without a time count as old: got %q, want gap 2-6 of 6", got)
 		}
 	})
 }
 
-// However often reads run beside appends over a table with torn queries, a reader has every number once.
+// A reader that reads during appends, over a table with torn queries, gets every number once.
 func TestReadBesideAppends(t *testing.T) {
 	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
@@ -289,13 +294,13 @@ func TestReadBesideAppends(t *testing.T) {
 			for after := int64(0); len(got) < len(events); {
 				p, err := l.Read(context.Background(), rig.LogTenant, "orders", after, 7, tenants.Retention{})
 				if err != nil || p.Gap != nil {
-					t.Fatalf("seed %d: %+v, %v", seed, p.Gap, err)
+					t.Fatalf("seed %d: got gap %+v, %v, want none", seed, p.Gap, err)
 				}
 				got = append(got, p.Events...)
 				after = p.Cursor(after)
 			}
 			if !slices.Equal(rig.DataOf(got), rig.DataOf(events)) {
-				t.Errorf("seed %d: %q", seed, rig.DataOf(got))
+				t.Errorf("seed %d: got %q, want %q", seed, rig.DataOf(got), rig.DataOf(events))
 			}
 		})
 	}
@@ -308,18 +313,20 @@ func TestEventByID(t *testing.T) {
 	placed := rig.MustAppend(t, l, "orders", rig.Made("a", 3)...)
 	got, err := l.Event(ctx, rig.LogTenant, placed[1].ID, tenants.Retention{})
 	if err != nil || got.Seq != 2 || string(got.Data) != "a2" {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("Event: got %+v, %v, want number 2, a2", got, err)
 	}
-	if _, err := l.Event(ctx, rig.LogTenant, tenants.NewID(tenants.PrefixEvent), tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
-		t.Errorf("an unknown id: %v", err)
+	_, err = l.Event(ctx, rig.LogTenant, tenants.NewID(tenants.PrefixEvent), tenants.Retention{})
+	if tenants.CodeOf(err) != "event_not_found" {
+		t.Errorf("Event of an unknown id: got %v, want event_not_found", err)
 	}
 	deleteRow(t, table, 2)
-	if _, err := l.Event(ctx, rig.LogTenant, placed[1].ID, tenants.Retention{}); tenants.CodeOf(err) != "event_not_found" {
-		t.Errorf("claimed, and not in the log: %v", err)
+	_, err = l.Event(ctx, rig.LogTenant, placed[1].ID, tenants.Retention{})
+	if tenants.CodeOf(err) != "event_not_found" {
+		t.Errorf("Event of a claim without its row: got %v, want event_not_found", err)
 	}
 }
 
-// What a reader of the channel is told to be lost is lost by its id, too.
+// An event below the floor is not found by its id either.
 func TestEventByIDIsHeldToTheFloor(t *testing.T) {
 	ctx := context.Background()
 	l := eventlog.New(rig.NewTable())
@@ -329,14 +336,14 @@ func TestEventByIDIsHeldToTheFloor(t *testing.T) {
 	}
 	placed := rig.MustAppend(t, l, "orders", events...)
 	for name, r := range map[string]tenants.Retention{
-		"the newest two":             {Events: 2},
-		"those of the last 90 min":   {Seconds: 90 * 60},
-		"what is left of both rules": {Events: 4, Seconds: 90 * 60},
+		"the newest two":           {Events: 2},
+		"those of the last 90 min": {Seconds: 90 * 60},
+		"both bounds":              {Events: 4, Seconds: 90 * 60},
 	} {
 		for i, e := range placed {
 			_, err := l.Event(ctx, rig.LogTenant, e.ID, r)
 			if shown := i >= 3; shown && err != nil || !shown && tenants.CodeOf(err) != "event_not_found" {
-				t.Errorf("%s: event %d: %v", name, e.Seq, err)
+				t.Errorf("%s: event %d: got %v, want shown %v", name, e.Seq, err, shown)
 			}
 		}
 	}

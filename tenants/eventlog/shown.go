@@ -9,16 +9,17 @@ import (
 )
 
 const (
-	shownAtOnce = 4       // rows of unknown size that are read together
-	shownBytes  = 2 << 20 // of payloads, at which Shown ends
+	shownAtOnce = 4       // rows of unknown size that are read at the same time
+	shownBytes  = 2 << 20 // of payloads: Shown stops at this size
 )
 
-// Shown returns those of the events named that a reader may see: that are in the log, and not below the floor of retention r. It ends early
-// where payloads are large; of says how many of the named it is about, at least one of them.
-func (l *Log) Shown(ctx context.Context, tenant tenants.TenantID, named []tenants.EventRef, r tenants.Retention) (events []tenants.Event, of int, err error) {
+// Shown returns those of the named events that a reader may see: the ones in the log that are not below the floor of
+// retention r. It stops early if payloads are large; of is the number of named events that it looked at, at least one.
+func (l *Log) Shown(ctx context.Context, tenant tenants.TenantID, named []tenants.EventRef,
+	r tenants.Retention) (events []tenants.Event, of int, err error) {
 	floors := make(map[string]int64)
 	since := int64(0)
-	if r.Seconds > 0 { // an event has its time with it, so that no channel is searched for it
+	if r.Seconds > 0 { // each name has its event's time, so no channel is searched by time
 		since = time.Now().Unix() - r.Seconds
 	}
 	counted := tenants.Retention{Events: r.Events}

@@ -7,13 +7,12 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// tailsAtMost bounds how many channels' tails a process remembers, some 300 bytes each.
+// tailsAtMost is how many tails a process remembers, of about 300 bytes each.
 const tailsAtMost = 10_000
 
-// tailCache remembers the tails of the channels appended to last.
+// tailCache remembers the tails of the channels that were appended to last.
 type tailCache struct {
 	mu    sync.Mutex
-	max   int
 	byKey map[tenants.ChannelKey]*list.Element // of tailEntry
 	order list.List                            // most recently used first
 }
@@ -21,10 +20,6 @@ type tailCache struct {
 type tailEntry struct {
 	key  tenants.ChannelKey
 	tail tail
-}
-
-func newTailCache(max int) *tailCache {
-	return &tailCache{max: max, byKey: make(map[tenants.ChannelKey]*list.Element)}
 }
 
 func (c *tailCache) get(ch tenants.ChannelKey) (tail, bool) {
@@ -38,7 +33,8 @@ func (c *tailCache) get(ch tenants.ChannelKey) (tail, bool) {
 	return el.Value.(*tailEntry).tail, true
 }
 
-// put remembers t unless what is remembered is as fresh and further: two goroutines may append to one channel at once.
+// put remembers t, unless the remembered tail was read later, or at the same time and is further: two goroutines may
+// append to one channel at once.
 func (c *tailCache) put(ch tenants.ChannelKey, t tail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,19 +47,19 @@ func (c *tailCache) put(ch tenants.ChannelKey, t tail) {
 		return
 	}
 	c.byKey[ch] = c.order.PushFront(&tailEntry{ch, t})
-	if c.order.Len() > c.max {
+	if c.order.Len() > tailsAtMost {
 		oldest := c.order.Back()
 		c.order.Remove(oldest)
 		delete(c.byKey, oldest.Value.(*tailEntry).key)
 	}
 }
 
-// books notes the head row as just read or written, and that the channel's record exists.
-func (c *tailCache) books(ch tenants.ChannelKey, t tail) {
+// setHead remembers the head as just read or written, and that the channel has its record.
+func (c *tailCache) setHead(ch tenants.ChannelKey, t tail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if el, ok := c.byKey[ch]; ok {
 		e := el.Value.(*tailEntry)
-		e.tail.headSeq, e.tail.headVersion, e.tail.listed = t.headSeq, t.headVersion, true
+		e.tail.headSeq, e.tail.headWas, e.tail.listed = t.headSeq, t.headWas, true
 	}
 }

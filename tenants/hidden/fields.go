@@ -7,25 +7,25 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Hidden says which fields of payloads somebody is not shown. Equal ones are equal values, whatever order they were made in, so that
-// what is worked out for one holds for everybody who has the same. "" hides nothing.
+// Hidden is a set of fields of payloads that a reader must not see. Equal sets are equal strings, in whatever order
+// they were made, so it can be a map key. "" hides nothing.
 type Hidden string
 
-// Field is a member of payloads, with all that is in it.
+// Field is a member of payloads, with everything in it.
 type Field struct {
-	Channel string // a pattern, see ValidChannelPattern
-	Path    string // members' names from the outermost on, joined by dots, see ValidPath. Arrays on the way are gone through
+	Channel string // a pattern, see tenants.ValidChannelPattern
+	Path    string // the names of members from the outermost in, joined by dots, see ValidPath; it leads through arrays
 }
 
 // Bounds of a field's path.
 const (
 	maxFieldPath = 200 // bytes
 	maxFieldName = 64
-	maxFieldDeep = 16
+	maxFieldDeep = 16 // names
 )
 
-// NewHidden makes a Hidden of valid fields.
-func NewHidden(fields ...Field) Hidden {
+// New returns the Hidden of fields, which must be valid.
+func New(fields ...Field) Hidden {
 	lines := make([]string, 0, len(fields))
 	for _, f := range fields {
 		lines = append(lines, f.Channel+" "+f.Path)
@@ -34,7 +34,7 @@ func NewHidden(fields ...Field) Hidden {
 	return Hidden(strings.Join(slices.Compact(lines), "\n"))
 }
 
-// Fields lists what h hides in the channel, each path once and in order.
+// Fields returns the paths that h hides in the channel, sorted and without duplicates.
 func (h Hidden) Fields(channel string) []string {
 	if h == "" {
 		return nil
@@ -49,12 +49,15 @@ func (h Hidden) Fields(channel string) []string {
 	return slices.Compact(paths)
 }
 
-// withheld is the payload in the place of one in which fields cannot be found, and so cannot be hidden.
+// withheld replaces a payload in which hidden fields cannot be found for certain.
 const withheld = `{"withheld":true}`
 
-// View returns e as whoever h is for may see it: e itself where it holds nothing hidden, else an event of its own with another
-// payload, and without the provider's headers: a signature of the whole payload could tell whether a guess at the rest is right. A payload that is no JSON in UTF-8 is withheld as a whole, and {"withheld":true} stands in its place: what cannot be
-// taken apart cannot be shown in part. JSON that has no members (a number, a text) hides nothing.
+// View returns e without the fields that h hides: e itself if it has none of them, else a copy with another payload.
+// The copy lacks the provider's headers, since a signature of the whole payload would confirm a guess at a hidden
+// field.
+//
+// A payload that is not valid JSON in UTF-8 is replaced by {"withheld":true}. JSON without members, such as a number
+// or a string, has nothing to hide.
 func (h Hidden) View(e *tenants.Event) *tenants.Event {
 	paths := h.Fields(e.Channel)
 	if len(paths) == 0 || len(e.Data) == 0 {
@@ -77,8 +80,9 @@ func (h Hidden) View(e *tenants.Event) *tenants.Event {
 	return &seen
 }
 
-// ValidPath tells whether path can name a field: 1 to 16 names of 1 to 64 of A-Z a-z 0-9 _ - $ @, joined by dots, 200 bytes in
-// all. A member of another name is hidden with the member that it is in.
+// ValidPath reports whether path can name a field: 1 to 16 names, joined by dots, of 1 to 64 characters of A-Z a-z
+// 0-9 _ - $ @ each, at most 200 bytes in all. A member with another name can be hidden only with the member that
+// holds it.
 func ValidPath(path string) bool {
 	if len(path) > maxFieldPath || strings.Count(path, ".") >= maxFieldDeep {
 		return false
@@ -89,7 +93,8 @@ func ValidPath(path string) bool {
 		}
 		for i := range len(name) {
 			c := name[i]
-			if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("_-$@", c) < 0 {
+			if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') &&
+				strings.IndexByte("_-$@", c) < 0 {
 				return false
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// branch is a set of paths as a tree. nil is the end of a path: that member is hidden with all that is in it.
+// branch is a set of paths as a tree. A nil branch ends a path: that member is hidden, with everything in it.
 type branch map[string]branch
 
 func newBranch(paths []string) branch {
@@ -17,7 +17,7 @@ func newBranch(paths []string) branch {
 		for i, name := range names {
 			next, known := at[name]
 			switch {
-			case known && next == nil: // hidden already, from further out
+			case known && next == nil: // a shorter path hides it already
 			case i == len(names)-1:
 				at[name] = nil
 			case !known:
@@ -32,8 +32,8 @@ func newBranch(paths []string) branch {
 	return root
 }
 
-// under returns what is hidden below the member of that name; hidden: the member itself is. A name with dots in it stands for the
-// members that it spells, since that is how flattened payloads write them.
+// under returns the paths below the member of that name, and whether the member itself is hidden. A name with dots
+// counts as a path of names, since flattened payloads write nested members so.
 func (b branch) under(name string) (below branch, hidden bool) {
 	at := b
 	for part := range strings.SplitSeq(name, ".") {
@@ -49,9 +49,9 @@ func (b branch) under(name string) (below branch, hidden bool) {
 	return at, false
 }
 
-// prune returns data without the members at paths; nil where there are none of them. What stays keeps its bytes and its order, but for
-// the white space around members of objects that were gone into. ok is false where data is no JSON in UTF-8, or nests beyond what
-// encoding/json follows.
+// prune returns data without the members at paths, or nil if it has none of them. The rest keeps its bytes and its
+// order, except for white space around members of the objects on a path. ok is false if data is not valid JSON in
+// UTF-8, or nests more deeply than encoding/json allows.
 func prune(data []byte, paths []string) (pruned []byte, ok bool) {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return nil, false
@@ -65,7 +65,8 @@ func prune(data []byte, paths []string) (pruned []byte, ok bool) {
 	return p.dst, true
 }
 
-// pruner goes through valid JSON once. Every member of a name that is given twice is looked at, whichever a reader would believe.
+// pruner reads valid JSON once and copies it without the hidden members. If a name occurs twice in an object, it
+// treats both members alike, since readers differ in which one they take.
 type pruner struct {
 	src     []byte
 	at      int
@@ -73,7 +74,7 @@ type pruner struct {
 	removed bool
 }
 
-// value copies the value that begins here without what b hides. b is empty where it hides nothing.
+// value copies the value at p.at without the members that b hides. An empty b hides nothing.
 func (p *pruner) value(b branch) {
 	if len(b) == 0 {
 		p.copy()
@@ -127,7 +128,8 @@ func (p *pruner) elements(b branch) {
 	p.dst = append(p.dst, ']')
 }
 
-// inside calls each at the beginning of every member or element, to go behind it, and goes behind the closing bracket itself.
+// inside calls each at the start of every member or element, which must advance past it. It advances past both
+// brackets.
 func (p *pruner) inside(end byte, each func()) {
 	p.at++ // the opening bracket
 	for p.space(); p.src[p.at] != end; p.space() {
@@ -152,7 +154,7 @@ func (p *pruner) space() {
 	}
 }
 
-// skip returns where the value of valid JSON ends that begins at i.
+// skip returns the index after the value that begins at src[i], in valid JSON.
 func skip(src []byte, i int) int {
 	depth := 0
 	for i < len(src) {
@@ -185,14 +187,14 @@ func skip(src []byte, i int) int {
 	return i
 }
 
-// unquoted decodes a string of valid JSON, however its characters are written.
+// unquoted decodes a JSON string, in quotes and possibly with escapes.
 func unquoted(quoted []byte) string {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return string(quoted[1 : len(quoted)-1])
 	}
 	var s string
 	if err := json.Unmarshal(quoted, &s); err != nil {
-		panic("tenants: a string of valid JSON decodes: " + err.Error())
+		panic("hidden: a string of valid JSON must decode: " + err.Error())
 	}
 	return s
 }

@@ -12,160 +12,168 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Appender takes queued events into the log, and tells the nodes that hold subscribers.
+const (
+	batchSize = 256              // messages received at once
+	batchTime = 30 * time.Second // for one batch, even after Run was told to end
+)
+
+// Appender moves events from the ingest queue to the log and tells the nodes that have subscribers. Set its fields
+// before Run.
 type Appender struct {
 	log      *eventlog.Log
 	interest *node.Interest
 	inboxes  tenants.Inboxes
 	queue    tenants.Queue
 
-	// Tenants tells who is gone: what still waits of a deleted tenant is dropped rather than appended. Nil: nobody is. Set it
-	// before Run.
+	// Tenants says which tenants are deleted: their queued events are dropped. If nil, none is.
 	Tenants tenants.LimitLookup
 
-	// Tracer hears of what becomes of events that are traced. Nil: nobody does. Set it before Run.
+	// Tracer records the steps of traced events. If nil, no steps are recorded.
 	Tracer *trace.Tracer
 
-	// Logger hears of what failed, never of what was in it. Nil: nobody does. Set it before Run.
+	// Logger gets failures, never the content of events. If nil, they are discarded.
 	Logger *slog.Logger
 }
 
-// NewAppender returns an Appender from q to l and to.
-func NewAppender(l *eventlog.Log, in *node.Interest, to tenants.Inboxes, q tenants.Queue) *Appender {
-	return &Appender{log: l, interest: in, inboxes: to, queue: q}
+// NewAppender returns an Appender from q to l and to the nodes' inboxes.
+func NewAppender(l *eventlog.Log, in *node.Interest, inboxes tenants.Inboxes, q tenants.Queue) *Appender {
+	return &Appender{log: l, interest: in, inboxes: inboxes, queue: q}
 }
 
-// Append deals with a batch of messages and returns the indexes of those that failed, in ascending order: they have been given
-// back to the queue, the others are done. A message that fails takes the later ones of its group with it, so that a group's
-// order is kept. One that is dealt with twice does no harm, and one whose event is in the log while a node could not
-// be told has failed. What is no event fails each time, until the queue puts it with the dead letters.
+// Run receives and appends batches with at most the given number of workers until ctx ends. Then each worker finishes
+// its batch, and Run returns.
+func (a *Appender) Run(ctx context.Context, workers int) {
+	handle := func(rs []tenants.Received) []int {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTime)
+		defer cancel()
+		return a.Append(ctx, rs)
+	}
+	pool := &worker.Pool{Queue: a.queue, Workers: workers, Batch: batchSize, Logger: a.Logger, Handle: handle}
+	pool.Run(ctx)
+}
+
+// Append handles a batch of messages and returns the indexes of those that failed, in ascending order. It has given
+// them back to the queue; the caller marks the others as done. A message that fails takes the later ones of its group
+// with it, so that the group stays in order. A message fails, too, if its event is in the log and a node could not be
+// told; to handle it again does no harm. One that is not an event fails each time, until the queue moves it to the
+// dead letters.
 func (a *Appender) Append(ctx context.Context, rs []tenants.Received) (failed []int) {
-	batches, bad := batchesOf(rs)
-	ok := make([]int, len(batches)) // of each batch, how many of its messages are dealt with
-	worker.Parallel(len(batches), worker.GroupsAtOnce, func(i int) error {
-		var err error
-		if ok[i], err = a.appendBatch(ctx, batches[i]); err != nil {
-			a.warn(ctx, "append failed", "tenant", batches[i].Tenant, "channel", batches[i].Name, "events", len(batches[i].events), "done", ok[i], "error", err)
-		}
-		return nil
-	})
-	lost := make([]bool, len(rs))
-	for i, err := range bad {
-		lost[i] = true
+	var failures worker.Failures
+	batches := a.batchesOf(ctx, rs, &failures)
+	worker.Each(&failures, batches, (*batch).pending, func(b *batch) error {
+		err := a.appendBatch(ctx, b)
 		if err != nil {
-			a.warn(ctx, "a message is no event", "receives", rs[i].Receives, "error", err)
+			a.warn(ctx, "append failed", "tenant", b.Tenant, "channel", b.Name, "events", len(b.events), "done", b.done,
+				"error", err)
 		}
-	}
-	for i, b := range batches {
-		for _, index := range b.indexes[ok[i]:] {
-			lost[index] = true
-		}
-	}
-	var back []tenants.Received
-	for i := range lost {
-		if lost[i] {
-			failed, back = append(failed, i), append(back, rs[i])
-		}
+		return err
+	})
+	failed, _ = failures.Result() // the errors are in the log
+	back := make([]tenants.Received, len(failed))
+	for i, index := range failed {
+		back[i] = rs[index]
 	}
 	worker.GiveBack(ctx, a.queue, a.Logger, back...)
 	return failed
 }
 
-// batch is the events of one channel, in order, and where in the messages they came from.
+// batch is the events of one channel, in order.
 type batch struct {
 	tenants.ChannelKey
 	events  []tenants.Event
-	indexes []int
+	indexes []int // of the events' messages
+	done    int   // how many of the events are appended and told
 }
 
-// batchesOf sorts messages by channel. In bad are the messages that cannot be used, with the error, and those behind them
-// in their group, without one.
-func batchesOf(rs []tenants.Received) (batches []batch, bad map[int]error) {
-	bad = make(map[int]error)
+func (b *batch) pending() []int { return b.indexes[b.done:] }
+
+// batchesOf groups messages by channel. Messages that cannot be decoded, and the later ones of their groups, are
+// added to failures instead.
+func (a *Appender) batchesOf(ctx context.Context, rs []tenants.Received, failures *worker.Failures) (list []*batch) {
 	blocked := make(map[string]bool)
-	place := make(map[tenants.ChannelKey]int)
+	byChannel := make(map[tenants.ChannelKey]*batch)
 	for i, r := range rs {
 		if blocked[r.Group] {
-			bad[i] = nil
+			failures.Add(nil, i)
 			continue
 		}
 		e, err := decodeQueued(r.Body)
 		if err != nil {
-			bad[i] = err
-			if r.Group != "" {
-				blocked[r.Group] = true
-			}
+			a.warn(ctx, "message is not an event", "receives", r.Receives, "error", err)
+			failures.Add(err, i)
+			blocked[r.Group] = r.Group != ""
 			continue
 		}
 		if e.Trace != nil && !r.Sent.IsZero() {
 			e.Trace.Enqueued = r.Sent.UTC()
 		}
 		ch := tenants.ChannelKey{Tenant: e.Tenant, Name: e.Channel}
-		at, known := place[ch]
-		if !known {
-			at = len(batches)
-			place[ch] = at
-			batches = append(batches, batch{ChannelKey: ch})
+		b := byChannel[ch]
+		if b == nil {
+			b = &batch{ChannelKey: ch}
+			byChannel[ch], list = b, append(list, b)
 		}
-		batches[at].events = append(batches[at].events, e)
-		batches[at].indexes = append(batches[at].indexes, i)
+		b.events, b.indexes = append(b.events, e), append(b.indexes, i)
 	}
-	return batches, bad
+	return list
 }
 
-// decodeQueued decodes an event that was enqueued, and refuses one that the log has no place for.
+// decodeQueued decodes an event from the queue and refuses one that cannot be appended.
 func decodeQueued(body []byte) (tenants.Event, error) {
 	e, err := tenants.DecodeEvent(body)
-	if err == nil && (!tenants.ValidID(tenants.PrefixEvent, e.ID) || !tenants.ValidID(tenants.PrefixTenant, string(e.Tenant)) || !tenants.ValidChannel(e.Channel)) {
-		err = tenants.Errorf(tenants.Internal, "event_undecodable", "an event without a valid id, tenant and channel")
+	if err == nil && !(tenants.ValidID(tenants.PrefixEvent, e.ID) &&
+		tenants.ValidID(tenants.PrefixTenant, string(e.Tenant)) && tenants.ValidChannel(e.Channel)) {
+		err = tenants.Errorf(tenants.Internal, "event_undecodable", "the event needs a valid id, tenant and channel")
 	}
 	return e, err
 }
 
-// appendBatch appends a batch and tells the nodes. It returns how many of the events are dealt with.
-func (a *Appender) appendBatch(ctx context.Context, b batch) (int, error) {
+// appendBatch appends b's events, tells the nodes, and sets b.done.
+func (a *Appender) appendBatch(ctx context.Context, b *batch) error {
 	if a.Tenants != nil {
 		switch _, err := a.Tenants.Limits(ctx, b.Tenant); {
 		case tenants.IsNotFound(err):
-			return len(b.events), nil
-		case err != nil && tenants.KindOf(err) != tenants.Forbidden: // a suspended tenant's events are kept: nothing is lost by suspending
-			return 0, err
+			return nil
+		case err != nil && tenants.KindOf(err) != tenants.Forbidden: // a suspended tenant keeps its events
+			return err
 		}
 	}
 	began := time.Now()
 	events, err := a.log.Append(ctx, b.Tenant, b.Name, b.events)
 	if len(events) == 0 {
-		return 0, err
+		return err
 	}
 	a.traceAppended(events, began)
-	// From here on the rows are committed: a node whose interest is not read below reads these rows itself.
+	// The rows are committed now: a node that registers its interest after tell has read it finds them in the log.
 	if err := a.tell(ctx, b.ChannelKey, events); err != nil {
-		return 0, err
+		return err
 	}
-	return len(events), err
+	b.done = len(events)
+	return err
 }
 
-// tell sends events of a channel to every node that holds subscribers of it. A node whose inbox is gone has no subscribers any more, or
-// is about to read the log under another name.
+// tell sends events of a channel to every node that has subscribers of it. A node whose inbox is gone has no
+// subscribers any more, or is about to read the log under another name.
 func (a *Appender) tell(ctx context.Context, ch tenants.ChannelKey, events []tenants.Event) error {
 	nodes, err := a.interest.Nodes(ctx, ch.Tenant, ch.Name)
 	if err != nil {
 		return err
 	}
-	trace := a.traceFanOut(events, nodes)
-	defer trace.end()
+	began, errs := time.Now(), make([]error, len(nodes))
+	defer func() { a.traceFanOut(events, nodes, errs, began) }()
 	if len(nodes) == 0 {
 		return nil
 	}
-	notices := noticesOf(ch, events)
+	messages := inboxMessages(ch, events)
 	return worker.Parallel(len(nodes), worker.NodesAtOnce, func(i int) error {
-		err := a.inboxes.Send(ctx, nodes[i], notices...)
-		trace.told(i, err)
+		err := a.inboxes.Send(ctx, nodes[i], messages...)
+		errs[i] = err
 		if !tenants.IsNotFound(err) {
 			return err
 		}
-		if err := a.interest.Bury(ctx, nodes[i], ch.Tenant, ch.Name); err != nil { // the next event tries again
-			a.warn(ctx, "a dead node's interest stays", "node", nodes[i], "tenant", ch.Tenant, "channel", ch.Name, "error", err)
+		if err := a.interest.DropIfGone(ctx, nodes[i], ch.Tenant, ch.Name); err != nil { // the next event tries again
+			a.warn(ctx, "interest of a dead node was not removed", "node", nodes[i], "tenant", ch.Tenant,
+				"channel", ch.Name, "error", err)
 		}
 		return nil
 	})

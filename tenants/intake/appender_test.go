@@ -19,31 +19,31 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-func newAppenderRig(faults tenantstest.Faults) rig.AppenderRig {
-	r := rig.AppenderRig{Table: tenantstest.NewTable(faults), Queue: tenantstest.NewQueue(tenantstest.QueueOptions{Faults: faults}), Inboxes: &rig.Inboxes{Fail: map[string]error{}}}
-	r.Log, r.Interest = eventlog.New(r.Table), node.NewInterest(r.Table)
-	r.Appender = intake.NewAppender(r.Log, r.Interest, r.Inboxes, r.Queue)
-	return r
+func newAppenderRig() rig.AppenderRig {
+	return rig.NewAppenderRig(rig.NewTable(), tenantstest.Faults{})
 }
 
 func TestAppenderTellsTheNodesThatListen(t *testing.T) {
-	r := newAppenderRig(tenantstest.Faults{})
+	r := newAppenderRig()
 	r.Register(t, "nod_a", "orders")
 	r.Register(t, "nod_b", "orders")
 	r.Register(t, "nod_b", "returns")
 	r.Register(t, "nod_gone", "orders")
 	r.Inboxes.Fail["nod_gone"] = tenants.Errorf(tenants.NotFound, "inbox_gone", "gone")
 	a, b := rig.Made("a", 3), rig.Made("b", 2)
-	failed := r.Append(context.Background(), slices.Concat(rig.Received("orders", a[0]), rig.Received("returns", b[0]), rig.Received("orders", a[1:]...), rig.Received("unheard", b[1])))
+	failed := r.Append(context.Background(), slices.Concat(rig.Received("orders", a[0]), rig.Received("returns", b[0]),
+		rig.Received("orders", a[1:]...), rig.Received("unheard", b[1])))
 	if failed != nil {
-		t.Errorf("failed: %v", failed)
+		t.Errorf("messages %v failed, want none", failed)
 	}
-	if got := r.Inboxes.Got("nod_a"); !slices.Equal(got, []string{"orders: a1 a2 a3"}) {
-		t.Errorf("nod_a got %q", got)
-	}
-	got := r.Inboxes.Got("nod_b")
-	if slices.Sort(got); !slices.Equal(got, []string{"orders: a1 a2 a3", "returns: b1"}) {
-		t.Errorf("nod_b got %q", got)
+	for node, want := range map[string][]string{
+		"nod_a": {"orders: a1 a2 a3"},
+		"nod_b": {"orders: a1 a2 a3", "returns: b1"},
+	} {
+		got := r.Inboxes.Got(node)
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", node, got, want)
+		}
 	}
 	rig.WantData(t, rig.Whole(t, r.Log, "unheard"), "b2")
 }
@@ -56,6 +56,15 @@ func TestAppenderFailsWhatItMust(t *testing.T) {
 	down := func(r rig.AppenderRig) {
 		r.Inboxes.Fail["nod_a"] = tenants.Errorf(tenants.Unavailable, "down", "down")
 	}
+	unstored := func(r rig.AppenderRig) {
+		r.Table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
+			return c.Method == "Write" && c.Keys[0].Sort == a[1].ID
+		})
+	}
+	one := func(body []byte) []tenants.Received {
+		return []tenants.Received{{Message: tenants.Message{Group: "x", Body: body}}}
+	}
+	two := slices.Concat(rig.Received("orders", a[:2]...), rig.Received("returns", b...))
 	for _, tt := range []struct {
 		name   string
 		rs     []tenants.Received
@@ -64,48 +73,49 @@ func TestAppenderFailsWhatItMust(t *testing.T) {
 		log    []string
 		told   []string
 	}{
-		{"nothing", rig.Received("orders", a...), nil, nil, []string{"a1", "a2", "a3", "a4"}, []string{"orders: a1 a2 a3 a4"}},
-		{"what is no event, and the later ones of its group", slices.Concat(rig.Received("orders", a[:2]...), []tenants.Received{junk}, rig.Received("returns", b...), rig.Received("orders", a[2:]...)),
+		{"nothing", rig.Received("orders", a...), nil, nil, []string{"a1", "a2", "a3", "a4"},
+			[]string{"orders: a1 a2 a3 a4"}},
+		{"a message that is not an event, and the later ones of its group",
+			slices.Concat(rig.Received("orders", a[:2]...), []tenants.Received{junk}, rig.Received("returns", b...),
+				rig.Received("orders", a[2:]...)),
 			nil, []int{2, 5, 6}, []string{"a1", "a2"}, []string{"orders: a1 a2"}},
-		{"an event of a tenant that cannot be", []tenants.Received{{Message: tenants.Message{Group: "x", Body: tenants.EncodeEvent(foreign)}}}, nil, []int{0}, nil, nil},
-		{"an empty message", []tenants.Received{{Message: tenants.Message{Group: "x"}}}, nil, []int{0}, nil, nil},
-		{"what a node could not be told of", slices.Concat(rig.Received("orders", a[:2]...), rig.Received("returns", b...)), down, []int{0, 1}, []string{"a1", "a2"}, nil},
-		{"what the table could not take", slices.Concat(rig.Received("orders", a[:2]...), rig.Received("returns", b...)), func(r rig.AppenderRig) {
-			r.Table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "Write" && c.Keys[0].Sort == a[1].ID })
-		}, []int{0, 1}, nil, nil},
+		{"an event with an invalid tenant", one(tenants.EncodeEvent(foreign)), nil, []int{0}, nil, nil},
+		{"an empty message", one(nil), nil, []int{0}, nil, nil},
+		{"events that a node could not be told of", two, down, []int{0, 1}, []string{"a1", "a2"}, nil},
+		{"events that the table could not store", two, unstored, []int{0, 1}, nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newAppenderRig(tenantstest.Faults{})
+			r := newAppenderRig()
 			r.Register(t, "nod_a", "orders")
 			if tt.before != nil {
 				tt.before(r)
 			}
 			if got := r.Append(context.Background(), tt.rs); !slices.Equal(got, tt.failed) {
-				t.Errorf("failed %v, want %v", got, tt.failed)
+				t.Errorf("messages %v failed, want %v", got, tt.failed)
 			}
 			rig.WantData(t, rig.Whole(t, r.Log, "orders"), tt.log...)
 			if got := r.Inboxes.Got("nod_a"); !slices.Equal(got, tt.told) {
-				t.Errorf("told %q, want %q", got, tt.told)
+				t.Errorf("nod_a was sent %q, want %q", got, tt.told)
 			}
 		})
 	}
 }
 
-// A node that could not be told is told when the messages come again, though the rows were there before.
+// A node that could not be told is told when the messages come again, although the rows are in the log already.
 func TestAppenderTellsAgain(t *testing.T) {
-	r := newAppenderRig(tenantstest.Faults{})
+	r := newAppenderRig()
 	r.Register(t, "nod_a", "orders")
 	r.Inboxes.Fail["nod_a"] = errors.New("down")
 	rs := rig.Received("orders", rig.Made("a", 2)...)
 	if failed := r.Append(context.Background(), rs); len(failed) != 2 {
-		t.Fatalf("failed %v", failed)
+		t.Fatalf("messages %v failed, want both", failed)
 	}
 	delete(r.Inboxes.Fail, "nod_a")
 	if failed := r.Append(context.Background(), rs); failed != nil {
-		t.Fatalf("failed %v", failed)
+		t.Fatalf("messages %v failed, want none", failed)
 	}
-	if got := r.Inboxes.Got("nod_a"); !slices.Equal(got, []string{"orders: a1 a2"}) {
-		t.Errorf("told %q", got)
+	if got, want := r.Inboxes.Got("nod_a"), []string{"orders: a1 a2"}; !slices.Equal(got, want) {
+		t.Errorf("nod_a was sent %q, want %q", got, want)
 	}
 }
 
@@ -125,7 +135,7 @@ func TestWhatWaitsOfADeletedTenantIsDropped(t *testing.T) {
 	}
 	r.AppendAll(t)
 	if n := len(r.All(t, "orders")); n != 1 {
-		t.Fatalf("%d events of a suspended tenant, which loses nothing", n)
+		t.Fatalf("got %d events of a suspended tenant, want 1: it loses nothing", n)
 	}
 	if _, err := r.Accounts.Resume(ctx, r.Tenant); err != nil {
 		t.Fatal(err)
@@ -136,15 +146,15 @@ func TestWhatWaitsOfADeletedTenantIsDropped(t *testing.T) {
 	}
 	r.AppendAll(t)
 	if n := len(r.All(t, "orders")); n != 1 {
-		t.Errorf("%d events: one was appended after its tenant had gone", n)
+		t.Errorf("got %d events, want 1: the other came from the queue after its tenant was deleted", n)
 	}
 	if rs, err := r.Queue.Receive(ctx, 10, 0); err != nil || len(rs) > 0 {
-		t.Errorf("%d messages are left, %v", len(rs), err)
+		t.Errorf("got %d messages left in the queue (%v), want none", len(rs), err)
 	}
 }
 
 func TestNoticesAreConsecutiveAndSmall(t *testing.T) {
-	r := newAppenderRig(tenantstest.Faults{})
+	r := newAppenderRig()
 	r.Register(t, "nod_a", "orders")
 	large := rig.Made("large", 10)
 	for i := range large {
@@ -160,27 +170,29 @@ func TestNoticesAreConsecutiveAndSmall(t *testing.T) {
 		for i, e := range n.Events {
 			size += len(tenants.EncodeEvent(e))
 			if e.Seq != n.Events[0].Seq+int64(i) {
-				t.Errorf("a notice with %v", rig.SeqsOf(n.Events))
+				t.Errorf("got a message with the numbers %v, want consecutive ones", rig.SeqsOf(n.Events))
 			}
 			seqs = append(seqs, e.Seq)
 		}
 		if size > 200<<10 {
-			t.Errorf("a notice of %d bytes", size)
+			t.Errorf("got a message of %d bytes, want at most 200 KiB", size)
 		}
 	}
 	if want := []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 3, 4, 8}; !slices.Equal(seqs, want) {
-		t.Errorf("told of %v, want %v", seqs, want)
+		t.Errorf("got the numbers %v, want %v", seqs, want)
 	}
 }
 
 func TestRunEndsWithItsBatchDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newAppenderRig(tenantstest.Faults{})
+		r := newAppenderRig()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { r.Run(ctx, 3); close(ended) }()
 		synctest.Wait() // all workers wait for messages
-		ice := r.Table.Freeze(tenantstest.BeforeActing, func(c tenantstest.Call) bool { return c.Method == "WriteEach" })
+		ice := r.Table.Freeze(tenantstest.BeforeActing, func(c tenantstest.Call) bool {
+			return c.Method == "WriteEach"
+		})
 		if err := r.Queue.Send(ctx, rig.Message("orders", rig.Made("a", 1)[0])); err != nil {
 			t.Fatal(err)
 		}
@@ -189,13 +201,13 @@ func TestRunEndsWithItsBatchDone(t *testing.T) {
 		synctest.Wait()
 		select {
 		case <-ended:
-			t.Error("Run returned with a batch in its hands")
+			t.Error("Run returned while a batch was in work")
 		default:
 		}
 		ice.Thaw()
 		<-ended
 		if r.Queue.Len() != 0 {
-			t.Error("the message is still in the queue")
+			t.Errorf("%d messages are left in the queue, want none", r.Queue.Len())
 		}
 		rig.WantData(t, rig.Whole(t, r.Log, "orders"), "a1")
 	})
@@ -203,7 +215,7 @@ func TestRunEndsWithItsBatchDone(t *testing.T) {
 
 func TestRunComesBackToWhatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newAppenderRig(tenantstest.Faults{})
+		r := newAppenderRig()
 		r.Register(t, "nod_a", "orders")
 		r.Table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "WriteEach" })
 		ctx, cancel := context.WithCancel(t.Context())
@@ -213,15 +225,15 @@ func TestRunComesBackToWhatFailed(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(300 * time.Millisecond)
-		if got := r.Inboxes.Got("nod_a"); !slices.Equal(got, []string{"orders: a1"}) {
-			t.Errorf("told %q", got)
+		if got, want := r.Inboxes.Got("nod_a"), []string{"orders: a1"}; !slices.Equal(got, want) {
+			t.Errorf("nod_a was sent %q, want %q", got, want)
 		}
 		cancel()
 		running.Wait()
 	})
 }
 
-// A channel that keeps failing waits longer and longer, and another one that failed beside it does not wait with it.
+// A channel that keeps failing waits longer each time; another one that fails in the same batch does not wait with it.
 func TestFailedBatchComesBackSoonAtFirstAndByGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, q := t.Context(), tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Hour, MaxReceives: 100})
@@ -231,14 +243,14 @@ func TestFailedBatchComesBackSoonAtFirstAndByGroup(t *testing.T) {
 			t.Helper()
 			rs, err := q.Receive(ctx, 1, time.Minute)
 			if err != nil || len(rs) != 1 || rs[0].Group != group {
-				t.Fatalf("%+v, %v, want one of %s", rs, err, group)
+				t.Fatalf("got %+v (%v), want one message of %s", rs, err, group)
 			}
 			return rs[0]
 		}
 		fail := func(rs ...tenants.Received) {
 			t.Helper()
 			if failed := a.Append(ctx, rs); len(failed) != len(rs) {
-				t.Fatalf("of what is no event %v failed", failed)
+				t.Fatalf("messages %v failed, want all %d", failed, len(rs))
 			}
 		}
 		if err := q.Send(ctx, tenants.Message{Group: "poison", Body: []byte("x")}); err != nil {
@@ -249,7 +261,7 @@ func TestFailedBatchComesBackSoonAtFirstAndByGroup(t *testing.T) {
 			fail(next("poison"))
 		}
 		if waited := time.Since(began); waited < 20*time.Second || waited > 90*time.Second {
-			t.Errorf("nine failures in %v", waited)
+			t.Errorf("nine failures took %v, want 20 s to 90 s", waited)
 		}
 		poison := next("poison")
 		if err := q.Send(ctx, tenants.Message{Group: "unlucky", Body: []byte("y")}); err != nil {
@@ -258,10 +270,10 @@ func TestFailedBatchComesBackSoonAtFirstAndByGroup(t *testing.T) {
 		fail(poison, next("unlucky"))
 		began = time.Now()
 		if r := next("unlucky"); r.Receives != 2 || time.Since(began) > 2*time.Second {
-			t.Errorf("received for the %d. time after %v", r.Receives, time.Since(began))
+			t.Errorf("got receive %d after %v, want the second within 2 s", r.Receives, time.Since(began))
 		}
 		if next("poison"); time.Since(began) < 20*time.Second {
-			t.Errorf("the one that fails for good was back after %v", time.Since(began))
+			t.Errorf("the message that always fails was back after %v, want 20 s or more", time.Since(began))
 		}
 	})
 }

@@ -1,70 +1,46 @@
 package intake
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/trace"
 )
 
-// traceAppended takes down that events have got their numbers since began. Who reads the log may have them before the appender knows.
+// traceAppended records that the traced ones of events were appended. The step starts at began, since a node that reads
+// the log may send an event before the appender knows that it is stored.
 func (a *Appender) traceAppended(events []tenants.Event, began time.Time) {
+	now := time.Now()
+	a.record(events, now, trace.Step{Name: trace.StepAppended, At: began.UTC(), Took: now.Sub(began)})
+}
+
+// record records a step of those events that are traced at the given time.
+func (a *Appender) record(events []tenants.Event, at time.Time, step trace.Step) {
 	if a.Tracer == nil {
 		return
 	}
-	now := time.Now()
 	for i := range events {
-		if e := &events[i]; e.Traced(now) {
-			a.Tracer.Step(e.Tenant, e.ID, e.Time, trace.Step{Name: trace.StepAppended, At: began.UTC(), Took: now.Sub(began)})
+		if e := &events[i]; e.Traced(at) {
+			a.Tracer.Step(e.Tenant, e.ID, e.Time, step)
 		}
 	}
 }
 
-// fanOutTrace is the telling of nodes about events of which some are traced. Nil: none is.
-type fanOutTrace struct {
-	a      *Appender
-	events []tenants.Event
-	nodes  []string
-	began  time.Time
-	errs   []error // by node; each written by who tells that node
-}
-
-func (a *Appender) traceFanOut(events []tenants.Event, nodes []string) *fanOutTrace {
-	if a.Tracer == nil {
-		return nil
-	}
-	now := time.Now()
-	for i := range events {
-		if events[i].Traced(now) {
-			return &fanOutTrace{a, events, nodes, now, make([]error, len(nodes))}
-		}
-	}
-	return nil
-}
-
-func (f *fanOutTrace) told(i int, err error) {
-	if f != nil {
-		f.errs[i] = err
-	}
-}
-
-// end takes it down, once every node was told or could not be.
-func (f *fanOutTrace) end() {
-	if f == nil {
+// traceFanOut records that the nodes were told of events since began; errs has the outcome for each node.
+func (a *Appender) traceFanOut(events []tenants.Event, nodes []string, errs []error, began time.Time) {
+	traced := func(e tenants.Event) bool { return e.Traced(began) }
+	if a.Tracer == nil || !slices.ContainsFunc(events, traced) {
 		return
 	}
-	h := trace.Step{Name: trace.StepFannedOut, At: f.began.UTC(), Took: time.Since(f.began)}
-	for i, node := range f.nodes {
+	step := trace.Step{Name: trace.StepFannedOut, At: began.UTC(), Took: time.Since(began)}
+	for i, node := range nodes {
 		switch {
-		case f.errs[i] == nil && len(h.Nodes) < trace.StepNodes:
-			h.Nodes = append(h.Nodes, node)
-		case tenants.IsNotFound(f.errs[i]) && len(h.Gone) < trace.StepNodes:
-			h.Gone = append(h.Gone, node)
+		case errs[i] == nil && len(step.Nodes) < trace.MaxNodes:
+			step.Nodes = append(step.Nodes, node)
+		case tenants.IsNotFound(errs[i]) && len(step.Gone) < trace.MaxNodes:
+			step.Gone = append(step.Gone, node)
 		}
 	}
-	for i := range f.events {
-		if e := &f.events[i]; e.Traced(f.began) {
-			f.a.Tracer.Step(e.Tenant, e.ID, e.Time, h)
-		}
-	}
+	a.record(events, began, step)
 }

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -12,34 +13,33 @@ import (
 
 const (
 	countTrust    = 5 * time.Second
-	begunTrust    = time.Minute // a channel that was admitted and has no record by then never came about
-	begunAtMost   = 10_000      // tenants that begin channels at once; past it new ones are let in uncounted
+	begunTrust    = time.Minute // a channel that was admitted and is not stored by then never began
 	existingTrust = 10 * time.Minute
 )
 
-// channelCount keeps tenants from beginning more channels than they may have. A channel begins when its first event is
-// appended, a while after it was admitted here, so those admitted count besides those stored. The count is this process's: n
-// processes that begin channels at once may pass the limit by what each admits within 5 s.
+// channelCount keeps tenants within their limit of channels. A channel begins when its first event is appended, a while
+// after it was admitted here, so it counts channels admitted as well as stored. The count is this process's own: with n
+// processes the limit can be exceeded by those that each admits within 5 s.
 type channelCount struct {
 	log    *eventlog.Log
 	exists *cache.Cache[tenants.ChannelKey, struct{}]
 	stored *cache.Cache[tenants.TenantID, int]
 
 	mu    sync.Mutex
-	begun map[tenants.TenantID]map[string]time.Time // admitted here, and not seen in the table since
+	begun map[tenants.TenantID]map[string]time.Time // when admitted here; removed once seen in the table
 }
 
 func newChannelCount(l *eventlog.Log) *channelCount {
 	return &channelCount{
-		log:    l,
+		log: l, begun: make(map[tenants.TenantID]map[string]time.Time),
 		exists: cache.New[tenants.ChannelKey, struct{}](existingTrust, 20_000, 0),
-		stored: cache.New[tenants.TenantID, int](countTrust, 10_000, 0),
-		begun:  make(map[tenants.TenantID]map[string]time.Time),
+		stored: cache.New[tenants.TenantID, int](countTrust, tenantsAtMost, 0),
 	}
 }
 
-// admit lets an event into a channel that exists, or that may begin: else TooMany channel_limit. Where the table cannot be
-// read it lets it in, unless the terms are strict: Unavailable limit_unreadable. It returns how many channels there are with one that begins; 0 where it did not have to count.
+// admit accepts an event of a channel that exists or may begin, and otherwise fails with TooMany channel_limit. If
+// the table cannot be read it accepts the event, unless the terms are strict: Unavailable limit_unreadable. It
+// returns how many channels the tenant has, the new one included, or 0 if it did not have to count.
 func (c *channelCount) admit(ctx context.Context, ch tenants.ChannelKey, terms Terms) (channels int, err error) {
 	limit := terms.Limits.Channels
 	if limit <= 0 {
@@ -49,37 +49,40 @@ func (c *channelCount) admit(ctx context.Context, ch tenants.ChannelKey, terms T
 		_, err := c.log.Channel(ctx, ch.Tenant, ch.Name)
 		return struct{}{}, err
 	})
-	if err != nil && !tenants.IsNotFound(err) {
-		return 0, terms.unreadable(err)
-	}
 	if err == nil {
 		return 0, nil
 	}
-	stored, err := c.stored.Get(ctx, ch.Tenant, func(ctx context.Context) (int, error) { return c.count(ctx, ch.Tenant) })
+	if !tenants.IsNotFound(err) {
+		return 0, terms.unreadable(err)
+	}
+	stored, err := c.stored.Get(ctx, ch.Tenant, func(ctx context.Context) (int, error) {
+		return c.count(ctx, ch.Tenant)
+	})
 	if err != nil {
 		return 0, terms.unreadable(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	begun := c.begun[ch.Tenant]
+	channels = stored + len(begun)
 	if _, again := begun[ch.Name]; again {
-		return stored + len(begun), nil
+		return channels, nil
 	}
-	if stored+len(begun) >= limit {
-		return stored + len(begun), tenants.Errorf(tenants.TooMany, "channel_limit", "there can be %d channels, and this would be one more", limit)
+	if channels >= limit {
+		return channels, tenants.Errorf(tenants.TooMany, "channel_limit", "the limit of %d channels is reached", limit)
 	}
 	if begun == nil {
-		if len(c.begun) >= begunAtMost {
+		if len(c.begun) >= tenantsAtMost { // of more tenants at once, new channels are not counted
 			return 0, terms.unreadable(nil)
 		}
 		begun = make(map[string]time.Time)
 		c.begun[ch.Tenant] = begun
 	}
 	begun[ch.Name] = time.Now()
-	return stored + len(begun), nil
+	return channels + 1, nil
 }
 
-// count counts the tenant's channels in the table, and takes what it sees, and what is too old, out of those begun.
+// count counts the tenant's stored channels, and drops from begun those that it sees and those that are too old.
 func (c *channelCount) count(ctx context.Context, tenant tenants.TenantID) (int, error) {
 	const page = 1000
 	n := 0
@@ -108,11 +111,7 @@ func (c *channelCount) forget(tenant tenants.TenantID, stored []eventlog.Channel
 		delete(c.begun[tenant], ch.Name)
 	}
 	for owner, begun := range c.begun {
-		for name, at := range begun {
-			if time.Since(at) > begunTrust {
-				delete(begun, name)
-			}
-		}
+		maps.DeleteFunc(begun, func(_ string, at time.Time) bool { return time.Since(at) > begunTrust })
 		if len(begun) == 0 {
 			delete(c.begun, owner)
 		}

@@ -48,16 +48,16 @@ func TestEncoded(t *testing.T) {
 		{values: []string{"deflate"}, refused: true},
 		{values: []string{"gzip;q=1"}, refused: true},
 	} {
-		got, err := intake.Encoded(map[string][]string{"Content-Encoding": tt.values})
+		got, err := intake.Gzipped(map[string][]string{"Content-Encoding": tt.values})
 		if tt.refused {
 			rig.WantError(t, err, tenants.UnsupportedMediaType, "content_encoding")
 		} else if err != nil || got != tt.gzipped {
-			t.Errorf("%q: %v, %v", tt.values, got, err)
+			t.Errorf("%q: got %v (%v), want %v", tt.values, got, err, tt.gzipped)
 		}
 	}
 }
 
-// encodedWebhook is a webhook of the custom scheme whose body is signed as it is sent; id and type stand in the body.
+// encodedWebhook returns a webhook whose encoded body is signed as it is sent.
 func encodedWebhook(t *testing.T, token, wire, coding string) intake.Inbound {
 	t.Helper()
 	in := rig.Github(t, token, "", "", wire)
@@ -73,25 +73,30 @@ func TestReceiveVerifiesWhatWasSentAndKeepsWhatItSays(t *testing.T) {
 	in.Header["Content-Encoding"] = []string{"gzip"}
 	got, err := r.Receiver.Receive(t.Context(), in)
 	if err != nil || got.Channel != "github.packed" {
-		t.Fatalf("%+v, %v", got, err)
+		t.Fatalf("got %+v (%v), want channel github.packed", got, err)
 	}
 	if e := r.Queued(t)[0]; string(e.Data) != plain || e.ContentType != "application/json" || e.Type != "push" {
-		t.Errorf("%+v %s", e, e.Data)
-	} else if p := e.Provenance; !p.Decoded || fmt.Sprint(p.Headers) != "map[X-Github-Delivery:d-1 X-Github-Event:push]" {
-		t.Errorf("a signature of other bytes is kept: %+v", p)
+		t.Errorf("got %+v with data %q, want a push of %q as application/json", e, e.Data, plain)
+	} else if p := e.Provenance; !p.Decoded ||
+		fmt.Sprint(p.Headers) != "map[X-Github-Delivery:d-1 X-Github-Event:push]" {
+		t.Errorf("got provenance %+v, want one without the signature, which is of other bytes", p)
 	}
 
-	// What identifies a delivery is read behind the encoding too.
-	_, token = r.Source(t, source.Spec{Provider: "none", Channel: "all", Custom: &signing.Custom{IDField: "id", TypeField: "kind"}})
+	// The delivery's id and type are read from the decoded body, too.
+	custom := &signing.Custom{IDField: "id", TypeField: "kind"}
+	_, token = r.Source(t, source.Spec{Provider: "none", Channel: "all", Custom: custom})
 	for range 2 {
-		in := intake.Inbound{Token: token, Method: "POST", Body: []byte(gzipped(t, `{"id":"n-1","kind":"order.paid"}`)), Received: in.Received, Header: map[string][]string{"Content-Encoding": {"gzip"}}}
+		in := intake.Inbound{
+			Token: token, Method: "POST", Body: []byte(gzipped(t, `{"id":"n-1","kind":"order.paid"}`)),
+			Received: in.Received, Header: map[string][]string{"Content-Encoding": {"gzip"}},
+		}
 		if _, err := r.Receiver.Receive(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
 	}
 	events := r.Queued(t)
 	if len(events) != 1 || events[0].Type != "order.paid" || events[0].Provenance.DeliveryID != "n-1" {
-		t.Errorf("%+v", events)
+		t.Errorf("got %+v, want one order.paid with delivery id n-1", events)
 	}
 }
 
@@ -109,23 +114,24 @@ func TestReceiveOfABombAndOfWhatIsNoGzip(t *testing.T) {
 		{"eleven times itself", small, "gzip", tenants.TooLarge, "decoded_too_large"},
 		{"twice encoded", gzipped(t, gzipped(t, "{}")), "gzip, gzip", tenants.UnsupportedMediaType, "content_encoding"},
 		{"brotli", "{}", "br", tenants.UnsupportedMediaType, "content_encoding"},
-		{"no gzip", "{}", "gzip", tenants.Invalid, "body_undecodable"},
-		{"nothing", "", "gzip", tenants.Invalid, "body_undecodable"},
-		{"half of it", gzipped(t, "a body that is cut")[:20], "gzip", tenants.Invalid, "body_undecodable"},
-		{"something behind it", gzipped(t, "{}") + "{}", "gzip", tenants.Invalid, "body_undecodable"},
+		{"not gzip", "{}", "gzip", tenants.Invalid, "body_undecodable"},
+		{"empty", "", "gzip", tenants.Invalid, "body_undecodable"},
+		{"cut off", gzipped(t, "a body that is cut")[:20], "gzip", tenants.Invalid, "body_undecodable"},
+		{"trailing data", gzipped(t, "{}") + "{}", "gzip", tenants.Invalid, "body_undecodable"},
 	} {
 		_, err := r.Receiver.Receive(t.Context(), encodedWebhook(t, token, tt.wire, tt.coding))
 		rig.WantError(t, err, tt.kind, tt.code)
 		if events := r.Queued(t); len(events) != 0 {
-			t.Errorf("%s: %d events", tt.name, len(events))
+			t.Errorf("%s: got %d events, want none", tt.name, len(events))
 		}
 	}
 	forged := encodedWebhook(t, token, gzipped(t, strings.Repeat("\x00", 1<<20)), "gzip")
 	forged.Body = append(forged.Body, 0)
-	_, err := r.Receiver.Receive(t.Context(), forged) // is not decoded at all
+	_, err := r.Receiver.Receive(t.Context(), forged) // not decoded at all
 	rig.WantError(t, err, tenants.Unauthenticated, signing.SignatureMismatch)
 
 	r.Limit(t, map[string]int64{"event_bytes": 300})
-	_, err = r.Receiver.Receive(t.Context(), encodedWebhook(t, token, gzipped(t, strings.Repeat("0123456789abcdefghij", 16)), "gzip"))
+	large := gzipped(t, strings.Repeat("0123456789abcdefghij", 16))
+	_, err = r.Receiver.Receive(t.Context(), encodedWebhook(t, token, large, "gzip"))
 	rig.WantError(t, err, tenants.TooLarge, "event_too_large")
 }

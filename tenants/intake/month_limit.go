@@ -11,9 +11,10 @@ import (
 	"github.com/hookcast/hookcast/tenants/projection"
 )
 
-// monthLimit holds tenants to their events per month. What they took is what the change feed has counted, read now and then, and what
-// this process has taken since: so the limit is approximate. It can be passed by what the feed has yet to count at a reading, and by
-// what other processes take until the next.
+// monthLimit keeps tenants within their events per month. It adds the events that this process has accepted to the
+// count of the change feed, which it reads again from time to time. So the limit is approximate: it can be exceeded
+// by the events that the feed has yet to count at a reading, and by those that other processes accept until the next
+// one.
 type monthLimit struct {
 	counts *cache.Cache[tenants.TenantID, projection.MonthUsage]
 	usage  *projection.MonthlyUsage
@@ -22,72 +23,68 @@ type monthLimit struct {
 	tenants map[tenants.TenantID]*monthUse
 }
 
-// monthUse is what a tenant took of a month.
+// monthUse is a tenant's use of a month.
 type monthUse struct {
 	month   string
 	counted int64     // by the feed, at the last reading
-	taken   int64     // here, since that began
+	taken   int64     // here, since that reading began
 	until   time.Time // when to read again
 	unread  bool      // the last reading failed
 }
 
 const (
-	monthTenants  = 10_000 // remembered
 	monthTrustMin = 5 * time.Second
 	monthTrustMax = 5 * time.Minute
-	monthFailed   = time.Second // after a reading that failed
-	monthBusiest  = 10_000      // events per second that a tenant without a limit of those is taken to be able to send
+	monthFailed   = time.Second // until a failed reading is repeated
+	monthRate     = 10_000      // the rate to expect of a tenant without a limit of events per second
 	monthAgain    = 15 * time.Minute
 )
 
 func newMonthLimit(u *projection.MonthlyUsage) *monthLimit {
-	return &monthLimit{
-		counts: cache.New[tenants.TenantID, projection.MonthUsage](monthFailed, monthTenants, 0), usage: u, tenants: make(map[tenants.TenantID]*monthUse),
-	}
+	counts := cache.New[tenants.TenantID, projection.MonthUsage](monthFailed, tenantsAtMost, 0)
+	return &monthLimit{counts: counts, usage: u, tenants: make(map[tenants.TenantID]*monthUse)}
 }
 
-// take counts one event, or refuses it: TooMany event_month_limit. It returns how many there are with it; 0 where there is no limit.
-// Counts that cannot be read refuse nobody but who comes under strict terms: Unavailable limit_unreadable.
-func (m *monthLimit) take(ctx context.Context, tenant tenants.TenantID, terms Terms, now time.Time) (used int64, err error) {
-	l := terms.Limits
-	limit := l.EventsPerMonth
+// take counts one event, or fails with TooMany event_month_limit. It returns the tenant's number of events, this one
+// included, or 0 without a limit. If the count cannot be read, only strict terms are refused: Unavailable
+// limit_unreadable.
+func (m *monthLimit) take(ctx context.Context, tenant tenants.TenantID, terms Terms, now time.Time) (int64, error) {
+	limit := terms.Limits.EventsPerMonth
 	if limit <= 0 {
 		return 0, nil
 	}
-	month := projection.MonthOf(now)
 	m.mu.Lock()
-	u := m.tenants[tenant]
-	fresh := u != nil && u.month == month && now.Before(u.until)
+	before, fresh := int64(0), false
+	if u := m.tenants[tenant]; u != nil && u.month == projection.MonthOf(now) {
+		before, fresh = u.taken, now.Before(u.until)
+	}
 	m.mu.Unlock()
 	if !fresh {
-		m.read(ctx, tenant, l, now)
+		m.read(ctx, tenant, terms.Limits, now, before)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if u = m.tenants[tenant]; u == nil { // pushed out by others since
+	u := m.tenants[tenant]
+	if u == nil || u.unread && terms.strict { // nil: it was dropped to make room for another tenant
 		return 0, terms.unreadable(nil)
 	}
-	if u.unread && terms.strict {
-		return 0, terms.unreadable(nil)
-	}
-	if used = u.counted + u.taken; used >= limit {
-		err := tenants.Errorf(tenants.TooMany, "event_month_limit", "the account has taken the %d events that it may in a month", limit)
-		// The limit can be raised at any time, so that nobody is told to stay away until the month is over.
-		err.RetryAfter = min(monthAgain, nextMonth(now).Sub(now)) + rand.N(monthAgain/3)
+	if used := u.counted + u.taken; used >= limit {
+		err := tenants.Errorf(tenants.TooMany, "event_month_limit", "the limit of %d events per month is reached",
+			limit)
+		utc := now.UTC()
+		next := time.Date(utc.Year(), utc.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+		// The limit can be raised at any time, so nobody is told to wait for the next month.
+		err.RetryAfter = min(monthAgain, next.Sub(now)) + rand.N(monthAgain/3)
 		return used, err
 	}
 	u.taken++
-	return used + 1, nil
+	return u.counted + u.taken, nil
 }
 
-// read reads what the feed has counted. Several at once share the reading.
-func (m *monthLimit) read(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, now time.Time) {
-	m.mu.Lock()
-	before := int64(0)
-	if u := m.tenants[tenant]; u != nil && u.month == projection.MonthOf(now) {
-		before = u.taken
-	}
-	m.mu.Unlock()
+// read reads the feed's count; before is how many events had been taken when it began. Calls at the same time share one
+// reading.
+func (m *monthLimit) read(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, now time.Time, before int64) {
+	month := projection.MonthOf(now)
 	counted, err := m.counts.Get(ctx, tenant, func(ctx context.Context) (projection.MonthUsage, error) {
 		months, err := m.usage.Months(ctx, tenant, now, 1)
 		if err != nil {
@@ -98,38 +95,32 @@ func (m *monthLimit) read(ctx context.Context, tenant tenants.TenantID, l tenant
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	u := m.tenants[tenant]
-	if u == nil || u.month != projection.MonthOf(now) {
-		if u == nil && len(m.tenants) >= monthTenants {
-			for other := range m.tenants { // any: it is read again when it is wanted
-				delete(m.tenants, other)
-				break
-			}
-		}
-		u = &monthUse{month: projection.MonthOf(now)}
-		m.tenants[tenant] = u
+	if u == nil || u.month != month {
+		u = &monthUse{month: month}
+		putWithin(m.tenants, tenantsAtMost, tenant, u)
 	}
-	if err != nil || counted.Month != u.month {
+	if err != nil || counted.Month != month {
 		u.until, u.unread = now.Add(monthFailed), true
 		return
 	}
 	u.unread = false
-	if !now.Before(u.until) { // nobody else was quicker
+	if !now.Before(u.until) { // else another call was first
 		u.counted, u.taken = max(counted.Events, u.counted), max(0, u.taken-before)
 		u.until = now.Add(monthTrust(l, l.EventsPerMonth-u.counted))
 	}
 }
 
-// monthTrust is how long a reading is gone by: a quarter of the time in which what is left could be used up.
+// monthTrust is how long a reading is used: a quarter of the time in which the events left could be used up.
 func monthTrust(l tenants.Limits, left int64) time.Duration {
 	perSecond := int64(l.EventsPerSecond)
 	if perSecond <= 0 {
-		perSecond = monthBusiest
+		perSecond = monthRate
 	}
 	seconds := max(0, left) / perSecond / 4
 	return max(monthTrustMin, min(time.Duration(min(seconds, 3600))*time.Second, monthTrustMax))
 }
 
-// giveBack takes one off that came to nothing.
+// giveBack uncounts an event that was not accepted after all.
 func (m *monthLimit) giveBack(tenant tenants.TenantID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -138,7 +129,13 @@ func (m *monthLimit) giveBack(tenant tenants.TenantID) {
 	}
 }
 
-func nextMonth(at time.Time) time.Time {
-	at = at.UTC()
-	return time.Date(at.Year(), at.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+// putWithin sets m[k]. If m has limit entries it first drops any other, which is read again when it is needed.
+func putWithin[K comparable, V any](m map[K]V, limit int, k K, v V) {
+	if _, known := m[k]; !known && len(m) >= limit {
+		for other := range m {
+			delete(m, other)
+			break
+		}
+	}
+	m[k] = v
 }

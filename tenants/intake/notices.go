@@ -9,8 +9,8 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Notices tells tenants about their own accounts, by events in their channel NoticesChannel, to which nobody else can publish. An event's
-// id follows from what it says, so that however many processes notice the same thing it is told once.
+// Notices tells tenants about their own accounts, by events in their channel NoticesChannel, to which only Hookcast
+// publishes. The id of a notice follows from its data, so that it is told once even if several processes send it.
 type Notices struct {
 	queue  tenants.Queue
 	marker marker
@@ -23,7 +23,8 @@ type Notices struct {
 //
 //	{"limit":"connections","max":1000,"percent":80,"period":"2026-01-31"}
 //
-// limit is a name of LimitNames. It comes once in a period (a day or, of events_per_month and channels, a month) for each value of the limit.
+// limit is one of LimitNames. For each value of the limit the event is sent once in a period: a month for
+// events_per_month and channels, a day for the others.
 const TypeLimitWarning = "limit.warning"
 
 const (
@@ -31,21 +32,25 @@ const (
 	noticeTime  = 5 * time.Second
 )
 
-// NewNotices makes a Notices that sends to the ingest queue.
+// NewNotices returns a Notices that sends to the ingest queue q.
 func NewNotices(q tenants.Queue) *Notices {
 	return &Notices{queue: q, marker: newMarker(), told: make(map[string]bool)}
 }
 
-// Scarce tells the tenant, which has limits l, that most of a limit is in use. What cannot be sent is told at the next occasion.
-func (n *Notices) Scarce(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, limit string, most int64, period string) {
-	n.Tell(ctx, tenant, l, TypeLimitWarning, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`, limit, most, tenants.NearLimitPercent, period))
+// Scarce tells the tenant, which has limits l, that most of a limit is in use. If that cannot be sent, the next call
+// with the same arguments sends it.
+func (n *Notices) Scarce(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, limit string, most int64,
+	period string) {
+	n.Tell(ctx, tenant, l, TypeLimitWarning, fmt.Appendf(nil, `{"limit":%q,"max":%d,"percent":%d,"period":%q}`,
+		limit, most, tenants.NearLimitPercent, period))
 }
 
-// Tell sends the tenant, which has limits l, an event of the type with JSON as its data, once for each data.
+// Tell sends the tenant, which has limits l, an event of the type kind with JSON data, once for each data.
 func (n *Notices) Tell(ctx context.Context, tenant tenants.TenantID, l tenants.Limits, kind string, data []byte) {
 	e := tenants.Event{
-		ID: tenants.DerivedID(tenants.PrefixEvent, string(tenant), "notice", string(data)), Tenant: tenant, Channel: tenants.NoticesChannel, Type: kind,
-		Data: data, ContentType: "application/json", Time: time.Now().UTC(),
+		ID: tenants.DerivedID(tenants.PrefixEvent, string(tenant), "notice", string(data)), Tenant: tenant,
+		Channel: tenants.NoticesChannel, Type: kind, Data: data, ContentType: "application/json",
+		Time: time.Now().UTC(),
 	}
 	if !n.first(e.ID) {
 		return
@@ -59,7 +64,7 @@ func (n *Notices) Tell(ctx context.Context, tenant tenants.TenantID, l tenants.L
 	}
 }
 
-// first tells whether this process has yet to send it, and notes that it does.
+// first reports whether this process has not sent the notice yet, and remembers it as sent.
 func (n *Notices) first(id string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -67,7 +72,7 @@ func (n *Notices) first(id string) bool {
 		return false
 	}
 	if len(n.told) >= noticesTold {
-		clear(n.told) // the log knows, too
+		clear(n.told) // the log recognises repeats
 	}
 	n.told[id] = true
 	return true

@@ -3,6 +3,7 @@ package intake_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,18 +17,27 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
+// wantNotices fails the test unless the tenant was told the notices wanted, each with a warning's data, in order.
 func wantNotices(t *testing.T, r *rig.IntakeRig, want ...string) {
 	t.Helper()
-	if got := strings.Join(r.Notices(t), "\n"); got != strings.Join(want, "\n") {
-		t.Errorf("told:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+	r.AppendAll(t)
+	var got []string
+	for _, e := range r.All(t, tenants.NoticesChannel) {
+		if e.Type != intake.TypeLimitWarning || e.DuplicateOf != "" {
+			t.Errorf("got notice %+v, want a limit warning that is not a duplicate", e)
+		}
+		got = append(got, string(e.Data))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got the notices\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// However many processes notice it, a tenant is told once in a period, and anew when the limit is another.
+// A tenant is told once in a period, even if several processes notice, and again when the limit has changed.
 func TestATenantIsToldOnceThatItsMonthRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewIntakeRig(t)
-		r.Followed(t)
+		followed(t, r)
 		r.Limit(t, map[string]int64{"events_per_month": 10, "events_per_second": 0, "retention_seconds": 0})
 		first := `{"limit":"events_per_month","max":10,"percent":80,"period":"2000-01"}`
 		for i := range 10 {
@@ -37,7 +47,7 @@ func TestATenantIsToldOnceThatItsMonthRunsOut(t *testing.T) {
 			if i == 8 {
 				wantNotices(t, r, first)
 			}
-			if err := r.Publish(fmt.Sprint(i)); err != nil {
+			if err := publish(r, fmt.Sprint(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -46,10 +56,11 @@ func TestATenantIsToldOnceThatItsMonthRunsOut(t *testing.T) {
 		another := intake.NewPublisher(intake.NewIntake(r.Accounts, r.Log, r.Queue))
 		r.Limit(t, map[string]int64{"events_per_month": 12})
 		for i := range 2 {
-			if _, err := another.Publish(t.Context(), r.Tenant, intake.Publication{Channel: "orders", Type: "t", ID: fmt.Sprint("b", i)}); err != nil {
+			b := intake.Publication{Channel: "orders", Type: "t", ID: fmt.Sprint("b", i)}
+			if _, err := another.Publish(t.Context(), r.Tenant, b); err != nil {
 				t.Fatal(err)
 			}
-			if err := r.Publish(fmt.Sprint("c", i)); i == 0 && err != nil {
+			if err := publish(r, fmt.Sprint("c", i)); i == 0 && err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -58,7 +69,7 @@ func TestATenantIsToldOnceThatItsMonthRunsOut(t *testing.T) {
 
 		time.Sleep(31 * 24 * time.Hour)
 		for i := range 12 {
-			if err := r.Publish(fmt.Sprint("d", i)); err != nil {
+			if err := publish(r, fmt.Sprint("d", i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -74,7 +85,8 @@ func TestATenantIsToldThatItsChannelsRunOut(t *testing.T) {
 			if i < 4 {
 				wantNotices(t, r)
 			}
-			if _, err := r.Publisher.Publish(t.Context(), r.Tenant, intake.Publication{Channel: fmt.Sprint("c", i), Type: "t"}); err != nil {
+			p := intake.Publication{Channel: fmt.Sprint("c", i), Type: "t"}
+			if _, err := r.Publisher.Publish(t.Context(), r.Tenant, p); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -82,7 +94,7 @@ func TestATenantIsToldThatItsChannelsRunOut(t *testing.T) {
 	})
 }
 
-// Over three nodes, each of which sees only its own connections and what the others hold.
+// Each of three nodes sees its own connections and the slots that the others hold.
 func TestATenantIsToldThatItsConnectionsRunOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewIntakeRig(t)
@@ -114,7 +126,8 @@ func TestATenantIsToldThatItsConnectionsRunOut(t *testing.T) {
 	})
 }
 
-// The limits of one channel, of one subject and of connects in a second, each by itself; once a day, whichever channel or subject it is.
+// Limits of one channel, of one subject and of connects per second: a notice for each, once a day for all channels or
+// subjects.
 func TestATenantIsToldWhichOfItsConnectionLimitsRunsOut(t *testing.T) {
 	for limit, limits := range map[string]tenants.Limits{
 		"connections_per_channel": {ConnectionsPerChannel: 10},
@@ -124,13 +137,14 @@ func TestATenantIsToldWhichOfItsConnectionLimitsRunsOut(t *testing.T) {
 		t.Run(limit, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rig.NewIntakeRig(t)
-				admission := quota.NewAdmission()
+				admission := quota.New()
 				admission.Notices = intake.NewNotices(r.Queue)
 				connect := func(n int, names ...string) {
 					t.Helper()
 					for range n {
 						for _, name := range names {
-							if _, err := admission.Reserve(t.Context(), quota.Request{Tenant: r.Tenant, Channels: []string{"a", name}, Subject: name}, limits); err != nil {
+							ask := quota.Request{Tenant: r.Tenant, Channels: []string{"a", name}, Subject: name}
+							if _, err := admission.Reserve(t.Context(), ask, limits); err != nil {
 								t.Fatal(err)
 							}
 						}
@@ -143,7 +157,7 @@ func TestATenantIsToldWhichOfItsConnectionLimitsRunsOut(t *testing.T) {
 				day := fmt.Sprintf(`{"limit":%q,"max":10,"percent":80,"period":"2000-01-01"}`, limit)
 				wantNotices(t, r, day)
 				connect(2, "x")
-				time.Sleep(10 * time.Second) // they lapse
+				time.Sleep(10 * time.Second) // their slots lapse
 				connect(5, "y", "z")
 				wantNotices(t, r, day)
 			})
@@ -155,8 +169,8 @@ func TestATenantIsToldThatItSendsNearlyAsFastAsItMay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.NewIntakeRig(t)
 		r.Limit(t, map[string]int64{"events_per_second": 10})
-		for i := range 60 { // five each second are not many
-			if err := r.Publish(fmt.Sprint(i)); err != nil {
+		for i := range 60 { // five per second are within the limit
+			if err := publish(r, fmt.Sprint(i)); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(200 * time.Millisecond)
@@ -164,7 +178,7 @@ func TestATenantIsToldThatItSendsNearlyAsFastAsItMay(t *testing.T) {
 		wantNotices(t, r)
 		time.Sleep(time.Second)
 		for i := range 8 {
-			if err := r.Publish(fmt.Sprint("a", i)); err != nil {
+			if err := publish(r, fmt.Sprint("a", i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -188,23 +202,22 @@ func TestANoticeThatWasNotSentIsNotTold(t *testing.T) {
 	wantNotices(t, r, `{"limit":"connections","max":10,"percent":80,"period":"2000-01-01"}`)
 }
 
-// Nobody but Hookcast itself publishes to its channels, by whatever way.
+// Only Hookcast publishes to its own channels: no publish and no source can.
 func TestHookcastsChannelsAreItsOwnToPublishTo(t *testing.T) {
 	r := rig.NewIntakeRig(t)
 	ctx := context.Background()
 	_, err := r.Publisher.Publish(ctx, r.Tenant, intake.Publication{Channel: tenants.NoticesChannel, Type: "t"})
 	rig.WantError(t, err, tenants.Unprocessable, "reserved_channel")
-	for _, spec := range []source.Spec{
-		{Channel: "hookcast.x"}, {Channel: "a.{n}", Fallback: "hookcast.notices"},
-	} {
+	for _, spec := range []source.Spec{{Channel: "hookcast.x"}, {Channel: "a.{n}", Fallback: "hookcast.notices"}} {
 		spec.Name, spec.Provider, spec.Secret = "s", "github", rig.IntakeSecret
 		_, _, err := r.Sources.Create(ctx, r.Tenant, spec)
 		rig.WantError(t, err, tenants.Unprocessable, "reserved_channel")
 	}
-	_, token := r.Source(t, source.Spec{Provider: "github", Channel: "{repository.name}.notices", Secret: rig.IntakeSecret})
+	_, token := r.Source(t, source.Spec{Provider: "github", Channel: "{repository.name}.notices",
+		Secret: rig.IntakeSecret})
 	_, err = r.Receiver.Receive(ctx, rig.Github(t, token, "d-1", "push", `{"repository":{"name":"hookcast"}}`))
 	rig.WantError(t, err, tenants.Unprocessable, "reserved_channel")
 	if got := r.Queued(t); len(got) != 0 {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v in the queue, want nothing", got)
 	}
 }

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -9,45 +10,44 @@ import (
 	"github.com/hookcast/hookcast/tenants/source"
 )
 
-// Terms are the limits and the trust that apply to one incoming event. The zero Terms are of an event whose tenant's limits nobody knows.
+// Terms are the limits and the trust that apply to one incoming event. The zero Terms apply if the limits of its tenant
+// are unknown.
 //
-// Where a limit cannot be read, who has proved something is let in: a provider's webhook that is refused may never come again, and the limit is
-// passed by little. Who has proved nothing is not: else whoever could make the table slow could send without a bound.
+// If a limit cannot be read, an event that is signed or came with a credential is let in: a provider may never repeat a
+// webhook that was refused, and the limit is exceeded by little. An unsigned event is refused, or else anybody who can
+// slow the table down could send without a bound.
 type Terms struct {
 	Limits tenants.Limits
 
-	known    bool      // Limits says for how long the event is kept
-	strict   bool      // nobody vouches for the sender
-	verified time.Time // when the sender's signature had been verified; zero: it has a credential
+	known    bool      // Limits says how long the event is kept
+	strict   bool      // the event is unsigned
+	verified time.Time // when the signature had been verified; zero: the sender has a credential
 }
 
-// unreadable is the answer where a limit could not be read because of err: nil under terms that are not strict.
+// unreadable returns the outcome when a limit could not be read because of err: nil unless the terms are strict.
 func (t Terms) unreadable(err error) error {
 	if !t.strict {
 		return nil
 	}
-	e := tenants.Errorf(tenants.Unavailable, "limit_unreadable", "a limit could not be read, and what nobody has signed is not let in on trust")
-	e.Err = err
-	return e
+	detail := "a limit could not be read, and an unsigned event is accepted only within known limits"
+	return &tenants.Error{Kind: tenants.Unavailable, Code: "limit_unreadable", Detail: detail, Err: err}
 }
 
 // eventBytes is how many bytes an event may have.
 func (t Terms) eventBytes() int {
-	if t.Limits.EventBytes > 0 {
-		return min(tenants.MaxEventBytes, t.Limits.EventBytes)
-	}
-	return tenants.MaxEventBytes
+	return min(tenants.MaxEventBytes, cmp.Or(t.Limits.EventBytes, tenants.MaxEventBytes))
 }
 
-// CheckSize holds an event's size against the limit: TooLarge event_too_large.
+// CheckSize refuses an event of more bytes than the limit allows: TooLarge event_too_large.
 func (t Terms) CheckSize(size int) error {
 	if most := t.eventBytes(); size > most {
-		return tenants.Errorf(tenants.TooLarge, "event_too_large", "the event has %d bytes, and may have %d", size, most)
+		return tenants.Errorf(tenants.TooLarge, "event_too_large", "the event must have at most %d bytes, not %d", most,
+			size)
 	}
 	return nil
 }
 
-// Terms are those of a tenant's own programs, whose credential has been verified.
+// Terms returns the terms of events from the tenant's own programs, whose credential has been verified.
 func (in *Intake) Terms(ctx context.Context, tenant tenants.TenantID) (Terms, error) {
 	limits, err := in.limits.Limits(ctx, tenant)
 	if err == nil {
@@ -56,8 +56,10 @@ func (in *Intake) Terms(ctx context.Context, tenant tenants.TenantID) (Terms, er
 	return Terms{Limits: limits, known: true}, err
 }
 
-// termsOf are those of a source's webhooks. Limits that cannot be read: with a source that verifies, those read last, or none; else Unavailable.
-func (in *Intake) termsOf(ctx context.Context, tenant tenants.TenantID, verifies bool) (Terms, error) {
+// sourceTerms returns the terms of a source's webhooks. If the limits cannot be read and the source verifies
+// signatures, the limits that were read last apply, or none; if it does not, the result is Unavailable
+// limit_unreadable.
+func (in *Intake) sourceTerms(ctx context.Context, tenant tenants.TenantID, verifies bool) (Terms, error) {
 	t, err := in.Terms(ctx, tenant)
 	t.strict = !verifies
 	if err == nil || tenants.KindOf(err) != tenants.Unavailable || ctx.Err() != nil {
@@ -67,38 +69,29 @@ func (in *Intake) termsOf(ctx context.Context, tenant tenants.TenantID, verifies
 	return t, t.unreadable(err)
 }
 
-// takeOf counts one event against the rate of its source, and of the tenant: TooMany source_rate, event_rate.
-func (in *Intake) takeOf(src source.Source, t Terms) error {
+// takeSource counts one event against the rates of its source and its tenant: TooMany source_rate, event_rate.
+func (in *Intake) takeSource(src source.Source, t Terms) error {
 	perSecond := t.Limits.SourcePerSecond
 	if unsigned := t.Limits.UnsignedPerSecond; t.strict && unsigned > 0 && (perSecond == 0 || unsigned < perSecond) {
 		perSecond = unsigned
 	}
-	wait, ok := in.sources.Take(src.ID, perSecond, 1)
-	if err := tooFast(ok, wait, "source_rate", perSecond); err != nil {
+	if err := take(in.sources, src.ID, perSecond, "source_rate"); err != nil {
 		return err
 	}
 	return in.Take(src.Tenant, t)
 }
 
-// lastLimits remembers what tenants' limits were when they could be read. Nobody's: no limits, under which an event is kept for good, since
-// nobody can say for how long it has to be.
+// lastLimits remembers tenants' limits as they were last read. An unknown tenant has no limits, and its events are kept
+// for good, since nobody can say for how long they must be.
 type lastLimits struct {
 	mu   sync.Mutex
 	read map[tenants.TenantID]tenants.Limits
 }
 
-const lastLimitsAtMost = 10_000
-
 func (l *lastLimits) put(tenant tenants.TenantID, limits tenants.Limits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, known := l.read[tenant]; !known && len(l.read) >= lastLimitsAtMost {
-		for other := range l.read { // any: they are read again when they are wanted
-			delete(l.read, other)
-			break
-		}
-	}
-	l.read[tenant] = limits
+	putWithin(l.read, tenantsAtMost, tenant, limits)
 }
 
 func (l *lastLimits) get(tenant tenants.TenantID) tenants.Limits {

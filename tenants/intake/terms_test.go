@@ -57,25 +57,26 @@ func TestReceiveFailsOpenForSignedAndClosedForUnsignedSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		r := rig.NewIntakeRig(t)
-		_, signedToken := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+		_, signedToken := r.Source(t, fixedSpec)
 		_, openToken := r.Source(t, source.Spec{Provider: "none", Channel: "all"})
 		limits := &blindLimits{LimitLookup: r.Accounts, blind: true}
 		in := intake.NewIntake(limits, r.Log, r.Queue)
 		receiver, publisher := intake.NewReceiver(r.Sources, source.NewVerifier(nil), in), intake.NewPublisher(in)
 
 		if _, err := receiver.Receive(ctx, rig.Github(t, signedToken, "1", "push", "{}")); err != nil {
-			t.Errorf("signed: %v", err)
+			t.Errorf("signed: got %v, want it accepted", err)
 		}
 		if e := r.Queued(t)[0]; e.Keep != -1 {
-			t.Errorf("what is not known to be short is kept for %v", e.Keep)
+			t.Errorf("got an event kept for %v, want -1: for good, since the tenant's retention is unknown", e.Keep)
 		}
 		_, err := receiver.Receive(ctx, unsigned(openToken, "{}"))
 		rig.WantError(t, err, tenants.Unavailable, "limit_unreadable")
-		if _, err := publisher.Publish(ctx, r.Tenant, intake.Publication{Channel: "all", Type: "x"}); tenants.KindOf(err) != tenants.Unavailable || err == nil {
-			t.Errorf("published: %v", err)
+		_, err = publisher.Publish(ctx, r.Tenant, intake.Publication{Channel: "all", Type: "x"})
+		if tenants.KindOf(err) != tenants.Unavailable || err == nil {
+			t.Errorf("published: got %v, want an error of kind Unavailable", err)
 		}
 
-		// Limits that were read once go on to count.
+		// Limits that were read once apply from then on.
 		limits.blind = false
 		r.Limit(t, map[string]int64{"event_bytes": 10, "events_per_second": 1})
 		if _, err := receiver.Receive(ctx, rig.Github(t, signedToken, "2", "push", "{}")); err != nil {
@@ -90,32 +91,35 @@ func TestReceiveFailsOpenForSignedAndClosedForUnsignedSources(t *testing.T) {
 		if _, err = receiver.Receive(ctx, rig.Github(t, signedToken, "4", "push", "{}")); err != nil {
 			t.Error(err)
 		}
-		events := slices.DeleteFunc(r.Queued(t), func(e tenants.Event) bool { return tenants.ReservedChannel(e.Channel) }) // a limit of 1 is warned of at once
+		// a limit of 1 is warned of at once
+		notice := func(e tenants.Event) bool { return tenants.ReservedChannel(e.Channel) }
+		events := slices.DeleteFunc(r.Queued(t), notice)
 		if len(events) != 2 || events[1].Keep != 72*time.Hour {
-			t.Errorf("%+v", events)
+			t.Errorf("got %+v, want two events, the second kept for 72h", events)
 		}
 	})
 }
 
-// Counts of the month and of channels are limits, too.
+// The counts of the month and of channels are limits, too.
 func TestReceiveWhereCountsCannotBeRead(t *testing.T) {
 	for _, rows := range []tenants.Kind{"usage/2000-01", "usage/1999-12", "list/channels"} {
-		synctest.Test(t, func(t *testing.T) { // which begins in January 2000
+		synctest.Test(t, func(t *testing.T) { // begins in January 2000
 			ctx := t.Context()
 			r := rig.NewIntakeRig(t)
-			_, signedToken := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+			_, signedToken := r.Source(t, fixedSpec)
 			_, openToken := r.Source(t, source.Spec{Provider: "none", Channel: "all"})
 			table := &partlyDown{Table: r.Table, rows: rows}
-			receiver := intake.NewReceiver(r.Sources, source.NewVerifier(nil), intake.NewIntake(r.Accounts, eventlog.New(table), r.Queue))
+			in := intake.NewIntake(r.Accounts, eventlog.New(table), r.Queue)
+			receiver := intake.NewReceiver(r.Sources, source.NewVerifier(nil), in)
 			if _, err := receiver.Receive(ctx, rig.Github(t, signedToken, "1", "push", "{}")); err != nil {
-				t.Errorf("%s, signed: %v", rows, err)
+				t.Errorf("%s, signed: got %v, want it accepted", rows, err)
 			}
 			_, err := receiver.Receive(ctx, unsigned(openToken, "{}"))
 			rig.WantError(t, err, tenants.Unavailable, "limit_unreadable")
 			table.rows = ""
 			time.Sleep(2 * time.Second)
 			if _, err := receiver.Receive(ctx, unsigned(openToken, "{}")); err != nil {
-				t.Errorf("%s, once it can be read: %v", rows, err)
+				t.Errorf("%s, once it can be read: got %v, want it accepted", rows, err)
 			}
 		})
 	}
@@ -125,10 +129,12 @@ func TestReceiveHoldsEachSourcesRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		r := rig.NewIntakeRig(t)
-		_, busy := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
-		_, quiet := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all"})
+		_, busy := r.Source(t, fixedSpec)
+		_, quiet := r.Source(t, fixedSpec)
 		_, open := r.Source(t, source.Spec{Provider: "none", Channel: "all"})
-		r.Limit(t, map[string]int64{"events_per_second": 100, "events_per_second_per_source": 5, "events_per_second_unsigned": 2})
+		r.Limit(t, map[string]int64{
+			"events_per_second": 100, "events_per_second_per_source": 5, "events_per_second_unsigned": 2,
+		})
 		n := 0
 		post := func(token string) error {
 			n++
@@ -148,7 +154,7 @@ func TestReceiveHoldsEachSourcesRate(t *testing.T) {
 			rig.WantError(t, post(token), tenants.TooMany, "source_rate")
 		}
 		if err := post(quiet); err != nil {
-			t.Errorf("another source pays for the busy one: %v", err)
+			t.Errorf("another source than the busy one: got %v, want it accepted", err)
 		}
 		time.Sleep(time.Second)
 		if err := post(open); err != nil {
@@ -157,12 +163,13 @@ func TestReceiveHoldsEachSourcesRate(t *testing.T) {
 	})
 }
 
-// The plans that an operator gives hold what nobody signed to less than what somebody did.
+// In each plan the rate of unsigned events is lower than that of all events.
 func TestUnsignedSourcesHaveTheLowerQuota(t *testing.T) {
 	for _, name := range []string{"free", "pro"} {
 		plan, _ := tenants.LookupPlan(name)
 		if l := plan.Limits; l.UnsignedPerSecond == 0 || l.UnsignedPerSecond >= l.EventsPerSecond {
-			t.Errorf("%s: %d of %d", name, l.UnsignedPerSecond, l.EventsPerSecond)
+			t.Errorf("%s: got %d unsigned of %d events per second, want fewer, and not 0", name, l.UnsignedPerSecond,
+				l.EventsPerSecond)
 		}
 	}
 }

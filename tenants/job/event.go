@@ -9,9 +9,16 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// jobData is the data of each of a job's events. All that there is to know is in each of them, so that whoever comes late needs the last
-// alone; a log's lines are besides.
-type jobData struct {
+// Types of a job's events, and of the request that a run posts to its endpoint. The event of a job's end has the type
+// "job." followed by the state.
+const (
+	typeProgress = "job.progress"
+	typeLog      = "job.log"
+	typeRun      = "job.run"
+)
+
+// eventData is the data of a job's event: the whole state of the job, and new log lines.
+type eventData struct {
 	Job      string          `json:"job"`
 	Name     string          `json:"name,omitempty"`
 	State    State           `json:"state"`
@@ -21,51 +28,90 @@ type jobData struct {
 	Revision int64           `json:"revision"`
 	Lines    []string        `json:"lines,omitempty"`
 	Result   json.RawMessage `json:"result,omitempty"`
-	Error    *jobErrorData   `json:"error,omitempty"`
+	Error    *errorData      `json:"error,omitempty"`
 }
 
-type jobErrorData struct {
+type errorData struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
 func (j *Job) data(lines []string) []byte {
-	d := jobData{
-		Job: j.ID, Name: j.Name, State: j.State, Percent: j.Percent, Step: j.Step, Message: j.Message, Revision: j.Revision, Lines: lines, Result: j.Result,
+	d := eventData{
+		Job: j.ID, Name: j.Name, State: j.State, Percent: j.Percent, Step: j.Step, Message: j.Message,
+		Revision: j.Revision, Lines: lines, Result: j.Result,
 	}
 	if j.Error != nil {
-		d.Error = &jobErrorData{j.Error.Code, j.Error.Message}
+		d.Error = &errorData{j.Error.Code, j.Error.Message}
 	}
-	return encodeJob(d)
+	return encode(d)
 }
 
-// encodeJob is JSON without the escapes that are for HTML, which would make some results six times as long.
-func encodeJob(v any) []byte {
+// encode returns v as JSON without the escapes for HTML, which would make some results six times as long.
+func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic("tenants: a job's fields always marshal: " + err.Error())
+		panic("job: the fields of a job always marshal: " + err.Error())
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// jobOut is the event of a job that is on its way into the channel. While it is there no other is made, so that events get there in
-// the order in which they were made: whoever finds it sends it, and it is taken away once somebody has. Who sends it again later, having been
-// frozen, sends what the log has, and the log drops that.
-type jobOut struct {
+// storedJob is the row of a job: the job, and which of its events are to be published. Its JSON names are stored.
+type storedJob struct {
+	Job
+	Run          *assignment // nil: the tenant's own program does the work
+	Lines        []string    // to be published
+	Out          *nextEvent  // nil: none is under way
+	Sent         int64       // number of events so far, Out included
+	Published    int64       `json:"Told"` // the revision of the latest progress event
+	PublishedAt  time.Time   `json:"ToldAt"`
+	LoggedAt     time.Time   // time of the latest log event
+	EndPublished bool        `json:"EndTold"`
+	ClaimedUntil time.Time   `json:"Minded"` // until then some process is publishing; see claimPublishing
+}
+
+// nextEvent is the event that is under way to the channel. No other is made until it has been sent. A process that
+// was frozen may send it again later; the log drops that by the event's id.
+type nextEvent struct {
 	N     int64 // 1, 2, 3, … of the job's events
 	Type  string
-	Data  json.RawMessage // nil: made of the job, which has ended and changes no more
+	Data  json.RawMessage // nil: made from the job, which has ended and does not change any more
 	Since time.Time
 }
 
-// jobEvent is the event that out stands for.
-func (r *jobRecord) event() tenants.Event {
+// UnmarshalJSON decodes a row. It leaves a stored null as nil, which json.RawMessage does not.
+func (r *storedJob) UnmarshalJSON(b []byte) error {
+	type plain storedJob
+	if err := json.Unmarshal(b, (*plain)(r)); err != nil {
+		return err
+	}
+	if string(r.Result) == "null" {
+		r.Result = nil
+	}
+	if r.Out != nil && string(r.Out.Data) == "null" {
+		r.Out.Data = nil
+	}
+	return nil
+}
+
+// put returns the op that stores the job: until Kept after its end.
+func (r *storedJob) put(c tenants.Condition) tenants.Op {
+	var expires time.Time
+	if r.State != Running {
+		expires = r.Ended.Add(Kept)
+	}
+	return tenants.Put(rowKey(r.Tenant, r.ID), encode(r), expires, c)
+}
+
+// event returns the event that is under way.
+func (r *storedJob) event() tenants.Event {
 	out := r.Out
 	e := tenants.Event{
 		ID:     tenants.DerivedID(tenants.PrefixEvent, string(r.Tenant), "job", r.ID, strconv.FormatInt(out.N, 10)),
-		Tenant: r.Tenant, Channel: r.Channel, Type: out.Type, Data: out.Data, ContentType: "application/json", Time: out.Since.UTC(), Snapshot: true,
+		Tenant: r.Tenant, Channel: r.Channel, Type: out.Type, Data: out.Data, ContentType: "application/json",
+		Time: out.Since.UTC(), Snapshot: true,
 	}
 	if r.State != Running && out.Data == nil {
 		e.Data, e.End = r.data(nil), true
@@ -73,65 +119,50 @@ func (r *jobRecord) event() tenants.Event {
 	return e
 }
 
-// jobRecord is a job as it is stored, with what of it is yet to be told.
-type jobRecord struct {
-	Job
-	Run      *jobRun  // nil: somebody else does the work
-	Lines    []string // not told yet
-	Out      *jobOut  // nil: nothing is under way
-	Sent     int64    // events so far, Out included
-	Told     int64    // the revision that was told last
-	ToldAt   time.Time
-	LoggedAt time.Time
-	EndTold  bool
-	Minded   time.Time // until then somebody sees to it that what is not told yet is
+// spacing is the shortest time between two events of one type. A viewer sees no more than that.
+const spacing = 250 * time.Millisecond
+
+// unpublished reports whether there is something to publish.
+func (r *storedJob) unpublished() bool {
+	return r.Out != nil || len(r.Lines) > 0 || r.State == Running && r.Revision > r.Published ||
+		r.State != Running && !r.EndPublished
 }
 
-// jobSpacing is how long a job's events of one type are apart at least: what comes within it is told as one. An eye sees no more.
-const jobSpacing = 250 * time.Millisecond
-
-// unsent tells whether there is something to tell.
-func (r *jobRecord) unsent() bool {
-	return r.Out != nil || len(r.Lines) > 0 || r.State == Running && r.Revision > r.Told || r.State != Running && !r.EndTold
-}
-
-// pause is how long load has to wait.
-func (r *jobRecord) pause(now time.Time) time.Duration {
+// delay returns how long to wait until prepare makes an event.
+func (r *storedJob) delay(now time.Time) time.Duration {
 	if r.Out != nil || r.State != Running {
 		return 0
 	}
-	wait := time.Duration(-1)
+	var due time.Time
 	if len(r.Lines) > 0 {
-		wait = max(0, r.LoggedAt.Add(jobSpacing).Sub(now))
+		due = tenants.Earlier(due, r.LoggedAt.Add(spacing))
 	}
-	if r.Revision > r.Told {
-		if w := max(0, r.ToldAt.Add(jobSpacing).Sub(now)); wait < 0 || w < wait {
-			wait = w
-		}
+	if r.Revision > r.Published {
+		due = tenants.Earlier(due, r.PublishedAt.Add(spacing))
 	}
-	return max(0, wait)
+	return max(0, due.Sub(now))
 }
 
-// load puts the next event on its way, if one is due. The end comes behind everything else.
-func (r *jobRecord) load(now time.Time) {
+// prepare makes the next event, if none is under way and one is due: log lines first, the end last.
+func (r *storedJob) prepare(now time.Time) {
 	if r.Out != nil {
 		return
 	}
 	ended := r.State != Running
 	switch {
-	case len(r.Lines) > 0 && (ended || now.Sub(r.LoggedAt) >= jobSpacing):
+	case len(r.Lines) > 0 && (ended || now.Sub(r.LoggedAt) >= spacing):
 		shown := r.Job
-		if ended { // the lines were before the end, which has an event of its own
+		if ended { // the lines were reported before the end, which has an event of its own
 			shown.State, shown.Result, shown.Error = Running, nil, nil
 		}
-		r.Out = &jobOut{Type: TypeLog, Data: shown.data(r.Lines)}
+		r.Out = &nextEvent{Type: typeLog, Data: shown.data(r.Lines)}
 		r.Lines, r.LoggedAt = nil, now
-	case ended && !r.EndTold:
-		r.Out = &jobOut{Type: "job." + string(r.State)}
-		r.EndTold = true
-	case !ended && r.Revision > r.Told && now.Sub(r.ToldAt) >= jobSpacing:
-		r.Out = &jobOut{Type: TypeProgress, Data: r.data(nil)}
-		r.Told, r.ToldAt = r.Revision, now
+	case ended && !r.EndPublished:
+		r.Out = &nextEvent{Type: "job." + string(r.State)}
+		r.EndPublished = true
+	case !ended && r.Revision > r.Published && now.Sub(r.PublishedAt) >= spacing:
+		r.Out = &nextEvent{Type: typeProgress, Data: r.data(nil)}
+		r.Published, r.PublishedAt = r.Revision, now
 	default:
 		return
 	}

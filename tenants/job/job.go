@@ -13,29 +13,29 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// Job is slow work whose progress a channel shows. It ends once, and keeps what it ended with.
+// Job is slow work whose progress a channel shows. It ends once.
 type Job struct {
 	ID       string
 	Tenant   tenants.TenantID
-	Name     string // for people; ""
+	Name     string // for people; may be ""
 	Channel  string
 	State    State
 	Percent  float64 // 0 to 100, at most two decimals; it never falls
 	Step     string
 	Message  string
-	Result   json.RawMessage // of a job that is completed; nil: none was given
-	Error    *Error          // of one that has failed or timed out
+	Result   json.RawMessage // of a completed job; nil: none was given
+	Error    *Error          // of a job that failed or timed out
 	Created  time.Time
-	Reported time.Time // the last report, or Created
-	Ended    time.Time // zero: it has not
+	Reported time.Time // the latest report, or Created
+	Ended    time.Time // zero: it is running
 	Timeout  time.Duration
-	Revision int64 // grows with each change that is shown; a reader who sees a lower one than it has can drop it
+	Revision int64 // grows with each visible change; a reader drops a revision lower than its own
 }
 
-// State is where a job is in its life.
+// State is the state of a job.
 type State string
 
-// A job runs until it is one of the others, for good.
+// A job is Running until it enters one of the other states, which are final.
 const (
 	Running   State = "running"
 	Completed State = "completed"
@@ -43,42 +43,33 @@ const (
 	TimedOut  State = "timed_out"
 )
 
-// Error is what a job failed of.
+// Error says why a job failed.
 type Error struct {
-	Code    string // for programs: letters, digits, '_' and '-', at most 64
+	Code    string // for programs: 1 to 64 letters, digits, '_' and '-'
 	Message string // for people
 }
 
-// Codes of a Error that Hookcast gives itself.
+// Codes of an Error that Hookcast sets.
 const (
-	ErrorFailed   = "failed" // where the worker gives none
-	ErrorTimedOut = "timed_out"
-	ErrorCanceled = "canceled"
-)
-
-// Types of a job's events.
-const (
-	TypeProgress  = "job.progress"
-	TypeLog       = "job.log"
-	TypeCompleted = "job.completed"
-	TypeFailed    = "job.failed"
-	TypeTimedOut  = "job.timed_out"
+	errorFailed   = "failed" // the worker gave no code
+	errorTimedOut = "timed_out"
+	errorCanceled = "canceled"
 )
 
 // Bounds of a job.
 const (
-	DefaultTimeout = 5 * time.Minute // without a report
-	MaxJobTimeout  = 24 * time.Hour
-	MaxJobLife     = 24 * time.Hour     // from its creation, however much is reported
-	Kept           = 7 * 24 * time.Hour // from its end on
-	MaxJobResult   = 256 << 10          // bytes
-	MaxJobLines    = 500                // of one report
-	maxJobLine     = 2000               // bytes; longer ones are cut
-	maxJobLog      = 32 << 10           // bytes of lines that are not told yet
-	maxJobText     = 1000               // bytes of step, message and error
+	DefaultTimeout = 5 * time.Minute    // without a report
+	MaxTimeout     = 24 * time.Hour     // without a report
+	maxLife        = 24 * time.Hour     // after its creation, however often the worker reports
+	Kept           = 7 * 24 * time.Hour // after its end
+	MaxResult      = 256 << 10          // bytes
+	MaxLines       = 500                // in one report
+	maxLine        = 2000               // bytes; longer lines are cut
+	maxLog         = 32 << 10           // bytes of lines that wait to be published
+	maxText        = 1000               // bytes of step, message and error
 )
 
-// Spec is what a caller chooses of a new job.
+// Spec is what a caller chooses about a new job.
 type Spec struct {
 	Name    string
 	Timeout time.Duration // without a report; 0: DefaultTimeout
@@ -91,7 +82,7 @@ func (s Spec) check() error {
 			return err
 		}
 	}
-	if s.Timeout < time.Second || s.Timeout > MaxJobTimeout {
+	if s.Timeout < time.Second || s.Timeout > MaxTimeout {
 		return tenants.Refused("/timeout_seconds", "invalid_timeout", "the timeout must be 1 to 86400 seconds")
 	}
 	if s.Channel == "" {
@@ -100,7 +91,8 @@ func (s Spec) check() error {
 	return tenants.Publishable(s.Channel)
 }
 
-// Report is what a worker says. Result with Complete, or Error, end the job.
+// Report is one message of a worker. Nil fields stay as they are. Complete, with a Result or without, or Error ends
+// the job.
 type Report struct {
 	Percent  *float64
 	Step     *string
@@ -111,7 +103,7 @@ type Report struct {
 	Error    *Error
 }
 
-// check refuses what a job cannot show, and brings the rest into one form.
+// check refuses values that a job cannot show, and normalizes the others.
 func (r *Report) check() error {
 	if p := r.Percent; p != nil {
 		if math.IsNaN(*p) || *p < 0 || *p > 100 {
@@ -119,21 +111,27 @@ func (r *Report) check() error {
 		}
 		r.Percent = new(math.Floor(*p*100) / 100)
 	}
-	for pointer, text := range map[string]*string{"/step": r.Step, "/message": r.Message} {
-		if text != nil && !shows(*text, maxJobText) {
-			return tenants.Refused(pointer, "invalid_text", "this must be at most 1000 bytes of text without control characters")
+	for _, field := range []struct {
+		name string
+		text *string
+	}{{"step", r.Step}, {"message", r.Message}} {
+		if field.text != nil && !isText(*field.text) {
+			return tenants.Refused("/"+field.name, "invalid_text",
+				"the "+field.name+" must be at most 1000 bytes of text without control characters")
 		}
 	}
 	if e := r.Error; e != nil {
 		if e.Code == "" {
-			r.Error = &Error{Code: ErrorFailed, Message: e.Message}
+			r.Error = &Error{Code: errorFailed, Message: e.Message}
 		} else if len(e.Code) > 64 || strings.ContainsFunc(e.Code, func(c rune) bool {
 			return c > unicode.MaxASCII || !tenants.TypeChar(byte(c)) || strings.ContainsRune(".:/", c)
 		}) {
-			return tenants.Refused("/error/code", "invalid_code", "the code must be at most 64 letters, digits, _ and -")
+			return tenants.Refused("/error/code", "invalid_code",
+				"the code must be at most 64 letters, digits, _ and -")
 		}
-		if e.Message == "" || !shows(e.Message, maxJobText) {
-			return tenants.Refused("/error/message", "invalid_text", "the message must be 1 to 1000 bytes of text without control characters")
+		if e.Message == "" || !isText(e.Message) {
+			return tenants.Refused("/error/message", "invalid_text",
+				"the message must be 1 to 1000 bytes of text without control characters")
 		}
 	}
 	if len(r.Result) > 0 {
@@ -141,29 +139,31 @@ func (r *Report) check() error {
 		if err := json.Compact(&b, r.Result); err != nil {
 			return tenants.Refused("/result", "invalid_result", "the result must be JSON")
 		}
-		if b.Len() > MaxJobResult {
-			return tenants.Errorf(tenants.TooLarge, "job_result_too_large", "the result has %d bytes, and may have %d", b.Len(), MaxJobResult)
+		if b.Len() > MaxResult {
+			return tenants.Errorf(tenants.TooLarge, "job_result_too_large",
+				"the result must have at most %d bytes, not %d", MaxResult, b.Len())
 		}
 		r.Result = b.Bytes()
 	}
-	if len(r.Lines) > MaxJobLines {
-		return tenants.Refused("/lines", "invalid_lines", "there may be 500 lines in one report")
+	if len(r.Lines) > MaxLines {
+		return tenants.Refused("/lines", "invalid_lines", "a report must have at most 500 lines")
 	}
-	r.Lines = jobLines(r.Lines)
-	if linesSize(r.Lines) > maxJobLog {
-		return tenants.Errorf(tenants.TooLarge, "job_log_too_large", "the lines of one report may have %d bytes in all", maxJobLog)
+	r.Lines = splitLines(r.Lines)
+	if len(encode(r.Lines)) > maxLog {
+		return tenants.Errorf(tenants.TooLarge, "job_log_too_large",
+			"the lines of a report must have at most %d bytes together", maxLog)
 	}
 	return nil
 }
 
-// shows tells whether s is at most max bytes of valid text without control characters.
-func shows(s string, max int) bool {
-	return len(s) <= max && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+// isText reports whether s is at most maxText bytes of valid text without control characters.
+func isText(s string) bool {
+	return len(s) <= maxText && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// jobLines are lines as they are shown: split where they hold line ends, without control characters but tabs, and not overlong.
-func jobLines(raw []string) (lines []string) {
-	for _, text := range raw {
+// splitLines splits each text at its line ends, replaces control characters except tabs, and cuts long lines.
+func splitLines(texts []string) (lines []string) {
+	for _, text := range texts {
 		for line := range strings.Lines(text + "\n") {
 			line = strings.Map(func(c rune) rune {
 				if c != '\t' && unicode.IsControl(c) {
@@ -171,8 +171,8 @@ func jobLines(raw []string) (lines []string) {
 				}
 				return c
 			}, strings.ToValidUTF8(strings.TrimRight(line, "\r\n"), "\ufffd"))
-			if len(line) > maxJobLine {
-				line = strings.ToValidUTF8(line[:maxJobLine], "") + "…"
+			if len(line) > maxLine {
+				line = strings.ToValidUTF8(line[:maxLine], "") + "…"
 			}
 			lines = append(lines, line)
 		}
@@ -180,16 +180,8 @@ func jobLines(raw []string) (lines []string) {
 	return lines
 }
 
-// linesSize is what the lines take, as JSON and as what is kept of them.
-func linesSize(lines []string) int {
-	if len(lines) == 0 {
-		return 0
-	}
-	return len(encodeJob(lines))
-}
-
-// apply changes the job as r says, and tells whether that shows.
-func (j *Job) apply(r Report, now time.Time) (changed bool) {
+// apply changes the job as r says. Each visible change gets a new revision.
+func (j *Job) apply(r Report, now time.Time) {
 	before := *j
 	j.Reported = now
 	if r.Percent != nil {
@@ -205,16 +197,14 @@ func (j *Job) apply(r Report, now time.Time) (changed bool) {
 		j.end(Completed, now)
 		j.Percent, j.Result = 100, r.Result
 	}
-	changed = j.Percent != before.Percent || j.Step != before.Step || j.Message != before.Message || j.State != before.State
-	if changed {
+	if j.Percent != before.Percent || j.Step != before.Step || j.Message != before.Message || j.State != before.State {
 		j.Revision++
 	}
-	return changed
 }
 
 func (j *Job) end(s State, now time.Time) { j.State, j.Ended = s, now }
 
-// repeats tells whether the job has ended as r would end it: a report that comes again.
+// repeats reports whether r is the report that ended the job, received again.
 func (j *Job) repeats(r Report) bool {
 	switch {
 	case r.Error != nil:
@@ -225,16 +215,12 @@ func (j *Job) repeats(r Report) bool {
 	return false
 }
 
-// deadline is when the job times out unless somebody reports.
+// deadline returns when the job times out unless a report comes first.
 func (j *Job) deadline() time.Time {
-	idle, whole := j.Reported.Add(j.Timeout), j.Created.Add(MaxJobLife)
-	if whole.Before(idle) {
-		return whole
-	}
-	return idle
+	return tenants.Earlier(j.Reported.Add(j.Timeout), j.Created.Add(maxLife))
 }
 
-// Kinds are the kinds of rows that tenants have here.
+// Kinds returns the kinds of rows that tenants have here.
 func Kinds() []tenants.TenantKind {
-	return []tenants.TenantKind{{Kind: rowJobs}, {Kind: rowJobsRunning}}
+	return []tenants.TenantKind{{Kind: rowJobs}, {Kind: rowRunning}}
 }

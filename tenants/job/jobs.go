@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -12,105 +11,103 @@ import (
 	"github.com/hookcast/hookcast/tenants/intake"
 	"github.com/hookcast/hookcast/tenants/keyring"
 	"github.com/hookcast/hookcast/tenants/record"
-	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Jobs keeps the jobs, and tells of them in their channels.
-//
-// A job is one row that is changed by compare-and-swap. What is to be told of it stands in the same row (jobOut), so that a report that was
-// answered is told whatever fails behind it: by who took the report, or by the next one, or by a node that looks at each running
-// job within a minute (Watch). A job's end comes about once, since it is a change of that row.
+// Jobs creates, changes and watches jobs, and publishes their events.
 type Jobs struct {
 	table   tenants.Table
 	intake  *intake.Intake
-	reports keyring.DerivedKey // the key that report tokens follow from
+	reports keyring.DerivedKey // of report tokens
 
 	runner Runner
-	node   string // this process, as runs are claimed by; "": it runs none
+	node   string // the name of this process in claims of runs; "": it does none
 
-	mu      sync.Mutex
-	watched context.Context // while Watch runs: what is told later is told in its time
-	later   sync.WaitGroup
-	runs    int // under way
+	mu         sync.Mutex
+	watching   context.Context // of Watch; nil: it was not called
+	background sync.WaitGroup  // goroutines of Watch
+	runs       int             // under way
 }
 
-// NewJobs makes a Jobs that publishes through in.
+// NewJobs returns a Jobs that publishes through in.
 func NewJobs(t tenants.Table, in *intake.Intake, d *keyring.Ring) *Jobs {
 	return &Jobs{table: t, intake: in, reports: d.Reports()}
 }
 
-// UseRunner makes this process one that runs jobs, while Watch runs. Call it before that.
+// UseRunner makes Watch do runs, too. It must be called before Watch.
 func (j *Jobs) UseRunner(r Runner) { j.runner, j.node = r, tenants.NewID(tenants.PrefixNode) }
 
 const (
-	rowJobs        tenants.Kind = "list/jobs"         // {tenant}, job id
-	rowJobsRunning tenants.Kind = "list/jobs-running" // {tenant}, job id: one that has not ended
-	rowJobChannel  tenants.Kind = "job-channel"       // {tenant}, channel: the job that has it, where the caller has named it
-	rowJobsDue     tenants.Kind = "list/jobs-due"     // sys, when a job is to be looked at, in milliseconds, tenant and job
+	rowJobs    tenants.Kind = "list/jobs"         // {tenant}, job id
+	rowRunning tenants.Kind = "list/jobs-running" // {tenant}, id of a job that has not ended
+	rowChannel tenants.Kind = "job-channel"       // {tenant}, channel of a job that the caller has named
+	rowDue     tenants.Kind = "list/jobs-due"     // sys, time of the next check in milliseconds, tenant and job id
 
-	jobTries = 40
-	mindTime = 10 * time.Second // whoever undertakes to tell of a job, and could not, is not waited for longer
+	claimTime = 10 * time.Second // after which another process may publish the events of a job
 )
 
-func jobKey(tenant tenants.TenantID, id string) tenants.Key {
+func rowKey(tenant tenants.TenantID, id string) tenants.Key {
 	return tenants.Key{Tenant: tenant, Kind: rowJobs, Sort: id}
 }
 
-func jobRunningKey(tenant tenants.TenantID, id string) tenants.Key {
-	return tenants.Key{Tenant: tenant, Kind: rowJobsRunning, Sort: id}
+func runningKey(tenant tenants.TenantID, id string) tenants.Key {
+	return tenants.Key{Tenant: tenant, Kind: rowRunning, Sort: id}
 }
 
-func jobNotFound() error {
+func notFound() error {
 	return tenants.Errorf(tenants.NotFound, "job_not_found", "there is no such job")
 }
 
-// Create makes a job and tells of it. Refused values: Unprocessable. The tenant's limit of running jobs: TooMany job_limit; of events: as Publish. A
-// channel that another job has: Conflict job_channel_taken.
+// Create creates a job and publishes its first event. It fails with Unprocessable for a value that is not allowed, with
+// TooMany job_limit if the tenant has too many running jobs, with the errors of Publish for the limits of events, and
+// with Conflict job_channel_taken if the channel belongs to another job.
 func (j *Jobs) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Job, error) {
 	r, err := j.create(ctx, tenant, spec, nil)
 	return r.Job, err
 }
 
-func (j *Jobs) create(ctx context.Context, tenant tenants.TenantID, spec Spec, run *jobRun) (jobRecord, error) {
+func (j *Jobs) create(ctx context.Context, tenant tenants.TenantID, spec Spec, run *assignment) (storedJob, error) {
 	if spec.Timeout == 0 {
 		spec.Timeout = DefaultTimeout
 	}
 	if err := spec.check(); err != nil {
-		return jobRecord{}, err
+		return storedJob{}, err
 	}
-	if err := j.room(ctx, tenant, spec.Channel); err != nil {
-		return jobRecord{}, err
+	if err := j.checkLimits(ctx, tenant, spec.Channel); err != nil {
+		return storedJob{}, err
 	}
 	now := time.Now().UTC()
-	r := jobRecord{Job: Job{
-		ID: tenants.NewID(tenants.PrefixJob), Tenant: tenant, Name: spec.Name, Channel: spec.Channel, State: Running, Created: now, Reported: now, Timeout: spec.Timeout, Revision: 1,
+	r := storedJob{Run: run, Job: Job{
+		ID: tenants.NewID(tenants.PrefixJob), Tenant: tenant, Name: spec.Name, Channel: spec.Channel, State: Running,
+		Created: now, Reported: now, Timeout: spec.Timeout, Revision: 1,
 	}}
-	due := now.Add(mindTime)
-	if r.Run = run; run != nil {
+	due := now.Add(claimTime)
+	if run != nil {
 		due = now
 	}
 	ops := []tenants.Op{
-		tenants.Put(jobRunningKey(tenant, r.ID), record.Empty, time.Time{}, tenants.Absent()),
+		tenants.Put(runningKey(tenant, r.ID), record.Empty, time.Time{}, tenants.Absent()),
 		tenants.Put(dueKey(due, tenant, r.ID), record.Empty, time.Time{}, tenants.Anything()),
 	}
 	if r.Channel == "" {
 		r.Channel = tenants.JobChannels + r.ID
 	} else {
-		ops = append(ops, tenants.Put(tenants.Key{Tenant: tenant, Kind: rowJobChannel, Sort: r.Channel}, record.Empty, now.Add(MaxJobLife+Kept), tenants.Absent()))
+		key := tenants.Key{Tenant: tenant, Kind: rowChannel, Sort: r.Channel}
+		ops = append(ops, tenants.Put(key, record.Empty, now.Add(maxLife+Kept), tenants.Absent()))
 	}
-	r.mind(now)
+	r.claimPublishing(now)
 	err := j.table.Write(ctx, append(ops, r.put(tenants.Absent()))...)
 	if refusal, ok := errors.AsType[*tenants.RefusedError](err); ok && refusal.Op == len(ops)-1 && spec.Channel != "" {
-		return jobRecord{}, tenants.Errorf(tenants.Conflict, "job_channel_taken", "another job has this channel; a job that names none gets one of its own")
+		return storedJob{}, tenants.Errorf(tenants.Conflict, "job_channel_taken",
+			"another job has this channel; a job without a channel gets one of its own")
 	}
 	if err != nil {
-		return jobRecord{}, err
+		return storedJob{}, err
 	}
-	return r, j.settle(ctx, r)
+	return r, j.publish(ctx, r)
 }
 
-// room holds a new job against the tenant's limits.
-func (j *Jobs) room(ctx context.Context, tenant tenants.TenantID, channel string) error {
+// checkLimits counts a new job against the tenant's limits.
+func (j *Jobs) checkLimits(ctx context.Context, tenant tenants.TenantID, channel string) error {
 	terms, err := j.intake.Terms(ctx, tenant)
 	if err != nil {
 		return err
@@ -119,46 +116,39 @@ func (j *Jobs) room(ctx context.Context, tenant tenants.TenantID, channel string
 		return err
 	}
 	if limit := terms.Limits.Jobs; limit > 0 {
-		n, err := record.Count(ctx, j.table, tenant, rowJobsRunning, limit)
+		n, err := record.Count(ctx, j.table, tenant, rowRunning, limit)
 		if err != nil {
 			return err
 		}
 		if n >= limit {
-			return tenants.Errorf(tenants.TooMany, "job_limit", "the account has the %d jobs running that it may have", limit)
+			return tenants.Errorf(tenants.TooMany, "job_limit", "the account must have at most %d running jobs", limit)
 		}
 	}
 	return j.intake.Admit(ctx, terms, tenants.ChannelKey{Tenant: tenant, Name: channel})
 }
 
-// Get returns one job: NotFound job_not_found, as behind Kept after its end.
+// Get returns a job. It fails with NotFound job_not_found, also once Kept has passed after the job's end.
 func (j *Jobs) Get(ctx context.Context, tenant tenants.TenantID, id string) (Job, error) {
-	r, _, err := j.read(ctx, tenant, id)
+	r, err := j.read(ctx, tenant, id)
 	return r.Job, err
 }
 
-// List returns up to limit (1 to 100) jobs behind the id after, oldest first, and where to go on: "" at the end.
-func (j *Jobs) List(ctx context.Context, tenant tenants.TenantID, after string, limit int) (jobs []Job, next string, err error) {
-	limit = record.PageLimit(limit)
-	rows, err := j.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: rowJobs, After: after, Limit: limit})
-	if err != nil {
-		return nil, "", err
-	}
-	for _, row := range rows {
-		r, err := decodeJob(row)
-		if err != nil {
-			return nil, "", err
-		}
+// List returns up to limit (1 to 100) jobs after the id after, oldest first, and the id to continue after: "" at the
+// end.
+func (j *Jobs) List(
+	ctx context.Context, tenant tenants.TenantID, after string, limit int,
+) (jobs []Job, next string, err error) {
+	rows, next, err := record.List[storedJob](ctx, j.table, tenant, rowJobs, after, record.PageLimit(limit))
+	for _, r := range rows {
 		jobs = append(jobs, r.Job)
 	}
-	if len(rows) == limit {
-		next = rows[limit-1].Sort
-	}
-	return jobs, next, nil
+	return jobs, next, err
 }
 
-// Report takes what a worker says. Values that cannot be shown: Unprocessable, TooLarge. A job that has ended otherwise: Conflict job_ended; an end that comes
-// again is none. Too many reports: TooMany event_rate, or job_log_rate where lines come faster than they are told. Unavailable: the report
-// may have been taken; one that comes again changes nothing, but that lines of it may stand there twice.
+// Report takes a report of a worker. It fails with Unprocessable or TooLarge for a value that cannot be shown, with
+// Conflict job_ended if the job has ended (unless this report ended it, and is received again), with TooMany
+// event_rate, and with TooMany job_log_rate if lines come faster than they are published. After Unavailable the
+// report may have been taken. Repeating it changes nothing, except that its lines may appear twice.
 func (j *Jobs) Report(ctx context.Context, tenant tenants.TenantID, id string, report Report) (Job, error) {
 	if err := report.check(); err != nil {
 		return Job{}, err
@@ -170,23 +160,23 @@ func (j *Jobs) Report(ctx context.Context, tenant tenants.TenantID, id string, r
 	if err := j.intake.Take(tenant, terms); err != nil {
 		return Job{}, err
 	}
-	return j.set(ctx, tenant, id, func(r *jobRecord, now time.Time) error {
+	return j.update(ctx, tenant, id, func(r *storedJob, now time.Time) error {
 		if r.State != Running {
 			if r.repeats(report) {
 				return nil
 			}
-			return tenants.Errorf(tenants.Conflict, "job_ended", "the job has ended: %s", r.State)
+			return tenants.Errorf(tenants.Conflict, "job_ended", "the job has ended: its state is %s", r.State)
 		}
 		return r.take(report, now, terms)
 	})
 }
 
-// take is apply with the report's lines, under the terms.
-func (r *jobRecord) take(report Report, now time.Time, terms intake.Terms) error {
+// take applies a report and its lines.
+func (r *storedJob) take(report Report, now time.Time, terms intake.Terms) error {
 	if len(report.Lines) > 0 {
 		lines := append(r.Lines[:len(r.Lines):len(r.Lines)], report.Lines...)
-		if len(r.Lines) > 0 && linesSize(lines) > maxJobLog {
-			err := tenants.Errorf(tenants.TooMany, "job_log_rate", "lines come faster than they are told")
+		if len(r.Lines) > 0 && len(encode(lines)) > maxLog {
+			err := tenants.Errorf(tenants.TooMany, "job_log_rate", "the lines come faster than they are published")
 			err.RetryAfter = time.Second
 			return err
 		}
@@ -196,118 +186,94 @@ func (r *jobRecord) take(report Report, now time.Time, terms intake.Terms) error
 	return terms.CheckSize(len(r.data(nil)))
 }
 
-// Cancel ends a job that is running as failed, with the code canceled; one that has ended is left as it is.
+// Cancel ends a running job as failed, with the code canceled. It does not change a job that has ended.
 func (j *Jobs) Cancel(ctx context.Context, tenant tenants.TenantID, id string) (Job, error) {
-	return j.set(ctx, tenant, id, func(r *jobRecord, now time.Time) error {
+	return j.update(ctx, tenant, id, func(r *storedJob, now time.Time) error {
 		if r.State == Running {
-			r.apply(Report{Error: &Error{Code: ErrorCanceled, Message: "the job was canceled"}}, now)
+			r.apply(failure(errorCanceled, "the job was canceled"), now)
 		}
 		return nil
 	})
 }
 
-// set changes a job, and tells of it.
-func (j *Jobs) set(ctx context.Context, tenant tenants.TenantID, id string, do func(*jobRecord, time.Time) error) (Job, error) {
-	var mine bool
-	r, err := j.change(ctx, tenant, id, func(r *jobRecord, now time.Time) error {
+// edit changes a job, or fails and leaves it to be discarded. It may be called several times.
+type edit func(r *storedJob, now time.Time) error
+
+// update changes a job as change does, and publishes the change.
+func (j *Jobs) update(ctx context.Context, tenant tenants.TenantID, id string, do edit) (Job, error) {
+	var claimed bool
+	r, err := j.change(ctx, tenant, id, func(r *storedJob, now time.Time) error {
 		if err := do(r, now); err != nil {
 			return err
 		}
-		mine = r.mind(now)
+		claimed = r.claimPublishing(now)
 		return nil
 	})
-	if err == nil && mine {
-		err = j.settle(ctx, r)
+	if err == nil && claimed {
+		err = j.publish(ctx, r)
 	}
 	return r.Job, err
 }
 
-// change has do change the job as it is, again if it was changed meanwhile, and returns it as it then is. What ends it takes it off the running ones.
-func (j *Jobs) change(ctx context.Context, tenant tenants.TenantID, id string, do func(*jobRecord, time.Time) error) (jobRecord, error) {
-	for try := range jobTries {
-		r, version, err := j.read(ctx, tenant, id)
-		if err != nil {
-			return r, err
-		}
-		before, was := string(encodeJob(r)), r.State
-		if err := do(&r, time.Now().UTC()); err != nil {
-			return r, err
-		}
-		if string(encodeJob(r)) == before {
-			return r, nil
-		}
-		ops := []tenants.Op{r.put(tenants.At(version))}
-		if r.State != was {
-			ops = append(ops, tenants.Delete(jobRunningKey(tenant, id), tenants.Anything()))
-		}
-		if err = j.table.Write(ctx, ops...); err == nil || !tenants.IsRefused(err) {
-			return r, err
-		}
-		if !worker.Wait(ctx, rand.N(time.Millisecond<<min(try, 6))) {
-			break
-		}
-	}
-	return jobRecord{}, tenants.Errorf(tenants.Unavailable, "job_contended", "the job is reported on from too many sides at once")
-}
-
-func (j *Jobs) read(ctx context.Context, tenant tenants.TenantID, id string) (r jobRecord, version int64, err error) {
+// change applies do to the job by compare-and-swap, and returns the result. A job that ends leaves the running jobs.
+func (j *Jobs) change(ctx context.Context, tenant tenants.TenantID, id string, do edit) (r storedJob, err error) {
 	if !tenants.ValidID(tenants.PrefixJob, id) {
-		return r, 0, jobNotFound()
+		return r, notFound()
 	}
-	row, err := j.table.Get(ctx, jobKey(tenant, id))
-	if tenants.IsNotFound(err) {
-		return r, 0, jobNotFound()
+	update := func(now storedJob, was tenants.Condition) ([]tenants.Op, error) {
+		if r = now; was.IsAbsent() {
+			return nil, notFound()
+		}
+		before := string(encode(r))
+		if err := do(&r, time.Now().UTC()); err != nil || string(encode(r)) == before {
+			return nil, err
+		}
+		ops := []tenants.Op{r.put(was)}
+		if r.State != now.State {
+			ops = append(ops, tenants.Delete(runningKey(tenant, id), tenants.Anything()))
+		}
+		return ops, nil
 	}
-	if err != nil {
-		return r, 0, err
-	}
-	r, err = decodeJob(row)
-	return r, row.Version, err
-}
-
-// put is the op that stores the job. One that has ended is kept for Kept.
-func (r *jobRecord) put(c tenants.Condition) tenants.Op {
-	var expires time.Time
-	if r.State != Running {
-		expires = r.Ended.Add(Kept)
-	}
-	return tenants.Put(jobKey(r.Tenant, r.ID), encodeJob(r), expires, c)
-}
-
-func decodeJob(row tenants.Row) (jobRecord, error) {
-	r, err := record.Decode[jobRecord](row)
-	if string(r.Result) == "null" { // as there is no result
-		r.Result = nil
-	}
-	if r.Run != nil && string(r.Run.Data) == "null" {
-		r.Run.Data = nil
-	}
-	if r.Out != nil && string(r.Out.Data) == "null" {
-		r.Out.Data = nil
+	if err = record.Update(ctx, j.table, rowKey(tenant, id), update); errors.Is(err, record.ErrContended) {
+		err = tenants.Errorf(tenants.Unavailable, "job_contended", "too many reports on the job come at once")
 	}
 	return r, err
 }
 
-// JobToken is what a report URL ends in: whoever has it can report on that one job. Nothing is kept of it; it follows from the job and the deployment's secret.
-func (j *Jobs) JobToken(job Job) string {
-	body := strings.TrimPrefix(string(job.Tenant), tenants.PrefixTenant) + strings.TrimPrefix(job.ID, tenants.PrefixJob)
-	return jobTokenPrefix + body + j.jobTag(body)
+func (j *Jobs) read(ctx context.Context, tenant tenants.TenantID, id string) (storedJob, error) {
+	if !tenants.ValidID(tenants.PrefixJob, id) {
+		return storedJob{}, notFound()
+	}
+	r, was, err := record.Find[storedJob](ctx, j.table, rowKey(tenant, id))
+	if err == nil && was.IsAbsent() {
+		err = notFound()
+	}
+	return r, err
 }
 
 const (
-	jobTokenPrefix = "rpt_"
-	jobTagChars    = 32 // 160 bits
+	tokenPrefix = "rpt_"
+	tagChars    = 32 // 160 bits
 )
 
-func (j *Jobs) jobTag(body string) string {
-	return tenants.Crockford.EncodeToString(j.reports.MAC(body))[:jobTagChars]
+// Token returns the last part of a job's report URL. Its holder can report on that job only. It is not stored: it
+// follows from the job and the deployment's secret.
+func (j *Jobs) Token(job Job) string {
+	body := strings.TrimPrefix(string(job.Tenant), tenants.PrefixTenant) + strings.TrimPrefix(job.ID, tenants.PrefixJob)
+	return tokenPrefix + body + j.tag(body)
 }
 
-// OpenToken tells which job a token is for: NotFound job_not_found where we did not make it, without I/O.
+func (j *Jobs) tag(body string) string {
+	return tenants.Crockford.EncodeToString(j.reports.MAC(body))[:tagChars]
+}
+
+// OpenToken returns which job a token is for, without I/O. It fails with NotFound job_not_found for any other text.
 func (j *Jobs) OpenToken(token string) (tenant tenants.TenantID, id string, err error) {
-	text, ok := strings.CutPrefix(token, jobTokenPrefix)
-	if !ok || len(text) != 2*tenants.IDChars+jobTagChars || !keyring.SameText(text[2*tenants.IDChars:], j.jobTag(text[:2*tenants.IDChars])) {
-		return "", "", jobNotFound()
+	text, ok := strings.CutPrefix(token, tokenPrefix)
+	if !ok || len(text) != 2*tenants.IDChars+tagChars ||
+		!keyring.SameText(text[2*tenants.IDChars:], j.tag(text[:2*tenants.IDChars])) {
+		return "", "", notFound()
 	}
-	return tenants.TenantID(tenants.PrefixTenant + text[:tenants.IDChars]), tenants.PrefixJob + text[tenants.IDChars:2*tenants.IDChars], nil
+	return tenants.TenantID(tenants.PrefixTenant + text[:tenants.IDChars]),
+		tenants.PrefixJob + text[tenants.IDChars:2*tenants.IDChars], nil
 }

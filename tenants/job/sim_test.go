@@ -22,7 +22,8 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// jobSim is workers of three processes that report on two jobs over a table and a queue on a bad day, while two more processes look after jobs.
+// jobSim simulates two jobs with three workers each over a faulty table and queue, while two processes run Watch. found
+// collects what went wrong.
 type jobSim struct {
 	seed uint64
 	raw  *tenantstest.Table
@@ -37,7 +38,7 @@ func (s *jobSim) found(format string, args ...any) {
 	s.faults = append(s.faults, fmt.Sprintf(format, args...))
 }
 
-// answered is what workers were told that it was taken.
+// answered holds the reports on a job that were answered with success.
 type answered struct {
 	mu      sync.Mutex
 	percent float64
@@ -45,7 +46,7 @@ type answered struct {
 	ends    []job.State
 }
 
-// work reports until the job has ended, and ends it at last. An end is tried until it was answered; other reports may fail.
+// work reports on a job and then ends it. It repeats the end until that is answered; other reports may fail.
 func (s *jobSim) work(j *job.Jobs, one job.Job, name string, rng *rand.Rand, a *answered) {
 	ctx := context.Background()
 	pause := func(ms int) { time.Sleep(time.Duration(rng.IntN(ms)) * time.Millisecond) }
@@ -61,7 +62,7 @@ func (s *jobSim) work(j *job.Jobs, one job.Job, name string, rng *rand.Rand, a *
 			a.lines = append(a.lines, report.Lines...)
 			a.mu.Unlock()
 		} else if kind := tenants.KindOf(err); kind != tenants.Unavailable && kind != tenants.Conflict {
-			s.found("%s: %v", name, err)
+			s.found("%s: a report was refused: %v", name, err)
 		}
 	}
 	pause(2000)
@@ -82,7 +83,7 @@ func (s *jobSim) work(j *job.Jobs, one job.Job, name string, rng *rand.Rand, a *
 		a.ends = append(a.ends, state)
 		a.mu.Unlock()
 	} else if tenants.CodeOf(err) != "job_ended" {
-		s.found("%s ends: %v", name, err)
+		s.found("%s: the end was refused: %v", name, err)
 	}
 }
 
@@ -99,7 +100,8 @@ func (s *jobSim) run(t *testing.T, spoil func(tenants.Table) tenants.Table) []st
 	maker := process()
 	var jobs [2]job.Job
 	for i := range jobs {
-		jobs[i] = rig.Ok(maker.Create(context.Background(), ten.ID, job.Spec{Timeout: time.Duration(2+s.seed%20) * time.Second}))(t)
+		jobs[i] = rig.Ok(maker.Create(context.Background(), ten.ID,
+			job.Spec{Timeout: time.Duration(2+s.seed%20) * time.Second}))(t)
 	}
 
 	f := rig.BadDays(s.seed)
@@ -114,58 +116,62 @@ func (s *jobSim) run(t *testing.T, spoil func(tenants.Table) tenants.Table) []st
 		watcher := process()
 		running.Go(func() { watcher.Watch(ctx, nil) })
 	}
-	told := [2]answered{}
+	var taken [2]answered
 	for i, job := range jobs {
 		for w := range 3 {
 			name := fmt.Sprintf("worker %d of %d", w, i)
 			rng := rand.New(rand.NewPCG(s.seed, uint64(10*i+w)))
 			j := process()
-			working.Go(func() { s.work(j, job, name, rng, &told[i]) })
+			working.Go(func() { s.work(j, job, name, rng, &taken[i]) })
 		}
 	}
 	working.Wait()
-	time.Sleep(5 * time.Minute) // longer than anything is frozen
+	time.Sleep(5 * time.Minute) // longer than any call is frozen
 	s.raw.Turn(tenantstest.Faults{})
 	queue.Turn(tenantstest.Faults{})
-	time.Sleep(time.Minute) // longer than anything is left untold once the day is better
+	time.Sleep(time.Minute) // longer than an event waits once the faults have ended
 	for queue.Len() > 0 {
 		time.Sleep(time.Second)
 	}
 	cancel()
 	running.Wait()
 	for i := range jobs {
-		s.check(t, jobs[i], &told[i])
+		s.check(t, jobs[i], &taken[i])
 	}
 	return s.faults
 }
 
-// check holds a job's channel to what was answered.
+// check compares a job's channel with the answers.
 func (s *jobSim) check(t *testing.T, j job.Job, a *answered) {
 	all := rig.ShownIn(t, eventlog.New(s.raw), j)
 	var before rig.Shown
 	var lines []string
 	for i, e := range all {
 		if e.Percent < before.Percent || e.Revision < before.Revision {
-			s.found("%s: %+v comes behind %+v", j.ID, e, before)
+			s.found("%s: got event %+v after %+v", j.ID, e, before)
 		}
 		if e.End != (i == len(all)-1) {
-			s.found("%s: event %d of %d is an end: %v", j.ID, i+1, len(all), e.End)
+			s.found("%s: event %d of %d has End %v", j.ID, i+1, len(all), e.End)
 		}
 		lines, before = append(lines, e.Lines...), e
 	}
 	if before.State == string(job.Running) {
-		s.found("%s never ends", j.ID)
+		s.found("%s: the channel has no end", j.ID)
 	}
 	if before.Percent < a.percent {
-		s.found("%s: %v was answered, and the last is %v", j.ID, a.percent, before.Percent)
+		s.found("%s: the last event has %v percent, but %v was answered", j.ID, before.Percent, a.percent)
 	}
 	for _, line := range a.lines {
 		if !slices.Contains(lines, line) {
-			s.found("%s: the line %q was answered and is lost", j.ID, line)
+			s.found("%s: the line %q was answered and is missing", j.ID, line)
 		}
 	}
-	if len(a.ends) > 1 || len(a.ends) == 1 && string(a.ends[0]) != before.State || len(a.ends) == 0 && before.State != string(job.TimedOut) {
-		s.found("%s: the ends %v were answered, and told is %s", j.ID, a.ends, before.State)
+	want := job.TimedOut
+	if len(a.ends) > 0 {
+		want = a.ends[0]
+	}
+	if len(a.ends) > 1 || before.State != string(want) {
+		s.found("%s: the last event has the state %s, but the ends %v were answered", j.ID, before.State, a.ends)
 	}
 }
 
@@ -174,18 +180,18 @@ func simulateJobs(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.T
 	return faults
 }
 
-// A report that was answered is never lost, nothing goes back, and every job ends once.
+// No answered report is lost, nothing goes backwards, and every job ends once.
 func TestJobs(t *testing.T) {
 	for seed := range depth.Schedules() / 4 {
 		if faults := simulateJobs(t, seed, rig.Honest); faults != nil {
-			t.Fatalf("seed %d: %q", seed, faults)
+			t.Fatalf("seed %d: got faults %q, want none", seed, faults)
 		}
 	}
 }
 
 func TestJobsFindsPlantedFaults(t *testing.T) {
 	for name, spoil := range map[string]func(tenants.Table) tenants.Table{
-		"a job changed whatever it is by then": rig.Unchecked("list/jobs", rig.AnyCondition),
+		"a job written without its condition": rig.Unchecked("list/jobs", rig.AnyCondition),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(500) {
@@ -194,7 +200,7 @@ func TestJobsFindsPlantedFaults(t *testing.T) {
 					return
 				}
 			}
-			t.Error("500 schedules did not find it")
+			t.Error("no fault in 500 schedules, want the planted one to be found")
 		})
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
-	"errors"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -15,20 +16,21 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// Ring holds what one deployment keeps to itself: a random root secret, sealed in the table, made once by whichever
-// process starts first. From it follow the keys (HKDF, RFC 5869) that tell our own source tokens, kids and cursors from
-// junk without looking anything up. It never prints.
+// Ring holds the keys of one deployment, derived from its root secret with HKDF (RFC 5869). It never prints.
 type Ring struct{ sources, kids, cursors, challenges, reports DerivedKey }
 
-type rootRecord struct{ Sealed []byte }
+const rowDeployment tenants.Kind = "deployment"
 
 const deploymentPurpose = "deployment-root"
 
-// Open loads the deployment's root secret, or makes it.
+// rootRecord is the body of the row of rowDeployment.
+type rootRecord struct{ Sealed []byte }
+
+// Open returns the Ring of the deployment whose table is t. It makes the root secret if there is none yet.
 func Open(ctx context.Context, t tenants.Table, v tenants.Vault) (*Ring, error) {
 	at := tenants.Key{Tenant: tenants.System, Kind: rowDeployment}
 	row, err := t.Get(ctx, at)
-	if err != nil && tenants.KindOf(err) == tenants.NotFound {
+	if tenants.IsNotFound(err) {
 		root := make([]byte, 32)
 		rand.Read(root)
 		var sealed []byte
@@ -36,10 +38,10 @@ func Open(ctx context.Context, t tenants.Table, v tenants.Vault) (*Ring, error) 
 			return nil, err
 		}
 		err = t.Write(ctx, tenants.Put(at, record.Encode(rootRecord{sealed}), time.Time{}, tenants.Absent()))
-		if _, taken := errors.AsType[*tenants.RefusedError](err); err != nil && !taken {
+		if err != nil && !tenants.IsRefused(err) {
 			return nil, err
 		}
-		row, err = t.Get(ctx, at) // ours, or that of a process that was quicker
+		row, err = t.Get(ctx, at) // ours, or that of a process that was first
 	}
 	if err != nil {
 		return nil, err
@@ -76,22 +78,22 @@ func (d *Ring) String() string { return "[deployment]" }
 // GoString hides the keys.
 func (d *Ring) GoString() string { return "[deployment]" }
 
-// Sources is the key that the tokens of sources' URLs are told by.
+// Sources returns the key of the checksums in the tokens of source URLs.
 func (d *Ring) Sources() DerivedKey { return d.sources }
 
-// Kids is the key that the kids of signers are told by.
+// Kids returns the key of the checksums in signers' key ids (kid).
 func (d *Ring) Kids() DerivedKey { return d.kids }
 
-// Challenges is the key that endpoints' ownership challenges follow from.
+// Challenges returns the key of endpoints' ownership challenges.
 func (d *Ring) Challenges() DerivedKey { return d.challenges }
 
-// Reports is the key that job report tokens follow from.
+// Reports returns the key of job report tokens.
 func (d *Ring) Reports() DerivedKey { return d.reports }
 
-// DerivedKey is one of the keys that follow from a deployment's root secret. The zero DerivedKey is of no deployment.
+// DerivedKey is a key derived from a deployment's root secret. The zero DerivedKey belongs to no deployment.
 type DerivedKey struct{ secret []byte }
 
-// checksumChars of a keyed checksum are 50 bits: a guess passes once in 10^15.
+// checksumChars is the length of a keyed checksum, 50 bits: one guess in 10^15 passes.
 const checksumChars = 10
 
 // Checksum returns the keyed checksum of text: 10 characters of Crockford's base 32.
@@ -99,7 +101,7 @@ func (k DerivedKey) Checksum(text string) string {
 	return tenants.Crockford.EncodeToString(k.MAC(text))[:checksumChars]
 }
 
-// CutChecksum takes the checksum off the end of text, which has chars characters before it, if it is right.
+// CutChecksum returns text without the checksum at its end, if that is right and chars characters precede it.
 func (k DerivedKey) CutChecksum(text string, chars int) (rest string, ok bool) {
 	if len(text) != chars+checksumChars {
 		return "", false
@@ -108,7 +110,7 @@ func (k DerivedKey) CutChecksum(text string, chars int) (rest string, ok bool) {
 	return rest, SameText(text[chars:], k.Checksum(rest))
 }
 
-// MAC returns the HMAC-SHA-256 of the parts, whose borders count.
+// MAC returns the HMAC-SHA-256 of the parts. Parts that are split in other places have another MAC.
 func (k DerivedKey) MAC(parts ...string) []byte {
 	sum := tenants.HashParts(parts...)
 	h := hmac.New(sha256.New, k.secret)
@@ -116,27 +118,27 @@ func (k DerivedKey) MAC(parts ...string) []byte {
 	return h.Sum(nil)
 }
 
-// Cursors makes the opaque cursors of lists. A cursor is bound to the tenant and the list it was made for; a changed or a
-// foreign one does not open.
+// Cursors makes the opaque cursors of lists. A cursor is bound to its tenant and list: a changed one, or one of
+// another list, does not open.
 type Cursors struct{ key DerivedKey }
 
-// Cursors returns the deployment's.
+// Cursors returns the maker of the deployment's list cursors.
 func (d *Ring) Cursors() Cursors { return Cursors{d.cursors} }
 
 const (
-	cursorMAC     = 16
-	maxListCursor = 1024
+	cursorMAC     = 16   // bytes at a cursor's start
+	maxListCursor = 1024 // characters
 )
 
-// Seal makes the cursor for position, which it does not hide. route names the list with everything that selects from it.
+// Seal returns the cursor for position, which it authenticates and does not hide. route names the list and its filters.
 func (c Cursors) Seal(t tenants.TenantID, route, position string) string {
 	tag := c.key.MAC(string(t), route, position)[:cursorMAC]
 	return base64.RawURLEncoding.EncodeToString(append(tag, position...))
 }
 
-// Open is the inverse of Seal. What Seal did not make for this tenant and route: Invalid invalid_cursor.
+// Open is the inverse of Seal. A cursor that Seal did not make for this tenant and route: Invalid invalid_cursor.
 func (c Cursors) Open(t tenants.TenantID, route, cursor string) (position string, err error) {
-	bad := tenants.Errorf(tenants.Invalid, "invalid_cursor", "the cursor is not one that this list gave out")
+	bad := tenants.Errorf(tenants.Invalid, "invalid_cursor", "the cursor must be one that this list returned")
 	if len(cursor) > maxListCursor || strings.ContainsAny(cursor, "\r\n") { // line breaks, which the decoder would skip
 		return "", bad
 	}
@@ -151,4 +153,32 @@ func (c Cursors) Open(t tenants.TenantID, route, cursor string) (position string
 	return position, nil
 }
 
-const rowDeployment tenants.Kind = "deployment" // sys, ""
+// SameText reports whether a and b are equal, in a time that depends on their lengths only.
+func SameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// Base62 is the alphabet of RandomText.
+const Base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// RandomText returns n random characters of base 62, all equally likely.
+func RandomText(n int) string {
+	out := make([]byte, 0, n)
+	var b [64]byte
+	for {
+		rand.Read(b[:])
+		for _, c := range b {
+			if c >= 248 { // 4 × 62: the rest of a byte would favour some characters
+				continue
+			}
+			if out = append(out, Base62[c%62]); len(out) == n {
+				return string(out)
+			}
+		}
+	}
+}
+
+// HashText returns the SHA-256 of a secret text in hex: the key under which its row is found. The text must have at
+// least 128 random bits, so that the plain hash reveals nothing, and neither does the time that a look-up takes.
+func HashText(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

@@ -36,13 +36,13 @@ func TestDeploymentHasOneSecretHoweverManyStart(t *testing.T) {
 		}
 		wg.Wait()
 		if len(cursors) != 1 {
-			t.Errorf("ten processes made %d secrets", len(cursors))
+			t.Errorf("root secrets of ten processes: got %d, want 1", len(cursors))
 		}
 		if d := rig.Ok(keyring.Open(ctx, table, vault))(t); !cursors[d.Cursors().Seal("ten_a", "r", "p")] {
-			t.Error("a restart has another secret")
+			t.Error("a restarted process has another root secret")
 		}
 		if _, err := keyring.Open(ctx, table, tenantstest.NewVault()); tenants.KindOf(err) != tenants.Internal {
-			t.Errorf("with another vault: %v", err)
+			t.Errorf("Open with another vault: got %v, want an error of kind Internal", err)
 		}
 	})
 }
@@ -53,10 +53,10 @@ func TestDeploymentDoesNotPrint(t *testing.T) {
 	s := rig.Ok(o.Signers.Ours(context.Background(), ten.ID))(t)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		if text := fmt.Sprintf(verb, o.Deploy); text != "[deployment]" {
-			t.Errorf("%s prints %d bytes", verb, len(text))
+			t.Errorf("a Ring as %s: got %d bytes, want [deployment]", verb, len(text))
 		}
 		if text := fmt.Sprintf(verb, s); strings.Contains(text, string(s.Key)) || !strings.Contains(text, s.KID) {
-			t.Errorf("%s prints the signer's key", verb)
+			t.Errorf("a Signer as %s: got its key or no kid, want the kid alone", verb)
 		}
 	}
 }
@@ -66,13 +66,13 @@ func TestCursors(t *testing.T) {
 	for _, position := range []string{"", "key_01", "a b\x00c", strings.Repeat("x", 500)} {
 		sealed := c.Seal("ten_a", "keys", position)
 		if got, err := c.Open("ten_a", "keys", sealed); err != nil || got != position {
-			t.Errorf("%q comes back as %q, %v", position, got, err)
+			t.Errorf("Open of a sealed position: got %q, %v, want %q", got, err, position)
 		}
 		for i := range sealed {
 			b := []byte(sealed)
 			b[i] = map[bool]byte{true: 'A', false: 'B'}[b[i] != 'A']
 			if _, err := c.Open("ten_a", "keys", string(b)); err == nil {
-				t.Fatalf("changed at %d it opens", i)
+				t.Fatalf("a cursor changed at character %d opens, want an error", i)
 			}
 		}
 		for _, foreign := range [][2]string{{"ten_b", "keys"}, {"ten_a", "sources"}, {"ten_ak", "eys"}} {
@@ -80,11 +80,12 @@ func TestCursors(t *testing.T) {
 			rig.WantError(t, err, tenants.Invalid, "invalid_cursor")
 		}
 	}
-	for _, junk := range []string{"", "x", "====", "\n", strings.Repeat("A", 1<<20), c.Seal("ten_a", "keys", "k") + "\n", c.Seal("ten_a", "keys", "k") + "="} {
+	good := c.Seal("ten_a", "keys", "k")
+	for _, junk := range []string{"", "x", "====", "\n", strings.Repeat("A", 1<<20), good + "\n", good + "="} {
 		_, err := c.Open("ten_a", "keys", junk)
 		rig.WantError(t, err, tenants.Invalid, "invalid_cursor")
 	}
-	if _, err := rig.NewOffice(t).Deploy.Cursors().Open("ten_a", "keys", c.Seal("ten_a", "keys", "k")); err == nil {
-		t.Error("another deployment opens it")
+	if _, err := rig.NewOffice(t).Deploy.Cursors().Open("ten_a", "keys", good); err == nil {
+		t.Error("a cursor of another deployment opens, want an error")
 	}
 }

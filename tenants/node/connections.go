@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,10 +13,11 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Connections asks every live node about a tenant's connections. Nothing is kept of them between questions, so that connections that
-// nobody asks about cost nothing: a question costs a notice to each node and a row or more from each.
+// Connections lists, closes and renews the connections of a tenant over all live nodes. It stores nothing: each call
+// sends an order to every node and reads their answers from the table.
 type Connections struct {
-	// Local are connections of this very process. A close or a renewal of one of them asks no other node. Nil: there are none.
+	// Local holds the connections of this process, which are closed and renewed without asking other nodes. It may be
+	// nil.
 	Local LocalConnections
 
 	table   tenants.Table
@@ -23,52 +26,53 @@ type Connections struct {
 	lists   *cache.Cache[listing, ConnectionList]
 }
 
-// listing is what a list was asked for.
+// listing holds the arguments of List.
 type listing struct {
 	tenant tenants.TenantID
 	after  string
 	limit  int
 }
 
-// NewConnections makes a Connections over the table that holds the leases.
-func NewConnections(t tenants.Table, to tenants.Inboxes) *Connections {
-	return &Connections{table: t, nodes: NewNodes(t), inboxes: to, lists: cache.New[listing, ConnectionList](time.Second, 1_000, 0)}
+// NewConnections returns a Connections over the table that holds the leases. It sends orders to the nodes' inboxes.
+func NewConnections(t tenants.Table, inboxes tenants.Inboxes) *Connections {
+	lists := cache.New[listing, ConnectionList](time.Second, 1_000, 0)
+	return &Connections{table: t, nodes: NewNodes(t), inboxes: inboxes, lists: lists}
 }
 
-// ConnectionList is a part of a tenant's connections over all nodes.
+// ConnectionList is one page of a tenant's connections over all nodes.
 type ConnectionList struct {
-	Connections []tenants.Connection // the oldest first. Shared: to be read only
-	Next        string               // the position to go on from; "": there are no more
-	Total       int                  // how many connections there are in all
-	Connecting  int                  // how many were opened within the last second or so, where that is limited
-	Busiest     TopCounts            // where the list was asked for no connections
-	Missing     int                  // nodes that have not answered in time: what they have is in none of these
+	Connections []tenants.Connection // the oldest first. The slice is shared and must not be changed
+	Next        string               // the position of the next page; "" on the last one
+	Total       int                  // connections on all pages
+	Connecting  int                  // connections opened within the last second or so, if their rate is limited
+	Busiest     TopCounts            // only if the limit was 0
+	Missing     int                  // nodes that did not answer in time; their connections are not counted here
 }
 
-// answerTime is how long nodes have to answer.
+// answerTime is how long Connections waits for the nodes' answers.
 const answerTime = 2 * time.Second
 
-// List returns up to limit of the tenant's connections behind a position ("": from the first), as they were within the last 3 s.
-// A limit of 0 only counts them.
+// List returns up to limit of the tenant's connections after a position ("" for the first page). It may be 3 s old.
+// With a limit of 0 it counts the connections without listing them.
 func (c *Connections) List(ctx context.Context, t tenants.TenantID, after string, limit int) (ConnectionList, error) {
-	limit = max(0, min(limit, answerLists-1))
+	limit = max(0, min(limit, listAtMost-1))
 	return c.lists.Get(ctx, listing{t, after, limit}, func(ctx context.Context) (ConnectionList, error) {
 		o := tenants.Order{Do: tenants.OrderList, After: after}
 		if limit > 0 {
-			o.Limit = limit + 1 // so that there is seen to be more
+			o.Limit = limit + 1 // one more shows that there is a next page
 		}
 		var list ConnectionList
-		var told []busy
+		var counts []topCount
 		missing, err := c.ask(ctx, t, o, func(a answerRecord, first bool) bool {
-			list.Connections, told = append(list.Connections, a.Connections...), append(told, a.Busy...)
+			list.Connections, counts = append(list.Connections, a.Connections...), append(counts, a.Busy...)
 			if first {
 				list.Total += a.Total
 				list.Connecting += a.Connecting
 			}
 			return false
 		})
-		list.Missing, list.Busiest = missing, busiest(told)
-		all := oldest(list.Connections, after, o.Limit)
+		list.Missing, list.Busiest = missing, sumTopCounts(counts)
+		all := pageAfter(list.Connections, after, o.Limit)
 		list.Connections = all[:min(len(all), limit)]
 		if len(all) > limit {
 			list.Next = list.Connections[limit-1].Position()
@@ -77,23 +81,24 @@ func (c *Connections) List(ctx context.Context, t tenants.TenantID, after string
 	})
 }
 
-// Count counts the tenant's connections.
+// Count returns the number of the tenant's connections. It may be 3 s old.
 func (c *Connections) Count(ctx context.Context, t tenants.TenantID) (int, error) {
 	list, err := c.List(ctx, t, "", 0)
 	return list.Total, err
 }
 
-// Close ends a connection, wherever it is. There is none: NotFound connection_not_found. A node that may have it has not answered:
-// Unavailable.
+// Close closes a connection on any node. It fails with NotFound connection_not_found if there is no such connection,
+// and with Unavailable if a node that may have it did not answer.
 func (c *Connections) Close(ctx context.Context, t tenants.TenantID, id string) error {
 	defer c.forget(t)
 	if c.Local != nil && c.Local.Disconnect(t, id) {
 		return nil
 	}
-	return c.one(ctx, t, tenants.Order{Do: tenants.OrderClose, Connection: id})
+	return c.orderOne(ctx, t, tenants.Order{Do: tenants.OrderClose, Connection: id})
 }
 
-// Renew has a connection go on under another credential of who opened it: errors are those of LocalConnections.Renew and Close.
+// Renew continues a connection under another credential of the same principal. Its errors are those of
+// LocalConnections.Renew and of Close.
 func (c *Connections) Renew(ctx context.Context, t tenants.TenantID, id string, p tenants.Principal) error {
 	defer c.forget(t)
 	if c.Local != nil {
@@ -101,14 +106,15 @@ func (c *Connections) Renew(ctx context.Context, t tenants.TenantID, id string, 
 			return err
 		}
 	}
-	return c.one(ctx, t, tenants.Order{Do: tenants.OrderRenew, Connection: id, Principal: &p})
+	return c.orderOne(ctx, t, tenants.Order{Do: tenants.OrderRenew, Connection: id, Principal: &p})
 }
 
 func (c *Connections) forget(t tenants.TenantID) {
 	c.lists.ForgetWhere(func(l listing, _ ConnectionList) bool { return l.tenant == t })
 }
 
-func (c *Connections) one(ctx context.Context, t tenants.TenantID, o tenants.Order) error {
+// orderOne sends an order about one connection to all nodes, and waits for the node that has it.
+func (c *Connections) orderOne(ctx context.Context, t tenants.TenantID, o tenants.Order) error {
 	if !tenants.ValidID(tenants.PrefixConnection, o.Connection) {
 		return tenants.NoConnection()
 	}
@@ -129,30 +135,14 @@ func (c *Connections) one(ctx context.Context, t tenants.TenantID, o tenants.Ord
 	return tenants.NoConnection()
 }
 
-// ask has every live node do o and hands each page of their answers to take, until that returns true or every node has answered, and
-// returns how many have not.
-func (c *Connections) ask(ctx context.Context, t tenants.TenantID, o tenants.Order, take func(a answerRecord, first bool) (enough bool)) (missing int, err error) {
-	live, err := c.nodes.Live(ctx)
+// ask sends o to every live node and calls take with each page of their answers, until take returns true, every node
+// has answered, or answerTime is over. It returns how many nodes did not answer completely.
+func (c *Connections) ask(ctx context.Context, t tenants.TenantID, o tenants.Order,
+	take func(a answerRecord, first bool) (enough bool)) (missing int, err error) {
+	o.Ask = tenants.NewID("ask_")
+	awaited, missing, err := c.send(ctx, t, o)
 	if err != nil {
 		return 0, err
-	}
-	o.Ask = tenants.NewID("ask_")
-	names := make([]string, 0, len(live))
-	for node := range live {
-		names = append(names, node)
-	}
-	told := make([]bool, len(names))
-	worker.Parallel(len(names), worker.NodesAtOnce, func(i int) error {
-		told[i] = c.inboxes.Send(ctx, names[i], tenants.InboxMessage{Tenant: t, Order: &o}) == nil
-		return nil
-	})
-	awaited := make(map[string]int) // pages that are to come, -1 while it is not known how many
-	for i, name := range names {
-		if told[i] {
-			awaited[name] = -1
-		} else {
-			missing++
-		}
 	}
 	seen := make(map[string]bool)
 	until := time.Now().Add(answerTime)
@@ -160,12 +150,13 @@ func (c *Connections) ask(ctx context.Context, t tenants.TenantID, o tenants.Ord
 		if !time.Now().Before(until) || !worker.Wait(ctx, pause) {
 			break
 		}
-		rows, err := c.table.Query(ctx, tenants.Range{Tenant: t, Kind: rowAnswers, After: o.Ask, Before: o.Ask + "0", Limit: 1000})
+		r := tenants.Range{Tenant: t, Kind: rowAnswers, After: o.Ask, Before: o.Ask + "0", Limit: 1000}
+		rows, err := c.table.Query(ctx, r)
 		if err != nil {
 			return missing + len(awaited), err
 		}
 		for _, row := range rows {
-			part := strings.Split(row.Sort, "/")
+			part := strings.Split(row.Sort, "/") // the order, the node, the page
 			if len(part) != 3 || seen[row.Sort] {
 				continue
 			}
@@ -174,16 +165,11 @@ func (c *Connections) ask(ctx context.Context, t tenants.TenantID, o tenants.Ord
 			if err != nil {
 				return missing + len(awaited), err
 			}
-			left, ok := awaited[part[1]]
+			pages, ok := awaited[part[1]]
 			if !ok {
 				continue
 			}
-			if left < 0 {
-				left = a.Pages
-			}
-			if left--; left > 0 {
-				awaited[part[1]] = left
-			} else {
+			if awaited[part[1]] = pages + 1; pages+1 >= a.Pages {
 				delete(awaited, part[1])
 			}
 			if take(a, part[2] == "0000") {
@@ -192,4 +178,26 @@ func (c *Connections) ask(ctx context.Context, t tenants.TenantID, o tenants.Ord
 		}
 	}
 	return missing + len(awaited), ctx.Err()
+}
+
+// send sends o to every live node. It returns the nodes that got it, each with the number of pages that it has answered
+// (0), and how many nodes did not get it.
+func (c *Connections) send(ctx context.Context, t tenants.TenantID, o tenants.Order) (map[string]int, int, error) {
+	live, err := c.nodes.Live(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	names := slices.Collect(maps.Keys(live))
+	sent := make([]bool, len(names))
+	worker.Parallel(len(names), worker.NodesAtOnce, func(i int) error {
+		sent[i] = c.inboxes.Send(ctx, names[i], tenants.InboxMessage{Tenant: t, Order: &o}) == nil
+		return nil
+	})
+	awaited := make(map[string]int)
+	for i, name := range names {
+		if sent[i] {
+			awaited[name] = 0
+		}
+	}
+	return awaited, len(names) - len(awaited), nil
 }

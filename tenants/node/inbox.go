@@ -8,63 +8,64 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// receive passes on what comes into the life's inbox. What comes once the lease may have lapsed is not passed on: others may have
-// been told things in between that this node was not.
+// receive delivers the messages of the life's inbox until ctx ends or the life is over. It delivers nothing once the
+// lease may have lapsed: other nodes may have been sent messages meanwhile that this one was not.
 func (n *Node) receive(ctx context.Context, l *life) {
 	inbox := n.o.Open(l.node)
 	for failures := 0; ctx.Err() == nil; {
-		ns, done, err := inbox.Receive(ctx)
+		ms, done, err := inbox.Receive(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case tenants.IsNotFound(err):
-			n.o.Logger.Warn("a node's inbox is gone", "node", l.node)
-			n.lose(l)
+			n.o.Logger.Warn("the node's inbox is gone", "node", l.node)
+			n.endLife(l)
 			return
 		case err != nil:
 			failures++
-			n.o.Logger.Warn("an inbox could not be read", "node", l.node, "error", err)
+			n.o.Logger.Warn("reading the inbox failed", "node", l.node, "error", err)
 			worker.Wait(ctx, min(worker.RetryDelay(failures), worker.CallTime))
 			continue
 		}
 		failures = 0
 		if !l.held(time.Now()) {
-			n.lose(l)
+			n.endLife(l)
 			return
 		}
-		n.deliver(ns)
-		if len(ns) == 0 {
+		n.deliver(ms)
+		if len(ms) == 0 {
 			continue
 		}
-		if err := done(ctx); err != nil && ctx.Err() == nil { // they come again, and are known by their numbers
-			n.o.Logger.Warn("notices could not be removed from an inbox", "node", l.node, "error", err)
+		// Messages that cannot be removed come again, and the fanout recognizes events by their numbers.
+		if err := done(ctx); err != nil && ctx.Err() == nil {
+			n.o.Logger.Warn("removing messages from the inbox failed", "node", l.node, "error", err)
 		}
 	}
 }
 
-// Send fulfils Inboxes where the process tells itself.
-func (n *Node) Send(_ context.Context, node string, ns ...tenants.InboxMessage) error {
+// Send delivers messages to this node itself. It makes a Node the tenants.Inboxes of a process without other nodes.
+func (n *Node) Send(_ context.Context, node string, ms ...tenants.InboxMessage) error {
 	if node != n.ID() {
 		return tenants.Errorf(tenants.NotFound, "node_not_found", "there is no such node")
 	}
-	n.deliver(ns)
+	n.deliver(ms)
 	return nil
 }
 
-// deliver passes notices on. Before Run nobody listens yet.
-func (n *Node) deliver(ns []tenants.InboxMessage) {
+// deliver hands orders to handleOrder and all other messages to the fanout. Before Run there is no fanout, and nobody
+// who would miss a notice.
+func (n *Node) deliver(ms []tenants.InboxMessage) {
 	f := n.fanout.Load()
-	for _, notice := range ns {
-		switch {
-		case notice.Order != nil:
-			n.obey(notice.Tenant, *notice.Order)
-		case notice.Channel == "":
-			n.o.Forget(notice.Tenant)
-			fallthrough
-		default:
-			if f != nil {
-				(*f).Deliver(notice)
-			}
+	for _, m := range ms {
+		if m.Order != nil {
+			n.handleOrder(m)
+			continue
+		}
+		if m.Channel == "" { // something about the tenant has changed
+			n.o.Forget(m.Tenant)
+		}
+		if f != nil {
+			(*f).Deliver(m)
 		}
 	}
 }

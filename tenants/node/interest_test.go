@@ -30,7 +30,7 @@ func TestInterest(t *testing.T) {
 			t.Helper()
 			got, err := in.Nodes(ctx, rig.LogTenant, channel)
 			if err != nil || !slices.Equal(got, nodes) {
-				t.Errorf("%s: %q, %v; want %q", channel, got, err, nodes)
+				t.Errorf("%s: got %q, %v, want %q", channel, got, err, nodes)
 			}
 		}
 		want("orders")
@@ -43,7 +43,7 @@ func TestInterest(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := in.Drop(ctx, "nod_x", rig.LogTenant, "orders"); err != nil {
-			t.Errorf("a drop of what is not there: %v", err)
+			t.Errorf("drop of an interest that does not exist: got %v, want nil", err)
 		}
 		want("orders", "nod_a")
 		register("nod_a", "orders", 20*time.Second) // renewed
@@ -57,18 +57,19 @@ func TestInterest(t *testing.T) {
 func TestInterestOfVeryManyNodes(t *testing.T) {
 	in := node.NewInterest(rig.NewTable())
 	for i := range 2001 {
-		if err := in.Register(context.Background(), fmt.Sprintf("nod_%05d", i), time.Now().Add(time.Hour), rig.LogTenant, "orders", 0); err != nil {
+		name, until := fmt.Sprintf("nod_%05d", i), time.Now().Add(time.Hour)
+		if err := in.Register(context.Background(), name, until, rig.LogTenant, "orders", 0); err != nil {
 			t.Fatal(err)
 		}
 	}
 	nodes, err := in.Nodes(context.Background(), rig.LogTenant, "orders")
 	slices.Sort(nodes)
 	if err != nil || len(slices.Compact(nodes)) != 2001 {
-		t.Errorf("%d nodes, %v", len(nodes), err)
+		t.Errorf("got %d nodes, %v, want 2001", len(nodes), err)
 	}
 }
 
-// Subscribers counts what living nodes told of.
+// Subscribers adds up what live nodes have registered.
 func TestSubscribersOverAllNodes(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 		ctx, in := context.Background(), node.NewInterest(fl.Table)
@@ -86,7 +87,7 @@ func TestSubscribersOverAllNodes(t *testing.T) {
 			}
 		}
 		if n := fl.Table.Count("Query"); n > 2+2*len(fl.Sites) {
-			t.Errorf("%d queries for 50 answers", n)
+			t.Errorf("%d queries for 50 answers, want at most %d", n, 2+2*len(fl.Sites))
 		}
 		tell(fl.Sites[0].Node.ID(), 1)
 		time.Sleep(2 * time.Second)
@@ -101,7 +102,7 @@ func TestSubscribersOverAllNodes(t *testing.T) {
 	})
 }
 
-// The interest of a node that is gone is found out by sending to it, and goes. One whose lease holds stays, whatever a send says.
+// The appender removes the interest of a node whose inbox is gone, unless its lease is held.
 func TestInterestOfADeadNodeGoes(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 		ctx, in := context.Background(), node.NewInterest(fl.Table)
@@ -119,16 +120,16 @@ func TestInterestOfADeadNodeGoes(t *testing.T) {
 		}
 		a := intake.NewAppender(eventlog.New(fl.Table), in, gone, tenantstest.NewQueue(tenantstest.QueueOptions{}))
 		if failed := a.Append(ctx, rig.Received("orders", rig.Made("a", 1)...)); failed != nil {
-			t.Errorf("failed: %v", failed)
+			t.Errorf("events %v failed, want none", failed)
 		}
 		if nodes := rig.Ok(in.Nodes(ctx, rig.LogTenant, "orders"))(t); !slices.Equal(nodes, []string{alive}) {
-			t.Errorf("interest of %q, want %q", nodes, alive)
+			t.Errorf("got interest of %q, want %q", nodes, alive)
 		}
 	})
 }
 
-// What an event costs on the steady path: one channel, two nodes with subscribers, an event at a time, and ten. Behind one another are as many
-// requests as a batch has to wait for.
+// TestRequestsPerEvent holds the cost of an event when nothing fails: one channel, two nodes with subscribers,
+// batches of one event and of ten. The time shows how many requests a batch makes one after the other.
 func TestRequestsPerEvent(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 		ctx, in := context.Background(), node.NewInterest(fl.Table)
@@ -138,23 +139,25 @@ func TestRequestsPerEvent(t *testing.T) {
 			}
 		}
 		counted := &calls{Table: fl.Table, n: map[string]int{}}
-		a := intake.NewAppender(eventlog.New(counted), node.NewInterest(counted), fl.Inboxes, tenantstest.NewQueue(tenantstest.QueueOptions{}))
+		queue := tenantstest.NewQueue(tenantstest.QueueOptions{})
+		a := intake.NewAppender(eventlog.New(counted), node.NewInterest(counted), fl.Inboxes, queue)
 		events := rig.Made("a", 101)
 		if failed := a.Append(ctx, rig.Received("orders", events[0])); failed != nil {
-			t.Fatalf("failed: %v", failed)
+			t.Fatalf("events %v failed, want none", failed)
 		}
 		clear(counted.n)
 		sends := fl.Inboxes.Sends()
 		for i := range 100 {
 			if failed := a.Append(ctx, rig.Received("orders", events[i+1])); failed != nil {
-				t.Fatalf("failed: %v", failed)
+				t.Fatalf("events %v failed, want none", failed)
 			}
 		}
-		if got, want := fmt.Sprint(counted.n), "map[Query interest/orders:100 Write evt:100 Write head:100 Write log/orders:100]"; got != want {
+		want := "map[Query interest/orders:100 Write evt:100 Write head:100 Write log/orders:100]"
+		if got := fmt.Sprint(counted.n); got != want {
 			t.Errorf("100 events took\n%s, want\n%s", got, want)
 		}
 		if n := fl.Inboxes.Sends() - sends; n != 200 {
-			t.Errorf("%d notices", n)
+			t.Errorf("%d notices, want 200", n)
 		}
 
 		clear(counted.n)
@@ -169,20 +172,23 @@ func TestRequestsPerEvent(t *testing.T) {
 		} {
 			clear(counted.n)
 			sends, began := fl.Inboxes.Sends(), time.Now()
-			if failed := a.Append(ctx, rig.Received("orders", rig.Made("b"+fmt.Sprint(batch.size), batch.size)...)); failed != nil {
-				t.Fatalf("failed: %v", failed)
+			made := rig.Made("b"+fmt.Sprint(batch.size), batch.size)
+			if failed := a.Append(ctx, rig.Received("orders", made...)); failed != nil {
+				t.Fatalf("events %v failed, want none", failed)
 			}
-			if took := time.Since(began); took != batch.waits || fmt.Sprint(counted.n) != batch.calls || fl.Inboxes.Sends()-sends != 2 {
-				t.Errorf("a batch of %d took\n%v, %d notices and %v, want\n%s, 2 notices and %v", batch.size, counted.n, fl.Inboxes.Sends()-sends, took, batch.calls, batch.waits)
+			took, calls, notices := time.Since(began), fmt.Sprint(counted.n), fl.Inboxes.Sends()-sends
+			if took != batch.waits || calls != batch.calls || notices != 2 {
+				t.Errorf("a batch of %d took\n%v, %d notices and %v, want\n%s, 2 notices and %v",
+					batch.size, calls, notices, took, batch.calls, batch.waits)
 			}
 		}
 	})
 }
 
-// calls counts the calls of a table by method and kind; a WriteEach as so many writes, which it is on most engines.
+// calls counts the calls of a table by method and kind. A WriteEach counts as one Write per op, as on most engines.
 type calls struct {
 	tenants.Table
-	takes time.Duration // of each call
+	takes time.Duration // the duration of each call
 	mu    sync.Mutex
 	n     map[string]int
 }

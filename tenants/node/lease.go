@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -11,29 +10,29 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// A lease is renewed each renewEvery. Its row lives for leaseLife from the moment before the write that renewed it; the node trusts
-// it for a little less, which is what the clocks of two machines may differ by. A node that dies is taken for dead after
-// leaseLife, rounded up to the second, and whoever wants what it held has it back within 30 s: the rest is the time to notice.
+// A node renews its lease every renewEvery. The row lives for leaseLife from the moment before the write that renewed
+// it. The node itself trusts it for leaseTrust only; the difference allows for clocks that differ. A node that dies
+// counts as dead after leaseLife, rounded up to the second, so others can have what it held within 30 s.
 const (
 	renewEvery = 10 * time.Second
 	leaseLife  = 25 * time.Second
 	leaseTrust = 22 * time.Second
 )
 
-// life is one incarnation. Its times have both clocks' readings.
+// life is the time that a node has one name: from the write of a lease until that lease may have lapsed.
 type life struct {
-	node    string
+	node    string // the name
 	endless bool
 
-	version int64 // of the lease's row; whoever renews it owns this
+	version int64 // of the lease's row; owned by the goroutine that renews it
 
 	mu    sync.Mutex // guards the rest
-	began time.Time  // the moment before the last write that made or renewed the lease
+	began time.Time  // just before the last write of the lease, on the wall clock and the monotonic clock
 	over  bool
 }
 
-// held tells whether the lease still stands at now: it does not once one of the clocks says that it may have ended. The wall clock
-// goes on while a machine sleeps, the other one is not set.
+// held reports whether the lease is held at now. It is not once one of the two clocks says that it may have lapsed: the
+// wall clock continues while a machine sleeps, and the monotonic clock cannot be set.
 func (l *life) held(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,14 +42,14 @@ func (l *life) held(now time.Time) bool {
 	return now.Sub(l.began) < leaseTrust && now.Round(0).Sub(l.began.Round(0)) < leaseTrust
 }
 
-// end says that the life is over, whatever its lease says.
+// end ends the life, even if its lease is valid.
 func (l *life) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = true
 }
 
-// begin makes a life: first the inbox, then the lease, so that whoever sees the lease can send.
+// begin begins a life. It makes the inbox before the lease, so that every process that sees the lease can send.
 func (n *Node) begin(ctx context.Context) (*life, error) {
 	l := &life{node: tenants.NewID(tenants.PrefixNode), version: 1, endless: n.o.Alone}
 	if n.o.Maker != nil {
@@ -59,54 +58,54 @@ func (n *Node) begin(ctx context.Context) (*life, error) {
 		}
 	}
 	l.began = time.Now()
-	if err := n.o.Table.Write(ctx, tenants.Put(Key(l.node), record.Empty, n.leaseEnd(l.began), tenants.Absent())); err != nil {
+	if err := n.putLease(ctx, l.node, l.began, tenants.Absent()); err != nil {
 		if n.o.Maker != nil {
-			_ = n.o.Maker.Delete(ctx, l.node) // Sweep finds it otherwise
+			_ = n.o.Maker.Delete(ctx, l.node) // or Sweep does it
 		}
 		return nil, err
 	}
 	if !l.held(time.Now()) {
 		_ = n.retire(ctx, l.node)
-		return nil, tenants.Errorf(tenants.Unavailable, "lease_lapsed", "a lease took longer to make than it lasts")
+		return nil, tenants.Errorf(tenants.Unavailable, "lease_lapsed",
+			"writing the lease took longer than it is valid")
 	}
 	n.births.Add(1)
-	n.o.Logger.Info("a node begins", "node", l.node)
+	n.o.Logger.Info("node started", "node", l.node)
 	return l, nil
 }
 
-func (n *Node) leaseEnd(began time.Time) time.Time {
+// putLease writes the lease of a name from a moment on.
+func (n *Node) putLease(ctx context.Context, node string, began time.Time, c tenants.Condition) error {
+	expires := began.Add(leaseLife)
 	if n.o.Alone {
-		return time.Time{}
+		expires = time.Time{}
 	}
-	return began.Add(leaseLife)
+	return n.o.Table.Write(ctx, tenants.Put(Key(node), record.Empty, expires, c))
 }
 
-// renew renews the life's lease. Where the old one may have lapsed before the new one was known to be there the life is over, though
-// the row may stand: somebody may have seen it gone in between.
+// renew renews the lease. If the old lease may have lapsed before the renewal was known to be stored, the life is over
+// although the row is valid: another node may have seen it expired in between.
 func (n *Node) renew(ctx context.Context, l *life) error {
-	if !l.held(time.Now()) {
-		return nil // the caller sees it
+	if n.o.Alone || !l.held(time.Now()) {
+		return nil // keepLease notices an end
 	}
 	ctx, cancel := context.WithTimeout(ctx, worker.CallTime)
 	defer cancel()
 	began := time.Now()
-	err := n.o.Table.Write(ctx, tenants.Put(Key(l.node), record.Empty, n.leaseEnd(began), tenants.At(l.version)))
-	if _, refused := errors.AsType[*tenants.RefusedError](err); refused {
-		// Nobody else puts this row: either a renewal was stored and reported failed, or the row is gone.
-		row, err := n.o.Table.Get(ctx, Key(l.node))
-		switch {
-		case tenants.IsNotFound(err):
+	err := n.putLease(ctx, l.node, began, tenants.At(l.version))
+	if tenants.IsRefused(err) {
+		// No other process puts this row: either an earlier renewal was stored although it failed, or the row is gone.
+		row, found := n.o.Table.Get(ctx, Key(l.node))
+		if tenants.IsNotFound(found) {
 			l.end()
 			return nil
-		case err != nil:
-			return err
+		} else if found != nil {
+			return found
 		}
-		l.version = row.Version
-		began = time.Now()
-		if err := n.o.Table.Write(ctx, tenants.Put(Key(l.node), record.Empty, n.leaseEnd(began), tenants.At(l.version))); err != nil {
-			return err
-		}
-	} else if err != nil {
+		l.version, began = row.Version, time.Now()
+		err = n.putLease(ctx, l.node, began, tenants.At(l.version))
+	}
+	if err != nil {
 		return err
 	}
 	l.version++
@@ -117,6 +116,6 @@ func (n *Node) renew(ctx context.Context, l *life) error {
 	l.mu.Lock()
 	l.began = began
 	l.mu.Unlock()
-	n.look(ctx)
+	n.countLive(ctx)
 	return nil
 }

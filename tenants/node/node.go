@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -10,103 +11,96 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Key is the key of a node's lease: the row is there, and not past its expiry, for as long as the node lives. Its Sort is the
-// name of the node's inbox.
+// Key returns the key of a node's lease. The node is live while the row exists and has not expired. The Sort is the
+// name of the node and of its inbox.
 func Key(node string) tenants.Key {
 	return tenants.Key{Tenant: tenants.System, Kind: tenants.KindNodes, Sort: node}
 }
 
-// Fanout is what a node has its subscribers served by; package hub's Hub is one.
+// Fanout serves the subscribers that are connected to a node; hub.Hub is one.
 type Fanout interface {
-	// Deliver takes notices that came for this node. It does not wait for anything.
-	Deliver(ns ...tenants.InboxMessage)
-	// Reregister writes the interest row of every channel served under the node's new name, and reads each channel behind its own
-	// last number. It returns once all rows are written.
+	// Deliver takes messages that were sent to this node. It does not block.
+	Deliver(ms ...tenants.InboxMessage)
+	// Reregister writes the interest row of every channel served under the node's new name, and reads each channel's
+	// log after its own last number. It returns when all rows are written.
 	Reregister(ctx context.Context, node string) error
-	// Withdraw drops the interest rows of every channel served.
+	// Withdraw removes the interest rows of every channel served.
 	Withdraw(ctx context.Context) error
 	// Tenants returns the tenants that have connections here.
 	Tenants() []tenants.TenantID
-	// Shed ends the newest n of the tenant's connections, of those that listen to channel and are subject's where these are not "",
-	// and tells them to come back later.
+	// Shed ends the newest n connections of the tenant, or of one channel or subject of it if that is not "", and tells
+	// their clients to come back later.
 	Shed(t tenants.TenantID, channel, subject string, n int)
 
 	LocalConnections
 }
 
-// Slots is what a node keeps of the connection slots that it shares with others; package quota's Admission is one. A node has one at most.
+// Slots are the connection slots that a node shares with other nodes; quota.Admission is one.
 type Slots interface {
-	// Contend is another node's appeal: slots of the tenant, or of the channel or subject where one is named, that nobody uses go back.
-	Contend(t tenants.TenantID, channel, subject string)
-	// Retake takes the slots of what is open anew, under the name that the node has now.
+	// ReturnUnused gives up unused slots of the tenant, or of one channel or subject of it if that is not "", because
+	// another node has too few. It does not block.
+	ReturnUnused(t tenants.TenantID, channel, subject string)
+	// Retake takes slots for all open connections under the node's new name. It sheds connections that get none.
 	Retake(ctx context.Context, f Fanout)
-	// Upkeep gives back slots that nobody uses. It is called every few seconds while the node runs.
-	Upkeep(ctx context.Context, f Fanout)
-	// Close ends what goes on in the background, and waits for it.
+	// Maintain gives up slots that have not been used for a while. The node calls it every few seconds while it runs.
+	Maintain(ctx context.Context, f Fanout)
+	// Close ends all background work and waits for it.
 	Close()
-	// Connecting is how many connections of the tenant were opened within the last second or so, where their rate is limited.
+	// Connecting returns how many connections the tenant opened here within the last second or so, if that is limited.
 	Connecting(t tenants.TenantID) int
 }
 
-// Keep has the node keep up s from the moment that it runs.
-func (n *Node) Keep(s Slots) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.slots = s
-}
+// SetSlots makes the node maintain s. It must be called before Run.
+func (n *Node) SetSlots(s Slots) { n.slots = s }
 
-func (n *Node) kept() Slots {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.slots
-}
-
-// Options is what a Node stands on.
+// Options configures a Node.
 type Options struct {
 	Table tenants.Table
-	// Inboxes leads to all nodes, Maker and Open to this one's own inbox. All nil: the process has no other to talk to, and tells
-	// itself things by Send.
+	// Inboxes sends to all nodes; Maker and Open make and read this node's own inbox. If all are nil the process has no
+	// other nodes to talk to, and reaches itself with Send.
 	Inboxes tenants.Inboxes
 	Maker   tenants.InboxMaker
 	Open    func(node string) tenants.Inbox
 
-	// Alone says that no other process serves from this table, now or ever while this one runs. Its lease never ends, and what
-	// others have left behind is no longer theirs.
+	// Alone says that no other process serves from this table while this one runs. The lease then never ends, and Join
+	// removes the leases of earlier processes.
 	Alone bool
 
-	Forget func(tenants.TenantID) // drops what this process remembers of the tenant; nil: nothing
-	Logger *slog.Logger           // nil: discards
+	Forget func(tenants.TenantID) // drops what this process remembers of the tenant; may be nil
+	Logger *slog.Logger           // nil discards
 
-	// LetGo hears that somebody else no longer wants a proxy's run that may be run here; it must not wait. nil: nobody does.
+	// LetGo is told that another process no longer needs a proxy run that this node may own. It must not block. It may
+	// be nil.
 	LetGo func(tenant tenants.TenantID, run string)
 }
 
-// Node is one streaming process among others: a lease that says that it lives, an inbox in which it is told things, and a name, its
-// incarnation, that begins and ends with both.
+// Node is one streaming process among others. It has a lease, which shows that it is live, an inbox, and a name that
+// begins and ends with both.
 //
-// The lease is trusted by the wall clock as well as by the monotonic one, so that a process that was stopped, or a machine
-// that slept, knows on waking that others may have taken it for dead. Then, and when its inbox is gone, the node begins again
-// under a new name: a new inbox, a new lease, its interest rewritten and each channel read again behind its own last number. It
-// passes on nothing that came under the old name after the lease may have lapsed.
+// A node trusts its lease by the wall clock and by the monotonic clock, so that a process that was stopped, or a
+// machine that slept, notices on waking that others may have taken it for dead. In that case, and when its inbox is
+// gone, the node begins again under a new name: it makes a new inbox and a new lease, writes its interest again and
+// reads each channel after its own last number. It delivers nothing that came under the old name after the lease may
+// have lapsed.
 //
-// Join it, then make whatever needs its name, then Run it. Leave is the graceful end.
+// Call Join, then create what needs the node's name, then Run. Leave ends it gracefully.
 type Node struct {
 	o      Options
 	nodes  *Nodes
 	fanout atomic.Pointer[Fanout]
-	count  atomic.Int64  // nodes that lived when this one last looked
-	lost   chan struct{} // holds one once a life is found to be over
+	count  atomic.Int64  // live nodes at the last look
+	lost   chan struct{} // holds one element once a life is found to be over
 	births atomic.Int64
-	orders chan order
+	orders chan tenants.InboxMessage
+	slots  Slots // set before Run; may be nil
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the rest
 	life    *life
-	former  []string // names that this node had before, the latest last
-	settled bool     // everything stands under the present name
-	slots   Slots
+	former  []string // former names of this node, the latest last
+	settled bool     // interest and slots are recorded under the present name
 }
 
-// New makes a Node that has not joined yet.
+// New returns a Node that has not joined yet.
 func New(o Options) *Node {
 	if o.Forget == nil {
 		o.Forget = func(tenants.TenantID) {}
@@ -114,7 +108,8 @@ func New(o Options) *Node {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{o: o, nodes: NewNodes(o.Table), lost: make(chan struct{}, 1), orders: make(chan order, ordersAhead)}
+	n := &Node{o: o, nodes: NewNodes(o.Table), lost: make(chan struct{}, 1)}
+	n.orders = make(chan tenants.InboxMessage, ordersQueued)
 	if n.o.Inboxes == nil {
 		n.o.Inboxes = n
 	}
@@ -122,30 +117,26 @@ func New(o Options) *Node {
 	return n
 }
 
-// Options is what the node stands on, with what was left out filled in.
+// Options returns the options of New with defaults for those that were nil.
 func (n *Node) Options() Options { return n.o }
 
-// Gone tells whether the node of that name is certain to be dead.
+// Gone reports whether the lease of the node with that name is over for good, see Nodes.Gone.
 func (n *Node) Gone(ctx context.Context, node string) (bool, error) { return n.nodes.Gone(ctx, node) }
 
-// ID is the node's present name, of its inbox and of its rows; "" before Join.
+// ID returns the node's present name, which is also that of its inbox and its rows. It is "" before Join.
 func (n *Node) ID() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.life == nil {
-		return ""
-	}
-	return n.life.node
+	name, _ := n.Lease()
+	return name
 }
 
-// Held tells whether the node can be sure that nobody takes it for dead.
+// Held reports whether the node's lease is held: no other node can take it for dead.
 func (n *Node) Held() bool {
-	_, ok := n.Incarnation()
-	return ok
+	_, held := n.Lease()
+	return held
 }
 
-// Incarnation returns the node's present name, and whether nobody can take it for dead under that.
-func (n *Node) Incarnation() (name string, ok bool) {
+// Lease returns the node's present name, and whether the lease under that name is held.
+func (n *Node) Lease() (name string, held bool) {
 	n.mu.Lock()
 	l := n.life
 	n.mu.Unlock()
@@ -155,41 +146,47 @@ func (n *Node) Incarnation() (name string, ok bool) {
 	return l.node, l.held(time.Now())
 }
 
-// Formerly returns names that this node had before.
-func (n *Node) Formerly() []string {
+// FormerNames returns the latest names that this node had before the present one. What is recorded under them is its
+// own.
+func (n *Node) FormerNames() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.former
 }
 
-// Ready returns nil while the lease is held and everything stands under it; kind Unavailable, code node_without_lease, else.
+// Ready returns nil while the lease is held and interest and slots are recorded under the present name. Otherwise it
+// returns an error of kind Unavailable with the code node_without_lease.
 func (n *Node) Ready() error {
 	n.mu.Lock()
 	settled := n.settled
 	n.mu.Unlock()
 	if !settled || !n.Held() {
-		return tenants.Errorf(tenants.Unavailable, "node_without_lease", "this node has yet to make itself known to the others")
+		return ErrWithoutLease
 	}
 	return nil
 }
 
-// Live is how many nodes lived when this one last looked, itself included: at least 1.
+// ErrWithoutLease is the error of a node whose lease is not held.
+var ErrWithoutLease = tenants.Errorf(tenants.Unavailable, "node_without_lease",
+	"this node is not registered with the others yet")
+
+// Live returns the number of live nodes at the last look, this node included. It is at least 1.
 func (n *Node) Live() int { return int(max(1, n.count.Load())) }
 
-// Incarnations is how many names the node has had.
+// Incarnations returns how many names the node has had.
 func (n *Node) Incarnations() int64 { return n.births.Load() }
 
-// interestLife is how long an interest row stays. A row names an incarnation, so that one that outlives its node leads to an inbox
-// that is gone and costs a send, once: see Appender. Rows need no renewal with each lease for that.
+// interestLife is how long an interest row lives. It can be long: a row that outlives its node leads to an inbox that
+// is gone, and costs the appender one failed send.
 const interestLife = 24 * time.Hour
 
-// InterestUntil returns until when an interest row that is written now is to stay. Who wrote it writes it again half-way.
+// InterestUntil returns the expiry of an interest row that is written now. Write the row again at half of that time.
 func (n *Node) InterestUntil() time.Time { return time.Now().Add(interestLife) }
 
-// Join makes the node known under its first name. Where it fails nothing of it is left but what Sweep finds.
+// Join registers the node under its first name. If it fails it leaves at most an inbox, which Sweep removes.
 func (n *Node) Join(ctx context.Context) error {
 	if n.o.Alone {
-		if err := n.bury(ctx); err != nil {
+		if err := n.deleteLeases(ctx); err != nil {
 			return err
 		}
 	}
@@ -197,24 +194,24 @@ func (n *Node) Join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.look(ctx)
+	n.countLive(ctx)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.life, n.settled = l, true
 	return nil
 }
 
-// look counts the nodes that live.
-func (n *Node) look(ctx context.Context) {
+func (n *Node) countLive(ctx context.Context) {
 	if live, err := n.nodes.Live(ctx); err == nil {
 		n.count.Store(int64(len(live)))
 	}
 }
 
-// bury removes the leases of whoever was here before a node that is alone.
-func (n *Node) bury(ctx context.Context) error {
+// deleteLeases removes the leases of earlier processes. A node that is alone calls it before it joins.
+func (n *Node) deleteLeases(ctx context.Context) error {
 	for {
-		rows, err := n.o.Table.Query(ctx, tenants.Range{Tenant: tenants.System, Kind: tenants.KindNodes, Limit: 50})
+		r := tenants.Range{Tenant: tenants.System, Kind: tenants.KindNodes, Limit: 50}
+		rows, err := n.o.Table.Query(ctx, r)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -228,16 +225,15 @@ func (n *Node) bury(ctx context.Context) error {
 	}
 }
 
-// Leave ends the node in good order: nobody sends to it any more, and what it held is free. Call it when Run has returned. What
-// cannot be removed ends with the lease, or is left to Sweep.
+// Leave ends the node gracefully: its slots are free at once, and other nodes no longer send to it. Call it after Run
+// has returned. What cannot be removed ends with the lease, or is removed by Sweep.
 func (n *Node) Leave(ctx context.Context) error {
 	n.mu.Lock()
 	l := n.life
-	slots := n.slots
 	n.life, n.settled = nil, false
 	n.mu.Unlock()
-	if slots != nil {
-		slots.Close()
+	if n.slots != nil {
+		n.slots.Close()
 	}
 	if l == nil {
 		return nil
@@ -246,19 +242,14 @@ func (n *Node) Leave(ctx context.Context) error {
 	if f := n.fanout.Load(); f != nil {
 		failed = (*f).Withdraw(ctx)
 	}
-	if err := n.retire(ctx, l.node); err != nil {
-		return err
-	}
-	return failed
+	return cmp.Or(n.retire(ctx, l.node), failed)
 }
 
-// retire removes the lease and the inbox of a name that is over.
+// retire removes the lease and the inbox of a name that is no longer used.
 func (n *Node) retire(ctx context.Context, node string) error {
 	err := n.o.Table.Write(ctx, tenants.Delete(Key(node), tenants.Anything()))
 	if n.o.Maker != nil {
-		if gone := n.o.Maker.Delete(ctx, node); err == nil {
-			err = gone
-		}
+		err = cmp.Or(err, n.o.Maker.Delete(ctx, node))
 	}
 	return err
 }

@@ -26,29 +26,32 @@ func TestANodeKeepsItsNameForAsLongAsItsLeaseHolds(t *testing.T) {
 			t.Errorf("leases %q, want %q", got, names)
 		}
 		if n := fl.Table.Count("Write") - before; n < 715 || n > 725 {
-			t.Errorf("%d writes for 2 nodes in an hour", n)
+			t.Errorf("%d writes for 2 nodes in an hour, want about 720", n)
 		}
 		for i, s := range fl.Sites {
-			if !slices.Contains(names, s.Node.ID()) || s.Node.Ready() != nil || s.Node.Live() != 2 || len(s.Had()) != 1 {
-				t.Errorf("node %d: %q, ready %v, %d live, had %q", i, s.Node.ID(), s.Node.Ready(), s.Node.Live(), s.Had())
+			if !slices.Contains(names, s.Node.ID()) || s.Node.Ready() != nil || s.Node.Live() != 2 ||
+				len(s.Names()) != 1 {
+				t.Errorf("node %d is %q of %q, ready %v, sees %d live, had the names %q, want nil, 2, one name",
+					i, s.Node.ID(), names, s.Node.Ready(), s.Node.Live(), s.Names())
 			}
 		}
 		fl.Sites[0].End()
 		names = slices.DeleteFunc(names, func(n string) bool { return n == first })
 		if got := fl.Leases(); !slices.Equal(got, names) {
-			t.Errorf("leases %q after one left", got)
+			t.Errorf("leases after one left: got %q, want %q", got, names)
 		}
 		if got := fl.Boxes(); !slices.Equal(got, names) {
-			t.Errorf("inboxes %q after one left", got)
+			t.Errorf("inboxes after one left: got %q, want %q", got, names)
 		}
 		if s := fl.Sites[0]; !s.Withdrawn || s.Node.Ready() == nil || s.Node.Held() {
-			t.Error("it has left, and does not say so")
+			t.Errorf("after Leave: withdrawn %v, ready %v, held %v, want true, an error, false",
+				s.Withdrawn, s.Node.Ready(), s.Node.Held())
 		}
 		fl.Sites[0].Kill()
 	})
 }
 
-// What each of these does to a node has it begin again under another name, with everything that belongs to the old one gone.
+// Each of these faults makes a node begin again under another name, and nothing is left of the old one.
 func TestANodeBeginsAgain(t *testing.T) {
 	for name, hurt := range map[string]func(*rig.Fleet, *rig.Site){
 		"frozen": func(_ *rig.Fleet, s *rig.Site) {
@@ -67,12 +70,15 @@ func TestANodeBeginsAgain(t *testing.T) {
 			}
 		},
 		"its lease is gone": func(fl *rig.Fleet, s *rig.Site) {
-			if err := fl.Table.Write(context.Background(), tenants.Delete(node.Key(s.Node.ID()), tenants.Anything())); err != nil {
+			if err := fl.Table.Write(context.Background(),
+				tenants.Delete(node.Key(s.Node.ID()), tenants.Anything())); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"a renewal that took longer than the lease": func(fl *rig.Fleet, s *rig.Site) {
-			ice := fl.Table.Freeze(tenantstest.BeforeReturning, func(c tenantstest.Call) bool { return c.Method == "Write" && c.Keys[0] == node.Key(s.Node.ID()) })
+			ice := fl.Table.Freeze(tenantstest.BeforeReturning, func(c tenantstest.Call) bool {
+				return c.Method == "Write" && c.Keys[0] == node.Key(s.Node.ID())
+			})
 			<-ice.Reached()
 			time.Sleep(20 * time.Second)
 			ice.Thaw()
@@ -86,16 +92,16 @@ func TestANodeBeginsAgain(t *testing.T) {
 					t.Fatal(err)
 				}
 				old := s.Node.ID()
-				time.Sleep(35 * time.Second) // the versions have been looked at
+				time.Sleep(35 * time.Second) // the first version check is over
 				forgets := s.Forgets(rig.LogTenant)
 				hurt(fl, s)
 				time.Sleep(15 * time.Second)
 				now := s.Node.ID()
-				if had := s.Had(); now == old || !slices.Equal(had, []string{old, now}) {
-					t.Fatalf("it was %s, is %s, and registered as %q", old, now, had)
+				if names := s.Names(); now == old || !slices.Equal(names, []string{old, now}) {
+					t.Fatalf("the node was %s, is %s, and registered as %q", old, now, names)
 				}
 				if s.Node.Ready() != nil || s.Node.Incarnations() != 2 {
-					t.Errorf("ready %v, %d incarnations", s.Node.Ready(), s.Node.Incarnations())
+					t.Errorf("ready %v, %d incarnations, want nil, 2", s.Node.Ready(), s.Node.Incarnations())
 				}
 				want := []string{now, other}
 				slices.Sort(want)
@@ -106,11 +112,11 @@ func TestANodeBeginsAgain(t *testing.T) {
 					t.Errorf("inboxes %q, want %q", got, want)
 				}
 				if s.Forgets(rig.LogTenant) == forgets {
-					t.Error("it relies on what it knew")
+					t.Error("the node has not forgotten what it knew of the tenant")
 				}
 				select {
 				case <-c.Gone:
-					t.Error("the connection has ended, though its slot was nobody's")
+					t.Error("the connection has ended although no other node took its slot")
 				default:
 				}
 			})
@@ -118,12 +124,13 @@ func TestANodeBeginsAgain(t *testing.T) {
 	}
 }
 
-// What comes into the inbox of a node that was frozen for longer than its lease is not passed on.
+// A node that was frozen for longer than its lease does not deliver what came into its inbox.
 func TestAFrozenNodePassesNothingOnUnderItsOldName(t *testing.T) {
 	rig.InFleet(t, 1, func(t *testing.T, fl *rig.Fleet) {
 		s := fl.Sites[0]
 		send := func(channel string) {
-			if err := fl.Inboxes.Send(context.Background(), s.Node.ID(), tenants.InboxMessage{Tenant: rig.LogTenant, Channel: channel}); err != nil {
+			if err := fl.Inboxes.Send(context.Background(), s.Node.ID(),
+				tenants.InboxMessage{Tenant: rig.LogTenant, Channel: channel}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -143,25 +150,27 @@ func TestAFrozenNodePassesNothingOnUnderItsOldName(t *testing.T) {
 		s.Thaw()
 		time.Sleep(time.Minute)
 		if s.Delivered("before") != 1 || s.Delivered("in time") == 0 || s.Delivered("late") != 0 {
-			t.Errorf("%d before, %d in time, %d late were passed on, want 1, some, 0", s.Delivered("before"), s.Delivered("in time"), s.Delivered("late"))
+			t.Errorf("delivered: %d before, %d in time, %d late, want 1, some, 0",
+				s.Delivered("before"), s.Delivered("in time"), s.Delivered("late"))
 		}
 		send("again")
 		synctest.Wait()
 		if s.Delivered("again") != 1 {
-			t.Error("nothing comes in under the new name")
+			t.Errorf("delivered under the new name: %d, want 1", s.Delivered("again"))
 		}
 	})
 }
 
 func TestALeaseOutlivesFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fl := rig.NewFleet(t, tenantstest.Faults{Seed: 7, Lost: 0.1, Stored: 0.1, Unread: 0.1, Latency: 100 * time.Millisecond}, 2)
+		faults := tenantstest.Faults{Seed: 7, Lost: 0.1, Stored: 0.1, Unread: 0.1, Latency: 100 * time.Millisecond}
+		fl := rig.NewFleet(t, faults, 2)
 		defer fl.Close()
 		names := []string{fl.Sites[0].Node.ID(), fl.Sites[1].Node.ID()}
 		time.Sleep(10 * time.Minute)
 		for i, s := range fl.Sites {
 			if s.Node.ID() != names[i] {
-				t.Errorf("node %d gave up its name", i)
+				t.Errorf("node %d: got the name %s, want %s as before", i, s.Node.ID(), names[i])
 			}
 		}
 	})
@@ -178,7 +187,7 @@ func TestInterestThatCannotBeRewrittenKeepsANodeUnready(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if err := s.Node.Ready(); err == nil || !s.Node.Held() {
-			t.Errorf("ready %v, held %v", err, s.Node.Held())
+			t.Errorf("ready %v, held %v, want an error, true", err, s.Node.Held())
 		}
 		s.Stage.Mu.Lock()
 		s.Stage.Fail = nil
@@ -190,7 +199,7 @@ func TestInterestThatCannotBeRewrittenKeepsANodeUnready(t *testing.T) {
 	})
 }
 
-// News reach every node within 2 s, and within 30 s where they were lost.
+// News reaches every node within 2 s, or within 31 s if the notices are lost.
 func TestNewsReachNodes(t *testing.T) {
 	rig.InFleet(t, 3, func(t *testing.T, fl *rig.Fleet) {
 		for _, s := range fl.Sites {
@@ -216,7 +225,7 @@ func TestNewsReachNodes(t *testing.T) {
 			time.Sleep(within)
 			for i, s := range fl.Sites {
 				if s.Forgets(rig.LogTenant) == before[i] {
-					t.Errorf("node %d has not heard of it; lost on the way: %v", i, lost)
+					t.Errorf("node %d has not forgotten the tenant after %v", i, within)
 				}
 			}
 		}
@@ -236,30 +245,30 @@ func TestSweepRemovesWhatDeadNodesLeft(t *testing.T) {
 		if err := fl.Inboxes.Create(context.Background(), "somebody-elses"); err != nil {
 			t.Fatal(err)
 		}
-		young := tenants.NewID(tenants.PrefixNode) // its node has yet to write its lease
+		young := tenants.NewID(tenants.PrefixNode) // its node has not written its lease yet
 		if err := fl.Inboxes.Create(context.Background(), young); err != nil {
 			t.Fatal(err)
 		}
 		if n := run(); n != 0 {
-			t.Errorf("removed %d of living nodes", n)
+			t.Errorf("removed %d inboxes of live nodes, want 0", n)
 		}
 		time.Sleep(5 * time.Minute)
 		dead := fl.Sites[1].Node.ID()
 		fl.Sites[1].Kill()
-		if n := run(); n != 1 { // young never came about
-			t.Errorf("removed %d, with one that was left before its lease", n)
+		if n := run(); n != 1 { // young is old now
+			t.Errorf("removed %d inboxes, want the one that never got a lease", n)
 		}
 		time.Sleep(30 * time.Second)
 		if n := run(); n != 1 || slices.Contains(fl.Boxes(), dead) {
-			t.Errorf("removed %d 30 s after a node died; left are %q", n, fl.Boxes())
+			t.Errorf("removed %d 30 s after %s died, left %q, want 1", n, dead, fl.Boxes())
 		}
 		if len(fl.Boxes()) != 3 || run() != 0 {
-			t.Errorf("left are %q", fl.Boxes())
+			t.Errorf("left %q, want 3 inboxes and nothing more to remove", fl.Boxes())
 		}
 	})
 }
 
-// A node that is alone writes nothing while nothing happens, and takes over from the one before it at once.
+// A node that is alone writes almost nothing while nothing happens, and takes over from an earlier process at once.
 func TestANodeThatIsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := rig.NewTable()
@@ -282,23 +291,26 @@ func TestANodeThatIsAlone(t *testing.T) {
 			rig.Ok(a.Reserve(t.Context(), request, limits))(t).Confirm()
 		}
 		if _, err := a.Reserve(t.Context(), request, limits); tenants.CodeOf(err) != "connection_limit" {
-			t.Errorf("a third: %v", err)
+			t.Errorf("third connection: got %v, want connection_limit", err)
 		}
 		writes := table.Count("Write") + table.Count("WriteEach")
 		time.Sleep(24 * time.Hour)
 		if n := table.Count("Write") + table.Count("WriteEach") - writes; n > 2 {
-			t.Errorf("%d writes in a day with two idle connections", n)
+			t.Errorf("%d writes in a day with two idle connections, want at most 2", n)
 		}
-		kill() // and nothing is put in order
+		kill() // without Leave
 		second, a, s, stop := start()
 		for range 2 {
 			rig.Ok(a.Reserve(t.Context(), request, limits))(t).Confirm()
 		}
-		if err := second.Send(t.Context(), first.ID(), tenants.InboxMessage{Tenant: rig.LogTenant}); tenants.KindOf(err) != tenants.NotFound {
-			t.Errorf("a notice to the one before: %v", err)
+		notice := tenants.InboxMessage{Tenant: rig.LogTenant}
+		if err := second.Send(t.Context(), first.ID(), notice); tenants.KindOf(err) != tenants.NotFound {
+			t.Errorf("a notice to the earlier process: got %v, want an error of kind NotFound", err)
 		}
-		if err := second.Send(t.Context(), second.ID(), tenants.InboxMessage{Tenant: rig.LogTenant}); err != nil || s.Forgets(rig.LogTenant) != 1 || s.Delivered("") != 1 {
-			t.Errorf("a notice to itself: %v", err)
+		err := second.Send(t.Context(), second.ID(), notice)
+		if err != nil || s.Forgets(rig.LogTenant) != 1 || s.Delivered("") != 1 {
+			t.Errorf("a notice to itself: %v, %d forgets, %d delivered, want nil, 1, 1",
+				err, s.Forgets(rig.LogTenant), s.Delivered(""))
 		}
 		stop()
 		if err := second.Leave(t.Context()); err != nil {

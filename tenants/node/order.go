@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -14,20 +13,20 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-const rowAnswers tenants.Kind = "list/answers" // {tenant}, ask/node/page: a node's answer to an order
+const rowAnswers tenants.Kind = "list/answers" // {tenant}, order/node/page: a node's answer to an order
 
-// answerRecord is one page of an answer. A node's pages are counted from 0.
+// answerRecord is one page of a node's answer. Pages are numbered from 0.
 type answerRecord struct {
 	Pages       int
-	Total       int // connections of the tenant on the node, listed or not
-	Connecting  int // of them, opened within the last second or so
+	Total       int // the tenant's connections on the node, listed or not
+	Connecting  int // those of them that were opened within the last second or so
 	Found       bool
-	Refused     *refusal // found, and not done
+	Refused     *refusal // why nothing was done, if Found
 	Connections []tenants.Connection
-	Busy        []busy
+	Busy        []topCount
 }
 
-// refusal is why an order about a connection that is here was not carried out.
+// refusal is a stored error: why an order was not carried out although the node has the connection.
 type refusal struct {
 	Kind         tenants.ErrorKind
 	Code, Detail string
@@ -43,121 +42,117 @@ func (r *refusal) err() error {
 func refusalOf(err error) *refusal {
 	e, ok := errors.AsType[*tenants.Error](err)
 	if !ok || e.Kind == tenants.Internal {
-		return &refusal{tenants.Unavailable, "not_decided", "this could not be decided for now"}
+		return &refusal{tenants.Unavailable, "not_decided", "this cannot be decided at the moment"}
 	}
 	return &refusal{e.Kind, e.Code, e.Detail}
 }
 
 const (
-	answerLife   = time.Minute
-	answerBytes  = 300 << 10 // of a page
-	answerLists  = 1_000     // connections that a node lists at most
-	ordersAhead  = 1_000     // orders that wait on a node; what comes then is dropped, and its asker told of a node that is missing
-	ordersAtOnce = 8         // that a node carries out
+	answerLife      = time.Minute
+	answerPageBytes = 300 << 10
+	listAtMost      = 1_000 // connections that a node lists for one order
+	ordersQueued    = 1_000 // orders that wait on a node; more are dropped, and their sender counts the node as missing
+	ordersAtOnce    = 8     // orders that a node carries out at the same time
 )
 
-type order struct {
-	tenant tenants.TenantID
-	order  tenants.Order
-}
-
-// obey does what is ordered, now or soon.
-func (n *Node) obey(t tenants.TenantID, o tenants.Order) {
-	if o.Do == tenants.OrderReturn {
-		if s := n.kept(); s != nil {
-			s.Contend(t, o.Channel, o.Subject)
+// handleOrder carries out an order that does not block, and queues any other.
+func (n *Node) handleOrder(m tenants.InboxMessage) {
+	switch o := m.Order; o.Do {
+	case tenants.OrderReturn:
+		if n.slots != nil {
+			n.slots.ReturnUnused(m.Tenant, o.Channel, o.Subject)
 		}
 		return
-	}
-	if o.Do == tenants.OrderLetGo {
+	case tenants.OrderLetGo:
 		if n.o.LetGo != nil {
-			n.o.LetGo(t, o.Run)
+			n.o.LetGo(m.Tenant, o.Run)
 		}
 		return
 	}
 	select {
-	case n.orders <- order{t, o}:
+	case n.orders <- m:
 	default:
-		n.o.Logger.Warn("too many orders at once", "tenant", t)
+		n.o.Logger.Warn("an order was dropped: too many are waiting", "tenant", m.Tenant)
 	}
 }
 
-// answer carries out orders until ctx ends.
-func (n *Node) answer(ctx context.Context, f Fanout) {
-	var all sync.WaitGroup
-	for range ordersAtOnce {
-		all.Go(func() { n.answerOne(ctx, f) })
-	}
-	all.Wait()
-}
-
-// answerOne carries out one order after the other.
-func (n *Node) answerOne(ctx context.Context, f Fanout) {
-	for {
-		var o order
-		select {
-		case <-ctx.Done():
-			return
-		case o = <-n.orders:
-		}
-		if node, ok := n.Incarnation(); ok {
-			ctx, cancel := context.WithTimeout(ctx, worker.CallTime)
-			if err := n.carryOut(ctx, f, node, o.tenant, o.order); err != nil {
-				n.o.Logger.Warn("an order could not be answered", "tenant", o.tenant, "order", o.order.Do, "error", err)
+// serveOrders carries out queued orders until ctx ends.
+func (n *Node) serveOrders(ctx context.Context, f Fanout) {
+	worker.Parallel(ordersAtOnce, ordersAtOnce, func(int) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case m := <-n.orders:
+				n.execute(ctx, f, m.Tenant, *m.Order)
 			}
-			cancel()
+		}
+	})
+}
+
+// execute carries out an order and writes the answer, if one is wanted. A node without a lease does not answer.
+func (n *Node) execute(ctx context.Context, f Fanout, t tenants.TenantID, o tenants.Order) {
+	node, held := n.Lease()
+	if !held {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, worker.CallTime)
+	defer cancel()
+	pages := n.answer(ctx, f, t, o)
+	if o.Ask == "" {
+		return
+	}
+	for i, p := range pages {
+		p.Pages = len(pages)
+		k := tenants.Key{Tenant: t, Kind: rowAnswers, Sort: fmt.Sprintf("%s/%s/%04d", o.Ask, node, i)}
+		row := tenants.Put(k, record.Encode(p), time.Now().Add(answerLife), tenants.Anything())
+		if err := n.o.Table.Write(ctx, row); err != nil {
+			n.o.Logger.Warn("answering an order failed", "tenant", t, "order", o.Do, "error", err)
+			return
 		}
 	}
 }
 
-func (n *Node) carryOut(ctx context.Context, f Fanout, node string, t tenants.TenantID, o tenants.Order) error {
-	pages := []answerRecord{{}}
+// answer carries out an order and returns the pages of its answer: none for an order of a newer release.
+func (n *Node) answer(ctx context.Context, f Fanout, t tenants.TenantID, o tenants.Order) []answerRecord {
+	var a answerRecord
 	switch o.Do {
 	case tenants.OrderClose:
-		pages[0].Found = f.Disconnect(t, o.Connection)
+		a.Found = f.Disconnect(t, o.Connection)
 	case tenants.OrderRenew:
 		if o.Principal == nil || o.Principal.Tenant != t {
 			break
 		}
 		err := f.Renew(ctx, t, o.Connection, o.Principal)
-		if pages[0].Found = !tenants.IsNotFound(err); pages[0].Found && err != nil {
-			pages[0].Refused = refusalOf(err)
+		if a.Found = !tenants.IsNotFound(err); a.Found && err != nil {
+			a.Refused = refusalOf(err)
 		}
 	case tenants.OrderList:
-		pages = answerPages(f.Connections(t), o.After, o.Limit)
-		if s := n.kept(); s != nil {
-			pages[0].Connecting = s.Connecting(t)
+		pages := answerPages(f.Connections(t), o.After, o.Limit)
+		if n.slots != nil {
+			pages[0].Connecting = n.slots.Connecting(t)
 		}
+		return pages
 	default:
-		return nil // a newer release's
-	}
-	if o.Ask == "" {
 		return nil
 	}
-	for i, p := range pages {
-		p.Pages = len(pages)
-		k := tenants.Key{Tenant: t, Kind: rowAnswers, Sort: fmt.Sprintf("%s/%s/%04d", o.Ask, node, i)}
-		if err := n.o.Table.Write(ctx, tenants.Put(k, record.Encode(p), time.Now().Add(answerLife), tenants.Anything())); err != nil {
-			return err
-		}
-	}
-	return nil
+	return []answerRecord{a}
 }
 
-// answerPages cuts what comes behind a position into pages, at least one.
+// answerPages divides the connections after a position into pages. There is at least one.
 func answerPages(list []tenants.Connection, after string, limit int) []answerRecord {
 	total := len(list)
 	pages := []answerRecord{{Total: total}}
 	if limit == 0 {
-		pages[0].Busy = busiestOf(list)
+		pages[0].Busy = topCounts(list)
 		return pages
 	}
-	list = oldest(list, after, min(limit, answerLists))
+	list = pageAfter(list, after, min(limit, listAtMost))
 	size := 0
 	for _, c := range list {
 		more := len(record.Encode(c)) + 1
 		last := &pages[len(pages)-1]
-		if size+more > answerBytes && len(last.Connections) > 0 {
+		if size+more > answerPageBytes && len(last.Connections) > 0 {
 			pages = append(pages, answerRecord{Total: total})
 			last, size = &pages[len(pages)-1], 0
 		}
@@ -167,10 +162,11 @@ func answerPages(list []tenants.Connection, after string, limit int) []answerRec
 	return pages
 }
 
-// oldest sorts the list in place and returns the first few behind a position.
-func oldest(list []tenants.Connection, after string, limit int) []tenants.Connection {
-	slices.SortFunc(list, func(a, b tenants.Connection) int { return cmp.Compare(a.Position(), b.Position()) })
-	from, found := slices.BinarySearchFunc(list, after, func(c tenants.Connection, after string) int { return cmp.Compare(c.Position(), after) })
+// pageAfter sorts the list in place, the oldest connection first, and returns up to limit connections after a position.
+func pageAfter(list []tenants.Connection, after string, limit int) []tenants.Connection {
+	position := func(c tenants.Connection, p string) int { return cmp.Compare(c.Position(), p) }
+	slices.SortFunc(list, func(a, b tenants.Connection) int { return position(a, b.Position()) })
+	from, found := slices.BinarySearchFunc(list, after, position)
 	if found {
 		from++
 	}

@@ -15,53 +15,56 @@ func TestABoundChannelsClientHasLeftOnceItHasListenedAndHasNotForAWhile(t *testi
 		ctx, table := t.Context(), rig.NewTable()
 		in := node.NewInterest(table)
 		lease := func(n string, life time.Duration) {
-			if err := table.Write(ctx, tenants.Put(node.Key(n), []byte("{}"), time.Now().Add(life), tenants.Anything())); err != nil {
+			if err := table.Write(ctx, tenants.Put(node.Key(n), []byte("{}"), time.Now().Add(life),
+				tenants.Anything())); err != nil {
 				t.Fatal(err)
 			}
 		}
 		tell := func(node string, subscribers int) {
-			if err := in.Register(ctx, node, time.Now().Add(time.Hour), rig.LogTenant, "client.7", subscribers); err != nil {
+			if err := in.Register(ctx, node, time.Now().Add(time.Hour), rig.LogTenant, "client.7",
+				subscribers); err != nil {
 				t.Fatal(err)
 			}
 		}
 		want := func(when string, left bool) {
 			t.Helper()
 			if got, err := in.Left(ctx, rig.LogTenant, "client.7"); err != nil || got != left {
-				t.Errorf("%s: left %v, %v", when, got, err)
+				t.Errorf("%s: got %v, %v, want %v", when, got, err, left)
 			}
 		}
 		lease("nod_a", time.Hour)
 		lease("nod_b", time.Minute)
-		want("before anybody came", false)
+		want("before the client comes", false)
 		tell("nod_a", 1)
-		want("as it comes", false)
+		want("as the client comes", false)
 		time.Sleep(time.Minute / 2)
 		want("while it listens", false)
 		tell("nod_a", 0)
-		want("as it leaves", false)
+		want("as the client leaves", false)
 		time.Sleep(4 * time.Second)
 		tell("nod_b", 1)
 		time.Sleep(6 * time.Second)
 		want("back on another node", false)
 		time.Sleep(time.Minute)
-		want("its node is dead", true)
+		want("after its node died", true)
 		lease("nod_c", time.Hour)
 		tell("nod_c", 1)
-		want("back once more", false)
+		want("back again", false)
 		time.Sleep(time.Minute)
 		if err := in.Drop(ctx, "nod_c", rig.LogTenant, "client.7"); err != nil {
 			t.Fatal(err)
 		}
-		want("as its node goes", false)
+		want("as its node withdraws", false)
 		time.Sleep(6 * time.Second)
-		want("and it has not come back", true)
+		want("6 s after its node withdrew", true)
 		if got, err := in.Left(ctx, rig.LogTenant, "orders"); got || err != nil {
-			t.Errorf("a channel that is bound to nobody: %v, %v", got, err)
+			t.Errorf("a channel that is not bound: got %v, %v, want false", got, err)
 		}
 	})
 }
 
-// What drops interest speaks of a client only where it was there: the time since it has left is not begun anew, and who never came has not left.
+// Drop records an absence only if the client was there: it does not restart the time since a client left, and a client
+// that never came has not left.
 func TestDroppingInterestSaysThatAClientHasLeftOnlyIfItWasThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, table := t.Context(), rig.NewTable()
@@ -77,7 +80,8 @@ func TestDroppingInterestSaysThatAClientHasLeftOnlyIfItWasThere(t *testing.T) {
 			}
 		}
 		for _, subscribers := range []int{1, 0} {
-			if err := in.Register(ctx, "nod_a", time.Now().Add(time.Hour), rig.LogTenant, "client.7", subscribers); err != nil {
+			if err := in.Register(ctx, "nod_a", time.Now().Add(time.Hour), rig.LogTenant, "client.7",
+				subscribers); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -85,15 +89,15 @@ func TestDroppingInterestSaysThatAClientHasLeftOnlyIfItWasThere(t *testing.T) {
 		drop("client.7")
 		time.Sleep(time.Second)
 		if !left("client.7") {
-			t.Error("5 s after it left it has not")
+			t.Error("5 s after the client left: got false, want true")
 		}
 		drop("client.8")
 		time.Sleep(time.Minute)
 		if left("client.8") {
-			t.Error("who never came has left")
+			t.Error("a client that never came: got true, want false")
 		}
 		if nodes := rig.Ok(in.Nodes(ctx, rig.LogTenant, "client.7"))(t); len(nodes) != 0 {
-			t.Errorf("interest of %q", nodes)
+			t.Errorf("got interest of %q, want none", nodes)
 		}
 	})
 }

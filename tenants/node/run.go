@@ -9,41 +9,38 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Run keeps the node alive until ctx ends: it renews the lease, passes on what comes into the inbox, and begins again where it must.
-// The node must have joined. f is served by it from here on.
+// Run keeps the node alive until ctx ends: it renews the lease, delivers what comes into the inbox to f, and begins
+// again under a new name when it must. Call Join first.
 func (n *Node) Run(ctx context.Context, f Fanout) {
 	n.fanout.Store(&f)
 	var all sync.WaitGroup
-	all.Go(func() { n.watch(ctx, f) })
-	all.Go(func() { n.upkeep(ctx, f) })
-	all.Go(func() { n.answer(ctx, f) })
+	all.Go(func() { n.watchVersions(ctx, f) })
+	all.Go(func() { n.maintainSlots(ctx, f) })
+	all.Go(func() { n.serveOrders(ctx, f) })
 	for ctx.Err() == nil {
-		n.live(ctx, f)
+		n.runLife(ctx, f)
 	}
 	all.Wait()
 }
 
-// shortLife is a life after which the next is put off for a moment: whatever ended it would end that too.
+// shortLife is the length of a life below which the next one waits for a moment, because the same cause may end it too.
 const shortLife = 10 * time.Second
 
-// live lives one life and, where ctx has not ended, begins the next.
-func (n *Node) live(ctx context.Context, f Fanout) {
+// runLife runs the present life to its end. Unless ctx has ended, it then begins the next one.
+func (n *Node) runLife(ctx context.Context, f Fanout) {
 	n.mu.Lock()
-	l := n.life
+	l, settled := n.life, n.settled
 	n.mu.Unlock()
 	of, cancel := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
 	if n.o.Open != nil {
 		tasks.Go(func() { n.receive(of, l) })
 	}
-	n.mu.Lock()
-	settled := n.settled
-	n.mu.Unlock()
 	if !settled {
 		tasks.Go(func() { n.settle(of, l, f) })
 	}
 	began := time.Now()
-	n.keep(of, l)
+	n.keepLease(of, l)
 	cancel()
 	tasks.Wait()
 	if ctx.Err() != nil || time.Since(began) < shortLife && !worker.Wait(ctx, time.Second) {
@@ -59,32 +56,29 @@ func (n *Node) live(ctx context.Context, f Fanout) {
 			n.mu.Unlock()
 			return
 		}
-		n.o.Logger.Warn("a node could not begin", "error", err)
+		n.o.Logger.Warn("starting the node again failed", "error", err)
 		worker.Wait(ctx, min(worker.RetryDelay(failures+1), time.Second))
 	}
 }
 
-// keep renews the lease until the life is over or ctx ends.
-func (n *Node) keep(ctx context.Context, l *life) {
+// keepLease renews the lease until the life is over or ctx ends.
+func (n *Node) keepLease(ctx context.Context, l *life) {
 	for failures := 0; l.held(time.Now()); {
 		pause := renewEvery
 		if failures > 0 {
 			pause = min(worker.RetryDelay(failures), time.Second)
 		}
 		if n.o.Alone {
-			pause = 24 * time.Hour // there is nothing to renew
+			pause = 24 * time.Hour // the lease needs no renewal
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-n.lost:
 		case <-time.After(pause):
-			if n.o.Alone {
-				continue
-			}
 			if err := n.renew(ctx, l); err != nil {
 				failures++
-				n.o.Logger.Warn("a lease could not be renewed", "node", l.node, "error", err)
+				n.o.Logger.Warn("renewing the lease failed", "node", l.node, "error", err)
 			} else {
 				failures = 0
 			}
@@ -92,8 +86,8 @@ func (n *Node) keep(ctx context.Context, l *life) {
 	}
 }
 
-// lose says that the life is over.
-func (n *Node) lose(l *life) {
+// endLife ends the life and wakes keepLease.
+func (n *Node) endLife(l *life) {
 	l.end()
 	select {
 	case n.lost <- struct{}{}:
@@ -101,61 +95,55 @@ func (n *Node) lose(l *life) {
 	}
 }
 
-// settle puts everything that the node serves under its new name, and forgets what may have changed while nobody could tell it.
+const formerNamesKept = 8
+
+// settle records interest and slots under the node's new name, reloads every tenant, because messages may have been
+// lost, and removes what is left of the former names.
 func (n *Node) settle(ctx context.Context, l *life, f Fanout) {
 	for failures := 1; ; failures++ {
-		err := f.Reregister(ctx, l.node)
-		if err == nil {
+		if err := f.Reregister(ctx, l.node); err == nil {
 			break
+		} else if ctx.Err() == nil {
+			n.o.Logger.Warn("writing interest again failed", "node", l.node, "error", err)
 		}
-		if ctx.Err() != nil {
+		if !worker.Wait(ctx, worker.RetryDelay(failures)) {
 			return
 		}
-		n.o.Logger.Warn("interest could not be written again", "node", l.node, "error", err)
-		worker.Wait(ctx, worker.RetryDelay(failures))
 	}
 	for _, t := range f.Tenants() {
-		n.changed(f, t)
+		n.reload(f, t)
 	}
 	n.mu.Lock()
-	slots := n.slots
 	n.settled = true
 	former := n.former
 	n.mu.Unlock()
-	if slots != nil {
-		slots.Retake(ctx, f)
+	if n.slots != nil {
+		n.slots.Retake(ctx, f)
 	}
 	for _, name := range former {
 		call, cancel := context.WithTimeout(ctx, worker.CallTime)
 		if err := n.retire(call, name); err != nil && ctx.Err() == nil {
-			n.o.Logger.Warn("an inbox is left to the sweep", "node", name, "error", err)
+			n.o.Logger.Warn("removing an inbox failed; the sweep will do it", "node", name, "error", err)
 		}
 		cancel()
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if ctx.Err() == nil && len(n.former) > formerAtMost {
-		n.former = n.former[len(n.former)-formerAtMost:]
+	if ctx.Err() == nil && len(n.former) > formerNamesKept {
+		n.former = n.former[len(n.former)-formerNamesKept:]
 	}
 }
 
-const formerAtMost = 8 // names that a node remembers as its own
-
-// changed has everything about the tenant looked at anew.
-func (n *Node) changed(f Fanout, t tenants.TenantID) {
+// reload drops what is remembered of the tenant and makes the fanout check the tenant's connections again.
+func (n *Node) reload(f Fanout, t tenants.TenantID) {
 	n.o.Forget(t)
 	f.Deliver(tenants.InboxMessage{Tenant: t})
 }
 
-const upkeepEvery = 5 * time.Second
+const maintainEvery = 5 * time.Second
 
-// upkeep gives back slots that nobody uses.
-func (n *Node) upkeep(ctx context.Context, f Fanout) {
-	s := n.kept()
-	if s == nil {
-		return
-	}
-	for worker.Wait(ctx, upkeepEvery) {
-		s.Upkeep(ctx, f)
+func (n *Node) maintainSlots(ctx context.Context, f Fanout) {
+	for n.slots != nil && worker.Wait(ctx, maintainEvery) {
+		n.slots.Maintain(ctx, f)
 	}
 }

@@ -3,6 +3,7 @@ package projection
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -11,13 +12,16 @@ import (
 
 const (
 	feedBatch = 1_000
-	feedPause = 500 * time.Millisecond // between two batches, so that what comes one by one is dealt with together
+	feedPause = 500 * time.Millisecond // between batches, so that single changes are handled together
 	feedTries = 5
 )
 
-// follow hands what feed tells to take until ctx ends. take returns the indexes of what it could not deal with, which is handed to it again a few times
-// and then let go, with a line in the log that begins with lost.
-func follow(ctx context.Context, feed tenants.Feed, log *slog.Logger, lost string, take func(context.Context, []tenants.Change) ([]int, error)) {
+// taker handles a batch of changes and returns the indexes of those that failed, in ascending order.
+type taker func(ctx context.Context, changes []tenants.Change) (failed []int, err error)
+
+// follow hands the changes of feed to take until ctx ends. Changes that fail are tried feedTries times and then
+// skipped, with the line lost in the log.
+func follow(ctx context.Context, feed tenants.Feed, log *slog.Logger, lost string, take taker) {
 	for failures := 0; ctx.Err() == nil; {
 		changes, done, err := feed.Next(ctx, feedBatch)
 		if err == nil {
@@ -38,7 +42,7 @@ func follow(ctx context.Context, feed tenants.Feed, log *slog.Logger, lost strin
 	}
 }
 
-func takeAll(ctx context.Context, changes []tenants.Change, log *slog.Logger, lost string, take func(context.Context, []tenants.Change) ([]int, error)) {
+func takeAll(ctx context.Context, changes []tenants.Change, log *slog.Logger, lost string, take taker) {
 	for try := 1; ; try++ {
 		failed, err := take(ctx, changes)
 		if len(failed) == 0 || ctx.Err() != nil {
@@ -57,14 +61,41 @@ func takeAll(ctx context.Context, changes []tenants.Change, log *slog.Logger, lo
 	}
 }
 
-// Run counts what feed tells until ctx ends. A change that cannot be counted however often it is tried is let go with a line in the log: the
-// next event of its channel makes up for it.
+// logged is an event of a change, and the index of the change in its batch.
+type logged struct {
+	tenants.Event
+	row  tenants.Row
+	from int
+}
+
+// eventsOf returns the events in changes, without those of Hookcast's own channels, other rows, and rows of a later
+// version than newest. It adds the rows that cannot be decoded to f. An event's Tenant and Channel are its row's.
+func eventsOf(changes []tenants.Change, newest int64, f *worker.Failures) []logged {
+	var events []logged
+	for i, c := range changes {
+		channel, isEvent := strings.CutPrefix(string(c.Row.Kind), "log/")
+		if c.Deleted || c.Row.Version > newest || !isEvent || !tenants.Metered(channel) {
+			continue
+		}
+		e, err := tenants.DecodeEvent(c.Row.Body)
+		if err != nil || e.Seq < 1 {
+			f.Add(tenants.Errorf(tenants.Internal, "event_undecodable", "a row of the log must be an event"), i)
+			continue
+		}
+		e.Tenant, e.Channel = c.Row.Tenant, channel
+		events = append(events, logged{e, c.Row, i})
+	}
+	return events
+}
+
+// Run counts the changes of feed until ctx ends. A change that still fails after five tries is skipped with a line in
+// the log: the count is right again after the next event of its channel.
 func (u *MonthlyUsage) Run(ctx context.Context, feed tenants.Feed, log *slog.Logger) {
 	follow(ctx, feed, log, "events were not counted", u.Count)
 }
 
-// Run takes what feed tells into the index until ctx ends. A change that cannot be taken in however often it is tried is let go with a line in the log: its
-// event is in its channel, and in no list over all of them.
+// Run indexes the changes of feed until ctx ends. A change that still fails after five tries is skipped with a line
+// in the log: its event is in its channel, and in no list over all channels.
 func (x *EventIndex) Run(ctx context.Context, feed tenants.Feed, log *slog.Logger) {
 	follow(ctx, feed, log, "events were not indexed", x.Add)
 }

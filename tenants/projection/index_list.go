@@ -14,26 +14,28 @@ import (
 
 const (
 	sheetsAtOnce = 50
-	sheetsAtMost = 400 // that one List looks at, and what it takes to get past where it begins
+	sheetsAtMost = 400 // per List, and those that it needs to get past its position
 )
 
-// IndexQuery says which events a list is to have. What is zero does not narrow it.
+// IndexQuery selects events. A zero field selects all.
 type IndexQuery struct {
 	Channel, Source, Type string
 	Duplicate             *bool
-	From, To              time.Time // From itself belongs to it, To does not
+	From, To              time.Time // From is included, To is not
 }
 
 func (q IndexQuery) match(e tenants.EventRef) bool {
-	return (q.Channel == "" || e.Channel == q.Channel) && (q.Source == "" || e.Source == q.Source) && (q.Type == "" || e.Type == q.Type) &&
-		(q.Duplicate == nil || e.Duplicate == *q.Duplicate) && !e.Time.Before(q.From) && (q.To.IsZero() || e.Time.Before(q.To))
+	return (q.Channel == "" || e.Channel == q.Channel) && (q.Source == "" || e.Source == q.Source) &&
+		(q.Type == "" || e.Type == q.Type) && (q.Duplicate == nil || e.Duplicate == *q.Duplicate) &&
+		!e.Time.Before(q.From) && (q.To.IsZero() || e.Time.Before(q.To))
 }
 
-// List returns up to limit events, the newest first, behind the position after ("" from the newest), and the position to go on from: "" at the end. The
-// work that it does is bounded, so that there may be fewer than limit, or none, and a position all the same. Of events of the same time
-// the order is arbitrary, and always the same. An event that the feed brings in late, behind a position, is not in a list that has passed it.
-// A position that is none: Invalid invalid_cursor.
-func (x *EventIndex) List(ctx context.Context, tenant tenants.TenantID, q IndexQuery, after string, limit int) (events []tenants.EventRef, next string, err error) {
+// List returns up to limit events after the position after, the newest first; "" is before the newest. It also
+// returns the position to continue from, "" at the end. Its work is bounded: it may return fewer events than limit,
+// or none, and a position. Events of the same time have an arbitrary but fixed order. An event that the feed brings
+// late is missing in a list that has passed its place. A malformed position: Invalid invalid_cursor.
+func (x *EventIndex) List(ctx context.Context, tenant tenants.TenantID, q IndexQuery, after string,
+	limit int) (events []tenants.EventRef, next string, err error) {
 	begin, err := parsePosition(after)
 	if err != nil {
 		return nil, "", err
@@ -51,38 +53,25 @@ func (x *EventIndex) List(ctx context.Context, tenant tenants.TenantID, q IndexQ
 	if q.From.After(time.Unix(0, 0)) {
 		r.After = sheetSort(q.From)
 	}
-	var held []tenants.EventRef // match, and a sheet that is still to be read may have one that comes before
+	var held []tenants.EventRef // selected events that events of the next sheets may precede
 	for sheets := 0; ; {
-		rows, err := x.table.Query(ctx, r)
+		found, settled, n, err := x.page(ctx, &r)
 		if err != nil {
 			return nil, "", err
 		}
-		for _, row := range rows {
-			s, err := record.Decode[sheet](row)
-			if err != nil {
-				return nil, "", err
+		sheets += n
+		for _, e := range found {
+			if newestFirst(begin, e) < 0 && q.match(e) {
+				held = append(held, e)
 			}
-			for _, e := range s.events() {
-				if newestFirst(begin, e) < 0 && q.match(e) {
-					held = append(held, e)
-				}
-			}
-		}
-		sheets += len(rows)
-		settled := time.Time{} // no sheet to come has anything newer than that
-		if len(rows) == r.Limit {
-			r.Before = rows[len(rows)-1].Sort
-			nanos, err := strconv.ParseInt(r.Before[:min(19, len(r.Before))], 10, 64)
-			if err != nil {
-				return nil, "", tenants.Errorf(tenants.Internal, "record_undecodable", "%w", err)
-			}
-			settled = time.Unix(0, nanos)
 		}
 		slices.SortFunc(held, newestFirst)
 		held = slices.CompactFunc(held, func(a, b tenants.EventRef) bool { return newestFirst(a, b) == 0 })
-		n, _ := slices.BinarySearchFunc(held, settled, func(e tenants.EventRef, at time.Time) int { return at.Compare(e.Time) })
-		if settled.IsZero() {
-			n = len(held)
+		n = len(held)
+		if !settled.IsZero() {
+			n, _ = slices.BinarySearchFunc(held, settled, func(e tenants.EventRef, at time.Time) int {
+				return at.Compare(e.Time)
+			})
 		}
 		events = append(events, held[:n]...)
 		held = held[n:]
@@ -97,14 +86,37 @@ func (x *EventIndex) List(ctx context.Context, tenant tenants.TenantID, q IndexQ
 	}
 }
 
-// atTime is the position before all events of at.
+// page reads the sheets in r and moves r past them. It returns their events, their number, and the time of the newest
+// event that the next sheets may have: zero if there are no more.
+func (x *EventIndex) page(ctx context.Context,
+	r *tenants.Range) (events []tenants.EventRef, settled time.Time, n int, err error) {
+	rows, err := x.table.Query(ctx, *r)
+	for _, row := range rows {
+		s, err := record.Decode[sheet](row)
+		if err != nil {
+			return nil, settled, 0, err
+		}
+		events = append(events, s.events()...)
+	}
+	if err == nil && len(rows) == r.Limit {
+		r.Before = rows[len(rows)-1].Sort
+		nanos, err := strconv.ParseInt(r.Before[:min(19, len(r.Before))], 10, 64)
+		if err != nil {
+			return nil, settled, 0, tenants.Errorf(tenants.Internal, "record_undecodable", "%w", err)
+		}
+		settled = time.Unix(0, nanos)
+	}
+	return events, settled, len(rows), err
+}
+
+// atTime returns the position before all events of the time at. No channel's name has a ~.
 func atTime(at time.Time) tenants.EventRef {
 	return tenants.EventRef{Time: at, Channel: "~", Seq: math.MaxInt64}
-} // no channel's name has a ~
+}
 
 func endOfTime() time.Time { return time.Unix(0, math.MaxInt64) }
 
-// parsePosition is the inverse of Position; "" is before all events.
+// parsePosition is the inverse of EventRef.Position; "" is before all events.
 func parsePosition(s string) (tenants.EventRef, error) {
 	if s == "" {
 		return atTime(endOfTime()), nil
@@ -114,7 +126,31 @@ func parsePosition(s string) (tenants.EventRef, error) {
 	nanos, err := strconv.ParseInt(at, 10, 64)
 	number, bad := strconv.ParseInt(seq, 10, 64)
 	if !found || err != nil || bad != nil {
-		return tenants.EventRef{}, tenants.Errorf(tenants.Invalid, "invalid_cursor", "the cursor is none of this list")
+		return tenants.EventRef{}, tenants.Errorf(tenants.Invalid, "invalid_cursor",
+			"the cursor must be one that this list returned")
 	}
 	return tenants.EventRef{Time: time.Unix(0, nanos), Seq: number, Channel: channel}, nil
+}
+
+const (
+	rateWindow = 10 * time.Second // longer than the feed's batches, short enough to follow a change
+	rateEvents = 50_000           // the most events that are counted
+)
+
+// PerSecond returns the tenant's events per second over the ten seconds up to now, rounded up, as far as the change
+// feed has been indexed. It counts every event in the log: published ones, webhooks and replays.
+func (x *EventIndex) PerSecond(ctx context.Context, tenant tenants.TenantID, now time.Time) (int, error) {
+	n := 0
+	for after := ""; n < rateEvents; {
+		page, next, err := x.List(ctx, tenant, IndexQuery{From: now.Add(-rateWindow)}, after, 1000)
+		if err != nil {
+			return 0, err
+		}
+		n += len(page)
+		if after = next; after == "" {
+			break
+		}
+	}
+	seconds := int(rateWindow / time.Second)
+	return (n + seconds - 1) / seconds, nil
 }

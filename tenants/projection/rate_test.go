@@ -14,7 +14,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// The rate is that of one tenant's last ten seconds, however often the feed brings an event.
+// PerSecond counts each of one tenant's events of the last ten seconds once, however often the feed gives it.
 func TestPerSecondCountsTheLastTenSecondsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := tenantstest.NewTable(tenantstest.Faults{Seed: 1, Repeated: 0.5, Shuffled: true})
@@ -30,11 +30,12 @@ func TestPerSecondCountsTheLastTenSecondsOnce(t *testing.T) {
 			return n
 		}
 		if n := perSecond(); n != 0 {
-			t.Errorf("%d a second of nothing", n)
+			t.Errorf("without events: got %d per second, want 0", n)
 		}
 		for i := range 15 * 40 {
 			for _, tenant := range []tenants.TenantID{rig.LogTenant, "ten_b"} {
-				e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Type: "t", Time: time.Now(), Data: fmt.Append(nil, i), Keep: -1}
+				e := tenants.Event{ID: tenants.NewID(tenants.PrefixEvent), Type: "t", Time: time.Now(),
+					Data: fmt.Append(nil, i), Keep: -1}
 				if _, err := l.Append(t.Context(), tenant, fmt.Sprint("c", i%3), []tenants.Event{e}); err != nil {
 					t.Fatal(err)
 				}
@@ -43,15 +44,15 @@ func TestPerSecondCountsTheLastTenSecondsOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := perSecond(); n < 38 || n > 40 {
-			t.Errorf("%d a second, of 40", n)
+			t.Errorf("at 40 per second: got %d, want 38 to 40", n)
 		}
 		time.Sleep(9500 * time.Millisecond)
 		if n := perSecond(); n != 2 {
-			t.Errorf("%d a second when 20 are left of ten seconds", n)
+			t.Errorf("20 events in ten seconds: got %d per second, want 2", n)
 		}
 		time.Sleep(time.Second)
 		if n := perSecond(); n != 0 {
-			t.Errorf("%d a second, ten seconds after the last", n)
+			t.Errorf("ten seconds after the last event: got %d per second, want 0", n)
 		}
 	})
 }

@@ -20,7 +20,7 @@ func newUsage(f tenantstest.Faults) (*projection.MonthlyUsage, *tenantstest.Tabl
 	return projection.NewMonthlyUsage(table), table
 }
 
-// Batches come again, in parts, out of order and to several at once; each event counts once.
+// Batches come repeatedly, in parts, out of order and to several processes at once. Each event counts once.
 func TestUsageCountsEachEventOnce(t *testing.T) {
 	u, _ := newUsage(tenantstest.Faults{})
 	var all []tenants.Change
@@ -29,7 +29,8 @@ func TestUsageCountsEachEventOnce(t *testing.T) {
 	}
 	all = append(all, rig.Logged("ten_a", "returns", 1, january),
 		tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "version"}}},
-		tenants.Change{Deleted: true, Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/orders", Sort: "x"}}})
+		tenants.Change{Deleted: true,
+			Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/orders", Sort: "x"}}})
 	rng := rand.New(rand.NewPCG(1, 2))
 	done := make(chan error)
 	for range 4 {
@@ -59,13 +60,14 @@ func TestUsageCountsEachEventOnce(t *testing.T) {
 func TestUsageIsPerMonthOfUTC(t *testing.T) {
 	u, _ := newUsage(tenantstest.Faults{})
 	last := time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
-	rig.Count(t, u, rig.Logged("ten_a", "c", 1, january), rig.Logged("ten_a", "c", 2, last), rig.Logged("ten_a", "c", 3, last.Add(time.Second)),
+	rig.Count(t, u, rig.Logged("ten_a", "c", 1, january), rig.Logged("ten_a", "c", 2, last),
+		rig.Logged("ten_a", "c", 3, last.Add(time.Second)),
 		rig.Logged("ten_a", "c", 4, last.In(time.FixedZone("", 3*3600)).Add(2*time.Second)))
 	rig.WantUsage(t, u, "ten_a", last, 2)
 	rig.WantUsage(t, u, "ten_a", time.Date(2026, 2, 28, 0, 0, 0, 0, time.FixedZone("", -3600)), 2)
 }
 
-// Events that waited over the end of a month behind others come under the earlier one, and only there.
+// Events whose times are not in the order of their numbers at the end of a month count in the earlier one alone.
 func TestEventsOutOfTheirMonthsOrderCountInOneOfThem(t *testing.T) {
 	u, _ := newUsage(tenantstest.Faults{})
 	february := january.AddDate(0, 1, 0)
@@ -82,16 +84,20 @@ func TestEventsOutOfTheirMonthsOrderCountInOneOfThem(t *testing.T) {
 
 func TestWhatCannotBeCountedIsNamed(t *testing.T) {
 	u, table := newUsage(tenantstest.Faults{})
-	junk := tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/junk", Sort: "x"}, Body: []byte("junk")}}
-	table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool { return c.Method == "Write" && c.Keys[0].Sort == "down" })
-	cs := []tenants.Change{rig.Logged("ten_a", "up", 1, january), junk, rig.Logged("ten_a", "down", 1, january), rig.Logged("ten_a", "up", 2, january), rig.Logged("ten_a", "down", 2, january)}
+	junk := tenants.Change{Row: tenants.Row{Key: tenants.Key{Tenant: "ten_a", Kind: "log/junk", Sort: "x"},
+		Body: []byte("junk")}}
+	table.Fail(tenantstest.Lost, func(c tenantstest.Call) bool {
+		return c.Method == "Write" && c.Keys[0].Sort == "down"
+	})
+	cs := []tenants.Change{rig.Logged("ten_a", "up", 1, january), junk, rig.Logged("ten_a", "down", 1, january),
+		rig.Logged("ten_a", "up", 2, january), rig.Logged("ten_a", "down", 2, january)}
 	failed, err := u.Count(t.Context(), cs)
 	if !slices.Equal(failed, []int{1, 2, 4}) || err == nil {
-		t.Errorf("failed %v, %v", failed, err)
+		t.Errorf("Count: got failed %v, %v, want [1 2 4] and an error", failed, err)
 	}
 	rig.WantUsage(t, u, "ten_a", january, 2)
 	if failed, _ := u.Count(t.Context(), cs); !slices.Equal(failed, []int{1}) {
-		t.Errorf("when they came again %v failed", failed)
+		t.Errorf("Count again: got failed %v, want [1]", failed)
 	}
 	rig.WantUsage(t, u, "ten_a", january, 4)
 }

@@ -9,23 +9,22 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Call is a proxy's request with its holes filled: what is needed to run it. It holds keys, and is kept nowhere.
+// Call is a proxy's request with values in its placeholders. It holds keys and must not be stored.
 type Call struct {
 	Proxy   Proxy
 	Request tenants.Outgoing
-	Channel string // where its events go that are kept; "": they are not
-	Run     string // names the upstream that callers share: another with other parameters, and after a change of the proxy
+	Channel string // where the events are stored; "": nowhere
+	Run     string // names the upstream that callers share; other values, or a changed proxy, give another
 	Redact  *Redactor
 }
 
-// Call fills the holes of a tenant's proxy. No such proxy: NotFound proxy_not_found; a value that a parameter does not take: Unprocessable
-// invalid_parameter.
+// Call returns the call of a tenant's proxy with the given values. It fails with NotFound proxy_not_found, or with
+// Unprocessable invalid_parameter for a value that a parameter does not allow.
 func (s *Proxies) Call(ctx context.Context, tenant tenants.TenantID, id string, given map[string]string) (Call, error) {
 	if !tenants.ValidID(tenants.PrefixProxy, id) {
-		_, err := s.Get(ctx, tenant, id)
-		return Call{}, err
+		return Call{}, notFound()
 	}
-	o, err := s.opened.Get(ctx, proxyKey{tenant, id}, func(ctx context.Context) (openProxy, error) {
+	o, err := s.opened.Get(ctx, cacheKey{tenant, id}, func(ctx context.Context) (openProxy, error) {
 		p, err := s.Get(ctx, tenant, id)
 		if err != nil {
 			return openProxy{}, err
@@ -43,10 +42,11 @@ func (s *Proxies) Call(ctx context.Context, tenant tenants.TenantID, id string, 
 	return o.call(given)
 }
 
-// Once makes the call of a request that no proxy is kept for. Share and Channel are a proxy's alone.
+// Once returns the call of a request that is not stored as a proxy. It must not use Share or Channel.
 func (s *Proxies) Once(ctx context.Context, tenant tenants.TenantID, spec Spec, given map[string]string) (Call, error) {
 	if spec.Share || spec.Channel != "" {
-		return Call{}, tenants.Refused("/share", "invalid_share", "what is run once is for its caller alone")
+		return Call{}, tenants.Refused("/share", "invalid_share",
+			"share and channel must be unset in a request that runs once")
 	}
 	if spec.Name == "" {
 		spec.Name = "run"
@@ -64,40 +64,33 @@ func (s *Proxies) Once(ctx context.Context, tenant tenants.TenantID, spec Spec, 
 }
 
 func (o openProxy) call(given map[string]string) (c Call, err error) {
-	values, err := valuesOf(o.Parameters, given)
+	values, err := bindValues(o.Parameters, given)
 	if err != nil {
 		return c, err
 	}
-	unfit := func(why string) error {
-		return tenants.Refused("/parameters", "invalid_parameter", why)
+	var why string // the reason why a value does not fit, if one does not
+	fill := func(t template) string {
+		text, unfit := t.fill(values)
+		if why == "" {
+			why = unfit
+		}
+		return text
 	}
 	c = Call{Proxy: o.Proxy, Request: tenants.Outgoing{Method: o.Method, Header: make(map[string][]string)}}
-	var why string
-	if c.Request.URL, why = o.request.url.fill(values); why != "" {
-		return c, unfit(why)
-	}
-	for name, t := range o.request.headers {
-		v, why := t.fill(values)
-		if why != "" {
-			return c, unfit(why)
-		}
-		c.Request.Header[name] = []string{v}
+	c.Request.URL = fill(o.request.url)
+	for _, name := range slices.Sorted(maps.Keys(o.request.headers)) {
+		c.Request.Header[name] = []string{fill(o.request.headers[name])}
 	}
 	if o.request.Body != nil {
-		body, why := o.request.body.fill(values)
-		if why != "" {
-			return c, unfit(why)
-		}
-		c.Request.Body = []byte(body)
+		c.Request.Body = []byte(fill(o.request.body))
 		c.Request.Header["Content-Type"] = []string{o.BodyMediaType}
 	}
-	if c.Channel, why = o.request.channel.fill(values); why != "" {
-		return c, unfit(why)
+	c.Channel = fill(o.request.channel)
+	if why == "" && c.Channel != "" && tenants.Publishable(c.Channel) != nil {
+		why = "the values must make the name of a channel that can be published to"
 	}
-	if c.Channel != "" {
-		if err := tenants.Publishable(c.Channel); err != nil {
-			return c, unfit("the values make no name of a channel that may be published to")
-		}
+	if why != "" {
+		return Call{}, tenants.Refused("/parameters", "invalid_parameter", why)
 	}
 	parts := []string{string(o.Tenant), o.ID}
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -10,26 +10,27 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Feed puts what an upstream brings into a channel's log, by the way that all events take.
+// Feed puts the events of an upstream into a channel's log, by the intake that all events take.
 type Feed struct {
 	intake *intake.Intake
 	log    *eventlog.Log
 }
 
-// NewFeed returns a Feed into in, whose events end up in l.
+// NewFeed returns a Feed into in. Its events end up in l.
 func NewFeed(in *intake.Intake, l *eventlog.Log) *Feed { return &Feed{in, l} }
 
-// Events that Hookcast puts among an upstream's.
+// Types of events that Hookcast adds to those of an upstream.
 const (
-	// TypeUpstream says how the upstream is: {"state":"open"}, {"state":"ended"}, {"state":"failed","code":"upstream_status"}.
+	// TypeUpstream says which state the upstream is in: {"state":"open"}, {"state":"ended"} or
+	// {"state":"failed","code":"upstream_status"}.
 	TypeUpstream = "hookcast.upstream"
-	// TypeUpstreamGap says that events may be missing here, since the upstream cannot go on where it was: {"channel":"prices","upstream":true}.
-	// A page does what it does about a gap of Hookcast's own: it loads its state anew.
+	// TypeUpstreamGap says that events may be missing here, because the upstream could not resume:
+	// {"channel":"prices","upstream":true}. A page loads its state anew, as after a gap in a channel.
 	TypeUpstreamGap = "hookcast.gap"
 )
 
-// EventType makes a type of what another server calls its event. What may stand in no type becomes "_", and names that are
-// EventSource's or Hookcast's own get "upstream." in front; "message" is what an event without a name is.
+// EventType returns the type of an event that another server names so. Characters that no type has become "_". Names
+// reserved by EventSource or Hookcast get the prefix "upstream.". An event without a name is a "message".
 func EventType(name string) string {
 	switch {
 	case name == "" || name == "message":
@@ -42,8 +43,9 @@ func EventType(name string) string {
 
 const forwardTries = 8
 
-// Forward enqueues events of one channel, in order. Over the tenant's rate it waits, which holds the upstream back; over other limits it
-// fails as Publisher.Publish does. What fails for now is tried again: the events' ids keep one that was taken from being taken twice.
+// Forward enqueues events of one channel, in order. If they exceed the tenant's rate it waits, which slows the upstream
+// down; for other limits it fails as intake.Publisher.Publish does. A failure that may pass is tried again: the ids of
+// the events prevent duplicates.
 func (f *Feed) Forward(ctx context.Context, events ...tenants.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -75,7 +77,7 @@ func (f *Feed) Forward(ctx context.Context, events ...tenants.Event) error {
 	}
 }
 
-// Say enqueues an event of Hookcast's own, which no limit keeps out.
+// Say enqueues an event of Hookcast's own, which no limit applies to.
 func (f *Feed) Say(ctx context.Context, e tenants.Event) error {
 	terms, err := f.intake.Terms(ctx, e.Tenant)
 	if err != nil {
@@ -84,14 +86,14 @@ func (f *Feed) Say(ctx context.Context, e tenants.Event) error {
 	return f.intake.Send(ctx, terms, e)
 }
 
-// Appended returns the number of the event of that id once it is in its channel, waiting until ctx ends.
+// Appended waits until the event with that id is in its channel, and returns its number. Unavailable: ctx ended first.
 func (f *Feed) Appended(ctx context.Context, tenant tenants.TenantID, id string) (int64, error) {
 	for {
 		if seq, ok := f.log.Find(ctx, tenant, id); ok {
 			return seq, nil
 		}
 		if !worker.Wait(ctx, 10*time.Millisecond) {
-			return 0, tenants.Errorf(tenants.Unavailable, "append_slow", "an event is not in its channel yet")
+			return 0, tenants.Errorf(tenants.Unavailable, "append_slow", "the event is not in its channel yet")
 		}
 	}
 }

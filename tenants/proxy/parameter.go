@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,25 +12,24 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Parameter is a hole of a proxy's request that its callers fill: {{name}} in the URL, in a header or in the body. Its kind says what may
-// stand there.
+// Parameter declares a placeholder, which callers supply a value for: {{name}} in the URL, in a header or in the body.
 type Parameter struct {
 	Kind      ParameterKind
 	Min, Max  int64    // of an integer
 	Values    []string // of an enum
-	MaxLength int      // of an id or a text, in characters; 0: 128 and 500
-	Default   *string  // where the caller says nothing; nil: the caller must
+	MaxLength int      // of an id or a text, in characters; 0: 128 for an id, 500 for a text
+	Default   *string  // the value if the caller gives none; nil: the caller must give one
 }
 
-// ParameterKind is the grammar of a parameter.
+// ParameterKind says which values a parameter allows.
 type ParameterKind string
 
-// The kinds.
+// The kinds of parameters.
 const (
 	ParameterInteger ParameterKind = "integer" // a whole number from Min to Max
 	ParameterID      ParameterKind = "id"      // letters, digits, _ and -
 	ParameterEnum    ParameterKind = "enum"    // one of Values
-	ParameterText    ParameterKind = "text"    // text without control characters
+	ParameterText    ParameterKind = "text"    // one line of text without control characters
 )
 
 const (
@@ -37,77 +37,71 @@ const (
 	maxParameterName = 32
 	maxIDLength      = 128
 	maxTextLength    = 4000
+	textLength       = 500 // if MaxLength is 0
 	maxEnumValues    = 100
-	maxInteger       = 1 << 53 // every JSON reader has these
+	maxInteger       = 1 << 53 // exact in every JSON reader
 )
 
-// check refuses a declaration that means nothing.
+// check refuses an inconsistent declaration.
 func (p Parameter) check(pointer string) error {
 	wrong := func(why string) error { return tenants.Refused(pointer, "invalid_parameter", why) }
 	switch p.Kind {
 	case ParameterInteger:
 		if p.Min > p.Max || p.Min < -maxInteger || p.Max > maxInteger {
-			return wrong("min and max of an integer must be in order, and within 2^53")
+			return wrong("min and max of an integer must be in order, and from -2^53 to 2^53")
 		}
 	case ParameterID:
 		if p.MaxLength < 0 || p.MaxLength > maxIDLength {
-			return wrong("an id has at most 128 characters")
+			return wrong("the max_length of an id must be at most 128 characters")
 		}
 	case ParameterText:
 		if p.MaxLength < 0 || p.MaxLength > maxTextLength {
-			return wrong("a text has at most 4000 characters")
+			return wrong("the max_length of a text must be at most 4000 characters")
 		}
 	case ParameterEnum:
 		if len(p.Values) == 0 || len(p.Values) > maxEnumValues {
-			return wrong("an enum has 1 to 100 values")
+			return wrong("an enum must have 1 to 100 values")
 		}
 		for _, v := range p.Values {
-			if !plainText(v, 200) {
-				return wrong("an enum's value is 1 to 200 characters that show")
+			if !isLine(v, 200) {
+				return wrong("a value of an enum must be 1 to 200 characters without control characters")
 			}
 		}
 	default:
-		return wrong("the type is integer, id, enum or text")
+		return wrong("the type must be integer, id, enum or text")
 	}
-	if p.Default != nil && !p.takes(*p.Default) {
-		return wrong("the default is none of the values that the parameter takes")
+	if p.Default != nil && !p.allows(*p.Default) {
+		return wrong("the default must be a value that the parameter allows")
 	}
 	return nil
 }
 
-// takes tells whether a caller may fill the hole with v.
-func (p Parameter) takes(v string) bool {
+// allows reports whether a caller may give v.
+func (p Parameter) allows(v string) bool {
 	switch p.Kind {
 	case ParameterInteger:
 		n, err := strconv.ParseInt(v, 10, 64)
 		return err == nil && strconv.FormatInt(n, 10) == v && n >= p.Min && n <= p.Max
 	case ParameterID:
-		most := p.MaxLength
-		if most == 0 {
-			most = maxIDLength
-		}
-		return v != "" && len(v) <= most && strings.Trim(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
+		return v != "" && len(v) <= cmp.Or(p.MaxLength, maxIDLength) &&
+			strings.Trim(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
 	case ParameterEnum:
 		return slices.Contains(p.Values, v)
 	case ParameterText:
-		most := p.MaxLength
-		if most == 0 {
-			most = 500
-		}
-		return plainText(v, most)
+		return isLine(v, cmp.Or(p.MaxLength, textLength))
 	}
 	return false
 }
 
-// plainText tells whether s is 1 to max characters of one line, none of which could begin another.
-func plainText(s string, max int) bool {
+// isLine reports whether s is 1 to max characters of one line.
+func isLine(s string, max int) bool {
 	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= max &&
 		!strings.ContainsFunc(s, func(c rune) bool {
 			return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' || c == utf8.RuneError
 		})
 }
 
-// sample is a value that the parameter takes, to try a template with.
+// sample returns a value that the parameter allows, to try a template with.
 func (p Parameter) sample() string {
 	switch p.Kind {
 	case ParameterInteger:
@@ -120,11 +114,13 @@ func (p Parameter) sample() string {
 
 func checkParameters(ps map[string]Parameter) error {
 	if len(ps) > maxParameters {
-		return tenants.Refused("/parameters", "invalid_parameter", "there may be at most 20 parameters")
+		return tenants.Refused("/parameters", "invalid_parameter", "there must be at most 20 parameters")
 	}
 	for _, name := range slices.Sorted(maps.Keys(ps)) {
-		if !parameterName(name) {
-			return tenants.Refused("/parameters", "invalid_parameter", "a parameter's name is a-z, then up to 31 of a-z, 0-9 and _")
+		if len(name) > maxParameterName || name == "" || name[0] < 'a' || name[0] > 'z' ||
+			strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			return tenants.Refused("/parameters", "invalid_parameter",
+				"the name of a parameter must be a letter a-z, then up to 31 of a-z, 0-9 and _")
 		}
 		if err := ps[name].check("/parameters/" + name); err != nil {
 			return err
@@ -133,19 +129,13 @@ func checkParameters(ps map[string]Parameter) error {
 	return nil
 }
 
-func parameterName(s string) bool {
-	if s == "" || len(s) > maxParameterName || s[0] < 'a' || s[0] > 'z' {
-		return false
-	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
-}
-
-// valuesOf holds what a caller gives to the parameters: every one has a value behind it. Unprocessable invalid_parameter at
-// /parameters/NAME; what was given is not repeated.
-func valuesOf(ps map[string]Parameter, given map[string]string) (map[string]string, error) {
+// bindValues returns a value for every parameter: the given one, or the default. It fails with Unprocessable
+// invalid_parameter at /parameters/NAME, and does not repeat what was given.
+func bindValues(ps map[string]Parameter, given map[string]string) (map[string]string, error) {
 	for name := range given {
 		if _, known := ps[name]; !known {
-			return nil, tenants.Refused("/parameters", "invalid_parameter", "a parameter is given that the proxy does not have")
+			return nil, tenants.Refused("/parameters", "invalid_parameter",
+				"the values must be of parameters that the proxy has")
 		}
 	}
 	values := make(map[string]string, len(ps))
@@ -157,8 +147,9 @@ func valuesOf(ps map[string]Parameter, given map[string]string) (map[string]stri
 			return nil, tenants.Refused("/parameters/"+name, "invalid_parameter", "the parameter is required")
 		case !ok:
 			v = *p.Default
-		case !p.takes(v):
-			return nil, tenants.Refused("/parameters/"+name, "invalid_parameter", "this is none of the values that the parameter takes")
+		case !p.allows(v):
+			return nil, tenants.Refused("/parameters/"+name, "invalid_parameter",
+				"the value is not one of those that the parameter allows")
 		}
 		values[name] = v
 	}

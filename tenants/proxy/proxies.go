@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -11,35 +12,38 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// MaxProxies is how many proxies a tenant may have.
-const MaxProxies = 500
+const maxProxies = 500 // of a tenant
 
-// Proxies keeps the proxies.
+// Proxies stores proxies and makes their calls.
 type Proxies struct {
 	table        tenants.Table
 	accounts     *account.Accounts
 	vault        tenants.Vault
 	destinations tenants.Destinations
-	opened       *cache.Cache[proxyKey, openProxy]
+	opened       *cache.Cache[cacheKey, openProxy]
 }
 
-type proxyKey struct {
+type cacheKey struct {
 	tenant tenants.TenantID
 	id     string
 }
 
-// openProxy is a proxy ready to be run.
+// openProxy is a proxy with its request in clear.
 type openProxy struct {
 	Proxy
 	request request
 }
 
-// NewProxies makes a Proxies. Without Destinations no proxy can be made or changed, which a process that only runs them does not.
+// NewProxies returns a Proxies. A process that does not create or change proxies may pass nil for d.
 func NewProxies(t tenants.Table, a *account.Accounts, v tenants.Vault, d tenants.Destinations) *Proxies {
-	return &Proxies{table: t, accounts: a, vault: v, destinations: d, opened: cache.New[proxyKey, openProxy](cache.ReadTTL, 10_000, 1_000)}
+	return &Proxies{
+		table: t, accounts: a, vault: v, destinations: d,
+		opened: cache.New[cacheKey, openProxy](cache.ReadTTL, 10_000, 1_000),
+	}
 }
 
-// Create registers a proxy. Values that could not work: Unprocessable, with the reason. Over MaxProxies: TooMany proxy_limit.
+// Create creates a proxy. It fails with Unprocessable for a value that is not allowed, and with TooMany proxy_limit if
+// the tenant has 500 proxies.
 func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Proxy, error) {
 	p, r := spec.proxy(tenant)
 	if err := s.check(ctx, &p, &r); err != nil {
@@ -50,12 +54,13 @@ func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Spec
 		return Proxy{}, err
 	}
 	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
-		n, err := record.Count(ctx, s.table, tenant, rowProxies, MaxProxies)
+		n, err := record.Count(ctx, s.table, tenant, rowProxies, maxProxies)
 		if err != nil {
 			return nil, err
 		}
-		if n >= MaxProxies {
-			return nil, tenants.Errorf(tenants.TooMany, "proxy_limit", "there may be %d proxies", MaxProxies)
+		if n >= maxProxies {
+			return nil, tenants.Errorf(tenants.TooMany, "proxy_limit", "the account must have at most %d proxies",
+				maxProxies)
 		}
 		return []tenants.Op{p.put()}, nil
 	})
@@ -65,14 +70,15 @@ func (s *Proxies) Create(ctx context.Context, tenant tenants.TenantID, spec Spec
 	return p, nil
 }
 
-// proxy is a new proxy of the spec's, and its request.
-func (spec Spec) proxy(tenant tenants.TenantID) (Proxy, proxyRequest) {
+// proxy returns a new proxy and its request, as the spec says.
+func (spec Spec) proxy(tenant tenants.TenantID) (Proxy, secretRequest) {
 	p := Proxy{
-		ID: tenants.NewID(tenants.PrefixProxy), Tenant: tenant, Name: spec.Name, Method: spec.Method, BodyMediaType: spec.BodyMediaType,
-		Parameters: maps.Clone(spec.Parameters), Share: spec.Share, Channel: spec.Channel, Redirects: spec.Redirects, Limits: spec.Limits,
-		Revision: 1, Created: time.Now().UTC().Truncate(time.Second),
+		ID: tenants.NewID(tenants.PrefixProxy), Tenant: tenant, Name: spec.Name, Method: spec.Method,
+		BodyMediaType: spec.BodyMediaType, Parameters: maps.Clone(spec.Parameters), Share: spec.Share,
+		Channel: spec.Channel, Redirects: spec.Redirects, Limits: spec.Limits, Revision: 1,
+		Created: time.Now().UTC().Truncate(time.Second),
 	}
-	r := proxyRequest{URL: spec.URL, Headers: maps.Clone(spec.Headers)}
+	r := secretRequest{URL: spec.URL, Headers: maps.Clone(spec.Headers)}
 	if spec.Body != nil {
 		r.Body = append([]byte{}, *spec.Body...)
 	}
@@ -87,26 +93,37 @@ func (spec Spec) proxy(tenant tenants.TenantID) (Proxy, proxyRequest) {
 	return p, r
 }
 
-// describe notes what may be shown of the request.
-func (p *Proxy) describe(r proxyRequest) {
-	p.Shown, p.HeaderNames = shownURL(r.URL), headerNames(r.Headers)
+// describe sets the parts of the request that may be shown.
+func (p *Proxy) describe(r secretRequest) {
+	p.Shown, p.HeaderNames = shownURL(r.URL), slices.Sorted(maps.Keys(r.Headers))
 }
 
-// Get returns one proxy: NotFound proxy_not_found.
+func notFound() error {
+	return tenants.Errorf(tenants.NotFound, "proxy_not_found", "there is no such proxy")
+}
+
+// Get returns a proxy. It fails with NotFound proxy_not_found.
 func (s *Proxies) Get(ctx context.Context, tenant tenants.TenantID, id string) (Proxy, error) {
-	const code, detail = "proxy_not_found", "there is no such proxy"
 	if !tenants.ValidID(tenants.PrefixProxy, id) {
-		return Proxy{}, tenants.Errorf(tenants.NotFound, code, detail)
+		return Proxy{}, notFound()
 	}
-	return record.Read[Proxy](ctx, s.table, tenants.Key{Tenant: tenant, Kind: rowProxies, Sort: id}, code, detail)
+	p, was, err := record.Find[Proxy](ctx, s.table, tenants.Key{Tenant: tenant, Kind: rowProxies, Sort: id})
+	if err == nil && was.IsAbsent() {
+		err = notFound()
+	}
+	return p, err
 }
 
-// List returns up to limit (1 to 100) proxies behind the id after, oldest first, and where to go on: "" at the end.
-func (s *Proxies) List(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Proxy, string, error) {
+// List returns up to limit (1 to 100) proxies after the id after, oldest first, and the id to continue after: "" at the
+// end.
+func (s *Proxies) List(
+	ctx context.Context, tenant tenants.TenantID, after string, limit int,
+) (proxies []Proxy, next string, err error) {
 	return record.List[Proxy](ctx, s.table, tenant, rowProxies, after, record.PageLimit(limit))
 }
 
-// Patch changes what c names. Values that could not work: Unprocessable. Runs that are under way go on as they began.
+// Patch changes the fields that c names. It fails with Unprocessable for a value that is not allowed. Runs under way
+// continue with the request that they began with.
 func (s *Proxies) Patch(ctx context.Context, tenant tenants.TenantID, id string, c Patch) (p Proxy, err error) {
 	err = s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
 		if p, err = s.Get(ctx, tenant, id); err != nil {
@@ -134,7 +151,7 @@ func (s *Proxies) Patch(ctx context.Context, tenant tenants.TenantID, id string,
 	return p, nil
 }
 
-func (c Patch) apply(p *Proxy, r *proxyRequest) {
+func (c Patch) apply(p *Proxy, r *secretRequest) {
 	record.Set(&p.Name, c.Name)
 	record.Set(&p.Method, c.Method)
 	record.Set(&r.URL, c.URL)
@@ -154,7 +171,7 @@ func (c Patch) apply(p *Proxy, r *proxyRequest) {
 	record.Set(&p.Limits, c.Limits)
 }
 
-// Delete ends a proxy: nobody can run it any more, and its secrets are gone.
+// Delete deletes a proxy and its secrets. No new run of it can begin.
 func (s *Proxies) Delete(ctx context.Context, tenant tenants.TenantID, id string) error {
 	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
 		p, err := s.Get(ctx, tenant, id)
@@ -167,9 +184,9 @@ func (s *Proxies) Delete(ctx context.Context, tenant tenants.TenantID, id string
 	return err
 }
 
-// Forget makes the next run of the tenant's proxies read them anew; for whoever receives news.
+// Forget makes the next call of the tenant's proxies read them anew. Processes call it when a tenant has changed.
 func (s *Proxies) Forget(tenant tenants.TenantID) {
-	s.opened.ForgetWhere(func(k proxyKey, _ openProxy) bool { return k.tenant == tenant })
+	s.opened.ForgetWhere(func(k cacheKey, _ openProxy) bool { return k.tenant == tenant })
 }
 
 func (p Proxy) row() tenants.Key { return tenants.Key{Tenant: p.Tenant, Kind: rowProxies, Sort: p.ID} }

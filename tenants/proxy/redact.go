@@ -7,37 +7,37 @@ import (
 	"strings"
 )
 
-// Redactor cuts a proxy's secrets out of what is shown, however they are written there.
+// Redactor removes a request's secrets from texts, in every form in which they may be written.
 type Redactor struct {
-	all  *strings.Replacer // every value of a header and of the query
-	keys *strings.Replacer // those of them that are keys
+	all  *strings.Replacer // values of headers, and keys in the query and in a form
+	keys *strings.Replacer // those that are certainly keys
 }
 
-// redacted stands in a secret's place.
-const redacted = "[redacted]"
+const redacted = "[redacted]" // in place of a secret
 
-// Bounds of what is cut out. Of an error nothing is lost with a word too much; an event is somebody's data, in which "on" may be no secret.
+// Lengths in bytes below which a value is not removed. An error may lose a word too much. An event is a customer's
+// data, in which "on" is hardly a secret.
 const (
-	leastSecret = 4
-	leastKey    = 16
-	leastNamed  = 8 // where the header's name says that it is a key
+	minSecret   = 4
+	minKey      = 16
+	minNamedKey = 8 // if its name says that it is a key
 )
 
-// openHeaders say what kind of answer is wanted; their values are no secrets.
+// openHeaders are headers whose values are not secrets: they say which answer is wanted.
 const openHeaders = " accept accept-language cache-control prefer priority referer "
 
-// keyNames are parts of names of what holds a key.
+// keyNames are parts of the names of headers and parameters that hold a key.
 var keyNames = [...]string{"auth", "key", "token", "secret", "cookie", "password", "credential", "signature", "session"}
 
-// newRedactor makes a Redactor of a request whose holes are filled.
+// newRedactor returns a Redactor for a request.
 func newRedactor(rawURL string, headers map[string][]string, body []byte, bodyMediaType string) *Redactor {
 	var all, keys []string
 	add := func(name, value string) {
 		for _, v := range partsOf(value) {
-			if len(v) >= leastSecret {
+			if len(v) >= minSecret {
 				all = append(all, forms(v)...)
 			}
-			if len(v) >= leastKey || len(v) >= leastNamed && namesKey(name) {
+			if len(v) >= minKey || len(v) >= minNamedKey && namesKey(name) {
 				keys = append(keys, forms(v)...)
 			}
 		}
@@ -50,33 +50,29 @@ func newRedactor(rawURL string, headers map[string][]string, body []byte, bodyMe
 			add(name, v)
 		}
 	}
-	if u, err := url.Parse(rawURL); err == nil {
-		for name, values := range u.Query() {
+	addKeys := func(query string) { // other parameters say what is asked for, and the answer may well contain them
+		parameters, _ := url.ParseQuery(query)
+		for name, values := range parameters {
 			for _, v := range values {
-				if namesKey(name) { // other values of a query are what is asked for, and may well be in the answer
+				if namesKey(name) {
 					add(name, v)
 				}
 			}
 		}
 	}
-	if bodyMediaType == formType {
-		if form, err := url.ParseQuery(string(body)); err == nil {
-			for name, values := range form {
-				for _, v := range values {
-					if namesKey(name) {
-						add(name, v)
-					}
-				}
-			}
-		}
+	if u, err := url.Parse(rawURL); err == nil {
+		addKeys(u.RawQuery)
+	}
+	if bodyMediaType == mediaTypeForm {
+		addKeys(string(body))
 	}
 	return &Redactor{replacer(all), replacer(keys)}
 }
 
-// Text cuts every value of the request's headers out of what explains an error.
+// Text removes every secret from the text of an error.
 func (r *Redactor) Text(s string) string { return r.all.Replace(s) }
 
-// Event cuts keys out of an event.
+// Event removes keys from an event.
 func (r *Redactor) Event(s string) string { return r.keys.Replace(s) }
 
 func namesKey(name string) bool {
@@ -84,7 +80,8 @@ func namesKey(name string) bool {
 	return slices.ContainsFunc(keyNames[:], func(part string) bool { return strings.Contains(name, part) })
 }
 
-// partsOf returns a header's value and what in it is a secret by itself: "Bearer x" holds x, and "Basic x" holds a name and a password.
+// partsOf returns a value and the parts that are secrets by themselves: x in "Bearer x", and the name with the
+// password, and the password, in "Basic x".
 func partsOf(value string) []string {
 	parts := []string{value}
 	scheme, rest, ok := strings.Cut(value, " ")
@@ -101,13 +98,16 @@ func partsOf(value string) []string {
 	return parts
 }
 
-// forms are the ways in which a value can be written.
+// forms returns the forms in which a value may be written.
 func forms(v string) []string {
-	return []string{v, url.QueryEscape(v), url.PathEscape(v), inQuotes(v), base64.StdEncoding.EncodeToString([]byte(v)),
-		base64.RawStdEncoding.EncodeToString([]byte(v)), base64.URLEncoding.EncodeToString([]byte(v))}
+	b := []byte(v)
+	return []string{
+		v, url.QueryEscape(v), url.PathEscape(v), inQuotes(v), base64.StdEncoding.EncodeToString(b),
+		base64.RawStdEncoding.EncodeToString(b), base64.URLEncoding.EncodeToString(b),
+	}
 }
 
-// replacer replaces the longest first: a value may be part of another.
+// replacer returns a Replacer of the values. The longest come first, because a value may be part of another.
 func replacer(values []string) *strings.Replacer {
 	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string

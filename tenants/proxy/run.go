@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -12,81 +11,82 @@ import (
 	"github.com/hookcast/hookcast/tenants/record"
 )
 
-// Runs says which node runs a shared upstream, and which nodes have somebody who listens to it.
+// Runs stores which node runs each shared upstream, and which nodes have listeners of it. A run is one reading of an
+// upstream, over any number of connections and nodes.
 //
-// A lease names an incarnation of a node and lasts as long as that, as interest does: it is taken where there is none, where its node has
-// given it back, or where its node lives no more. It keeps how far the upstream was read, for whoever takes it next. Rows run/{run}:
-//
-//	lease              the run's state
-//	hold/{node}/{id}   a node has listeners; it counts for as long as the node lives
+// A node takes the lease of a run that has none, that was given back, or whose node does not live any more. The lease
+// lasts as long as the node lives. It holds how far the upstream was read, for the next node. See doc.go for the rows.
 type Runs struct {
 	table   tenants.Table
 	nodes   *node.Nodes
 	inboxes tenants.Inboxes
 }
 
-// NewRuns makes a Runs over the table that holds the nodes' leases.
+// NewRuns returns a Runs over the table that holds the nodes' leases.
 func NewRuns(t tenants.Table, to tenants.Inboxes) *Runs {
 	return &Runs{t, node.NewNodes(t), to}
 }
 
-// RunState is what is known of a shared upstream.
+// RunState is the stored state of a run.
 type RunState struct {
-	Node   string // who runs it; "": nobody
-	Open   bool   // the other server has answered, and its events come
-	Over   bool   // it ended by itself: its channel says so, and nobody is to go on with it
-	Opened int64  // the number of the event that says that it began
-	LastID string // where the other server would go on
-	Epoch  string // what the ids of its events follow from, with
-	Count  int64  // how many there have been
+	Node   string // that runs the upstream; "": none
+	Open   bool   // the other server has answered and sends its events
+	Over   bool   // the upstream has ended, as its channel says; no node continues it
+	Opened int64  // the number of the event that says that the upstream is open
+	LastID string // the other server's event id to resume from
+	Epoch  string // the ids of the run's events are derived from Epoch and Count
+	Count  int64  // number of events so far
 }
 
-// RunLease is a node's hold on a run.
-type RunLease struct {
+// Lease is a run that a node has taken. The node changes the state, and writes it with Save.
+type Lease struct {
 	RunState
 	tenant  tenants.TenantID
 	run     string
 	version int64
 }
 
-// ErrRunLost is what Save and End return once somebody else has taken the run.
-var ErrRunLost = errors.New("tenants: another node has the run")
+// ErrRunLost is returned by Save and End once another node has taken the run.
+var ErrRunLost = errors.New("proxy: another node has the run")
 
-const runKept = time.Hour // how long it is remembered how far a run that nobody runs was read
+const (
+	runKept  = time.Hour      // how long the state of a run without a node is kept
+	heldKept = 24 * time.Hour // of a run with a node, and of a node's listeners
+)
 
 func runKind(run string) tenants.Kind { return tenants.Kind("run/" + run) }
 
-func leaseOf(tenant tenants.TenantID, run string) tenants.Key {
+func leaseKey(tenant tenants.TenantID, run string) tenants.Key {
 	return tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "lease"}
 }
 
-// Take takes the run for node where it can be had. before is what was known of it; the lease goes on from there. Not taken: before says who
-// has it.
-func (r *Runs) Take(ctx context.Context, tenant tenants.TenantID, run, node string) (before RunState, lease *RunLease, err error) {
-	row, err := r.table.Get(ctx, leaseOf(tenant, run))
-	free := tenants.Absent()
-	switch {
-	case err == nil:
-		if err := json.Unmarshal(row.Body, &before); err != nil {
-			return before, nil, tenants.Errorf(tenants.Internal, "record_undecodable", "%w", err)
-		}
-		if before.Node != "" {
-			gone, err := r.nodes.Gone(ctx, before.Node)
-			if err != nil || !gone {
-				return before, nil, err
-			}
-		}
-		free = tenants.At(row.Version)
-	case !tenants.IsNotFound(err):
+func holdKey(tenant tenants.TenantID, run, node, id string) tenants.Key {
+	return tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "hold/" + node + "/" + id}
+}
+
+// Take takes the run for node if no living node has it, and returns the state before. The lease continues from there. A
+// nil lease without an error means that the run was not taken; before.Node is the node that has it.
+func (r *Runs) Take(
+	ctx context.Context, tenant tenants.TenantID, run, node string,
+) (before RunState, lease *Lease, err error) {
+	before, was, err := record.Find[RunState](ctx, r.table, leaseKey(tenant, run))
+	if err != nil {
 		return before, nil, err
 	}
-	lease = &RunLease{RunState: before, tenant: tenant, run: run, version: row.Version + 1}
+	if before.Node != "" {
+		if gone, err := r.nodes.Gone(ctx, before.Node); err != nil || !gone {
+			return before, nil, err
+		}
+	}
+	version, _ := was.Version()
+	lease = &Lease{RunState: before, tenant: tenant, run: run, version: version + 1}
 	lease.Node, lease.Open, lease.Over = node, false, false
 	if lease.LastID == "" || lease.Epoch == "" {
 		lease.Epoch, lease.Count = tenants.NewID(""), 0
 	}
-	err = r.table.Write(ctx, tenants.Put(leaseOf(tenant, run), record.Encode(lease.RunState), time.Now().Add(24*time.Hour), free))
-	if _, refused := errors.AsType[*tenants.RefusedError](err); refused {
+	body := record.Encode(lease.RunState)
+	err = r.table.Write(ctx, tenants.Put(leaseKey(tenant, run), body, time.Now().Add(heldKept), was))
+	if tenants.IsRefused(err) {
 		before, _, err = r.Look(ctx, tenant, run)
 		return before, nil, err
 	}
@@ -96,42 +96,32 @@ func (r *Runs) Take(ctx context.Context, tenant tenants.TenantID, run, node stri
 	return before, lease, nil
 }
 
-// Look returns the run's state, and whether a node that lives runs it.
+// Look returns the run's state, and whether a living node runs it.
 func (r *Runs) Look(ctx context.Context, tenant tenants.TenantID, run string) (s RunState, runs bool, err error) {
-	row, err := r.table.Get(ctx, leaseOf(tenant, run))
-	if tenants.IsNotFound(err) {
-		return s, false, nil
-	}
-	if err != nil {
+	s, _, err = record.Find[RunState](ctx, r.table, leaseKey(tenant, run))
+	if err != nil || s.Node == "" {
 		return s, false, err
-	}
-	if err := json.Unmarshal(row.Body, &s); err != nil {
-		return s, false, tenants.Errorf(tenants.Internal, "record_undecodable", "%w", err)
-	}
-	if s.Node == "" {
-		return s, false, nil
 	}
 	gone, err := r.nodes.Gone(ctx, s.Node)
 	return s, !gone, err
 }
 
-// Save writes how far the run is. ErrRunLost: it is another's.
-func (r *Runs) Save(ctx context.Context, l *RunLease) error {
-	return r.write(ctx, l, time.Now().Add(24*time.Hour))
+// Save writes the state of the run. ErrRunLost: another node has it.
+func (r *Runs) Save(ctx context.Context, l *Lease) error {
+	return r.write(ctx, l, time.Now().Add(heldKept))
 }
 
-// End gives the run back. over says that nobody is to go on with it.
-func (r *Runs) End(ctx context.Context, l *RunLease, over bool) error {
+// End gives the run back. If over is true, no node continues it.
+func (r *Runs) End(ctx context.Context, l *Lease, over bool) error {
 	l.Node, l.Open, l.Over = "", false, over
 	return r.write(ctx, l, time.Now().Add(runKept))
 }
 
-func (r *Runs) write(ctx context.Context, l *RunLease, expires time.Time) error {
+func (r *Runs) write(ctx context.Context, l *Lease, expires time.Time) error {
 	body := record.Encode(l.RunState)
-	err := r.table.Write(ctx, tenants.Put(leaseOf(l.tenant, l.run), body, expires, tenants.At(l.version)))
-	if _, refused := errors.AsType[*tenants.RefusedError](err); refused {
-		// What was stored and reported failed is ours, too.
-		row, err := r.table.Get(ctx, leaseOf(l.tenant, l.run))
+	err := r.table.Write(ctx, tenants.Put(leaseKey(l.tenant, l.run), body, expires, tenants.At(l.version)))
+	if tenants.IsRefused(err) { // perhaps by an earlier write of this state, which was stored and reported as failed
+		row, err := r.table.Get(ctx, leaseKey(l.tenant, l.run))
 		if err != nil && !tenants.IsNotFound(err) {
 			return err
 		}
@@ -147,28 +137,31 @@ func (r *Runs) write(ctx context.Context, l *RunLease, expires time.Time) error 
 	return err
 }
 
-// Hold notes that node has listeners, under an id of the caller's, and LetGo that it has none any more.
-func (r *Runs) Hold(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
-	return r.table.Write(ctx, tenants.Put(tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "hold/" + node + "/" + id}, record.Empty, time.Now().Add(24*time.Hour), tenants.Anything()))
+// Join notes that node has listeners of the run. The caller chooses id, for Leave.
+func (r *Runs) Join(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
+	key := holdKey(tenant, run, node, id)
+	return r.table.Write(ctx, tenants.Put(key, record.Empty, time.Now().Add(heldKept), tenants.Anything()))
 }
 
-// LetGo ends what Hold began, and tells the node that runs it, if that is another.
-func (r *Runs) LetGo(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
-	if err := r.table.Write(ctx, tenants.Delete(tenants.Key{Tenant: tenant, Kind: runKind(run), Sort: "hold/" + node + "/" + id}, tenants.Anything())); err != nil {
+// Leave removes what Join noted, and tells the node that runs the upstream, if that is another one.
+func (r *Runs) Leave(ctx context.Context, tenant tenants.TenantID, run, node, id string) error {
+	if err := r.table.Write(ctx, tenants.Delete(holdKey(tenant, run, node, id), tenants.Anything())); err != nil {
 		return err
 	}
 	s, runs, err := r.Look(ctx, tenant, run)
 	if err != nil || !runs || s.Node == node {
 		return err
 	}
-	return r.inboxes.Send(ctx, s.Node, tenants.InboxMessage{Tenant: tenant, Order: &tenants.Order{Do: tenants.OrderLetGo, Run: run}})
+	order := &tenants.Order{Do: tenants.OrderLetGo, Run: run}
+	return r.inboxes.Send(ctx, s.Node, tenants.InboxMessage{Tenant: tenant, Order: order})
 }
 
-// Wanted tells whether a node that lives has listeners, besides the id given.
+// Wanted reports whether any living node has listeners, except those that joined with the id but.
 func (r *Runs) Wanted(ctx context.Context, tenant tenants.TenantID, run, but string) (bool, error) {
 	const page = 100
 	for after := "hold/"; ; {
-		rows, err := r.table.Query(ctx, tenants.Range{Tenant: tenant, Kind: runKind(run), After: after, Before: "hold0", Limit: page})
+		held := tenants.Range{Tenant: tenant, Kind: runKind(run), After: after, Before: "hold0", Limit: page}
+		rows, err := r.table.Query(ctx, held)
 		if err != nil {
 			return false, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"mime"
-	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,10 +13,12 @@ import (
 	"github.com/hookcast/hookcast/tenants/outgoing"
 )
 
-// Spec is what a caller chooses of a proxy, or of a run that no proxy is kept for.
+const maxBody = 64 << 10 // bytes of a request
+
+// Spec is what a caller chooses about a proxy, or about a request that is not stored.
 type Spec struct {
 	Name          string
-	Method        string // "": GET, or POST where there is a body
+	Method        string // "": GET, or POST if there is a body
 	URL           string
 	Headers       map[string]string
 	Body          *string
@@ -26,17 +27,17 @@ type Spec struct {
 	Share         bool
 	Channel       string
 	Redirects     bool
-	Reconnect     *bool // nil: of GET
+	Reconnect     *bool // nil: only if the method is GET
 	Limits        Limits
 }
 
-// Patch changes what it names and leaves the rest.
+// Patch names the fields to change. Nil fields stay as they are.
 type Patch struct {
 	Name          *string
 	Method        *string
 	URL           *string
-	Headers       *map[string]string // all of them anew
-	Body          **string           // to nil: none
+	Headers       *map[string]string // replaces all headers
+	Body          **string           // a pointer to nil removes the body
 	BodyMediaType *string
 	Parameters    *map[string]Parameter
 	Share         *bool
@@ -46,31 +47,30 @@ type Patch struct {
 	Limits        *Limits
 }
 
-// request is a proxy's request, taken apart.
+// request is a proxy's request, parsed.
 type request struct {
-	proxyRequest
+	secretRequest
 	url     template
 	headers map[string]template
 	body    template
 	channel template
 }
 
-// parse takes the request and the channel apart and says what cannot work.
-func (p Proxy) parse(r proxyRequest) (q request, err error) {
-	q.proxyRequest = r
+// parse parses the request and the channel. It refuses placeholders that cannot work.
+func (p Proxy) parse(r secretRequest) (q request, err error) {
+	q.secretRequest = r
 	var why string
 	if q.url, why = urlTemplate(r.URL, p.Parameters); why != "" {
 		return q, tenants.Refused("/url", "invalid_url", why)
 	}
 	all := []template{q.url}
 	q.headers = make(map[string]template, len(r.Headers))
-	for name, value := range r.Headers {
-		t, why := parseTemplate(value, p.Parameters)
+	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+		t, why := parseTemplate(r.Headers[name], p.Parameters, inHeader)
 		if why != "" {
 			return q, tenants.Refused("/headers/"+name, "invalid_header", why)
 		}
-		q.headers[name] = t.placed(inHeader)
-		all = append(all, t)
+		q.headers[name], all = t, append(all, t)
 	}
 	if r.Body != nil {
 		if q.body, why = bodyTemplate(string(r.Body), p.BodyMediaType, p.Parameters); why != "" {
@@ -78,21 +78,24 @@ func (p Proxy) parse(r proxyRequest) (q request, err error) {
 		}
 		all = append(all, q.body)
 	}
-	if q.channel, why = parseTemplate(p.Channel, p.Parameters); why != "" {
+	if q.channel, why = parseTemplate(p.Channel, p.Parameters, inName); why != "" {
 		return q, tenants.Refused("/channel", "invalid_channel", why)
 	}
-	q.channel.placed(inName)
-	used := holes(append(all, q.channel)...)
+	used := make(map[string]bool)
+	for _, p := range slices.Concat(append(all, q.channel)...) {
+		used[p.text] = used[p.text] || p.placeholder
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
 		if !used[name] {
-			return q, tenants.Refused("/parameters/"+name, "invalid_parameter", "the parameter stands nowhere: write {{"+name+"}} where it is to stand")
+			return q, tenants.Refused("/parameters/"+name, "invalid_parameter",
+				"the parameter must be used: write {{"+name+"}} where its value belongs")
 		}
 	}
 	return q, nil
 }
 
-// check refuses a proxy that could not work, and puts both into their normal form.
-func (s *Proxies) check(ctx context.Context, p *Proxy, r *proxyRequest) error {
+// check refuses a proxy that cannot work, and normalizes p and r.
+func (s *Proxies) check(ctx context.Context, p *Proxy, r *secretRequest) error {
 	if err := tenants.CheckName("/name", p.Name); err != nil {
 		return err
 	}
@@ -100,21 +103,22 @@ func (s *Proxies) check(ctx context.Context, p *Proxy, r *proxyRequest) error {
 		return err
 	}
 	if p.Method != "GET" && p.Method != "POST" {
-		return tenants.Refused("/method", "invalid_method", "the method is GET or POST")
+		return tenants.Refused("/method", "invalid_method", "the method must be GET or POST")
 	}
 	if r.Body == nil {
 		p.BodyMediaType = ""
 	}
-	if err := checkProxyBody(p, r); err != nil {
+	if err := checkBody(p, r); err != nil {
 		return err
 	}
 	headers, err := outgoing.CheckHeaders(r.Headers)
 	if err != nil {
 		return err
 	}
-	for name := range headers {
-		if name == "Accept" || name == "Cache-Control" || name == "Last-Event-Id" {
-			return tenants.Refused("/headers/"+name, "invalid_header", "this header is the stream's own")
+	for _, name := range []string{"Accept", "Cache-Control", "Last-Event-Id"} {
+		if _, set := headers[name]; set {
+			return tenants.Refused("/headers/"+name, "invalid_header",
+				"the header must be left to the stream, which sets it")
 		}
 	}
 	r.Headers = headers
@@ -127,7 +131,7 @@ func (s *Proxies) check(ctx context.Context, p *Proxy, r *proxyRequest) error {
 		return tenants.Refused("/url", "invalid_url", why)
 	}
 	if s.destinations == nil {
-		return tenants.Errorf(tenants.Internal, "no_destinations", "this process sets no URLs")
+		return tenants.Errorf(tenants.Internal, "no_destinations", "this process cannot check URLs")
 	}
 	if _, err := s.destinations.CheckURL(ctx, sample); err != nil {
 		return err
@@ -139,31 +143,29 @@ func (s *Proxies) check(ctx context.Context, p *Proxy, r *proxyRequest) error {
 	return tenants.Publishable(name)
 }
 
-func checkProxyBody(p *Proxy, r *proxyRequest) error {
+func checkBody(p *Proxy, r *secretRequest) error {
 	switch {
 	case r.Body == nil:
 		return nil
 	case p.Method == "GET":
-		return tenants.Refused("/body", "invalid_body", "a GET has no body")
-	case len(r.Body) > MaxBody:
-		return tenants.Refused("/body", "invalid_body", "the body has at most 65536 bytes")
+		return tenants.Refused("/body", "invalid_body", "a GET request must have no body")
+	case len(r.Body) > maxBody:
+		return tenants.Refused("/body", "invalid_body", "the body must have at most 65536 bytes")
 	case !utf8.Valid(r.Body):
-		return tenants.Refused("/body", "invalid_body", "the body is no UTF-8")
+		return tenants.Refused("/body", "invalid_body", "the body must be UTF-8")
 	}
 	if p.BodyMediaType == "" {
 		p.BodyMediaType = "application/json"
 	}
 	kind, parameters, err := mime.ParseMediaType(p.BodyMediaType)
-	if err != nil || !strings.Contains(kind, "/") || len(p.BodyMediaType) > 100 {
-		return tenants.Refused("/body_media_type", "invalid_media_type", "this is no media type")
-	}
-	if p.BodyMediaType = mime.FormatMediaType(kind, parameters); p.BodyMediaType == "" {
-		return tenants.Refused("/body_media_type", "invalid_media_type", "this is no media type")
+	valid := err == nil && strings.Contains(kind, "/") && len(p.BodyMediaType) <= 100
+	if p.BodyMediaType = mime.FormatMediaType(kind, parameters); !valid || p.BodyMediaType == "" {
+		return tenants.Refused("/body_media_type", "invalid_media_type", "the media type must be like application/json")
 	}
 	return nil
 }
 
-// shownURL is the URL without the values of its query, among which keys are.
+// shownURL returns the URL without the values of its query, which may be keys.
 func shownURL(raw string) string {
 	base, query, asked := strings.Cut(raw, "?")
 	if !asked {
@@ -181,13 +183,4 @@ func shownURL(raw string) string {
 		pairs[i] = name + "=" + value
 	}
 	return base + "?" + strings.Join(pairs, "&")
-}
-
-func headerNames(headers map[string]string) []string {
-	var names []string
-	for name := range headers {
-		names = append(names, textproto.CanonicalMIMEHeaderKey(name))
-	}
-	slices.Sort(names)
-	return names
 }

@@ -8,30 +8,31 @@ import (
 	"github.com/hookcast/hookcast/tenants/outgoing"
 )
 
-// template is text with holes.
+// template is text with placeholders.
 type template []piece
 
-// piece is literal text, or a hole.
+// piece is literal text, or a placeholder.
 type piece struct {
-	text  string // of a hole, the parameter's name
-	hole  bool
-	place place
+	text        string // of a placeholder, the parameter's name
+	placeholder bool
+	place       place
 }
 
-// place is where a hole stands, which says how what fills it is written.
+// place is where a placeholder stands, which decides how its value is written.
 type place int
 
 const (
-	inPath   place = iota // of a URL
-	inQuery               // the value of a query's or a form's member
-	inHeader              // as it is: printable ASCII
-	inString              // of JSON
-	inJSON                // of JSON, outside of a string: integers alone
-	inName                // of a channel: as it is
+	inPath   place = iota // in a segment of a URL's path
+	inQuery               // the value of a parameter in a query or a form
+	inHeader              // unchanged; printable ASCII only
+	inString              // in a string of JSON
+	inJSON                // in JSON outside of a string; integers only
+	inName                // in the name of a channel, unchanged
 )
 
-// parseTemplate cuts text at its holes. Without parameters there are none: "{{" is text as any other. Errors name what is wrong.
-func parseTemplate(text string, ps map[string]Parameter) (t template, why string) {
+// parseTemplate splits text at its placeholders, which all get the place at. If there are no parameters, "{{" has no
+// meaning. why says what is wrong with the text; "" means nothing.
+func parseTemplate(text string, ps map[string]Parameter, at place) (t template, why string) {
 	if len(ps) == 0 {
 		return template{{text: text}}, ""
 	}
@@ -43,32 +44,32 @@ func parseTemplate(text string, ps map[string]Parameter) (t template, why string
 		}
 		name, after, closed := strings.Cut(rest, "}}")
 		if _, known := ps[name]; !closed || !known {
-			return nil, "{{ begins the name of a parameter, and }} ends it; this is none that is declared"
+			return nil, "{{ must be followed by the name of a declared parameter and }}"
 		}
-		t = append(t, piece{text: name, hole: true})
+		t = append(t, piece{text: name, placeholder: true, place: at})
 		text = after
 	}
 }
 
-// urlTemplate is a template whose holes stand in segments of the path or in values of the query.
+// urlTemplate parses a URL, in which placeholders can stand in segments of the path and in values of the query.
 func urlTemplate(text string, ps map[string]Parameter) (template, string) {
-	t, why := parseTemplate(text, ps)
+	t, why := parseTemplate(text, ps, inPath)
 	seen := "" // the literals so far
 	for i := range t {
-		if !t[i].hole {
+		if !t[i].placeholder {
 			seen += t[i].text
 			continue
 		}
-		_, behind, _ := strings.Cut(seen, "://")
-		host, path, inside := strings.Cut(behind, "/")
+		_, after, _ := strings.Cut(seen, "://")
+		host, path, inside := strings.Cut(after, "/")
 		_, query, asked := strings.Cut(path, "?")
 		switch {
 		case !inside || strings.ContainsAny(host, "?#"):
-			return nil, "a parameter can stand in a segment of the path or in a value of the query, and nowhere before"
+			return nil, "a parameter must stand in a segment of the path or in a value of the query"
 		case !asked:
 			t[i].place = inPath
 		case !strings.Contains(query[strings.LastIndexByte(query, '&')+1:], "="):
-			return nil, "a parameter can be a value of the query, not a name"
+			return nil, "a parameter in the query must be a value, not a name"
 		default:
 			t[i].place = inQuery
 		}
@@ -76,16 +77,16 @@ func urlTemplate(text string, ps map[string]Parameter) (template, string) {
 	return t, why
 }
 
-// bodyTemplate is a template of a body of the media type. A JSON body's holes stand in strings or, of integers, in a value's place; a form's
-// are values.
+// bodyTemplate parses a body. In JSON, placeholders can stand in strings, and those of integers in place of a value.
+// In a form, they can be values.
 func bodyTemplate(text, mediaType string, ps map[string]Parameter) (template, string) {
-	t, why := parseTemplate(text, ps)
+	t, why := parseTemplate(text, ps, inString)
 	if why != "" {
 		return nil, why
 	}
 	quoted, seen := false, ""
 	for i := range t {
-		if !t[i].hole {
+		if !t[i].placeholder {
 			quoted = quotedAt(t[i].text, quoted)
 			seen += t[i].text
 			continue
@@ -96,28 +97,28 @@ func bodyTemplate(text, mediaType string, ps map[string]Parameter) (template, st
 		case isJSONType(mediaType) && ps[t[i].text].Kind == ParameterInteger:
 			t[i].place = inJSON
 		case isJSONType(mediaType):
-			return nil, "a parameter that is no integer must stand inside a string"
-		case mediaType == formType && strings.Contains(seen[strings.LastIndexByte(seen, '&')+1:], "="):
+			return nil, "a parameter that is not an integer must stand in a string"
+		case mediaType == mediaTypeForm && strings.Contains(seen[strings.LastIndexByte(seen, '&')+1:], "="):
 			t[i].place = inQuery
 		default:
-			return nil, "parameters can stand in a body of JSON, or in the values of a form"
+			return nil, "a parameter must stand in a body of JSON, or in a value of a form"
 		}
 	}
 	if isJSONType(mediaType) {
 		if b, why := t.fill(samples(ps)); why != "" || !json.Valid([]byte(b)) {
-			return nil, "the body is no JSON"
+			return nil, "the body must be JSON"
 		}
 	}
 	return t, ""
 }
 
-const formType = "application/x-www-form-urlencoded"
+const mediaTypeForm = "application/x-www-form-urlencoded"
 
 func isJSONType(mediaType string) bool {
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
-// quotedAt tells whether the end of a piece of JSON is inside a string, where its beginning is or is not.
+// quotedAt reports whether the end of a piece of JSON is in a string; quoted says whether its beginning is.
 func quotedAt(text string, quoted bool) bool {
 	for i := 0; i < len(text); i++ {
 		switch {
@@ -130,14 +131,6 @@ func quotedAt(text string, quoted bool) bool {
 	return quoted
 }
 
-// placed gives all holes the place given.
-func (t template) placed(p place) template {
-	for i := range t {
-		t[i].place = p
-	}
-	return t
-}
-
 func samples(ps map[string]Parameter) map[string]string {
 	values := make(map[string]string, len(ps))
 	for name, p := range ps {
@@ -146,12 +139,13 @@ func samples(ps map[string]Parameter) map[string]string {
 	return values
 }
 
-// fill puts values into the holes, each written for where it stands. Why: a value cannot stand there, in words that do not repeat it.
+// fill returns the text with values for the placeholders, each escaped for its place. why says why a value cannot stand
+// in its place, without repeating it; "" means that all can.
 func (t template) fill(values map[string]string) (text, why string) {
 	var b strings.Builder
 	path := false
 	for _, p := range t {
-		if !p.hole {
+		if !p.placeholder {
 			b.WriteString(p.text)
 			continue
 		}
@@ -163,7 +157,7 @@ func (t template) fill(values map[string]string) (text, why string) {
 		case inQuery:
 			v = url.QueryEscape(v)
 		case inHeader:
-			if why := outgoing.RefuseHeader("X", v); why != "" {
+			if why := outgoing.HeaderProblem("X", v); why != "" {
 				return "", why
 			}
 		case inString:
@@ -172,18 +166,18 @@ func (t template) fill(values map[string]string) (text, why string) {
 		b.WriteString(v)
 	}
 	if path && hasDots(b.String()) {
-		return "", "the value makes a segment of the path that means another path"
+		return "", "a value must not make a segment of the path . or .., which means another path"
 	}
 	return b.String(), ""
 }
 
-// inQuotes writes v as JSON has it between quotes.
+// inQuotes returns v as it stands between the quotes of a JSON string.
 func inQuotes(v string) string {
 	b, _ := json.Marshal(v)
 	return string(b[1 : len(b)-1])
 }
 
-// hasDots tells whether a segment of the URL's path is "." or "..", however it is written.
+// hasDots reports whether a segment of the URL's path is "." or "..", percent-encoded or not.
 func hasDots(raw string) bool {
 	_, rest, _ := strings.Cut(raw, "://")
 	rest, _, _ = strings.Cut(rest, "?")
@@ -193,17 +187,4 @@ func hasDots(raw string) bool {
 		}
 	}
 	return false
-}
-
-// holes names the parameters that stand in the templates.
-func holes(ts ...template) map[string]bool {
-	names := make(map[string]bool)
-	for _, t := range ts {
-		for _, p := range t {
-			if p.hole {
-				names[p.text] = true
-			}
-		}
-	}
-	return names
 }

@@ -2,95 +2,120 @@ package quota
 
 import (
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// rowSlots holds a count that nodes have in common: {tenant}, "all", "channel/" and its name, or "subject/" and its hash. There is a row
-// only where a limit is set and somebody connects. A row says how many slots each node holds; all together are never more than the
-// limit. A node gives out what it holds without asking anybody.
-//
-// Every change is a conditional put at the version that was read, so that of two nodes that want the last slot one gets it. A node
-// counts on what it holds only once the put has succeeded, and no longer from before it puts less; so the row never says less than
-// what a node counts on. What a node holds ends with its lease: whoever finds too little free looks at the leases of the others, and
-// leaves out those whose lease is over.
+// rowSlots is the kind of a shared count: {tenant}, "all", "channel/"+name or "subject/"+hash. A row exists only if
+// there is a limit and a client has connected.
 const rowSlots tenants.Kind = "slots"
 
-// slotsRecord is a row's body.
+// slotsRecord is the body of a shared count.
 type slotsRecord struct {
-	Held   map[string]int // by the node's name
-	Wanted time.Time      // when a node last wanted more than there was
+	Held   map[string]int // slots by the node's name
+	Wanted time.Time      // when a node last got fewer than it needed
 }
 
 const (
-	slotsLife     = 48 * time.Hour // of a row that nobody puts again: longer than any write can be on its way, so that no version comes twice
+	// slotsLife is how long a row lives after its last put: longer than any write can be delayed, so that no version is
+	// used twice.
+	slotsLife     = 48 * time.Hour
 	slotsRefresh  = 12 * time.Hour
-	blockAtMost   = 256                    // slots taken ahead at once
-	blockLinger   = time.Minute            // before what nobody uses goes back where nobody has asked for it
-	wantedTrust   = 5 * time.Second        // how long a count is taken for contended once somebody went without
-	wantedEvery   = time.Second            // how often going without is written down
-	refusedTrust  = 300 * time.Millisecond // how long the answer that nothing is free is good for those who ask next
-	returnAfter   = 100 * time.Millisecond // how long what is unused stays in a contended count, for those who come next here
+	blockAtMost   = 256                    // slots that are taken in advance at once
+	blockLinger   = time.Minute            // how long unused slots stay in a block that nobody else needs
+	wantedTrust   = 5 * time.Second        // how long a count is contended after a node got too few
+	wantedEvery   = time.Second            // how often that is recorded
+	refusedTrust  = 300 * time.Millisecond // how long a refusal is repeated without I/O
+	returnAfter   = 100 * time.Millisecond // how long unused slots of a contended count stay for the next client here
 	returnRetry   = time.Second
-	blockTries    = 50 // of a put that others are ahead of
 	blockCallTime = 5 * time.Second
 )
 
-// block is what this node holds of a common count. Admission's mu guards it.
+// block is the part of a shared count that this node holds. Admission.mu guards it.
 type block struct {
 	key     tenants.Key
-	channel string // what is counted; both empty: all of the tenant's connections
+	channel string // what is counted; if both are "", all connections of the tenant
 	subject string
+	full    refusal // for a connection that gets no slot
 
-	life    string        // the incarnation that holds it: under another one it is worth nothing
-	have    int           // slots that may be given out, those in use included
-	row     int           // the most that the row may say that this node holds
-	limit   int           // as it was last asked for
-	others  int           // what other nodes held when the row was read last
-	waiting int           // Reserves that need one more
-	flight  chan struct{} // closed when the I/O under way has ended; nil: there is none
-	scant   bool          // the last flight that took slots found fewer than were needed
+	life     string        // the name of the node that holds the block; under another name it is worth nothing
+	have     int           // slots that may be given out, those in use included
+	row      int           // the most that the row may say that this node holds
+	limit    int           // of the last Reserve that took slots
+	others   int           // what other nodes held at the last read of the row
+	waiting  int           // Reserves that need one more slot
+	inFlight chan struct{} // closed at the end of the present I/O; nil if there is none
+	tooFew   bool          // the last takeSlots got fewer than were needed
 
-	refused   time.Time // until when nothing is free
-	contended time.Time // until when what is unused goes back soon
-	returning bool      // a timer is set for that
-	since     time.Time // when the last slot came back
-	put       time.Time // when the row was put last
-	shed      bool      // connections that it has no slots for are to end: they came in under a life that is over
+	refused   time.Time // until then there are no free slots
+	contended time.Time // until then unused slots are returned soon
+	returning bool      // a timer for that is running
+	lastUse   time.Time // when the last slot came back
+	put       time.Time // when the row was last put
+	mayShed   bool      // connections without a slot are to end: they were opened under a former name
 }
 
-// empty tells whether the block holds nothing and nobody is about to change or look at that: of one count there is never more than one
-// block. b may be nil.
+// empty reports whether the block holds nothing and is not in use, so that it can be removed: a count must never have
+// two blocks. b may be nil.
 func (b *block) empty() bool {
-	return b == nil || b.have == 0 && b.row == 0 && b.waiting == 0 && b.flight == nil && !b.returning
-}
-
-// elsewhere is what other nodes hold of the count, as far as this one knows. b may be nil.
-func (b *block) elsewhere() int {
-	if b == nil {
-		return 0
-	}
-	return b.others
+	return b == nil || b.have == 0 && b.row == 0 && b.waiting == 0 && b.inFlight == nil && !b.returning
 }
 
 func newBlock(t tenants.TenantID, channel, subject string) *block {
-	b := &block{key: tenants.Key{Tenant: t, Kind: rowSlots, Sort: "all"}, channel: channel, subject: subject}
+	k := tenants.Key{Tenant: t, Kind: rowSlots, Sort: "all"}
+	b := &block{key: k, channel: channel, subject: subject, full: tenantFull}
 	switch {
 	case channel != "":
-		b.key.Sort = "channel/" + channel
-	case subject != "": // any text
+		b.full, b.key.Sort = channelFull, "channel/"+channel
+	case subject != "": // which may be any text
 		sum := tenants.HashParts(subject)
-		b.key.Sort = "subject/" + hex.EncodeToString(sum[:16])
+		b.full, b.key.Sort = subjectFull, "subject/"+hex.EncodeToString(sum[:16])
 	}
 	return b
 }
 
-// ask is how many slots a node takes that needs so many, of so many free for it: more than it needs where there are plenty, so that the
-// next ones cost nothing, and ever fewer as the pool empties.
-func ask(need, have, free, live int, contended bool) int {
+// blockSize returns how many slots a node takes that needs and has a number of slots, when free slots are not held by
+// other nodes. It is more than needed if there are plenty, so that the next connects cost nothing, and decreases as the
+// free slots do.
+func blockSize(need, have, free, live int, contended bool) int {
 	if need >= free || contended {
 		return min(need, max(free, 0))
 	}
 	return min(free, max(have, need+min(blockAtMost, (free-need)/(4*live))))
+}
+
+// others returns what other nodes hold. What this node held under former names is its own and leaves the record.
+func (r *slotsRecord) others(life string, former []string) (sum int) {
+	for _, name := range former {
+		delete(r.Held, name)
+	}
+	for node, n := range r.Held {
+		if node != life {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// nodes returns the nodes that hold slots, but for one, in order.
+func (r *slotsRecord) nodes(but string) (names []string) {
+	for node := range r.Held {
+		if node != but {
+			names = append(names, node)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// hold sets what a node holds.
+func (r *slotsRecord) hold(node string, n int) {
+	if r.Held == nil {
+		r.Held = make(map[string]int)
+	}
+	if r.Held[node] = n; n == 0 {
+		delete(r.Held, node)
+	}
 }

@@ -2,6 +2,7 @@ package quota
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
@@ -9,46 +10,47 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// released is called, under the lock, when one of c has ended.
-func (a *Admission) released(c *count) {
+// afterRelease records that a connection of c has ended. The caller holds mu.
+func (a *Admission) afterRelease(c *count) {
 	b := c.block
 	if b == nil {
 		return
 	}
-	b.since = time.Now()
-	if b.have > c.n && b.since.Before(b.contended) {
+	b.lastUse = time.Now()
+	if b.have > c.n && b.lastUse.Before(b.contended) {
 		a.returnSoon(c, returnAfter)
 	}
 }
 
-// returnSoon has what c does not use given back after a while. Called under the lock.
+// returnSoon starts a timer that returns the unused slots of c. The caller holds mu.
 func (a *Admission) returnSoon(c *count, after time.Duration) {
-	if !c.block.returning {
-		c.block.returning = true
-		time.AfterFunc(after, func() {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			c.block.returning = false
-			if !a.over {
-				a.work.Add(1)
-				defer a.work.Done()
-				a.giveBack(c)
-			}
-		})
+	if c.block.returning {
+		return
 	}
+	c.block.returning = true
+	time.AfterFunc(after, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		c.block.returning = false
+		if !a.closed {
+			a.work.Add(1)
+			defer a.work.Done()
+			a.returnSlots(c)
+		}
+	})
 }
 
-// Close ends what goes on in the background, and waits for it.
+// Close ends all background work and waits for it.
 func (a *Admission) Close() {
 	a.mu.Lock()
-	a.over = true
-	a.end()
+	a.closed = true
+	a.cancel()
 	a.mu.Unlock()
 	a.work.Wait()
 }
 
-// Contend is another node's appeal: what is unused goes back now, and until it is a while ago whatever comes to be unused.
-func (a *Admission) Contend(t tenants.TenantID, channel, subject string) {
+// ReturnUnused returns unused slots to other nodes now, and those that become unused during the next 5 s.
+func (a *Admission) ReturnUnused(t tenants.TenantID, channel, subject string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o := a.open[t]
@@ -70,32 +72,32 @@ func (a *Admission) Contend(t tenants.TenantID, channel, subject string) {
 	}
 }
 
-// giveBack gives back what c does not use. Called under the lock, which it gives up meanwhile.
-func (a *Admission) giveBack(c *count) {
-	if !a.current(c) {
+// returnSlots returns the unused slots of c. The caller holds mu, which returnSlots releases meanwhile.
+func (a *Admission) returnSlots(c *count) {
+	if !a.known(c) {
 		return
 	}
 	b := c.block
-	defer a.forget(c)
-	life, held := a.node.Incarnation()
+	defer a.removeIdle(c)
+	life, held := a.node.Lease()
 	if !held || b.life != life {
-		return // what it held is the next life's to see to
+		return // Retake deals with the block
 	}
-	if b.flight != nil {
+	if b.inFlight != nil {
 		a.returnSoon(c, returnAfter)
 		return
 	}
-	b.have = min(b.have, c.n+b.waiting) // from here on nobody is given what is about to go back
-	if err := a.fly(b, func() error { return a.lower(b, life) }); err != nil {
+	b.have = min(b.have, c.n+b.waiting) // from here on nobody gets the slots that are being returned
+	if err := a.runIO(b, func() error { return a.lowerRow(b, life) }); err != nil {
 		a.returnSoon(c, returnRetry)
 	}
 }
 
-// lower makes the row say what the block has. Only the block's flight calls it.
-func (a *Admission) lower(b *block, life string) error {
+// lowerRow makes the row say what the block has. Call it in runIO.
+func (a *Admission) lowerRow(b *block, life string) error {
 	ctx, cancel := context.WithTimeout(a.ctx, blockCallTime)
 	defer cancel()
-	return a.edit(ctx, b, func(rec *slotsRecord) (bool, error) {
+	return a.updateRow(ctx, b, life, func(rec *slotsRecord) (put bool, err error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if b.life != life || rec.Held[life] == b.have && time.Since(b.put) < slotsRefresh {
@@ -104,18 +106,18 @@ func (a *Admission) lower(b *block, life string) error {
 		}
 		rec.hold(life, b.have)
 		return true, nil
-	}, life)
+	})
 }
 
-// current tells whether c has not been forgotten since. Called under the lock.
-func (a *Admission) current(c *count) bool {
+// known reports whether c is still in use: it may have been removed while mu was released. The caller holds mu.
+func (a *Admission) known(c *count) bool {
 	o := a.open[c.block.key.Tenant]
 	return o != nil && (c == &o.all || o.channels[c.name] == c || o.subjects[c.name] == c)
 }
 
-// forget removes an entry that nothing is lost with. Called under the lock.
-func (a *Admission) forget(c *count) {
-	if !a.current(c) || !c.idle() {
+// removeIdle removes c if it is idle. The caller holds mu.
+func (a *Admission) removeIdle(c *count) {
+	if !a.known(c) || !c.idle() {
 		return
 	}
 	o := a.open[c.block.key.Tenant]
@@ -124,15 +126,15 @@ func (a *Admission) forget(c *count) {
 			delete(m, c.name)
 		}
 	}
-	a.tidy(o)
+	a.removeIfEmpty(o)
 }
 
-// blocks returns every count that has a block, of each tenant the tenant's own first. Called under the lock.
+// blocks returns the counts that have a block, grouped by tenant. The caller holds mu.
 func (a *Admission) blocks() (byTenant [][]*count) {
 	for _, o := range a.open {
 		var list []*count
 		if o.all.block != nil {
-			list = append(list, &o.all)
+			list = append(list, &o.all) // first, so that Retake sheds connections over the tenant's own limit first
 		}
 		for _, m := range []map[string]*count{o.channels, o.subjects} {
 			for _, c := range m {
@@ -148,21 +150,20 @@ func (a *Admission) blocks() (byTenant [][]*count) {
 	return byTenant
 }
 
-// Upkeep gives back what has not been used for a while, and puts rows again that are about to expire.
-func (a *Admission) Upkeep(ctx context.Context, f node.Fanout) {
+// Maintain returns slots that have not been used for a while, puts rows again before they expire, and sheds connections
+// that still have no slot.
+func (a *Admission) Maintain(ctx context.Context, f node.Fanout) {
 	a.mu.Lock()
 	var due, over []*count
 	now := time.Now()
-	for _, list := range a.blocks() {
-		for _, c := range list {
-			b := c.block
-			unused := c.n == 0 && b.waiting == 0 && (b.have > 0 || b.row > 0) && now.Sub(b.since) >= blockLinger
-			if unused || b.row > b.have || c.n > 0 && now.Sub(b.put) >= slotsRefresh {
-				due = append(due, c)
-			}
-			if b.shed = b.shed && c.n > b.have; b.shed {
-				over = append(over, c)
-			}
+	for _, c := range slices.Concat(a.blocks()...) {
+		b := c.block
+		unused := c.n == 0 && b.waiting == 0 && (b.have > 0 || b.row > 0) && now.Sub(b.lastUse) >= blockLinger
+		if unused || b.row > b.have || c.n > 0 && now.Sub(b.put) >= slotsRefresh {
+			due = append(due, c)
+		}
+		if b.mayShed = b.mayShed && c.n > b.have; b.mayShed {
+			over = append(over, c)
 		}
 	}
 	a.mu.Unlock()
@@ -170,7 +171,7 @@ func (a *Admission) Upkeep(ctx context.Context, f node.Fanout) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if ctx.Err() == nil {
-			a.giveBack(due[i])
+			a.returnSlots(due[i])
 		}
 		return nil
 	})
@@ -179,7 +180,7 @@ func (a *Admission) Upkeep(ctx context.Context, f node.Fanout) {
 	}
 }
 
-// Retake takes, for a new life, slots for the connections that are open, and sheds those for which there are none any more.
+// Retake takes slots for the open connections under the node's new name, and sheds those that get none.
 func (a *Admission) Retake(ctx context.Context, f node.Fanout) {
 	a.mu.Lock()
 	byTenant := a.blocks()
@@ -195,29 +196,29 @@ func (a *Admission) Retake(ctx context.Context, f node.Fanout) {
 	})
 }
 
-// retakeOne tells whether the block is the present life's.
+// retakeOne takes slots for c, and reports whether its block belongs to the node's present name.
 func (a *Admission) retakeOne(ctx context.Context, c *count) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	b := c.block
-	life, held := a.node.Incarnation()
-	if !a.current(c) {
+	life, held := a.node.Lease()
+	if !a.known(c) {
 		return true
 	}
-	if !held || b.flight != nil {
+	if !held || b.inFlight != nil {
 		return false
 	}
 	if b.life == life {
-		b.shed = true
+		b.mayShed = true
 		return true
 	}
 	if c.n == 0 {
 		b.life, b.have, b.row = life, 0, 0
-		a.forget(c)
+		a.removeIdle(c)
 		return true
 	}
-	err := a.fly(b, func() error { return a.take(ctx, c, life) })
-	b.shed = err == nil
+	err := a.runIO(b, func() error { return a.takeSlots(ctx, c, life) })
+	b.mayShed = err == nil
 	return err == nil
 }
 
@@ -225,11 +226,11 @@ func (a *Admission) retakeOne(ctx context.Context, c *count) bool {
 func (a *Admission) shed(f node.Fanout, c *count) {
 	a.mu.Lock()
 	b := c.block
-	life, held := a.node.Incarnation()
+	life, held := a.node.Lease()
 	over := c.n - b.have
-	known := b.life == life && held && b.shed
+	current := b.life == life && held && b.mayShed
 	a.mu.Unlock()
-	if known && over > 0 {
+	if current && over > 0 {
 		f.Shed(b.key.Tenant, b.channel, b.subject, over)
 	}
 }

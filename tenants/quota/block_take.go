@@ -3,54 +3,56 @@ package quota
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/node"
 	"github.com/hookcast/hookcast/tenants/record"
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// cover sees to it that each common count that limits the request holds a slot for it. again: it asked for one, without the lock
-// meanwhile, so that the caller is to look anew. Called under the lock.
-func (a *Admission) cover(ctx context.Context, r Request, l tenants.Limits) (again bool, err error) {
-	if a.node == nil || l.Connections <= 0 && l.ConnectionsPerChannel <= 0 && (l.ConnectionsPerSubject <= 0 || r.Subject == "") {
+// ensureSlots makes sure that each shared count that limits the request has a free slot. If it returns again it
+// released mu meanwhile, so the caller must check all limits once more. The caller holds mu.
+func (a *Admission) ensureSlots(ctx context.Context, r Request, l tenants.Limits) (again bool, err error) {
+	bySubject := l.ConnectionsPerSubject > 0 && r.Subject != ""
+	if a.node == nil || l.Connections <= 0 && l.ConnectionsPerChannel <= 0 && !bySubject {
 		return false, nil
 	}
-	life, held := a.node.Incarnation()
+	life, held := a.node.Lease()
 	if !held {
-		return false, tenants.Errorf(tenants.Unavailable, "node_without_lease", "this node has yet to make itself known to the others")
+		return false, node.ErrWithoutLease
 	}
 	o := a.occupancy(r.Tenant)
-	if l.Connections > 0 && o.all.short(life) {
-		return true, a.fetch(ctx, o, &o.all, newBlock(o.tenant, "", ""), life, l.Connections, fullTenant)
+	if l.Connections > 0 && o.all.lacksSlot(life) {
+		return true, a.fetchSlot(ctx, &o.all, newBlock(o.tenant, "", ""), life, l.Connections)
 	}
 	if l.ConnectionsPerChannel > 0 {
 		for i, name := range r.Channels {
 			if slices.Contains(r.Channels[:i], name) {
 				continue
 			}
-			if c := entry(o.channels, name); c.short(life) {
-				return true, a.fetch(ctx, o, c, newBlock(o.tenant, c.name, ""), life, l.ConnectionsPerChannel, fullChannel)
+			if c := countFor(o.channels, name); c.lacksSlot(life) {
+				return true, a.fetchSlot(ctx, c, newBlock(o.tenant, c.name, ""), life, l.ConnectionsPerChannel)
 			}
 		}
 	}
-	if l.ConnectionsPerSubject > 0 && r.Subject != "" {
-		if c := entry(o.subjects, r.Subject); c.short(life) {
-			return true, a.fetch(ctx, o, c, newBlock(o.tenant, "", c.name), life, l.ConnectionsPerSubject, fullSubject)
+	if bySubject {
+		if c := countFor(o.subjects, r.Subject); c.lacksSlot(life) {
+			return true, a.fetchSlot(ctx, c, newBlock(o.tenant, "", c.name), life, l.ConnectionsPerSubject)
 		}
 	}
 	return false, nil
 }
 
-// short tells whether there is no slot left for one more.
-func (c *count) short(life string) bool {
+// lacksSlot reports whether the block has no slot for one more connection.
+func (c *count) lacksSlot(life string) bool {
 	return c.block == nil || c.block.life != life || c.block.have <= c.n
 }
 
-// fetch gets one more slot for c, or waits while another Reserve does. Called under the lock, which it gives up meanwhile.
-func (a *Admission) fetch(ctx context.Context, o *occupancy, c *count, fresh *block, life string, limit int, refusal func() *tenants.Error) error {
+// fetchSlot gets one more slot for c, or waits while another goroutine does. If c has no block yet it gets fresh.
+// The caller holds mu, which fetchSlot releases meanwhile.
+func (a *Admission) fetchSlot(ctx context.Context, c *count, fresh *block, life string, limit int) error {
 	if c.block == nil {
 		c.block = fresh
 	}
@@ -58,12 +60,12 @@ func (a *Admission) fetch(ctx context.Context, o *occupancy, c *count, fresh *bl
 	b.waiting++
 	defer func() {
 		b.waiting--
-		a.forget(c)
+		a.removeIdle(c)
 	}()
-	if under := b.flight; under != nil {
+	if other := b.inFlight; other != nil {
 		a.mu.Unlock()
 		select {
-		case <-under:
+		case <-other:
 		case <-ctx.Done():
 		}
 		a.mu.Lock()
@@ -73,43 +75,43 @@ func (a *Admission) fetch(ctx context.Context, o *occupancy, c *count, fresh *bl
 		return nil
 	}
 	if time.Now().Before(b.refused) {
-		return refusal()
+		return b.full.after(tryAgain)
 	}
 	b.limit = limit
-	if err := a.fly(b, func() error { return a.take(ctx, c, life) }); err != nil {
+	if err := a.runIO(b, func() error { return a.takeSlots(ctx, c, life) }); err != nil {
 		return err
 	}
-	if c.short(life) && b.scant { // else those who came meanwhile were quicker, and there are more
+	if c.lacksSlot(life) && b.tooFew { // otherwise others were quicker, and there are more
 		b.refused = time.Now().Add(refusedTrust)
-		return refusal()
+		return b.full.after(tryAgain)
 	}
 	return nil
 }
 
-// fly does I/O for a block that has none under way. Called under the lock, which do runs without.
-func (a *Admission) fly(b *block, do func() error) error {
-	b.flight = make(chan struct{})
+// runIO calls do for a block that has no I/O in flight. The caller holds mu, which runIO releases while do runs.
+func (a *Admission) runIO(b *block, do func() error) error {
+	b.inFlight = make(chan struct{})
 	a.mu.Unlock()
 	err := do()
 	a.mu.Lock()
-	close(b.flight)
-	b.flight = nil
+	close(b.inFlight)
+	b.inFlight = nil
 	return err
 }
 
-// take makes the node hold enough for all that are open and all that wait, as far as there is. Only the block's flight calls it.
-func (a *Admission) take(ctx context.Context, c *count, life string) error {
+// takeSlots makes the row say that this node holds enough for all open connections and all waiting Reserves, as far as
+// there are free slots. Call it in runIO.
+func (a *Admission) takeSlots(ctx context.Context, c *count, life string) error {
 	ctx, cancel := context.WithTimeout(ctx, blockCallTime)
 	defer cancel()
 	b := c.block
-	return a.edit(ctx, b, func(rec *slotsRecord) (bool, error) {
-		others := rec.others(life, a.node.Formerly())
+	return a.updateRow(ctx, b, life, func(rec *slotsRecord) (put bool, err error) {
+		others := rec.others(life, a.node.FormerNames())
 		a.mu.Lock()
 		limit, short := b.limit, c.n+b.waiting > b.limit-others
 		a.mu.Unlock()
 		if short {
-			var err error
-			if others, err = a.prune(ctx, rec, life); err != nil {
+			if others, err = a.dropDead(ctx, rec, life); err != nil {
 				return false, err
 			}
 		}
@@ -123,13 +125,12 @@ func (a *Admission) take(ctx context.Context, c *count, life string) error {
 		}
 		b.others = others
 		need := c.n + b.waiting
-		held := ask(need, b.have, limit-others, a.node.Live(), contended)
-		want := need > held
-		b.scant = want
-		if want || contended {
+		held := blockSize(need, b.have, limit-others, a.node.Live(), contended)
+		b.tooFew = need > held
+		if b.tooFew || contended {
 			b.contended = now.Add(wantedTrust)
 		}
-		tell := want && now.Sub(rec.Wanted).Abs() >= wantedEvery
+		tell := b.tooFew && now.Sub(rec.Wanted).Abs() >= wantedEvery
 		if held == b.have && b.row == b.have && !tell {
 			return false, nil
 		}
@@ -137,57 +138,46 @@ func (a *Admission) take(ctx context.Context, c *count, life string) error {
 		rec.hold(life, held)
 		if tell {
 			rec.Wanted = now
-			if nodes := rec.nodes(life); !a.over {
-				a.work.Go(func() { a.appeal(b, nodes) })
+			if nodes := rec.nodes(life); !a.closed {
+				a.work.Go(func() { a.requestReturn(b, nodes) })
 			}
 		}
 		return true, nil
-	}, life)
+	})
 }
 
-// edit reads the row, has change change it, and puts it where nobody else has meanwhile; else once more. What the put says of this node is
-// what the block then has. change says whether to put at all.
-func (a *Admission) edit(ctx context.Context, b *block, change func(*slotsRecord) (put bool, err error), life string) error {
-	for try := range blockTries {
-		if try > 0 && !worker.Wait(ctx, rand.N(2*time.Millisecond<<min(try, 5))) {
-			break
-		}
-		rec, at := slotsRecord{}, tenants.Absent()
-		row, err := a.node.Options().Table.Get(ctx, b.key)
-		if err == nil {
-			at = tenants.At(row.Version)
-			rec, err = record.Decode[slotsRecord](row)
-		} else if tenants.IsNotFound(err) {
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-		put, err := change(&rec)
-		if err != nil || !put {
-			return err
-		}
-		now := time.Now()
-		err = a.node.Options().Table.Write(ctx, tenants.Put(b.key, record.Encode(rec), now.Add(slotsLife), at))
-		if _, refused := errors.AsType[*tenants.RefusedError](err); refused {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if b.life == life {
-			b.have = rec.Held[life]
-			b.row, b.put = b.have, now
-		}
-		return nil
+// updateRow applies f to the block's row, which f may be called for several times, and then gives the block what the
+// row says. f returns false if there is nothing to put. The caller does not hold mu.
+func (a *Admission) updateRow(ctx context.Context, b *block, life string,
+	f func(*slotsRecord) (put bool, err error)) error {
+	var rec slotsRecord
+	var at time.Time // of the put; zero if there is none
+	err := record.Update(ctx, a.node.Options().Table, b.key,
+		func(now slotsRecord, was tenants.Condition) ([]tenants.Op, error) {
+			rec, at = now, time.Time{}
+			if put, err := f(&rec); err != nil || !put {
+				return nil, err
+			}
+			at = time.Now()
+			return []tenants.Op{tenants.Put(b.key, record.Encode(rec), at.Add(slotsLife), was)}, nil
+		})
+	if errors.Is(err, record.ErrContended) {
+		return tenants.Errorf(tenants.Unavailable, "slots_contended", "too many connections ask for a slot at once")
 	}
-	return tenants.Errorf(tenants.Unavailable, "slots_contended", "too many want a slot at once")
+	if err != nil || at.IsZero() {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if b.life == life {
+		b.have = rec.Held[life]
+		b.row, b.put = b.have, at
+	}
+	return nil
 }
 
-// prune leaves out of rec what nodes hold whose lease is over, and returns what the living hold besides this one.
-func (a *Admission) prune(ctx context.Context, rec *slotsRecord, life string) (others int, err error) {
+// dropDead removes nodes from rec whose lease is over, and returns what the other live nodes hold.
+func (a *Admission) dropDead(ctx context.Context, rec *slotsRecord, life string) (others int, err error) {
 	for _, node := range rec.nodes(life) {
 		gone, err := a.node.Gone(ctx, node)
 		if err != nil {
@@ -200,47 +190,17 @@ func (a *Admission) prune(ctx context.Context, rec *slotsRecord, life string) (o
 	return rec.others(life, nil), nil
 }
 
-// appeal asks the other holders for what they do not use. A notice that is lost is sent again as long as somebody goes without.
-func (a *Admission) appeal(b *block, nodes []string) {
+// requestReturn orders other nodes to return what they do not use. A lost order is repeated for as long as slots are
+// needed.
+func (a *Admission) requestReturn(b *block, nodes []string) {
 	ctx, cancel := context.WithTimeout(a.ctx, blockCallTime)
 	defer cancel()
-	notice := tenants.InboxMessage{Tenant: b.key.Tenant, Order: &tenants.Order{Do: tenants.OrderReturn, Channel: b.channel, Subject: b.subject}}
+	o := tenants.Order{Do: tenants.OrderReturn, Channel: b.channel, Subject: b.subject}
 	worker.Parallel(len(nodes), worker.NodesAtOnce, func(i int) error {
-		if err := a.node.Options().Inboxes.Send(ctx, nodes[i], notice); err != nil && !tenants.IsNotFound(err) {
-			a.node.Options().Logger.Warn("a node could not be asked for slots", "node", nodes[i], "error", err)
+		err := a.node.Options().Inboxes.Send(ctx, nodes[i], tenants.InboxMessage{Tenant: b.key.Tenant, Order: &o})
+		if err != nil && !tenants.IsNotFound(err) {
+			a.node.Options().Logger.Warn("asking a node for slots failed", "node", nodes[i], "error", err)
 		}
 		return nil
 	})
-}
-
-// others is what other nodes hold. What this node held under former names is its own, and leaves the record.
-func (r *slotsRecord) others(life string, former []string) (sum int) {
-	for _, name := range former {
-		delete(r.Held, name)
-	}
-	for node, n := range r.Held {
-		if node != life {
-			sum += n
-		}
-	}
-	return sum
-}
-
-func (r *slotsRecord) nodes(but string) (names []string) {
-	for node := range r.Held {
-		if node != but {
-			names = append(names, node)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (r *slotsRecord) hold(node string, n int) {
-	if r.Held == nil {
-		r.Held = make(map[string]int)
-	}
-	if r.Held[node] = n; n == 0 {
-		delete(r.Held, node)
-	}
 }

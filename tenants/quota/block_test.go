@@ -19,7 +19,7 @@ import (
 
 var slotsRow = tenants.Key{Tenant: rig.LogTenant, Kind: "slots", Sort: "all"}
 
-// A connect costs nothing while a block lasts, and where there is no limit there is no row.
+// A connect makes no calls while the block lasts, nor if there is no shared limit.
 func TestConnectsCostNothingWhileABlockLasts(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 		r := quota.Request{Tenant: rig.LogTenant, Channels: []string{"orders"}, Subject: "alice"}
@@ -29,7 +29,7 @@ func TestConnectsCostNothingWhileABlockLasts(t *testing.T) {
 			rig.Ok(fl.Sites[0].Connect(r, tenants.Limits{ConnectionsPerIP: 5, ConnectsPerSecond: 1000}))(t)
 		}
 		if n := calls() - before; n != 0 {
-			t.Errorf("%d calls for connects without a common limit", n)
+			t.Errorf("%d calls for connects without a shared limit, want 0", n)
 		}
 		before = calls()
 		rig.Ok(fl.Sites[0].Connect(r, tenants.Limits{Connections: 10_000}))(t)
@@ -38,22 +38,24 @@ func TestConnectsCostNothingWhileABlockLasts(t *testing.T) {
 			rig.Ok(fl.Sites[0].Connect(r, tenants.Limits{Connections: 10_000}))(t)
 		}
 		if n := calls() - before; first != 2 || n != 2 {
-			t.Errorf("%d calls for the first connect, %d for 201, want 2 and no more", first, n)
+			t.Errorf("%d calls for the first connect, %d for 201, want 2 and 2", first, n)
 		}
 	})
 }
 
-// Each common limit holds over nodes, and only where it applies.
+// Each shared limit holds over all nodes, and only for what it limits.
 func TestCommonLimits(t *testing.T) {
 	base := quota.Request{Tenant: rig.LogTenant, Channels: []string{"x", "y"}, Subject: "alice"}
 	for _, c := range []struct {
 		code   string
 		limits tenants.Limits
-		second quota.Request // has room where the first has not
+		second quota.Request // is admitted although the first is not
 	}{
 		{"connection_limit", tenants.Limits{Connections: 3}, quota.Request{Tenant: "ten_b"}},
-		{"channel_connection_limit", tenants.Limits{ConnectionsPerChannel: 3}, quota.Request{Tenant: rig.LogTenant, Channels: []string{"z"}}},
-		{"subject_connection_limit", tenants.Limits{ConnectionsPerSubject: 3}, quota.Request{Tenant: rig.LogTenant, Subject: "bob"}},
+		{"channel_connection_limit", tenants.Limits{ConnectionsPerChannel: 3},
+			quota.Request{Tenant: rig.LogTenant, Channels: []string{"z"}}},
+		{"subject_connection_limit", tenants.Limits{ConnectionsPerSubject: 3},
+			quota.Request{Tenant: rig.LogTenant, Subject: "bob"}},
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			rig.InFleet(t, 3, func(t *testing.T, fl *rig.Fleet) {
@@ -66,8 +68,8 @@ func TestCommonLimits(t *testing.T) {
 					rig.WantError(t, err, tenants.TooMany, c.code)
 					rig.Ok(s.Connect(c.second, tenants.Limits{}))(t)
 				}
-				// The slot of one node is another's as soon as it is free: the refusals above are remembered.
-				// Of several counts each is asked for in turn.
+				// Another node gets a slot soon after it is free, because the refusals above are recorded. If a request
+				// counts against several limits it asks for one after the other.
 				fl.Sites[0].Disconnect(seats[0])
 				var err error
 				for range 2 {
@@ -86,7 +88,7 @@ func TestCommonLimits(t *testing.T) {
 	}
 }
 
-// What a node does not use comes back within 2 s of another one's refusal.
+// A node returns what it does not use within 2 s after another node refused a client.
 func TestUnusedSlotsComeBack(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 		r, limits := quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 100}
@@ -98,20 +100,22 @@ func TestUnusedSlotsComeBack(t *testing.T) {
 			}
 		}
 		if granted != 99 {
-			t.Errorf("%d of 99 free slots were given out", granted)
+			t.Errorf("%d of 99 free slots were given out, want all", granted)
 		}
 		held := rig.HeldBy(t, fl.Table, slotsRow)
 		if held[fl.Sites[0].Node.ID()] != 1 || held[fl.Sites[1].Node.ID()] != 99 {
-			t.Errorf("the row says %v", held)
+			t.Errorf("the row says %v, want 1 and 99", held)
 		}
 	})
 }
 
-// A put that was stored and reported failed, or was not, never has the row say less than is given out.
+// A row never says less than is given out, even if puts fail, stored or not.
 func TestBlocksUnderFailures(t *testing.T) {
 	for seed := range max(20, depth.Schedules()/10) {
 		synctest.Test(t, func(t *testing.T) {
-			fl := rig.NewFleet(t, tenantstest.Faults{Seed: seed, Lost: 0.15, Stored: 0.15, Unread: 0.1, Latency: 20 * time.Millisecond}, 3)
+			faults := tenantstest.Faults{Seed: seed, Lost: 0.15, Stored: 0.15, Unread: 0.1,
+				Latency: 20 * time.Millisecond}
+			fl := rig.NewFleet(t, faults, 3)
 			r, limits := quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 7}
 			var seats [3][]*rig.Seat
 			for round := range 60 {
@@ -120,11 +124,12 @@ func TestBlocksUnderFailures(t *testing.T) {
 					seats[at] = append(seats[at], seat)
 				}
 				if n := fl.Total(rig.LogTenant, nil); n > 7 {
-					t.Errorf("seed %d: %d open of 7", seed, n)
+					t.Errorf("seed %d: %d open, want at most 7", seed, n)
 				}
 				for i, s := range fl.Sites {
 					if held := rig.HeldBy(t, fl.Table, slotsRow); s.Count(rig.LogTenant) > held[s.Node.ID()] {
-						t.Errorf("seed %d: node %d (%s, %d names, held %v) has %d open, and the row says %v", seed, i, s.Node.ID(), s.Node.Incarnations(), s.Node.Held(), s.Count(rig.LogTenant), held)
+						t.Errorf("seed %d: node %d (%s, %d names, held %v) has %d open, and the row says %v",
+							seed, i, s.Node.ID(), s.Node.Incarnations(), s.Node.Held(), s.Count(rig.LogTenant), held)
 					}
 				}
 				if gone := (round * 5) % 3; round%3 == 2 && len(seats[gone]) > 0 {
@@ -138,7 +143,7 @@ func TestBlocksUnderFailures(t *testing.T) {
 	}
 }
 
-// A node that was taken for dead finds its slots given out, and ends as many of its connections: the newest.
+// A node that was taken for dead ends its newest connections, as many as have lost their slots to other nodes.
 func TestAWokenNodeShedsWhatItHasNoSlotsFor(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 		r, limits := quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 10}
@@ -158,21 +163,21 @@ func TestAWokenNodeShedsWhatItHasNoSlotsFor(t *testing.T) {
 			}
 		}
 		if granted != 5 {
-			t.Fatalf("%d slots were given out within 30 s of a node's freezing, 5 wanted", granted)
+			t.Fatalf("%d slots were given out within 30 s after a node froze, want 5", granted)
 		}
 		sleeper.Thaw()
 		if _, err := sleeper.Connect(r, limits); err == nil {
-			t.Error("a node that has just woken admits")
+			t.Error("a node that has just woken admits a client")
 		}
 		time.Sleep(3 * time.Second)
 		if n := fl.Total(rig.LogTenant, nil); n != 10 {
-			t.Errorf("%d are open, limit 10", n)
+			t.Errorf("%d are open, want 10", n)
 		}
 		for i, s := range seats {
 			select {
 			case <-s.Gone:
 				if i < 5 {
-					t.Errorf("connection %d was ended, and newer ones were not", i)
+					t.Errorf("connection %d was ended, want only 5 and later", i)
 				}
 			default:
 			}
@@ -180,7 +185,7 @@ func TestAWokenNodeShedsWhatItHasNoSlotsFor(t *testing.T) {
 	})
 }
 
-// A node that is cut off stops admitting, keeps what it has, and goes on where it was if nobody wanted its slots.
+// A node that is cut off stops admitting when its lease lapses. It keeps its connections if nobody needed their slots.
 func TestANodeThatIsCutOffAdmitsNobody(t *testing.T) {
 	rig.InFleet(t, 2, func(t *testing.T, fl *rig.Fleet) {
 		s, r, limits := fl.Sites[0], quota.Request{Tenant: rig.LogTenant}, tenants.Limits{Connections: 1000}
@@ -188,22 +193,22 @@ func TestANodeThatIsCutOffAdmitsNobody(t *testing.T) {
 			rig.Ok(s.Connect(r, limits))(t)
 		}
 		s.Cut()
-		rig.Ok(s.Connect(r, limits))(t) // of its block, while its lease holds
+		rig.Ok(s.Connect(r, limits))(t) // from its block, while its lease is held
 		time.Sleep(30 * time.Second)
 		if _, err := s.Connect(r, limits); tenants.CodeOf(err) != "node_without_lease" {
-			t.Errorf("cut off for 30 s: %v", err)
+			t.Errorf("cut off for 30 s: got %v, want node_without_lease", err)
 		}
 		rig.Ok(s.Connect(r, tenants.Limits{}))(t).Slot.Release()
 		s.Mend()
 		time.Sleep(3 * time.Second)
 		rig.Ok(s.Connect(r, limits))(t)
 		if n := s.Count(rig.LogTenant); n != 8 {
-			t.Errorf("%d are open of those that came in", n)
+			t.Errorf("%d are open, want 8", n)
 		}
 	})
 }
 
-// Per address and per second each node has its share.
+// Limits per address and per second are divided among the nodes.
 func TestSharesOfNodes(t *testing.T) {
 	rig.InFleet(t, 3, func(t *testing.T, fl *rig.Fleet) {
 		time.Sleep(15 * time.Second)
@@ -214,9 +219,12 @@ func TestSharesOfNodes(t *testing.T) {
 			}
 		}
 		if granted != 4 {
-			t.Errorf("%d of a limit of 10 on one of three nodes", granted)
+			t.Errorf("%d of a limit of 10 on one of three nodes, want 4", granted)
 		}
-		for name, limits := range map[string]tenants.Limits{"connects per second": {ConnectsPerSecond: 10}, "from an address": {ConnectsPerSecondIP: 10}} {
+		for name, limits := range map[string]tenants.Limits{
+			"connects per second": {ConnectsPerSecond: 10},
+			"from an address":     {ConnectsPerSecondIP: 10},
+		} {
 			r.IP, granted = "192.0.2."+fmt.Sprint(len(name)), 0
 			for range 20 {
 				if _, err := fl.Sites[1].Connect(r, limits); err == nil {
@@ -224,25 +232,26 @@ func TestSharesOfNodes(t *testing.T) {
 				}
 			}
 			if granted != 4 {
-				t.Errorf("%s: %d of a limit of 10 on one of three nodes", name, granted)
+				t.Errorf("%s: %d of a limit of 10 on one of three nodes, want 4", name, granted)
 			}
 		}
-		fl.Sites[0].End() // whoever is left has more
+		fl.Sites[0].End() // the node that is left has a larger share
 		fl.Sites[2].End()
 		time.Sleep(time.Minute)
 		granted = 0
 		for range 20 {
-			if _, err := fl.Sites[1].Connect(quota.Request{Tenant: rig.LogTenant, IP: "192.0.2.99"}, tenants.Limits{ConnectsPerSecond: 10}); err == nil {
+			r := quota.Request{Tenant: rig.LogTenant, IP: "192.0.2.99"}
+			if _, err := fl.Sites[1].Connect(r, tenants.Limits{ConnectsPerSecond: 10}); err == nil {
 				granted++
 			}
 		}
 		if granted != 10 {
-			t.Errorf("%d of a limit of 10 on the one node that is left", granted)
+			t.Errorf("%d of a limit of 10 on the only node left, want 10", granted)
 		}
 	})
 }
 
-// The row of slots as it is stored. A change here is a migration.
+// The stored form of a row of slots. A change here is a migration.
 func TestSlotsRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fl := rig.NewFleet(t, tenantstest.Faults{}, 1)
@@ -252,23 +261,25 @@ func TestSlotsRecord(t *testing.T) {
 		subject := "subject/" + hex.EncodeToString(sum[:16])
 		want := `{"Held":{"` + fl.Sites[0].Node.ID() + `":1},"Wanted":"0001-01-01T00:00:00Z"}`
 		for _, sort := range []string{"all", "channel/orders", subject} {
-			row, err := fl.Table.Get(context.Background(), tenants.Key{Tenant: rig.LogTenant, Kind: "slots", Sort: sort})
+			row, err := fl.Table.Get(context.Background(),
+				tenants.Key{Tenant: rig.LogTenant, Kind: "slots", Sort: sort})
 			if err != nil || string(row.Body) != want || row.Expires.IsZero() {
-				t.Errorf("%s: %v, %s, want %s", sort, err, row.Body, want)
+				t.Errorf("%s: got %v, %s, want %s and an expiry", sort, err, row.Body, want)
 			}
 		}
 		fl.Close()
 	})
 }
 
-// Who asks while a block is on its way may be quicker than the one who fetched it: then there is another to fetch, and nobody is refused for a
-// limit that is far away.
+// While a block is being fetched, other clients may take its slots before the one that fetched it. That one then
+// fetches again, and is not refused although the limit is far away.
 func TestNobodyIsRefusedWhileThereIsRoom(t *testing.T) {
 	rig.InFleet(t, 1, func(t *testing.T, fl *rig.Fleet) {
 		r := quota.Request{Tenant: rig.LogTenant}
 		rig.Ok(fl.Sites[0].Connect(r, tenants.Limits{Connections: 1}))(t)
 		_, err := fl.Sites[0].Connect(r, tenants.Limits{Connections: 1})
-		rig.WantError(t, err, tenants.TooMany, "connection_limit") // from now on a block is of no more than is needed
+		// from now on a block is as small as possible
+		rig.WantError(t, err, tenants.TooMany, "connection_limit")
 		time.Sleep(time.Second)
 		var clients sync.WaitGroup
 		for range 64 {

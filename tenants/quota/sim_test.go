@@ -17,17 +17,17 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// crowd is clients that connect to nodes at random, stay a while, leave, and come again.
+// crowd simulates clients that connect to random nodes, stay for a while, leave, and come again.
 type crowd struct {
 	fl     *rig.Fleet
 	limits tenants.Limits
 	tenant tenants.TenantID
 
 	mu      sync.Mutex
-	wanting int // clients that are connected or would be
+	wanting int // clients that are connected or want to be
 }
 
-// client lives until stop is closed. Where one node has no place for it, it comes back a moment later, to any node.
+// client runs one client until stop is closed. A client that is refused tries again a moment later, at any node.
 func (c *crowd) client(rng *rand.Rand, stop <-chan struct{}) {
 	pause := func(max int) bool {
 		select {
@@ -67,20 +67,23 @@ func (c *crowd) want(n int) {
 	c.wanting += n
 }
 
-// limiter simulates clients that connect to three nodes for 30 s, of which one is then killed. An observer counts: never are more
-// connections open than the limit allows, nearly all places are taken whenever as many are wanted, and those of the dead node are taken
-// again 30 s later. It returns what it found to be wrong.
+// limiter simulates clients of three nodes for 30 s, and then kills one node. An observer checks that there are never
+// more connections than the limit allows, that nearly all slots are in use whenever enough clients want them, and that
+// the dead node's slots are in use again 30 s later. faults lists what was wrong.
 type limiter struct {
 	seed  uint64
 	limit int
 	spoil func(tenants.Table) tenants.Table
 
 	crowd
-	faults                            []string
-	below, longest, samples, sum, top int // below: samples in a row with too few in use; a place that comes free may be so for a moment
+	faults []string
+
+	below, longest int // samples in a row with too few in use: the present number, and the largest
+	samples, sum   int // since the last judge; sum adds up the connections
+	top            int // the most connections ever
 }
 
-// observe counts, every 10 ms.
+// observe counts the connections every 10 ms.
 func (q *limiter) observe(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		used := q.fl.Total(q.tenant, nil)
@@ -99,43 +102,43 @@ func (q *limiter) observe(d time.Duration) {
 	}
 }
 
-// judge says what was wrong since the last time, with so many samples at least to judge by.
+// judge adds to faults what was wrong since the last time. There must be at least so many samples.
 func (q *limiter) judge(when string, least int) {
 	average := float64(q.sum) / float64(max(1, q.samples))
 	if q.longest > 10 || average < 0.95*float64(q.limit) || q.samples < least {
-		q.faults = append(q.faults, fmt.Sprintf("%s: too few of %d in use for %d0 ms, %.2f on average, in %d samples", when, q.limit, q.longest, average, q.samples))
+		q.faults = append(q.faults, fmt.Sprintf("%s: too few of %d in use for %d0 ms, %.2f on average, in %d samples",
+			when, q.limit, q.longest, average, q.samples))
 	}
-	q.below, q.longest, q.samples, q.sum = 0, 0, 0, 0
+	q.reset()
 }
 
+func (q *limiter) reset() { q.below, q.longest, q.samples, q.sum = 0, 0, 0, 0 }
+
 func (q *limiter) run(t *testing.T) {
-	q.fl = &rig.Fleet{T: t, Table: tenantstest.NewTable(tenantstest.Faults{Seed: q.seed, Latency: 5 * time.Millisecond}), Inboxes: tenantstest.NewInboxes(tenantstest.Faults{Seed: q.seed, Latency: 5 * time.Millisecond}), Spoil: q.spoil}
-	for range 3 {
-		q.fl.Add()
-	}
+	q.fl = rig.NewSpoiledFleet(t, tenantstest.Faults{Seed: q.seed, Latency: 5 * time.Millisecond}, 3, q.spoil)
 	q.limits, q.tenant = tenants.Limits{Connections: q.limit}, rig.LogTenant
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
 	for i := range 500 {
 		clients.Go(func() { q.client(rand.New(rand.NewPCG(q.seed, uint64(i))), stop) })
 	}
-	q.observe(3 * time.Second) // the nodes fill
-	q.below, q.longest, q.samples, q.sum = 0, 0, 0, 0
+	q.observe(3 * time.Second) // until the nodes are full
+	q.reset()
 	q.observe(27 * time.Second)
 	q.judge("with three nodes", 2000)
 	q.fl.Sites[0].Kill()
 	q.observe(30 * time.Second)
-	q.below, q.longest, q.samples, q.sum = 0, 0, 0, 0
+	q.reset()
 	q.observe(5 * time.Second)
 	q.judge("30 s after a node was killed", 400)
 	close(stop)
 	clients.Wait()
-	time.Sleep(2 * time.Minute) // longer than unused slots stay where they are
+	time.Sleep(2 * time.Minute) // longer than unused slots stay in a block
 	if held := slotsHeld(t, q.fl.Table, q.tenant); held != 0 {
-		q.faults = append(q.faults, fmt.Sprintf("%d slots are held when nobody is there", held))
+		q.faults = append(q.faults, fmt.Sprintf("%d slots are held without any connection", held))
 	}
 	if q.top > q.limit {
-		q.faults = append(q.faults, fmt.Sprintf("%d were open, limit %d", q.top, q.limit))
+		q.faults = append(q.faults, fmt.Sprintf("%d were open, want at most %d", q.top, q.limit))
 	}
 	q.fl.Close()
 }
@@ -161,7 +164,7 @@ func TestQuotaAcrossNodes(t *testing.T) {
 func TestQuotaFindsPlantedFaults(t *testing.T) {
 	isNodes := func(k tenants.Kind) bool { return k == "list/nodes" }
 	for name, spoil := range map[string]func(tenants.Table) tenants.Table{
-		"slots taken whether the row is as it was or not": rig.Unchecked("slots", rig.AnyCondition),
+		"slots taken without a condition": rig.Unchecked("slots", rig.AnyCondition),
 		"a lease that does not end": func(t tenants.Table) tenants.Table {
 			return rig.Spoiled{Table: t, Change: func(o tenants.Op) tenants.Op {
 				if isNodes(o.Row.Kind) {
@@ -170,7 +173,7 @@ func TestQuotaFindsPlantedFaults(t *testing.T) {
 				return o
 			}}
 		},
-		"a node taken for dead that lives": func(t tenants.Table) tenants.Table { return blind{t} },
+		"a live node that is taken for dead": func(t tenants.Table) tenants.Table { return blind{t} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(20) {
@@ -179,12 +182,12 @@ func TestQuotaFindsPlantedFaults(t *testing.T) {
 					return
 				}
 			}
-			t.Error("20 schedules did not find it")
+			t.Error("20 schedules did not find the fault")
 		})
 	}
 }
 
-// slotsHeld is what living nodes hold by the tenant's row.
+// slotsHeld returns how many slots live nodes hold, as the tenant's row says.
 func slotsHeld(t *testing.T, table tenants.Table, tenant tenants.TenantID) (sum int) {
 	t.Helper()
 	held := rig.HeldBy(t, table, tenants.Key{Tenant: tenant, Kind: "slots", Sort: "all"})
@@ -196,7 +199,7 @@ func slotsHeld(t *testing.T, table tenants.Table, tenant tenants.TenantID) (sum 
 	return sum
 }
 
-// blind plants that no lease is ever seen by others.
+// blind is a table in which nobody sees a lease.
 type blind struct{ tenants.Table }
 
 func (b blind) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {

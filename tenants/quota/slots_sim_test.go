@@ -13,21 +13,22 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// TestSlotBlocks tries what TestQuotaAcrossNodes does at length in many short schedules: a few nodes, a few places, a table that fails in
-// every way, nodes that are killed and replaced. Never are more connections open than the limit allows, and when everybody has left nobody
-// holds a slot.
+// TestSlotBlocks runs many short schedules of what TestQuotaAcrossNodes does at length: a few nodes, a few slots, a
+// table that fails in every way, and a node that is killed. There are never more connections than the limit allows,
+// and no slot is held after all clients have left.
 func TestSlotBlocks(t *testing.T) {
 	for seed := range depth.Schedules() {
 		if top, limit, held := simulateSlots(t, seed, rig.Honest); top > limit || held != 0 {
-			t.Fatalf("seed %d: %d were open, limit %d; %d are held when nobody is there", seed, top, limit, held)
+			t.Fatalf("seed %d: %d were open, want at most %d; %d slots are held at the end, want 0", seed, top,
+				limit, held)
 		}
 	}
 }
 
 func TestSlotBlocksFindsPlantedFaults(t *testing.T) {
 	for name, spoil := range map[string]func(tenants.Table) tenants.Table{
-		"slots taken whether the row is as it was or not": rig.Unchecked("slots", rig.AnyCondition),
-		"a node taken for dead that lives":                func(t tenants.Table) tenants.Table { return blind{t} },
+		"slots taken without a condition":    rig.Unchecked("slots", rig.AnyCondition),
+		"a live node that is taken for dead": func(t tenants.Table) tenants.Table { return blind{t} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(500) {
@@ -36,7 +37,7 @@ func TestSlotBlocksFindsPlantedFaults(t *testing.T) {
 					return
 				}
 			}
-			t.Error("500 schedules did not find it")
+			t.Error("500 schedules did not find the fault")
 		})
 	}
 }
@@ -45,8 +46,10 @@ func simulateSlots(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		limit = 1 + rng.IntN(8)
-		faults := tenantstest.Faults{Seed: seed, Latency: 20 * time.Millisecond, Lost: .05, Stored: .05, Unread: .05, Frozen: .01, FrozenFor: 2 * time.Second}
-		fl := &rig.Fleet{T: t, Table: tenantstest.NewTable(faults), Inboxes: tenantstest.NewInboxes(tenantstest.Faults{Seed: seed, Latency: 20 * time.Millisecond}), Spoil: spoil}
+		faults := tenantstest.Faults{Seed: seed, Latency: 20 * time.Millisecond}
+		fl := rig.NewSpoiledFleet(t, faults, 0, spoil)
+		faults.Lost, faults.Stored, faults.Unread, faults.Frozen, faults.FrozenFor = .05, .05, .05, .01, 2*time.Second
+		fl.Table = tenantstest.NewTable(faults) // the inboxes do not fail
 		for range 2 + rng.IntN(2) {
 			fl.Add()
 		}
@@ -66,7 +69,7 @@ func simulateSlots(t *testing.T, seed uint64, spoil func(tenants.Table) tenants.
 		}
 		close(stop)
 		clients.Wait()
-		time.Sleep(3 * time.Minute) // longer than a lease, and than unused slots stay where they are
+		time.Sleep(3 * time.Minute) // longer than a lease, and than unused slots stay in a block
 		held = slotsHeld(t, fl.Table, rig.LogTenant)
 		fl.Close()
 	})

@@ -7,17 +7,23 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Empty is the body of a row whose key says everything.
+// Empty is the body of a row whose key says everything. It must not be changed.
 var Empty = []byte("{}")
 
+// Encode returns the body of the row for a record: its JSON as package encoding/json writes it, by Go field name
+// unless a tag says otherwise. A field's name is for ever: rows written under it are read by every later version.
+// Encode panics if v has a type that JSON cannot represent, such as a channel or a function.
 func Encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("tenants: a record's fields always marshal: " + err.Error())
+		panic("record: a record must be encodable as JSON: " + err.Error())
 	}
 	return b
 }
 
+// Decode is the inverse of Encode: it reads the row's body with package encoding/json, by Go field name. A member of
+// the body that T lacks is ignored, and a field that the body lacks is zero, so a record can gain fields and a
+// field's name is for ever. A body that is not JSON for T: kind Internal, code record_undecodable.
 func Decode[T any](r tenants.Row) (T, error) {
 	var v T
 	if err := json.Unmarshal(r.Body, &v); err != nil {
@@ -26,21 +32,19 @@ func Decode[T any](r tenants.Row) (T, error) {
 	return v, nil
 }
 
-// Read gets and decodes the row at k. Where there is none it fails with NotFound and the code and detail given.
+// Read returns the record in the row at k. If there is no row, it fails with NotFound and the given code and detail.
 func Read[T any](ctx context.Context, t tenants.Table, k tenants.Key, code, detail string) (T, error) {
-	row, err := t.Get(ctx, k)
-	if err != nil {
-		var none T
-		if tenants.KindOf(err) == tenants.NotFound {
-			return none, tenants.Errorf(tenants.NotFound, code, "%s", detail)
-		}
-		return none, err
+	v, was, err := Find[T](ctx, t, k)
+	if err == nil && was.IsAbsent() {
+		err = tenants.Errorf(tenants.NotFound, code, "%s", detail)
 	}
-	return Decode[T](row)
+	return v, err
 }
 
-// List returns up to limit records of an ordered kind behind after, and the Sort to go on from: "" at the end.
-func List[T any](ctx context.Context, t tenants.Table, tenant tenants.TenantID, kind tenants.Kind, after string, limit int) (records []T, next string, err error) {
+// List returns up to limit records of an ordered kind, in order of Sort, beginning after the Sort after ("" for the
+// first). It also returns the Sort to continue after, "" at the end.
+func List[T any](ctx context.Context, t tenants.Table, tenant tenants.TenantID, kind tenants.Kind, after string,
+	limit int) (records []T, next string, err error) {
 	rows, err := t.Query(ctx, tenants.Range{Tenant: tenant, Kind: kind, After: after, Limit: limit})
 	if err != nil {
 		return nil, "", err
@@ -59,8 +63,9 @@ func List[T any](ctx context.Context, t tenants.Table, tenant tenants.TenantID, 
 	return records, next, nil
 }
 
-// Count counts the rows of an ordered kind, up to limit.
-func Count(ctx context.Context, t tenants.Table, tenant tenants.TenantID, kind tenants.Kind, limit int) (n int, err error) {
+// Count returns the number of rows of an ordered kind, and stops counting at limit.
+func Count(ctx context.Context, t tenants.Table, tenant tenants.TenantID, kind tenants.Kind,
+	limit int) (n int, err error) {
 	for after := ""; ; {
 		rows, err := t.Query(ctx, tenants.Range{Tenant: tenant, Kind: kind, After: after, Limit: min(limit-n, 1000)})
 		n += len(rows)
@@ -71,9 +76,12 @@ func Count(ctx context.Context, t tenants.Table, tenant tenants.TenantID, kind t
 	}
 }
 
-// PageLimit holds a caller's page size to what the lists give: 1 to 100.
+// PageLimit returns the page size to use for the one that a caller asked for: limit itself from 1 to 100, else the
+// nearer bound.
 func PageLimit(limit int) int { return min(max(limit, 1), 100) }
 
+// Set sets field to the value at to, unless to is nil. A change of a record has a pointer for each field that it may
+// change.
 func Set[T any](field *T, to *T) {
 	if to != nil {
 		*field = *to

@@ -5,24 +5,25 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Response is what a provider is answered once its event is durable, in place of Hookcast's own 202 or 200: some providers take only one
-// status, or read the body.
+// Response is a source's own answer to its provider once the event is durable, instead of Hookcast's 202 or 200. Some
+// providers accept only one status, or read the body.
 type Response struct {
 	Status int    // 200, 201, 202 or 204
-	Body   string // at most MaxResponseBody characters; none with 204
-	Type   string // "json", "text" or "xml"; "" where there is no body
+	Body   string // at most 1,000 characters; empty with 204
+	Type   string // "json", "text" or "xml"; "" if there is no body
 }
 
-// MaxResponseBody is how many characters a source's own answer may have.
-const MaxResponseBody = 1000
+// maxResponseBody is the maximum number of characters of Response.Body.
+const maxResponseBody = 1000
 
-// ContentType is the media type that goes with the body.
+// ContentType returns the media type of the body.
 func (r Response) ContentType() string {
 	switch r.Type {
 	case "json":
@@ -33,44 +34,36 @@ func (r Response) ContentType() string {
 	return "text/plain; charset=utf-8"
 }
 
-// check refuses an answer that is none.
+// check refuses a response that could not be sent: Unprocessable invalid_response.
 func (r Response) check() error {
-	switch r.Status {
-	case 200, 201, 202:
-	case 204:
-		if r.Body != "" {
-			return tenants.Refused("/response/body", "invalid_response", "a 204 has no body")
-		}
-	default:
-		return tenants.Refused("/response/status", "invalid_response", "the status is 200, 201, 202 or 204")
-	}
-	switch r.Type {
-	case "json", "text", "xml":
-	case "":
-		if r.Body != "" {
-			return tenants.Refused("/response/content_type", "invalid_response", "a body has a content type: json, text or xml")
-		}
-	default:
-		return tenants.Refused("/response/content_type", "invalid_response", "the content type is json, text or xml")
+	refused := func(field, detail string) error {
+		return tenants.Refused("/response/"+field, "invalid_response", detail)
 	}
 	switch {
-	case utf8.RuneCountInString(r.Body) > MaxResponseBody:
-		return tenants.Refused("/response/body", "invalid_response", "the body has more than 1000 characters")
+	case !slices.Contains([]int{200, 201, 202, 204}, r.Status):
+		return refused("status", "the status must be 200, 201, 202 or 204")
+	case r.Status == 204 && r.Body != "":
+		return refused("body", "the body must be empty with status 204")
+	case !slices.Contains([]string{"json", "text", "xml", ""}, r.Type), r.Type == "" && r.Body != "":
+		return refused("content_type", "the content type must be json, text or xml")
+	case utf8.RuneCountInString(r.Body) > maxResponseBody:
+		return refused("body", "the body must have at most 1000 characters")
 	case !utf8.ValidString(r.Body) || strings.ContainsFunc(r.Body, invisible):
-		return tenants.Refused("/response/body", "invalid_response", "the body holds a control character other than tab and line ends")
+		return refused("body", "the body must be UTF-8 without control characters other than tabs and line ends")
 	case r.Type == "json" && r.Body != "" && !json.Valid([]byte(r.Body)):
-		return tenants.Refused("/response/body", "invalid_response", "the body is not JSON, as its content type says")
+		return refused("body", "the body must be JSON, as its content type says")
 	case r.Type == "xml" && r.Body != "" && !wellFormed(r.Body):
-		return tenants.Refused("/response/body", "invalid_response", "the body is not well-formed XML, as its content type says")
+		return refused("body", "the body must be well-formed XML, as its content type says")
 	}
 	return nil
 }
 
 func invisible(c rune) bool {
-	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f || c == utf8.RuneError
+	return control(c) && c != '\t' && c != '\n' && c != '\r' || c == utf8.RuneError
 }
 
-// wellFormed tells whether text is one XML element and what may stand around it. Nothing is resolved: encoding/xml knows no entities but XML's own.
+// wellFormed reports whether text is an XML document with one root element and without a DOCTYPE. It resolves nothing:
+// encoding/xml knows only XML's predefined entities.
 func wellFormed(text string) bool {
 	d := xml.NewDecoder(strings.NewReader(text))
 	roots, depth := 0, 0
@@ -91,7 +84,7 @@ func wellFormed(text string) bool {
 		case xml.EndElement:
 			depth--
 		case xml.Directive:
-			return false // a DOCTYPE: nobody needs one, and parsers are attacked with them
+			return false // a DOCTYPE can attack the provider's parser
 		}
 	}
 }

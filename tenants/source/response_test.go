@@ -15,18 +15,20 @@ func TestSourcesOwnAnswer(t *testing.T) {
 	src, token := r.Source(t, source.Spec{Provider: "github", Secret: rig.IntakeSecret, Channel: "all", Response: good})
 	got, err := r.Receiver.Receive(t.Context(), rig.Github(t, token, "1", "push", "{}"))
 	if err != nil || got.Response == nil || *got.Response != *good {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("got %+v, %v, want %+v", got, err, good)
 	}
 	r.AppendAll(t)
-	if got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "1", "push", "{}")); err != nil || !got.Duplicate || got.Response == nil {
-		t.Errorf("a repeat: %+v, %v", got, err)
+	got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "1", "push", "{}"))
+	if err != nil || !got.Duplicate || got.Response == nil {
+		t.Errorf("a repeat: got %+v, %v, want a duplicate with the response", got, err)
 	}
 	var none *source.Response
 	if _, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.Patch{Response: &none}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "2", "push", "{}")); err != nil || got.Response != nil {
-		t.Errorf("once it is taken away: %+v, %v", got, err)
+	got, err = r.Receiver.Receive(t.Context(), rig.Github(t, token, "2", "push", "{}"))
+	if err != nil || got.Response != nil {
+		t.Errorf("after its removal: got %+v, %v, want no response", got, err)
 	}
 }
 
@@ -38,13 +40,13 @@ func TestSourcesOwnAnswerThatIsNone(t *testing.T) {
 		"a failure":           {Status: 500},
 		"no status":           {Body: "x", Type: "text"},
 		"a 204 with a body":   {Status: 204, Body: "x", Type: "text"},
-		"a body of no type":   {Status: 200, Body: "x"},
+		"a body without type": {Status: 200, Body: "x"},
 		"HTML":                {Status: 200, Body: "x", Type: "html"},
 		"1,001 characters":    {Status: 200, Body: strings.Repeat("é", 1001), Type: "text"},
 		"a control character": {Status: 200, Body: "a\x00", Type: "text"},
-		"what is not UTF-8":   {Status: 200, Body: "\xff", Type: "text"},
-		"JSON that is none":   {Status: 200, Body: "{", Type: "json"},
-		"XML that is none":    {Status: 200, Body: "<a>", Type: "xml"},
+		"not UTF-8":           {Status: 200, Body: "\xff", Type: "text"},
+		"malformed JSON":      {Status: 200, Body: "{", Type: "json"},
+		"malformed XML":       {Status: 200, Body: "<a>", Type: "xml"},
 		"text as XML":         {Status: 200, Body: "a", Type: "xml"},
 		"two roots":           {Status: 200, Body: "<a/><b/>", Type: "xml"},
 		"an entity":           {Status: 200, Body: "<a>&b;</a>", Type: "xml"},
@@ -53,16 +55,18 @@ func TestSourcesOwnAnswerThatIsNone(t *testing.T) {
 		response := &bad
 		_, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.Patch{Response: &response})
 		if tenants.CodeOf(err) != "invalid_response" {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want invalid_response", name, err)
 		}
 	}
 	for _, good := range []source.Response{
-		{Status: 204}, {Status: 200}, {Status: 201, Type: "text"}, {Status: 200, Body: strings.Repeat("é", 1000), Type: "text"}, {Status: 202, Body: "a\r\n\tb", Type: "text"},
-		{Status: 200, Body: "[1]\n", Type: "json"}, {Status: 200, Body: `<?xml version="1.0"?><Response>&lt;</Response>`, Type: "xml"},
+		{Status: 204}, {Status: 200}, {Status: 201, Type: "text"},
+		{Status: 200, Body: strings.Repeat("é", 1000), Type: "text"}, {Status: 202, Body: "a\r\n\tb", Type: "text"},
+		{Status: 200, Body: "[1]\n", Type: "json"},
+		{Status: 200, Body: `<?xml version="1.0"?><Response>&lt;</Response>`, Type: "xml"},
 	} {
 		response := &good
 		if _, err := r.Sources.Update(t.Context(), r.Tenant, src.ID, source.Patch{Response: &response}); err != nil {
-			t.Errorf("%+v: %v", good, err)
+			t.Errorf("%+v: got %v, want no error", good, err)
 		}
 	}
 }

@@ -9,28 +9,28 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// Template makes a channel's name from a webhook. It is literal text in the grammar of channel names, and in braces what to
-// fill in:
+// Template makes the name of a channel from a webhook. It consists of literal text in the grammar of channel names
+// and of placeholders in braces:
 //
-//	{repository.name}    a string or number of the JSON payload, at member names joined by dots
-//	{json:type}          the same, for members whose names would mean something else
-//	{header:X-Shop}      a header that the request has once
+//	{repository.name}    a string or number in the JSON payload, by its member names joined with dots
+//	{json:type}          the same, for a member whose name has another meaning in braces
+//	{header:X-Shop}      a header that occurs once in the request
 //	{type}               the event's type
 //	{source}             the source's id
 //
-// So "github.{repository.name}" gives "github.hello-world". What is filled in is folded to the grammar of one segment: lower case,
-// with "-" for every other character, the dot and the slash among them, so that a payload cannot add segments. A segment is
-// cut at 64 bytes and the name at 200. Folding makes some different values equal: who must not see one another's events
-// is to be told apart by ids, not by names that people choose for themselves.
+// So "github.{repository.name}" gives "github.hello-world". A value is folded to the grammar of one segment: in lower
+// case, with "-" for every other character. The dot and the slash are among these, so that a payload cannot add
+// segments. A segment is cut at 64 bytes and the name at 200. Folding makes some different values equal: to keep the
+// events of two parties apart, use ids and not names that people choose for themselves.
 //
-// Of payload members with equal names the first counts.
+// If members of the payload have the same name, the first is used.
 type Template struct {
 	parts []templatePart
 }
 
 type templatePart struct {
 	from placeholder
-	text string // the literal, the member's path or the header's name
+	text string // the literal text, the path of the member or the name of the header
 }
 
 type placeholder int
@@ -49,17 +49,17 @@ const (
 	maxSegment      = 64
 )
 
-// ParseTemplate reads a template. A channel's name is one, without placeholders. What is none: Unprocessable invalid_channel.
+// ParseTemplate parses a template, which can be a plain channel name. Not a template: Unprocessable invalid_channel.
 func ParseTemplate(s string) (Template, error) {
 	var t Template
 	if len(s) > maxTemplate {
-		return t, badTemplate("the channel is longer than 512 bytes")
+		return t, badTemplate("the channel must have at most 512 bytes")
 	}
 	var outline strings.Builder // the shortest name that the template can make
 	for filled, rest := 0, s; rest != ""; {
 		literal, after, found := strings.Cut(rest, "{")
 		if strings.Contains(literal, "}") {
-			return t, badTemplate(`there is a "}" without its "{"`)
+			return t, badTemplate(`each "}" must have a "{" before it`)
 		}
 		if literal != "" {
 			t.parts = append(t.parts, templatePart{fromLiteral, literal})
@@ -68,23 +68,25 @@ func ParseTemplate(s string) (Template, error) {
 		if !found {
 			break
 		}
-		inside, behind, closed := strings.Cut(after, "}")
+		inside, tail, closed := strings.Cut(after, "}")
 		if !closed || strings.Contains(inside, "{") {
-			return t, badTemplate(`there is a "{" without its "}"`)
+			return t, badTemplate(`each "{" must have a "}" after it`)
 		}
 		part, err := parsePlaceholder(inside)
 		if err != nil {
 			return t, err
 		}
 		if filled++; filled > maxPlaceholders {
-			return t, badTemplate("there are more than eight placeholders")
+			return t, badTemplate("the channel must have at most 8 placeholders")
 		}
 		t.parts = append(t.parts, part)
 		outline.WriteByte('x')
-		rest = behind
+		rest = tail
 	}
 	if !tenants.ValidChannel(outline.String()) {
-		return t, badTemplate("outside of placeholders a channel is segments of a-z, 0-9, _ and - (1 to 64 each), joined by dots")
+		return t,
+			badTemplate("outside of placeholders the channel must be segments of 1 to 64 a-z, 0-9, _ and -, joined " +
+				"by dots")
 	}
 	return t, nil
 }
@@ -92,7 +94,7 @@ func ParseTemplate(s string) (Template, error) {
 func parsePlaceholder(inside string) (templatePart, error) {
 	switch inside {
 	case "":
-		return templatePart{}, badTemplate(`there is nothing between "{" and "}"`)
+		return templatePart{}, badTemplate(`the text between "{" and "}" must not be empty`)
 	case "type":
 		return templatePart{from: fromType}, nil
 	case "source":
@@ -106,25 +108,29 @@ func parsePlaceholder(inside string) (templatePart, error) {
 	}
 	path := strings.TrimPrefix(inside, "json:")
 	for member := range strings.SplitSeq(path, ".") {
-		if member == "" || !utf8.ValidString(member) || strings.ContainsFunc(member, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-			return templatePart{}, badTemplate("a placeholder names payload members joined by dots: {repository.name}")
+		if member == "" || !utf8.ValidString(member) || strings.ContainsFunc(member, control) {
+			return templatePart{},
+				badTemplate("a placeholder must name payload members joined by dots: {repository.name}")
 		}
 	}
 	return templatePart{fromPayload, path}, nil
 }
 
-// Fixed tells whether the template is one channel's name.
+// control reports whether c is an ASCII control character.
+func control(c rune) bool { return c < ' ' || c == 0x7f }
+
+// Fixed reports whether the template is a plain channel name.
 func (t Template) Fixed() bool { return len(t.parts) == 1 && t.parts[0].from == fromLiteral }
 
-// Routed is what a template is filled from.
-type Routed struct {
+// TemplateInput holds the parts of a request that templates use.
+type TemplateInput struct {
 	Header       map[string][]string // with canonical keys
 	Body         []byte
 	Type, Source string
 }
 
-// Channel fills the template in. Where a placeholder has nothing to fill in, missing is that placeholder, as people write it.
-func (t Template) Channel(r Routed) (channel, missing string) {
+// Channel returns the name that the template makes from r. If a placeholder has no value, missing is that placeholder.
+func (t Template) Channel(r TemplateInput) (channel, missing string) {
 	var b strings.Builder
 	for _, p := range t.parts {
 		if p.from == fromLiteral {
@@ -145,7 +151,7 @@ func (t Template) Channel(r Routed) (channel, missing string) {
 	return strings.TrimRight(name[:min(len(name), tenants.MaxChannelName)], "."), ""
 }
 
-func (p templatePart) value(r Routed) string {
+func (p templatePart) value(r TemplateInput) string {
 	switch p.from {
 	case fromType:
 		return r.Type
@@ -175,7 +181,7 @@ func (p templatePart) String() string {
 	}
 }
 
-// foldSegment writes value with the characters of a channel's segment, a byte for each character.
+// foldSegment returns value in the characters of a channel segment, one byte for each character.
 func foldSegment(value string) string {
 	var b strings.Builder
 	for _, c := range value {
@@ -193,10 +199,11 @@ func foldSegment(value string) string {
 	return b.String()
 }
 
-// headerName tells whether name is a header's (RFC 9110 section 5.1: a token).
+// headerName reports whether name is a valid header name: a token of RFC 9110 section 5.6.2.
 func headerName(name string) bool {
 	return name != "" && len(name) <= 128 && !strings.ContainsFunc(name, func(c rune) bool {
-		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') &&
+			!strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 	})
 }
 

@@ -8,10 +8,12 @@ import (
 	"github.com/hookcast/hookcast/tenants/source"
 )
 
-var routed = source.Routed{
-	Header: map[string][]string{"X-Shop": {"Blue/Shop.example"}, "X-Twice": {"a", "b"}, "X-Empty": {""}, "X-Bytes": {"a\xff\x00b"}},
+var routed = source.TemplateInput{
+	Header: map[string][]string{"X-Shop": {"Blue/Shop.example"}, "X-Twice": {"a", "b"}, "X-Empty": {""},
+		"X-Bytes": {"a\xff\x00b"}},
 	Body: []byte(`{"repository":{"name":"Hello.World","id":42,"private":true,"owner":null,"topics":["a"]},"type":"push",
-		"empty":"","long":"` + strings.Repeat("é", 500) + `","a":1,"a":2,"ref":"refs/heads/main","ünï":"ok","\u0065scaped":"yes","n":-1.5e3}`),
+		"empty":"","long":"` + strings.Repeat("é", 500) +
+		`","a":1,"a":2,"ref":"refs/heads/main","ünï":"ok","\u0065scaped":"yes","n":-1.5e3}`),
 	Type: "pull_request.opened", Source: "src_0123456789abcdefghjkmnpqrs",
 }
 
@@ -53,15 +55,16 @@ func TestTemplate(t *testing.T) {
 	} {
 		template, err := source.ParseTemplate(tt.template)
 		if err != nil {
-			t.Errorf("%s: %v", tt.template, err)
+			t.Errorf("%s: got %v, want a template", tt.template, err)
 			continue
 		}
 		channel, missing := template.Channel(routed)
 		if channel != tt.channel || missing != tt.missing {
-			t.Errorf("%s: %q, missing %q; want %q, missing %q", tt.template, channel, missing, tt.channel, tt.missing)
+			t.Errorf("%s: got %q, missing %q, want %q, missing %q", tt.template, channel, missing, tt.channel,
+				tt.missing)
 		}
 		if fixed := !strings.Contains(tt.template, "{"); template.Fixed() != fixed {
-			t.Errorf("%s: Fixed is %v", tt.template, template.Fixed())
+			t.Errorf("%s: Fixed is %v, want %v", tt.template, !fixed, fixed)
 		}
 	}
 }
@@ -83,20 +86,24 @@ func TestTemplateOverABodyThatIsNoObject(t *testing.T) {
 		"10,000 never closed":  strings.Repeat(`{"a":`, 10_000),
 		"a number as a member": `{1:2}`,
 	} {
-		if channel, missing := template.Channel(source.Routed{Body: []byte(body)}); missing != "{a.b}" {
-			t.Errorf("%s: %q, missing %q", name, channel, missing)
+		if channel, missing := template.Channel(source.TemplateInput{Body: []byte(body)}); missing != "{a.b}" {
+			t.Errorf("%s: got %q, missing %q, want {a.b} missing", name, channel, missing)
 		}
 	}
 }
 
 func TestTemplatesThatAreNone(t *testing.T) {
 	for _, s := range []string{
-		"", "Orders", "a b", ".", "a.", ".a", "a..b", "{", "}", "{}", "a{", "a}", "{a}}", "{{a}}", "{a", "a{b}c}", "{a.}", "{.a}", "{a..b}", "{.}",
-		"{header:}", "{header:a b}", "{header:a\r\nb}", "{json:}", "{a\nb}", "{a\x00}", "{\xff}", "é", "{a}.", "{a}..{b}", "ORDERS.{a}",
-		strings.Repeat("a", 65), strings.Repeat("a.", 300) + "a", strings.Repeat("{a}", 9), "{" + strings.Repeat("a", 600) + "}", strings.Repeat("a", 64) + "{b}",
+		"", "Orders", "a b", ".", "a.", ".a", "a..b", "{", "}", "{}", "a{", "a}", "{a}}", "{{a}}", "{a", "a{b}c}",
+		"{a.}", "{.a}", "{a..b}", "{.}",
+		"{header:}", "{header:a b}", "{header:a\r\nb}", "{json:}", "{a\nb}", "{a\x00}", "{\xff}", "é", "{a}.",
+		"{a}..{b}", "ORDERS.{a}",
+		strings.Repeat("a", 65), strings.Repeat("a.", 300) + "a", strings.Repeat("{a}", 9),
+		"{" + strings.Repeat("a", 600) + "}", strings.Repeat("a", 64) + "{b}",
 	} {
-		if _, err := source.ParseTemplate(s); tenants.CodeOf(err) != "invalid_channel" || tenants.KindOf(err) != tenants.Unprocessable {
-			t.Errorf("%q: %v", s, err)
+		_, err := source.ParseTemplate(s)
+		if tenants.CodeOf(err) != "invalid_channel" || tenants.KindOf(err) != tenants.Unprocessable {
+			t.Errorf("%q: got %v, want Unprocessable invalid_channel", s, err)
 		}
 	}
 }
@@ -110,18 +117,19 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		channel, missing := template.Channel(source.Routed{
+		in := source.TemplateInput{
 			Header: map[string][]string{"X-Shop": {header}}, Body: body, Type: eventType, Source: "src_1",
-		})
+		}
+		channel, missing := template.Channel(in)
 		if (missing == "") != tenants.ValidChannel(channel) {
-			t.Errorf("%q gives %q, missing %q", s, channel, missing)
+			t.Errorf("%q: got %q, missing %q, want a valid channel or a missing placeholder", s, channel, missing)
 		}
 		if template.Fixed() != tenants.ValidChannel(s) {
-			t.Errorf("%q: Fixed is %v", s, template.Fixed())
+			t.Errorf("%q: Fixed is %v, want %v", s, template.Fixed(), tenants.ValidChannel(s))
 		}
 		if again, _ := source.ParseTemplate(s); missing == "" {
-			if c, _ := again.Channel(source.Routed{Header: map[string][]string{"X-Shop": {header}}, Body: body, Type: eventType, Source: "src_1"}); c != channel {
-				t.Errorf("%q gives %q and %q", s, channel, c)
+			if c, _ := again.Channel(in); c != channel {
+				t.Errorf("%q: got %q and %q from the same request", s, channel, c)
 			}
 		}
 	})

@@ -13,7 +13,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/signing"
 )
 
-// Sources keeps the sources.
+// Sources keeps the sources of all tenants.
 type Sources struct {
 	table      tenants.Table
 	accounts   *account.Accounts
@@ -22,31 +22,32 @@ type Sources struct {
 	found      *cache.Cache[string, openSource] // by the token's hash
 }
 
-// openSource is a source ready to verify: its secrets opened, in the order of Source.Secrets.
+// openSource is a source with its secrets opened, in the order of Source.Secrets.
 type openSource struct {
 	Source
 	secrets []signing.Secret
 	expires time.Time // of the token it was found by
 }
 
-// Secrets is what is shown of a new source this once, or again on purpose.
+// Secrets holds the values of a new source or secret that its creator is shown.
 type Secrets struct {
-	Token  string // what stands in its URL
-	Secret string // the signing secret, only where it was made here
-	Weak   bool   // the secret is so short that one captured request is enough to guess it offline
+	Token  string // of the source's URL
+	Secret string // the signing secret, only if it was made here
+	Weak   bool   // the secret is short enough to be guessed offline from one captured request
 }
 
-// NewSources makes a Sources.
+// NewSources returns a Sources.
 func NewSources(t tenants.Table, a *account.Accounts, v tenants.Vault, d *keyring.Ring) *Sources {
-	return &Sources{table: t, accounts: a, vault: v, deployment: d, found: cache.New[string, openSource](cache.ReadTTL, 10_000, 1_000)}
+	found := cache.New[string, openSource](cache.ReadTTL, 10_000, 1_000)
+	return &Sources{table: t, accounts: a, vault: v, deployment: d, found: found}
 }
 
-// Create registers a source. Values that could not work: Unprocessable, with the reason. Over the tenant's limit, which holds
-// against any number of concurrent calls: TooMany source_limit.
+// Create creates a source. Refused values: Unprocessable. Over the tenant's limit: TooMany source_limit.
 func (s *Sources) Create(ctx context.Context, tenant tenants.TenantID, spec Spec) (Source, Secrets, error) {
 	src := Source{
-		ID: tenants.NewID(tenants.PrefixSource), Tenant: tenant, Name: spec.Name, Provider: spec.Provider, Channel: spec.Channel, Fallback: spec.Fallback,
-		Custom: spec.Custom, AllowLegacy: spec.AllowLegacy, Tolerance: spec.Tolerance, Response: spec.Response, Created: time.Now().UTC().Truncate(time.Second),
+		ID: tenants.NewID(tenants.PrefixSource), Tenant: tenant, Name: spec.Name, Provider: spec.Provider,
+		Channel: spec.Channel, Fallback: spec.Fallback, Custom: spec.Custom, AllowLegacy: spec.AllowLegacy,
+		Tolerance: spec.Tolerance, Response: spec.Response, Created: time.Now().UTC().Truncate(time.Second),
 	}
 	scheme, err := src.check()
 	if err != nil {
@@ -84,24 +85,26 @@ func (s *Sources) Create(ctx context.Context, tenant tenants.TenantID, spec Spec
 	return src, shown, nil
 }
 
-// Get returns one source: NotFound source_not_found.
+// Get returns one source. Unknown: NotFound source_not_found.
 func (s *Sources) Get(ctx context.Context, tenant tenants.TenantID, id string) (Source, error) {
 	if !tenants.ValidID(tenants.PrefixSource, id) {
-		return Source{}, sourceNotFound()
+		return Source{}, notFound()
 	}
-	return record.Read[Source](ctx, s.table, tenants.Key{Tenant: tenant, Kind: rowSources, Sort: id}, "source_not_found", "there is no such source")
+	return record.Read[Source](ctx, s.table, Source{Tenant: tenant, ID: id}.row(), notFound().Code, notFound().Detail)
 }
 
-func sourceNotFound() error {
+func notFound() *tenants.Error {
 	return tenants.Errorf(tenants.NotFound, "source_not_found", "there is no such source")
 }
 
-// List returns up to limit (1 to 100) sources behind the id after, oldest first, and where to go on: "" at the end.
-func (s *Sources) List(ctx context.Context, tenant tenants.TenantID, after string, limit int) ([]Source, string, error) {
+// List returns up to limit (1 to 100) sources after the id after, oldest first, and the after of the next page: "" at
+// the end.
+func (s *Sources) List(ctx context.Context, tenant tenants.TenantID, after string, limit int,
+) ([]Source, string, error) {
 	return record.List[Source](ctx, s.table, tenant, rowSources, after, record.PageLimit(limit))
 }
 
-// Token returns what stands in the source's URL now.
+// Token returns the current token of the source's URL.
 func (s *Sources) Token(ctx context.Context, src Source) (string, error) {
 	if len(src.Tokens) == 0 {
 		return "", tenants.Errorf(tenants.Internal, "source_without_url", "the source has no token")
@@ -110,7 +113,7 @@ func (s *Sources) Token(ctx context.Context, src Source) (string, error) {
 	return string(text), err
 }
 
-// Update changes what p names. Values that could not work, its secrets under new terms included: Unprocessable.
+// Update applies p. Refused values, among them a Custom that does not fit the source's secrets: Unprocessable.
 func (s *Sources) Update(ctx context.Context, tenant tenants.TenantID, id string, p Patch) (Source, error) {
 	return s.edit(ctx, tenant, id, func(src *Source) ([]tenants.Op, error) {
 		record.Set(&src.Name, p.Name)
@@ -137,9 +140,10 @@ func (s *Sources) Update(ctx context.Context, tenant tenants.TenantID, id string
 	})
 }
 
-// RotateURL gives the source a new URL and returns its token. The old one works for overlap longer (0 to MaxSourceOverlap).
-// With too many being rotated out already: Conflict url_limit.
-func (s *Sources) RotateURL(ctx context.Context, tenant tenants.TenantID, id string, overlap time.Duration) (Source, string, error) {
+// RotateURL gives the source a new URL and returns its token. The old one keeps working for overlap, 0 to
+// tenants.MaxOverlap. If MaxTokens URLs would work besides the new one: Conflict url_limit.
+func (s *Sources) RotateURL(ctx context.Context, tenant tenants.TenantID, id string, overlap time.Duration,
+) (Source, string, error) {
 	if err := tenants.CheckOverlap(overlap); err != nil {
 		return Source{}, "", err
 	}
@@ -161,18 +165,16 @@ func (s *Sources) RotateURL(ctx context.Context, tenant tenants.TenantID, id str
 			old[i].Expires = tenants.Earlier(old[i].Expires, end)
 		}
 		if len(old) == MaxTokens {
-			return nil, tenants.Errorf(tenants.Conflict, "url_limit", "four URLs of the source work already; rotate without overlap, or wait for one to end")
+			return nil, tenants.Errorf(tenants.Conflict, "url_limit",
+				"the source has 4 URLs already; rotate without overlap, or wait until one expires")
 		}
 		src.Tokens = append([]Token{token}, old...)
 		return ops, nil
 	})
-	if err != nil {
-		return Source{}, "", err
-	}
-	return src, text, nil
+	return src, text, err
 }
 
-// Delete ends a source: its URL answers 404 and its secrets are gone. Events that it brought stay.
+// Delete deletes a source with its URLs and secrets. Its events stay.
 func (s *Sources) Delete(ctx context.Context, tenant tenants.TenantID, id string) error {
 	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) ([]tenants.Op, error) {
 		src, err := s.Get(ctx, tenant, id)
@@ -189,16 +191,18 @@ func (s *Sources) Delete(ctx context.Context, tenant tenants.TenantID, id string
 	return err
 }
 
-// edit reads a source, lets change have it, and writes it back unless another change came in between. The ops that change
-// returns are done with it.
-func (s *Sources) edit(ctx context.Context, tenant tenants.TenantID, id string, change func(*Source) ([]tenants.Op, error)) (Source, error) {
-	var src Source
-	err := s.accounts.Change(ctx, tenant, func(tenants.Tenant) (ops []tenants.Op, err error) {
+// edit applies change to a source and writes it, together with the ops that change returns. It may call change again if
+// another change came first.
+func (s *Sources) edit(ctx context.Context, tenant tenants.TenantID, id string,
+	change func(*Source) ([]tenants.Op, error)) (src Source, err error) {
+	err = s.accounts.Change(ctx, tenant, func(tenants.Tenant) (ops []tenants.Op, err error) {
 		if src, err = s.Get(ctx, tenant, id); err != nil {
 			return nil, err
 		}
 		now := time.Now()
-		src.Secrets = slices.DeleteFunc(src.Secrets, func(x tenants.SealedSecret) bool { return tenants.Ended(x.NotAfter, now) })
+		src.Secrets = slices.DeleteFunc(src.Secrets, func(x tenants.SealedSecret) bool {
+			return tenants.Ended(x.NotAfter, now)
+		})
 		src.Tokens = slices.DeleteFunc(src.Tokens, func(x Token) bool { return tenants.Ended(x.Expires, now) })
 		if ops, err = change(&src); err != nil {
 			return nil, err
@@ -206,13 +210,10 @@ func (s *Sources) edit(ctx context.Context, tenant tenants.TenantID, id string, 
 		return append(ops, src.puts()...), nil
 	})
 	s.Forget(tenant)
-	if err != nil {
-		return Source{}, err
-	}
-	return src, nil
+	return src, err
 }
 
-// Forget makes the next ByToken of the tenant's sources read anew; for whoever receives news.
+// Forget drops the tenant's cached sources. Receivers of news call it.
 func (s *Sources) Forget(tenant tenants.TenantID) {
 	s.found.ForgetWhere(func(_ string, o openSource) bool { return o.Tenant == tenant })
 }

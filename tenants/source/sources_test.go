@@ -18,7 +18,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// verifies tells which of a source's secrets a request signed with text passes under, or -1.
+// verifies returns the index of the source's secret that verifies a request signed with text, or -1.
 func verifies(t *testing.T, src source.Source, secrets []signing.Secret, text string) int {
 	t.Helper()
 	scheme := rig.Ok(src.Scheme())(t)
@@ -47,25 +47,25 @@ func TestSourceVerifiesByItsToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	if shown.Secret != "" || shown.Weak {
-		t.Errorf("shown is %v", shown)
+		t.Errorf("got %v, want no secret and no warning", shown)
 	}
 	src, secrets, err := o.Sources.ByToken(ctx, shown.Token)
 	if err != nil || src.ID != made.ID || src.Tenant != ten.ID {
-		t.Fatalf("got %v, %v", src, err)
+		t.Fatalf("got %v, %v, want source %s", src, err, made.ID)
 	}
 	if i := verifies(t, src, secrets, "It's a Secret to Everybody"); i != 0 {
-		t.Errorf("verified by secret %d", i)
+		t.Errorf("verified by secret %d, want 0", i)
 	}
 	if i := verifies(t, src, secrets, "another secret"); i != -1 {
-		t.Errorf("another secret passes as %d", i)
+		t.Errorf("another secret verifies as %d, want -1", i)
 	}
 	again := rig.Ok(o.Sources.Get(ctx, ten.ID, made.ID))(t)
 	if token := rig.Ok(o.Sources.Token(ctx, again))(t); token != shown.Token {
-		t.Error("the URL cannot be shown again")
+		t.Error("the token that is shown again is not the one that was created")
 	}
 	rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/sources", Limit: 10}))(t)
 	if body := string(rows[0].Body); strings.Contains(body, "Everybody") || strings.Contains(body, shown.Token) {
-		t.Error("a secret is stored in the clear")
+		t.Error("the stored row contains a secret")
 	}
 }
 
@@ -82,9 +82,9 @@ func TestSourceSecretMadeHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(shown.Secret, "whsec_") || verifies(t, src, secrets, shown.Secret) != 0 {
-		t.Errorf("the secret that was made does not verify")
+		t.Errorf("a request signed with the new secret does not verify")
 	}
-	spec.Provider = "stripe" // whose secrets Stripe makes
+	spec.Provider = "stripe" // Stripe chooses the secrets
 	_, _, err = o.Sources.Create(ctx, ten.ID, spec)
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_secret")
 }
@@ -98,10 +98,10 @@ func TestSourceWithoutVerificationSaysSo(t *testing.T) {
 	}
 	src, secrets, err := o.Sources.ByToken(ctx, shown.Token)
 	if err != nil || len(secrets) != 0 {
-		t.Fatalf("got %d secrets, %v", len(secrets), err)
+		t.Fatalf("got %d secrets, %v, want 0", len(secrets), err)
 	}
 	if scheme := rig.Ok(src.Scheme())(t); !scheme.None() {
-		t.Error("the scheme claims to verify")
+		t.Error("the scheme of provider none claims to verify")
 	}
 }
 
@@ -123,7 +123,7 @@ func TestSourceRefuses(t *testing.T) {
 		{"invalid_channel", func(s *source.Spec) { s.Channel = "Git/Hub" }},
 		{"invalid_channel", func(s *source.Spec) { s.Channel = "github.{" }},
 		{"invalid_channel", func(s *source.Spec) { s.Fallback = "github.{type}" }},
-		{"invalid_channel", func(s *source.Spec) { s.Channel = "github" }}, // with a fallback that is never used
+		{"invalid_channel", func(s *source.Spec) { s.Channel = "github" }}, // with a fallback that would never be used
 		{"invalid_tolerance", func(s *source.Spec) { s.Tolerance = 2 * time.Hour }},
 		{"invalid_tolerance", func(s *source.Spec) { s.Tolerance = -time.Second }},
 		{"invalid_custom", func(s *source.Spec) { s.Custom = &signing.Custom{Header: "X-Mine"} }},
@@ -134,11 +134,11 @@ func TestSourceRefuses(t *testing.T) {
 		_, _, err := o.Sources.Create(ctx, ten.ID, spec)
 		rig.WantError(t, err, tenants.Unprocessable, c.code)
 		if strings.Contains(err.Error(), "Everybody") || strings.Contains(err.Error(), "notasigning") {
-			t.Errorf("the error repeats the secret: %v", err)
+			t.Errorf("the error contains the secret: %v", err)
 		}
 	}
 	if o.Table.Count("Write") != writes {
-		t.Error("a refused source was written")
+		t.Error("a refused source was stored")
 	}
 }
 
@@ -156,14 +156,15 @@ func TestSourceTokenJunkCostsNoRead(t *testing.T) {
 		b[i] = map[bool]byte{true: '1', false: '0'}[b[i] == '0']
 		return string(b)
 	}
-	for _, token := range []string{"", "x", good[:35], good + "0", flip(0), flip(25), flip(26), flip(35), strings.ToUpper(good), strings.Repeat("0", 36), good + "/", "../" + good} {
+	for _, token := range []string{"", "x", good[:35], good + "0", flip(0), flip(25), flip(26), flip(35),
+		strings.ToUpper(good), strings.Repeat("0", 36), good + "/", "../" + good} {
 		_, _, err := o.Sources.ByToken(ctx, token)
 		rig.WantError(t, err, tenants.NotFound, "source_not_found")
 	}
 	if n := o.Table.Count("Get") + o.Table.Count("Query") - reads; n != 0 {
-		t.Errorf("junk cost %d reads", n)
+		t.Errorf("invalid tokens cost %d reads, want 0", n)
 	}
-	stranger := rig.NewOffice(t) // another deployment's token is junk here
+	stranger := rig.NewOffice(t) // another deployment's token is invalid here
 	sten, _, _ := stranger.SignUp(t)
 	_, foreign, err := stranger.Sources.Create(ctx, sten.ID, rig.GithubSource())
 	if err != nil {
@@ -182,7 +183,8 @@ func TestSourceSecretsRotate(t *testing.T) {
 			t.Fatal(err)
 		}
 		overlap := time.Hour
-		second, _, err := o.Sources.AddSecret(ctx, ten.ID, made.ID, source.SecretSpec{Secret: "the second secret", Overlap: &overlap})
+		second, _, err := o.Sources.AddSecret(ctx, ten.ID, made.ID,
+			source.SecretSpec{Secret: "the second secret", Overlap: &overlap})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,24 +192,26 @@ func TestSourceSecretsRotate(t *testing.T) {
 			t.Helper()
 			src, secrets, err := o.Sources.ByToken(ctx, shown.Token)
 			if err != nil || len(src.Secrets) != len(secrets) {
-				t.Fatalf("%d sealed, %d opened, %v", len(src.Secrets), len(secrets), err)
+				t.Fatalf("got %d sealed and %d opened secrets, %v, want the same number", len(src.Secrets),
+					len(secrets), err)
 			}
 			if got := verifies(t, src, secrets, "It's a Secret to Everybody"); got != first {
-				t.Errorf("the first verifies as %d, want %d", got, first)
+				t.Errorf("the first secret verifies as %d, want %d", got, first)
 			}
 			if got := verifies(t, src, secrets, "the second secret"); got != second {
-				t.Errorf("the second verifies as %d, want %d", got, second)
+				t.Errorf("the second secret verifies as %d, want %d", got, second)
 			}
 		}
 		both(0, 1)
 		time.Sleep(time.Hour - time.Second)
 		both(0, 1)
-		time.Sleep(time.Second) // kept in the cache, and over all the same
+		time.Sleep(time.Second) // it is cached, and over nevertheless
 		both(-1, 0)
 		rig.WantError(t, o.Sources.RemoveSecret(ctx, ten.ID, made.ID, second.ID), tenants.Conflict, "last_secret")
 		rig.WantError(t, o.Sources.RemoveSecret(ctx, ten.ID, made.ID, "sec_x"), tenants.NotFound, "secret_not_found")
 		for i := range source.MaxSecrets - 1 {
-			if _, _, err := o.Sources.AddSecret(ctx, ten.ID, made.ID, source.SecretSpec{Secret: fmt.Sprint("secret number ", i)}); err != nil {
+			if _, _, err := o.Sources.AddSecret(ctx, ten.ID, made.ID,
+				source.SecretSpec{Secret: fmt.Sprint("secret number ", i)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -231,7 +235,7 @@ func TestSourceURLRotates(t *testing.T) {
 		reach := func(token string, want bool) {
 			t.Helper()
 			if _, _, err := o.Sources.ByToken(ctx, token); (err == nil) != want {
-				t.Errorf("reached: %v, want %v", err, want)
+				t.Errorf("got %v, want the source to be found: %v", err, want)
 			}
 		}
 		_, second, err := o.Sources.RotateURL(ctx, ten.ID, made.ID, time.Minute)
@@ -242,7 +246,7 @@ func TestSourceURLRotates(t *testing.T) {
 		reach(second, true)
 		time.Sleep(time.Minute - 2*time.Second)
 		reach(shown.Token, true)
-		time.Sleep(2 * time.Second) // kept in the cache, and over all the same
+		time.Sleep(2 * time.Second) // it is cached, and over nevertheless
 		reach(shown.Token, false)
 		reach(second, true)
 		_, third, err := o.Sources.RotateURL(ctx, ten.ID, made.ID, 0)
@@ -259,7 +263,7 @@ func TestSourceURLRotates(t *testing.T) {
 		_, _, err = o.Sources.RotateURL(ctx, ten.ID, made.ID, time.Hour)
 		rig.WantError(t, err, tenants.Conflict, "url_limit")
 		if src := rig.Ok(o.Sources.Get(ctx, ten.ID, made.ID))(t); rig.Ok(o.Sources.Token(ctx, src))(t) != third {
-			t.Error("the URL shown is not the newest")
+			t.Error("the token that is shown is not the newest")
 		}
 		_, _, err = o.Sources.RotateURL(ctx, ten.ID, made.ID, 8*24*time.Hour)
 		rig.WantError(t, err, tenants.Unprocessable, "invalid_overlap")
@@ -274,7 +278,8 @@ func TestSourceURLRotates(t *testing.T) {
 func TestSourceUpdateChecksTheWhole(t *testing.T) {
 	o, ctx := rig.NewOffice(t), context.Background()
 	ten, _, _ := o.SignUp(t)
-	made, shown, err := o.Sources.Create(ctx, ten.ID, source.Spec{Name: "generic", Provider: "hmac", Secret: "not in hex at all", Channel: "generic"})
+	made, shown, err := o.Sources.Create(ctx, ten.ID,
+		source.Spec{Name: "generic", Provider: "hmac", Secret: "not in hex at all", Channel: "generic"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,23 +288,27 @@ func TestSourceUpdateChecksTheWhole(t *testing.T) {
 	bad := "no/channel"
 	_, err = o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Channel: &bad})
 	rig.WantError(t, err, tenants.Unprocessable, "invalid_channel")
-	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Custom: &signing.Custom{Header: "X-Mine", Algorithm: "sha512"}}))(t)
+	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID,
+		source.Patch{Custom: &signing.Custom{Header: "X-Mine", Algorithm: "sha512"}}))(t)
 	src, secrets, err := o.Sources.ByToken(ctx, shown.Token)
-	if err != nil || src.Custom == nil || src.Custom.Header != "X-Mine" || verifies(t, src, secrets, "not in hex at all") != 0 {
-		t.Errorf("after the update: %+v, %v", src.Custom, err)
+	if err != nil || src.Custom == nil || src.Custom.Header != "X-Mine" ||
+		verifies(t, src, secrets, "not in hex at all") != 0 {
+		t.Errorf("after the update: got %+v, %v, want the header X-Mine", src.Custom, err)
 	}
 	rig.Ok(o.Sources.Update(ctx, ten.ID, made.ID, source.Patch{Custom: &signing.Custom{}}))(t)
 	if src := rig.Ok(o.Sources.Get(ctx, ten.ID, made.ID))(t); src.Custom != nil {
-		t.Error("the zero Custom does not take the terms away")
+		t.Error("the zero Custom does not remove the source's")
 	}
 }
 
 func TestSourceLimitHoldsAgainstManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, ctx := rig.OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{Seed: 3, Latency: 5 * time.Millisecond, Torn: 0.5})), context.Background()
+		faults := tenantstest.Faults{Seed: 3, Latency: 5 * time.Millisecond, Torn: 0.5}
+		o, ctx := rig.OfficeOver(t, tenantstest.NewTable(faults)), context.Background()
 		ten, _, _ := o.SignUp(t)
 		five := int64(5)
-		rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID, account.OperatorPatch{Limits: map[string]*int64{"sources": &five}}))(t)
+		rig.Ok(o.Accounts.UpdateAsOperator(ctx, ten.ID,
+			account.OperatorPatch{Limits: map[string]*int64{"sources": &five}}))(t)
 		var mu sync.Mutex
 		codes := make(map[string]int)
 		var wg sync.WaitGroup
@@ -313,8 +322,10 @@ func TestSourceLimitHoldsAgainstManyAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		rows := rig.Ok(o.Table.Query(ctx, tenants.Range{Tenant: ten.ID, Kind: "list/sources", Limit: 100}))(t)
-		if len(rows) != codes[""] || len(rows) > 5 || codes[""]+codes["source_limit"]+codes["changed_meanwhile"] != 12 || codes[""] < 5 && codes["changed_meanwhile"] == 0 {
-			t.Errorf("%d sources, answers %v", len(rows), codes)
+		answered := codes[""] + codes["source_limit"] + codes["changed_meanwhile"]
+		if len(rows) != codes[""] || len(rows) > 5 || answered != 12 ||
+			codes[""] < 5 && codes["changed_meanwhile"] == 0 {
+			t.Errorf("%d sources, answers %v, want at most 5 and an answer for each of 12 calls", len(rows), codes)
 		}
 	})
 }
@@ -343,15 +354,15 @@ func TestSourcesAreTheTenantsOwn(t *testing.T) {
 		"RemoveSecret": func() error { return o.Sources.RemoveSecret(ctx, b.ID, made.ID, made.Secrets[0].ID) },
 	} {
 		if err := call(); tenants.CodeOf(err) != "source_not_found" {
-			t.Errorf("%s across tenants: %v", what, err)
+			t.Errorf("%s of another tenant's source: got %v, want source_not_found", what, err)
 		}
 	}
 	if list, _, err := o.Sources.List(ctx, b.ID, "", 100); err != nil || len(list) != 0 {
-		t.Errorf("the other tenant lists %v, %v", list, err)
+		t.Errorf("the other tenant lists %v, %v, want nothing", list, err)
 	}
 	list, next, err := o.Sources.List(ctx, a.ID, "", 100)
 	if err != nil || next != "" || !slices.ContainsFunc(list, func(s source.Source) bool { return s.ID == made.ID }) {
-		t.Errorf("its own lists %v, %v", list, err)
+		t.Errorf("the owner lists %v, %v, want %s", list, err, made.ID)
 	}
 	if _, _, err := o.Sources.ByToken(ctx, shown.Token); err != nil {
 		t.Error(err)

@@ -153,7 +153,8 @@ type processInbox struct {
 	p     *Process
 }
 
-func (b processInbox) Receive(ctx context.Context) (ns []tenants.InboxMessage, _ func(context.Context) error, err error) {
+func (b processInbox) Receive(ctx context.Context) (ns []tenants.InboxMessage, _ func(context.Context) error,
+	err error) {
 	var done func(context.Context) error
 	err = b.p.call(func() error { ns, done, err = b.inbox.Receive(ctx); return err })
 	if err != nil {

@@ -7,78 +7,87 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Step is one step of an event's way as the one who took it recorded it. There is nothing of the payload in it and no secret.
+// Step is one step of an event's way, recorded by the process that took it. It holds nothing of the payload and no
+// secret.
 type Step struct {
-	Name string // one of Hop…
+	Name string // StepAppended, StepFannedOut or StepWritten
 	At   time.Time
-	Took time.Duration `json:",omitempty"` // of StepAppended and StepFannedOut, which begin at At
+	Took time.Duration `json:",omitempty"` // from At; of StepAppended and StepFannedOut
 
-	// Of StepFannedOut: the nodes that were told, and those that were found to be gone.
+	// Of StepFannedOut: the nodes that received the event, and those that turned out to be gone.
 	Nodes []string `json:",omitempty"`
 	Gone  []string `json:",omitempty"`
 
-	// Of StepWritten, with At the last write and First the first; both are when the event came to the node where nothing was written.
+	// Of StepWritten: At is the time of the last write and First that of the first, or both the event's arrival at
+	// the node if it was written to no connection.
 	Node        string         `json:",omitempty"`
 	First       time.Time      `json:",omitzero"`
-	Subscribers int            `json:",omitempty"` // when the event came
+	Subscribers int            `json:",omitempty"` // when the event arrived
 	Connections int            `json:",omitempty"` // that it was written to, or handed to for an answer
-	Replayed    int            `json:",omitempty"` // of them: those that were behind, and read it from the log
+	Replayed    int            `json:",omitempty"` // of them: those that had fallen behind and read it from the log
 	Bytes       int64          `json:",omitempty"`
 	Hidden      []StepHidden   `json:",omitempty"`
-	Cut         map[string]int `json:",omitempty"` // connections that ended before they had the event, by cause
+	Cut         map[string]int `json:",omitempty"` // connections that ended before they received the event, by cause
 	CutAt       time.Time      `json:",omitzero"`  // when the last of them ended
 	Denied      []StepDenied   `json:",omitempty"` // some of those that were cut because they lost their right
 }
 
-// StepHidden is how many connections were not shown some fields of the event.
+// StepHidden is the number of connections that received the event without some of its fields.
 type StepHidden struct {
 	Fields      []string
 	Connections int
 }
 
-// StepDenied is a connection that was not given the event because it lost its right.
+// StepDenied is a connection that did not receive the event because it lost its right.
 type StepDenied struct {
 	Connection, Subject string
 	Roles, Channels     []string // of its principal
 }
 
-// Steps that are recorded.
+// The names of steps.
 const (
 	StepAppended  = "appended"
 	StepFannedOut = "fanned_out"
 	StepWritten   = "written"
 )
 
-// Bounds of one hop's row.
+// Bounds of one Step.
 const (
-	StepNodes  = 200
-	StepDenies = 8 // so many of Denied are kept
+	MaxNodes  = 200 // in each of Nodes and Gone
+	MaxDenied = 8
 )
 
 func traceKind(event string) tenants.Kind { return tenants.Kind("trace/" + event) }
 
-// key is the row of the hop: one for each hop and who takes it.
-func (h Step) key(t tenants.TenantID, event string) tenants.Key {
-	sort := h.Name
-	if h.Node != "" {
-		sort += "/" + h.Node
+func (s Step) key(t tenants.TenantID, event string) tenants.Key {
+	sort := s.Name
+	if s.Node != "" {
+		sort += "/" + s.Node
 	}
 	return tenants.Key{Tenant: t, Kind: traceKind(event), Sort: sort}
 }
 
-// Session is a connection's coming or going as its node recorded it.
+// Begin returns when the step was first taken.
+func (s Step) Begin() time.Time {
+	if s.First.IsZero() {
+		return s.At
+	}
+	return s.First
+}
+
+// Session is the start or the end of a connection, recorded by its node.
 type Session struct {
 	Connection string
 	Node       string
 	At         time.Time
 	Opened     time.Time
-	Ended      string // why it ended, by the names that metrics have; "": it has come
+	Ended      string // the cause of its end, named as in metrics; "": this is its start
 	Transport  string
 	Channels   []string
-	Positions  []int64 // in the order of Channels: where it began, or where it was when it ended; -1: not known
+	Positions  []int64 // the cursor in each of Channels at At; -1: unknown
 }
 
-// sessionKind holds what was recorded of one subject. Its name is no part of keys: it is the tenant's own, and has no grammar.
+// sessionKind is the kind of the rows of one subject, whose name is hashed: a tenant chooses it, and it has no grammar.
 func sessionKind(subject string) tenants.Kind {
 	return tenants.Kind("sessions/" + tenants.DerivedID("sub_", subject))
 }
@@ -88,5 +97,6 @@ func (s Session) key(t tenants.TenantID, subject string) tenants.Key {
 	if s.Ended != "" {
 		what = "end"
 	}
-	return tenants.Key{Tenant: t, Kind: sessionKind(subject), Sort: fmt.Sprintf("%019d.%s.%s", max(0, s.At.UnixNano()), s.Connection, what)}
+	sort := fmt.Sprintf("%019d.%s.%s", max(0, s.At.UnixNano()), s.Connection, what)
+	return tenants.Key{Tenant: t, Kind: sessionKind(subject), Sort: sort}
 }

@@ -3,6 +3,7 @@ package trace
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,56 +14,59 @@ import (
 	"github.com/hookcast/hookcast/tenants/worker"
 )
 
-// Tracer writes down what becomes of traced events, behind the back of whoever handles them: what it is told it keeps in memory, and writes
-// within a moment. It never makes anybody wait, and what is too much for it, or cannot be written, is dropped and counted. A nil Tracer
-// takes nothing down.
+// Tracer records steps and sessions in the background. It keeps them in memory and writes them within about 200 ms.
+// It never blocks its caller: records beyond its bounds, and those that cannot be written, are dropped and counted. A
+// nil Tracer records nothing.
 type Tracer struct {
 	table tenants.Table
 	log   *slog.Logger
-	some  chan struct{} // holds one while something waits
-	turn  sync.Mutex    // held by who writes
+	some  chan struct{} // holds one value while an op waits
+	turn  sync.Mutex    // held while writing
 
 	mu       sync.Mutex
 	waiting  map[tenants.Key]tenants.Op
-	order    []tenants.Key // of waiting, the oldest first
-	of       map[tenants.TenantID]int
+	order    []tenants.Key            // of waiting, the oldest first
+	of       map[tenants.TenantID]int // how many wait
 	sessions *cache.Rate[tenants.TenantID]
 	dropped  atomic.Int64
-	measured atomic.Int64 // of dropped: what Measure told of
+	measured atomic.Int64 // the part of dropped that Measure has reported
 }
 
-// Bounds of what waits to be written.
 const (
-	tracesWait    = 4_096
+	tracesWait    = 4_096 // ops that wait to be written
 	tracesWaitOf  = 1_024 // of one tenant
 	traceBatch    = 100
 	tracesAtOnce  = 16
-	traceEvery    = 200 * time.Millisecond // so that one who tells the same thing again, further on, is written once
-	traceTime     = 5 * time.Second        // for one batch
-	sessionsATime = 50                     // of one tenant in a second
+	traceEvery    = 200 * time.Millisecond // so that a step that is soon recorded again is written once
+	traceTime     = 5 * time.Second        // for one Flush
+	sessionsATime = 50                     // of one tenant per second
 )
 
-// NewTracer makes a Tracer into t. It writes while Run runs, or when Flush is called.
+// NewTracer returns a Tracer into t. It writes while Run runs, and when Flush is called. log may be nil.
 func NewTracer(t tenants.Table, log *slog.Logger) *Tracer {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Tracer{table: t, log: log, some: make(chan struct{}, 1), waiting: make(map[tenants.Key]tenants.Op), of: make(map[tenants.TenantID]int), sessions: cache.NewRate[tenants.TenantID](10_000)}
+	return &Tracer{
+		table: t, log: log, some: make(chan struct{}, 1), waiting: make(map[tenants.Key]tenants.Op),
+		of: make(map[tenants.TenantID]int), sessions: cache.NewRate[tenants.TenantID](10_000),
+	}
 }
 
-// Step takes down a hop of an event that was received at the time given. What the same one told of the same hop before, it replaces.
-func (t *Tracer) Step(tenant tenants.TenantID, event string, received time.Time, h Step) {
+// Step records a step of an event that was received at the given time. It replaces the same step of the same node,
+// except for StepAppended, of which the first one counts.
+func (t *Tracer) Step(tenant tenants.TenantID, event string, received time.Time, s Step) {
 	if t == nil {
 		return
 	}
 	c := tenants.Anything()
-	if h.Name == StepAppended { // who appends it again finds it there
+	if s.Name == StepAppended {
 		c = tenants.Absent()
 	}
-	t.take(tenants.Put(h.key(tenant, event), record.Encode(h), received.Add(tenants.TraceLife), c))
+	t.take(tenants.Put(s.key(tenant, event), record.Encode(s), received.Add(tenants.TraceLife), c))
 }
 
-// Session takes down that a connection of the subject came or went.
+// Session records the start or end of a connection of the subject.
 func (t *Tracer) Session(tenant tenants.TenantID, subject string, s Session) {
 	if t == nil || subject == "" {
 		return
@@ -74,7 +78,7 @@ func (t *Tracer) Session(tenant tenants.TenantID, subject string, s Session) {
 	t.take(tenants.Put(s.key(tenant, subject), record.Encode(s), s.At.Add(tenants.TraceLife), tenants.Anything()))
 }
 
-// Dropped is how much was not written.
+// Dropped returns how many records were not written.
 func (t *Tracer) Dropped() int64 {
 	if t == nil {
 		return 0
@@ -82,10 +86,10 @@ func (t *Tracer) Dropped() int64 {
 	return t.dropped.Load()
 }
 
-// Measure hands on what was dropped since its last call, as TraceDropped, if anything was.
+// Measure calls measure with TraceDropped, the number of records dropped since the last call, unless it is 0.
 func (t *Tracer) Measure(measure func(values ...slog.Attr)) {
 	now := t.Dropped()
-	if now == 0 {
+	if now == 0 { // t may be nil
 		return
 	}
 	if n := now - t.measured.Swap(now); n > 0 {
@@ -116,7 +120,7 @@ func (t *Tracer) take(op tenants.Op) {
 	}
 }
 
-// batch takes the oldest that wait.
+// batch removes and returns the oldest ops that wait.
 func (t *Tracer) batch() []tenants.Op {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -135,7 +139,7 @@ func (t *Tracer) batch() []tenants.Op {
 	return ops
 }
 
-// Run writes until ctx ends, and then what is left.
+// Run writes records until ctx ends, and then the remaining ones.
 func (t *Tracer) Run(ctx context.Context) {
 	for {
 		select {
@@ -149,8 +153,8 @@ func (t *Tracer) Run(ctx context.Context) {
 	}
 }
 
-// Flush writes what waits now, in no more than some seconds: for a process that is frozen while it has nothing to do. Nothing is left to write
-// once it returns, but for what has come meanwhile.
+// Flush writes the records that wait, within 5 seconds: a Lambda function calls it before it returns, since its
+// process may be frozen until the next call. Records that arrive meanwhile may be left.
 func (t *Tracer) Flush(ctx context.Context) {
 	if t == nil {
 		return
@@ -171,16 +175,10 @@ func (t *Tracer) Flush(ctx context.Context) {
 			}
 			return nil
 		})
-		var lost int
-		var why error
-		for _, err := range failed {
-			if err != nil {
-				lost, why = lost+1, err
-			}
-		}
-		if lost > 0 {
+		failed = slices.DeleteFunc(failed, func(err error) bool { return err == nil })
+		if lost := len(failed); lost > 0 {
 			t.dropped.Add(int64(lost))
-			t.log.WarnContext(ctx, "what was traced could not be written", "rows", lost, "error", why)
+			t.log.WarnContext(ctx, "trace records could not be written", "rows", lost, "error", failed[lost-1])
 		}
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// traceTable counts writes, and refuses them where it is told to.
+// traceTable counts writes. It can be made to fail or to block them.
 type traceTable struct {
 	tenants.Table
 	writes atomic.Int64
 	fail   atomic.Bool
-	block  chan struct{} // nil: nobody waits
+	block  chan struct{} // nil: writes do not block
 }
 
 func (t *traceTable) Write(ctx context.Context, _ ...tenants.Op) error {
@@ -48,31 +48,31 @@ func TestATracerMakesNobodyWaitAndIsBounded(t *testing.T) {
 		}
 		tracer.Step("ten_b", tenants.NewID(tenants.PrefixEvent), began, Step{Name: StepAppended, At: began})
 		if !time.Now().Equal(began) {
-			t.Error("somebody waited")
+			t.Error("Step blocked, want it to return at once")
 		}
 		if got := tracer.Dropped(); got != 2*tracesWaitOf {
-			t.Errorf("%d dropped of one tenant that wants too much", got)
+			t.Errorf("dropped of a tenant over its bound: got %d, want %d", got, 2*tracesWaitOf)
 		}
 		close(table.block)
 		time.Sleep(time.Second)
 		if got := table.writes.Load(); got != tracesWaitOf+1 {
-			t.Errorf("%d rows were written", got)
+			t.Errorf("rows written: got %d, want %d", got, tracesWaitOf+1)
 		}
 		table.fail.Store(true)
 		tracer.Step("ten_a", tenants.NewID(tenants.PrefixEvent), began, Step{Name: StepFannedOut, At: began})
 		time.Sleep(time.Second)
 		if got := tracer.Dropped(); got != 2*tracesWaitOf+1 {
-			t.Errorf("%d dropped once the table refuses", got)
+			t.Errorf("dropped after a failed write: got %d, want %d", got, 2*tracesWaitOf+1)
 		}
 		table.fail.Store(false)
 		event := tenants.NewID(tenants.PrefixEvent)
-		for n := range 10 { // the last one tells it all
+		for n := range 10 { // the last one replaces the others
 			tracer.Step("ten_a", event, began, Step{Name: StepWritten, Node: "nod_1", Connections: n, At: began})
 		}
 		stop()
 		<-done
 		if got := table.writes.Load(); got != tracesWaitOf+2 {
-			t.Errorf("%d rows were written, the last ones at the end", got)
+			t.Errorf("rows written when Run has ended: got %d, want %d", got, tracesWaitOf+2)
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestWhatATracerDropsIsMeasuredOnce(t *testing.T) {
 		tracer.Measure(measure)
 	}
 	if !slices.Equal(told, []string{"TraceDropped=2", "TraceDropped=3"}) {
-		t.Errorf("%q", told)
+		t.Errorf("measured: got %q, want 2 and then 3", told)
 	}
 }
 
@@ -106,11 +106,12 @@ func TestSessionsAreBoundedPerTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracer := NewTracer(&traceTable{}, nil)
 		for range 2 * sessionsATime {
-			tracer.Session("ten_a", "alice", Session{Connection: tenants.NewID(tenants.PrefixConnection), At: time.Now()})
+			tracer.Session("ten_a", "alice", Session{Connection: tenants.NewID(tenants.PrefixConnection),
+				At: time.Now()})
 		}
 		tracer.Session("ten_b", "alice", Session{Connection: tenants.NewID(tenants.PrefixConnection), At: time.Now()})
 		if got := tracer.Dropped(); got != sessionsATime {
-			t.Errorf("%d dropped", got)
+			t.Errorf("sessions dropped: got %d, want %d", got, sessionsATime)
 		}
 	})
 }
@@ -123,16 +124,16 @@ func TestSamplingIsByTheEventAndEndsByItself(t *testing.T) {
 		id := tenants.NewID(tenants.PrefixEvent)
 		first := on.Samples(id, now)
 		if again := on.Samples(id, now.Add(time.Second)); first != again {
-			t.Fatal("the same event is and is not traced")
+			t.Fatal("an event is traced at one time and not at another")
 		}
 		if first {
 			hits++
 		}
 		if on.Samples(id, on.Until) || (tenants.Tracing{}).Samples(id, now) {
-			t.Fatal("an event is traced while it is off")
+			t.Fatal("an event is traced while tracing is off")
 		}
 	}
-	if hits < 2_700 || hits > 3_300 { // 46 is a standard deviation
-		t.Errorf("%d of 10,000 are traced at 0.3", hits)
+	if hits < 2_700 || hits > 3_300 { // the standard deviation is 46
+		t.Errorf("traced of 10,000 events at 0.3: got %d, want 2,700 to 3,300", hits)
 	}
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"slices"
+	"sync"
 )
 
 // Failures collects which items of a batch failed, by their indexes, and why. The zero Failures is empty.
@@ -25,8 +26,8 @@ func (f *Failures) Result() (indexes []int, err error) {
 	return slices.Compact(f.indexes), errors.Join(f.errs...)
 }
 
-// Each calls do for each group of a batch, GroupsAtOnce at a time, and adds the failed ones to f: of a group whose do
-// returned an error, the items that indexes names. A batch is grouped so that no two calls of do concern the same row.
+// Each calls do for each group of a batch, GroupsAtOnce at a time. If do fails, the items of that group, which indexes
+// returns, are added to f. The caller groups a batch so that no two calls of do concern the same row.
 func Each[G any](f *Failures, groups []G, indexes func(G) []int, do func(G) error) {
 	errs := make([]error, len(groups))
 	Parallel(len(groups), GroupsAtOnce, func(i int) error {
@@ -38,4 +39,29 @@ func Each[G any](f *Failures, groups []G, indexes func(G) []int, do func(G) erro
 			f.Add(err, indexes(groups[i])...)
 		}
 	}
+}
+
+// Parallel calls do(0) to do(n-1), at most limit of them at a time. It waits for all of them and returns the error of
+// the lowest index that failed.
+func Parallel(n, limit int, do func(i int) error) error {
+	if n == 1 {
+		return do(0)
+	}
+	errs := make([]error, n)
+	slots := make(chan struct{}, limit)
+	var all sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		all.Go(func() {
+			errs[i] = do(i)
+			<-slots
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

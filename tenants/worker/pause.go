@@ -8,17 +8,20 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-const GroupsAtOnce = 32
+const (
+	GroupsAtOnce = 32               // groups of a batch, such as channels, that are worked on at the same time
+	NodesAtOnce  = 16               // streaming nodes that are called at the same time
+	CallTime     = 5 * time.Second  // the limit of one call of a loop that must stay responsive
+	SettleTime   = 10 * time.Second // the limit of a call that reports finished work, made even after ctx has ended
+)
 
-const NodesAtOnce = 16
-
-// RetryDelay is how long a message that has failed for the n-th time stays away: 200 ms doubling up to 30 s.
+// RetryDelay returns how long to wait after the n-th failure in a row: 200 ms, doubling up to 30 s.
 func RetryDelay(n int) time.Duration {
 	return min(200*time.Millisecond<<min(max(n-1, 0), 10), 30*time.Second)
 }
 
-// GiveBack has the queue show messages that failed again before their visibility time is over: soon at first, and later the more often one of
-// their group was received. Where the queue cannot be told they come again all the same, after that time.
+// GiveBack releases messages that failed before their visibility time ends, after a delay that grows with the number of
+// times that a message of their group was received. If the release fails, they become visible when that time ends.
 func GiveBack(ctx context.Context, q tenants.Queue, log *slog.Logger, rs ...tenants.Received) {
 	if len(rs) == 0 {
 		return
@@ -45,7 +48,7 @@ func GiveBack(ctx context.Context, q tenants.Queue, log *slog.Logger, rs ...tena
 	})
 }
 
-// Pause waits, or fails when ctx ends first.
+// Pause waits for d. It fails with Unavailable if ctx ends first.
 func Pause(ctx context.Context, d time.Duration) error {
 	if !Wait(ctx, d) {
 		return tenants.Errorf(tenants.Unavailable, "cancelled", "%w", ctx.Err())
@@ -53,9 +56,7 @@ func Pause(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-const CallTime = 5 * time.Second // for one call about a lease
-
-// Wait waits for d; false: ctx ended.
+// Wait waits for d. It returns false if ctx ends first.
 func Wait(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

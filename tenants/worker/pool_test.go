@@ -17,13 +17,13 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest/rig"
 )
 
-// ledger is a queue that knows what of it is in somebody's hands, and how many wait for more.
+// ledger is a queue that counts the messages received and not yet done or released, and the callers that wait.
 type ledger struct {
 	*tenantstest.Queue
 
 	mu      sync.Mutex
-	hands   map[string]bool // by receipt
-	most    int             // in hand at once
+	hands   map[string]bool // the messages in hand, by receipt
+	most    int             // the most that were in hand at once
 	waiting int
 }
 
@@ -68,28 +68,32 @@ func (l *ledger) count(do func()) {
 	do()
 }
 
-// workers counts the goroutines that work on what a queue gave.
+// workers returns how many goroutines handle messages.
 func workers() int {
 	stacks := make([]byte, 16<<20)
 	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*Pool).work("))
 }
 
-// Workers are there for as long as there is something to do, and no message is received that none is free for. What waits is one goroutine.
+// Workers exist while there are messages, and no message is received without a free worker. A single goroutine waits.
 func TestWorkersComeForMessagesAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 32
 		var endpoints []endpoint.Endpoint
 		for i := range 8 {
-			endpoints = append(endpoints, rig.EndpointOf(fmt.Sprint("e", i), func(e *endpoint.Endpoint) { e.Tenant, e.Concurrency = rig.OutingTenant(i%4), 16 }))
+			endpoints = append(endpoints, rig.EndpointOf(fmt.Sprint("e", i), func(e *endpoint.Endpoint) {
+				e.Tenant, e.Concurrency = rig.OutingTenant(i%4), 16
+			}))
 		}
-		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) { return rig.Status(200), 5 * time.Second }, endpoints...)
+		p := rig.NewPost(t, func(string, string, int) (tenants.Answer, time.Duration) {
+			return rig.Status(200), 5 * time.Second
+		}, endpoints...)
 		ready := &ledger{Queue: p.Ready, hands: make(map[string]bool)}
 		p.Outbox.Ready = ready
 		stop := p.Run(most)
 		synctest.Wait()
 		for round := range 3 {
 			if n := workers(); n != 0 || ready.waiting != 1 {
-				t.Errorf("round %d: %d workers and %d that wait, with nothing to do", round, n, ready.waiting)
+				t.Errorf("round %d, idle: got %d workers and %d waiting, want 0 and 1", round, n, ready.waiting)
 			}
 			for i := range 4 {
 				p.PublishOf(rig.OutingTenant(i), "orders", fmt.Sprint("r", round), 20)
@@ -97,24 +101,25 @@ func TestWorkersComeForMessagesAndGo(t *testing.T) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if n := workers(); n != most {
-				t.Errorf("round %d: %d workers, with enough to do", round, n)
+				t.Errorf("round %d, busy: got %d workers, want %d", round, n, most)
 			}
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 		}
 		stop()
 		if ready.most != most || len(ready.hands) != 0 {
-			t.Errorf("%d messages were in hand at once, %d are", ready.most, len(ready.hands))
+			t.Errorf("messages in hand: got at most %d and %d at the end, want %d and 0", ready.most, len(ready.hands),
+				most)
 		}
 		for _, ep := range endpoints {
 			if n := len(p.Receivers.Of(ep.ID)); n != 60 {
-				t.Errorf("%s: %d requests", ep.Name, n)
+				t.Errorf("%s: got %d requests, want 60", ep.Name, n)
 			}
 		}
 	})
 }
 
-// tardy is a queue whose Receive takes messages along although its ctx has ended.
+// tardy is a queue whose Receive returns messages although its ctx has ended.
 type tardy struct{ *tenantstest.Queue }
 
 func (q tardy) Receive(ctx context.Context, most int, _ time.Duration) ([]tenants.Received, error) {
@@ -122,7 +127,7 @@ func (q tardy) Receive(ctx context.Context, most int, _ time.Duration) ([]tenant
 	return q.Queue.Receive(context.WithoutCancel(ctx), most, 0)
 }
 
-// A message that is received too late to be begun is visible again at once.
+// A message that is received as ctx ends is visible again at once.
 func TestMessageReceivedAtTheEndIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a")
@@ -132,16 +137,17 @@ func TestMessageReceivedAtTheEndIsGivenBack(t *testing.T) {
 		p.Publish("orders", "e", 1)
 		time.Sleep(time.Second)
 		if took := rig.Ending(stop); took > 0 {
-			t.Errorf("ended after %v", took)
+			t.Errorf("Run ended after %v, want at once", took)
 		}
 		rs, err := p.Ready.Receive(context.Background(), 10, 0)
 		if err != nil || len(rs) != 1 || rs[0].Receives != 2 || len(p.Receivers.Of(ep.ID)) != 0 {
-			t.Errorf("in the queue: %+v, %v; %d requests", rs, err, len(p.Receivers.Of(ep.ID)))
+			t.Errorf("got %+v, %v and %d requests, want one message, received twice, and none", rs,
+				err, len(p.Receivers.Of(ep.ID)))
 		}
 	})
 }
 
-// mute is a queue of which nothing can be received for a while.
+// mute is a queue whose Receive fails until a given time.
 type mute struct {
 	*tenantstest.Queue
 	asked atomic.Int32
@@ -151,12 +157,12 @@ type mute struct {
 func (q *mute) Receive(ctx context.Context, most int, wait time.Duration) ([]tenants.Received, error) {
 	if time.Now().Before(q.until) {
 		q.asked.Add(1)
-		return nil, tenants.Errorf(tenants.Unavailable, "down", "the queue is away")
+		return nil, tenants.Errorf(tenants.Unavailable, "down", "the queue is down")
 	}
 	return q.Queue.Receive(ctx, most, wait)
 }
 
-// A queue that fails is asked again, less and less often, and work goes on once it answers.
+// Receive is tried again after growing delays while it fails, and work goes on once it succeeds.
 func TestReceivesThatFailAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ep := rig.EndpointOf("a")
@@ -168,10 +174,10 @@ func TestReceivesThatFailAreTriedAgain(t *testing.T) {
 		time.Sleep(11 * time.Minute)
 		stop()
 		if n := ready.asked.Load(); n < 10 || n > 60 {
-			t.Errorf("asked %d times in ten minutes", n)
+			t.Errorf("failed receives in ten minutes: got %d, want 10 to 60", n)
 		}
 		if n := len(p.Receivers.Of(ep.ID)); n != 3 {
-			t.Errorf("%d requests", n)
+			t.Errorf("requests afterwards: got %d, want 3", n)
 		}
 	})
 }

@@ -32,9 +32,9 @@ func main() {
 	sources := source.NewSources(table, accounts, vault, deployment)
 	queue := sqs.New(env.Config).Queue(env.Get(awsenv.IngestQueue))
 	in := intake.NewIntake(accounts, eventlog.New(table), queue)
-	judge := source.NewVerifier(certificates.New(certificates.Options{}))
+	verifier := source.NewVerifier(certificates.New(certificates.Options{}))
 	handler := ingest.Handler(ingest.Options{
-		Receiver: intake.NewReceiver(sources, judge, in), Logger: env.Logger, Observe: ingest.Observe,
+		Receiver: intake.NewReceiver(sources, verifier, in), Logger: env.Logger, Observe: ingest.Observe,
 		PublicURL: env.Get(awsenv.PublicURL), MaxBody: tenants.MaxEventBytes,
 	})
 	env.Ready()

@@ -1,6 +1,6 @@
 'use strict'
-// Runs the two snippets, in the files named on the command line, in a minimal page with the API of a browser of 2018 and
-// an EventSource that the test controls. Prints the result as JSON.
+// Runs the two snippets, in the files named on the command line, in a minimal page with the API of a browser of 2018
+// and an EventSource that the test controls. Prints the result as JSON.
 const fs = require('fs'), util = require('util'), vm = require('vm')
 
 const sources = []

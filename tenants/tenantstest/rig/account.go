@@ -13,7 +13,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// Office is everything that keeps accounts, over one simulated table.
+// Office has everything that keeps accounts and sources, over one simulated table.
 type Office struct {
 	Table    *tenantstest.Table
 	Told     *told
@@ -27,7 +27,7 @@ type Office struct {
 	Deploy   *keyring.Ring
 }
 
-// told is an Inboxes that remembers who was told of which tenants. Node "nod_gone" is gone.
+// told is an Inboxes that records which nodes were notified of which tenants. The node "nod_gone" is gone.
 type told struct {
 	mu    sync.Mutex
 	Nodes map[string][]tenants.TenantID
@@ -47,22 +47,26 @@ func (t *told) Send(_ context.Context, node string, ns ...tenants.InboxMessage) 
 	return nil
 }
 
+// Count returns how many notices of tenants the node got.
 func (t *told) Count(node string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.Nodes[node])
 }
 
+// NewOffice returns an Office over a new table.
 func NewOffice(t *testing.T) *Office {
 	return OfficeOver(t, tenantstest.NewTable(tenantstest.Faults{}))
 }
 
+// OfficeOver returns an Office over the table.
 func OfficeOver(t *testing.T, table *tenantstest.Table) *Office {
 	t.Helper()
 	return OfficeWith(t, table, tenantstest.NewVault())
 }
 
-// OfficeWith makes an office, another process of the same deployment where table and vault are another office's.
+// OfficeWith returns an Office over the table and the vault. Two offices over the same table and vault are two
+// processes of one deployment.
 func OfficeWith(t *testing.T, table *tenantstest.Table, vault tenants.Vault) *Office {
 	t.Helper()
 	o := &Office{Table: table, Told: &told{Nodes: make(map[string][]tenants.TenantID)}, Vault: vault}
@@ -79,7 +83,7 @@ func OfficeWith(t *testing.T, table *tenantstest.Table, vault tenants.Vault) *Of
 	return o
 }
 
-// SignUp makes a tenant and returns its owner's key.
+// SignUp creates a tenant and returns it with its first key and the key's secret.
 func (o *Office) SignUp(t *testing.T) (tenants.Tenant, account.APIKey, string) {
 	t.Helper()
 	ten, key, secret, err := o.Accounts.Signup(context.Background(), "Acme", "ops@example.com")
@@ -89,7 +93,7 @@ func (o *Office) SignUp(t *testing.T) (tenants.Tenant, account.APIKey, string) {
 	return ten, key, secret
 }
 
-// WantError fails unless err is of that kind and code.
+// WantError fails the test unless err has the kind and the code.
 func WantError(t *testing.T, err error, kind tenants.ErrorKind, code string) {
 	t.Helper()
 	if err == nil || tenants.KindOf(err) != kind || tenants.CodeOf(err) != code {
@@ -97,6 +101,15 @@ func WantError(t *testing.T, err error, kind tenants.ErrorKind, code string) {
 	}
 }
 
+// GithubSource returns the values of a valid source.
+func GithubSource() source.Spec {
+	return source.Spec{
+		Name: "GitHub", Provider: "github", Secret: "It's a Secret to Everybody",
+		Channel: "github.{repository.name}", Fallback: "github.other",
+	}
+}
+
+// Ok returns a function that returns v, and fails the test if err is not nil: rig.Ok(f())(t).
 func Ok[T any](v T, err error) func(*testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()

@@ -14,14 +14,15 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// Inboxes remembers what nodes were sent.
+// Inboxes remembers the messages sent to each node, and fails for the nodes in Fail.
 type Inboxes struct {
 	Mu   sync.Mutex
 	Sent map[string][]tenants.InboxMessage
 	Fail map[string]error
 }
 
-func (b *Inboxes) Send(_ context.Context, node string, ns ...tenants.InboxMessage) error {
+// Send implements tenants.Inboxes.
+func (b *Inboxes) Send(_ context.Context, node string, ms ...tenants.InboxMessage) error {
 	b.Mu.Lock()
 	defer b.Mu.Unlock()
 	if err := b.Fail[node]; err != nil {
@@ -30,20 +31,21 @@ func (b *Inboxes) Send(_ context.Context, node string, ns ...tenants.InboxMessag
 	if b.Sent == nil {
 		b.Sent = make(map[string][]tenants.InboxMessage)
 	}
-	b.Sent[node] = append(b.Sent[node], ns...)
+	b.Sent[node] = append(b.Sent[node], ms...)
 	return nil
 }
 
-// Got returns the data that the node was sent, a text for each notice.
-func (b *Inboxes) Got(node string) (notices []string) {
+// Got returns a text for each message to the node: the channel, ": ", and the data of its events.
+func (b *Inboxes) Got(node string) (texts []string) {
 	b.Mu.Lock()
 	defer b.Mu.Unlock()
-	for _, n := range b.Sent[node] {
-		notices = append(notices, n.Channel+": "+strings.Join(DataOf(n.Events), " "))
+	for _, m := range b.Sent[node] {
+		texts = append(texts, m.Channel+": "+strings.Join(DataOf(m.Events), " "))
 	}
-	return notices
+	return texts
 }
 
+// AppenderRig is an appender, with its queue, its log and the inboxes that it sends to.
 type AppenderRig struct {
 	*intake.Appender
 	Table    *tenantstest.Table
@@ -53,19 +55,32 @@ type AppenderRig struct {
 	Inboxes  *Inboxes
 }
 
+// NewAppenderRig returns an AppenderRig over the table, with a queue that has the same faults.
+func NewAppenderRig(table *tenantstest.Table, faults tenantstest.Faults) AppenderRig {
+	r := AppenderRig{
+		Table: table, Queue: tenantstest.NewQueue(tenantstest.QueueOptions{Faults: faults}),
+		Log: eventlog.New(table), Interest: node.NewInterest(table), Inboxes: &Inboxes{Fail: make(map[string]error)},
+	}
+	r.Appender = intake.NewAppender(r.Log, r.Interest, r.Inboxes, r.Queue)
+	return r
+}
+
+// Register gives the node a subscriber of a channel of LogTenant.
 func (r AppenderRig) Register(t *testing.T, node, channel string) {
 	t.Helper()
-	if err := r.Interest.Register(context.Background(), node, time.Now().Add(time.Hour), LogTenant, channel, 0); err != nil {
+	err := r.Interest.Register(context.Background(), node, time.Now().Add(time.Hour), LogTenant, channel, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Message is an event as it is enqueued.
+// Message returns the queue message of an event of LogTenant.
 func Message(channel string, e tenants.Event) tenants.Message {
 	e.Tenant, e.Channel = LogTenant, channel
 	return tenants.Message{Group: "group-of-" + channel, Body: tenants.EncodeEvent(e)}
 }
 
+// Received returns the messages of events as the queue gives them out for the first time.
 func Received(channel string, events ...tenants.Event) (rs []tenants.Received) {
 	for _, e := range events {
 		rs = append(rs, tenants.Received{Message: Message(channel, e), Receives: 1})

@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/endpoint"
 )
 
-// anywhere is a Destinations that takes every URL with https.
+// anywhere is a Destinations that allows every https URL.
 type anywhere struct{}
 
 func (anywhere) CheckURL(_ context.Context, raw string) (string, error) {
@@ -20,7 +20,8 @@ func (anywhere) CheckURL(_ context.Context, raw string) (string, error) {
 	return raw, nil
 }
 
-// words is a Filter whose expression is a word that the payload has to hold; "(" is none, and "?" fails on every event.
+// words is a Filter whose expression is a word that the payload must contain. "(" is invalid, and "?" fails on every
+// event.
 type words struct{}
 
 func (words) Check(expression string) error {
@@ -37,7 +38,7 @@ func (words) Matches(expression string, e tenants.Event) (bool, error) {
 	return strings.Contains(string(e.Data), expression), nil
 }
 
-// EndpointOffice is an office with endpoints, and a tenant in it.
+// EndpointOffice returns a new Office with its endpoints and a tenant.
 func EndpointOffice(t *testing.T, challenge bool) (*Office, *endpoint.Endpoints, tenants.TenantID) {
 	t.Helper()
 	o := NewOffice(t)
@@ -45,22 +46,32 @@ func EndpointOffice(t *testing.T, challenge bool) (*Office, *endpoint.Endpoints,
 	return o, o.Endpoints(challenge), ten.ID
 }
 
+// Endpoints returns the office's endpoints, which must pass the ownership challenge if challenge is true.
 func (o *Office) Endpoints(challenge bool) *endpoint.Endpoints {
-	return endpoint.NewEndpoints(o.Table, o.Accounts, o.Vault, o.Deploy, endpoint.Options{Filter: words{}, Destinations: anywhere{}, Challenge: challenge})
+	options := endpoint.Options{Filter: words{}, Destinations: anywhere{}, Challenge: challenge}
+	return endpoint.NewEndpoints(o.Table, o.Accounts, o.Vault, o.Deploy, options)
 }
 
+// HooksEndpoint returns the values of a valid endpoint.
 func HooksEndpoint() endpoint.Spec {
-	return endpoint.Spec{Name: "hooks", URL: "https://hooks.example.com/in", Headers: map[string]string{"authorization": "Bearer of-the-tenant"}}
+	return endpoint.Spec{
+		Name: "hooks", URL: "https://hooks.example.com/in",
+		Headers: map[string]string{"authorization": "Bearer of-the-tenant"},
+	}
 }
 
+// OrderEvent returns an event of the tenant.
 func OrderEvent(tenant tenants.TenantID) tenants.Event {
 	return tenants.Event{
-		ID: tenants.NewID(tenants.PrefixEvent), Tenant: tenant, Channel: "orders.42", Seq: 7, Type: "order.paid", Data: []byte(`{"total":12.50}`),
+		ID: tenants.NewID(tenants.PrefixEvent), Tenant: tenant, Channel: "orders.42", Seq: 7, Type: "order.paid",
+		Data: []byte(`{"total":12.50}`),
 		Time: time.Now(),
 	}
 }
 
-func MustCreate(t *testing.T, s *endpoint.Endpoints, tenant tenants.TenantID, spec endpoint.Spec) (endpoint.Endpoint, endpoint.Key) {
+// MustCreate creates an endpoint or fails the test.
+func MustCreate(t *testing.T, s *endpoint.Endpoints, tenant tenants.TenantID, spec endpoint.Spec) (endpoint.Endpoint,
+	endpoint.Key) {
 	t.Helper()
 	e, key, err := s.Create(context.Background(), tenant, spec)
 	if err != nil {

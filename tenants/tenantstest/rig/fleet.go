@@ -19,37 +19,43 @@ type Fleet struct {
 	T       *testing.T
 	Table   *tenantstest.Table
 	Inboxes *tenantstest.Inboxes
-	// spoil lets a test break what a process stands on.
-	Spoil func(tenants.Table) tenants.Table
-	Sites []*Site
+	Sites   []*Site
+
+	spoil func(tenants.Table) tenants.Table // wraps the table of each process
 }
 
+// NewFleet starts a number of nodes over a table and inboxes with the faults f.
 func NewFleet(t *testing.T, f tenantstest.Faults, nodes int) *Fleet {
-	fl := &Fleet{T: t, Table: tenantstest.NewTable(f), Inboxes: tenantstest.NewInboxes(f), Spoil: Honest}
+	return NewSpoiledFleet(t, f, nodes, Honest)
+}
+
+// NewSpoiledFleet is NewFleet with nodes whose view of the table is broken by spoil.
+func NewSpoiledFleet(t *testing.T, f tenantstest.Faults, nodes int, spoil func(tenants.Table) tenants.Table) *Fleet {
+	fl := &Fleet{T: t, Table: tenantstest.NewTable(f), Inboxes: tenantstest.NewInboxes(f), spoil: spoil}
 	for range nodes {
 		fl.Add()
 	}
 	return fl
 }
 
-// Site is one node's process: the node, its admission, and a stage in the place of the hub.
+// Site is the process of one node: the node, its admission, and a Stage as its fanout.
 type Site struct {
 	*tenantstest.Process
 	*Stage
-	fleet     *Fleet
 	Node      *node.Node
 	Admission *quota.Admission
 	stop      context.CancelFunc
 	stopped   chan struct{}
 }
 
+// Add starts one more node.
 func (fl *Fleet) Add() *Site {
 	fl.T.Helper()
 	p := tenantstest.NewProcess()
-	s := &Site{Process: p, fleet: fl, Stage: &Stage{Process: p, Forgot: map[tenants.TenantID]int{}}, stopped: make(chan struct{})}
+	s := &Site{Process: p, Stage: &Stage{Process: p, Forgot: map[tenants.TenantID]int{}}, stopped: make(chan struct{})}
+	inboxes := s.Inboxes(fl.Inboxes)
 	s.Node = node.New(node.Options{
-		Table: s.Table(fl.Spoil(fl.Table)), Inboxes: s.Inboxes(fl.Inboxes), Maker: s.Inboxes(fl.Inboxes), Open: s.Inboxes(fl.Inboxes).Open,
-		Forget: s.Forget,
+		Table: s.Table(fl.spoil(fl.Table)), Inboxes: inboxes, Maker: inboxes, Open: inboxes.Open, Forget: s.Forget,
 	})
 	s.Admission = quota.NewShared(s.Node)
 	if err := Again(func() error { return s.Node.Join(context.Background()) }); err != nil {
@@ -63,25 +69,25 @@ func (fl *Fleet) Add() *Site {
 	return s
 }
 
-// End stops the node in good order.
+// End stops the node gracefully.
 func (s *Site) End() {
 	s.stop()
 	<-s.stopped
 	Again(func() error { return s.Node.Leave(context.Background()) })
 }
 
-// Kill ends the process at once: its connections are gone, and nothing is put in order.
+// Kill ends the process at once. Its connections are gone, and the table still has what the node wrote.
 func (s *Site) Kill() {
 	s.Process.Kill()
 	s.stop()
 	<-s.stopped
-	s.Node.Leave(context.Background()) // which reaches nothing, and ends what goes on in the background
+	s.Node.Leave(context.Background()) // which reaches nothing, and ends the background work
 	s.Stage.Mu.Lock()
 	s.Stage.open = nil
 	s.Stage.Mu.Unlock()
 }
 
-// Close ends every site that is left.
+// Close ends the sites that have not been killed, gracefully.
 func (fl *Fleet) Close() {
 	for _, s := range fl.Sites {
 		if !s.Killed() {
@@ -92,17 +98,17 @@ func (fl *Fleet) Close() {
 	}
 }
 
-// Stage is the place of the hub: it remembers what it was told, and holds connections.
+// Stage is a node.Fanout that holds connections and records its calls.
 type Stage struct {
 	Process *tenantstest.Process
 
 	Mu        sync.Mutex
-	names     []string // that it had, the present one last
+	names     []string // of the node, the present one last
 	notices   []tenants.InboxMessage
-	Forgot    map[tenants.TenantID]int
+	Forgot    map[tenants.TenantID]int // calls of Forget
 	open      []*Seat
-	Withdrawn bool
-	Fail      error // of Reregister
+	Withdrawn bool  // whether Withdraw was called
+	Fail      error // what Reregister returns
 }
 
 // Seat is one connection.
@@ -110,7 +116,7 @@ type Seat struct {
 	tenant tenants.TenantID
 	Slot   *quota.Slot
 	Info   tenants.Connection
-	Gone   chan struct{}
+	Gone   chan struct{} // closed when the connection ends
 }
 
 func (s *Stage) name(node string) {
@@ -119,24 +125,28 @@ func (s *Stage) name(node string) {
 	s.names = append(s.names, node)
 }
 
+// Forget counts its calls by tenant.
 func (s *Stage) Forget(t tenants.TenantID) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
 	s.Forgot[t]++
 }
 
+// Forgets returns how often Forget was called.
 func (s *Stage) Forgets(t tenants.TenantID) int {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
 	return s.Forgot[t]
 }
 
+// Deliver records the messages.
 func (s *Stage) Deliver(ns ...tenants.InboxMessage) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
 	s.notices = append(s.notices, ns...)
 }
 
+// Delivered returns how many messages about the channel were delivered.
 func (s *Stage) Delivered(channel string) (n int) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -148,6 +158,7 @@ func (s *Stage) Delivered(channel string) (n int) {
 	return n
 }
 
+// Reregister records the node's new name, or fails with Fail.
 func (s *Stage) Reregister(_ context.Context, node string) error {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -158,12 +169,14 @@ func (s *Stage) Reregister(_ context.Context, node string) error {
 	return nil
 }
 
-func (s *Stage) Had() []string {
+// Names returns the names that the node has registered, the present one last.
+func (s *Stage) Names() []string {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
 	return slices.Clone(s.names)
 }
 
+// Withdraw sets Withdrawn.
 func (s *Stage) Withdraw(context.Context) error {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -171,6 +184,7 @@ func (s *Stage) Withdraw(context.Context) error {
 	return nil
 }
 
+// Tenants returns the tenants that have connections here.
 func (s *Stage) Tenants() (list []tenants.TenantID) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -182,6 +196,7 @@ func (s *Stage) Tenants() (list []tenants.TenantID) {
 	return list
 }
 
+// Connections returns the tenant's connections here.
 func (s *Stage) Connections(t tenants.TenantID) (list []tenants.Connection) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -193,25 +208,30 @@ func (s *Stage) Connections(t tenants.TenantID) (list []tenants.Connection) {
 	return list
 }
 
+// Shed ends the newest n connections that match.
 func (s *Stage) Shed(t tenants.TenantID, channel, subject string, n int) {
 	for range n {
 		s.Leave(func(c *Seat) bool {
-			return c.tenant == t && (channel == "" || slices.Contains(c.Info.Channels, channel)) && (subject == "" || c.Info.Principal.Subject == subject)
+			return c.tenant == t && (channel == "" || slices.Contains(c.Info.Channels, channel)) &&
+				(subject == "" || c.Info.Principal.Subject == subject)
 		})
 	}
 }
 
+// Disconnect ends the tenant's connection of that id.
 func (s *Stage) Disconnect(t tenants.TenantID, id string) bool {
 	return s.Leave(func(c *Seat) bool { return c.tenant == t && c.Info.ID == id })
 }
 
+// Renew gives a connection another credential of the same principal.
 func (s *Stage) Renew(_ context.Context, t tenants.TenantID, id string, p *tenants.Principal) error {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
 	for _, c := range s.open {
 		if c.tenant == t && c.Info.ID == id {
 			if !p.SameAs(*c.Info.Principal) {
-				return tenants.Errorf(tenants.Forbidden, "connection_of_another", "not theirs")
+				return tenants.Errorf(tenants.Forbidden, "connection_of_another",
+					"the connection belongs to another principal")
 			}
 			c.Info.Principal = p
 			return nil
@@ -220,11 +240,11 @@ func (s *Stage) Renew(_ context.Context, t tenants.TenantID, id string, p *tenan
 	return tenants.NoConnection()
 }
 
-// Leave ends the youngest connection that is one of those meant, and tells whether there was one.
-func (s *Stage) Leave(meant func(*Seat) bool) bool {
+// Leave ends the newest connection that matches, and reports whether there was one.
+func (s *Stage) Leave(match func(*Seat) bool) bool {
 	s.Mu.Lock()
 	at := len(s.open) - 1
-	for at >= 0 && !meant(s.open[at]) {
+	for at >= 0 && !match(s.open[at]) {
 		at--
 	}
 	if at < 0 {
@@ -239,7 +259,7 @@ func (s *Stage) Leave(meant func(*Seat) bool) bool {
 	return true
 }
 
-// Connect takes a slot and, with it, a seat.
+// Connect takes a slot and opens a connection.
 func (s *Site) Connect(r quota.Request, l tenants.Limits) (*Seat, error) {
 	s.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -249,7 +269,10 @@ func (s *Site) Connect(r quota.Request, l tenants.Limits) (*Seat, error) {
 		return nil, err
 	}
 	c := &Seat{tenant: r.Tenant, Slot: slot, Gone: make(chan struct{})}
-	c.Info = tenants.Connection{ID: tenants.NewID(tenants.PrefixConnection), Channels: r.Channels, Principal: &tenants.Principal{Tenant: r.Tenant, Subject: r.Subject}, Since: time.Now()}
+	c.Info = tenants.Connection{
+		ID: tenants.NewID(tenants.PrefixConnection), Channels: r.Channels, Since: time.Now(),
+		Principal: &tenants.Principal{Tenant: r.Tenant, Subject: r.Subject},
+	}
 	s.Stage.Mu.Lock()
 	s.Stage.open = append(s.Stage.open, c)
 	s.Stage.Mu.Unlock()
@@ -257,9 +280,10 @@ func (s *Site) Connect(r quota.Request, l tenants.Limits) (*Seat, error) {
 	return c, nil
 }
 
-// Disconnect ends the connection unless it has ended.
+// Disconnect ends the connection. It may have ended already.
 func (s *Site) Disconnect(c *Seat) { s.Stage.Leave(func(open *Seat) bool { return open == c }) }
 
+// Count returns the number of the tenant's connections here.
 func (s *Stage) Count(t tenants.TenantID) (n int) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -271,7 +295,7 @@ func (s *Stage) Count(t tenants.TenantID) (n int) {
 	return n
 }
 
-// Total counts the tenant's connections over the sites that match.
+// Total returns the number of the tenant's connections on the sites that match, or on all if match is nil.
 func (fl *Fleet) Total(t tenants.TenantID, match func(*Site) bool) (n int) {
 	for _, s := range fl.Sites {
 		if match == nil || match(s) {
@@ -281,7 +305,7 @@ func (fl *Fleet) Total(t tenants.TenantID, match func(*Site) bool) (n int) {
 	return n
 }
 
-// HeldBy is what a row of slots says.
+// HeldBy returns what a row of slots says: the number of slots by the node's name.
 func HeldBy(t *testing.T, table tenants.Table, k tenants.Key) map[string]int {
 	t.Helper()
 	row, err := Patient{table}.Get(context.Background(), k)

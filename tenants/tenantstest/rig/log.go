@@ -6,16 +6,28 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/eventlog"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// LogTenant is a tenant for tests of the log, which asks nobody whether it exists.
+// LogTenant is the tenant in tests of packages that do not look tenants up.
 var LogTenant = tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, "log"))
 
-// Made returns n events whose data tell them apart: "a1", "a2", …
+// OutingTenant returns the i-th of several tenants for tests of that kind.
+func OutingTenant(i int) tenants.TenantID {
+	return tenants.TenantID(tenants.DerivedID(tenants.PrefixTenant, fmt.Sprint("outing", i)))
+}
+
+// UnsafeString returns a string that changes with b, as those of Fiber do.
+func UnsafeString(b []byte) string { return unsafe.String(&b[0], len(b)) }
+
+// NewTable returns a simulated table without faults.
+func NewTable() *tenantstest.Table { return tenantstest.NewTable(tenantstest.Faults{}) }
+
+// Made returns n events whose ids and data follow from the sender's name: "a1", "a2", …
 func Made(sender string, n int) []tenants.Event {
 	events := make([]tenants.Event, n)
 	for i := range events {
@@ -25,7 +37,7 @@ func Made(sender string, n int) []tenants.Event {
 	return events
 }
 
-// Whole reads a channel from its first number to its end.
+// Whole returns all events of a channel of LogTenant.
 func Whole(t *testing.T, l *eventlog.Log, channel string) []tenants.Event {
 	t.Helper()
 	var all []tenants.Event
@@ -35,7 +47,7 @@ func Whole(t *testing.T, l *eventlog.Log, channel string) []tenants.Event {
 			t.Fatalf("Read after %d: %v", after, err)
 		}
 		if p.Gap != nil {
-			t.Fatalf("Read after %d: gap from %d to %d", after, p.Gap.From, p.Gap.To)
+			t.Fatalf("Read after %d: got a gap from %d to %d, want none", after, p.Gap.From, p.Gap.To)
 		}
 		all = append(all, p.Events...)
 		if after = p.Cursor(after); after == p.Tail {
@@ -44,7 +56,7 @@ func Whole(t *testing.T, l *eventlog.Log, channel string) []tenants.Event {
 	}
 }
 
-// FaultsOfLog tells what is wrong with a channel that is to hold each of sent exactly once, whatever their order.
+// FaultsOfLog returns what is wrong with a channel of LogTenant that should hold each event of sent once, in any order.
 func FaultsOfLog(t *testing.T, table tenants.Table, channel string, sent []tenants.Event) (faults []string) {
 	t.Helper()
 	ctx, l := context.Background(), eventlog.New(table)
@@ -59,42 +71,44 @@ func FaultsOfLog(t *testing.T, table tenants.Table, channel string, sent []tenan
 			t.Fatal(err)
 		}
 		if want := fmt.Sprintf("%019d", i+1); row.Sort != want || e.Seq != int64(i+1) {
-			faults = append(faults, fmt.Sprintf("row %d has sort %s and number %d", i+1, row.Sort, e.Seq))
+			faults = append(faults, fmt.Sprintf("row %d has sort %s and number %d, want %s", i+1, row.Sort, e.Seq,
+				want))
 		}
 		times[string(e.Data)]++
 		if by, err := l.Event(ctx, LogTenant, e.ID, tenants.Retention{}); err != nil || by.Seq != e.Seq {
-			faults = append(faults, fmt.Sprintf("row %d is %s, by whose id one finds number %d (%v)", i+1, e.Data, by.Seq, err))
+			faults = append(faults, fmt.Sprintf("row %d is %s, but its id leads to number %d (%v)", i+1, e.Data, by.Seq,
+				err))
 		}
 	}
 	for _, e := range sent {
 		if n := times[string(e.Data)]; n != 1 {
-			faults = append(faults, fmt.Sprintf("%s is in the log %d times", e.Data, n))
+			faults = append(faults, fmt.Sprintf("%s is in the log %d times, want once", e.Data, n))
 		}
 	}
 	if len(rows) != len(sent) {
-		faults = append(faults, fmt.Sprintf("%d rows for %d events", len(rows), len(sent)))
+		faults = append(faults, fmt.Sprintf("there are %d rows, want %d", len(rows), len(sent)))
 	}
 	if seq := headSeq(t, table, channel); seq != int64(len(rows)) {
-		faults = append(faults, fmt.Sprintf("the head is at %d of %d", seq, len(rows)))
+		faults = append(faults, fmt.Sprintf("the head is at %d, want %d", seq, len(rows)))
 	}
 	return faults
 }
 
-// CheckLog fails the test where faultsOfLog finds any.
+// CheckLog fails the test if FaultsOfLog finds any.
 func CheckLog(t *testing.T, table tenants.Table, channel string, sent []tenants.Event) {
 	t.Helper()
 	if faults := FaultsOfLog(t, table, channel, sent); faults != nil {
-		t.Errorf("%q\nthe log is %q", faults, DataOf(Whole(t, eventlog.New(table), channel)))
+		t.Errorf("the log has faults %q\nit holds %q", faults, DataOf(Whole(t, eventlog.New(table), channel)))
 	}
 }
 
 func headSeq(t *testing.T, table tenants.Table, channel string) int64 {
 	t.Helper()
 	row, err := table.Get(context.Background(), tenants.Key{Tenant: LogTenant, Kind: "head", Sort: channel})
+	if tenants.IsNotFound(err) {
+		return 0
+	}
 	if err != nil {
-		if tenants.KindOf(err) == tenants.NotFound {
-			return 0
-		}
 		t.Fatal(err)
 	}
 	var head struct{ Seq int64 }
@@ -104,6 +118,7 @@ func headSeq(t *testing.T, table tenants.Table, channel string) int64 {
 	return head.Seq
 }
 
+// DataOf returns the data of the events as text.
 func DataOf(events []tenants.Event) []string {
 	data := make([]string, len(events))
 	for i, e := range events {
@@ -112,6 +127,7 @@ func DataOf(events []tenants.Event) []string {
 	return data
 }
 
+// WantData fails the test unless the events have the data wanted, in order.
 func WantData(t *testing.T, events []tenants.Event, want ...string) {
 	t.Helper()
 	if got := DataOf(events); !slices.Equal(got, want) {
@@ -119,6 +135,7 @@ func WantData(t *testing.T, events []tenants.Event, want ...string) {
 	}
 }
 
+// MustAppend appends events to a channel of LogTenant and returns them as they are stored.
 func MustAppend(t *testing.T, l *eventlog.Log, channel string, events ...tenants.Event) []tenants.Event {
 	t.Helper()
 	placed, err := l.Append(context.Background(), LogTenant, channel, events)
@@ -126,14 +143,15 @@ func MustAppend(t *testing.T, l *eventlog.Log, channel string, events ...tenants
 		t.Fatalf("Append: %v", err)
 	}
 	if len(placed) != len(events) {
-		t.Fatalf("Append of %d events returned %d", len(events), len(placed))
+		t.Fatalf("Append returned %d events, want %d", len(placed), len(events))
 	}
 	return placed
 }
 
-// Patient reads again what could not be read.
+// Patient is a table whose reads are repeated until they succeed.
 type Patient struct{ tenants.Table }
 
+// Get implements tenants.Table.
 func (p Patient) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
 	for {
 		row, err := p.Table.Get(ctx, k)
@@ -143,6 +161,7 @@ func (p Patient) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
 	}
 }
 
+// Query implements tenants.Table.
 func (p Patient) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, error) {
 	for {
 		rows, err := p.Table.Query(ctx, r)
@@ -152,8 +171,7 @@ func (p Patient) Query(ctx context.Context, r tenants.Range) ([]tenants.Row, err
 	}
 }
 
-func NewTable() *tenantstest.Table { return tenantstest.NewTable(tenantstest.Faults{}) }
-
+// SeqsOf returns the numbers of the events.
 func SeqsOf(events []tenants.Event) []int64 {
 	seqs := make([]int64, len(events))
 	for i, e := range events {

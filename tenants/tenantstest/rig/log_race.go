@@ -9,7 +9,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// BadDays is a table on a day of the seed's choice.
+// BadDays returns the faults of one simulated run; the seed chooses their kinds.
 func BadDays(seed uint64) tenantstest.Faults {
 	f := tenantstest.Faults{Seed: seed, Latency: 10 * time.Millisecond, Torn: 0.3}
 	if seed%2 == 1 {
@@ -24,15 +24,17 @@ func BadDays(seed uint64) tenantstest.Faults {
 	return f
 }
 
+// Honest returns t unchanged: a table without planted defects.
 func Honest(t tenants.Table) tenants.Table { return t }
 
-// Spoiled is a Table whose writes and reads are changed: a defect planted into the log from outside.
+// Spoiled is a table with a planted defect: it changes each op that is written, and may replace Get.
 type Spoiled struct {
 	tenants.Table
 	Change func(tenants.Op) tenants.Op
-	GetAs  func(context.Context, tenants.Key) (tenants.Row, error)
+	GetAs  func(context.Context, tenants.Key) (tenants.Row, error) // nil: the table's own
 }
 
+// Get implements tenants.Table.
 func (s Spoiled) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
 	if s.GetAs == nil {
 		return s.Table.Get(ctx, k)
@@ -40,10 +42,12 @@ func (s Spoiled) Get(ctx context.Context, k tenants.Key) (tenants.Row, error) {
 	return s.GetAs(ctx, k)
 }
 
+// Write implements tenants.Table.
 func (s Spoiled) Write(ctx context.Context, ops ...tenants.Op) error {
 	return s.Table.Write(ctx, s.all(ops)...)
 }
 
+// WriteEach implements tenants.Table.
 func (s Spoiled) WriteEach(ctx context.Context, ops ...tenants.Op) (int, error) {
 	return s.Table.WriteEach(ctx, s.all(ops)...)
 }
@@ -56,7 +60,7 @@ func (s Spoiled) all(ops []tenants.Op) []tenants.Op {
 	return ops
 }
 
-// Unchecked plants that writes of rows of the kind are done whether their condition holds or not.
+// Unchecked plants a defect: the conditions on rows of the kind that which selects are not checked.
 func Unchecked(kind tenants.Kind, which func(tenants.Condition) bool) func(tenants.Table) tenants.Table {
 	return func(t tenants.Table) tenants.Table {
 		return Spoiled{Table: t, Change: func(o tenants.Op) tenants.Op {
@@ -68,4 +72,5 @@ func Unchecked(kind tenants.Kind, which func(tenants.Condition) bool) func(tenan
 	}
 }
 
+// AnyCondition selects every condition.
 func AnyCondition(tenants.Condition) bool { return true }

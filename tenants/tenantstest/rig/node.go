@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// InFleet runs f on nodes whose time is the test's.
+// InFleet runs f in a synctest bubble with a number of nodes that have no faults.
 func InFleet(t *testing.T, nodes int, f func(t *testing.T, fl *Fleet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -20,9 +20,11 @@ func InFleet(t *testing.T, nodes int, f func(t *testing.T, fl *Fleet)) {
 	})
 }
 
+// Leases returns the names in the leases, in order.
 func (fl *Fleet) Leases() (nodes []string) {
 	fl.T.Helper()
-	rows, err := fl.Table.Query(context.Background(), tenants.Range{Tenant: tenants.System, Kind: "list/nodes", Limit: 1000})
+	rows, err := fl.Table.Query(context.Background(),
+		tenants.Range{Tenant: tenants.System, Kind: "list/nodes", Limit: 1000})
 	if err != nil {
 		fl.T.Fatal(err)
 	}
@@ -32,6 +34,7 @@ func (fl *Fleet) Leases() (nodes []string) {
 	return nodes
 }
 
+// Boxes returns the names of the inboxes, in order.
 func (fl *Fleet) Boxes() []string {
 	nodes, err := fl.Inboxes.List(context.Background())
 	if err != nil {

@@ -18,12 +18,13 @@ import (
 	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
-// Book is endpoints in memory: what deliveries ask of them and nothing else.
+// Book is a delivery.Endpoints in memory.
 type Book struct {
 	mu  sync.Mutex
 	all map[string]endpoint.Endpoint
 }
 
+// NewBook returns a Book of the endpoints.
 func NewBook(endpoints ...endpoint.Endpoint) *Book {
 	b := &Book{all: make(map[string]endpoint.Endpoint)}
 	for _, e := range endpoints {
@@ -32,24 +33,28 @@ func NewBook(endpoints ...endpoint.Endpoint) *Book {
 	return b
 }
 
+// Set adds or replaces an endpoint.
 func (b *Book) Set(e endpoint.Endpoint) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.all[e.ID] = e
 }
 
+// Remove removes an endpoint.
 func (b *Book) Remove(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.all, id)
 }
 
+// State returns the state of an endpoint.
 func (b *Book) State(id string) endpoint.State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.all[id].State
 }
 
+// All fulfils delivery.Endpoints, as do Get, Matches, Prepare and GiveUp.
 func (b *Book) All(_ context.Context, t tenants.TenantID) (list []endpoint.Endpoint, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -62,6 +67,7 @@ func (b *Book) All(_ context.Context, t tenants.TenantID) (list []endpoint.Endpo
 	return list, nil
 }
 
+// Get returns an endpoint.
 func (b *Book) Get(_ context.Context, t tenants.TenantID, id string) (endpoint.Endpoint, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,14 +78,20 @@ func (b *Book) Get(_ context.Context, t tenants.TenantID, id string) (endpoint.E
 	return e, nil
 }
 
+// Matches matches the channel only.
 func (b *Book) Matches(e endpoint.Endpoint, ev tenants.Event) (bool, error) {
-	return !tenants.ReservedChannel(ev.Channel) && (len(e.Channels) == 0 || slices.Contains(e.Channels, ev.Channel)), nil
+	return !tenants.ReservedChannel(ev.Channel) && (len(e.Channels) == 0 || slices.Contains(e.Channels, ev.Channel)),
+		nil
 }
 
-func (b *Book) Prepare(_ context.Context, e endpoint.Endpoint, id string, ev tenants.Event, at time.Time) (tenants.Outgoing, error) {
-	return tenants.Outgoing{Method: "POST", URL: e.ID, Body: ev.Data, Header: map[string][]string{"Webhook-Id": {id}, "Event": {ev.ID}}}, nil
+// Prepare returns a request whose URL is the endpoint's id.
+func (b *Book) Prepare(_ context.Context, e endpoint.Endpoint, id string, ev tenants.Event,
+	at time.Time) (tenants.Outgoing, error) {
+	header := map[string][]string{"Webhook-Id": {id}, "Event": {ev.ID}}
+	return tenants.Outgoing{Method: "POST", URL: e.ID, Body: ev.Data, Header: header}, nil
 }
 
+// GiveUp disables an endpoint.
 func (b *Book) GiveUp(_ context.Context, seen endpoint.Endpoint, reason string) (endpoint.Endpoint, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,28 +104,30 @@ func (b *Book) GiveUp(_ context.Context, seen endpoint.Endpoint, reason string) 
 	return e, nil
 }
 
-// NoLimits is a LimitLookup of tenants that may do anything, but for those of whom it knows otherwise.
+// NoLimits is a LimitLookup that sets no limits, and fails for the tenants that Set names.
 type NoLimits struct {
-	mu  sync.Mutex
-	not map[tenants.TenantID]error
+	mu       sync.Mutex
+	failures map[tenants.TenantID]error
 }
 
+// Limits fulfils tenants.LimitLookup.
 func (n *NoLimits) Limits(_ context.Context, t tenants.TenantID) (tenants.Limits, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return tenants.Limits{}, n.not[t]
+	return tenants.Limits{}, n.failures[t]
 }
 
+// Set makes Limits fail with err for the tenant.
 func (n *NoLimits) Set(t tenants.TenantID, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.not == nil {
-		n.not = make(map[tenants.TenantID]error)
+	if n.failures == nil {
+		n.failures = make(map[tenants.TenantID]error)
 	}
-	n.not[t] = err
+	n.failures[t] = err
 }
 
-// Request is one that reached a receiver.
+// Request is a request that reached an endpoint.
 type Request struct {
 	At       time.Time
 	endpoint string
@@ -124,18 +138,21 @@ type Request struct {
 	Done     time.Time
 }
 
-// Receivers is a Sender and all servers behind it. How one behaves is its answer's to say.
+// Behavior returns the answer to the n-th request with the event to the endpoint, and how long it takes.
+type Behavior func(endpoint, event string, n int) (tenants.Answer, time.Duration)
+
+// Receivers is a Sender and all endpoints that it reaches.
 type Receivers struct {
-	// answer says what comes of a request to the endpoint, and how long that takes.
-	Answer func(endpoint, event string, n int) (tenants.Answer, time.Duration)
+	Answer Behavior
 
 	mu       sync.Mutex
-	Requests []Request
-	underWay map[string]int
-	Most     map[string]int
-	times    map[string]int
+	Requests []Request      // in the order in which they ended
+	underWay map[string]int // by endpoint
+	Most     map[string]int // the most requests at once, by endpoint
+	times    map[string]int // by endpoint and event
 }
 
+// Send fulfils tenants.Sender.
 func (s *Receivers) Send(ctx context.Context, o tenants.Outgoing) tenants.Answer {
 	begin := time.Now()
 	event := o.Header["Event"][0]
@@ -163,13 +180,15 @@ func (s *Receivers) Send(ctx context.Context, o tenants.Outgoing) tenants.Answer
 	s.underWay[o.URL]--
 	if a.Connected {
 		s.Requests = append(s.Requests, Request{
-			begin, o.URL, o.Header["Webhook-Id"][0], event, string(o.Body), a.Failure == "" && a.Status >= 200 && a.Status < 300, time.Now(),
+			begin, o.URL, o.Header["Webhook-Id"][0], event, string(o.Body),
+			a.Failure == "" && a.Status >= 200 && a.Status < 300, time.Now(),
 		})
 	}
 	a.Took = time.Since(begin)
 	return a
 }
 
+// Of returns the requests that reached the endpoint.
 func (s *Receivers) Of(endpoint string) (rs []Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,7 +200,7 @@ func (s *Receivers) Of(endpoint string) (rs []Request) {
 	return rs
 }
 
-// Post is everything that deliveries need, in one process over simulated storage.
+// Post is all that deliveries need, in one process over simulated storage.
 type Post struct {
 	t         *testing.T
 	Table     *tenantstest.Table
@@ -196,17 +215,19 @@ type Post struct {
 	feed      *tenantstest.Feed
 }
 
-// NewPost makes a post whose receivers answer as answer says. Everything is flawless.
-func NewPost(t *testing.T, answer func(endpoint, event string, n int) (tenants.Answer, time.Duration), endpoints ...endpoint.Endpoint) *Post {
+// NewPost returns a Post without faults, whose receivers answer as answer says.
+func NewPost(t *testing.T, answer Behavior, endpoints ...endpoint.Endpoint) *Post {
+	o := tenantstest.QueueOptions{Visibility: time.Minute}
 	p := &Post{
-		t: t, Table: tenantstest.NewTable(tenantstest.Faults{}), Book: NewBook(endpoints...), Limits: &NoLimits{}, Receivers: &Receivers{Answer: answer},
-		Ready: tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute}), Waiting: tenantstest.NewQueue(tenantstest.QueueOptions{Visibility: time.Minute}),
+		t: t, Table: tenantstest.NewTable(tenantstest.Faults{}), Book: NewBook(endpoints...), Limits: &NoLimits{},
+		Receivers: &Receivers{Answer: answer}, Ready: tenantstest.NewQueue(o), Waiting: tenantstest.NewQueue(o),
 		ingest: tenantstest.NewQueue(tenantstest.QueueOptions{}),
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
 	var mu sync.Mutex
 	p.Outbox = &delivery.Outbox{
-		Table: p.Table, Log: eventlog.New(p.Table), Endpoints: p.Book, Ready: p.Ready, Waiting: p.Waiting, Tenants: p.Limits,
+		Table: p.Table, Log: eventlog.New(p.Table), Endpoints: p.Book, Ready: p.Ready, Waiting: p.Waiting,
+		Tenants: p.Limits,
 		Notices: intake.NewNotices(p.ingest),
 		Random: func() float64 {
 			mu.Lock()
@@ -219,7 +240,8 @@ func NewPost(t *testing.T, answer func(endpoint, event string, n int) (tenants.A
 	return p
 }
 
-// Poisonable gives the post queues with dead letters.
+// Poisonable replaces the queues by ones that move a message to their dead letters when it has been received five
+// times.
 func (p *Post) Poisonable() {
 	o := tenantstest.QueueOptions{Visibility: time.Minute, MaxReceives: 5}
 	p.Ready, p.Waiting = tenantstest.NewQueue(o), tenantstest.NewQueue(o)
@@ -227,7 +249,7 @@ func (p *Post) Poisonable() {
 	p.Deliverer = delivery.NewDeliverer(p.Outbox, p.Receivers)
 }
 
-// Run delivers until the test calls the function that it returns.
+// Run dispatches and delivers until the test calls stop.
 func (p *Post) Run(workers int) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
@@ -239,18 +261,21 @@ func (p *Post) Run(workers int) (stop func()) {
 	}
 }
 
-// Publish appends n events to a channel of logTenant's now.
+// Publish appends n events, with the data name-0, name-1 and so on, to a channel of LogTenant.
 func (p *Post) Publish(channel, name string, n int) []tenants.Event {
 	p.t.Helper()
 	return p.PublishOf(LogTenant, channel, name, n)
 }
 
+// PublishOf is Publish for another tenant.
 func (p *Post) PublishOf(tenant tenants.TenantID, channel, name string, n int) []tenants.Event {
 	p.t.Helper()
 	events := make([]tenants.Event, n)
 	for i := range events {
 		data := fmt.Sprintf("%s-%d", name, i)
-		events[i] = tenants.Event{ID: tenants.DerivedID(tenants.PrefixEvent, data), Type: "test", Data: []byte(data), Time: time.Now().UTC()}
+		events[i] = tenants.Event{
+			ID: tenants.DerivedID(tenants.PrefixEvent, data), Type: "test", Data: []byte(data), Time: time.Now().UTC(),
+		}
 	}
 	stored, err := eventlog.New(p.Table).Append(context.Background(), tenant, channel, events)
 	if err != nil {
@@ -259,11 +284,11 @@ func (p *Post) PublishOf(tenant tenants.TenantID, channel, name string, n int) [
 	return stored
 }
 
-// EndpointOf makes an enabled endpoint of logTenant's.
+// EndpointOf returns an enabled endpoint of LogTenant, after the changes.
 func EndpointOf(name string, change ...func(*endpoint.Endpoint)) endpoint.Endpoint {
 	e := endpoint.Endpoint{
-		ID: tenants.DerivedID(tenants.PrefixEndpoint, name), Tenant: LogTenant, Name: name, URL: "https://example.com/" + name, State: endpoint.Enabled,
-		Created: time.Now().UTC(),
+		ID: tenants.DerivedID(tenants.PrefixEndpoint, name), Tenant: LogTenant, Name: name,
+		URL: "https://example.com/" + name, State: endpoint.Enabled, Created: time.Now().UTC(),
 	}
 	for _, c := range change {
 		c(&e)
@@ -271,10 +296,15 @@ func EndpointOf(name string, change ...func(*endpoint.Endpoint)) endpoint.Endpoi
 	return e
 }
 
-// Status is an answer that came at once.
+// Status returns an answer with the status.
 func Status(code int) tenants.Answer { return tenants.Answer{Status: code, Connected: true} }
 
-// All lists every delivery of the endpoint.
+// Always returns the behavior of endpoints that always answer with the status, after took.
+func Always(code int, took time.Duration) Behavior {
+	return func(string, string, int) (tenants.Answer, time.Duration) { return Status(code), took }
+}
+
+// All returns all deliveries of the endpoint.
 func (p *Post) All(endpoint string) (list []delivery.Delivery) {
 	p.t.Helper()
 	d := delivery.NewDeliveries(p.Outbox)
@@ -287,5 +317,49 @@ func (p *Post) All(endpoint string) (list []delivery.Delivery) {
 		if after = next; next == "" {
 			return list
 		}
+	}
+}
+
+// Sent returns the data of the events called name that the endpoint has accepted, in order.
+func (p *Post) Sent(ep endpoint.Endpoint, name string) (list []string) {
+	for _, r := range p.Receivers.Of(ep.ID) {
+		if r.Accepted && strings.HasPrefix(r.Data, name+"-") {
+			list = append(list, r.Data)
+		}
+	}
+	return list
+}
+
+// Told returns up to 100 notices that the tenant has been sent.
+func (p *Post) Told() (events []tenants.Event) {
+	p.t.Helper()
+	rs, err := p.ingest.Receive(context.Background(), 100, 0)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, r := range rs {
+		e, err := tenants.DecodeEvent(r.Body)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+// Ending returns how long stop takes.
+func Ending(stop func()) time.Duration {
+	began := time.Now()
+	stop()
+	return time.Since(began)
+}
+
+// Again calls do until its error is not of kind Unavailable.
+func Again(do func() error) error {
+	for {
+		if err := do(); err == nil || tenants.KindOf(err) != tenants.Unavailable {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
