@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// The table of attacks names a test for each; all of them are there. A subtest stands behind a slash and is not looked for.
+// Every attack in the table names at least one test, and the tests exist. Subtests, which follow a slash, are not
+// checked.
 func TestTheTableOfAttacksNamesTestsThatAreThere(t *testing.T) {
 	text, err := os.ReadFile("../.github/ATTACKS.md")
 	if err != nil {
@@ -43,20 +44,20 @@ func TestTheTableOfAttacksNamesTestsThatAreThere(t *testing.T) {
 			continue // the head
 		}
 		if n != next {
-			t.Fatalf("row %d stands where %d should", n, next)
+			t.Fatalf("found row %d, want row %d", n, next)
 		}
 		next++
 		tests := name.FindAllStringSubmatch(cells[4], -1)
 		if len(tests) == 0 {
-			t.Errorf("row %d names no test", n)
+			t.Errorf("row %d must name a test", n)
 		}
 		for _, m := range tests {
 			if !declared[m[1]] {
-				t.Errorf("row %d: there is no %s", n, m[1])
+				t.Errorf("row %d names %s, which does not exist", n, m[1])
 			}
 		}
 	}
 	if next != 87 {
-		t.Errorf("the table ends with row %d of 86", next-1)
+		t.Errorf("the table ends with row %d, want 86", next-1)
 	}
 }

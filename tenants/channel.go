@@ -8,26 +8,15 @@ type ChannelKey struct {
 	Name   string
 }
 
+// Bounds of channels, and names that have a meaning.
 const (
-	// MaxChannels is the largest number of channels of one connection.
-	MaxChannels = 50
-	// MaxChannelName is the largest length of a channel's name in bytes.
-	MaxChannelName = 200
-)
-
-const (
-	ownChannels = "hookcast." // begins the names that Hookcast keeps for itself
-	// begins the names of channels that are bound to one client
-	boundChannels = "client."
-	wordChars     = "abcdefghijklmnopqrstuvwxyz0123456789_-" // of channels' segments and tokens' roles
-
-	// NoticesChannel is the channel on which Hookcast tells a tenant about its own account; see package intake.
-	NoticesChannel = ownChannels + "notices"
-	// ProxyChannels begins the names of channels that carry a proxy's events when its tenant names no channel; see
-	// ProxyOf.
-	ProxyChannels = ownChannels + "proxy."
-	// JobChannels begins the names of channels that jobs get when the caller names no channel.
-	JobChannels = "jobs."
+	MaxChannels    = 50                      // the largest number of channels of one connection
+	MaxChannelName = 200                     // the largest length of a channel's name in bytes
+	NoticesChannel = ownChannels + "notices" // on it Hookcast tells a tenant about its own account; see package intake
+	ProxyChannels  = ownChannels + "proxy."  // begins the channel of a proxy whose tenant names none; see ProxyOf
+	JobChannels    = "jobs."                 // begins the channel of a job whose caller names none
+	ownChannels    = "hookcast."             // begins the names that Hookcast keeps for itself
+	boundChannels  = "client."               // begins the names of channels that are bound to one client
 )
 
 // ValidChannel reports whether name can name a channel: segments of [a-z0-9_-] (1 to 64 each) joined by dots, at most
@@ -37,7 +26,7 @@ func ValidChannel(name string) bool {
 		return false
 	}
 	for seg := range strings.SplitSeq(name, ".") {
-		if len(seg) == 0 || len(seg) > 64 || strings.Trim(seg, wordChars) != "" {
+		if len(seg) == 0 || len(seg) > 64 || strings.Trim(seg, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
 			return false
 		}
 	}
@@ -86,8 +75,7 @@ func Metered(name string) bool {
 // CountsAsChannel reports whether the channel counts against the limit of channels. Jobs have a limit of their own.
 func CountsAsChannel(name string) bool { return Metered(name) && !OwnJobChannel(name) }
 
-// UnpublishableChannel reports whether only Hookcast publishes to the channel: it is a ReservedChannel or an
-// OwnJobChannel.
+// UnpublishableChannel reports whether only Hookcast publishes to the channel: a ReservedChannel or an OwnJobChannel.
 func UnpublishableChannel(name string) bool { return ReservedChannel(name) || OwnJobChannel(name) }
 
 // UnpublishableError returns the error for an UnpublishableChannel: Unprocessable reserved_channel. pointer is the JSON
@@ -106,8 +94,7 @@ func UnpublishableError(pointer string) error {
 func Publishable(channel string) error {
 	if !ValidChannel(channel) {
 		return Refused("/channel", "invalid_channel",
-			"the channel must be segments of a-z, 0-9, _ and - (1 to 64 each) joined by dots, at most 200 "+
-				"characters in all")
+			"the channel must be segments of a-z, 0-9, _ and - (1 to 64 each) joined by dots, at most 200 bytes in all")
 	}
 	if UnpublishableChannel(channel) {
 		return UnpublishableError("/channel")

@@ -13,10 +13,10 @@ func TestCursor(t *testing.T) {
 	two := []string{"a", "b"}
 	cursor := string(tenants.AppendCursor(nil, tenants.CursorSeed(two), []int64{12, 0}))
 	if got, err := tenants.ParseCursor(cursor, two); err != nil || !slices.Equal(got, []int64{12, 0}) {
-		t.Errorf("%q is %v, %v", cursor, got, err)
+		t.Errorf("ParseCursor(%q) = %v, %v, want [12 0]", cursor, got, err)
 	}
 	if got, err := tenants.ParseCursor("12", two[:1]); err != nil || !slices.Equal(got, []int64{12}) {
-		t.Errorf("12 is %v, %v", got, err)
+		t.Errorf("ParseCursor(12) = %v, %v, want [12]", got, err)
 	}
 	for name, c := range map[string]struct {
 		cursor   string
@@ -38,13 +38,13 @@ func TestCursor(t *testing.T) {
 		"a position changed":      {strings.Replace(cursor, ".c", ".d", 1), two},
 		"cut":                     {cursor[:len(cursor)-1], two},
 		"cut inside the check":    {cursor[:5], two},
-		"something behind":        {cursor + ".", two},
+		"something after it":      {cursor + ".", two},
 		"capitals in the check":   {strings.ToUpper(cursor), two},
 		"a megabyte":              {strings.Repeat("1", 1<<20), two[:1]},
 		"more than the positions": {cursor + ".1", two},
 	} {
 		if got, err := tenants.ParseCursor(c.cursor, c.channels); tenants.CodeOf(err) != "invalid_cursor" {
-			t.Errorf("%s: %v, %v", name, got, err)
+			t.Errorf("%s: got %v and error %v, want invalid_cursor", name, got, err)
 		}
 	}
 }
@@ -55,12 +55,15 @@ func TestCursorOfManyChannelsFits(t *testing.T) {
 		channels[i], positions[i] = strings.Repeat("x", i+1), math.MaxInt64
 	}
 	cursor := string(tenants.AppendCursor(nil, tenants.CursorSeed(channels), positions))
-	if got, err := tenants.ParseCursor(cursor, channels); len(cursor) > 1024 || err != nil || !slices.Equal(got, positions) {
-		t.Errorf("%d bytes: %v", len(cursor), err)
+	if len(cursor) > 1024 {
+		t.Errorf("the cursor has %d bytes, want at most 1024", len(cursor))
+	}
+	if got, err := tenants.ParseCursor(cursor, channels); err != nil || !slices.Equal(got, positions) {
+		t.Errorf("ParseCursor = %v, %v, want %v", got, err, positions)
 	}
 }
 
-// What is parsed is what was appended: no two texts are one cursor, and no text makes it panic.
+// A text that ParseCursor accepts is exactly what AppendCursor makes of the positions, and no text makes it panic.
 func FuzzParseCursor(f *testing.F) {
 	channels := []string{"a", "b.c", "d"}
 	f.Add(string(tenants.AppendCursor(nil, tenants.CursorSeed(channels), []int64{1, 35, math.MaxInt64})), 3)
@@ -69,8 +72,14 @@ func FuzzParseCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string, n int) {
 		of := channels[:max(0, min(n, len(channels)))]
 		positions, err := tenants.ParseCursor(s, of)
-		if err == nil && (len(positions) != len(of) || string(tenants.AppendCursor(nil, tenants.CursorSeed(of), positions)) != s) {
-			t.Errorf("%q is %v", s, positions)
+		if err != nil {
+			return
+		}
+		if len(positions) != len(of) {
+			t.Fatalf("ParseCursor(%q) = %v, want %d positions", s, positions, len(of))
+		}
+		if again := string(tenants.AppendCursor(nil, tenants.CursorSeed(of), positions)); again != s {
+			t.Errorf("ParseCursor(%q) = %v, whose cursor is %q", s, positions, again)
 		}
 	})
 }

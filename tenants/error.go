@@ -87,20 +87,17 @@ func Refused(pointer, code, detail string) *Error {
 }
 
 // KindOf returns the kind of err; Internal if it is not an Error.
-func KindOf(err error) ErrorKind {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Kind
-	}
-	return Internal
-}
+func KindOf(err error) ErrorKind { return find(err).Kind }
 
 // CodeOf returns the code of err; "" if it is not an Error.
-func CodeOf(err error) string {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Code
-	}
-	return ""
-}
+func CodeOf(err error) string { return find(err).Code }
 
 // IsNotFound reports whether err is of kind NotFound.
-func IsNotFound(err error) bool { return err != nil && KindOf(err) == NotFound }
+func IsNotFound(err error) bool { return find(err).Kind == NotFound }
+
+func find(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return new(Error)
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Event is one message of a channel. Its Seq is 0 until the log appends it; afterwards the event never changes.
@@ -19,15 +20,13 @@ type Event struct {
 	ContentType string // as the sender declared it; "" if it did not
 	Source      string // the source's id; "" for a publish
 	Time        time.Time
-	End         bool        // the publisher's last event: the channel has ended while this is its newest event
-	DuplicateOf string      // the id of an event with the same delivery id and another body
-	Provenance  *Provenance // nil for a publish
-	// the shortest time that the log keeps it: 15 days or more, or negative for ever; set by the sender
-	Keep  time.Duration
-	Hops  int        // how many of our deliveries it has come through; see MaxHops
-	Trace *TraceMark `json:",omitempty"` // not nil if its steps are recorded; set by the sender
-	// its data are complete: a subscriber without a cursor begins with it if it is the newest event
-	Snapshot bool
+	End         bool   // the publisher's last event: the channel has ended while this is its newest event
+	DuplicateOf string // the id of an event with the same delivery id and another body
+	Provenance  *Provenance
+	Keep        time.Duration // the shortest time in the log, 15 days or more; negative: for ever. Set by the sender
+	Hops        int           // how many of our deliveries it has come through; see MaxHops
+	Trace       *TraceMark    `json:",omitempty"` // not nil if its steps are recorded. Set by the sender
+	Snapshot    bool          // complete: a subscriber without a cursor begins with it if it is the newest event
 }
 
 // Provenance says how an event that came as a webhook was verified, and of which event it is a copy.
@@ -43,24 +42,23 @@ type Provenance struct {
 	// Headers are those that the scheme names, as received, so that the event can be verified again; see
 	// signing.Scheme.Carried. Only holders of the tenant's API keys may see them.
 	Headers map[string]string
-	// Data is the body without its Content-Encoding: the signature covered other bytes and is not in Headers
+	// Data is the body without its Content-Encoding; the signature covered other bytes, so Headers lacks it
 	Decoded bool
 }
 
 // HeaderBytes returns the size of the headers' names and values; 0 for a nil p.
 func (p *Provenance) HeaderBytes() (n int) {
-	if p == nil {
-		return 0
-	}
-	for name, value := range p.Headers {
-		n += len(name) + len(value)
+	if p != nil {
+		for name, value := range p.Headers {
+			n += len(name) + len(value)
+		}
 	}
 	return n
 }
 
 // TraceMark travels with an event that is traced.
 type TraceMark struct {
-	Verified time.Time `json:",omitzero"` // when its signature was verified; zero for a publish
+	Verified time.Time `json:",omitzero"` // when its signature was verified; zero if it came under a credential
 	Enqueued time.Time `json:",omitzero"` // when the queue accepted it
 }
 
@@ -79,8 +77,7 @@ func EncodeEvent(e Event) []byte {
 	if err != nil {
 		panic("tenants: an event could not be encoded: " + err.Error())
 	}
-	b := make([]byte, 0, 1+binary.MaxVarintLen32+len(head)+len(data))
-	b = append(b, eventEncoding)
+	b := append(make([]byte, 0, 1+binary.MaxVarintLen32+len(head)+len(data)), eventEncoding)
 	return append(appendSized(b, head), data...)
 }
 
@@ -121,44 +118,38 @@ const (
 	// HeaderHops is the header with the number of our deliveries that a request has come through, this one included.
 	// Event.Hops takes its value.
 	HeaderHops = "Hookcast-Hops"
+	// MaxType is the largest length of an event type in bytes.
+	MaxType = 128
 )
 
 // HopsOf reads HeaderHops from headers with canonical keys; 0 if it is absent, MaxHops if it is not a small number. It
 // needs no signature: a sender can only keep its own events from being delivered.
 func HopsOf(header map[string][]string) int {
 	values := header[HeaderHops]
-	if len(values) == 0 {
+	switch {
+	case len(values) == 0:
 		return 0
-	}
-	if len(values) > 1 || len(values[0]) != 1 || values[0][0] < '0' || values[0][0] > '9' {
+	case len(values) > 1 || len(values[0]) != 1 || values[0][0] < '0' || values[0][0] > '9':
 		return MaxHops
 	}
 	return min(int(values[0][0]-'0'), MaxHops)
 }
 
-// MaxType is the largest length of an event type in bytes.
-const MaxType = 128
-
 // CheckType refuses an invalid event type. A type is 1 to 128 characters of [A-Za-z0-9._:/-], so that it fits into an
 // SSE event line, a CloudEvents attribute and a listener's name: otherwise Unprocessable invalid_type. A ReservedType:
 // Unprocessable reserved_type.
 func CheckType(name string) error {
-	if name == "" || len(name) > MaxType {
-		return Refused("/type", "invalid_type", "the type must be 1 to 128 characters")
-	}
-	for i := range len(name) {
-		if !TypeChar(name[i]) {
-			return Refused("/type", "invalid_type", "the type must consist of letters, digits and . _ : / -")
-		}
+	if name == "" || len(name) > MaxType || strings.ContainsFunc(name, noTypeRune) {
+		return Refused("/type", "invalid_type", "the type must be 1 to 128 letters, digits and . _ : / -")
 	}
 	if ReservedType(name) {
-		return Refused("/type", "reserved_type",
-			"the type must not be error, open or message, or begin with hookcast.: these names are reserved")
+		return Refused("/type", "reserved_type", "the type must not be error, open, message or begin with hookcast.")
 	}
 	return nil
 }
 
-// ReservedType reports whether EventSource or Hookcast uses the name itself: error, open, message, hookcast.….
+// ReservedType reports whether EventSource or Hookcast uses the name itself: error, open, message, and names that
+// begin with hookcast.
 func ReservedType(name string) bool {
 	return name == "error" || name == "open" || name == "message" || strings.HasPrefix(name, "hookcast.")
 }
@@ -167,6 +158,8 @@ func ReservedType(name string) bool {
 func TypeChar(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._:/-", c) >= 0
 }
+
+func noTypeRune(c rune) bool { return c >= utf8.RuneSelf || !TypeChar(byte(c)) }
 
 // TypeOf makes a valid type of a provider's event name: "_" replaces each character that a type cannot contain, and
 // "webhook." precedes a reserved name. An empty name becomes "webhook".
@@ -178,10 +171,10 @@ func TypeOf(name string) string {
 		name = "webhook." + name
 	}
 	name = strings.Map(func(c rune) rune {
-		if c < 0x80 && TypeChar(byte(c)) {
-			return c
+		if noTypeRune(c) {
+			return '_'
 		}
-		return '_'
+		return c
 	}, name)
 	return name[:min(len(name), MaxType)]
 }

@@ -94,8 +94,5 @@ func IDTime(prefix, id string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	b, err := Crockford.DecodeString("000000" + id[len(prefix):])
-	if err != nil {
-		return time.Time{}, false
-	}
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[4:12]) >> 16)), true
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[4:12]) >> 16)), err == nil
 }

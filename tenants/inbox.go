@@ -3,10 +3,12 @@ package tenants
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"time"
 )
 
 // InboxMessage is one message to a streaming node. It carries events of a channel; or, with an Order, a request to the
-// node; or else the news that something about the tenant has changed: policy, revocation, suspension, limits.
+// node; or, with neither, the news that something about the tenant has changed: policy, revocation, suspension, limits.
 type InboxMessage struct {
 	Tenant  TenantID
 	Channel string  // "" unless there are events
@@ -33,8 +35,29 @@ const (
 	OrderList   = "list"   // list the tenant's connections
 	OrderClose  = "close"  // end a connection
 	OrderRenew  = "renew"  // continue a connection under another credential
-	OrderLetGo  = "let-go" // end a proxy's run on this node if it has no more subscribers
+	OrderLetGo  = "let-go" // check whether a proxy's run on this node is still wanted
 )
+
+// Connection describes a live connection of a subscriber.
+type Connection struct {
+	ID        string
+	Channels  []string
+	Principal *Principal
+	Transport string
+	Remote    string
+	Since     time.Time
+	Cursor    string // "" before the first frame
+	Backlog   int64  // bytes in its channels that were not yet handed to the connection
+	Sent      int64  // bytes
+}
+
+// Position returns the place of the connection in a list that begins with the oldest.
+func (c Connection) Position() string { return fmt.Sprintf("%019d/%s", c.Since.UnixNano(), c.ID) }
+
+// NoConnection returns the error for a connection that does not exist: NotFound connection_not_found.
+func NoConnection() error {
+	return Errorf(NotFound, "connection_not_found", "there is no such connection")
+}
 
 // An encoded message begins with a version byte. Version 1 carries the tenant, the channel, and each event as
 // EncodeEvent writes it, without its tenant and channel. Version 2 carries the tenant and an order as JSON. A uvarint
@@ -66,20 +89,17 @@ func EncodeInboxMessage(m InboxMessage) []byte {
 // Internal notice_undecodable.
 func DecodeInboxMessage(b []byte) (InboxMessage, error) {
 	undecodable := Errorf(Internal, "notice_undecodable", "the encoding of an inbox message is unknown or damaged")
-	if len(b) == 0 || b[0] != eventsEncoding && b[0] != orderEncoding {
+	if len(b) == 0 {
 		return InboxMessage{}, undecodable
 	}
-	tenant, rest, ok := cutSized(b[1:])
-	second, rest, more := cutSized(rest)
-	if !ok || !more {
+	tenant, rest, _ := cutSized(b[1:])
+	second, rest, ok := cutSized(rest) // fails if the first has failed
+	order := new(Order)
+	switch {
+	case b[0] == orderEncoding && ok && len(rest) == 0 && json.Unmarshal(second, order) == nil:
+		return InboxMessage{Tenant: TenantID(tenant), Order: order}, nil
+	case b[0] != eventsEncoding || !ok:
 		return InboxMessage{}, undecodable
-	}
-	if b[0] == orderEncoding {
-		m := InboxMessage{Tenant: TenantID(tenant), Order: new(Order)}
-		if len(rest) > 0 || json.Unmarshal(second, m.Order) != nil {
-			return InboxMessage{}, undecodable
-		}
-		return m, nil
 	}
 	m := InboxMessage{Tenant: TenantID(tenant), Channel: string(second)}
 	for len(rest) > 0 {

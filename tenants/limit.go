@@ -41,36 +41,38 @@ type LimitLookup interface {
 	Limits(ctx context.Context, tenant TenantID) (Limits, error)
 }
 
-// field is one limit under its name in the API, with the bounds of an override.
+// field is one limit under its name in the API. An override must be least to most.
 type field struct {
-	name     string
-	whole    *int   // where the limit is, or nil
-	long     *int64 // where the limit is if whole is nil
-	min, max int64
+	name        string
+	least, most int64
+	get         func() int64
+	set         func(int64)
+}
+
+func fieldOf[N int | int64](name string, least, most int64, at *N) field {
+	return field{name, least, most, func() int64 { return int64(*at) }, func(n int64) { *at = N(n) }}
 }
 
 // fields lists the limits of l in the order in which they are shown.
 func (l *Limits) fields() []field {
-	whole := func(name string, at *int) field { return field{name: name, whole: at, max: math.MaxInt32} }
-	long := func(name string, at *int64, max int64) field { return field{name: name, long: at, max: max} }
 	return []field{
-		whole("connections", &l.Connections),
-		whole("connections_per_channel", &l.ConnectionsPerChannel),
-		whole("connections_per_subject", &l.ConnectionsPerSubject),
-		whole("connections_per_ip", &l.ConnectionsPerIP),
-		whole("connects_per_second", &l.ConnectsPerSecond),
-		whole("connects_per_second_per_ip", &l.ConnectsPerSecondIP),
-		whole("events_per_second", &l.EventsPerSecond),
-		whole("events_per_second_per_source", &l.SourcePerSecond),
-		whole("events_per_second_unsigned", &l.UnsignedPerSecond),
-		long("events_per_month", &l.EventsPerMonth, 1<<52),
-		{name: "event_bytes", whole: &l.EventBytes, min: 1, max: MaxEventBytes},
-		whole("sources", &l.Sources),
-		whole("endpoints", &l.Endpoints),
-		whole("channels", &l.Channels),
-		whole("jobs", &l.Jobs),
-		long("retention_events", &l.RetentionEvents, 1<<52),
-		long("retention_seconds", &l.RetentionSeconds, 1<<40),
+		fieldOf("connections", 0, math.MaxInt32, &l.Connections),
+		fieldOf("connections_per_channel", 0, math.MaxInt32, &l.ConnectionsPerChannel),
+		fieldOf("connections_per_subject", 0, math.MaxInt32, &l.ConnectionsPerSubject),
+		fieldOf("connections_per_ip", 0, math.MaxInt32, &l.ConnectionsPerIP),
+		fieldOf("connects_per_second", 0, math.MaxInt32, &l.ConnectsPerSecond),
+		fieldOf("connects_per_second_per_ip", 0, math.MaxInt32, &l.ConnectsPerSecondIP),
+		fieldOf("events_per_second", 0, math.MaxInt32, &l.EventsPerSecond),
+		fieldOf("events_per_second_per_source", 0, math.MaxInt32, &l.SourcePerSecond),
+		fieldOf("events_per_second_unsigned", 0, math.MaxInt32, &l.UnsignedPerSecond),
+		fieldOf("events_per_month", 0, 1<<52, &l.EventsPerMonth),
+		fieldOf("event_bytes", 1, MaxEventBytes, &l.EventBytes),
+		fieldOf("sources", 0, math.MaxInt32, &l.Sources),
+		fieldOf("endpoints", 0, math.MaxInt32, &l.Endpoints),
+		fieldOf("channels", 0, math.MaxInt32, &l.Channels),
+		fieldOf("jobs", 0, math.MaxInt32, &l.Jobs),
+		fieldOf("retention_events", 0, 1<<52, &l.RetentionEvents),
+		fieldOf("retention_seconds", 0, 1<<40, &l.RetentionSeconds),
 	}
 }
 
@@ -86,11 +88,7 @@ func LimitNames() (names []string) {
 func (l Limits) Named() map[string]int64 {
 	named := make(map[string]int64)
 	for _, f := range l.fields() {
-		if f.whole != nil {
-			named[f.name] = int64(*f.whole)
-		} else {
-			named[f.name] = *f.long
-		}
+		named[f.name] = f.get()
 	}
 	return named
 }
@@ -101,13 +99,8 @@ func (l Limits) with(overrides map[string]int64) Limits {
 		return l
 	}
 	for _, f := range l.fields() {
-		n, ok := overrides[f.name]
-		n = min(max(n, f.min), f.max)
-		switch {
-		case ok && f.whole != nil:
-			*f.whole = int(n)
-		case ok:
-			*f.long = n
+		if n, ok := overrides[f.name]; ok {
+			f.set(min(max(n, f.least), f.most))
 		}
 	}
 	return l
@@ -121,8 +114,8 @@ func CheckLimit(name string, n int64) error {
 	if i < 0 {
 		return Refused("/limits", "limit_unknown", "there is no limit of that name")
 	}
-	if f := all[i]; n < f.min || n > f.max {
-		return Refused("/limits/"+name, "invalid_limits", fmt.Sprintf("%s must be %d to %d", name, f.min, f.max))
+	if f := all[i]; n < f.least || n > f.most {
+		return Refused("/limits/"+name, "invalid_limits", fmt.Sprintf("%s must be %d to %d", name, f.least, f.most))
 	}
 	return nil
 }
@@ -172,12 +165,11 @@ var plans = []Plan{
 
 // LookupPlan returns the plan of that name.
 func LookupPlan(name string) (Plan, bool) {
-	for _, p := range plans {
-		if p.Name == name {
-			return p, true
-		}
+	i := slices.IndexFunc(plans, func(p Plan) bool { return p.Name == name })
+	if i < 0 {
+		return Plan{}, false
 	}
-	return Plan{}, false
+	return plans[i], true
 }
 
 // DefaultPlan returns the plan of a tenant that has just signed up.

@@ -21,8 +21,7 @@ type Table interface {
 	Get(ctx context.Context, k Key) (Row, error)
 
 	// Query returns rows in bytewise order of Sort. Each row is as recent as Get's, but the result is not a snapshot: a
-	// row committed meanwhile may be missing although a later one is present. Fewer rows than Limit mean that the range
-	// has ended.
+	// row committed meanwhile may be missing although a later one is present. Fewer rows than Limit end the range.
 	Query(ctx context.Context, r Range) ([]Row, error)
 
 	// Write applies all of ops or none: 1 to 100 of them, each on another key. If a condition does not hold, it returns
@@ -31,15 +30,13 @@ type Table interface {
 
 	// WriteEach applies ops in order, each as a Write of its own, and stops at the first that fails. An op begins only
 	// when the one before it is durable, or commits together with it. It returns how many were applied; after
-	// Unavailable it may have been more, still without a gap. Some engines need a round trip for each op, others one
-	// commit for all.
+	// Unavailable it may have been more, still without a gap. Some engines need a round trip for each op.
 	WriteEach(ctx context.Context, ops ...Op) (done int, err error)
 }
 
 // Feed is the change feed of a Table. It delivers every change at least once, in no reliable order.
 type Feed interface {
-	// Next waits for changes and returns at most max. They are delivered again unless done is called, which the caller
-	// must do only after processing them.
+	// Next waits for changes and returns at most max. They come again unless done is called, after they were processed.
 	Next(ctx context.Context, max int) (changes []Change, done func(context.Context) error, err error)
 }
 
@@ -69,20 +66,19 @@ type Queue interface {
 	// Send is durable when it returns nil. After an error any of the messages may have been sent.
 	Send(ctx context.Context, ms ...Message) error
 
-	// Receive waits at most wait for messages and returns 0 to max of them. Of a group it returns the oldest, in order,
-	// and none while another receiver holds a message of the group. If ctx ends meanwhile, messages may stay invisible
-	// until their visibility time has passed.
+	// Receive waits at most wait for messages and returns 0 to max of them. Of a group it returns the oldest, in
+	// order, and none while another receiver holds a message of the group. If ctx ends meanwhile, messages may stay
+	// invisible for the visibility time.
 	Receive(ctx context.Context, max int, wait time.Duration) ([]Received, error)
 
-	// Done removes messages for good. A receipt that has lapsed is not an error, and removes nothing that another
-	// receiver holds.
+	// Done removes messages for good. A lapsed receipt is not an error and removes nothing that another receiver holds.
 	Done(ctx context.Context, rs ...Received) error
 
 	// Release returns messages to the queue: they become visible after delay, before later ones of their group.
 	Release(ctx context.Context, delay time.Duration, rs ...Received) error
 }
 
-// Vault encrypts secrets of at most 4 KB for storage. A secret sealed for one tenant and purpose does not open for
+// Vault encrypts secrets of at most 4 KB for storage. What it seals for one tenant and purpose does not open for
 // another.
 type Vault interface {
 	Seal(ctx context.Context, t TenantID, purpose string, plain []byte) ([]byte, error)
@@ -93,8 +89,7 @@ type Vault interface {
 // Inboxes sends messages to streaming nodes.
 type Inboxes interface {
 	// Send puts messages into node's inbox, in order. If the node does not exist: kind NotFound. Delivery is at least
-	// once, and may fail after nil if the node dies. Nodes also read the log, so a lost message causes delay and no
-	// loss.
+	// once, and may fail after nil if the node dies. Nodes also read the log, so a lost message only causes delay.
 	Send(ctx context.Context, node string, ms ...InboxMessage) error
 }
 
@@ -119,18 +114,6 @@ type InboxLister interface {
 	List(ctx context.Context) ([]string, error)
 }
 
-// LocalConnections gives access to the connections of one streaming node.
-type LocalConnections interface {
-	Connections(t TenantID) []Connection
-	// Disconnect ends the tenant's connection with this id and reports whether there was one.
-	Disconnect(t TenantID, id string) bool
-	// Renew continues the tenant's connection with this id under p. No such connection: NotFound connection_not_found.
-	// It was opened by another party (see Principal.SameAs): Forbidden connection_of_another. p has no right to one of
-	// its channels: Forbidden channel_forbidden. The rights could not be determined: Unavailable, and the connection is
-	// unchanged.
-	Renew(ctx context.Context, t TenantID, id string, p *Principal) error
-}
-
 // Certificates fetches the certificates that some providers name in their requests. The names come from unverified
 // requests, so an adapter bounds the cost: https without redirects, limits on the size and time of an answer, a cache
 // of answers and failures, and a limit on new addresses per second.
@@ -144,8 +127,8 @@ type Certificates interface {
 // Destinations decides to which URLs requests may be sent.
 type Destinations interface {
 	// CheckURL returns the normal form of raw. A URL that is not allowed: Unprocessable invalid_url, at /url, with
-	// the reason. It may look the host name up, and accepts one that cannot be resolved now: the address is checked
-	// again at each attempt.
+	// the reason. It may look the host name up, and accepts one that does not resolve now: each attempt checks the
+	// address again.
 	CheckURL(ctx context.Context, raw string) (string, error)
 }
 
@@ -159,8 +142,8 @@ type Sender interface {
 // Opener makes requests to addresses that tenants choose, for answers that take long, such as streams. It checks the
 // address of every connection and follows no redirects.
 type Opener interface {
-	// Open returns the answer when its head has arrived, or the reason why there is none. The caller reads and closes
-	// the body, which ends with ctx.
+	// Open returns the answer when its head has arrived, or the reason why there is none. The caller closes the body,
+	// which ends with ctx.
 	Open(ctx context.Context, o Outgoing) (*http.Response, Failure)
 }
 
@@ -168,7 +151,7 @@ type Opener interface {
 // An expression can only compute, and equal arguments give equal results.
 type Filter interface {
 	// Check refuses an expression that is invalid or could cost too much: Unprocessable invalid_filter, at /filter,
-	// with the position in the text if there is one.
+	// with the position if there is one.
 	Check(expression string) error
 	// Matches evaluates an expression that Check has accepted. If it fails on this event (a missing field, a payload
 	// that is not JSON, too much work), it returns false and Unprocessable filter_failed with a detail for the tenant.

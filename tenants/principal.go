@@ -1,9 +1,6 @@
 package tenants
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Principal is the party that a request acts for, after its credential was verified. It is shared between goroutines:
 // its slices must not be changed.
@@ -34,13 +31,3 @@ const (
 	RoleSigner    = "signer"   // signs tokens in the tenant's own backend; it authenticates no request
 	RoleOperator  = "operator" // runs the deployment
 )
-
-// ValidTokenRole reports whether a token may carry the role: RolePublisher, RoleViewer, or a name of the tenant's own,
-// a letter and up to 63 characters of a-z, 0-9, _ and -. The other roles are for API keys only.
-func ValidTokenRole(role string) bool {
-	switch role {
-	case RoleOwner, RoleAdmin, RoleSigner, RoleOperator, "":
-		return false
-	}
-	return len(role) <= 64 && role[0] >= 'a' && role[0] <= 'z' && strings.Trim(role, wordChars) == ""
-}

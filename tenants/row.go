@@ -23,8 +23,8 @@ type Key struct {
 }
 
 // Kind names a sort of row. An ordered kind contains a slash ("log/orders.42", "list/sources"): its rows are one
-// sequence by Sort and can be queried. A point kind ("evt", "head") does not: its rows are spread by Sort, and can only
-// be read one by one.
+// sequence by Sort and can be queried. A point kind ("evt", "head") does not: its rows are spread by Sort and are
+// read singly.
 type Kind string
 
 // Ordered reports whether the kind's rows can be queried.
@@ -35,11 +35,10 @@ const (
 	KindNodes       Kind = "list/nodes"       // System, the node's id: the lease of a live node; see package node
 	KindRevocations Kind = "list/revocations" // tenant, the token or subject: a revocation; see package token
 	KindPolicy      Kind = "policy"           // tenant, "": the tenant's own access rules; see package access
-	// tenant, "": an empty row, put again by each change that nodes must notice
-	kindVersion Kind = "version"
+	kindVersion     Kind = "version"          // tenant, "": empty, put again by each change that nodes must notice
 )
 
-// VersionKey returns the key of the tenant's version row. Each change that streaming nodes must notice puts it again.
+// VersionKey returns the key of the tenant's version row.
 func VersionKey(tenant TenantID) Key { return Key{Tenant: tenant, Kind: kindVersion} }
 
 // VersionOf returns the Version of the tenant's version row; 0 if there is no such row.
@@ -51,12 +50,11 @@ func VersionOf(ctx context.Context, t Table, tenant TenantID) (int64, error) {
 	return row.Version, err
 }
 
-// TenantKind is an ordered kind whose rows are deleted with their tenant. Each package lists its own, so that the
-// package that deletes tenants needs to know none of them.
+// TenantKind is an ordered kind whose rows are deleted with their tenant. Each package lists its own for the one that
+// erases tenants.
 type TenantKind struct {
 	Kind   Kind
 	AtOnce bool // secrets and look-ups of them: deleted before the request is answered. Other rows are erased later
-
 	// Lookups returns the keys of the System rows by which the record in row is found. It is nil if there are none.
 	Lookups func(row Row) ([]Key, error)
 }
@@ -99,8 +97,7 @@ const (
 	ActionCheck
 )
 
-// Put writes body at k. The row's version becomes 1 under Absent, v+1 under At(v), and larger than before under
-// Anything.
+// Put writes body at k. The row's version becomes 1 under Absent, v+1 under At(v), and grows under Anything.
 func Put(k Key, body []byte, expires time.Time, c Condition) Op {
 	return Op{Row: Row{Key: k, Body: body, Expires: expires}, If: c}
 }
@@ -123,8 +120,7 @@ func Anything() Condition { return Condition{} }
 // Absent requires that the row does not exist or has expired.
 func Absent() Condition { return Condition{absent: true} }
 
-// At requires that the row has version v and has not expired. A caller must not keep a version longer than the row
-// lives.
+// At requires that the row has version v and has not expired. A version must not be kept longer than its row lives.
 func At(v int64) Condition { return Condition{at: true, version: v} }
 
 // IsAbsent reports whether the condition is Absent.

@@ -10,10 +10,6 @@ type SealedSecret struct {
 	NotAfter time.Time // zero: as long as its owner exists
 }
 
-// Purpose returns the purpose under which a source's secret is sealed. It binds the secret to its place: in another
-// source's record it does not open.
-func (s SealedSecret) Purpose(source string) string { return "source-secret/" + source + "/" + s.ID }
-
 // MaxOverlap is the longest time for which a replaced secret or URL can go on working.
 const MaxOverlap = 7 * 24 * time.Hour
 

@@ -51,10 +51,8 @@ type Tracing struct {
 }
 
 const (
-	// MaxTracing is the longest time for which tracing can be turned on.
-	MaxTracing = time.Hour
-	// TraceLife is how long a trace is kept: an event's from its receipt, a session's from when it was stored.
-	TraceLife = 24 * time.Hour
+	MaxTracing = time.Hour      // the longest time for which tracing can be turned on
+	TraceLife  = 24 * time.Hour // how long a trace is kept: an event's from its receipt, a session's from its storing
 )
 
 // On reports whether tracing is on at now.

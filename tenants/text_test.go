@@ -13,7 +13,7 @@ func TestNestsDeeper(t *testing.T) {
 		strings.Repeat("[", 100_000): 100_000,
 	} {
 		if tenants.NestsDeeper([]byte(text), depth) || depth > 0 && !tenants.NestsDeeper([]byte(text), depth-1) {
-			t.Errorf("%.20q does not nest %d deep", text, depth)
+			t.Errorf("%.20q: want a depth of %d", text, depth)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (h *Hub) Disconnect(t tenants.TenantID, id string) bool {
 }
 
 // Renew continues the tenant's connection of that id under another credential of the same principal, whose signature
-// the caller has verified. Errors are those of [tenants.LocalConnections].
+// the caller has verified. Errors are those of [node.LocalConnections].
 //
 // Whether p may listen is decided before p counts, so that a credential without the right changes nothing, and once
 // more when it counts: a right that is taken away before that is seen here, and one that is taken away later is seen

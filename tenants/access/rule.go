@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/hidden"
 )
 
@@ -222,7 +223,7 @@ func nameable(subject string) bool {
 
 func validRole(s string) bool {
 	name, ok := strings.CutPrefix(s, rolePrefix)
-	return ok && tenants.ValidTokenRole(name)
+	return ok && account.ValidTokenRole(name)
 }
 
 func validObject(s string) bool {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/access"
+	"github.com/hookcast/hookcast/tenants/account"
 	"github.com/hookcast/hookcast/tenants/token"
 )
 
@@ -87,7 +88,7 @@ func (c *call) checkSubject(who *tenants.Principal, subject string) {
 	}
 	for _, r := range who.Roles {
 		switch {
-		case tenants.ValidTokenRole(r) || isRole && (r == tenants.RoleOwner || r == tenants.RoleAdmin ||
+		case account.ValidTokenRole(r) || isRole && (r == tenants.RoleOwner || r == tenants.RoleAdmin ||
 			r == tenants.RoleSigner):
 		case isRole && r == role:
 			c.fields.refuse("subject", bad)

@@ -18,7 +18,7 @@ import (
 type Connections struct {
 	// Local holds the connections of this process, which are closed and renewed without asking other nodes. It may be
 	// nil.
-	Local tenants.LocalConnections
+	Local LocalConnections
 
 	table   tenants.Table
 	nodes   *Nodes

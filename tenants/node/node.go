@@ -32,7 +32,7 @@ type Fanout interface {
 	// their clients to come back later.
 	Shed(t tenants.TenantID, channel, subject string, n int)
 
-	tenants.LocalConnections
+	LocalConnections
 }
 
 // Slots are the connection slots that a node shares with other nodes; quota.Admission is one.

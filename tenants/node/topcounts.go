@@ -32,7 +32,7 @@ func topCounts(list []tenants.Connection) (top []topCount) {
 			counts[topCount{Of: "subject", Name: c.Principal.Subject}]++
 		}
 		if c.Remote != "" {
-			counts[topCount{Of: "ip", Name: tenants.Network(c.Remote)}]++
+			counts[topCount{Of: "ip", Name: Network(c.Remote)}]++
 		}
 	}
 	byKind := make(map[string][]topCount)

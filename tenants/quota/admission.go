@@ -75,7 +75,7 @@ func (a *Admission) Reserve(ctx context.Context, r Request, l tenants.Limits) (*
 		return nil, tenants.Errorf(tenants.Invalid, "too_many_channels",
 			"one connection can have at most %d channels", tenants.MaxChannels)
 	}
-	r.IP = tenants.Network(r.IP)
+	r.IP = node.Network(r.IP)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for again := true; again; {

@@ -94,7 +94,7 @@ func (s *Sources) newSecret(ctx context.Context, src Source, scheme signing.Sche
 	}
 	shown.Weak = parsed.Weak()
 	made.ID, made.Created = tenants.NewID(tenants.PrefixSecret), time.Now().UTC().Truncate(time.Second)
-	made.Sealed, err = s.vault.Seal(ctx, src.Tenant, made.Purpose(src.ID), []byte(text))
+	made.Sealed, err = s.vault.Seal(ctx, src.Tenant, secretPurpose(src.ID, made), []byte(text))
 	return made, shown, err
 }
 
@@ -106,7 +106,7 @@ func (s *Sources) open(ctx context.Context, src Source) ([]signing.Secret, error
 	}
 	secrets := make([]signing.Secret, len(src.Secrets))
 	for i, sealed := range src.Secrets {
-		text, err := s.vault.Open(ctx, src.Tenant, sealed.Purpose(src.ID), sealed.Sealed)
+		text, err := s.vault.Open(ctx, src.Tenant, secretPurpose(src.ID, sealed), sealed.Sealed)
 		if err != nil {
 			return nil, err
 		}
@@ -126,6 +126,11 @@ func (s *Sources) newToken(ctx context.Context, src Source) (Token, string, erro
 	text := body + s.deployment.Sources().Checksum(body)
 	sealed, err := s.vault.Seal(ctx, src.Tenant, tokenPurpose(src.ID), []byte(text))
 	return Token{Hash: keyring.HashText(text), Sealed: sealed}, text, err
+}
+
+// secretPurpose binds a sealed secret to its place: in another source's record it does not open.
+func secretPurpose(source string, s tenants.SealedSecret) string {
+	return "source-secret/" + source + "/" + s.ID
 }
 
 func tokenPurpose(source string) string { return "source-token/" + source }

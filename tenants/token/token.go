@@ -57,7 +57,7 @@ func New(t tenants.Table, a *account.Accounts, s *account.Signers) *Tokens {
 // Spec describes a new token.
 type Spec struct {
 	Subject  string   // 1 to 255 bytes of printable characters: the tenant's name for the end user
-	Roles    []string // see tenants.ValidTokenRole; nil means viewer
+	Roles    []string // see account.ValidTokenRole; nil means viewer
 	Channels []string // 1 to 50 names or patterns
 	TTL      time.Duration
 }
@@ -149,7 +149,7 @@ func validSubject(s string) bool {
 
 func validRoles(roles []string) bool {
 	return len(roles) <= MaxRoles && !slices.ContainsFunc(roles, func(r string) bool {
-		return !tenants.ValidTokenRole(r)
+		return !account.ValidTokenRole(r)
 	})
 }
 
