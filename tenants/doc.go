@@ -60,8 +60,8 @@
 //   - The log is dense. A row is put only after the tail, only where there is no row, and stays. Of two workers one is
 //     refused and looks again (eventlog/place.go has the argument). No number is used twice: rows expire long after any
 //     message could come again, and a channel's head never expires.
-//   - An event is there once. Its claim (eventlog/claim.go) holds the number it has or will have. The row at that number
-//     is the truth, the claim the way to it.
+//   - An event is there once. Its claim (eventlog/claim.go) holds the number it has or will have. The row at that
+//     number is the truth, the claim the way to it.
 //   - A queue group is one channel: its messages come in order, and a failed one takes the later ones back with it.
 //   - The appender reads interest after the row is committed; a node reads the log after its interest is committed. One
 //     of the two sees the other, and a repeat is dropped by its number.
@@ -88,7 +88,7 @@
 //
 //	a webhook provider      a row of package signing's table, with its vectors
 //	a route                 tenants/api/routes.go and a handler beside it, and openapi.yaml
-//	a limit                 a field of Limits (plan.go), a row of limit.go's table, and the check: rates and sizes in
+//	a limit                 a field of Limits and a row of its table (limit.go), and the check: rates and sizes in
 //	                        intake, connections in quota, registrations in the room that keeps them
 //	another database        Table, Queue, Feed and Vault of ports.go; the suites of tenantstest say when it is right
 //	an event of Hookcast's  a type in the room that sends it, by intake.Notices or intake.Intake.Send

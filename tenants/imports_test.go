@@ -12,9 +12,9 @@ import (
 
 const module = "github.com/hookcast/hookcast/"
 
-// importRules says who may import whom, a reason per row. A package's own row is the longest prefix of its path; an import that the row
-// does not name is refused. Arrows go down: a package imports only packages of lower floors. Third-party modules are listed once
-// each: every library has one home.
+// importRules says who may import whom, a reason per row. A package's own row is the longest prefix of its path; an
+// import that the row does not name is refused. Arrows go down: a package imports only packages of lower floors.
+// Third-party modules are listed once each: every library has one home.
 var importRules = []struct {
 	pkg    string   // a path below the module; with a slash at its end, all below it
 	floor  int      // where the package stands: it imports only lower floors
@@ -42,15 +42,18 @@ var importRules = []struct {
 		"a source verifies by its scheme and changes with its account"},
 	{"tenants/endpoint", 4, rooms("", "account", "cache", "keyring", "outgoing", "record", "signing"), nil,
 		"an endpoint signs and changes with its account"},
-	{"tenants/intake", 5, rooms("", "cache", "eventlog", "node", "projection", "signing", "source", "trace", "worker"), nil,
+	{"tenants/intake", 5, rooms("", "cache", "eventlog", "node", "projection", "signing", "source", "trace", "worker"),
+		nil,
 		"from a request to the log, and on to the nodes"},
 	{"tenants/delivery", 5, rooms("", "cache", "endpoint", "eventlog", "record", "worker"), nil,
 		"from the log to endpoints"},
 	{"tenants/job", 6, rooms("", "endpoint", "eventlog", "intake", "keyring", "record", "worker"), nil,
 		"a job tells of itself by the intake, and may run at an endpoint"},
-	{"tenants/proxy", 6, rooms("", "account", "cache", "eventlog", "intake", "node", "outgoing", "record", "worker"), nil,
+	{"tenants/proxy", 6, rooms("", "account", "cache", "eventlog", "intake", "node", "outgoing", "record", "worker"),
+		nil,
 		"a proxy's events take the intake, its runs are shared among nodes"},
-	{"tenants/erasure", 7, rooms("", "account", "delivery", "endpoint", "eventlog", "job", "node", "projection", "proxy", "record",
+	{"tenants/erasure", 7, rooms("", "account", "delivery", "endpoint", "eventlog", "job", "node", "projection",
+		"proxy", "record",
 		"source", "worker"), nil, "asks each owner of rows which kinds are a tenant's"},
 
 	// Around the domain.
@@ -61,59 +64,80 @@ var importRules = []struct {
 	{"tenants/filter", 2, rooms("", "cache"), []string{"cel.dev/cel-go"}, "the only package that knows CEL"},
 	{"tenants/access", 4, rooms("", "account", "cache", "hidden"), []string{"github.com/casbin/casbin/v2"},
 		"the only package that knows Casbin"},
-	{"tenants/token", 4, rooms("", "account", "cache"), []string{"github.com/golang-jwt/jwt/v5"}, "the only package that knows JWT"},
-	{"tenants/api", 8, rooms("", "access", "account", "cache", "delivery", "endpoint", "envelope", "erasure", "eventlog", "hidden",
-		"intake", "job", "keyring", "node", "problem", "projection", "proxy", "signing", "source", "token", "trace"), nil,
+	{"tenants/token", 4, rooms("", "account", "cache"), []string{"github.com/golang-jwt/jwt/v5"},
+		"the only package that knows JWT"},
+	{"tenants/api", 8, rooms("", "access", "account", "cache", "delivery", "endpoint", "envelope", "erasure",
+		"eventlog", "hidden",
+		"intake", "job", "keyring", "node", "problem", "projection", "proxy", "signing", "source", "token", "trace"),
+		nil,
 		"the admin API serves everything that the domain has"},
-	{"tenants/backend", 9, rooms("", "access", "account", "api", "delivery", "endpoint", "erasure", "eventlog", "filter", "intake",
-		"job", "keyring", "node", "projection", "proxy", "source", "token"), nil, "the one composition of the domain over the ports"},
+	{"tenants/backend", 9, rooms("", "access", "account", "api", "delivery", "endpoint", "erasure", "eventlog",
+		"filter", "intake",
+		"job", "keyring", "node", "projection", "proxy", "source", "token"),
+		nil, "the one composition of the domain over the ports"},
 	{"tenants/tenantstest", 1, rooms(""), nil, "suites and simulations of the ports"},
-	{"tenants/tenantstest/golden", 0, nil, nil, "compares encodings with a file: it knows no record, so that every owner can use it"},
+	{"tenants/tenantstest/golden", 0, nil, nil,
+		"compares encodings with a file: it knows no record, so that every owner can use it"},
 	{"tenants/tenantstest/depth", 0, nil, nil, "how much of the long tests a run asks for"},
-	{"tenants/tenantstest/rig", 8, rooms("", "account", "delivery", "endpoint", "erasure", "eventlog", "intake", "job", "keyring", "node",
+	{"tenants/tenantstest/rig", 8, rooms("", "account", "delivery", "endpoint", "erasure", "eventlog", "intake",
+		"job", "keyring", "node",
 		"projection", "quota", "signing", "source", "tenantstest"), nil, "what tests of several packages stand on"},
 
 	// Adapters, and what a process stands on.
-	{"infra/sqlite", 1, append(rooms(""), "infra/privatefile"), []string{"modernc.org/sqlite"}, "an adapter knows the ports and its engine"},
-	{"infra/keyfile", 1, append(rooms(""), "infra/privatefile"), nil, "an adapter knows the ports and its engine, which is a file"},
+	{"infra/sqlite", 1, append(rooms(""), "infra/privatefile"), []string{"modernc.org/sqlite"},
+		"an adapter knows the ports and its engine"},
+	{"infra/keyfile", 1, append(rooms(""), "infra/privatefile"),
+		nil, "an adapter knows the ports and its engine, which is a file"},
 	{"infra/dynamo", 1, rooms(""), awsFor("dynamodb", "dynamodbstreams"), "an adapter knows the ports and its engine"},
 	{"infra/sqs", 1, rooms(""), awsFor("sqs"), "an adapter knows the ports and its engine"},
 	{"infra/kms", 1, rooms(""), awsFor("kms"), "an adapter knows the ports and its engine"},
 	{"infra/certificates", 2, rooms("", "cache"), nil, "fetches the certificates that the domain verifies with"},
-	{"infra/awsenv", 0, nil, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go"},
+	{"infra/awsenv", 0, nil, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/config",
+		"github.com/aws/smithy-go"},
 		"a process's surroundings: it knows nothing of what the process does"},
-	{"infra/awsports", 10, append(rooms("backend", "egress"), "infra/awsenv", "infra/certificates", "infra/dynamo", "infra/kms",
+	{"infra/awsports", 10, append(rooms("backend", "egress"), "infra/awsenv", "infra/certificates", "infra/dynamo",
+		"infra/kms",
 		"infra/sqs"), awsFor("dynamodb"), "the adapters of the AWS form, as the environment names them"},
 	{"infra/operatorkey", 4, append(rooms("account"), "infra/privatefile"), nil, "a key in a file"},
 	{"infra/privatefile", 0, nil, nil, "files of their owner alone: it knows nothing of what is in them"},
 	{"infra/stacks", 0, nil, []string{"gopkg.in/yaml.v3"}, "reads templates, and knows nothing of what is deployed"},
 	{"infra/awslocal/between", 0, nil, nil, "stands between programs and knows nothing of ours"},
 	{"infra/awslocal/process", 0, nil, nil, "runs programs and knows nothing of ours"},
-	{"infra/awslocal/emulator", 1, []string{"infra/awslocal/process"}, nil, "starts programs and knows nothing of ours"},
+	{"infra/awslocal/emulator", 1, []string{"infra/awslocal/process"}, nil,
+		"starts programs and knows nothing of ours"},
 	{"infra/awslocal/lambda", 1, []string{"infra/awslocal/process"}, nil, "runs functions and knows nothing of ours"},
 	{"infra/endtoend", 0, nil, nil, "a stranger: it knows addresses and keys, and nothing of ours"},
-	{"infra/endtoend/browser", 0, nil, []string{"github.com/chromedp/chromedp"}, "the only package that knows a browser"},
+	{"infra/endtoend/browser", 0, nil, []string{"github.com/chromedp/chromedp"},
+		"the only package that knows a browser"},
 
 	// Transports: a function or the streamer serves the domain, and never imports an adapter or another transport.
 	{"functions/internal/note", 0, nil, nil, "lines of a log"},
-	{"functions/internal/batch", 1, rooms(""), []string{"github.com/aws/aws-lambda-go"}, "batches of messages and their failures"},
-	{"functions/internal/gateway", 2, append(rooms("", "problem"), "functions/internal/batch", "functions/internal/note"),
+	{"functions/internal/batch", 1, rooms(""), []string{"github.com/aws/aws-lambda-go"},
+		"batches of messages and their failures"},
+	{"functions/internal/gateway", 2, append(rooms("", "problem"), "functions/internal/batch",
+		"functions/internal/note"),
 		[]string{"github.com/aws/aws-lambda-go"}, "API Gateway's events to net/http"},
 	{"functions/", 9, append(rooms("", "intake", "problem", "signing", "source", "trace"), "functions/internal/batch",
-		"functions/internal/gateway", "functions/internal/note"), []string{"github.com/aws/aws-lambda-go"}, "a function is a transport"},
+		"functions/internal/gateway", "functions/internal/note"), []string{"github.com/aws/aws-lambda-go"},
+		"a function is a transport"},
 	{"streamer/sse", 2, rooms("", "envelope"), nil, "a wire format"},
-	{"streamer/ndjson", 3, append(rooms("", "envelope"), "streamer/sse"), nil, "a wire format; sse has the names of controls"},
-	{"streamer/ws", 4, append(rooms(""), "streamer/ndjson", "streamer/sse"), nil, "a wire format; its messages are the lines of ndjson"},
+	{"streamer/ndjson", 3, append(rooms("", "envelope"), "streamer/sse"),
+		nil, "a wire format; sse has the names of controls"},
+	{"streamer/ws", 4, append(rooms(""), "streamer/ndjson", "streamer/sse"),
+		nil, "a wire format; its messages are the lines of ndjson"},
 	{"streamer/embed", 0, nil, nil, "files for the browser"},
 	{"streamer/peers", 0, nil, nil, "says how programs are started and knows nothing of ours"},
 	{"streamer/hub", 3, append(rooms("", "envelope", "eventlog", "hidden", "node", "trace"), "streamer/sse"),
 		[]string{"golang.org/x/sys"}, "fan-out knows sockets and no Fiber"},
 	{"streamer/relay", 7, rooms("", "eventlog", "eventstream", "proxy", "upstream"), nil,
 		"runs upstreams for this node; it hands events to the hub and knows no sockets"},
-	{"streamer", 9, append(rooms("", "access", "account", "api", "envelope", "hidden", "problem", "proxy", "quota", "token", "trace"),
+	{"streamer", 9, append(rooms("", "access", "account", "api", "envelope", "hidden", "problem", "proxy", "quota",
+		"token", "trace"),
 		"streamer/embed", "streamer/hub", "streamer/ndjson", "streamer/relay", "streamer/sse", "streamer/ws"),
-		[]string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp", "golang.org/x/sys"}, "the only package that knows Fiber"},
-	{"streamer/tier", 10, append(rooms("", "api", "backend", "job", "node", "proxy", "quota", "trace"), "streamer", "streamer/hub",
+		[]string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp", "golang.org/x/sys"},
+		"the only package that knows Fiber"},
+	{"streamer/tier", 10, append(rooms("", "api", "backend", "job", "node", "proxy", "quota", "trace"), "streamer",
+		"streamer/hub",
 		"streamer/relay"), nil, "the one composition of a streaming node over a backend"},
 }
 
@@ -169,13 +193,17 @@ func TestImports(t *testing.T) {
 				if d.Name == "main" {
 					t.Errorf("%s imports the main %s", path, own)
 				}
-				if p.Name != "main" && !slices.ContainsFunc(importRules[rule].ours, func(o string) bool { return covers(o, own) }) {
+				if p.Name != "main" && !slices.ContainsFunc(importRules[rule].ours, func(o string) bool {
+					return covers(o, own)
+				}) {
 					t.Errorf("%s must not import %s: %s", path, own, importRules[rule].why)
 				}
 				if p.Name != "main" && floors[imported] >= floors[p.ImportPath] {
-					t.Errorf("%s on floor %d imports %s on floor %d: arrows go down", path, floors[p.ImportPath], own, floors[imported])
+					t.Errorf("%s on floor %d imports %s on floor %d: arrows go down", path, floors[p.ImportPath],
+						own, floors[imported])
 				}
-			} else if !d.Standard && d.Module != nil && p.Name != "main" && !slices.Contains(importRules[rule].theirs, d.Module.Path) {
+			} else if !d.Standard && d.Module != nil && p.Name != "main" &&
+				!slices.Contains(importRules[rule].theirs, d.Module.Path) {
 				t.Errorf("%s must not import %s: %s", path, d.Module.Path, importRules[rule].why)
 			}
 		}

@@ -1,7 +1,7 @@
 // Servers of server-sent events by other projects, for tests: `node servers.mjs PORT FILE`. /better, /express and
 // /channel each stream the numbers 1, 2, 3, … as POST /publish?to= adds them. Each number is written to the file before
-// it is sent, and a server that is started again on the file continues there. better-sse and sse-channel get the file as
-// their history; express-sse keeps no history.
+// it is sent, and a server that is started again on the file continues there. better-sse and sse-channel get the file
+// as their history; express-sse keeps no history.
 import fs from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';

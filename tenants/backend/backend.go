@@ -136,7 +136,8 @@ func (b *Backend) API(o APIOptions) *api.API {
 	deliveries := delivery.NewDeliveries(b.Outbox)
 	return api.New(api.Options{
 		Table: b.Table, Accounts: b.Accounts, Erasure: b.Erasure, Keys: b.Keys, Sources: b.Sources, Proxies: b.Proxies,
-		Verifier: b.Verifier, Endpoints: b.Endpoints, Probe: endpoint.NewProbe(b.Endpoints, b.Reach), Recovery: deliveries,
+		Verifier: b.Verifier, Endpoints: b.Endpoints, Probe: endpoint.NewProbe(b.Endpoints, b.Reach),
+		Recovery:   deliveries,
 		Deliveries: deliveries, Log: b.Log, Publisher: intake.NewPublisher(b.Intake), Tokens: b.Tokens, Jobs: b.Jobs,
 		Gate: b.Gate, Policies: b.Policies, Cursors: b.Keyring.Cursors(), Subscribers: o.Subscribers, Left: b.Left,
 		Connections: b.Connections, Usage: b.Usage, Index: b.Index, Audit: account.NewAuditLog(b.Table),

@@ -165,7 +165,8 @@ func (d *Deliverer) post(ctx context.Context, out tenants.Outgoing) Attempt {
 	unconnected := []tenants.Failure{tenants.FailureConnect, tenants.FailureDNS, tenants.FailureTLS}
 	at := time.Now()
 	answer := d.sender.Send(ctx, out)
-	second := !answer.Connected && slices.Contains(unconnected, answer.Failure) && answer.Took < endpoint.SecondTryWithin
+	second := !answer.Connected && slices.Contains(unconnected, answer.Failure) &&
+		answer.Took < endpoint.SecondTryWithin
 	if second {
 		if again := d.sender.Send(ctx, out); again.Failure != tenants.FailureCanceled {
 			answer = again
