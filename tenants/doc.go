@@ -67,7 +67,7 @@
 //     of the two sees the other, and a repeat is dropped by its number.
 //   - A node whose lease may have lapsed, or whose inbox is gone, begins again under another name (node.Node).
 //   - A number that a reader does not find is waited for, and given up only with a Gap in the stream
-//     (eventlog/hole.go).
+//     (eventlog/gap.go).
 //
 // # The words
 //
