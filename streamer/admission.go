@@ -25,7 +25,7 @@ type right func(ctx context.Context, p tenants.Principal) error
 
 // caller is somebody who may have the stream that they ask for.
 type caller struct {
-	principal tenants.Principal
+	principal *tenants.Principal // on its own: a stream keeps it, and must not keep the rest with it
 	tenant    tenants.Tenant
 	ip        string
 	place     *place // the slot that the caller holds; nil before reserve
@@ -48,7 +48,7 @@ func (a *App) admit(ctx context.Context, req *fasthttp.RequestCtx, token string,
 	if err != nil {
 		return nil, err
 	}
-	return &caller{principal: p, tenant: tenant, ip: clientIP(req, a.o.TrustedHops)}, nil
+	return &caller{principal: &p, tenant: tenant, ip: clientIP(req, a.o.TrustedHops)}, nil
 }
 
 // reserve takes a slot under the tenant's limits. channels are those with a limit of their own. On success the caller
@@ -72,7 +72,7 @@ func (a *App) check(ctx context.Context, req *fasthttp.RequestCtx, token string,
 	c, err := a.admit(ctx, req, token, may)
 	var hidden hidden.Hidden
 	if err == nil {
-		hidden, err = a.o.Gate.Hidden(ctx, c.principal)
+		hidden, err = a.o.Gate.Hidden(ctx, *c.principal)
 	}
 	if err != nil {
 		opened.Abandon()
@@ -115,7 +115,7 @@ func (a *App) subscribe(
 		return nil, nil, err
 	}
 	sub := hub.Subscription{
-		Principal: &c.principal, Tenant: c.principal.Tenant, Channels: q.channels, Positions: positions, Remote: c.ip,
+		Principal: c.principal, Tenant: c.principal.Tenant, Channels: q.channels, Positions: positions, Remote: c.ip,
 		Plan: c.tenant.Plan, Traced: c.tenant.Tracing.Until, Release: c.place.leave,
 	}
 	transport(&sub)

@@ -191,7 +191,7 @@ func (a *App) openProxyStream(ctx *fasthttp.RequestCtx, q streamRequest, in *pro
 func (a *App) joinProxy(ctx *fasthttp.RequestCtx, q streamRequest, in *proxyCaller) error {
 	channel := in.call.Channel
 	if _, own := tenants.ProxyOf(channel); !own {
-		if err := a.mayHear(in.within, in.principal, []string{channel}); err != nil {
+		if err := a.mayHear(in.within, *in.principal, []string{channel}); err != nil {
 			return err
 		}
 	}
@@ -220,7 +220,7 @@ func (a *App) joinProxy(ctx *fasthttp.RequestCtx, q streamRequest, in *proxyCall
 // end.
 func (in *proxyCaller) subscription(channel string, after int64, left func()) hub.Subscription {
 	return hub.Subscription{
-		Principal: &in.principal, Tenant: in.principal.Tenant, Channels: []string{channel}, Positions: []int64{after},
+		Principal: in.principal, Tenant: in.principal.Tenant, Channels: []string{channel}, Positions: []int64{after},
 		Remote: in.ip, Plan: in.tenant.Plan,
 		Release: func() {
 			in.place.leave()

@@ -54,7 +54,8 @@ func TestWhatCannotBeServedIsRefusedInOneClearLine(t *testing.T) {
 		"a vault.key cut short": {put("vault.key", []byte("short")), []string{"vault.key", "32 bytes"}},
 		"a vault.key of another deployment": {put("vault.key", bytes.Repeat([]byte("k"), 32)),
 			[]string{"hookcast.db", "vault.key"}},
-		"an operator.key that is empty": {put("operator.key", nil), []string{"operator.key", "the API key is malformed"}},
+		"an operator.key that is empty": {put("operator.key", nil),
+			[]string{"operator.key", "the API key is malformed"}},
 		"an operator.key that is a tenant's": {func(t *testing.T) []string {
 			data := filepath.Join(t.TempDir(), "data")
 			b := opened(t, data)
