@@ -12,7 +12,7 @@ import (
 	"github.com/hookcast/hookcast/infra/awslocal/emulator"
 	"github.com/hookcast/hookcast/infra/dynamo"
 	"github.com/hookcast/hookcast/tenants"
-	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/contract"
 )
 
 var server = emulator.Share(emulator.DynamoDB)
@@ -64,11 +64,11 @@ func open(t *testing.T) *dynamo.Table {
 
 func TestTableKeepsItsContract(t *testing.T) {
 	table := open(t)
-	tenantstest.TestTable(t, tenantstest.TableHarness{New: func(*testing.T) tenants.Table { return table }})
+	contract.TestTable(t, contract.TableHarness{New: func(*testing.T) tenants.Table { return table }})
 }
 
 func TestFeedKeepsItsContract(t *testing.T) {
-	tenantstest.TestFeed(t, tenantstest.FeedHarness{New: func(t *testing.T) (tenants.Table, tenants.Feed) {
+	contract.TestFeed(t, contract.FeedHarness{New: func(t *testing.T) (tenants.Table, tenants.Feed) {
 		name, url := create(t), server.URL(t)
 		feed, err := dynamo.NewFeed(t.Context(), client(url), streams(url), name)
 		if err != nil {

@@ -12,11 +12,11 @@ import (
 
 	"github.com/hookcast/hookcast/infra/keyfile"
 	"github.com/hookcast/hookcast/tenants"
-	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/contract"
 )
 
 func TestVaultKeepsItsContract(t *testing.T) {
-	tenantstest.TestVault(t, func(t *testing.T) tenants.Vault {
+	contract.TestVault(t, func(t *testing.T) tenants.Vault {
 		return open(t, filepath.Join(t.TempDir(), "vault.key"))
 	})
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/hookcast/hookcast/infra/awslocal/emulator"
 	"github.com/hookcast/hookcast/infra/kms"
 	"github.com/hookcast/hookcast/tenants"
-	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/contract"
 )
 
 const keyARN = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -92,7 +92,7 @@ func opens(t *testing.T, v *kms.Vault, sealed []byte, want string) {
 }
 
 func TestVaultKeepsItsContract(t *testing.T) {
-	tenantstest.TestVault(t, func(t *testing.T) tenants.Vault { return newService(t).vault() })
+	contract.TestVault(t, func(t *testing.T) tenants.Vault { return newService(t).vault() })
 }
 
 // The other tests use no network; this one checks the protocol over a real connection.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/hookcast/hookcast/infra/sqlite"
 	"github.com/hookcast/hookcast/tenants"
-	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/contract"
 )
 
 // open opens a database in a temporary folder and closes it when the test ends.
@@ -36,14 +36,14 @@ func openAt(t testing.TB, path string, o sqlite.Options) *sqlite.DB {
 var days = sqlite.Options{SweepEvery: time.Hour}
 
 func TestTableKeepsItsContract(t *testing.T) {
-	tenantstest.TestTable(t, tenantstest.TableHarness{
+	contract.TestTable(t, contract.TableHarness{
 		New:    func(t *testing.T) tenants.Table { return open(t, days).Table() },
 		Bubble: synctest.Test,
 	})
 }
 
 func TestFeedKeepsItsContract(t *testing.T) {
-	tenantstest.TestFeed(t, tenantstest.FeedHarness{
+	contract.TestFeed(t, contract.FeedHarness{
 		New: func(t *testing.T) (tenants.Table, tenants.Feed) {
 			db := open(t, days)
 			feed, err := db.Feed(t.Context(), "test")
@@ -56,8 +56,8 @@ func TestFeedKeepsItsContract(t *testing.T) {
 	})
 }
 
-func queues(visibility time.Duration) tenantstest.QueueHarness {
-	return tenantstest.QueueHarness{
+func queues(visibility time.Duration) contract.QueueHarness {
+	return contract.QueueHarness{
 		New: func(t *testing.T, _ bool) (q, dead tenants.Queue) {
 			s := open(t, days).Queue("test", sqlite.QueueOptions{Visibility: visibility, MaxReceives: 3})
 			return s, s.DeadLetters()
@@ -69,11 +69,11 @@ func queues(visibility time.Duration) tenantstest.QueueHarness {
 func TestQueueKeepsItsContract(t *testing.T) {
 	h := queues(20 * time.Second)
 	h.Bubble = synctest.Test
-	tenantstest.TestQueue(t, h)
+	contract.TestQueue(t, h)
 }
 
 // In real time the scheduler decides how receivers and senders interleave.
 func TestQueueKeepsItsContractInRealTime(t *testing.T) {
 	// long enough that no message becomes visible too early on a busy machine
-	tenantstest.TestQueue(t, queues(5*time.Second))
+	contract.TestQueue(t, queues(5*time.Second))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/hookcast/hookcast/infra/awslocal/emulator"
 	"github.com/hookcast/hookcast/infra/sqs"
 	"github.com/hookcast/hookcast/tenants"
-	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/contract"
 	"github.com/hookcast/hookcast/tenants/tenantstest/depth"
 )
 
@@ -71,7 +71,7 @@ func TestQueueKeepsItsContract(t *testing.T) {
 	all := sqs.New(at(server.URL(t)))
 	// long enough that no message becomes visible too early on a busy machine
 	const visibility, receives = 5 * time.Second, 3
-	tenantstest.TestQueue(t, tenantstest.QueueHarness{
+	contract.TestQueue(t, contract.QueueHarness{
 		New: func(t *testing.T, grouped bool) (q, dead tenants.Queue) {
 			url, deadURL := create(t, grouped, visibility, receives)
 			return all.Queue(url), all.Queue(deadURL)

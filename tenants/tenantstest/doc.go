@@ -1,11 +1,9 @@
-// Package tenantstest supports tests of the domain and of its adapters. It has a simulated Table, Queue and Vault,
-// and the contract suites that every adapter must pass.
+// Package tenantstest supports tests of the domain. It has a simulated Table, Queue and Vault; package contract has the
+// suites that these and every adapter must pass.
 //
 // The simulations keep the ports' promises and no more. By default they are flawless. Faults enables what real
 // engines do at times and test servers never show: torn queries, reordered and repeated changes, duplicate messages,
 // calls that fail without or after taking effect, and callers frozen in the middle of a call. The simulations work in
 // a testing/synctest bubble, where all of this takes no time, and they panic when a caller breaks a rule of the
 // ports.
-//
-// The suites (TestTable, TestFeed, TestQueue, TestVault) have a case for each obligation in tenants/ports.go.
 package tenantstest

@@ -12,10 +12,10 @@ import (
 // to notice it.
 
 const (
-	maxBody    = 390 << 10
+	MaxBody    = 390 << 10
 	maxOps     = 100
 	maxSort    = 1024 // bytes; the limit of a DynamoDB sort key
-	maxMessage = 700_000
+	MaxMessage = 700_000
 	maxRows    = 1000
 	maxDelay   = 15 * time.Minute
 	maxName    = 128 // bytes of a message's Group and Dedupe
@@ -56,7 +56,7 @@ func checkKey(k tenants.Key) {
 
 func checkOp(o tenants.Op) {
 	checkKey(o.Row.Key)
-	if len(o.Row.Body) > maxBody {
+	if len(o.Row.Body) > MaxBody {
 		breach("a body of %d bytes at %v", len(o.Row.Body), o.Row.Key)
 	}
 	if v, ok := o.If.Version(); ok && v < 1 {
@@ -111,7 +111,7 @@ func checkMessage(m tenants.Message) {
 		breach("a delay of %v", m.Delay)
 	case m.Delay != 0 && m.Group != "":
 		breach("a delay of %v in a group", m.Delay)
-	case len(m.Body) < 1 || len(m.Body) > maxMessage:
+	case len(m.Body) < 1 || len(m.Body) > MaxMessage:
 		breach("a message of %d bytes", len(m.Body))
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-const maxSecret = 4 << 10
+const MaxSecret = 4 << 10
 
 // Vault is a tenants.Vault with a key in memory.
 type Vault struct{ aead cipher.AEAD }
@@ -34,7 +34,7 @@ func NewVault() *Vault {
 
 // Seal implements tenants.Vault.
 func (v *Vault) Seal(ctx context.Context, t tenants.TenantID, purpose string, plain []byte) ([]byte, error) {
-	if len(plain) > maxSecret {
+	if len(plain) > MaxSecret {
 		breach("a secret of %d bytes", len(plain))
 	}
 	if err := ended(ctx); err != nil {

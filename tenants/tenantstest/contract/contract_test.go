@@ -1,4 +1,4 @@
-package tenantstest_test
+package contract_test
 
 import (
 	"testing"
@@ -7,10 +7,11 @@ import (
 
 	"github.com/hookcast/hookcast/tenants"
 	"github.com/hookcast/hookcast/tenants/tenantstest"
+	"github.com/hookcast/hookcast/tenants/tenantstest/contract"
 )
 
 func TestSimulatedTableKeepsItsContract(t *testing.T) {
-	tenantstest.TestTable(t, tenantstest.TableHarness{
+	contract.TestTable(t, contract.TableHarness{
 		New:    func(*testing.T) tenants.Table { return tenantstest.NewTable(tenantstest.Faults{}) },
 		Bubble: synctest.Test,
 	})
@@ -18,7 +19,7 @@ func TestSimulatedTableKeepsItsContract(t *testing.T) {
 
 // Latency lets callers interleave; what a suite expects must hold all the same.
 func TestSlowSimulatedTableKeepsItsContract(t *testing.T) {
-	tenantstest.TestTable(t, tenantstest.TableHarness{
+	contract.TestTable(t, contract.TableHarness{
 		New: func(*testing.T) tenants.Table {
 			return tenantstest.NewTable(tenantstest.Faults{Latency: 50 * time.Microsecond, Torn: 0.5})
 		},
@@ -27,7 +28,7 @@ func TestSlowSimulatedTableKeepsItsContract(t *testing.T) {
 }
 
 func TestSimulatedFeedKeepsItsContract(t *testing.T) {
-	tenantstest.TestFeed(t, tenantstest.FeedHarness{
+	contract.TestFeed(t, contract.FeedHarness{
 		New: func(*testing.T) (tenants.Table, tenants.Feed) {
 			table := tenantstest.NewTable(tenantstest.Faults{})
 			return table, table.Feed()
@@ -39,7 +40,7 @@ func TestSimulatedFeedKeepsItsContract(t *testing.T) {
 func TestSimulatedQueueKeepsItsContract(t *testing.T) {
 	for _, latency := range []time.Duration{0, time.Millisecond} {
 		t.Run(latency.String(), func(t *testing.T) {
-			tenantstest.TestQueue(t, tenantstest.QueueHarness{
+			contract.TestQueue(t, contract.QueueHarness{
 				New: func(*testing.T, bool) (q, dead tenants.Queue) {
 					s := tenantstest.NewQueue(tenantstest.QueueOptions{
 						Visibility: 5 * time.Second, MaxReceives: 3, Faults: tenantstest.Faults{Latency: latency},
@@ -53,5 +54,5 @@ func TestSimulatedQueueKeepsItsContract(t *testing.T) {
 }
 
 func TestSimulatedVaultKeepsItsContract(t *testing.T) {
-	tenantstest.TestVault(t, func(*testing.T) tenants.Vault { return tenantstest.NewVault() })
+	contract.TestVault(t, func(*testing.T) tenants.Vault { return tenantstest.NewVault() })
 }

@@ -1,4 +1,4 @@
-package tenantstest
+package contract
 
 import (
 	"context"

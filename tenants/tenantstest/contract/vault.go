@@ -1,4 +1,4 @@
-package tenantstest
+package contract
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
 // TestVault tests that a Vault keeps its contract.
@@ -48,7 +49,7 @@ func (c *vaultCase) staysSealed(id tenants.TenantID, purpose string, sealed []by
 
 var vaultCases = map[string]func(*vaultCase){
 	"what was sealed opens": func(c *vaultCase) {
-		large := make([]byte, maxSecret)
+		large := make([]byte, tenantstest.MaxSecret)
 		rand.Read(large)
 		for _, plain := range [][]byte{nil, {}, {0}, []byte("secret"), large} {
 			c.opens("source", c.seal("source", plain), plain)

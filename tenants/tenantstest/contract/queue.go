@@ -1,4 +1,4 @@
-package tenantstest
+package contract
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
 // QueueHarness gives TestQueue access to the Queue under test.
@@ -30,7 +31,7 @@ type QueueHarness struct {
 // TestQueue tests that a Queue keeps its contract.
 func TestQueue(t *testing.T, h QueueHarness) {
 	if h.MaxBody == 0 {
-		h.MaxBody = maxMessage
+		h.MaxBody = tenantstest.MaxMessage
 	}
 	run := func(cases map[string]func(*queueCase), grouped bool) {
 		for name, f := range cases {

@@ -1,4 +1,4 @@
-package tenantstest
+package contract
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hookcast/hookcast/tenants"
+	"github.com/hookcast/hookcast/tenants/tenantstest"
 )
 
 // rowCases are about the content of rows, and about who sees it.
@@ -16,13 +17,13 @@ var rowCases = map[string]func(*tableCase){
 		for i := range every {
 			every[i] = byte(i)
 		}
-		large := make([]byte, maxBody)
+		large := make([]byte, tenantstest.MaxBody)
 		for i := range large {
 			large[i] = byte(rand.Uint32())
 		}
 		for name, body := range map[string][]byte{
 			"empty": {}, "nil": nil, "one zero": {0}, "every byte": every, "390 KB": large,
-			"390 KB of one byte": make([]byte, maxBody),
+			"390 KB of one byte": make([]byte, tenantstest.MaxBody),
 		} {
 			for _, k := range []tenants.Key{c.key("evt", name), c.key("list/things", name)} {
 				c.put(k, string(body))
