@@ -23,12 +23,14 @@
 //
 // A node (node.Node; its hub is package streamer/hub) writes the events to its subscribers' sockets. If a number is
 // missing, and whenever a subscriber connects, it reads the log: eventlog.Log.Read returns the events after a cursor,
-// or the Gap that retention has left. A connection needs a slot under its tenant's limits (quota.Admission).
+// or the Gap that retention has left (eventlog/gap.go). A connection needs a slot under its tenant's limits
+// (quota.Admission).
 //
 // The table's change feed has every row of the log at least once, in no order to rely on. What follows from it:
 //
 //	projection         counts the month's events and lists the events of all channels
-//	delivery           posts the event to the tenant's endpoints (endpoint.Endpoints): Dispatcher, then Deliverer
+//	delivery           posts the event to the tenant's endpoints: Dispatcher, then Deliverer, signed by
+//	                   endpoint.Endpoints.Prepare
 //
 // # The rooms
 //
