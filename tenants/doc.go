@@ -1,6 +1,6 @@
 // Package tenants is the domain of Hookcast: its nouns, its errors, and the ports to what it stands on. Its rules are
-// in the packages below it, its rooms. It knows no HTTP, no AWS and no SQL. Read this page, then follow an event
-// through the rooms.
+// in the packages below it, its rooms. It serves no HTTP and knows no AWS and no SQL. Read this page, then follow an
+// event through the rooms.
 //
 // # The life of an event
 //
@@ -14,7 +14,8 @@
 //
 // Now the event is durable, and the provider gets its 2xx, never before. A tenant's own program enters by
 // intake.Publisher and takes the same way from Intake on: there is one way in. The event's id follows from the
-// tenant, the source and the provider's id of the delivery, so a retry is the same event at every later step.
+// tenant, the source and the provider's id of the delivery (or the publisher's own id), so a retry is the same event
+// at every later step; without such an id each request is an event.
 //
 //	intake.Appender    takes a batch of one channel from the queue, in order
 //	eventlog.Log       gives each event the channel's next number 1, 2, 3, … and stores it (Log.Append)
@@ -51,8 +52,8 @@
 //
 // Around them: signing (webhook schemes), access (Casbin), token (JWT), filter (CEL), egress (requests to tenants'
 // addresses), upstream and eventstream (other servers' streams), envelope and problem (JSON forms), api (the admin
-// API), backend (the composition of it all), tenantstest (contract suites, simulations; rig: what tests of several
-// rooms share).
+// API), backend (the composition of it all), tenantstest (simulations; contract: suites; rig: shared by
+// tests of several rooms).
 //
 // # Why nothing is lost, repeated or out of order
 //
@@ -64,7 +65,7 @@
 //     message could come again, and a channel's head never expires.
 //   - An event is there once. Its claim (eventlog/claim.go) holds the number it has or will have. The row at that
 //     number is the truth, the claim the way to it.
-//   - A queue group is one channel: its messages come in order, and a failed one takes the later ones back with it.
+//   - A group of the ingest queue is one channel. If a message fails, the later ones of its channel wait behind it.
 //   - The appender reads interest after the row is committed; a node reads the log after its interest is committed. One
 //     of the two sees the other, and a repeat is dropped by its number.
 //   - A node whose lease may have lapsed, or whose inbox is gone, begins again under another name (node.Node).
@@ -76,22 +77,22 @@
 // A tenant owns sources, endpoints, channels and keys. A channel is a named, ordered log of events. A cursor is a
 // position in it: the number of the last event read. The floor is the oldest number that retention still shows. A
 // node is one streaming process, an incarnation one life of its lease; its interest names the channels it serves, and
-// its inbox receives messages. A slot is one connection's place under a limit; nodes hold blocks of slots of one
-// common count.
+// its inbox receives messages. A slot is one connection's place under a limit. Each node holds a block of slots, and
+// the blocks together never exceed the limit.
 //
 // # Tenants never meet
 //
-// The tenant is the first part of every Key: a read across tenants cannot be written down. It comes from the
+// The tenant is the first part of every Key: no Key or Range can span tenants. It comes from the
 // credential or from the source's token, never from what a request says. "Not yours" and "not there" are one error of
-// kind NotFound. Each room names the kinds of rows that its tenants own (Kinds), and package erasure removes them
-// with the tenant.
+// kind NotFound. A room whose rows must go with their tenant names them (Kinds) for package erasure; others expire.
 //
 // # Where to add what
 //
-//	a webhook provider      a row of package signing's table, with its vectors
-//	a route                 tenants/api/routes.go and a handler beside it, and openapi.yaml
-//	a limit                 a field of Limits and a row of its table (limit.go), and the check: rates and sizes in
-//	                        intake, connections in quota, registrations in the room that keeps them
-//	another database        Table, Queue, Feed and Vault of ports.go; the suites of tenantstest say when it is right
-//	an event of Hookcast's  a type in the room that sends it, by intake.Notices or intake.Intake.Send
+//	a webhook provider      a row of package signing's table, with its vectors and their count (vectors_test.go)
+//	a route                 a row of api/routes.go (right, audit action), a handler, and api/openapi.yaml
+//	a limit                 a field of Limits, its row, the plans (limit.go), openapi.yaml; the check: intake/doc.go
+//	                        (rate, size, month, channels), quota (connections), eventlog/gap.go (retention), or
+//	                        Create where a thing is registered
+//	another database        Table and Feed of ports.go, as infra/sqlite; tenantstest/contract says when it is right
+//	an event of our own     a type constant in the room that sends it, by intake.Notices or intake.Intake.Send
 package tenants

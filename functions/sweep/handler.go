@@ -11,12 +11,12 @@ import (
 	"github.com/hookcast/hookcast/tenants"
 )
 
-// Sweep removes the inboxes of dead nodes and returns their number. *tenants.Sweep implements it.
+// Sweep removes the inboxes of dead nodes and returns their number. *node.Sweep implements it.
 type Sweep interface {
 	Run(ctx context.Context) (removed int, err error)
 }
 
-// Erasure removes the rows of deleted tenants and returns their number. *tenants.Erasure implements it.
+// Erasure removes the rows of deleted tenants and returns their number. *erasure.Erasure implements it.
 type Erasure interface {
 	Run(ctx context.Context) (erased int, err error)
 }

@@ -36,5 +36,6 @@
 //   - Messages name their objects and carry none: each is read as it is when the work is done. Deployments overlap, so
 //     every release understands the messages of the one before.
 //
-// The functions changes and deliver, and onebox, run it; package api serves Deliveries; erasure removes the rows.
+// The functions changes and deliver, and onebox, run it; package api serves Deliveries. Of a deleted
+// tenant erasure removes list/dead and list/replays; the other rows expire.
 package delivery

@@ -4,7 +4,8 @@
 // Delete marks the tenant as closing, removes at once the rows that outsiders could still use (those whose kind is
 // AtOnce, with the lookup rows that lead to them), and ends with the tenant itself. Run removes the rest, page by
 // page: the channels with their events and claims, then the rows of each kind that the other packages name in their
-// Kinds. Rows that cannot be listed (idempotency keys, counts of slots, traces) disappear when they expire.
+// Kinds. All other rows (deliveries, interest, traces, counts of slots, idempotency keys)
+// disappear when they expire, deliveries 30 days and positions of ordered endpoints 60 days after the last change.
 //
 // Its own rows are the list of the tenants to erase:
 //

@@ -15,6 +15,13 @@
 // quota and delivery call it. Functions ingest and append, the streaming process and the one-process server run this
 // package.
 //
+// Where each limit is checked:
+//
+//	rate      Intake.Take, AwaitTurn     intake.go; per source terms.go (takeSource)
+//	size      Terms.CheckSize            terms.go; after gunzip in Receiver.Receive
+//	month     monthLimit.take            month_limit.go, by Intake.Admit
+//	channels  channelCount.admit         channel_count.go, by Intake.Admit
+//
 // It owns no rows: it reads those of account, source, eventlog and projection and writes events by eventlog alone. It
 // owns the messages of the ingest queue (message.go): one event each, grouped by channel.
 //
