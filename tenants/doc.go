@@ -82,9 +82,9 @@
 //
 // # Tenants never meet
 //
-// The tenant is the first part of every Key: no Key or Range can span tenants. It comes from the
-// credential or from the source's token, never from what a request says. "Not yours" and "not there" are one error of
-// kind NotFound. A room whose rows must go with their tenant names them (Kinds) for package erasure; others expire.
+// The tenant is the first part of every Key: no Key or Range can span tenants. It comes from the credential or from
+// the source's token, never from what a request says. "Not yours" and "not there" are one error of kind NotFound. A
+// room whose rows must go with their tenant names them (Kinds) for package erasure; others expire.
 //
 // # Where to add what
 //
